@@ -1,0 +1,282 @@
+"""Results, checks and experiments.
+
+An experiment is a pure function of JSON-able keywords that returns curves, tables and checks.
+It registers a small `smoke` configuration and at least one mutant: an argument that breaks the
+mechanism, with the names of the checks that must then fail.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import math
+import operator
+import pkgutil
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toyrl.store import write_atomic
+
+SCHEMA = "toyrl.reproduce/1"
+OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq,
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One statement that can fail: `value op bound`, or |value - bound| <= tolerance for "~".
+
+    stderr : standard error of `value` where it was sampled
+    routes : the independent ways in which the number was found
+    """
+
+    name: str
+    value: float
+    bound: float
+    op: str = "<="
+    tolerance: float = 0.0
+    stderr: float | None = None
+    routes: tuple[str, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """False for NaN, whatever the operator."""
+        if math.isnan(self.value) or math.isnan(self.bound):
+            return False
+        if self.op == "~":
+            return abs(self.value - self.bound) <= self.tolerance
+        return bool(OPERATORS[self.op](self.value, self.bound))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form, `holds` included."""
+        data = {**asdict(self), "holds": self.holds, "routes": list(self.routes)}
+        for key in ("value", "bound", "stderr", "tolerance"):
+            number = data[key]
+            if isinstance(number, float) and not math.isfinite(number):
+                data[key] = str(number)
+        return data
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a picture: y over x, with an optional band (low, high)."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float] | None = None
+    high: Sequence[float] | None = None
+    style: str = "line"  # line | points | dashed
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One panel: curves on shared axes, or a heat map (`grid` with x, y edges)."""
+
+    name: str
+    title: str
+    x_label: str
+    y_label: str
+    curves: Sequence[Curve] = ()
+    grid: Any = None  # (len(y), len(x)) values
+    grid_x: Sequence[float] = ()
+    grid_y: Sequence[float] = ()
+    grid_label: str = ""
+    log_x: bool = False
+    log_y: bool = False
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with units in its headings."""
+
+    name: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an experiment found."""
+
+    checks: tuple[Check, ...]
+    pictures: tuple[Picture, ...] = ()
+    tables: tuple[Table, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """All checks hold, and there is at least one."""
+        return bool(self.checks) and all(c.holds for c in self.checks)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A deliberately broken argument set and the checks that it must break."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    breaks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A registered experiment; `run(**arguments)` is pure."""
+
+    id: str
+    card: str
+    slug: str
+    claim: str
+    source: str
+    run: Callable[..., Result]
+    smoke: Mapping[str, Any]
+    mutants: tuple[Mutant, ...]
+    provenance: str = "text"
+
+
+_experiments: dict[str, Experiment] = {}
+
+
+def experiment(
+    id: str, *, card: str, slug: str, claim: str, source: str, smoke: Mapping[str, Any],
+    mutants: Sequence[Mutant], provenance: str = "text",
+) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+    """Register the decorated function as an experiment."""
+    if not mutants:
+        msg = f"experiment {id!r} has no mutant; a check that cannot fail proves nothing"
+        raise ValueError(msg)
+
+    def decorate(run: Callable[..., Result]) -> Callable[..., Result]:
+        _experiments[id] = Experiment(
+            id, card, slug, claim, source, run, dict(smoke), tuple(mutants), provenance
+        )
+        return run
+
+    return decorate
+
+
+def load() -> dict[str, Experiment]:
+    """All experiments, by id."""
+    package = importlib.import_module("experiments.papers")
+    for info in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"experiments.papers.{info.name}")
+    return dict(sorted(_experiments.items()))
+
+
+def select(names: Sequence[str]) -> list[Experiment]:
+    """Experiments by card number ("03"), slug ("drpo"), id, or "all"."""
+    known = load()
+    if list(names) == ["all"]:
+        return list(known.values())
+    chosen: dict[str, Experiment] = {}
+    for name in names:
+        hits = [e for e in known.values() if name in (e.id, e.slug) or name.zfill(2) == e.card]
+        if not hits:
+            ids = ", ".join(sorted({f"{e.card} ({e.slug})" if e.card else e.id
+                                    for e in known.values()}))
+            msg = f"no experiment is called {name!r}; there are: {ids}"
+            raise KeyError(msg)
+        chosen.update({e.id: e for e in hits})
+    return list(chosen.values())
+
+
+def versions() -> dict[str, str]:
+    """Versions that a result depends on."""
+    out = {"python": platform.python_version()}
+    for name in ("toyrl", "numpy", "scipy", "jax", "numba"):
+        try:
+            out[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            out[name] = "not installed"
+    return out
+
+
+def source_hash() -> str:
+    """Hash of every source file of the four packages: a cached result is void once they change."""
+    root = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256()
+    for package in ("toyrl", "theory", "llm_bridge", "experiments"):
+        for path in sorted((root / package).rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def cached(key: Mapping[str, Any], compute: Callable[[], Any], *, folder: Path | None) -> Any:
+    """`compute()`, or its JSON answer kept under `folder` for this key, versions and sources."""
+    if folder is None:
+        return compute()
+    text = json.dumps([key, versions(), source_hash()], sort_keys=True, default=str)
+    path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
+    if path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))
+    answer = compute()
+    write_atomic(path, json.dumps(answer, default=to_jsonable))
+    return answer
+
+
+def to_jsonable(value: Any) -> Any:
+    """NumPy scalars and arrays for `json.dumps(default=...)`."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    msg = f"{type(value).__name__} is not JSON-able"
+    raise TypeError(msg)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run of an experiment with its mutants."""
+
+    experiment: Experiment
+    result: Result
+    mutants: tuple[dict[str, Any], ...] = ()
+    seconds: float = 0.0
+    seed: int = 0
+
+    @property
+    def holds(self) -> bool:
+        """Every check holds and every mutant that was run is caught."""
+        return self.result.holds and all(m["caught"] for m in self.mutants)
+
+    def to_dict(self) -> dict[str, Any]:
+        """One entry of the JSON file of `toyrl reproduce`."""
+        e = self.experiment
+        return {
+            "id": e.id, "card": e.card, "claim": e.claim, "source": e.source,
+            "provenance": e.provenance,
+            "checks": [c.to_dict() for c in self.result.checks],
+            "mutants": list(self.mutants), "seconds": round(self.seconds, 3), "seed": self.seed,
+            "versions": versions(), "notes": list(self.result.notes),
+        }
+
+
+def execute(
+    e: Experiment, *, seed: int = 0, mutants: bool = True,
+    arguments: Mapping[str, Any] | None = None,
+) -> Outcome:
+    """Run an experiment, and each mutant on top of the smoke configuration."""
+    start = time.perf_counter()
+    result = e.run(**{**(arguments or {}), "seed": seed})
+    answers = []
+    for m in e.mutants if mutants else ():
+        broken = e.run(**{**e.smoke, **m.arguments, "seed": seed})
+        failed = {c.name for c in broken.checks if not c.holds}
+        answers.append({
+            "name": m.name, "breaks": list(m.breaks), "caught": set(m.breaks) <= failed,
+        })
+    return Outcome(e, result, tuple(answers), time.perf_counter() - start, seed)
+
+

@@ -1,0 +1,28 @@
+"""The estimator protocol: reward parts in, advantages out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from toyrl.rollouts import Rollouts
+from toyrl.shapers.base import Parts
+
+Array = Any
+
+
+class Estimator:
+    """Base of all estimators; subclasses are frozen dataclasses.
+
+    `apply(parts, rollouts, state) -> (advantages, state)` with advantages (..., B, G) or, where
+    `token_level`, (..., B, G, T). Absent rollouts (weight 0 or NaN reward) get advantage 0.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    token_level: ClassVar[bool] = False
+
+    def apply(
+        self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None
+    ) -> tuple[Array, Mapping[str, Array]]:
+        """Advantages and the estimator's next state."""
+        raise TypeError(f"{type(self).__name__} defines no apply(parts, rollouts, state)")

@@ -1,0 +1,210 @@
+"""Rollouts: what a reward may look at, as arrays with a prompt axis and a group axis.
+
+The same type carries sampled groups (weight 1), multisets of outcome classes (weight = the
+multiplicity) and the whole population (weight = class probability, ``group_size=inf``), so a
+shaper or estimator is written once. Texts and prompt keys stay on the host, outside this type.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from array_api_compat import array_namespace, is_jax_array, is_torch_array
+
+from toyrl.pytree import register
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class FieldSpec:
+    """What an optional field means: its axes after (..., B, G), range, unit and origin."""
+
+    name: str
+    axes: str
+    low: float
+    high: float
+    unit: str
+    origin: str
+
+
+FIELDS: dict[str, FieldSpec] = {}
+
+
+def register_field(
+    name: str, *, axes: str = "", low: float = -math.inf, high: float = math.inf, unit: str = "1",
+    origin: str,
+) -> FieldSpec:
+    """Name an optional per-rollout field (``axes=""``) or per-token field (``axes="T"``)."""
+    if name in FIELDS:
+        msg = f"field {name!r} is registered already ({FIELDS[name].origin}); choose another name"
+        raise ValueError(msg)
+    FIELDS[name] = FieldSpec(name, axes, low, high, unit, origin)
+    return FIELDS[name]
+
+
+register_field("logprobs", axes="T", high=0.0, unit="nats", origin="the policy's forward pass")
+register_field("ref_logprobs", axes="T", high=0.0, unit="nats", origin="a frozen reference model")
+register_field("entropy", axes="T", low=0.0, unit="nats", origin="the policy's forward pass")
+register_field("step_scores", axes="T", low=0.0, high=1.0, origin="a process reward model")
+register_field("potential", axes="T", origin="a potential function of the prefix before the token")
+register_field("conciseness", low=0.0, high=1.0, origin="a conciseness reward model or a grader")
+register_field("judge", origin="a judge model or a grader")
+register_field("format", low=0.0, high=1.0, origin="a format grader")
+register_field("answered", low=0.0, high=1.0, origin="an answer parser: 1 if an answer was found")
+register_field("mode", low=0.0, high=1.0, origin="the rollout's latent mode, 1 = long")
+register_field("user_reward", origin="a user's own reward function, per rollout")
+register_field("steps", low=0.0, unit="steps", origin="counter of STEP actions in the toy chain")
+register_field("fillers", low=0.0, unit="actions", origin="counter of FILL actions")
+register_field("checks", low=0.0, unit="actions", origin="counter of CHECK actions")
+register_field("repeats", low=0.0, unit="actions", origin="counter of REPEAT actions")
+
+
+@dataclass(frozen=True, eq=False)
+class Rollouts:
+    """A batch of rollouts grouped by prompt.
+
+    Parameters
+    ----------
+    correct : (..., B, G) float in [0, 1]     1 = right final answer; truncated rollouts are 0
+    length : (..., B, G) float >= 0           tokens of the completion, the end token included
+    max_length : float > 0                    the completion limit in the same tokens
+    truncated : (..., B, G) bool, optional    ran into the limit (None: none did)
+    weight : (..., B, G) float >= 0, optional 0 = absent or unscorable, n = multiplicity,
+                                              p = class probability (None: all 1)
+    group_size : float, optional              rollouts behind the weights of one prompt
+                                              (None: their sum; inf: population limit)
+    mask : (..., B, G, T) float, optional     1 on the completion's tokens
+    step : float                              the trainer's update number, for schedules
+    fields : dict                             optional arrays under registered names (`FIELDS`)
+
+    Construction checks structure only, so it works under tracing; `validate` checks values.
+    """
+
+    correct: Array
+    length: Array
+    max_length: Any
+    truncated: Array | None = None
+    weight: Array | None = None
+    group_size: Any = None
+    mask: Array | None = None
+    step: Any = 0
+    fields: Mapping[str, Array] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _register_if_jax(self.correct)
+        shape = getattr(self.correct, "shape", None)
+        if shape is None:  # pytree surgery puts placeholders where arrays were
+            return
+        for name in ("length", "truncated", "weight"):
+            value = getattr(self, name)
+            if value is not None and getattr(value, "shape", shape) != shape:
+                msg = (
+                    f"{name} has shape {value.shape} but correct has {shape}; "
+                    "every per-rollout array is (..., prompts, group)"
+                )
+                raise ValueError(msg)
+
+    @property
+    def xp(self) -> Any:
+        """The array namespace of these rollouts (array-api-compat)."""
+        return array_namespace(self.correct)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(..., B, G)."""
+        return self.correct.shape
+
+    @property
+    def w(self) -> Array:
+        """Weights, all ones where none were given."""
+        if self.weight is not None:
+            return self.weight
+        return self.xp.ones_like(self.correct)
+
+    @property
+    def size(self) -> Any:
+        """Rollouts per prompt: (..., B, 1) from the weights, or the declared group size."""
+        if self.group_size is not None:
+            return self.group_size
+        return self.xp.sum(self.w, axis=-1, keepdims=True)
+
+    @property
+    def cut(self) -> Array:
+        """`truncated`, all False where none was given."""
+        if self.truncated is not None:
+            return self.truncated
+        return self.correct != self.correct
+
+    def has(self, name: str) -> bool:
+        """True if the named array is present."""
+        if name in ("correct", "length"):
+            return True
+        if name in ("truncated", "mask", "weight"):
+            return getattr(self, name) is not None
+        return name in self.fields
+
+    def need(self, name: str, *, by: str) -> Array:
+        """The named array, or an error that says who needs it and where it comes from."""
+        if self.has(name):
+            return self.fields[name] if name in self.fields else getattr(self, name)
+        spec = FIELDS.get(name)
+        origin = f"it comes from {spec.origin}" if spec else "no such field is registered"
+        known = sorted([*self.fields, "correct", "length"])
+        msg = f"{by} needs rollouts.fields[{name!r}]: {origin}. Present: {', '.join(known)}"
+        raise KeyError(msg)
+
+    def with_(self, **changes: Any) -> Rollouts:
+        """A copy with some attributes replaced; unknown names are added to `fields`."""
+        own = {k: v for k, v in changes.items() if k in self.__dataclass_fields__}
+        extra = {k: v for k, v in changes.items() if k not in self.__dataclass_fields__}
+        for name in extra:
+            if name not in FIELDS:
+                msg = f"field {name!r} is not registered; call toyrl.rollouts.register_field first"
+                raise KeyError(msg)
+        if extra:
+            own["fields"] = {**own.get("fields", self.fields), **extra}
+        return replace(self, **own)
+
+    def validate(self) -> Rollouts:
+        """Check values (host arrays only); returns self, raises ValueError naming the first fault."""
+        from toyrl.records import check_values
+
+        check_values(self)
+        return self
+
+    # -- constructors -----------------------------------------------------------------------
+    @classmethod
+    def from_lists(
+        cls, correct: Sequence[Sequence[float]], length: Sequence[Sequence[float]], *,
+        max_length: float, truncated: Sequence[Sequence[bool]] | None = None,
+        fields: Mapping[str, Sequence[Sequence[float]]] | None = None,
+    ) -> Rollouts:
+        """From one list per prompt; shorter groups are padded with rows of weight 0."""
+        from toyrl.records import from_lists
+
+        return from_lists(
+            correct, length, max_length=max_length, truncated=truncated, fields=fields or {}
+        )
+
+    @classmethod
+    def from_jsonl(cls, path: Any, **options: Any) -> Rollouts:
+        """From a log with one JSON object a line; see `toyrl.records.read_log` for keys."""
+        from toyrl.records import read_log
+
+        return read_log(path, **options).rollouts
+
+    @classmethod
+    def from_trl_log(cls, path: Any, **options: Any) -> Rollouts:
+        """From TRL's completions parquet or JSONL; see `toyrl.records.read_trl_log`."""
+        from toyrl.records import read_trl_log
+
+        return read_trl_log(path, **options).rollouts
+
+
+def _register_if_jax(sample: Any) -> None:
+    if not is_torch_array(sample) and is_jax_array(sample):
+        register(Rollouts)

@@ -1,0 +1,173 @@
+"""The shaper protocol: rollouts in, named reward parts out.
+
+A shaper is a frozen dataclass. Its numbers (or schedules of the update number) are pytree
+leaves, so `jax.vmap` over a weight, bisection, repr and JSON come free. It returns reward
+*parts* by name, never their sum: estimators that normalise each part see them apart, and a
+report can say which term did what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from toyrl.pytree import register
+from toyrl.rollouts import Rollouts
+
+Array = Any
+Parts = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Shaped:
+    """A shaper's answer.
+
+    parts : name -> (..., B, G) or, for token-level shapers, (..., B, G, T); NaN = unscorable
+    memory : name -> (..., B, 1), this visit's contribution to the per-prompt memory
+    """
+
+    parts: Parts
+    memory: Parts
+
+
+register(Shaped)
+
+
+@dataclass(frozen=True)
+class MemoryField:
+    """One number kept per prompt between visits, merged by `op`: min, max, sum or replace."""
+
+    name: str
+    op: str
+    initial: float
+
+
+class Shaper:
+    """Base of all shapers; subclasses are frozen dataclasses that define `parts`."""
+
+    needs: ClassVar[tuple[str, ...]] = ("correct", "length")
+    scope: ClassVar[str] = "rollout"  # how far it looks: rollout | group | batch
+    token_level: ClassVar[bool] = False
+    memory: ClassVar[tuple[MemoryField, ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        register(cls)
+
+    # -- to be written by each shaper ---------------------------------------------------------
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts | Shaped:
+        """Reward parts for rollouts without NaN; rows of weight 0 may hold anything finite."""
+        raise TypeError(f"{type(self).__name__} defines no parts(rollouts, memory)")
+
+    # -- the one way in -------------------------------------------------------------------------
+    def apply(self, rollouts: Rollouts, memory: Mapping[str, Array] | None = None) -> Shaped:
+        """Named reward parts and this visit's contribution to memory.
+
+        A row with NaN in an array the shaper reads is absent for its siblings and NaN in the
+        answer; a row of weight 0 is absent and 0.
+        """
+        clean, broken = without_nan(rollouts, self.all_needs())
+        state = dict(memory or {})
+        for slot in self.all_memory():
+            if slot.name not in state:
+                xp = rollouts.xp
+                state[slot.name] = xp.full_like(rollouts.correct[..., :1], slot.initial)
+        answer = self.parts(clean, state)
+        if not isinstance(answer, Shaped):
+            answer = Shaped(answer, {})
+        xp, present = rollouts.xp, clean.w > 0
+        out: Parts = {}
+        for name, value in answer.parts.items():
+            wide = value.ndim > present.ndim
+            here = present[..., None] if wide else present
+            bad = broken[..., None] if wide else broken
+            kept = xp.where(here, value, xp.zeros_like(value))
+            out[name] = xp.where(bad, xp.full_like(kept, xp.nan), kept)
+        return Shaped(out, answer.memory)
+
+    def reward(self, rollouts: Rollouts, memory: Mapping[str, Array] | None = None) -> Array:
+        """The sum of all parts, (..., B, G); token-level parts are summed over tokens."""
+        return sum_parts(self.apply(rollouts, memory).parts, rollouts)
+
+    # -- composition: children are fields that are shapers themselves ----------------------------
+    def children(self) -> tuple[Shaper, ...]:
+        """Shapers among this shaper's fields."""
+        own = (getattr(self, f.name) for f in fields(self))  # type: ignore[arg-type]
+        return tuple(s for v in own for s in (v if isinstance(v, tuple) else (v,))
+                     if isinstance(s, Shaper))
+
+    def all_needs(self) -> tuple[str, ...]:
+        """Arrays read by this shaper and its children."""
+        names = dict.fromkeys(self.needs)
+        for child in self.children():
+            names.update(dict.fromkeys(child.all_needs()))
+        return tuple(names)
+
+    def all_memory(self) -> tuple[MemoryField, ...]:
+        """Memory slots of this shaper and its children."""
+        return (*self.memory, *(m for c in self.children() for m in c.all_memory()))
+
+    def all_scope(self) -> str:
+        """The widest scope among this shaper and its children."""
+        order = ("rollout", "group", "batch")
+        return max((self.scope, *(c.all_scope() for c in self.children())), key=order.index)
+
+    def all_token_level(self) -> bool:
+        """True if any part is per token."""
+        return self.token_level or any(c.all_token_level() for c in self.children())
+
+    def __add__(self, other: Shaper) -> Shaper:
+        from toyrl.shapers.compose import Sum
+
+        return Sum((self, other))
+
+    def __sub__(self, other: Shaper) -> Shaper:
+        return self + (-1.0) * other
+
+    def __mul__(self, weight: Any) -> Shaper:
+        from toyrl.shapers.compose import Scaled
+
+        return Scaled(self, weight)
+
+    __rmul__ = __mul__
+
+
+def without_nan(r: Rollouts, names: tuple[str, ...]) -> tuple[Rollouts, Array]:
+    """Rollouts with NaN rows zeroed and given weight 0, and the (..., B, G) mask of those rows."""
+    xp = r.xp
+    names = tuple(n for n in dict.fromkeys(("correct", "length", *names)))
+    values = {n: r.need(n, by="the shaper") for n in names if n not in ("truncated", "mask")}
+    broken = xp.zeros_like(r.correct) > 0
+    for value in values.values():
+        bad = xp.isnan(value)
+        broken = broken | (xp.any(bad, axis=-1) if value.ndim > broken.ndim else bad)
+    for n in names:
+        r.need(n, by="the shaper") if n in ("mask",) else None
+
+    def fill(value: Array) -> Array:
+        wide = broken[..., None] if value.ndim > broken.ndim else broken
+        return xp.where(wide, xp.zeros_like(value), value)
+
+    extra = {n: fill(v) for n, v in r.fields.items() if n in values}
+    clean = r.with_(
+        correct=fill(r.correct), length=fill(r.length),
+        weight=xp.where(broken, xp.zeros_like(r.w), r.w), fields={**r.fields, **extra},
+    )
+    return clean, broken
+
+
+def sum_parts(parts: Parts, r: Rollouts) -> Array:
+    """Total reward per rollout; token-level parts are summed over the rollout's tokens."""
+    if not parts:
+        return r.xp.zeros_like(r.correct)
+    totals = [r.xp.sum(v, axis=-1) if v.ndim > r.correct.ndim else v for v in parts.values()]
+    out = totals[0]
+    for value in totals[1:]:
+        out = out + value
+    return out
+
+
+def at(value: Any, step: Any) -> Any:
+    """A number, or a schedule's value at this update."""
+    return value(step) if callable(value) else value

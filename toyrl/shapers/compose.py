@@ -1,0 +1,98 @@
+"""Shapers made of shapers: sums, weights, gates, clips.
+
+Part names stay those of the members; a name that would occur twice gets `.2`, `.3`, ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from toyrl.registry import entry
+from toyrl.rollouts import Rollouts
+from toyrl.shapers.base import Parts, Shaped, Shaper, at, sum_parts
+
+Array = Any
+
+
+def _own(child: Shaper, r: Rollouts, memory: Mapping[str, Array]) -> Shaped:
+    answer = child.parts(r, memory)
+    return answer if isinstance(answer, Shaped) else Shaped(answer, {})
+
+
+@entry("sum", kind="shaper", provenance="derived")
+@dataclass(frozen=True)
+class Sum(Shaper):
+    """The sum of several shapers, parts kept apart."""
+
+    terms: tuple[Shaper, ...] = ()
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Shaped:
+        parts: Parts = {}
+        remembered: Parts = {}
+        for term in self.terms:
+            answer = _own(term, r, memory)
+            remembered.update(answer.memory)
+            for name, value in answer.parts.items():
+                unique, n = name, 1
+                while unique in parts:
+                    n += 1
+                    unique = f"{name}.{n}"
+                parts[unique] = value
+        return Shaped(parts, remembered)
+
+    def __add__(self, other: Shaper) -> Shaper:
+        return Sum((*self.terms, other))
+
+
+@entry("scaled", kind="shaper", provenance="derived")
+@dataclass(frozen=True)
+class Scaled(Shaper):
+    """A shaper times a weight (a number or a schedule)."""
+
+    term: Shaper
+    weight: Any = 1.0
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Shaped:
+        answer = _own(self.term, r, memory)
+        weight = at(self.weight, r.step)
+        return Shaped({k: weight * v for k, v in answer.parts.items()}, answer.memory)
+
+
+@entry("gated", kind="shaper", provenance="derived")
+@dataclass(frozen=True)
+class Gated(Shaper):
+    """A shaper paid only to right rollouts: parts times `correct`."""
+
+    term: Shaper
+    needs: ClassVar[tuple[str, ...]] = ("correct",)
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Shaped:
+        answer = _own(self.term, r, memory)
+        gate = r.correct
+        return Shaped(
+            {k: v * (gate[..., None] if v.ndim > gate.ndim else gate)
+             for k, v in answer.parts.items()},
+            answer.memory,
+        )
+
+
+@entry("clipped", kind="shaper", provenance="derived")
+@dataclass(frozen=True)
+class Clipped(Shaper):
+    """The total of a shaper, clipped to [low, high]; one part, named `clipped`."""
+
+    term: Shaper
+    low: Any = 0.0
+    high: Any = 1.0
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Shaped:
+        answer = _own(self.term, r, memory)
+        value, xp = sum_parts(answer.parts, r), r.xp
+        low = xp.zeros_like(value) + at(self.low, r.step)
+        high = xp.zeros_like(value) + at(self.high, r.step)
+        return Shaped({"clipped": xp.minimum(xp.maximum(value, low), high)}, answer.memory)

@@ -1,0 +1,109 @@
+"""Weighted statistics of siblings: the only way shapers and estimators look at a group.
+
+Every function reduces one axis (the last unless told), takes values ``x`` and non-negative
+weights ``w`` of the same shape, and keeps the reduced axis with length 1, so results broadcast
+back over the group. A weight is a presence flag (0 or 1), a multiplicity (2 counts twice) or a
+class probability: one body serves a sampled group, a multiset of classes and the population.
+Where no weight is left (an empty group) means, standard deviations and ranks are 0 and extremes
+are the neutral element of their operation; nothing here returns NaN for finite values.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from array_api_compat import array_namespace
+
+Array = Any
+
+
+def total(x: Array, w: Array, *, axis: int = -1) -> Array:
+    """Weighted sum; rows of weight 0 count nothing, whatever their value (NaN included)."""
+    xp = array_namespace(x, w)
+    return xp.sum(xp.where(w > 0, x, xp.zeros_like(x)) * w, axis=axis, keepdims=True)
+
+
+def mass(w: Array, *, axis: int = -1) -> Array:
+    """Sum of weights: how many rollouts (or how much probability) take part."""
+    xp = array_namespace(w)
+    return xp.sum(w, axis=axis, keepdims=True)
+
+
+def mean(x: Array, w: Array, *, axis: int = -1) -> Array:
+    """Weighted mean; 0 for an empty group."""
+    xp = array_namespace(x, w)
+    n = mass(w, axis=axis)
+    return total(x, w, axis=axis) / xp.where(n > 0, n, xp.ones_like(n))
+
+
+def minimum(x: Array, w: Array, *, axis: int = -1) -> Array:
+    """Smallest participating value; +inf for an empty group."""
+    xp = array_namespace(x, w)
+    return xp.min(xp.where(w > 0, x, xp.full_like(x, xp.inf)), axis=axis, keepdims=True)
+
+
+def maximum(x: Array, w: Array, *, axis: int = -1) -> Array:
+    """Largest participating value; -inf for an empty group."""
+    xp = array_namespace(x, w)
+    return xp.max(xp.where(w > 0, x, xp.full_like(x, -xp.inf)), axis=axis, keepdims=True)
+
+
+def tied(x: Array, w: Array, *, axis: int = -1) -> Array:
+    """True where all participating values are equal (max == min), or none takes part."""
+    return ~(maximum(x, w, axis=axis) > minimum(x, w, axis=axis))
+
+
+def bessel(n: Array | float, ddof: float) -> Array | float:
+    """n/(n - ddof), the correction of a variance over n rollouts; 1 at n = inf, 0 where n <= ddof.
+
+    Written as 1/(1 - ddof/n) so that the population limit n = inf needs no special case.
+    """
+    if isinstance(n, (int, float)):
+        return 1.0 / (1.0 - ddof / n) if n > ddof else 0.0
+    xp = array_namespace(n)
+    some = n > ddof
+    safe = xp.where(some, n, xp.full_like(n, ddof + 1.0))
+    return xp.where(some, 1.0 / (1.0 - ddof / safe), xp.zeros_like(n))
+
+
+def std(
+    x: Array, w: Array, *, ddof: float = 0.0, size: Array | float | None = None, axis: int = -1
+) -> Array:
+    """Weighted standard deviation, exactly 0 for a tied group.
+
+    Two passes on values shifted to their mean: E[x^2] - E[x]^2 in float32 loses the signal of
+    a nearly tied group. ``size`` is the number of rollouts behind the weights (None: their sum;
+    inf: the population, where ``ddof`` has no effect). A group of at most ``ddof`` rollouts has
+    standard deviation 0.
+    """
+    xp = array_namespace(x, w)
+    n = mass(w, axis=axis)
+    flat = tied(x, w, axis=axis)
+    deviation = xp.where(flat | ~(w > 0), xp.zeros_like(x), x - mean(x, w, axis=axis))
+    # Rewards of 1e30 overflow when squared: scale by the largest deviation first.
+    scale = xp.max(xp.abs(deviation), axis=axis, keepdims=True)
+    unit = xp.where(scale > 0, scale, xp.ones_like(scale))
+    variance = total((deviation / unit) ** 2, w, axis=axis) / xp.where(n > 0, n, xp.ones_like(n))
+    variance = variance * bessel(n if size is None else size, ddof)
+    # The inner `where` keeps the gradient of sqrt at 0 finite under jax.grad.
+    positive = variance > 0
+    root = xp.sqrt(xp.where(positive, variance, xp.ones_like(variance)))
+    return xp.where(positive & ~flat, unit * root, xp.zeros_like(root))
+
+
+def rank(x: Array, w: Array, *, axis: int = -1) -> Array:
+    """Share of participating weight strictly below each value, ties counted half; in [0, 1].
+
+    Shape of ``x``. O(G^2) in the group size, without sorting, so multiplicities and ties need
+    no care. Only the last axis is supported.
+    """
+    if axis != -1:
+        msg = f"axis={axis} is not supported by rank; move the group axis last"
+        raise ValueError(msg)
+    xp = array_namespace(x, w)
+    other, own = x[..., None, :], x[..., :, None]
+    weight = w[..., None, :]
+    half = xp.astype(other < own, x.dtype) + 0.5 * xp.astype(other == own, x.dtype)
+    below = xp.sum(xp.where(weight > 0, half, xp.zeros_like(half)) * weight, axis=-1)
+    n = mass(w)
+    return below / xp.where(n > 0, n, xp.ones_like(n))
