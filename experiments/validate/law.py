@@ -1,0 +1,140 @@
+"""A reward as a law on the chain's outcome classes.
+
+A catalogue shaper of scope `rollout` is a number on every class. A text reward is graded on
+rendered texts of every class and becomes a mean and a variance per class (then results are
+called sampled). Sums of both keep the text part as the field `user_reward`, so that group
+shapers see it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from toyrl.envs.chain import Chain
+from toyrl.rollouts import Rollouts
+from toyrl.shapers.base import Parts, Shaper
+
+DIFFICULTIES = tuple(range(1, 9))  # the prior's prompts need 1 to 8 steps
+GRADED = (2, 5, 8)  # difficulties whose texts are graded; others take the nearest
+
+
+@dataclass(frozen=True)
+class UserReward(Shaper):
+    """The value that a text reward gave to the rollout's class or text (field `user_reward`)."""
+
+    needs: ClassVar[tuple[str, ...]] = ("user_reward",)
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Any]) -> Parts:
+        return {"user_reward": r.need("user_reward", by="UserReward")}
+
+
+@dataclass(frozen=True)
+class RewardLaw:
+    """A reward on the classes of a chain template.
+
+    chain : the template; its H and tokens_per_action give the classes' lengths
+    shaper : the whole reward, reading `user_reward` where a text reward takes part
+    user_mean, user_variance : (8, K) graded text rewards by difficulty 1..8, or None
+    """
+
+    chain: Chain
+    shaper: Shaper
+    user_mean: np.ndarray | None = None
+    user_variance: np.ndarray | None = None
+
+    @property
+    def exact(self) -> bool:
+        """True if no text was sampled."""
+        return self.user_mean is None
+
+    @property
+    def scope(self) -> str:
+        """rollout | group | batch"""
+        return self.shaper.all_scope()
+
+    def rollouts(self, difficulties: Sequence[int], weight: np.ndarray | None = None) -> Rollouts:
+        """Every class once for each difficulty: (B, K)."""
+        c = self.chain
+        shape = (len(difficulties), c.n_classes)
+
+        def wide(x: np.ndarray) -> np.ndarray:
+            return np.broadcast_to(x, shape).copy()
+
+        fields = {}
+        if self.user_mean is not None:
+            fields["user_reward"] = self.user_mean[np.asarray(difficulties) - 1]
+        length = wide(c.class_length())
+        fields["conciseness"] = np.clip(1.0 - length / c.max_length, 0.1, 1.0)
+        return Rollouts(
+            correct=wide(c.class_correct()), length=length, truncated=wide(c.class_truncated()),
+            max_length=c.max_length, weight=weight, fields=fields,
+        )
+
+    def table(self) -> np.ndarray:
+        """(8, K) reward of each class by difficulty.
+
+        A group or batch shaper is read with its siblings at their population weights uniform
+        over classes; that is only used to describe it, training uses finite groups.
+        """
+        return np.asarray(self.shaper.reward(self.rollouts(DIFFICULTIES)), dtype=float)
+
+    def variance(self) -> np.ndarray | None:
+        """(8, K) variance of the text part within a class, or None if the law is exact."""
+        return self.user_variance
+
+    def gap(self) -> float:
+        """a: mean reward of right minus wrong answers of equal length; 0 for gold-free rewards."""
+        table, H = self.table(), self.chain.H
+        return float(np.nanmean(table[:, :H] - table[:, H : 2 * H]))
+
+
+def grade_classes(
+    chain: Chain,
+    score: Callable[[Sequence[Any]], list[float | None]],
+    class_rows: Callable[..., list[Any]],
+    *,
+    dialect: str,
+    renderings: int = 3,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Mean and variance (8, K) of a text reward over rendered texts of each class.
+
+    Returns also the number of texts graded. Classes whose texts could not be scored (None) are
+    filled from the nearest scored length.
+    """
+    rows, where = [], []
+    for i, d in enumerate(GRADED):
+        for k in range(chain.n_classes):
+            right, cut = k < chain.H, k == 2 * chain.H
+            length = chain.H if cut else k % chain.H + 1
+            texts = class_rows(chain, d, dialect, correct=right, length_actions=length,
+                               truncated=cut, renderings=renderings, seed=seed + 1000 * k)
+            rows += [t.row for t in texts]
+            where += [(i, k)] * len(texts)
+    values = np.array([np.nan if v is None else v for v in score(rows)], dtype=float)
+    flat = np.array([i * chain.n_classes + k for i, k in where])
+    ok = np.isfinite(values)
+    size = len(GRADED) * chain.n_classes
+    count = np.bincount(flat[ok], minlength=size)
+    total = np.bincount(flat[ok], values[ok], minlength=size)
+    mean = total / np.maximum(count, 1)
+    spread = np.bincount(flat[ok], (values[ok] - mean[flat[ok]]) ** 2, minlength=size)
+    variance = spread / np.maximum(count - 1, 1)
+    mean, variance, count = (x.reshape(len(GRADED), -1) for x in (mean, variance, count))
+    _fill_gaps(mean, variance, count, chain.H)
+    nearest = [int(np.argmin([abs(d - g) for g in GRADED])) for d in DIFFICULTIES]
+    return mean[nearest], variance[nearest], len(rows)
+
+
+def _fill_gaps(mean: np.ndarray, variance: np.ndarray, count: np.ndarray, H: int) -> None:
+    for i in range(mean.shape[0]):
+        for block in (slice(0, H), slice(H, 2 * H)):
+            have = np.flatnonzero(count[i, block])
+            if 0 < len(have) < H:
+                lengths = np.arange(H)
+                mean[i, block] = np.interp(lengths, have, mean[i, block][have])
+                variance[i, block] = np.interp(lengths, have, variance[i, block][have])
