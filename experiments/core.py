@@ -27,7 +27,11 @@ from toyrl.store import write_atomic
 
 SCHEMA = "toyrl.reproduce/1"
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
-    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
 }
 
 
@@ -149,8 +153,15 @@ _experiments: dict[str, Experiment] = {}
 
 
 def experiment(
-    id: str, *, card: str, slug: str, claim: str, source: str, smoke: Mapping[str, Any],
-    mutants: Sequence[Mutant], provenance: str = "text",
+    id: str,
+    *,
+    card: str,
+    slug: str,
+    claim: str,
+    source: str,
+    smoke: Mapping[str, Any],
+    mutants: Sequence[Mutant],
+    provenance: str = "text",
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
     """Register the decorated function as an experiment."""
     if not mutants:
@@ -183,8 +194,9 @@ def select(names: Sequence[str]) -> list[Experiment]:
     for name in names:
         hits = [e for e in known.values() if name in (e.id, e.slug) or name.zfill(2) == e.card]
         if not hits:
-            ids = ", ".join(sorted({f"{e.card} ({e.slug})" if e.card else e.id
-                                    for e in known.values()}))
+            ids = ", ".join(
+                sorted({f"{e.card} ({e.slug})" if e.card else e.id for e in known.values()})
+            )
             msg = f"no experiment is called {name!r}; there are: {ids}"
             raise KeyError(msg)
         chosen.update({e.id: e for e in hits})
@@ -255,16 +267,25 @@ class Outcome:
         """One entry of the JSON file of `toyrl reproduce`."""
         e = self.experiment
         return {
-            "id": e.id, "card": e.card, "claim": e.claim, "source": e.source,
+            "id": e.id,
+            "card": e.card,
+            "claim": e.claim,
+            "source": e.source,
             "provenance": e.provenance,
             "checks": [c.to_dict() for c in self.result.checks],
-            "mutants": list(self.mutants), "seconds": round(self.seconds, 3), "seed": self.seed,
-            "versions": versions(), "notes": list(self.result.notes),
+            "mutants": list(self.mutants),
+            "seconds": round(self.seconds, 3),
+            "seed": self.seed,
+            "versions": versions(),
+            "notes": list(self.result.notes),
         }
 
 
 def execute(
-    e: Experiment, *, seed: int = 0, mutants: bool = True,
+    e: Experiment,
+    *,
+    seed: int = 0,
+    mutants: bool = True,
     arguments: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Run an experiment, and each mutant on top of the smoke configuration."""
@@ -274,9 +295,11 @@ def execute(
     for m in e.mutants if mutants else ():
         broken = e.run(**{**e.smoke, **m.arguments, "seed": seed})
         failed = {c.name for c in broken.checks if not c.holds}
-        answers.append({
-            "name": m.name, "breaks": list(m.breaks), "caught": set(m.breaks) <= failed,
-        })
+        answers.append(
+            {
+                "name": m.name,
+                "breaks": list(m.breaks),
+                "caught": set(m.breaks) <= failed,
+            }
+        )
     return Outcome(e, result, tuple(answers), time.perf_counter() - start, seed)
-
-

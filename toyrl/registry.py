@@ -41,8 +41,14 @@ _entries: dict[tuple[str, str], Entry] = {}
 
 
 def entry(
-    name: str, *, kind: str, cards: tuple[str, ...] = (), paper: str = "", section: str = "",
-    provenance: str = "text", summary: str | None = None,
+    name: str,
+    *,
+    kind: str,
+    cards: tuple[str, ...] = (),
+    paper: str = "",
+    section: str = "",
+    provenance: str = "text",
+    summary: str | None = None,
 ) -> Callable[[T], T]:
     """Register the decorated object; its docstring's first line is the summary."""
     if kind not in KINDS:
@@ -50,16 +56,31 @@ def entry(
         raise ValueError(msg)
 
     def decorate(target: T) -> T:
-        add(name, target, kind=kind, cards=cards, paper=paper, section=section,
-            provenance=provenance, summary=summary)
+        add(
+            name,
+            target,
+            kind=kind,
+            cards=cards,
+            paper=paper,
+            section=section,
+            provenance=provenance,
+            summary=summary,
+        )
         return target
 
     return decorate
 
 
 def add(
-    name: str, target: Any, *, kind: str, cards: tuple[str, ...] = (), paper: str = "",
-    section: str = "", provenance: str = "text", summary: str | None = None,
+    name: str,
+    target: Any,
+    *,
+    kind: str,
+    cards: tuple[str, ...] = (),
+    paper: str = "",
+    section: str = "",
+    provenance: str = "text",
+    summary: str | None = None,
 ) -> None:
     """Register `target` under `name`; a second, different target of that name is refused."""
     known = _entries.get((kind, name))

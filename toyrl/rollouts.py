@@ -35,7 +35,12 @@ FIELDS: dict[str, FieldSpec] = {}
 
 
 def register_field(
-    name: str, *, axes: str = "", low: float = -math.inf, high: float = math.inf, unit: str = "1",
+    name: str,
+    *,
+    axes: str = "",
+    low: float = -math.inf,
+    high: float = math.inf,
+    unit: str = "1",
     origin: str,
 ) -> FieldSpec:
     """Name an optional per-rollout field (``axes=""``) or per-token field (``axes="T"``)."""
@@ -170,7 +175,7 @@ class Rollouts:
         return replace(self, **own)
 
     def validate(self) -> Rollouts:
-        """Check values (host arrays only); returns self, raises ValueError naming the first fault."""
+        """Check values (host arrays only); returns self or raises ValueError for the first fault."""
         from toyrl.records import check_values
 
         check_values(self)
@@ -179,8 +184,12 @@ class Rollouts:
     # -- constructors -----------------------------------------------------------------------
     @classmethod
     def from_lists(
-        cls, correct: Sequence[Sequence[float]], length: Sequence[Sequence[float]], *,
-        max_length: float, truncated: Sequence[Sequence[bool]] | None = None,
+        cls,
+        correct: Sequence[Sequence[float]],
+        length: Sequence[Sequence[float]],
+        *,
+        max_length: float,
+        truncated: Sequence[Sequence[bool]] | None = None,
         fields: Mapping[str, Sequence[Sequence[float]]] | None = None,
     ) -> Rollouts:
         """From one list per prompt; shorter groups are padded with rows of weight 0."""

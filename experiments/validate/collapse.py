@@ -15,7 +15,7 @@ import numpy as np
 
 from experiments.core import Curve, Picture, Table
 from experiments.validate.findings import Finding, Section
-from experiments.validate.statistics import Split, explain, wilson
+from experiments.validate.statistics import Split, wilson
 from experiments.validate.verdict import SAFE_SHARE, UNSAFE_SHARE, Collapse
 
 DROP = 0.1  # accuracy of some difficulty below the outcome-only run
@@ -85,7 +85,10 @@ def mixed(correct: np.ndarray, reward: np.ndarray, gap: float, weight: Any) -> n
 
 
 def critical_weights(
-    collapses: Callable[[np.ndarray], np.ndarray], n: int, *, grid: tuple[float, ...] = WEIGHTS,
+    collapses: Callable[[np.ndarray], np.ndarray],
+    n: int,
+    *,
+    grid: tuple[float, ...] = WEIGHTS,
     halvings: int = HALVINGS,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Smallest collapsing weight in each of n worlds, and whether collapse is monotone in it.
@@ -97,8 +100,12 @@ def critical_weights(
     table = np.stack([collapses(np.full(n, w)) for w in grid])  # (grid, n)
     any_hit = table.any(0)
     first = np.argmax(table, 0)
-    monotone = np.array([table[f:, i].all() if hit else True
-                         for i, (f, hit) in enumerate(zip(first, any_hit, strict=True))])
+    monotone = np.array(
+        [
+            table[f:, i].all() if hit else True
+            for i, (f, hit) in enumerate(zip(first, any_hit, strict=True))
+        ]
+    )
     steps = np.asarray(grid)
     high = steps[first].astype(float)
     low = np.where(first > 0, steps[np.maximum(first - 1, 0)], high)
@@ -126,41 +133,80 @@ def largest_safe(critical: np.ndarray) -> float:
 
 
 def findings(
-    facts: Facts, *, disagreements: int, finite_worlds: int, group_size: int, unit: str,
+    facts: Facts,
+    *,
+    disagreements: int,
+    finite_worlds: int,
+    group_size: int,
+    unit: str,
 ) -> tuple[Finding, ...]:
     """The section's findings in words."""
     judged, count = facts.judged, facts.judged.count
     interval = wilson(count.collapsed, count.worlds)
-    status = ("fail" if count.share >= UNSAFE_SHARE else
-              "pass" if count.share <= SAFE_SHARE else "warn")
+    status = (
+        "fail" if count.share >= UNSAFE_SHARE else "pass" if count.share <= SAFE_SHARE else "warn"
+    )
     excluded = int((~judged.learnable).sum())
-    out = [Finding(
-        4, "collapse/probability", status,
-        f"Accuracy collapses in {count.collapsed} of {count.worlds} learnable worlds "
-        f"({count.share:.0%}, 95 % interval {interval[0]:.0%} to {interval[1]:.0%}); {excluded} "
-        f"worlds excluded because outcome-only training does not learn there, "
-        f"{int((judged.slow & judged.learnable).sum())} slow ones (T and 4T disagree).",
-        value=count.share, interval=interval, bound=SAFE_SHARE,
-        fix="" if status == "pass" else "lower the weight, gate the term on correctness, or "
-        "train without std normalisation (see the nearest safe variant)")]
-    out += [Finding(4, "collapse/explained", "info", f"Collapse comes with {s.sentence()}.",
-                    value=s.threshold) for s in facts.explained]
+    out = [
+        Finding(
+            4,
+            "collapse/probability",
+            status,
+            f"Accuracy collapses in {count.collapsed} of {count.worlds} learnable worlds "
+            f"({count.share:.0%}, 95 % interval {interval[0]:.0%} to {interval[1]:.0%}); {excluded} "
+            f"worlds excluded because outcome-only training does not learn there, "
+            f"{int((judged.slow & judged.learnable).sum())} slow ones (T and 4T disagree).",
+            value=count.share,
+            interval=interval,
+            bound=SAFE_SHARE,
+            fix=""
+            if status == "pass"
+            else "lower the weight, gate the term on correctness, or "
+            "train without std normalisation (see the nearest safe variant)",
+        )
+    ]
+    out += [
+        Finding(
+            4,
+            "collapse/explained",
+            "info",
+            f"Collapse comes with {s.sentence()}.",
+            value=s.threshold,
+        )
+        for s in facts.explained
+    ]
     finite = facts.critical[np.isfinite(facts.critical)]
     if len(facts.critical):
         share = len(finite) / len(facts.critical)
         middle = float(np.median(facts.critical))
-        text = (f"Half of the worlds collapse by {middle:.2g} {unit}" if np.isfinite(middle) else
-                f"{share:.0%} of the worlds collapse at some weight up to {WEIGHTS[-1]:g} {unit}")
+        text = (
+            f"Half of the worlds collapse by {middle:.2g} {unit}"
+            if np.isfinite(middle)
+            else f"{share:.0%} of the worlds collapse at some weight up to {WEIGHTS[-1]:g} {unit}"
+        )
         safe = facts.largest_safe
         limit = f"{safe:.2g}" if np.isfinite(safe) else f"above {WEIGHTS[-1]:g}"
-        out.append(Finding(4, "collapse/critical-weight", "info",
-                           f"{text}; at most 2 % do below {limit}.", value=middle,
-                           bound=facts.largest_safe))
-    out.append(Finding(
-        4, "collapse/finite-group", "info",
-        f"With groups of {group_size} instead of the population limit, {disagreements} of "
-        f"{finite_worlds} worlds are judged differently; the finite result counts there.",
-        value=disagreements, bound=finite_worlds))
+        out.append(
+            Finding(
+                4,
+                "collapse/critical-weight",
+                "info",
+                f"{text}; at most 2 % do below {limit}.",
+                value=middle,
+                bound=facts.largest_safe,
+            )
+        )
+    out.append(
+        Finding(
+            4,
+            "collapse/finite-group",
+            "info",
+            f"With groups of {group_size} instead of the population limit, {disagreements} of "
+            f"{finite_worlds} worlds are judged differently; the finite result counts there.",
+            value=disagreements,
+            bound=finite_worlds,
+        )
+    )
     return tuple(out)
 
 
@@ -171,41 +217,65 @@ def critical_picture(critical: np.ndarray, unit: str) -> Picture:
     share = np.arange(len(finite) + 1) / max(len(critical), 1)
     y = np.repeat(share, 2)
     return Picture(
-        "collapse-critical", "How much of this reward collapses accuracy", f"weight ({unit})",
+        "collapse-critical",
+        "How much of this reward collapses accuracy",
+        f"weight ({unit})",
         "share of worlds collapsed",
-        curves=(Curve("collapsed", x.tolist(), y.tolist()),
-                Curve("your weight", [1.0, 1.0], [0.0, 1.0], style="dashed")),
-        log_x=True, caption="Each step is one world's critical weight.")
+        curves=(
+            Curve("collapsed", x.tolist(), y.tolist()),
+            Curve("your weight", [1.0, 1.0], [0.0, 1.0], style="dashed"),
+        ),
+        log_x=True,
+        caption="Each step is one world's critical weight.",
+    )
 
 
 def outcome_picture(judged: Judged, feature: np.ndarray, name: str) -> Picture:
     """Worst accuracy difference in each world against the parameter that explains it best."""
     worst = (judged.accuracy - judged.reference).min(-1)
-    groups = (("collapsed", judged.collapsed & judged.learnable),
-              ("kept", ~judged.collapsed & judged.learnable))
+    groups = (
+        ("collapsed", judged.collapsed & judged.learnable),
+        ("kept", ~judged.collapsed & judged.learnable),
+    )
     return Picture(
-        "collapse-worlds", "Accuracy against outcome-only training, world by world", name,
+        "collapse-worlds",
+        "Accuracy against outcome-only training, world by world",
+        name,
         "worst difficulty: accuracy minus outcome-only",
-        curves=tuple(Curve(label, feature[rows].tolist(), worst[rows].tolist(), style="points")
-                     for label, rows in groups if rows.any()),
-        caption=f"A world counts as collapsed below -{DROP}.")
+        curves=tuple(
+            Curve(label, feature[rows].tolist(), worst[rows].tolist(), style="points")
+            for label, rows in groups
+            if rows.any()
+        ),
+        caption=f"A world counts as collapsed below -{DROP}.",
+    )
 
 
 def prior_table(description: Any) -> Table:
     """The ranges that the worlds were drawn from."""
-    return Table("prior", ("parameter", "range"), [[k, str(v)] for k, v in description.items()],
-                 caption="The prior of worlds (Sobol points).")
+    return Table(
+        "prior",
+        ("parameter", "range"),
+        [[k, str(v)] for k, v in description.items()],
+        caption="The prior of worlds (Sobol points).",
+    )
 
 
-def section(facts: Facts, found: tuple[Finding, ...], pictures: tuple[Picture, ...],
-            tables: tuple[Table, ...]) -> Section:
+def section(
+    facts: Facts,
+    found: tuple[Finding, ...],
+    pictures: tuple[Picture, ...],
+    tables: tuple[Table, ...],
+) -> Section:
     """Section 4 from its parts."""
     count = facts.judged.count
     if count.share <= SAFE_SHARE:
         summary = f"Training keeps accuracy in all but {count.collapsed} of {count.worlds} worlds."
     else:
-        summary = (f"Training on this reward loses accuracy in {count.share:.0%} of the worlds "
-                   "where correctness alone would learn.")
+        summary = (
+            f"Training on this reward loses accuracy in {count.share:.0%} of the worlds "
+            "where correctness alone would learn."
+        )
         if facts.explained:
             summary += f" Mostly where {facts.explained[0].sentence()}."
     return Section(4, summary, found, pictures, tables)

@@ -12,8 +12,14 @@ SCHEMA = "toyrl.validate/1"
 STATUSES = ("pass", "info", "warn", "fail")
 VERDICTS = ("SAFE", "INCONCLUSIVE", "RISKY", "UNSAFE")
 SECTIONS = {
-    0: "own rollouts", 1: "contract", 2: "hacks", 3: "signal", 4: "collapse", 5: "order",
-    6: "selection", 7: "verdict",
+    0: "own rollouts",
+    1: "contract",
+    2: "hacks",
+    3: "signal",
+    4: "collapse",
+    5: "order",
+    6: "selection",
+    7: "verdict",
 }
 
 
@@ -92,15 +98,30 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """The JSON form (`--json`)."""
         return {
-            "schema": SCHEMA, "reward": self.reward, "verdict": self.verdict,
+            "schema": SCHEMA,
+            "reward": self.reward,
+            "verdict": self.verdict,
             "reasons": list(self.reasons),
-            "findings": [{
-                "section": f.section, "section_name": SECTIONS[f.section], "name": f.name,
-                "status": f.status, "message": f.message, "value": f.value,
-                "interval": list(f.interval) if f.interval else None, "bound": f.bound,
-                "counterexample": f.counterexample, "fix": f.fix,
-            } for f in self.findings],
-            "safe_variant": self.safe_variant, "settings": dict(self.settings),
-            "command": self.command, "seconds": round(self.seconds, 3),
-            "seed": self.seed, "versions": dict(self.versions), "error": self.error,
+            "findings": [
+                {
+                    "section": f.section,
+                    "section_name": SECTIONS[f.section],
+                    "name": f.name,
+                    "status": f.status,
+                    "message": f.message,
+                    "value": f.value,
+                    "interval": list(f.interval) if f.interval else None,
+                    "bound": f.bound,
+                    "counterexample": f.counterexample,
+                    "fix": f.fix,
+                }
+                for f in self.findings
+            ],
+            "safe_variant": self.safe_variant,
+            "settings": dict(self.settings),
+            "command": self.command,
+            "seconds": round(self.seconds, 3),
+            "seed": self.seed,
+            "versions": dict(self.versions),
+            "error": self.error,
         }

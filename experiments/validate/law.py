@@ -70,8 +70,12 @@ class RewardLaw:
         length = wide(c.class_length())
         fields["conciseness"] = np.clip(1.0 - length / c.max_length, 0.1, 1.0)
         return Rollouts(
-            correct=wide(c.class_correct()), length=length, truncated=wide(c.class_truncated()),
-            max_length=c.max_length, weight=weight, fields=fields,
+            correct=wide(c.class_correct()),
+            length=length,
+            truncated=wide(c.class_truncated()),
+            max_length=c.max_length,
+            weight=weight,
+            fields=fields,
         )
 
     def table(self) -> np.ndarray:
@@ -111,8 +115,16 @@ def grade_classes(
         for k in range(chain.n_classes):
             right, cut = k < chain.H, k == 2 * chain.H
             length = chain.H if cut else k % chain.H + 1
-            texts = class_rows(chain, d, dialect, correct=right, length_actions=length,
-                               truncated=cut, renderings=renderings, seed=seed + 1000 * k)
+            texts = class_rows(
+                chain,
+                d,
+                dialect,
+                correct=right,
+                length_actions=length,
+                truncated=cut,
+                renderings=renderings,
+                seed=seed + 1000 * k,
+            )
             rows += [t.row for t in texts]
             where += [(i, k)] * len(texts)
     values = np.array([np.nan if v is None else v for v in score(rows)], dtype=float)

@@ -90,16 +90,29 @@ def advantage_by_length(
         rows.append(row)
     table = Table(
         "advantage-by-length",
-        ("length decile (tokens)", "right: mean advantage", "right: rollouts",
-         "wrong: mean advantage", "wrong: rollouts"), rows,
+        (
+            "length decile (tokens)",
+            "right: mean advantage",
+            "right: rollouts",
+            "wrong: mean advantage",
+            "wrong: rollouts",
+        ),
+        rows,
     )
     curves = (Curve("right", *lines[1], style="points"), Curve("wrong", *lines[0], style="points"))
     return table, curves
 
 
 def run(
-    r: Rollouts, reward: np.ndarray, estimator: Estimator, *, estimator_name: str, source: str,
-    seed: int = 0, price_nats: float | None = None, notes: tuple[str, ...] = (),
+    r: Rollouts,
+    reward: np.ndarray,
+    estimator: Estimator,
+    *,
+    estimator_name: str,
+    source: str,
+    seed: int = 0,
+    price_nats: float | None = None,
+    notes: tuple[str, ...] = (),
 ) -> tuple[Section, OwnFacts]:
     """The section for a log.
 
@@ -113,42 +126,77 @@ def run(
     low, high = facts.accuracy_interval
     status = "fail" if high < 0 else ("warn" if facts.accuracy_drift < 0 else "pass")
     findings = [
-        Finding(0, "own/accuracy-drift", status,
-                f"One update moves accuracy by {facts.accuracy_drift:+.4f} per unit step on your "
-                f"{len(reward)} prompts (accuracy now {facts.accuracy:.3f}).",
-                value=facts.accuracy_drift, interval=facts.accuracy_interval, bound=0.0,
-                fix="" if status == "pass" else "lower the weight of the term that pays wrong "
-                "rollouts, or gate it on correctness"),
-        Finding(0, "own/length-drift", "info",
-                f"Mean length moves by {facts.length_drift:+.2f} tokens per unit step, among "
-                f"right rollouts by {facts.right_length_drift:+.2f}.",
-                value=facts.length_drift, interval=facts.length_interval),
-        Finding(0, "own/zero-signal", "info",
-                f"{facts.zero_signal:.0%} of groups give no signal under {estimator_name}, "
-                f"{facts.zero_signal_outcome:.0%} with correctness alone.",
-                value=facts.zero_signal, bound=facts.zero_signal_outcome),
+        Finding(
+            0,
+            "own/accuracy-drift",
+            status,
+            f"One update moves accuracy by {facts.accuracy_drift:+.4f} per unit step on your "
+            f"{len(reward)} prompts (accuracy now {facts.accuracy:.3f}).",
+            value=facts.accuracy_drift,
+            interval=facts.accuracy_interval,
+            bound=0.0,
+            fix=""
+            if status == "pass"
+            else "lower the weight of the term that pays wrong rollouts, or gate it on correctness",
+        ),
+        Finding(
+            0,
+            "own/length-drift",
+            "info",
+            f"Mean length moves by {facts.length_drift:+.2f} tokens per unit step, among "
+            f"right rollouts by {facts.right_length_drift:+.2f}.",
+            value=facts.length_drift,
+            interval=facts.length_interval,
+        ),
+        Finding(
+            0,
+            "own/zero-signal",
+            "info",
+            f"{facts.zero_signal:.0%} of groups give no signal under {estimator_name}, "
+            f"{facts.zero_signal_outcome:.0%} with correctness alone.",
+            value=facts.zero_signal,
+            bound=facts.zero_signal_outcome,
+        ),
     ]
     if price_nats is not None:
         findings.append(_price(price_nats, r.shape[-1]))
     findings += [Finding(0, "own/note", "info", note) for note in notes]
     direction = "raises" if facts.accuracy_drift >= 0 else "lowers"
-    summary = (f"On your own rollouts ({source}) the first update {direction} accuracy "
-               f"({facts.accuracy_drift:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}) and "
-               f"{'shortens' if facts.length_drift < 0 else 'lengthens'} answers.")
-    picture = Picture("own-advantage", "Mean advantage by length in your log", "length (tokens)",
-                      "mean advantage", curves=curves,
-                      caption="Above zero a rollout is pushed up, below zero down.")
+    summary = (
+        f"On your own rollouts ({source}) the first update {direction} accuracy "
+        f"({facts.accuracy_drift:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}) and "
+        f"{'shortens' if facts.length_drift < 0 else 'lengthens'} answers."
+    )
+    picture = Picture(
+        "own-advantage",
+        "Mean advantage by length in your log",
+        "length (tokens)",
+        "mean advantage",
+        curves=curves,
+        caption="Above zero a rollout is pushed up, below zero down.",
+    )
     return Section(0, summary, tuple(findings), (picture,), (table,)), facts
 
 
 def _price(nats: float, group: int) -> Finding:
     limit = float(np.log(group))
     if not np.isfinite(nats):
-        return Finding(0, "own/tilted-price", "pass",
-                       "Tilting your rollouts towards this reward never lowers accuracy by "
-                       f"min(0.1, half) within the {limit:.2f} nats a log of {group} per prompt "
-                       "can show.", bound=limit)
-    return Finding(0, "own/tilted-price", "fail" if nats < limit else "warn",
-                   f"Tilting your rollouts towards this reward lowers accuracy by min(0.1, half) "
-                   f"at {nats:.2f} nats.", value=nats, bound=limit,
-                   fix="the reward prefers wrong rollouts of your own model: look at the table")
+        return Finding(
+            0,
+            "own/tilted-price",
+            "pass",
+            "Tilting your rollouts towards this reward never lowers accuracy by "
+            f"min(0.1, half) within the {limit:.2f} nats a log of {group} per prompt "
+            "can show.",
+            bound=limit,
+        )
+    return Finding(
+        0,
+        "own/tilted-price",
+        "fail" if nats < limit else "warn",
+        f"Tilting your rollouts towards this reward lowers accuracy by min(0.1, half) "
+        f"at {nats:.2f} nats.",
+        value=nats,
+        bound=limit,
+        fix="the reward prefers wrong rollouts of your own model: look at the table",
+    )

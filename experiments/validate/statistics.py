@@ -21,7 +21,11 @@ def wilson(hits: int, n: int, z: float = Z95) -> tuple[float, float]:
 
 
 def bootstrap(
-    statistic: Callable[[np.ndarray], np.ndarray], n: int, *, draws: int = 1000, seed: int = 0,
+    statistic: Callable[[np.ndarray], np.ndarray],
+    n: int,
+    *,
+    draws: int = 1000,
+    seed: int = 0,
     level: float = 0.95,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Percentile interval of `statistic(weights)` over resampled units.
@@ -49,8 +53,10 @@ class Split:
     def sentence(self) -> str:
         """Readable form with both shares."""
         sign = ">" if self.above else "<="
-        return (f"{self.name} {sign} {self.threshold:.2f}: {self.share_inside:.0%} of worlds, "
-                f"against {self.share_outside:.0%} elsewhere")
+        return (
+            f"{self.name} {sign} {self.threshold:.2f}: {self.share_inside:.0%} of worlds, "
+            f"against {self.share_outside:.0%} elsewhere"
+        )
 
 
 def explain(features: Mapping[str, np.ndarray], hit: np.ndarray, *, most: int = 2) -> list[Split]:
@@ -82,8 +88,9 @@ def _best_split(name: str, x: np.ndarray, hit: np.ndarray) -> Split | None:
     i = int(np.argmax(gain))
     above = bool(p_right[i] > p_left[i])
     inside, outside = (p_right[i], p_left[i]) if above else (p_left[i], p_right[i])
-    return Split(name, float((xs[i] + xs[i + 1]) / 2), above, float(inside), float(outside),
-                 float(gain[i]))
+    return Split(
+        name, float((xs[i] + xs[i + 1]) / 2), above, float(inside), float(outside), float(gain[i])
+    )
 
 
 def _entropy(p: np.ndarray) -> np.ndarray:

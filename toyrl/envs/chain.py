@@ -69,8 +69,10 @@ class Chain:
 
     def _problems(self):
         if not self.difficulties or len(self.difficulties) != len(self.shares):
-            yield (f"difficulties={self.difficulties} and shares={self.shares} must have the same"
-                   " positive length")
+            yield (
+                f"difficulties={self.difficulties} and shares={self.shares} must have the same"
+                " positive length"
+            )
         if any(s < 0 for s in self.shares) or abs(sum(self.shares) - 1) > 1e-9:
             yield f"shares={self.shares} must be non-negative and sum to 1; normalise them"
         if any(d < 1 or d > self.D or int(d) != d for d in self.difficulties):
@@ -215,8 +217,11 @@ class Chain:
         return Rollouts(
             correct=wide(self.class_correct().astype(_np_dtype(prob))),
             length=wide(self.class_length().astype(_np_dtype(prob))),
-            truncated=wide(self.class_truncated()), max_length=self.max_length,
-            weight=prob * shares, group_size=group_size, step=step,
+            truncated=wide(self.class_truncated()),
+            max_length=self.max_length,
+            weight=prob * shares,
+            group_size=group_size,
+            step=step,
         )
 
     def with_(self, **changes: Any) -> Chain:
@@ -231,4 +236,3 @@ def _np_dtype(x: Any) -> Any:
 HELLO = Chain()
 HELLO_LOGITS = {"STEP": 0.0, "FILL": 0.5, "ANSWER": -1.5}
 """The hello-world chain and its initial logits by action."""
-

@@ -25,4 +25,5 @@ class Estimator:
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None
     ) -> tuple[Array, Mapping[str, Array]]:
         """Advantages and the estimator's next state."""
-        raise TypeError(f"{type(self).__name__} defines no apply(parts, rollouts, state)")
+        msg = f"{type(self).__name__} defines no apply(parts, rollouts, state)"
+        raise TypeError(msg)

@@ -2,17 +2,18 @@
 
 One dataclass holds the family; its fields are exactly the conventions in which trainers differ.
 
-| preset          | baseline        | scale | ddof | eps  | singleton | as in                       |
-|-----------------|-----------------|-------|------|------|-----------|-----------------------------|
-| reinforce       | none            | none  | -    | -    | zero      | Williams 1992               |
-| reinforce_mean  | batch           | none  | -    | -    | zero      | a constant baseline         |
-| rloo            | leave_one_out   | none  | -    | -    | zero      | Ahmadian et al. 2024        |
-| dr_grpo         | mean            | none  | -    | -    | zero      | Liu et al. 2025             |
-| grpo            | mean            | group | 1    | 1e-4 | zero      | TRL scale_rewards="group"   |
-| grpo_exact      | mean            | group | 1    | 0    | zero      | Shao et al. 2024, eps -> 0  |
-| grpo_population | mean            | group | 0    | 0    | zero      | Shao et al. 2024, as printed|
-| grpo_verl       | mean            | group | 1    | 1e-6 | raw       | verl compute_grpo_outcome   |
-| grpo_batch      | mean            | batch | 1    | 1e-4 | zero      | TRL scale_rewards="batch"   |
+::
+
+    preset           baseline        scale   ddof  eps   singleton  as in
+    reinforce        none            none    -     -     zero       Williams 1992
+    reinforce_mean   batch           none    -     -     zero       a constant baseline
+    rloo             leave_one_out   none    -     -     zero       Ahmadian et al. 2024
+    dr_grpo          mean            none    -     -     zero       Liu et al. 2025
+    grpo             mean            group   1     1e-4  zero       TRL scale_rewards="group"
+    grpo_exact       mean            group   1     0     zero       Shao et al. 2024, eps to 0
+    grpo_population  mean            group   0     0     zero       Shao et al. 2024, as printed
+    grpo_verl        mean            group   1     1e-6  raw        verl compute_grpo_outcome
+    grpo_batch       mean            batch   1     1e-4  zero       TRL scale_rewards="batch"
 
 Ties: a group whose participating rewards are all equal has advantages exactly 0. With eps = 0 a
 standard deviation at or below 8 eps(dtype) max|r| is rounding, not signal, and also counts as 0.
@@ -57,8 +58,11 @@ class GroupEstimator(Estimator):
     singleton: str = "zero"
 
     def __post_init__(self) -> None:
-        for name, allowed in (("baseline", BASELINES), ("scale", SCALES),
-                              ("singleton", ("zero", "raw"))):
+        for name, allowed in (
+            ("baseline", BASELINES),
+            ("scale", SCALES),
+            ("singleton", ("zero", "raw")),
+        ):
             value = getattr(self, name)
             if value not in allowed:
                 msg = f"{name}={value!r} is not one of {', '.join(allowed)}"
@@ -112,9 +116,7 @@ class GroupEstimator(Estimator):
         xp = stats.array_namespace(reward)
         flat = (*reward.shape[:-2], 1, reward.shape[-2] * reward.shape[-1])
         pooled = size if isinstance(size, float) and size == float("inf") else None
-        return stats.std(
-            xp.reshape(reward, flat), xp.reshape(w, flat), ddof=self.ddof, size=pooled
-        )
+        return stats.std(xp.reshape(reward, flat), xp.reshape(w, flat), ddof=self.ddof, size=pooled)
 
 
 def _pooled_mean(reward: Array, w: Array) -> Array:
@@ -137,5 +139,11 @@ PRESETS: dict[str, GroupEstimator] = {
 
 for _name, _preset in PRESETS.items():
     _note = ", ".join(f"{f.name}={getattr(_preset, f.name)!r}" for f in fields(_preset))
-    add(_name, _preset, kind="estimator", cards=("00",), provenance="code",
-        summary=f"Group-relative advantage: {_note}")
+    add(
+        _name,
+        _preset,
+        kind="estimator",
+        cards=("00",),
+        provenance="code",
+        summary=f"Group-relative advantage: {_note}",
+    )

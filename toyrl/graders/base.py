@@ -36,4 +36,5 @@ class Grader:
 
     def grade(self, rows: Sequence[TextRow]) -> list[float]:
         """One value per row, in order."""
-        raise TypeError(f"{type(self).__name__} defines no grade(rows)")
+        msg = f"{type(self).__name__} defines no grade(rows)"
+        raise TypeError(msg)

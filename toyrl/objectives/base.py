@@ -18,12 +18,15 @@ class Objective:
 
     needs: ClassVar[tuple[str, ...]] = ("mask",)
 
-    def coefficients(self, advantages: Array, rollouts: Rollouts, logp: Array,
-                     old_logp: Array) -> Array:
+    def coefficients(
+        self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array
+    ) -> Array:
         """dJ/dlogp (..., B, G, T), J to be maximised; 0 outside the mask and for absent rows."""
-        raise TypeError(f"{type(self).__name__} defines no coefficients(...)")
+        msg = f"{type(self).__name__} defines no coefficients(...)"
+        raise TypeError(msg)
 
     def sequence_weight(self, rollouts: Rollouts) -> Array:
         """On-policy, with one advantage per rollout: the factor c (..., B, G) such that the
         update is sum w c A grad log pi(o) / sum w, the sum running over the whole batch."""
-        raise TypeError(f"{type(self).__name__} is no per-rollout objective; use the edge table")
+        msg = f"{type(self).__name__} is no per-rollout objective; use the edge table"
+        raise TypeError(msg)

@@ -51,8 +51,9 @@ class PolicyGradient(Objective):
         mean = tokens / xp.where(rows > 0, rows, xp.ones_like(rows))
         return one / xp.where(mean > 0, mean, xp.ones_like(mean))
 
-    def coefficients(self, advantages: Array, rollouts: Rollouts, logp: Array,
-                     old_logp: Array) -> Array:
+    def coefficients(
+        self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array
+    ) -> Array:
         r, xp = rollouts, rollouts.xp
         mask = r.need("mask", by="PolicyGradient")
         a = advantages if advantages.ndim == mask.ndim else advantages[..., None]
@@ -66,5 +67,11 @@ class PolicyGradient(Objective):
 
 
 for _name in AGGREGATIONS:
-    add(_name, PolicyGradient(aggregation=_name), kind="objective", cards=("00",),
-        provenance="code", summary=f"Clipped policy gradient, token aggregation {_name}")
+    add(
+        _name,
+        PolicyGradient(aggregation=_name),
+        kind="objective",
+        cards=("00",),
+        provenance="code",
+        summary=f"Clipped policy gradient, token aggregation {_name}",
+    )

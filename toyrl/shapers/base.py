@@ -58,7 +58,8 @@ class Shaper:
     # -- to be written by each shaper ---------------------------------------------------------
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts | Shaped:
         """Reward parts for rollouts without NaN; rows of weight 0 may hold anything finite."""
-        raise TypeError(f"{type(self).__name__} defines no parts(rollouts, memory)")
+        msg = f"{type(self).__name__} defines no parts(rollouts, memory)"
+        raise TypeError(msg)
 
     # -- the one way in -------------------------------------------------------------------------
     def apply(self, rollouts: Rollouts, memory: Mapping[str, Array] | None = None) -> Shaped:
@@ -94,8 +95,9 @@ class Shaper:
     def children(self) -> tuple[Shaper, ...]:
         """Shapers among this shaper's fields."""
         own = (getattr(self, f.name) for f in fields(self))  # type: ignore[arg-type]
-        return tuple(s for v in own for s in (v if isinstance(v, tuple) else (v,))
-                     if isinstance(s, Shaper))
+        return tuple(
+            s for v in own for s in (v if isinstance(v, tuple) else (v,)) if isinstance(s, Shaper)
+        )
 
     def all_needs(self) -> tuple[str, ...]:
         """Arrays read by this shaper and its children."""
@@ -151,8 +153,10 @@ def without_nan(r: Rollouts, names: tuple[str, ...]) -> tuple[Rollouts, Array]:
 
     extra = {n: fill(v) for n, v in r.fields.items() if n in values}
     clean = r.with_(
-        correct=fill(r.correct), length=fill(r.length),
-        weight=xp.where(broken, xp.zeros_like(r.w), r.w), fields={**r.fields, **extra},
+        correct=fill(r.correct),
+        length=fill(r.length),
+        weight=xp.where(broken, xp.zeros_like(r.w), r.w),
+        fields={**r.fields, **extra},
     )
     return clean, broken
 

@@ -74,8 +74,10 @@ class Gated(Shaper):
         answer = _own(self.term, r, memory)
         gate = r.correct
         return Shaped(
-            {k: v * (gate[..., None] if v.ndim > gate.ndim else gate)
-             for k, v in answer.parts.items()},
+            {
+                k: v * (gate[..., None] if v.ndim > gate.ndim else gate)
+                for k, v in answer.parts.items()
+            },
             answer.memory,
         )
 
