@@ -1,0 +1,79 @@
+# Everything here runs in a virtual environment of its own; nothing else on the machine is touched.
+# Needs Python 3.11 or newer, pip and make:  make validate
+#
+#   make validate   is an example reward safe to train on? (core only, no torch)
+#   make test       all tests, with the extra `llm`
+#   make quick      tests without the slow ones
+#   make lint       ruff and the import contracts
+#   make types      basedpyright
+#   make check      lint, types and quick tests
+#
+# Choices:  make validate REWARD=my_rewards.py:brevity     make test PYTHON=python3.12
+
+PYTHON ?= python3
+VENV ?= .venv
+REWARD ?= examples/rewards/correct_minus_length.py:reward
+REPORT ?= toyrl-report.html
+WORKERS ?= 2
+# Another package index, a CUDA build of torch, ...:  make test PIP_FLAGS="--extra-index-url URL"
+PIP_FLAGS ?=
+CONSTRAINTS ?= constraints.txt
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c $(CONSTRAINTS)
+
+.DEFAULT_GOAL := help
+.PHONY: help validate test quick lint types check clean
+
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+
+validate: $(VENV)/.stamp-core
+	@# Exit code 1 is the answer UNSAFE, and an answer is no error here; 2 and 3 are.
+	@$(BIN)/toyrl validate $(REWARD) --report $(REPORT) || [ $$? -eq 1 ]
+
+test: $(VENV)/.stamp-llm
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+quick: $(VENV)/.stamp-llm
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+
+lint: $(VENV)/.stamp-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/.stamp-dev
+	$(BIN)/basedpyright
+
+check: lint types quick
+
+# The profiles build on each other: core, then the developer's tools, then torch and trl.
+# A stamp is older than pyproject.toml or the constraints only when the set-up has to run again.
+$(VENV)/.stamp-venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "toyrl needs Python 3.11 or newer, but PYTHON=$(PYTHON) is" \
+	    "$$($(PYTHON) --version 2>&1 || true);" \
+	    "name another one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
+	@# Some systems ship Python without ensurepip; there the machine's own pip fills the environment.
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { $(PYTHON) -m venv --clear --without-pip $(VENV) \
+	  && $(PYTHON) -m pip --python $(BIN)/python install --quiet $(PIP_FLAGS) pip; }
+	@touch $@
+
+$(VENV)/.stamp-core: $(VENV)/.stamp-venv pyproject.toml $(CONSTRAINTS)
+	@echo "Setting up $(VENV) (core packages, about a minute the first time) ..."
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.stamp-dev: $(VENV)/.stamp-core
+	@echo "Adding the developer's tools ..."
+	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.stamp-llm: $(VENV)/.stamp-dev
+	@echo "Adding torch, transformers and trl (a few minutes the first time) ..."
+	@$(PIP) --editable '.[llm,dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,141 @@
+"""The settings of `validate`, checked once at the door."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.errors import UsageError
+
+FAIL_ON = ("risky", "unsafe")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `validate` is told about the planned run.
+
+    rollouts : JSONL log of real rollouts (section 0), or None
+    data : JSONL rows with prompts and gold columns to grade against, or None
+    max_completion_length : limit of the run in tokens, >= 2
+    typical_length : mean completion length now, in tokens, 1..max_completion_length
+    estimator : advantage estimator by catalogue name (`toyrl list --kind estimator`)
+    group_size : rollouts per prompt, >= 2
+    success_rates : success rates of the base policy, in (0, 1), or None for the default prior
+    seed : seed of everything that is sampled, >= 0
+    timeout : seconds that one call of the reward may take, > 0
+    thorough : more worlds, more renderings, longer training
+    skip_bad_rows : leave out unusable rows of `rollouts` and `data` instead of refusing the file
+    fail_on : the mildest verdict with exit code 1, "risky" or "unsafe"
+
+    Raises UsageError that names the argument, its value and what is allowed.
+    """
+
+    rollouts: Path | None = None
+    data: Path | None = None
+    max_completion_length: int = 512
+    typical_length: int = 150
+    estimator: str = "grpo"
+    group_size: int = 8
+    success_rates: tuple[float, ...] | None = None
+    seed: int = 0
+    timeout: float = 10.0
+    thorough: bool = False
+    skip_bad_rows: bool = False
+    fail_on: str = "unsafe"
+
+    def __post_init__(self) -> None:
+        for name in ("rollouts", "data"):
+            object.__setattr__(self, name, _file(name, getattr(self, name)))
+        for name, least in (("max_completion_length", 2), ("typical_length", 1),
+                            ("group_size", 2), ("seed", 0)):
+            object.__setattr__(self, name, _whole(name, getattr(self, name), least))
+        if self.typical_length > self.max_completion_length:
+            msg = (f"typical_length={self.typical_length} is above max_completion_length="
+                   f"{self.max_completion_length}; completions can't be longer than the limit, "
+                   "raise max_completion_length or lower typical_length")
+            raise UsageError(msg)
+        object.__setattr__(self, "timeout", _positive("timeout", self.timeout))
+        object.__setattr__(self, "success_rates", _rates(self.success_rates))
+        if self.fail_on not in FAIL_ON:
+            msg = f"fail_on={self.fail_on!r} is not one of {', '.join(FAIL_ON)}"
+            raise UsageError(msg)
+        _estimator(self.estimator)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form: paths as text, tuples as lists."""
+        data = asdict(self)
+        for name in ("rollouts", "data"):
+            data[name] = None if data[name] is None else str(data[name])
+        rates = self.success_rates
+        data["success_rates"] = None if rates is None else list(rates)
+        return data
+
+
+def _file(name: str, value: Any) -> Path | None:
+    if value is None:
+        return None
+    path = Path(value)
+    if path.is_dir():
+        msg = f"{name}={str(path)!r} is a folder; name a JSONL file, one JSON object per line"
+        raise UsageError(msg)
+    if not path.exists():
+        msg = f"{name}={str(path)!r} does not exist; name a JSONL file, one JSON object per line"
+        raise UsageError(msg)
+    return path
+
+
+def _number(name: str, value: Any, convert: Callable[[Any], Any], allowed: str) -> Any:
+    """`convert(value)`; True and False are no numbers here."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return convert(value)
+    except (TypeError, ValueError) as error:
+        msg = f"{name}={value!r} is not {allowed}"
+        raise UsageError(msg) from error
+
+
+def _whole(name: str, value: Any, least: int) -> int:
+    allowed = f"a whole number of at least {least}"
+    number = _number(name, value, operator.index, allowed)
+    if number < least:
+        msg = f"{name}={value!r} is not {allowed}"
+        raise UsageError(msg)
+    return number
+
+
+def _positive(name: str, value: Any) -> float:
+    allowed = "a finite number of seconds above 0"
+    number = _number(name, value, float, allowed)
+    if not (math.isfinite(number) and number > 0):
+        msg = f"{name}={value!r} is not {allowed}"
+        raise UsageError(msg)
+    return number
+
+
+def _rates(values: Any) -> tuple[float, ...] | None:
+    if values is None:
+        return None
+    allowed = "a success rate strictly between 0 and 1"
+    rates = tuple(_number("success_rates", v, float, allowed) for v in values)
+    if not rates:
+        msg = "success_rates is empty; give at least one rate between 0 and 1, or leave it out"
+        raise UsageError(msg)
+    for rate in rates:
+        if not 0 < rate < 1:
+            msg = f"success_rates={rate!r} is not {allowed}"
+            raise UsageError(msg)
+    return rates
+
+
+def _estimator(name: Any) -> None:
+    from toyrl import registry
+
+    try:
+        registry.get("estimator", name)
+    except KeyError as error:
+        raise UsageError(error.args[0]) from error
