@@ -50,13 +50,19 @@ class Settings:
     def __post_init__(self) -> None:
         for name in ("rollouts", "data"):
             object.__setattr__(self, name, _file(name, getattr(self, name)))
-        for name, least in (("max_completion_length", 2), ("typical_length", 1),
-                            ("group_size", 2), ("seed", 0)):
+        for name, least in (
+            ("max_completion_length", 2),
+            ("typical_length", 1),
+            ("group_size", 2),
+            ("seed", 0),
+        ):
             object.__setattr__(self, name, _whole(name, getattr(self, name), least))
         if self.typical_length > self.max_completion_length:
-            msg = (f"typical_length={self.typical_length} is above max_completion_length="
-                   f"{self.max_completion_length}; completions can't be longer than the limit, "
-                   "raise max_completion_length or lower typical_length")
+            msg = (
+                f"typical_length={self.typical_length} is above max_completion_length="
+                f"{self.max_completion_length}; completions can't be longer than the limit, "
+                "raise max_completion_length or lower typical_length"
+            )
             raise UsageError(msg)
         object.__setattr__(self, "timeout", _positive("timeout", self.timeout))
         object.__setattr__(self, "success_rates", _rates(self.success_rates))
