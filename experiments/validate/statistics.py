@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 Z95 = 1.959963984540054
+CRITICAL = 13.0
+"""About the 1 % point of a maximally selected chi-square with one degree of freedom."""
 
 
 def wilson(hits: int, n: int, z: float = Z95) -> tuple[float, float]:
@@ -62,13 +64,14 @@ class Split:
 def explain(features: Mapping[str, np.ndarray], hit: np.ndarray, *, most: int = 2) -> list[Split]:
     """The parameters whose best single threshold removes most entropy of `hit`, best first.
 
-    Each parameter counts once; splits that remove under 0.02 bits are left out.
+    Each parameter counts once. A split stays only if its G statistic, 2 n ln2 gain, exceeds
+    `CRITICAL`; that keeps the best of many thresholds on an unrelated parameter out.
     """
     hit = np.asarray(hit, dtype=bool)
     if hit.size < 8 or hit.all() or not hit.any():
         return []
     splits = [s for name, x in features.items() if (s := _best_split(name, x, hit)) is not None]
-    splits = [s for s in splits if s.gain >= 0.02]
+    splits = [s for s in splits if 2 * hit.size * np.log(2) * s.gain > CRITICAL]
     return sorted(splits, key=lambda s: -s.gain)[:most]
 
 

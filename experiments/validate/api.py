@@ -1,0 +1,72 @@
+"""`validate`: is this reward safe to train on? Runs the sections in order and decides."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from experiments.core import versions
+from experiments.validate.findings import SECTIONS, Report, Section
+from experiments.validate.settings import Settings
+from experiments.validate.verdict import exit_code
+
+Progress = Callable[[int, str], None]
+
+
+def validate(
+    rewards: str | Sequence[str],
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+    *,
+    command: str = "",
+) -> Report:
+    """Judge a reward before training on it.
+
+    rewards : one specification or several with weights, as on the command line
+        ("my.py:brevity", "trl.rewards:think_format_reward", "laser(target=0.5)",
+        "acc.py:correct:1.0")
+    settings : see `Settings`; progress(section number, message) is called as work begins
+
+    Never raises for what a reward does: a reward that can't be loaded or used gives a report with
+    verdict INCONCLUSIVE, `error` set and exit code 2.
+    """
+    from experiments.validate.pipeline import Pipeline
+    from toyrl.graders.errors import RewardError
+
+    settings = settings or Settings()
+    specs = [rewards] if isinstance(rewards, str) else list(rewards)
+    name = " + ".join(specs)
+    command = command or shlex.join(["toyrl", "validate", *specs])
+    start = time.perf_counter()
+    tell = progress or (lambda _section, _message: None)
+    try:
+        report = Pipeline(specs, settings, tell).run()
+    except RewardError as error:
+        report = failed(name, str(error), settings)
+    return replace(
+        report, command=command, versions=versions(), seconds=time.perf_counter() - start
+    )
+
+
+def failed(name: str, error: str, settings: Settings) -> Report:
+    """The report of a reward that could not be used."""
+    from experiments.validate.findings import Finding
+
+    finding = Finding(1, "contract/usable", "fail", error)
+    section = Section(1, "The reward could not be used.", (finding,))
+    return Report(
+        reward=name,
+        verdict="INCONCLUSIVE",
+        reasons=(error,),
+        sections=(section,),
+        seed=settings.seed,
+        exit_code=exit_code("INCONCLUSIVE", fail_on="unsafe", error=True),
+        error=error,
+    )
+
+
+def section_title(number: int) -> str:
+    """Name of a section, for progress lines."""
+    return SECTIONS[number]

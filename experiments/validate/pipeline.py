@@ -1,0 +1,263 @@
+"""The sections of `validate`, one method each, in the order of the report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from experiments.validate import bench, own_rollouts, verdict
+from experiments.validate.findings import Finding, Report, Section
+from experiments.validate.law import RewardLaw
+from experiments.validate.settings import Settings
+from toyrl import registry
+from toyrl.estimators.base import Estimator
+from toyrl.objectives.policy_gradient import PolicyGradient
+
+AGGREGATION = {"rloo": "sum", "reinforce": "sum", "reinforce_mean": "sum", "dr_grpo": "dr_grpo"}
+"""Token aggregation that goes with an estimator; the others use TRL's default, dapo."""
+
+
+@dataclass
+class Pipeline:
+    """One run of `validate`."""
+
+    specs: Sequence[str]
+    settings: Settings
+    tell: Callable[[int, str], None]
+
+    # -- shared pieces --------------------------------------------------------------------------
+    @cached_property
+    def chain(self) -> Any:
+        """The class template at the user's completion limit."""
+        return bench.template(self.settings.max_completion_length)
+
+    @cached_property
+    def estimator(self) -> Estimator:
+        """The estimator asked for."""
+        return registry.get("estimator", self.settings.estimator).target
+
+    @cached_property
+    def objective(self) -> PolicyGradient:
+        """The token aggregation that goes with it."""
+        return PolicyGradient(aggregation=AGGREGATION.get(self.settings.estimator, "dapo"))
+
+    # -- the run ----------------------------------------------------------------------------------
+    def run(self) -> Report:
+        """All sections and the verdict."""
+        from toyrl.graders.user import load
+
+        with load(self.specs, timeout=self.settings.timeout) as reward:
+            self.reward = reward
+            return self._run()
+
+    def _run(self) -> Report:
+        sections: list[Section] = []
+
+        def add(number: int, message: str, work: Callable[[], Section]) -> Section:
+            self.tell(number, message)
+            start = time.perf_counter()
+            done = work()
+            sections.append(replace(done, seconds=time.perf_counter() - start))
+            return done
+
+        add(1, "contract: does it answer, always the same, on any text", self.contract)
+        if self.settings.rollouts is not None:
+            add(0, "your own rollouts", self.own)
+        early = self._stop_early(sections)
+        if early is not None:
+            return early
+        add(2, "hacks and the price of the exploit", self.hacks)
+        add(3, "signal at low, middle and high success rates", self.signal)
+        add(4, "collapse over a prior of worlds", self.collapse)
+        add(5, "does it order policies as the truth does", self.order)
+        add(6, "selection: best of k", self.selection)
+        sections.sort(key=lambda s: s.number)
+        word, reasons = verdict.decide(
+            collapse=self.facts.judged.count,
+            price_nats=self.price,
+            constant=False,
+            reads_gold=self.contract_facts.reads_gold,
+            separates=self.contract_facts.separates,
+            sections=sections,
+        )
+        return self._report(word, reasons, sections)
+
+    def _report(self, word: str, reasons: tuple[str, ...], sections: list[Section]) -> Report:
+        safe = ""
+        if word in ("UNSAFE", "RISKY"):
+            self.tell(7, "nearest safe variant")
+            safe, section = self.variants()
+            sections.append(section)
+        return Report(
+            reward=self.reward.name,
+            verdict=word,
+            reasons=reasons,
+            sections=tuple(sections),
+            seed=self.settings.seed,
+            settings=self.settings.to_dict(),
+            safe_variant=safe,
+            exit_code=verdict.exit_code(word, fail_on=self.settings.fail_on),
+        )
+
+    # -- section 1 --------------------------------------------------------------------------------
+    def contract(self) -> Section:
+        """Contract of a text reward on rendered probes, or of a shaper on arrays."""
+        from experiments.validate import contract
+
+        if self.reward.kind == "shaper":
+            section, self.contract_facts = contract.run_shaper(
+                bench.as_shaper(self.terms), seed=self.settings.seed
+            )
+            return section
+        section, self.contract_facts = contract.run(
+            self.reward, self.probes, seed=self.settings.seed
+        )
+        return section
+
+    @cached_property
+    def terms(self) -> list[tuple[Any, float]]:
+        """(shaper or None, weight) of each term."""
+        return [(t.shaper, t.weight) for t in self.reward.terms]
+
+    @cached_property
+    def base_rows(self) -> dict[str, list[Any]]:
+        """Rendered rows by dialect."""
+        from toyrl.envs import render
+
+        s = self.settings
+        n = 48 if s.thorough else 24
+        return {
+            d: render.base_rows(
+                d, n, s.seed, typical_tokens=s.typical_length, max_tokens=s.max_completion_length
+            )
+            for d in render.DIALECTS
+        }
+
+    @cached_property
+    def probes(self) -> dict[str, list[tuple[Any, bool]]]:
+        """(row, right?) probes by dialect for the contract."""
+        return {d: [(x.row, x.correct) for x in rows] for d, rows in self.base_rows.items()}
+
+    def _stop_early(self, sections: list[Section]) -> Report | None:
+        """A report where the contract leaves nothing to judge."""
+        f = self.contract_facts
+        word, reasons = verdict.decide(
+            collapse=None,
+            price_nats=float("inf"),
+            constant=f.constant,
+            reads_gold=f.reads_gold,
+            separates=f.separates,
+            sections=sections,
+        )
+        if word != "INCONCLUSIVE":
+            return None
+        return self._report(word, reasons, sorted(sections, key=lambda s: s.number))
+
+    # -- the reward on classes ----------------------------------------------------------------------
+    @cached_property
+    def law(self) -> RewardLaw:
+        """The reward on every outcome class."""
+        score = None if self.reward.kind == "shaper" else self.reward.score_text
+        law, self.texts = bench.law_of(
+            self.chain,
+            self.terms,
+            score,
+            dialect=self.contract_facts.dialect,
+            thorough=self.settings.thorough,
+            seed=self.settings.seed,
+        )
+        return law
+
+    @cached_property
+    def reference(self) -> bench.Reference:
+        """Base policies at the asked success rates."""
+        rates = self.settings.success_rates or bench.REFERENCE_SUCCESS
+        reference, self.reference_notes = bench.reference(
+            self.chain, rates, self.settings.typical_length
+        )
+        return reference
+
+    @cached_property
+    def reference_reward(self) -> np.ndarray:
+        """(B, K) the reward on the reference policies' classes."""
+        return self.law.table()[np.asarray(self.reference.difficulties) - 1]
+
+    # -- section 0 --------------------------------------------------------------------------------
+    def own(self) -> Section:
+        """The reward on the user's own log."""
+        from experiments.validate.price import log_price
+        from toyrl.records import read_log
+
+        log = read_log(self.settings.rollouts, skip_bad=self.settings.skip_bad_rows)
+        r = log.rollouts
+        if any(shaper is None for shaper, _ in self.terms):
+            values = self.reward.score_text(log.rows)
+            flat = np.array([np.nan if v is None else v for v in values], dtype=float)
+            user = np.full(r.shape, np.nan)
+            user[r.w > 0] = flat
+            r = r.with_(user_reward=user)
+        reward = np.asarray(bench.as_shaper(self.terms).reward(r), dtype=float)
+        reward = np.where(r.w > 0, reward, np.nan)
+        section, self.own_facts = own_rollouts.run(
+            r,
+            reward,
+            self.estimator,
+            estimator_name=self.settings.estimator,
+            source=self.settings.rollouts.name,
+            seed=self.settings.seed,
+            price_nats=log_price(r, reward),
+            notes=tuple(log.notes),
+        )
+        return section
+
+    # -- section 2 --------------------------------------------------------------------------------
+    def hacks(self) -> Section:
+        """The metamorphic library on a text reward, and the price on classes for any reward."""
+        from experiments.validate import hacks, price
+
+        ref = self.reference
+        if self.reward.kind == "shaper":
+            section, exploits = Section(2, "", ()), []
+        else:
+            rows = self.base_rows[self.contract_facts.dialect]
+            section, exploits = hacks.run(self.reward.score_text, rows)
+        found = price.on_classes(ref.prob, self.reference_reward, ref.truth, ref.shares, exploits)
+        self.price = found.kl
+        finding, picture = price.describe(found)
+        summary = " ".join(x for x in (section.summary, finding.message) if x)
+        return Section(
+            2, summary, (*section.findings, finding), (*section.pictures, picture), section.tables
+        )
+
+    # -- sections 3, 5, 6 -------------------------------------------------------------------------
+    def signal(self) -> Section:
+        """Gradient signal against outcome-only."""
+        from experiments.validate import signal
+
+        return signal.run(
+            self.law,
+            self.reference,
+            self.estimator,
+            self.settings.group_size,
+            seed=self.settings.seed,
+            notes=self.reference_notes,
+        )
+
+    def order(self) -> Section:
+        """Order at outcome level."""
+        from experiments.validate import order
+
+        ref = self.reference
+        return order.run(ref.prob, self.reference_reward, ref.truth, ref.shares)
+
+    def selection(self) -> Section:
+        """Best of k at outcome level."""
+        from experiments.validate import selection
+
+        ref = self.reference
+        return selection.run(ref.prob, self.reference_reward, ref.truth, ref.shares)
