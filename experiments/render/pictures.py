@@ -1,7 +1,7 @@
 """Pictures as SVG text: curves with bands, or a heat map, on labelled axes.
 
 Colours are CSS variables, so that a page shows the same picture light or dark; text takes the
-page's colour. Lines differ by dash and marker too, not by colour alone.
+page's colour. Curves differ by marker too, not by colour alone.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from experiments.core import Curve, Picture
 from experiments.render.axes import Axis, edges, extent, tick_label
 from experiments.render.text import number, visible
 
-WIDTH, PLOT_HEIGHT = 480.0, 230.0
-FONT = 12.0
+WIDTH, PLOT_HEIGHT = 480.0, 240.0
+FONT = 13.0
 CHAR = 0.56 * FONT  # mean width of a character in a sans-serif font
 MOST_POINTS = 600  # per curve; more can't be told apart at this width
-DASHES = ("", "7 3", "2 3", "9 3 2 3")
+MARKERS = 6  # per line, about
 RAMP = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))  # viridis
 
 # fmt: off
@@ -192,11 +192,11 @@ def _legend(curves: Sequence[Curve], y: float, *, skip: str) -> tuple[str, int]:
         if x > 4 and x + width > WIDTH:
             x, row = 4.0, row + 1
         y_row = y + 12 + 17 * row
-        if curve.style == "points":
+        if curve.style == "points" or k:
             parts.append(_marker(x + 12, y_row - 4, k))
-        else:
+        if curve.style != "points":
             parts.append(
-                f'<path class="line s{k % len(_LIGHT)}" {_dash(curve, k)}'
+                f'<path class="line s{k % len(_LIGHT)}" {_dash(curve)}'
                 f'd="M{x:.1f} {y_row - 4:.1f}h24"/>'
             )
         parts.append(_text(x + 30, y_row, label, ""))
@@ -204,9 +204,8 @@ def _legend(curves: Sequence[Curve], y: float, *, skip: str) -> tuple[str, int]:
     return "".join(parts), row + 1
 
 
-def _dash(curve: Curve, k: int) -> str:
-    dash = "5 4" if curve.style == "dashed" else DASHES[k % len(DASHES)]
-    return f'stroke-dasharray="{dash}" ' if dash else ""
+def _dash(curve: Curve) -> str:
+    return 'stroke-dasharray="5 4" ' if curve.style == "dashed" else ""
 
 
 def _marker(x: float, y: float, k: int) -> str:
@@ -231,7 +230,10 @@ def _curve(curve: Curve, k: int, frame: Frame) -> str:
             parts.append(_marker(*run[0], k))
             continue
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y in run)
-        parts.append(f'<path class="line s{k % len(_LIGHT)}" {_dash(curve, k)}d="M{path}"/>')
+        parts.append(f'<path class="line s{k % len(_LIGHT)}" {_dash(curve)}d="M{path}"/>')
+        if k:  # the first curve goes without: a plain line is a mark too
+            stride = math.ceil(len(run) / MARKERS)
+            parts += [_marker(x, y, k) for x, y in run[stride // 2 :: stride]]
     return "".join(parts)
 
 

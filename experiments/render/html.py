@@ -1,0 +1,123 @@
+"""Self-contained HTML pages: a report of `validate`, the outcomes of `reproduce`.
+
+One file each, without network access: style, script, pictures and data lie inside. Everything
+that isn't ours is escaped, and characters that can't be seen are spelled out.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from functools import cache
+from numbers import Number
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from experiments.core import Check, Outcome, Picture, Table
+from experiments.render import text
+from experiments.render.pictures import CSS, svg
+from experiments.render.words import MEANINGS, TONES, VERDICT_MEANINGS, badge, bound, measured
+from experiments.validate.findings import STATUSES, Finding, Report
+
+LONGEST_EVIDENCE = 20_000  # characters of a counterexample shown on the page
+
+
+def report_page(report: Report) -> str:
+    """The page of one `validate` run."""
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            tone=TONES[report.verdict],
+            meanings=MEANINGS,
+            verdict_meaning=VERDICT_MEANINGS[report.verdict],
+            json_uri=data_uri(report.to_dict()),
+            css=stylesheet(),
+        )
+    )
+
+
+def reproduce_page(outcomes: Sequence[Outcome], results: Any, *, command: str = "") -> str:
+    """The page of a `reproduce` run; `results` is what goes into its JSON file."""
+    return (
+        _environment()
+        .get_template("reproduce.html.j2")
+        .render(
+            outcomes=outcomes,
+            kept=sum(o.holds for o in outcomes),
+            command_text=command,
+            json_uri=data_uri(results),
+            css=stylesheet(),
+        )
+    )
+
+
+def data_uri(data: Any) -> str:
+    """JSON as a link target; base64 keeps it free of characters with a meaning in HTML."""
+    payload = base64.b64encode(text.dumps(data).encode()).decode("ascii")
+    return f"data:application/json;base64,{payload}"
+
+
+def stylesheet() -> Markup:
+    """The page's CSS with that of the pictures. Ours alone, so it needs no escaping."""
+    return Markup((_folder() / "page.css").read_text(encoding="utf-8") + CSS)
+
+
+def _folder() -> Path:
+    return Path(__file__).resolve().parent
+
+
+def _svg(picture: Picture, name: str) -> Markup:
+    return Markup(svg(picture, name=name))
+
+
+def _numeric(table: Table, column: int) -> bool:
+    """Whether a column holds numbers only, which are set flush right."""
+    cells = [row[column] for row in table.rows if row[column] is not None]
+    return bool(cells) and all(isinstance(c, Number) and not isinstance(c, bool) for c in cells)
+
+
+def _setting(value: Any) -> str:
+    if value is None:
+        return "not given"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_setting, value))
+    return str(value) if isinstance(value, int) else text.number(value)
+
+
+def _by_severity(findings: Iterable[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda f: -STATUSES.index(f.status))
+
+
+def _measured_check(check: Check) -> str:
+    error = "" if check.stderr is None else f" \N{PLUS-MINUS SIGN} {text.number(check.stderr)}"
+    return text.number(check.value) + error
+
+
+@cache
+def _environment() -> Environment:
+    env = Environment(
+        loader=FileSystemLoader(_folder()),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters |= {
+        "visible": lambda value: text.visible(str(value)),
+        "evidence": lambda value: text.evidence(value, limit=LONGEST_EVIDENCE),
+        "number": text.number,
+        "svg": _svg,
+        "numeric": _numeric,
+        "setting": _setting,
+        "by_severity": _by_severity,
+        "overview": badge,
+        "measured": measured,
+        "measured_check": _measured_check,
+        "bound": bound,
+    }
+    return env

@@ -1,0 +1,63 @@
+"""The sentences and words that terminal and page share."""
+
+from __future__ import annotations
+
+from experiments.core import Check
+from experiments.render.text import number
+from experiments.validate.findings import STATUSES, Finding, Section
+
+TONES = {"SAFE": "pass", "INCONCLUSIVE": "info", "RISKY": "warn", "UNSAFE": "fail"}
+VERDICT_MEANINGS = {
+    "SAFE": "Nothing that was looked at speaks against training on this reward.",
+    "INCONCLUSIVE": "The reward could not be judged: this is neither a yes nor a no.",
+    "RISKY": "Training may go well, but there is a reachable way for it to go wrong.",
+    "UNSAFE": "Training on this reward is likely to lower true accuracy.",
+}
+MEANINGS = {
+    0: "What the reward does with the rollouts you logged, without any model of them.",
+    1: "Does the reward keep to its contract on every kind of text, and does it always give the "
+    "same answer?",
+    2: "Can a wrong answer be paid like a right one, and how far would the policy have to move "
+    "to get there?",
+    3: "How much of the reward reaches the gradient, and does any of it point the wrong way?",
+    4: "Does training on this reward lose accuracy that training on correctness alone keeps?",
+    5: "Does the reward rank policies as the truth does?",
+    6: "Does picking the best of k rollouts by this reward raise the true accuracy?",
+    7: "What the findings amount to, and the nearest variant without the problem.",
+}
+
+
+WORST_WORDS = {"pass": "all well", "info": "noted", "warn": "warning", "fail": "problem"}
+
+
+def badge(section: Section, verdict: str) -> tuple[str, str]:
+    """Status and word that stand for a section in an overview; section 7 shows the verdict."""
+    if section.number == 7:
+        return TONES[verdict], verdict.lower()
+    if not section.findings:
+        return "info", "no findings"
+    return worst(section), WORST_WORDS[worst(section)]
+
+
+def worst(section: Section) -> str:
+    """The gravest status in a section; "pass" if it has no findings."""
+    return max((f.status for f in section.findings), key=STATUSES.index, default="pass")
+
+
+def measured(finding: Finding) -> str:
+    """Value, interval and bound of a finding as one phrase; empty if it has no number."""
+    if finding.value is None:
+        return ""
+    parts = [f"value {number(finding.value)}"]
+    if finding.interval is not None:
+        parts.append(f"interval {number(finding.interval[0])} to {number(finding.interval[1])}")
+    if finding.bound is not None:
+        parts.append(f"bound {number(finding.bound)}")
+    return ", ".join(parts)
+
+
+def bound(check: Check) -> str:
+    """What a check asks of its value, such as "<= 0.05" or "0.933 within 0.001"."""
+    if check.op == "~":
+        return f"{number(check.bound)} within {number(check.tolerance)}"
+    return f"{check.op} {number(check.bound)}"
