@@ -1,0 +1,226 @@
+"""The command `toyrl`: reads arguments, calls a command, turns errors into exit codes.
+
+0 the answer is good, 1 it isn't, 2 the call was wrong, 3 we failed. Nothing heavy is imported
+here: `toyrl --help` answers at once, and each command loads what it needs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+from experiments.errors import UsageError
+
+USAGE, INTERNAL, INTERRUPTED = 2, 3, 130
+Kind = Literal["shaper", "estimator", "objective", "environment", "theorem", "grader", "experiment"]
+
+
+def _version() -> str:
+    from importlib import metadata
+
+    return f"toyrl {metadata.version('toyrl')}"
+
+
+app = App(
+    name="toyrl",
+    help="Is a reward safe to train a reasoning model on? Exact answers before the GPU run.",
+    version=_version,
+    result_action="return_value",
+    help_format="plaintext",
+)
+
+
+@app.command
+def validate(
+    rewards: Annotated[list[str], Parameter(name="REWARD", negative="")],
+    /,
+    *,
+    rollouts: Path | None = None,
+    data: Path | None = None,
+    max_completion_length: int = 512,
+    typical_length: int = 150,
+    estimator: str = "grpo",
+    group_size: int = 8,
+    success_rates: str | None = None,
+    report: Annotated[Path | None, Parameter(negative_none="no-")] = Path("toyrl-report.html"),
+    json: str | None = None,
+    fail_on: Literal["risky", "unsafe"] = "unsafe",
+    seed: int = 0,
+    timeout: float = 10.0,
+    thorough: Annotated[bool, Parameter(negative="")] = False,
+    skip_bad_rows: Annotated[bool, Parameter(negative="")] = False,
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
+) -> int:
+    """Is this reward safe to train on?
+
+    Prints the verdict with its reasons and writes a report page. Exit code 0 below --fail-on, 1
+    at or above it, 2 if the reward can't be loaded or used.
+
+    Parameters
+    ----------
+    rewards
+        my_rewards.py:brevity, a dotted path (trl.rewards:think_format_reward) or a catalogue
+        expression ("laser(target=0.5)"); several are added, each with an optional weight:
+        acc.py:correct:1.0 fmt.py:tags:0.2
+    rollouts
+        JSONL log of real rollouts, which are looked at first.
+    data
+        JSONL rows with prompts and gold columns.
+    max_completion_length
+        The run's limit in tokens.
+    typical_length
+        Mean completion length now, in tokens.
+    estimator
+        Advantage estimator (toyrl list --kind estimator).
+    group_size
+        Rollouts per prompt.
+    success_rates
+        Success rates of the base policy, such as .1,.5,.9
+    report
+        The HTML page to write; --no-report writes none.
+    json
+        File for the report as JSON, or - for standard output.
+    fail_on
+        Mildest verdict with exit code 1.
+    seed
+        Seed of what is sampled.
+    timeout
+        Seconds that one call of the reward may take.
+    thorough
+        More worlds and longer training.
+    skip_bad_rows
+        Leave out unusable rows instead of refusing the file.
+    quiet
+        One line only.
+    """
+    from experiments.commands.validate import run
+
+    values = {
+        "rollouts": rollouts,
+        "data": data,
+        "max_completion_length": max_completion_length,
+        "typical_length": typical_length,
+        "estimator": estimator,
+        "group_size": group_size,
+        "success_rates": success_rates,
+        "seed": seed,
+        "timeout": timeout,
+        "thorough": thorough,
+        "skip_bad_rows": skip_bad_rows,
+        "fail_on": fail_on,
+    }
+    return run(rewards, values, page=report, json=json, quiet=quiet)
+
+
+@app.command
+def reproduce(
+    ids: Annotated[list[str], Parameter(name="ID", negative="")],
+    /,
+    *,
+    json: str | None = None,
+    out: Path | None = None,
+    mutants: bool = True,
+    seed: int = 0,
+    smoke: Annotated[bool, Parameter(negative="")] = False,
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
+) -> int:
+    """Does a published claim hold in the toy world?
+
+    Exit code 0 if every check holds and every broken variant is caught, 1 if not.
+
+    Parameters
+    ----------
+    ids
+        Card numbers (03), slugs (drpo), experiment names, or all.
+    json
+        File for the results, or - for standard output.
+    out
+        Folder for results, tables, pictures and a page.
+    mutants
+        Run the deliberately broken variants too, which the checks must catch.
+    seed
+        Seed of what is sampled.
+    smoke
+        The small configuration of each experiment.
+    quiet
+        One line only.
+    """
+    from experiments.commands.reproduce import run
+
+    return run(ids, json=json, out=out, mutants=mutants, seed=seed, smoke=smoke, quiet=quiet)
+
+
+@app.command(name="list")
+def list_(
+    *, kind: Kind | None = None, json: Annotated[bool, Parameter(negative="")] = False
+) -> int:
+    """Every shaper, estimator, environment, theorem and experiment, with its paper.
+
+    Parameters
+    ----------
+    kind
+        Only this kind.
+    json
+        Print JSON.
+    """
+    from experiments.commands.catalogue import run
+
+    return run(kind, json=json)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code. Shows no traceback unless TOYRL_DEBUG is set."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal or pipe that isn't UTF-8 shows foreign signs escaped instead of failing.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        answer: Any = app(tokens or ["--help"], exit_on_error=False, print_error=False)
+        sys.stdout.flush()
+    except CycloptsError as error:
+        return _complain(f"{error}", USAGE, hint=_help_hint(tokens))
+    except UsageError as error:
+        return _complain(str(error), USAGE)
+    except KeyboardInterrupt:
+        return _complain("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # The reader has gone (such as `| head`); what follows would only fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if os.environ.get("TOYRL_DEBUG"):
+            raise
+        return _complain(
+            f"toyrl itself failed, which is a bug: {type(error).__name__}: {error}",
+            INTERNAL,
+            hint="TOYRL_DEBUG=1 shows where",
+        )
+    return answer if isinstance(answer, int) else 0
+
+
+def _help_hint(tokens: Sequence[str]) -> str:
+    known = tokens and tokens[0] in ("validate", "reproduce", "list")
+    return f"toyrl {tokens[0]} --help" if known else "toyrl --help"
+
+
+def _complain(message: str, code: int, *, hint: str = "") -> int:
+    from experiments.render.text import visible
+
+    text = " ".join(visible(message).split())
+    print(f"toyrl: {text}" + (f" ({hint})" if hint else ""), file=sys.stderr)
+    return code
+
+
+def run() -> None:
+    """Entry point of the installed command."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

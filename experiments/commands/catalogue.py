@@ -1,0 +1,68 @@
+"""`toyrl list`: the catalogue as tables or JSON."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from typing import Any
+
+from experiments import core
+from toyrl import registry
+
+SCHEMA = "toyrl.list/1"
+
+
+def rows(kind: str | None = None) -> list[dict[str, Any]]:
+    """Catalogue lines (of one kind), sorted by kind and name; experiments included."""
+    if kind in (None, "theorem"):
+        _load_theory()
+    found = [] if kind == "experiment" else [_entry(e) for e in registry.entries(kind)]
+    if kind in (None, "experiment"):
+        found += [_experiment(e) for e in core.load().values()]
+    return found
+
+
+def run(kind: str | None, *, json: bool) -> int:
+    """Print the catalogue."""
+    found = rows(kind)
+    if json:
+        from experiments.render.text import dumps
+
+        sys.stdout.write(dumps({"schema": SCHEMA, "entries": found}) + "\n")
+    else:
+        from experiments.render import terminal
+
+        terminal.show_catalogue(found, terminal.console())
+    return 0
+
+
+def _load_theory() -> None:
+    """Import every module of `theory`, so that its theorems are registered."""
+    package = importlib.import_module("theory")
+    for info in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"theory.{info.name}")
+
+
+def _entry(e: registry.Entry) -> dict[str, Any]:
+    return {
+        "name": e.name,
+        "kind": e.kind,
+        "summary": e.summary,
+        "cards": list(e.cards),
+        "paper": e.paper,
+        "section": e.section,
+        "provenance": e.provenance,
+    }
+
+
+def _experiment(e: core.Experiment) -> dict[str, Any]:
+    return {
+        "name": e.id,
+        "kind": "experiment",
+        "summary": e.claim,
+        "cards": [e.card] if e.card else [],
+        "paper": e.source,
+        "section": "",
+        "provenance": e.provenance,
+    }

@@ -1,0 +1,60 @@
+"""`toyrl validate`: settings, progress, verdict, page and JSON around `api.validate`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.commands.output import command_line, json_path, refuse_unwritable, write_json
+from experiments.errors import UsageError
+from experiments.validate.settings import Settings
+from toyrl.store import write_atomic
+
+
+def rates(text: str | None) -> tuple[float, ...] | None:
+    """Success rates from "0.1,0.5,0.9"."""
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        msg = f"success_rates={text!r} is not a list of numbers such as .1,.5,.9"
+        raise UsageError(msg) from error
+
+
+def run(
+    rewards: Sequence[str],
+    values: Mapping[str, Any],
+    *,
+    page: Path | None,
+    json: str | None,
+    quiet: bool,
+) -> int:
+    """Validate, show and write; the exit code."""
+    settings = Settings(**{**values, "success_rates": rates(values["success_rates"])})
+    refuse_unwritable("report", page)
+    refuse_unwritable("json", json_path(json))
+
+    from experiments.render import terminal
+    from experiments.render.html import report_page
+    from experiments.validate.api import validate
+
+    errors = terminal.console(stderr=True)
+    with terminal.Progress(errors, quiet=quiet) as progress:
+        report = validate(rewards, settings, progress, command=command_line())
+    if page is not None:
+        write_atomic(page, report_page(report))
+    write_json(json, report.to_dict())
+    # Standard output belongs to the JSON if it was asked for there.
+    out = errors if json == "-" else terminal.console()
+    if not quiet:
+        terminal.show_report(report, out, page=str(page) if page else "")
+    elif json != "-":
+        print(terminal.verdict_line(report))
+    if report.error:
+        print(f"toyrl: {terminal.visible(report.error)}", file=sys.stderr)
+    elif report.verdict == "INCONCLUSIVE":
+        print("toyrl: warning: the verdict is INCONCLUSIVE, not safe", file=sys.stderr)
+    return report.exit_code

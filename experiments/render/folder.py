@@ -1,0 +1,111 @@
+"""The folder that `reproduce --out` fills: results, tables, pictures and a page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.core import Outcome, Table
+from experiments.render import text
+from experiments.render.html import reproduce_page
+from experiments.render.pictures import svg
+from experiments.render.raster import save_png
+from experiments.render.words import bound
+from toyrl.store import write_atomic
+
+
+def write_folder(
+    folder: Path, outcomes: Sequence[Outcome], results: Any, *, command: str = ""
+) -> list[Path]:
+    """Write everything about the outcomes; the paths written, the page first.
+
+    results.json, index.html, summary.md, and per experiment a folder with each table as CSV and
+    Markdown and each picture as SVG and PNG.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [folder / "index.html", folder / "results.json", folder / "summary.md"]
+    write_atomic(written[0], reproduce_page(outcomes, results, command=command))
+    write_atomic(written[1], text.dumps(results) + "\n")
+    write_atomic(written[2], summary(outcomes))
+    for outcome in outcomes:
+        if outcome.result.tables or outcome.result.pictures:
+            place = folder / file_name(outcome.experiment.id)
+            place.mkdir(exist_ok=True)
+            written += _write_evidence(place, outcome)
+    return written
+
+
+def _write_evidence(place: Path, outcome: Outcome) -> list[Path]:
+    written = []
+    for table in outcome.result.tables:
+        stem = file_name(table.name)
+        written += [place / f"{stem}.csv", place / f"{stem}.md"]
+        write_atomic(written[-2], csv_table(table))
+        write_atomic(written[-1], markdown_table(table))
+    for picture in outcome.result.pictures:
+        stem = file_name(picture.name)
+        written += [place / f"{stem}.svg", place / f"{stem}.png"]
+        write_atomic(written[-2], svg(picture, name=stem, standalone=True))
+        save_png(picture, written[-1])
+    return written
+
+
+def file_name(name: str) -> str:
+    """A name as a file name: letters, digits, dot, minus and underscore only."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "unnamed"
+
+
+def csv_table(table: Table) -> str:
+    """The table as CSV, numbers at full precision."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows([[text.plain(cell) for cell in row] for row in table.rows])
+    return out.getvalue()
+
+
+def markdown_table(table: Table) -> str:
+    """The table as Markdown, numbers at four digits."""
+    head = f"**{_cell(table.caption)}**\n\n" if table.caption else ""
+    return head + _markdown(table.columns, table.rows)
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """All checks and mutants of all outcomes as one Markdown table."""
+    rows: list[tuple[Any, ...]] = []
+    for outcome in outcomes:
+        e = outcome.experiment
+        rows += [
+            (e.card, e.id, c.name, c.value, bound(c), "holds" if c.holds else "FAILS")
+            for c in outcome.result.checks
+        ]
+        rows += [
+            (
+                e.card,
+                e.id,
+                f"broken variant: {m['name']}",
+                "",
+                "caught",
+                "caught" if m["caught"] else "NOT CAUGHT",
+            )
+            for m in outcome.mutants
+        ]
+    kept = sum(outcome.holds for outcome in outcomes)
+    columns = ("Paper", "Experiment", "Check", "Value", "Must be", "Answer")
+    return f"{kept} of {len(outcomes)} experiments hold.\n\n" + _markdown(columns, rows)
+
+
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    words = text.number(value)
+    for char, safe in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("\n", " ")):
+        words = words.replace(char, safe)
+    return words

@@ -1,0 +1,71 @@
+"""Pictures as PNG files, by matplotlib without a display."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.core import Curve, Picture
+from experiments.render.axes import edges
+from experiments.render.text import visible
+
+COLOURS = ("#1f68b0", "#b8540f", "#1d7f55", "#8a4bb8", "#c0354c", "#157f92", "#7a6414", "#5a6270")
+MARKERS = "osD^v<>P"
+
+
+def save_png(picture: Picture, path: Path, *, dpi: int = 150) -> None:
+    """Draw the picture into a PNG file, light, 6.4 x 4.4 inches."""
+    # The Figure class alone: pyplot would keep global state and choose a display.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_title(_plain(picture.title))
+    axes.set_xlabel(_plain(picture.x_label))
+    axes.set_ylabel(_plain(picture.y_label))
+    if picture.log_x:
+        axes.set_xscale("log")
+    if picture.log_y:
+        axes.set_yscale("log")
+    if picture.grid is not None:
+        _draw_grid(picture, figure, axes)
+    else:
+        for k, curve in enumerate(picture.curves):
+            _draw_curve(curve, k, axes)
+        axes.grid(alpha=0.2)
+        if any(c.label for c in picture.curves):
+            axes.legend(fontsize="small", framealpha=0.7)
+    figure.savefig(path, dpi=dpi)
+
+
+def _draw_grid(picture: Picture, figure: Any, axes: Any) -> None:
+    grid = np.ma.masked_invalid(np.asarray(picture.grid, dtype=float))
+    x = edges(picture.grid_x, grid.shape[1], log=picture.log_x)
+    y = edges(picture.grid_y, grid.shape[0], log=picture.log_y)
+    mesh = axes.pcolormesh(x, y, grid, cmap="viridis")
+    axes.set_facecolor("#e6e6e6")
+    figure.colorbar(mesh, ax=axes, label=_plain(picture.grid_label))
+
+
+def _draw_curve(curve: Curve, k: int, axes: Any) -> None:
+    colour = COLOURS[k % len(COLOURS)]
+    x, y = np.asarray(curve.x, dtype=float), np.asarray(curve.y, dtype=float)
+    # matplotlib leaves a label that begins with an underscore out of the legend.
+    label = _plain(curve.label).lstrip("_") or None
+    if curve.style == "points":
+        axes.plot(x, y, MARKERS[k % len(MARKERS)], color=colour, label=label, markersize=5)
+    else:
+        line = "--" if curve.style == "dashed" else "-"
+        axes.plot(x, y, line, color=colour, label=label)
+    if curve.low is not None and curve.high is not None:
+        low, high = np.asarray(curve.low, dtype=float), np.asarray(curve.high, dtype=float)
+        axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+
+
+def _plain(words: str) -> str:
+    """Text without matplotlib's formula markup."""
+    return visible(words).replace("$", r"\$")

@@ -1,0 +1,191 @@
+"""What the terminal shows: progress by section, the verdict, findings, checks, the catalogue.
+
+Progress goes to stderr. Colour and live lines appear on a terminal only, and never under
+NO_COLOR; nothing is told by colour alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.status import Status
+from rich.table import Table
+from rich.text import Text
+
+from experiments.core import Outcome
+from experiments.render.text import evidence, number, visible
+from experiments.render.words import TONES, VERDICT_MEANINGS, bound
+from experiments.validate.findings import SECTIONS, STATUSES, Finding, Report
+
+COLOURS = {"pass": "green", "info": "blue", "warn": "yellow", "fail": "red"}
+MARKS = {"pass": "\N{CHECK MARK}", "info": "i", "warn": "!", "fail": "\N{BALLOT X}"}
+PLAIN_MARKS = {"pass": "+", "info": "i", "warn": "!", "fail": "x"}
+LONGEST_EVIDENCE = 300  # characters; the page has the rest
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that takes no text for markup; plain files get 100 columns and no colour."""
+    made = Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    if not made.is_terminal:
+        made.width = 100
+    return made
+
+
+class Progress:
+    """One line per section on stderr, with the time that it took.
+
+    Call it with (section number, message) when work begins; use it in a `with`.
+    """
+
+    def __init__(self, out: Console, *, quiet: bool = False) -> None:
+        self.out, self.quiet = out, quiet
+        self.start = self.begun = time.perf_counter()
+        self.section: int | None = None
+        self.status: Status | None = None
+
+    def __enter__(self) -> Progress:
+        if not self.quiet and self.out.is_terminal:
+            self.status = self.out.status(Text("starting"))
+            self.status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._finish()
+        if self.status is not None:
+            self.status.stop()
+
+    def __call__(self, section: int, message: str) -> None:
+        if self.quiet:
+            return
+        if section != self.section:
+            self._finish()
+            self.section, self.begun = section, time.perf_counter()
+        if self.status is not None:
+            name = SECTIONS.get(section, str(section))
+            self.status.update(Text(visible(f"{section} {name}: {message}")))
+
+    def _finish(self) -> None:
+        if self.section is None or self.quiet:
+            return
+        now = time.perf_counter()
+        name = SECTIONS.get(self.section, "")
+        self.out.print(
+            Text(f"{now - self.start:6.1f} s  {self.section} {name:<12} {now - self.begun:5.1f} s")
+        )
+        self.section = None
+
+
+def show_report(report: Report, out: Console, *, page: str = "") -> None:
+    """Verdict with reasons, findings by section, then where the page is."""
+    out.print(_verdict(report))
+    if report.findings:
+        out.print(_findings(report, out))
+    counterexample = _first_counterexample(report)
+    if counterexample is not None:
+        out.print(Text.assemble((f"Counterexample of {visible(counterexample.name)}:", "bold")))
+        out.print(Text(evidence(counterexample.counterexample, limit=LONGEST_EVIDENCE)))
+    if page:
+        out.print(Text(f"Report: {visible(page)}"), soft_wrap=True)
+
+
+def verdict_line(report: Report) -> str:
+    """The answer in one line, for --quiet."""
+    reason = report.reasons[0] if report.reasons else VERDICT_MEANINGS[report.verdict]
+    return visible(f"{report.verdict}: {report.reward}: {reason}").replace("\n", " ")
+
+
+def _verdict(report: Report) -> Panel:
+    colour = COLOURS[TONES[report.verdict]]
+    lines = [Text(VERDICT_MEANINGS[report.verdict])]
+    lines += [Text(f"- {visible(reason)}") for reason in report.reasons]
+    if report.safe_variant:
+        lines.append(Text(f"Nearest safe variant: {visible(report.safe_variant)}"))
+    title = Text.assemble((report.verdict, f"bold {colour}"), f"  {visible(report.reward)}")
+    return Panel(
+        Group(*lines), title=title, title_align="left", border_style=colour, padding=(0, 1)
+    )
+
+
+def _mark(status: str, out: Console) -> Text:
+    # A terminal that isn't UTF-8 would fail on the signs.
+    marks = MARKS if (out.encoding or "").lower().startswith("utf") else PLAIN_MARKS
+    return Text(f"{marks[status]} {status}", style=COLOURS[status])
+
+
+def _findings(report: Report, out: Console) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, pad_edge=False)
+    table.add_column("Section", no_wrap=True)
+    table.add_column("Status", no_wrap=True)
+    table.add_column("Finding", overflow="fold")
+    for section in report.sections:
+        name = f"{section.number} {section.title}"
+        for finding in sorted(section.findings, key=lambda f: -STATUSES.index(f.status)):
+            message = visible(finding.message)
+            if finding.fix and finding.status in ("warn", "fail"):
+                message += f"\n  To do: {visible(finding.fix)}"
+            table.add_row(Text(name), _mark(finding.status, out), Text(message))
+            name = ""
+    return table
+
+
+def _first_counterexample(report: Report) -> Finding | None:
+    failed = [
+        f for f in report.findings if f.counterexample is not None and f.status in ("warn", "fail")
+    ]
+    return max(failed, key=lambda f: STATUSES.index(f.status), default=None)
+
+
+def show_outcome(outcome: Outcome, out: Console) -> None:
+    """One experiment: its claim, checks and mutants."""
+    e, word = outcome.experiment, _mark("pass" if outcome.holds else "fail", out)
+    word.plain = word.plain.split()[0] + (" holds" if outcome.holds else " does not hold")
+    heading = f"{e.card} {e.id}" if e.card else e.id
+    out.print(Text.assemble((visible(heading), "bold"), "  ", word, f"  ({outcome.seconds:.1f} s)"))
+    out.print(Text(f"  {visible(e.claim)}"))
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, show_header=False)
+    for _ in range(4):
+        table.add_column(overflow="fold")
+    for check in outcome.result.checks:
+        error = "" if check.stderr is None else f" +- {number(check.stderr)}"
+        table.add_row(
+            _mark("pass" if check.holds else "fail", out),
+            Text(visible(check.name)),
+            Text(f"{number(check.value)}{error}"),
+            Text(f"must be {bound(check)}"),
+        )
+    for mutant in outcome.mutants:
+        table.add_row(
+            _mark("pass" if mutant["caught"] else "fail", out),
+            Text(f"broken variant: {visible(mutant['name'])}"),
+            Text("caught" if mutant["caught"] else "not caught"),
+            Text(""),
+        )
+    out.print(table)
+    for note in outcome.result.notes:
+        out.print(Text(f"  {visible(note)}", style="dim"))
+
+
+def show_catalogue(rows: Sequence[Mapping[str, Any]], out: Console) -> None:
+    """The catalogue, a table per kind."""
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        chosen = [row for row in rows if row["kind"] == kind]
+        table = Table(
+            box=None,
+            padding=(0, 2, 0, 0),
+            show_edge=False,
+            pad_edge=False,
+            title=Text(f"{kind} ({len(chosen)})", style="bold"),
+            title_justify="left",
+        )
+        table.add_column("Name", no_wrap=True)
+        table.add_column("What it is", ratio=3, overflow="fold")
+        table.add_column("Source", ratio=2, overflow="fold")
+        for row in chosen:
+            source = " ".join(filter(None, (",".join(row["cards"]), row["paper"], row["section"])))
+            table.add_row(Text(row["name"]), Text(visible(row["summary"])), Text(visible(source)))
+        out.print(table)
+        out.print()
