@@ -20,7 +20,13 @@ PIP_FLAGS ?=
 CONSTRAINTS ?= constraints.txt
 
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c $(CONSTRAINTS)
+comma := ,
+# pip's chatter goes to a log that is shown when something fails.
+define install
+	@$(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS) -c $(CONSTRAINTS) \
+	  --editable '$(1)' >$(VENV)/setup.log 2>&1 || { cat $(VENV)/setup.log >&2; \
+	  echo "Setting up $(VENV) failed; pip's answer is above." >&2; exit 2; }
+endef
 
 .DEFAULT_GOAL := help
 .PHONY: help validate test quick lint types check clean
@@ -62,17 +68,17 @@ $(VENV)/.stamp-venv:
 
 $(VENV)/.stamp-core: $(VENV)/.stamp-venv pyproject.toml $(CONSTRAINTS)
 	@echo "Setting up $(VENV) (core packages, about a minute the first time) ..."
-	@$(PIP) --editable .
+	$(call install,.)
 	@touch $@
 
 $(VENV)/.stamp-dev: $(VENV)/.stamp-core
 	@echo "Adding the developer's tools ..."
-	@$(PIP) --editable '.[dev]'
+	$(call install,.[dev])
 	@touch $@
 
 $(VENV)/.stamp-llm: $(VENV)/.stamp-dev
 	@echo "Adding torch, transformers and trl (a few minutes the first time) ..."
-	@$(PIP) --editable '.[llm,dev]'
+	$(call install,.[llm$(comma)dev])
 	@touch $@
 
 clean:
