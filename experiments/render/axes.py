@@ -28,7 +28,7 @@ class Axis:
 
     def shows(self, value: float | None) -> bool:
         """Whether the value can be drawn."""
-        return value is not None and math.isfinite(value) and (value > 0 or not self.log)
+        return value is not None and drawable(value, log=self.log)
 
     @property
     def ticks(self) -> list[float]:
@@ -36,19 +36,29 @@ class Axis:
         return log_ticks(self.low, self.high) if self.log else ticks(self.low, self.high)
 
 
+LARGEST = 1e150  # beyond it, margins, ratios and steps would overflow
+NARROWEST = 1e-9  # ranges below this share of their values count as one value
+
+
+def drawable(value: float, *, log: bool = False) -> bool:
+    """Whether a value has a place on an axis."""
+    return abs(value) <= LARGEST and (value > 1 / LARGEST or not log)
+
+
 def extent(
     values: Iterable[float], *, log: bool = False, margin: float = 0.04
 ) -> tuple[float, float]:
     """A range that holds all drawable values with a margin; (0, 1) or (0.1, 1) without any."""
-    good = [float(v) for v in values if math.isfinite(v) and (v > 0 or not log)]
+    good = [float(v) for v in values if drawable(v, log=log)]
     if not good:
         return (0.1, 1.0) if log else (0.0, 1.0)
     low, high = min(good), max(good)
     if log:
-        factor = max((high / low) ** margin, 1.25 if high == low else 1.0)
+        factor = 1.25 if high <= low * (1 + NARROWEST) else (high / low) ** margin
         return low / factor, high * factor
-    if high == low:
-        pad = abs(low) / 2 or 0.5
+    if high - low <= max(NARROWEST * max(abs(low), abs(high)), 1 / LARGEST):
+        pad = max(abs(low), abs(high)) / 2
+        pad = pad if pad > 1 / LARGEST else 0.5
         return low - pad, high + pad
     pad = (high - low) * margin
     # A quantity that is never negative keeps 0 as its edge.
