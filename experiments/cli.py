@@ -18,6 +18,8 @@ from experiments.errors import UsageError
 
 USAGE, INTERNAL, INTERRUPTED = 2, 3, 130
 Kind = Literal["shaper", "estimator", "objective", "environment", "theorem", "grader", "experiment"]
+# A lone hyphen is a value here: standard output.
+JsonTarget = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
 
 
 def _version() -> str:
@@ -32,6 +34,7 @@ app = App(
     version=_version,
     result_action="return_value",
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,
 )
 
 
@@ -48,7 +51,7 @@ def validate(
     group_size: int = 8,
     success_rates: str | None = None,
     report: Annotated[Path | None, Parameter(negative_none="no-")] = Path("toyrl-report.html"),
-    json: str | None = None,
+    json: JsonTarget = None,
     fail_on: Literal["risky", "unsafe"] = "unsafe",
     seed: int = 0,
     timeout: float = 10.0,
@@ -122,7 +125,7 @@ def reproduce(
     ids: Annotated[list[str], Parameter(name="ID", negative="")],
     /,
     *,
-    json: str | None = None,
+    json: JsonTarget = None,
     out: Path | None = None,
     mutants: bool = True,
     seed: int = 0,

@@ -206,16 +206,23 @@ def browse(page: Path, *options: str) -> str:
 @needs_browser
 @pytest.mark.parametrize("name", PAGES)
 def test_a_phone_shows_the_page_without_sideways_scrolling(name, tmp_path):
-    page = tmp_path / "page.html"
+    # A window is never narrower than 500 pixels, but a frame can be.
     probe = (
-        "<script>document.title = [innerWidth, document.documentElement.scrollWidth, "
-        "document.images.length, document.scripts.length].join(' ')</script></body>"
+        "<script>addEventListener('load', () => parent.postMessage([innerWidth, "
+        "document.documentElement.scrollWidth, document.images.length, "
+        "document.scripts.length].join(' '), '*'))</script></body>"
     )
-    page.write_text(PAGES[name]().replace("</body>", probe), encoding="utf-8")
-    dom = browse(page, "--window-size=390,800", "--dump-dom")
+    (tmp_path / "page.html").write_text(PAGES[name]().replace("</body>", probe), encoding="utf-8")
+    outer = tmp_path / "outer.html"
+    outer.write_text(
+        "<script>addEventListener('message', e => document.title = e.data)</script>"
+        '<iframe src="page.html" width="390" height="800" style="border:0"></iframe>'
+    )
+    dom = browse(outer, "--virtual-time-budget=5000", "--dump-dom")
     width, scroll, images, scripts = map(
         int, re.search(r"<title>([\d ]+)</title>", dom).group(1).split()
     )
+    assert width == 390
     assert scroll <= width
     assert (images, scripts) == (0, 2)  # the page's own script and the probe
 

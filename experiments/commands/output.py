@@ -26,7 +26,12 @@ def refuse_unwritable(name: str, path: Path | None) -> None:
 
 def json_path(target: str | None) -> Path | None:
     """The file that `--json` names; None without one or for standard output."""
-    return None if target in (None, "-") else Path(str(target))
+    if target is None or target == "-":
+        return None
+    if target.startswith("-"):
+        msg = f"json={target!r} looks like an option; give --json a file, or - for standard output"
+        raise UsageError(msg)
+    return Path(target)
 
 
 def write_json(target: str | None, data: Any) -> None:
