@@ -16,13 +16,26 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
+from numba.core.compiler import Compiler
 
-LANES = 8
+LANES = 16
 STEP, FILL, CHECK, REPEAT, END_THINK, ANSWER = range(6)
 STAY, ADVANCE, ERR, ADVANCE_ERR, REPAIR, END, RIGHT, WRONG = range(8)
 FAST = {"contract", "reassoc", "nsz", "arcp"}  # no assumption about NaN or infinity
 
-_jit = njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
+
+
+class DistinctArguments(Compiler):
+    """Tells LLVM that array arguments do not overlap; without it no lane loop is vectorised."""
+
+    def __init__(self, typingctx, targetctx, library, args, return_type, flags, locals):
+        flags = flags.copy()
+        flags.noalias = True
+        super().__init__(typingctx, targetctx, library, args, return_type, flags, locals)
+
+
+_jit = njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy",
+            pipeline_class=DistinctArguments)
 
 
 @_jit
@@ -46,9 +59,11 @@ def policy(theta, allowed, pi):
 
 @_jit
 def coefficients(pi, codes, q, slip, repair, guess, flag, difficulty, D, phases, flags, co):
-    """Transition coefficients co (S, 8, LANES) of one prompt type from the policy."""
+    """Transition coefficients co, eight arrays (S LANES,), of one prompt type from the policy."""
+    stay, advance, err, advance_err, fixed, end, right, wrong = co
     M = D + 1
-    co[:] = 0.0
+    for x in co:
+        x[:] = 0.0
     for p in range(phases):
         for e in range(2):
             for m in range(M):
@@ -64,27 +79,28 @@ def coefficients(pi, codes, q, slip, repair, guess, flag, difficulty, D, phases,
                         if code == STEP:
                             up = q[l] if m < D else 0.0
                             bad = slip[l] if e == 0 else 0.0
-                            co[s, STAY, l] += x * (1 - up) * (1 - bad)
-                            co[s, ADVANCE, l] += x * up * (1 - bad)
-                            co[s, ERR, l] += x * (1 - up) * bad
-                            co[s, ADVANCE_ERR, l] += x * up * bad
+                            stay[s * LANES + l] += x * (1 - up) * (1 - bad)
+                            advance[s * LANES + l] += x * up * (1 - bad)
+                            err[s * LANES + l] += x * (1 - up) * bad
+                            advance_err[s * LANES + l] += x * up * bad
                         elif code == CHECK:
                             fix = repair[l] if e == 1 else 0.0
-                            co[s, REPAIR, l] += x * fix
-                            co[s, STAY, l] += x * (1 - fix)
+                            fixed[s * LANES + l] += x * fix
+                            stay[s * LANES + l] += x * (1 - fix)
                         elif code == END_THINK:
-                            co[s, END, l] += x
+                            end[s * LANES + l] += x
                         elif code == ANSWER:
                             ok = 1.0 if (e == 0 and m >= difficulty[l]) else guess[l]
-                            co[s, RIGHT, l] += x * ok
-                            co[s, WRONG, l] += x * (1 - ok)
+                            right[s * LANES + l] += x * ok
+                            wrong[s * LANES + l] += x * (1 - ok)
                         else:
-                            co[s, STAY, l] += x
+                            stay[s * LANES + l] += x
 
 
 @_jit
 def pull_back(G, codes, q, slip, repair, guess, flag, difficulty, D, phases, flags, gpi):
-    """Adjoint of `coefficients`: adds dJ/dpi to gpi from G = dJ/dco (S, 8, LANES)."""
+    """Adjoint of `coefficients`: adds dJ/dpi to gpi from G = dJ/dco, eight arrays (S LANES,)."""
+    g_stay, g_advance, g_err, g_advance_err, g_fixed, g_end, g_right, g_wrong = G
     M = D + 1
     for p in range(phases):
         for e in range(2):
@@ -96,18 +112,18 @@ def pull_back(G, codes, q, slip, repair, guess, flag, difficulty, D, phases, fla
                         if code == STEP:
                             up = q[l] if m < D else 0.0
                             bad = slip[l] if e == 0 else 0.0
-                            g = (1 - bad) * ((1 - up) * G[s, STAY, l] + up * G[s, ADVANCE, l])
-                            g += bad * ((1 - up) * G[s, ERR, l] + up * G[s, ADVANCE_ERR, l])
+                            g = (1 - bad) * ((1 - up) * g_stay[s * LANES + l] + up * g_advance[s * LANES + l])
+                            g += bad * ((1 - up) * g_err[s * LANES + l] + up * g_advance_err[s * LANES + l])
                         elif code == CHECK:
                             fix = repair[l] if e == 1 else 0.0
-                            g = fix * G[s, REPAIR, l] + (1 - fix) * G[s, STAY, l]
+                            g = fix * g_fixed[s * LANES + l] + (1 - fix) * g_stay[s * LANES + l]
                         elif code == END_THINK:
-                            g = G[s, END, l]
+                            g = g_end[s * LANES + l]
                         elif code == ANSWER:
                             ok = 1.0 if (e == 0 and m >= difficulty[l]) else guess[l]
-                            g = ok * G[s, RIGHT, l] + (1 - ok) * G[s, WRONG, l]
+                            g = ok * g_right[s * LANES + l] + (1 - ok) * g_wrong[s * LANES + l]
                         else:
-                            g = G[s, STAY, l]
+                            g = g_stay[s * LANES + l]
                         if flags == 1:
                             gpi[p * M + m, a, l] += g
                         else:
@@ -117,127 +133,117 @@ def pull_back(G, codes, q, slip, repair, guess, flag, difficulty, D, phases, fla
 
 
 @_jit
+def forward_step(now, nxt, co, prob_right, prob_wrong, D, phases, errors):
+    """One action: occupancy now -> nxt (S LANES,), answers given added to prob_* (LANES,).
+
+    State arrays are flat here, so that the loops over progress and lanes are one long loop.
+    """
+    stay, advance, err, advance_err, repair, end, right, wrong = co
+    n = (D + 1) * LANES
+    for p in range(phases):
+        a = p * 2 * n
+        b = a + n
+        for i in range(0, n, LANES):
+            for l in range(LANES):
+                prob_right[l] += now[a + i + l] * right[a + i + l]
+                prob_wrong[l] += now[a + i + l] * wrong[a + i + l]
+        for i in range(n):
+            nxt[a + i] = now[a + i] * stay[a + i]
+        for i in range(n - LANES):
+            nxt[a + LANES + i] += now[a + i] * advance[a + i]
+        if p == 1:
+            for i in range(n):
+                nxt[a + i] += now[i] * end[i]
+        if errors:
+            for i in range(0, n, LANES):
+                for l in range(LANES):
+                    prob_right[l] += now[b + i + l] * right[b + i + l]
+                    prob_wrong[l] += now[b + i + l] * wrong[b + i + l]
+            for i in range(n):
+                nxt[a + i] += now[b + i] * repair[b + i]
+            for i in range(n):
+                nxt[b + i] = now[b + i] * stay[b + i] + now[a + i] * err[a + i]
+            for i in range(n - LANES):
+                nxt[b + LANES + i] += now[b + i] * advance[b + i] + now[a + i] * advance_err[a + i]
+            if p == 1:
+                for i in range(n):
+                    nxt[b + i] += now[n + i] * end[n + i]
+
+
+@_jit
 def forward(co, H, D, phases, errors, occ, prob):
-    """Occupancies occ (H+1, S, LANES) and class probabilities prob (2H+1, LANES).
+    """Occupancies occ (H+1, S LANES) and class probabilities prob (2H+1, LANES).
 
     Returns the number of steps taken: later ones carry less than 1e-13 of mass and their classes
     get probability 0. With `errors` False the error half of the states is skipped.
     """
-    M = D + 1
     occ[0] = 0.0
-    for l in range(LANES):
-        occ[0, 0, l] = 1.0
-    steps = H
+    occ[0, :LANES] = 1.0
+    prob[:] = 0.0
     for t in range(H):
+        forward_step(occ[t], occ[t + 1], co, prob[t], prob[H + t], D, phases, errors)
+        if t % 8 == 7:
+            left = 0.0
+            for i in range(occ.shape[1]):
+                left += occ[t + 1, i]
+            if left < 1e-13:
+                return t + 1
+    for i in range(0, occ.shape[1], LANES):
         for l in range(LANES):
-            prob[t, l] = 0.0
-            prob[H + t, l] = 0.0
-        for p in range(phases):
-            for m in range(M):
-                s0 = p * 2 * M + m
-                s1 = s0 + M
-                for l in range(LANES):
-                    x = occ[t, s0, l]
-                    prob[t, l] += x * co[s0, RIGHT, l]
-                    prob[H + t, l] += x * co[s0, WRONG, l]
-                    new = x * co[s0, STAY, l]
-                    if m > 0:
-                        new += occ[t, s0 - 1, l] * co[s0 - 1, ADVANCE, l]
-                    if p == 1:
-                        new += occ[t, m, l] * co[m, END, l]
-                    occ[t + 1, s0, l] = new
-                if errors:
-                    for l in range(LANES):
-                        x = occ[t, s1, l]
-                        prob[t, l] += x * co[s1, RIGHT, l]
-                        prob[H + t, l] += x * co[s1, WRONG, l]
-                        occ[t + 1, s0, l] += x * co[s1, REPAIR, l]
-                        new = x * co[s1, STAY, l] + occ[t, s0, l] * co[s0, ERR, l]
-                        if m > 0:
-                            new += occ[t, s1 - 1, l] * co[s1 - 1, ADVANCE, l]
-                            new += occ[t, s0 - 1, l] * co[s0 - 1, ADVANCE_ERR, l]
-                        if p == 1:
-                            new += occ[t, M + m, l] * co[M + m, END, l]
-                        occ[t + 1, s1, l] = new
-        left = 0.0
-        for s in range(phases * 2 * M):
+            prob[2 * H, l] += occ[H, i + l]
+    return H
+
+
+@_jit
+def backward_step(V, before, occ, co, G, right_w, wrong_w, D, phases, errors):
+    """One action back: values V (S LANES,) -> before, and occ times values added to G."""
+    stay, advance, err, advance_err, repair, end, right, wrong = co
+    g_stay, g_advance, g_err, g_advance_err, g_repair, g_end, g_right, g_wrong = G
+    n = (D + 1) * LANES
+    for p in range(phases):
+        a = p * 2 * n
+        b = a + n
+        for s in range(a, a + (2 * n if errors else n), LANES):
             for l in range(LANES):
-                left = max(left, occ[t + 1, s, l])
-        if left < 1e-13:
-            steps = t + 1
-            break
-    for t in range(steps, H):
-        for l in range(LANES):
-            prob[t, l] = 0.0
-            prob[H + t, l] = 0.0
-    for l in range(LANES):
-        total = 0.0
-        if steps == H:
-            for s in range(phases * 2 * M):
-                total += occ[H, s, l]
-        prob[2 * H, l] = total
-    return steps
+                i = s + l
+                g_right[i] += occ[i] * right_w[l]
+                g_wrong[i] += occ[i] * wrong_w[l]
+                before[i] = right[i] * right_w[l] + wrong[i] * wrong_w[l]
+        for i in range(a, a + (2 * n if errors else n)):
+            g_stay[i] += occ[i] * V[i]
+            before[i] += stay[i] * V[i]
+        for i in range(a, a + n - LANES):
+            g_advance[i] += occ[i] * V[i + LANES]
+            before[i] += advance[i] * V[i + LANES]
+        if phases == 2 and p == 0:
+            for i in range(2 * n if errors else n):
+                g_end[i] += occ[i] * V[2 * n + i]
+                before[i] += end[i] * V[2 * n + i]
+        if errors:
+            for i in range(b, b + n - LANES):
+                g_advance[i] += occ[i] * V[i + LANES]
+                before[i] += advance[i] * V[i + LANES]
+            for i in range(a, a + n):
+                g_err[i] += occ[i] * V[i + n]
+                before[i] += err[i] * V[i + n]
+            for i in range(a, a + n - LANES):
+                g_advance_err[i] += occ[i] * V[i + n + LANES]
+                before[i] += advance_err[i] * V[i + n + LANES]
+            for i in range(b, b + n):
+                g_repair[i] += occ[i] * V[i - n]
+                before[i] += repair[i] * V[i - n]
 
 
 @_jit
 def backward(co, w, occ, H, D, phases, errors, steps, V, G):
-    """G (S, 8, LANES) = d(sum_k w_k prob_k)/d co, by a value sweep back in time."""
-    M = D + 1
-    G[:] = 0.0
+    """Adds d(sum_k w_k prob_k)/d co to the eight arrays G, by a value sweep back in time."""
     now = 0
-    for s in range(phases * 2 * M):
+    for i in range(0, V.shape[1], LANES):
         for l in range(LANES):
-            V[0, s, l] = w[2 * H, l]
+            V[0, i + l] = w[2 * H, l]
     for t in range(steps - 1, -1, -1):
-        nxt = 1 - now
-        for p in range(phases):
-            for m in range(M):
-                s0 = p * 2 * M + m
-                s1 = s0 + M
-                for l in range(LANES):
-                    x, v0, right, wrong = occ[t, s0, l], V[now, s0, l], w[t, l], w[H + t, l]
-                    G[s0, STAY, l] += x * v0
-                    G[s0, RIGHT, l] += x * right
-                    G[s0, WRONG, l] += x * wrong
-                    value = co[s0, STAY, l] * v0 + co[s0, RIGHT, l] * right
-                    value += co[s0, WRONG, l] * wrong
-                    if m < D:
-                        up = V[now, s0 + 1, l]
-                        G[s0, ADVANCE, l] += x * up
-                        value += co[s0, ADVANCE, l] * up
-                    if phases == 2 and p == 0:
-                        end = V[now, 2 * M + m, l]
-                        G[s0, END, l] += x * end
-                        value += co[s0, END, l] * end
-                    if errors:
-                        v1 = V[now, s1, l]
-                        G[s0, ERR, l] += x * v1
-                        value += co[s0, ERR, l] * v1
-                        if m < D:
-                            up = V[now, s1 + 1, l]
-                            G[s0, ADVANCE_ERR, l] += x * up
-                            value += co[s0, ADVANCE_ERR, l] * up
-                    V[nxt, s0, l] = value
-                if errors:
-                    for l in range(LANES):
-                        x, v1, v0 = occ[t, s1, l], V[now, s1, l], V[now, s0, l]
-                        right, wrong = w[t, l], w[H + t, l]
-                        G[s1, STAY, l] += x * v1
-                        G[s1, REPAIR, l] += x * v0
-                        G[s1, RIGHT, l] += x * right
-                        G[s1, WRONG, l] += x * wrong
-                        value = co[s1, STAY, l] * v1 + co[s1, REPAIR, l] * v0
-                        value += co[s1, RIGHT, l] * right + co[s1, WRONG, l] * wrong
-                        if m < D:
-                            up = V[now, s1 + 1, l]
-                            G[s1, ADVANCE, l] += x * up
-                            value += co[s1, ADVANCE, l] * up
-                        if phases == 2 and p == 0:
-                            end = V[now, 3 * M + m, l]
-                            G[s1, END, l] += x * end
-                            value += co[s1, END, l] * end
-                        V[nxt, s1, l] = value
-        now = nxt
+        backward_step(V[now], V[1 - now], occ[t], co, G, w[t], w[H + t], D, phases, errors)
+        now = 1 - now
 
 
 @_jit
@@ -312,10 +318,13 @@ def train(theta, codes, allowed, q, slip, repair, guess, flag, difficulty, share
     S = phases * 2 * (D + 1)
     pi = np.empty((rows, A, LANES))
     gpi = np.empty((rows, A, LANES))
-    co = np.zeros((B, S, 8, LANES))
-    occ = np.zeros((B, H + 1, S, LANES))
-    V = np.zeros((2, S, LANES))
-    G = np.zeros((S, 8, LANES))
+    n = S * LANES
+    co = (np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n),
+          np.zeros(n), np.zeros(n))
+    G = (np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n),
+         np.zeros(n), np.zeros(n))
+    occ = np.zeros((B, H + 1, n))
+    V = np.zeros((2, n))
     steps = np.zeros(B, dtype=np.int64)
     last = np.zeros((B, K, LANES))
     speed = np.full(LANES, np.inf)
@@ -327,8 +336,8 @@ def train(theta, codes, allowed, q, slip, repair, guess, flag, difficulty, share
         policy(theta, allowed, pi)
         for b in range(B):
             coefficients(pi, codes, q, slip, repair, guess, flag[b], difficulty[b], D, phases,
-                         flags, co[b])
-            steps[b] = forward(co[b], H, D, phases, errors, occ[b], prob[b])
+                         flags, co)
+            steps[b] = forward(co, H, D, phases, errors, occ[b], prob[b])
         if u == total:
             break
         if tolerance > 0 and u % window == 0:
@@ -349,7 +358,13 @@ def train(theta, codes, allowed, q, slip, repair, guess, flag, difficulty, share
             class_weights(prob, reward, variance, share, length, reference, setup, max_length, w)
         gpi[:] = 0.0
         for b in range(B):
-            backward(co[b], w[b], occ[b], H, D, phases, errors, steps[b], V, G)
+            # Coefficients are cheaper to build again than to keep for every prompt type.
+            if B > 1:
+                coefficients(pi, codes, q, slip, repair, guess, flag[b], difficulty[b], D,
+                             phases, flags, co)
+            for x in G:
+                x[:] = 0.0
+            backward(co, w[b], occ[b], H, D, phases, errors, steps[b], V, G)
             pull_back(G, codes, q, slip, repair, guess, flag[b], difficulty[b], D, phases, flags,
                       gpi)
         for s in range(rows):
@@ -370,6 +385,6 @@ def train(theta, codes, allowed, q, slip, repair, guess, flag, difficulty, share
             policy(theta, allowed, pi)
             for b in range(B):
                 coefficients(pi, codes, q, slip, repair, guess, flag[b], difficulty[b], D,
-                             phases, flags, co[b])
-                forward(co[b], H, D, phases, errors, occ[b], prob[b])
+                             phases, flags, co)
+                forward(co, H, D, phases, errors, occ[b], prob[b])
             break
