@@ -1,0 +1,378 @@
+"""Calling a user's reward function in its own form, and turning what it returns into floats.
+
+Runs inside the sandboxed child: standard library only. Rows are dicts with the keys of
+`toyrl.graders.base.TextRow`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import types
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+# relative, because the child loads this folder without importing the library
+from .signatures import (
+    GOLD,
+    GOLD_SYNONYMS,
+    PROMPT,
+    Refusal,
+    Signature,
+    text_parameter,
+)
+
+EOS = 0  # the stand-in id of the end token; ids of text start at 1
+VOCABULARY = 50_000
+Row = Mapping[str, Any]
+
+
+class UserRaised(Exception):
+    """The user's code raised; `__cause__` is what it raised."""
+
+
+# -- stand-ins ---------------------------------------------------------------------------------
+def token_ids(text: str, tokens: int, truncated: bool) -> list[int]:
+    """Stand-in ids of the right length, equal words giving equal ids, EOS (0) last unless cut off.
+
+    Real ids need the model's tokenizer. tokens = 0: the length is estimated, a word counting one
+    per four characters.
+    """
+    ids: list[int] = []
+    for word in re.findall(r"\w+|[^\w\s]", text):
+        for part in range((len(word) + 3) // 4):
+            ids.append(1 + zlib.crc32(f"{word}/{part}".encode("utf-8", "replace")) % VOCABULARY)
+    body = (tokens if tokens > 0 else len(ids) + 1) - (not truncated)
+    ids = ids[:body]
+    ids += [1 + zlib.crc32(f"#{i}".encode()) % VOCABULARY for i in range(len(ids), body)]
+    return ids if truncated else [*ids, EOS]
+
+
+class Parser:
+    """Stand-in for a verifiers parser: the text of the last assistant message, unparsed."""
+
+    def parse(self, text: str) -> str:
+        """The text itself."""
+        return text
+
+    def parse_answer(self, completion: Any) -> str:
+        """The last assistant message's content, or the text."""
+        if isinstance(completion, str):
+            return completion
+        texts = [m["content"] for m in completion if m.get("role") == "assistant"]
+        return texts[-1] if texts else ""
+
+
+def _state() -> Any:
+    return types.SimpleNamespace(
+        global_step=0, max_steps=1000, epoch=0.0, num_train_epochs=1, log_history=[]
+    )
+
+
+def _ignore(*_args: Any, **_kwargs: Any) -> None:
+    """log_extra and log_metric lead nowhere here."""
+
+
+# -- one row's or one batch's values -----------------------------------------------------------
+def gold_of(row: Row, name: str) -> tuple[bool, Any]:
+    """(found, value): the column of that name, or the row's first gold column."""
+    columns = row["columns"]
+    names = (name, name.removesuffix("s"), *GOLD, *GOLD_SYNONYMS)
+    for candidate in names:
+        if candidate in columns:
+            return True, columns[candidate]
+    return False, None
+
+
+def _completion(row: Row, chat: bool) -> Any:
+    text = row["completion"]
+    return [{"role": "assistant", "content": text}] if chat else text
+
+
+def _prompt(row: Row, chat: bool) -> Any:
+    return [{"role": "user", "content": row["prompt"]}] if chat else row["prompt"]
+
+
+def _ids(row: Row) -> list[int]:
+    return token_ids(row["completion"], row["tokens"], row["truncated"])
+
+
+def _state_of(row: Row, chat: bool) -> dict[str, Any]:
+    columns = row["columns"]
+    return {
+        "prompt": _prompt(row, chat),
+        "completion": _completion(row, chat),
+        "answer": gold_of(row, "answer")[1],
+        "task": columns.get("task", "default"),
+        "info": columns.get("info", {}),
+        "turn": 1,
+        "responses": [],
+        "timing": {},
+    }
+
+
+def _extra_info(row: Row) -> dict[str, Any]:
+    known = {"index": 0, "split": "train", "question": row["prompt"], "num_turns": 2}
+    info = row["columns"].get("extra_info")
+    return {**known, "rollout_reward_scores": {}, **(info if isinstance(info, dict) else {})}
+
+
+PER_ROW: dict[str, Callable[[Row, bool], Any]] = {
+    "completion_ids": lambda r, _: _ids(r),
+    "prompt_ids": lambda r, _: token_ids(r["prompt"], 0, True),
+    "state": _state_of,
+    "task": lambda r, _: r["columns"].get("task", "default"),
+    "info": lambda r, _: r["columns"].get("info", {}),
+    "data_source": lambda r, _: r["columns"].get("data_source", "openai/gsm8k"),
+    "extra_info": lambda r, _: _extra_info(r),
+    "solution_str": lambda r, _: r["completion"],
+    "queries": lambda r, _: r["prompt"] + r["completion"],  # OpenRLHF: the whole text
+    "completion": _completion,
+    "prompt": _prompt,
+}
+SHARED: dict[str, Callable[[], Any]] = {
+    "trainer_state": _state,
+    "log_extra": lambda: _ignore,
+    "log_metric": lambda: _ignore,
+    "environments": lambda: None,
+    "parser": Parser,
+}
+
+
+def value_for(signature: Signature, name: str, row: Row, chat: bool) -> tuple[bool, Any]:
+    """(found, value) of one parameter for one row; `name` in the singular for batch forms."""
+    if name in row["columns"] and name not in ("prompt", "completion"):
+        return True, row["columns"][name]
+    if name in PER_ROW:
+        return True, PER_ROW[name](row, chat)
+    if name in signature.gold:
+        return gold_of(row, name)
+    if name in PROMPT:
+        return True, _prompt(row, chat)
+    return False, None
+
+
+def arguments(
+    signature: Signature, rows: Sequence[Row], chat: bool
+) -> tuple[list[Any], dict[str, Any]]:
+    """Positional and keyword arguments of one call: lists for batch forms, else of the one row.
+
+    Raises Refusal(missing_column) that names every required column the rows don't have.
+    """
+    listed = signature.batch or signature.form == "openrlhf"
+    text = text_parameter(signature)
+    values: dict[str, Any] = {}
+    missing = []
+    for name in signature.parameters:
+        if name in SHARED:
+            values[name] = SHARED[name]()
+            continue
+        found = [_one(signature, name, text, row, chat, listed) for row in rows]
+        if all(ok for ok, _ in found):
+            got = [v for _, v in found]
+            values[name] = got if listed else got[0]
+        elif name in signature.required:
+            missing.append(name)
+    if missing:
+        _refuse_columns(signature, missing, rows[0])
+    if signature.extra:
+        for name, got in _kwargs(signature, rows, chat).items():
+            values.setdefault(name, got if listed or name in SHARED else got[0])
+    positional = [values.pop(n) for n in signature.positional if n in values]
+    return positional, values
+
+
+def _one(
+    signature: Signature, name: str, text: str | None, row: Row, chat: bool, listed: bool
+) -> tuple[bool, Any]:
+    if name == text:
+        return True, _completion(row, chat)
+    if name == "completions" and not listed:  # AReaL: one completion under a plural name
+        return True, _completion(row, chat)
+    exact = value_for(signature, name, row, chat)
+    if exact[0] or not listed:
+        return exact
+    return value_for(signature, name.removesuffix("s"), row, chat)
+
+
+def _kwargs(signature: Signature, rows: Sequence[Row], chat: bool) -> dict[str, Any]:
+    """What **kwargs receives: every data column, the gold under each usual name, TRL's extras."""
+    if signature.form in ("verl", "verl_batch"):
+        return {}  # only reward_kwargs of the configuration go there
+    names = dict.fromkeys(n for row in rows for n in row["columns"])
+    names.pop("prompt", None)
+    names.pop("completion", None)
+    out = {n: [row["columns"].get(n) for row in rows] for n in names}
+    for name in GOLD:
+        found = [gold_of(row, name) for row in rows]
+        if name not in out and all(ok for ok, _ in found):
+            out[name] = [v for _, v in found]
+    if signature.form == "trl":
+        out["prompts"] = [_prompt(row, chat) for row in rows]
+        out["completions"] = [_completion(row, chat) for row in rows]
+        out["completion_ids"] = [_ids(row) for row in rows]
+        out |= {n: SHARED[n]() for n in ("trainer_state", "log_extra", "log_metric")}
+    if signature.form in ("plain", "verifiers"):
+        out["prompt"] = [_prompt(row, chat) for row in rows]
+    return out
+
+
+def _refuse_columns(signature: Signature, missing: list[str], row: Row) -> None:
+    have = ", ".join(row["columns"]) or "none"
+    one = len(missing) == 1
+    msg = (
+        f"{signature.name} asks for the column{'' if one else 's'} {', '.join(missing)}, which the "
+        f"rows don't have (columns: {have}); give rows that hold {'it' if one else 'them'}"
+    )
+    raise Refusal(msg, "missing_column", columns=missing)
+
+
+# -- the call ----------------------------------------------------------------------------------
+def call(
+    function: Callable[..., Any],
+    signature: Signature,
+    rows: Sequence[Row],
+    chat: bool,
+    *,
+    tick: Callable[[int], None],
+    wait: Callable[[Any], Any],
+) -> tuple[list[float | None], list[str]]:
+    """One float (or None: unscorable) per row, and notes about conversions.
+
+    tick(i) is called before row i of a per-row form; wait(awaitables) runs them together.
+    """
+    notes: dict[str, None] = {}
+    if signature.batch:
+        positional, keywords = arguments(signature, rows, chat)
+        tick(-1)
+        result = _run(function, positional, keywords, wait)
+        return batch_values(result, len(rows), notes), list(notes)
+    pending = []
+    for i, row in enumerate(rows):
+        positional, keywords = arguments(signature, [row], chat)
+        tick(i)
+        pending.append(_run(function, positional, keywords, None, row=i))
+    if any(hasattr(p, "__await__") for p in pending):
+        pending = _guard(lambda: wait(pending))
+    return [single_value(v, i, notes) for i, v in enumerate(pending)], list(notes)
+
+
+def _run(
+    function: Callable[..., Any],
+    positional: list[Any],
+    keywords: dict[str, Any],
+    wait: Callable[[Any], Any] | None,
+    row: int | None = None,
+) -> Any:
+    def work() -> Any:
+        result = function(*positional, **keywords)
+        if wait is not None and hasattr(result, "__await__"):
+            result = wait([result])[0]
+        if hasattr(result, "__next__"):
+            result = list(result)
+        return result
+
+    return _guard(work, row)
+
+
+def _guard(work: Callable[[], Any], row: int | None = None) -> Any:
+    try:
+        return work()
+    except SystemExit:
+        raise
+    except BaseException as error:
+        raise UserRaised(row) from error
+
+
+def batch_values(result: Any, n: int, notes: dict[str, None]) -> list[float | None]:
+    """n floats or None out of a batch function's answer."""
+    if result is None:
+        msg = f"returned None for {n} completions instead of a list; is a return missing?"
+        raise Refusal(msg, "bad_value")
+    if isinstance(result, Mapping):
+        inside = next((k for k in ("rewards", "scores", "score") if k in result), None)
+        if inside is None:
+            msg = f"returned a dict with the keys {', '.join(map(str, result))}, not a list"
+            raise Refusal(msg, "bad_value")
+        notes[f"returned a dict; its {inside!r} is used"] = None
+        result = result[inside]
+    if isinstance(result, (str, bytes)):
+        msg = f"returned the text {_short(result)}, not a list of numbers"
+        raise Refusal(msg, "bad_value")
+    if not isinstance(result, (list, tuple)) and hasattr(result, "tolist"):
+        notes[f"returned a {_type(result)}, not a list; converted"] = None
+        result = result.tolist()
+    if isinstance(result, (int, float)) or not hasattr(result, "__len__"):
+        msg = f"returned {_short(result)} for {n} completions; return a list of {n} numbers"
+        raise Refusal(msg, "wrong_count")
+    if len(result) != n:
+        msg = f"returned {len(result)} values for {n} completions; return one for each"
+        raise Refusal(msg, "wrong_count")
+    return [number(v, i, notes, none=True) for i, v in enumerate(result)]
+
+
+def single_value(result: Any, row: int, notes: dict[str, None]) -> float | None:
+    """One float out of a per-completion function's answer (verl dict: its "score")."""
+    if isinstance(result, Mapping):
+        inside = next((k for k in ("score", "rewards", "scores", "reward") if k in result), None)
+        if inside is None:
+            msg = f"returned a dict with the keys {', '.join(map(str, result))} and no 'score'"
+            raise Refusal(msg, "bad_value", row)
+        result = result[inside]
+    if isinstance(result, (list, tuple)) and len(result) == 1:
+        notes["returned a list of one value; converted"] = None
+        result = result[0]
+    return number(result, row, notes, none=False)
+
+
+def number(value: Any, row: int, notes: dict[str, None], *, none: bool) -> float | None:
+    """A finite float; NumPy scalars, one-element tensors and fractions are converted."""
+    if value is None:
+        if none:
+            return None
+        msg = "returned None; is a return missing on some path?"
+        raise Refusal(msg, "bad_value", row)
+    if not isinstance(value, (int, float)):
+        value = _convert(value, row, notes)
+    try:
+        out = float(value)
+    except OverflowError:
+        out = math.inf
+    if not math.isfinite(out):
+        msg = f"returned {out}; a reward must be finite (None marks an unscorable completion)"
+        raise Refusal(msg, "bad_value", row)
+    return out
+
+
+def _convert(value: Any, row: int, notes: dict[str, None]) -> Any:
+    kind = _type(value)
+    scalar = not isinstance(value, (str, bytes, complex)) and not hasattr(value, "__len__")
+    if scalar or hasattr(value, "item"):  # one-element arrays have a length
+        value = _item(value)
+    if isinstance(value, (int, float)):
+        notes[f"returned {kind} values; converted to float"] = None
+        return value
+    msg = f"returned {_short(value)} ({kind}), not a number"
+    raise Refusal(msg, "bad_value", row)
+
+
+def _item(value: Any) -> Any:
+    try:
+        got = value.item() if hasattr(value, "item") else float(value)
+    except Exception:
+        return value
+    return got if isinstance(got, (int, float)) else value
+
+
+def _type(value: Any) -> str:
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+
+
+def _short(value: Any) -> str:
+    try:
+        text = repr(value)
+    except Exception:
+        text = f"a {_type(value)}"
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,282 @@
+"""Running a user's code in a child interpreter: bounded in time, memory and output.
+
+The child (`sandbox_child`) talks JSON lines over pipes of its own. Nothing is pickled, nothing
+the user prints reaches us except as captured text, and at the end the child and everything it
+started is killed and reaped. This protects against accidents, not against a hostile author.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import time
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toyrl.graders.base import TextRow
+from toyrl.graders.errors import RewardError
+from toyrl.graders.sandbox_process import POLL, Child, Watch, ready, replies, spawn, stop, write
+from toyrl.graders.signatures import Signature
+
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Target:
+    """What to load: a file or module, a name in it, and a factory's keyword literals (source)."""
+
+    label: str
+    path: str = ""
+    module: str = ""
+    name: str = ""
+    arguments: Mapping[str, str] | None = None
+
+    def request(self, handle: int) -> dict[str, Any]:
+        """The message that loads it."""
+        return {"do": "load", "handle": handle, **vars(self)}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A call's values (None: unscorable) and notes about conversions."""
+
+    values: list[float | None]
+    notes: list[str]
+
+
+class Sandbox:
+    """A child interpreter that is reused for many calls and started anew after a death.
+
+    timeout : seconds for one call of the user's function, > 0 (per completion where the function
+        takes one at a time); import_timeout : seconds for importing its module
+    memory : bytes of resident memory, the child's own children included
+
+    Not for Windows (it needs fork). Use as a context manager, or call `close`.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout: float = 10.0,
+        import_timeout: float = 120.0,
+        memory: int = 4 * GIB,
+    ) -> None:
+        if not hasattr(os, "fork"):
+            msg = "running a reward function in a sandbox needs fork: use Linux, macOS or WSL"
+            raise RuntimeError(msg)
+        self.timeout, self.import_timeout, self.memory = timeout, import_timeout, memory
+        self._targets: list[Target] = []
+        self._child: Child | None = None
+        self._loaded: set[int] = set()
+        self._serial = 0
+        self.starts = 0
+        self._finalizer: weakref.finalize | None = None
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- what users of this class call ---------------------------------------------------------
+    def load(self, target: Target) -> tuple[int, Signature, float]:
+        """Import the target's module: (handle, its signature, seconds of importing)."""
+        self._targets.append(target)
+        handle = len(self._targets) - 1
+        answer = self._load(handle)
+        return handle, Signature.from_dict(answer["signature"]), float(answer["seconds"])
+
+    def call(self, handle: int, rows: Sequence[TextRow], *, chat: bool = False) -> Answer:
+        """One value per row from the function behind `handle`."""
+        if not rows:
+            return Answer([], [])
+        self._start()
+        if handle not in self._loaded:
+            self._load(handle)
+        wire = [_wire(row) for row in rows]
+        target = self._targets[handle]
+        message = {"do": "call", "handle": handle, "rows": wire, "chat": chat}
+        answer = self._exchange(message, self.timeout, target.label, rows)
+        return Answer(answer["values"], answer["notes"])
+
+    def restart(self) -> None:
+        """Forget all state of the user's code; the next call starts a fresh interpreter."""
+        self.close()
+
+    @property
+    def output(self) -> str:
+        """What the code printed last (the last 16 KiB)."""
+        return self._child.output.decode("utf-8", "replace") if self._child else ""
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the running worker, if any."""
+        return self._child.worker or None if self._child else None
+
+    def close(self) -> None:
+        """Kill the child and everything it started; safe to call twice."""
+        if self._child is not None:
+            self._child = None
+            self._loaded.clear()
+        if self._finalizer is not None:
+            self._finalizer()
+            self._finalizer = None
+
+    # -- starting and stopping -----------------------------------------------------------------
+    def _start(self) -> Child:
+        if self._child is None:
+            self._child = spawn()
+            self._loaded.clear()
+            self.starts += 1
+            self._finalizer = weakref.finalize(self, stop, self._child)
+        return self._child
+
+    def _load(self, handle: int) -> dict[str, Any]:
+        self._start()
+        target = self._targets[handle]
+        limit = self.import_timeout
+        answer = self._exchange(target.request(handle), limit, target.label, (), importing=True)
+        self._loaded.add(handle)
+        return answer
+
+    # -- one request and its answer ------------------------------------------------------------
+    def _exchange(
+        self,
+        message: dict[str, Any],
+        limit: float,
+        label: str,
+        rows: Sequence[TextRow],
+        *,
+        importing: bool = False,
+    ) -> dict[str, Any]:
+        child = self._start()
+        self._serial += 1
+        out = memoryview(
+            json.dumps({**message, "id": self._serial}, default=_plain).encode() + b"\n"
+        )
+        watch = Watch(child, self.memory)
+        deadline, row = time.monotonic() + limit, None
+        while True:
+            wait = max(0.0, min(POLL, deadline - time.monotonic()))
+            writing = bool(out)
+            ended = child.process.poll() is not None  # looked at before the last replies are read
+            for key in ready(child, wait, writing):
+                if key == "requests":
+                    out = out[write(child.requests, out) :]
+            for reply in replies(child):
+                if "died" in reply:
+                    raise self._died(reply["died"], label, row, rows)
+                if reply.get("id") != self._serial:
+                    continue
+                if "tick" in reply:
+                    row = reply["tick"] if reply["tick"] >= 0 else None
+                    deadline = time.monotonic() + limit
+                elif "error" in reply:
+                    raise self._failed(reply["error"], label, rows)
+                else:
+                    return reply["ok"]
+            if watch.too_much():
+                text = _memory_text(label, watch.peak, self.memory)
+                raise self._fatal(text, "memory", row, rows)
+            if time.monotonic() >= deadline:
+                text = _timeout_text(label, limit, len(rows), row, importing)
+                raise self._fatal(text, "timeout", row, rows)
+            if ended:
+                raise self._died(None, label, row, rows)
+
+    def _failed(self, error: dict[str, Any], label: str, rows: Sequence[TextRow]) -> RewardError:
+        """The child is alive, the user's code said no."""
+        kind, row, detail = error["kind"], error["row"], dict(error["detail"])
+        text = error["message"]
+        if kind in ("raised", "wrong_count", "bad_value", "memory", "exited") and rows:
+            text = f"{label} {text}"
+        where = str(detail.get("traceback", "")).strip().splitlines()
+        spot = next((w.strip() for w in reversed(where) if w.strip().startswith("File ")), "")
+        if kind == "raised" and spot:
+            text += f" ({spot})"
+        if kind == "exited":
+            self._kill_keep_output(detail)
+        return RewardError(kind, _with_row(text, row, rows), row, _detail(detail, row, rows))
+
+    def _fatal(
+        self, text: str, kind: str, row: int | None, rows: Sequence[TextRow], **more: Any
+    ) -> RewardError:
+        """The child has to go, or has gone."""
+        detail: dict[str, Any] = dict(more)
+        self._kill_keep_output(detail)
+        return RewardError(kind, text, row, _detail(detail, row, rows))
+
+    def _died(
+        self, code: int | None, label: str, row: int | None, rows: Sequence[TextRow]
+    ) -> RewardError:
+        doing = "" if rows else " while it was imported"
+        if code is not None and code >= 0:
+            text = f"{label} ended the process with exit code {code}{doing} (os._exit?)"
+            return self._fatal(_with_row(text, row, rows), "exited", row, rows, code=code)
+        name = "an unknown signal"
+        if code is not None:
+            with contextlib.suppress(ValueError):
+                name = signal.Signals(-code).name
+        text = f"{label} crashed the interpreter{doing} ({name})"
+        if name == "SIGKILL":
+            text += "; the system may have run out of memory"
+        return self._fatal(_with_row(text, row, rows), "crashed", row, rows, signal=name)
+
+    def _kill_keep_output(self, detail: dict[str, Any]) -> None:
+        child = self._child
+        self.close()
+        if child is not None and child.output:
+            detail["output"] = child.output.decode("utf-8", "replace")[-2000:]
+
+
+# -- words -------------------------------------------------------------------------------------
+def _wire(row: TextRow) -> dict[str, Any]:
+    return {
+        "prompt": row.prompt,
+        "completion": row.completion,
+        "columns": dict(row.columns),
+        "tokens": int(row.tokens),
+        "truncated": bool(row.truncated),
+    }
+
+
+def _plain(value: Any) -> Any:
+    for method in ("tolist", "isoformat"):
+        if hasattr(value, method):
+            return getattr(value, method)()
+    return str(value)
+
+
+def _excerpt(text: str, limit: int = 60) -> str:
+    shown = text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"
+    return repr(shown)
+
+
+def _with_row(text: str, row: int | None, rows: Sequence[TextRow]) -> str:
+    if row is None or not 0 <= row < len(rows):
+        return text
+    return f"{text} on the completion {_excerpt(rows[row].completion)}"
+
+
+def _detail(detail: dict[str, Any], row: int | None, rows: Sequence[TextRow]) -> dict[str, Any]:
+    if row is not None and 0 <= row < len(rows):
+        one = _wire(rows[row])
+        detail["input"] = {**one, "completion": one["completion"][:2000]}
+    return detail
+
+
+def _timeout_text(label: str, limit: float, n: int, row: int | None, importing: bool) -> str:
+    if importing:
+        return f"{label}: importing its module took more than {limit:g} s"
+    what = "one completion" if row is not None or n == 1 else f"one call with {n} completions"
+    return f"{label} took more than {limit:g} s for {what}; raise --timeout if that is expected"
+
+
+def _memory_text(label: str, peak: int, limit: int) -> str:
+    return (
+        f"{label} used {peak / GIB:.2f} GiB of memory, more than the {limit / GIB:.2f} GiB allowed"
+    )

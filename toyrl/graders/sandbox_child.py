@@ -1,0 +1,361 @@
+"""The sandboxed side: a supervisor that reaps, and a worker that runs the user's code.
+
+Run as a script, `python -P sandbox_child.py REQUESTS REPLIES CONTROL` (three file descriptors);
+standard library only. Messages are JSON objects, one a line, on descriptors of their own, so
+that whatever the user's code prints can't disturb them.
+
+The supervisor adopts orphans (Linux), so it can kill and reap everything the worker started; it
+does so when the worker ends, when the library asks, and when the library's process is gone.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib
+import importlib.machinery
+import importlib.util
+import json
+import os
+import select
+import signal
+import sys
+import time
+import traceback
+import types
+from pathlib import Path
+from typing import Any, NoReturn
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+FOLDER = str(Path(__file__).resolve().parent)
+PACKAGE = "_toyrl_child"
+LAST_FRAMES = 4
+
+
+def main(requests: int, replies: int, control: int) -> NoReturn:
+    """Split into supervisor and worker."""
+    for fd in (requests, replies, control):
+        os.set_inheritable(fd, False)
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    wake_read, wake_write = os.pipe()
+    for fd in (wake_read, wake_write):
+        os.set_blocking(fd, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake_write)
+    worker = os.fork()
+    if worker:
+        os.close(requests)
+        supervise(worker, replies, control, wake_read)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for fd in (control, wake_read, wake_write):
+        os.close(fd)
+    os.setpgid(0, 0)
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    work(requests, replies)
+    os._exit(0)
+
+
+def _prctl(option: int, value: int) -> None:
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+# -- supervisor --------------------------------------------------------------------------------
+def supervise(worker: int, replies: int, control: int, wake: int) -> NoReturn:
+    """Wait for the worker's end or the library's word; then leave nothing alive behind."""
+    running = True
+    while running:
+        ready, _, _ = select.select([control, wake], [], [])
+        if wake in ready:
+            os.read(wake, 512)
+            status = _reap(worker)
+            if status is not None:
+                line = json.dumps({"died": os.waitstatus_to_exitcode(status)})
+                os.write(replies, b"\n" + line.encode() + b"\n")
+                running = False
+        if control in ready:
+            running = False
+    sweep(worker)
+    os._exit(0)
+
+
+def _reap(worker: int) -> int | None:
+    """Collect ended children; the worker's status if it is among them."""
+    found = None
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                break
+            if pid == worker:
+                found = status
+    return found
+
+
+def sweep(worker: int, *, patience: float = 3.0) -> None:
+    """Kill the worker's group and, as orphans come to us, all its descendants; reap them."""
+    end = time.monotonic() + patience
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(worker, signal.SIGKILL)
+    while time.monotonic() < end:
+        for pid in _children():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        time.sleep(0.002)
+
+
+def _children() -> list[int]:
+    """Direct children, from /proc; empty where there is none (the group was killed already)."""
+    me, found = os.getpid(), []
+    with contextlib.suppress(OSError):
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError, IndexError, ValueError):
+                    fields = (entry / "stat").read_bytes().rpartition(b")")[2].split()
+                    if int(fields[1]) == me:
+                        found.append(int(entry.name))
+    return found
+
+
+# -- worker ------------------------------------------------------------------------------------
+class Worker:
+    """Functions loaded so far, and the loop that serves requests."""
+
+    def __init__(self, replies: int) -> None:
+        self.replies = replies
+        self.functions: dict[int, tuple[Any, Any]] = {}
+        self.loop: Any = None
+        package = types.ModuleType(PACKAGE)
+        package.__path__ = [FOLDER]
+        sys.modules[PACKAGE] = package
+        self.signatures = importlib.import_module(f"{PACKAGE}.signatures")
+        self.calling = importlib.import_module(f"{PACKAGE}.calling")
+
+    def send(self, message: dict[str, Any]) -> None:
+        """One line to the library."""
+        data = json.dumps(message).encode() + b"\n"
+        while data:
+            data = data[os.write(self.replies, data) :]
+
+    def serve(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The answer to one request; never raises."""
+        try:
+            return {"ok": getattr(self, f"on_{request['do']}")(request)}
+        except self.signatures.Refusal as refusal:
+            return {"error": _error(refusal.kind, refusal.message, refusal.row, refusal.detail)}
+        except self.calling.UserRaised as wrapped:
+            return {"error": self.raised(wrapped)}
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+            return {"error": _error("exited", f"called sys.exit({stop.code!r})", None, code=code)}
+        except MemoryError:
+            return {"error": _error("memory", "ran out of memory (MemoryError)")}
+
+    def raised(self, wrapped: BaseException) -> dict[str, Any]:
+        """What the user's code raised, with its own frames only."""
+        cause = wrapped.__cause__
+        assert cause is not None
+        row = wrapped.args[0] if wrapped.args else None
+        if isinstance(cause, MemoryError):
+            return _error("memory", "ran out of memory (MemoryError)", row)
+        message = f"raised {_describe(cause)}"
+        return _error("raised", message, row, traceback=frames(cause), type=type(cause).__name__)
+
+    def on_load(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Import the user's module, find the name, make the factory's call, read the signature."""
+        start = time.perf_counter()
+        module = load_module(request, self.signatures.Refusal)
+        target = find(module, request, self.signatures.Refusal)
+        signature = self.signatures.recognise(target, request["label"])
+        self.functions[request["handle"]] = (target, signature)
+        return {"signature": signature.to_dict(), "seconds": time.perf_counter() - start}
+
+    def on_call(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Grade rows."""
+        function, signature = self.functions[request["handle"]]
+
+        def tick(row: int) -> None:
+            self.send({"id": request["id"], "tick": row})
+
+        values, notes = self.calling.call(
+            function, signature, request["rows"], request["chat"], tick=tick, wait=self.wait
+        )
+        return {"values": values, "notes": notes}
+
+    def wait(self, results: list[Any]) -> list[Any]:
+        """Run awaitables together, on one event loop that lives as long as the worker."""
+        import asyncio
+
+        if self.loop is None:
+            self.loop = asyncio.new_event_loop()
+
+        async def one(result: Any) -> Any:
+            return await result if hasattr(result, "__await__") else result
+
+        async def gather() -> list[Any]:
+            return list(await asyncio.gather(*map(one, results)))
+
+        return self.loop.run_until_complete(gather())
+
+
+def work(requests: int, replies: int) -> None:
+    """Serve requests until the library closes its end."""
+    import faulthandler
+
+    faulthandler.enable()
+    worker = Worker(replies)
+    worker.send({"pid": os.getpid()})
+    with os.fdopen(requests, "rb") as source:
+        for line in source:
+            request = json.loads(line)
+            answer = worker.serve(request)
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(Exception):
+                    stream.flush()
+            worker.send({"id": request["id"], **answer})
+
+
+def _error(
+    kind: str,
+    message: str,
+    row: int | None = None,
+    detail: dict[str, Any] | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    return {"kind": kind, "message": message, "row": row, "detail": {**(detail or {}), **more}}
+
+
+def _describe(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:
+        text = "(its text can't be read)"
+    text = text if len(text) <= 300 else text[:297] + "..."
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def frames(error: BaseException) -> str:
+    """The author's last frames: ours and the import machinery's are left out."""
+    with contextlib.suppress(Exception):
+        steps = [
+            s
+            for s in traceback.extract_tb(error.__traceback__)
+            if not s.filename.startswith((FOLDER + os.sep, "<frozen"))
+            and f"{os.sep}asyncio{os.sep}" not in s.filename
+        ]
+        shown = traceback.format_list(steps[-LAST_FRAMES:])
+        return "".join(shown)[-4000:] + _describe(error)
+    return ""
+
+
+# -- loading -----------------------------------------------------------------------------------
+def load_module(request: dict[str, Any], refusal: type[Exception]) -> types.ModuleType:
+    """The user's module, by location or by dotted name."""
+    cwd = str(Path.cwd())
+    for folder in (str(Path(request["path"]).parent) if request["path"] else cwd, cwd):
+        if folder not in sys.path:
+            sys.path.append(folder)  # last, so that a neighbour can't replace a real package
+    where = request["path"] or request["module"]
+    try:
+        if request["path"]:
+            return _by_location(Path(request["path"]))
+        return importlib.import_module(request["module"])
+    except SystemExit:
+        raise
+    except SyntaxError as error:
+        msg = f"{error.filename or where}, line {error.lineno}: {error.msg}"
+        raise refusal(msg, "syntax", line=error.lineno, text=(error.text or "").strip()) from None
+    except ModuleNotFoundError as error:
+        wanted = request["module"]
+        if not request["path"] and error.name and f"{wanted}.".startswith(f"{error.name}."):
+            msg = f"no module is called {error.name!r}; install it, or name a file: my.py:NAME"
+            raise refusal(msg, "not_found") from None
+        msg = f"{where} needs the module {error.name!r}, which is not installed here"
+        raise refusal(msg, "import_error", module=error.name, traceback=frames(error)) from None
+    except BaseException as error:
+        msg = f"{where} can't be imported: {_describe(error)}"
+        raise refusal(msg, "import_error", traceback=frames(error)) from None
+
+
+def _by_location(path: Path) -> types.ModuleType:
+    name = f"user_reward_{path.stem}"  # a prefix, so that a file random.py replaces no module
+    if name in sys.modules and sys.modules[name].__file__ == str(path):
+        return sys.modules[name]
+    loader = importlib.machinery.SourceFileLoader(name, str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.dont_write_bytecode = True
+    try:
+        loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def find(module: types.ModuleType, request: dict[str, Any], refusal: type[Exception]) -> Any:
+    """The named object, after the factory's call if one is written."""
+    where, name = request["path"] or request["module"], request["name"]
+    if not name:
+        name = _only_function(module, where, refusal)
+        request["label"] = name
+    target: Any = module
+    for part in name.split("."):
+        try:
+            target = getattr(target, part)
+        except AttributeError:
+            functions = ", ".join(_public(module)) or "none"
+            msg = f"{where} has no {name!r}; its functions: {functions}"
+            raise refusal(msg, "not_found") from None
+    if request["arguments"] is None:
+        return target
+    label = f"{name}({', '.join(f'{k}={v}' for k, v in request['arguments'].items())})"
+    try:
+        made = target(**{k: ast.literal_eval(v) for k, v in request["arguments"].items()})
+    except SystemExit:
+        raise
+    except BaseException as error:
+        kind = "bad_signature" if isinstance(error, TypeError) else "raised"
+        msg = f"{label} raised {_describe(error)}"
+        raise refusal(msg, kind, traceback=frames(error)) from None
+    if not callable(made):
+        msg = f"{label} gives a {type(made).__name__}, not a function; leave the call out"
+        raise refusal(msg, "bad_signature")
+    return made
+
+
+def _public(module: types.ModuleType) -> list[str]:
+    own = getattr(module, "__all__", None) or [n for n in vars(module) if not n.startswith("_")]
+    return [
+        n
+        for n in own
+        if callable(getattr(module, n, None))
+        and getattr(getattr(module, n), "__module__", None) == module.__name__
+    ]
+
+
+def _only_function(module: types.ModuleType, where: str, refusal: type[Exception]) -> str:
+    names = _public(module)
+    for usual in ("reward", "compute_score", "reward_func"):
+        if usual in names:
+            return usual
+    if len(names) == 1:
+        return names[0]
+    msg = f"{where} defines {len(names)} functions ({', '.join(names)}); name one: {where}:NAME"
+    raise refusal(msg, "not_found")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:4]))

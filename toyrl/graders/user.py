@@ -1,0 +1,375 @@
+"""A user's reward: loaded from a specification, called in a sandbox, graded once per text."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from toyrl.graders.base import TextRow
+from toyrl.graders.errors import RewardError
+from toyrl.graders.sandbox import GIB, Sandbox
+from toyrl.graders.signatures import GOLD_SYNONYMS, Signature
+from toyrl.graders.specs import Term, parse_spec, parse_specs
+
+__all__ = ["Term", "TextTerm", "UserReward", "load", "parse_spec", "parse_specs", "same"]
+
+Value = float | None
+CHAT_FORMS = ("trl", "verifiers", "verifiers_group", "plain", "plain_batch")
+FATAL = ("missing_column", "timeout", "memory", "exited", "crashed", "bad_signature")
+PROBES = 8  # rows on which dependence on the batch is looked for
+LARGEST_CALL = 64  # rows in one call
+TOLERANCE = 1e-6  # relative; batched float32 models differ by less
+
+
+@dataclass
+class TextTerm:
+    """One Python function of a reward.
+
+    chat : rows go as messages (None: not decided yet)
+    batch_dependent : a row's value depends on its neighbours (None: not looked at yet)
+    stable : the same call gives the same values
+    notes : conversions and choices worth telling
+    """
+
+    box: Sandbox
+    handle: int
+    signature: Signature
+    label: str
+    import_seconds: float
+    chat: bool | None = None
+    batch_dependent: bool | None = None
+    stable: bool | None = None
+    notes: dict[str, None] = field(default_factory=dict)
+    cache: dict[str, Value] = field(default_factory=dict)
+    per_row: float = 0.0  # seconds, of the slowest chunk so far
+
+    def raw(self, rows: Sequence[TextRow], chat: bool | None = None) -> list[Value]:
+        """One call on exactly these rows; an exception is traced to its row."""
+        form = self.chat if chat is None else chat
+        start = time.perf_counter()
+        try:
+            answer = self.box.call(self.handle, rows, chat=bool(form))
+        except RewardError as error:
+            if error.kind == "raised" and error.row is None and len(rows) > 1:
+                self._isolate(rows, bool(form))
+            raise
+        if rows:
+            self.per_row = max(self.per_row, (time.perf_counter() - start) / len(rows))
+        self.notes.update(dict.fromkeys(f"{self.label} {note}" for note in answer.notes))
+        return answer.values
+
+    def _isolate(self, rows: Sequence[TextRow], chat: bool) -> None:
+        for i, row in enumerate(rows):
+            try:
+                self.box.call(self.handle, [row], chat=chat)
+            except RewardError as error:
+                raise error.at_row(i) from None
+
+    # -- chat or plain -------------------------------------------------------------------------
+    def settle(self, rows: Sequence[TextRow]) -> bool:
+        """Decide, once, whether completions go as messages or as text; True for messages."""
+        if self.chat is not None:
+            return self.chat
+        if self.signature.form not in CHAT_FORMS or not rows:
+            self.chat = False
+            return False
+        first = self.signature.chat_hint or self.signature.form.startswith("verifiers")
+        tried = {form: self._attempt(rows, form) for form in (first,)}
+        if tried[first].values is None or _constant(tried[first].values):
+            tried[not first] = self._attempt(rows, not first)
+        self.chat = _choose(tried, first)
+        named = "chat messages" if self.chat else "plain text"
+        self.notes[f"{self.label} is called with {named}"] = None
+        return self.chat
+
+    def _attempt(self, rows: Sequence[TextRow], chat: bool) -> _Attempt:
+        try:
+            return _Attempt(self.raw(rows, chat), len(rows))
+        except RewardError as error:
+            if error.kind in FATAL:
+                raise
+            good = 0
+            for row in rows:
+                try:
+                    self.raw([row], chat)
+                    good += 1
+                except RewardError as other:
+                    if other.kind in FATAL:
+                        raise
+            return _Attempt(None, good, error)
+
+    # -- dependence on the batch ---------------------------------------------------------------
+    def probe(self, rows: Sequence[TextRow]) -> None:
+        """Find out whether values repeat, and whether they depend on the other rows of a call."""
+        rows = list(rows[:PROBES])
+        group = [replace(r, prompt=rows[0].prompt, columns=rows[0].columns) for r in rows]
+        try:
+            once, again = self.raw(group), self.raw(group)
+            self.stable = same(once, again)
+            alone = [self.raw([row])[0] for row in group]
+            turned = self.raw(rows[::-1])[::-1]
+            mixed = self.raw(rows)
+        except RewardError as error:
+            if error.kind in FATAL:
+                raise
+            return  # the same error comes, with its row, when these rows are graded
+        if self.stable:
+            self.batch_dependent = not (same(once, alone) and same(mixed, turned))
+
+    def score(self, rows: Sequence[TextRow], chat: bool | None = None) -> list[Value]:
+        """One value per row; equal rows are graded once where neighbours don't matter."""
+        rows = list(rows)
+        form = self.settle(rows[:: max(1, len(rows) // 16)]) if chat is None else chat
+        if self.stable is None and len(rows) > 1:
+            self.probe(rows[:: max(1, len(rows) // PROBES)])
+        if self.stable is not True or self.batch_dependent is not False:
+            return [v for part in _by_prompt(rows) for v in self._rows(part, rows, form)]
+        keys = [_key(row, form) for row in rows]
+        todo = {k: row for k, row in zip(keys, rows, strict=True) if k not in self.cache}
+        names, fresh = list(todo), list(todo.values())
+        start = 0
+        while start < len(fresh):
+            part = fresh[start : start + self._chunk()]
+            values = self._rows(part, rows, form)
+            self.cache.update(zip(names[start : start + len(part)], values, strict=True))
+            start += len(part)
+        return [self.cache[k] for k in keys]
+
+    def _rows(self, part: Sequence[TextRow], rows: Sequence[TextRow], chat: bool) -> list[Value]:
+        """`raw`, with an error's row counted among all rows."""
+        try:
+            return self.raw(part, chat)
+        except RewardError as error:
+            if error.row is None:
+                raise
+            bad = part[error.row]
+            raise error.at_row(
+                next(i for i, r in enumerate(rows) if r is bad or r == bad)
+            ) from None
+
+    def _chunk(self) -> int:
+        """Rows per call, so that a call takes at most a quarter of the time limit."""
+        if not self.per_row:
+            return PROBES
+        return max(1, min(LARGEST_CALL, int(0.25 * self.box.timeout / self.per_row)))
+
+    def fresh(self) -> None:
+        """Forget the function's state and what was graded."""
+        self.cache.clear()
+        self.box.restart()
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    values: list[Value] | None
+    good: int  # rows that could be graded
+    error: RewardError | None = None
+
+
+def _choose(tried: dict[bool, _Attempt], first: bool) -> bool:
+    """The form that works; if both do, the one whose values vary."""
+    other = tried.get(not first)
+    one = tried[first]
+    if other is None:
+        return first
+    if one.values is not None and other.values is not None:
+        return first if not _constant(one.values) or _constant(other.values) else not first
+    if one.good == 0 and other.good == 0:
+        assert one.error is not None
+        raise one.error
+    return first if one.good >= other.good else not first
+
+
+def _constant(values: Sequence[Value]) -> bool:
+    return len(set(values)) <= 1
+
+
+def same(a: Sequence[Value], b: Sequence[Value]) -> bool:
+    """Equal up to rounding, None matching None only."""
+    return len(a) == len(b) and all(
+        x is y or (x is not None and y is not None and _near(x, y))
+        for x, y in zip(a, b, strict=True)
+    )
+
+
+def _near(x: float, y: float) -> bool:
+    return abs(x - y) <= TOLERANCE * max(1.0, abs(x), abs(y))
+
+
+def _key(row: TextRow, chat: bool) -> str:
+    parts = (row.prompt, row.completion, dict(row.columns), row.tokens, row.truncated, chat)
+    return json.dumps(parts, sort_keys=True, default=str)
+
+
+def _by_prompt(rows: Sequence[TextRow]) -> Iterator[list[TextRow]]:
+    """Calls of about `LARGEST_CALL` rows that don't split neighbours of one prompt."""
+    part: list[TextRow] = []
+    for row in rows:
+        if len(part) >= LARGEST_CALL and row.prompt != part[-1].prompt:
+            yield part
+            part = []
+        part.append(row)
+    if part:
+        yield part
+
+
+class UserReward:
+    """A weighted sum of Python functions and catalogue shapers; a context manager.
+
+    name : as written; kind : "text" (functions only), "shaper" (catalogue only) or "mixed"
+    terms : `Term`s, catalogue ones with `.shaper`; texts : one `TextTerm` per function
+    signature : of the first function, or None; reads_gold : a function's code reads gold columns
+    """
+
+    def __init__(self, terms: Sequence[Term], texts: Sequence[TextTerm], boxes: list[Sandbox]):
+        self.terms, self.texts, self._boxes = list(terms), list(texts), boxes
+        self.name = " + ".join(t.name for t in self.terms)
+
+    @property
+    def kind(self) -> str:
+        """text | shaper | mixed"""
+        if not self.texts:
+            return "shaper"
+        return "text" if len(self.texts) == len(self.terms) else "mixed"
+
+    @property
+    def signature(self) -> Signature | None:
+        """Signature of the first function."""
+        return self.texts[0].signature if self.texts else None
+
+    @property
+    def reads_gold(self) -> bool:
+        """True if the code of a function reads a gold column (found without running it)."""
+        return any(t.signature.reads_gold for t in self.texts)
+
+    @property
+    def batch_dependent(self) -> bool:
+        """True if a function was found to look at its neighbours."""
+        return any(t.batch_dependent for t in self.texts)
+
+    @property
+    def notes(self) -> list[str]:
+        """Conversions and choices made so far."""
+        return [note for t in self.texts for note in t.notes]
+
+    def settle(self, rows: Sequence[TextRow]) -> bool | None:
+        """Choose chat or plain form for every function on these rows; the first one's choice."""
+        chosen = [t.settle(rows) for t in self.texts]
+        return chosen[0] if chosen else None
+
+    def score(self, rows: Sequence[TextRow], *, chat: bool | None = None) -> list[Value]:
+        """The functions' weighted sum per row; None counts as 0 unless all are None (as in TRL).
+
+        Catalogue shapers act on `Rollouts`, not on texts, and are left out; a reward of kind
+        "shaper" is refused.
+        """
+        self._need_texts()
+        return self._sum([t.score(rows, chat) for t in self.texts])
+
+    def score_text(self, rows: Sequence[TextRow]) -> list[Value]:
+        """`score` in the form that was settled on."""
+        return self.score(rows)
+
+    def grade(self, rows: Sequence[TextRow], *, chat: bool | None = None) -> list[Value]:
+        """`score` by one call on exactly these rows, nothing cached."""
+        self._need_texts()
+        self.settle(rows)
+        return self._sum([t.raw(rows, chat) for t in self.texts])
+
+    def _need_texts(self) -> None:
+        if not self.texts:
+            msg = f"{self.name} is a catalogue shaper; apply it to Rollouts, not to texts"
+            raise TypeError(msg)
+
+    def _sum(self, columns: list[list[Value]]) -> list[Value]:
+        weights = [t.weight for t in self.terms if t.shaper is None]
+        return [
+            None
+            if all(v is None for v in row)
+            else sum(w * v for w, v in zip(weights, row, strict=True) if v is not None)
+            for row in zip(*columns, strict=True)
+        ]
+
+    def fresh(self) -> None:
+        """Start the functions anew in a new interpreter: no memory of earlier calls."""
+        for text in self.texts:
+            text.fresh()
+
+    def close(self) -> None:
+        """End the child interpreters and everything they started."""
+        for box in self._boxes:
+            box.close()
+
+    def __enter__(self) -> UserReward:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def load(
+    specs: str | Sequence[str],
+    *,
+    timeout: float = 10.0,
+    import_timeout: float = 120.0,
+    memory: int = 4 * GIB,
+    data_columns: Sequence[str] | None = None,
+) -> UserReward:
+    """Load a reward; every failure is a `RewardError`.
+
+    specs : see `toyrl.graders.specs`; several are summed
+    timeout : seconds per call; import_timeout : seconds for importing; memory : bytes
+    data_columns : columns that the rows will have, if known: a missing one is refused at once
+    """
+    terms = parse_specs(specs)
+    boxes: dict[str, Sandbox] = {}
+    texts = []
+    try:
+        for term in terms:
+            if term.target is None:
+                continue
+            where = term.target.path or term.target.module
+            if where not in boxes:
+                boxes[where] = Sandbox(
+                    timeout=timeout, import_timeout=import_timeout, memory=memory
+                )
+            handle, signature, seconds = boxes[where].load(term.target)
+            _check_columns(signature, data_columns)
+            texts.append(TextTerm(boxes[where], handle, signature, term.target.label, seconds))
+    except BaseException:
+        for box in boxes.values():
+            box.close()
+        raise
+    return UserReward(terms, texts, list(boxes.values()))
+
+
+def _check_columns(signature: Signature, columns: Sequence[str] | None) -> None:
+    if columns is None:
+        return
+    missing = [c for c in signature.columns if c not in columns]
+    if not set(columns) & set(GOLD_SYNONYMS):
+        missing += [g for g in signature.gold if g in signature.required]
+    if missing:
+        msg = (
+            f"{signature.name} asks for {', '.join(missing)}, which the data doesn't have "
+            f"(columns: {', '.join(columns) or 'none'}); add it to the data or give it a default"
+        )
+        raise RewardError(kind="missing_column", message=msg, detail={"columns": missing})
+
+
+def summarise(values: Sequence[Value]) -> dict[str, Any]:
+    """Count, unscorable, least, mean and largest of graded values."""
+    got = [v for v in values if v is not None]
+    if not got:
+        return {"n": len(values), "none": len(values)}
+    mean = sum(got) / len(got)
+    return {
+        "n": len(values),
+        "none": len(values) - len(got),
+        "min": min(got),
+        "mean": mean,
+        "max": max(got),
+    }
