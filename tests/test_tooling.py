@@ -179,3 +179,23 @@ def test_make_validate_fails_on_faults_only(tmp_path, verdict_code, make_fails):
     done = make("validate", f"VENV={folder}", "REWARD=a.py:f", "REPORT=r.html")
     assert done.stdout.strip() == "validate a.py:f --report r.html"
     assert (done.returncode != 0) == make_fails
+
+
+@pytest.mark.parametrize("failing", [(), ("lint",), ("test",), ("types", "test")])
+def test_ci_runs_every_step_and_fails_if_any_did(tmp_path, failing):
+    """With a stand-in for make that fails the named targets."""
+    stand_in = tmp_path / "make"
+    stand_in.write_text(
+        f'#!/bin/sh\necho "ran $1"\ncase " {" ".join(failing)} " in *" $1 "*) exit 2;; esac\n'
+    )
+    stand_in.chmod(0o755)
+    done = subprocess.run(
+        ["bash", ROOT / ".ci" / "run"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+    )
+    ran = re.findall(r"^ran (\w+)$", done.stdout, re.MULTILINE)
+    assert ran == ["lint", "types", "test"]
+    assert (done.returncode != 0) == bool(failing)
