@@ -1,0 +1,403 @@
+"""Logs of real rollouts, read into `Rollouts` with the texts beside them; and value checks.
+
+A log has one JSON object a line, a line a rollout:
+
+| key           | also read as                                        | needed                   |
+|---------------|-----------------------------------------------------|--------------------------|
+| completion    | response, output, generation                        | yes                      |
+| correct       | is_correct, acc, accuracy, success, passed          | yes: 0..1 or true/false  |
+| prompt_id     | group_id, problem_id, question_id, uid              | it or prompt             |
+| prompt        | question, problem, query, input                     | it or prompt_id          |
+| length        | num_tokens, n_tokens, tokens, completion_tokens, ...| else estimated, and said |
+| truncated     | clipped, is_truncated, finish_reason == "length"    | no                       |
+| reward        | score                                               | no                       |
+| difficulty    | operands, level                                     | no                       |
+
+Every other key is a data column (answer, solution, ground_truth, ...) and reaches the reward.
+Prompts and completions may be lists of chat messages. Rows of one prompt need not be neighbours.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toyrl.graders.base import TextRow
+from toyrl.record_arrays import check_values, from_lists, padded, positive
+from toyrl.rollouts import Rollouts
+
+__all__ = ["Log", "LogError", "Record", "check_values", "from_lists", "read_log", "read_trl_log"]
+
+KEYS: dict[str, tuple[str, ...]] = {
+    "completion": ("completion", "response", "output", "generation"),
+    "correct": ("correct", "is_correct", "acc", "accuracy", "success", "passed"),
+    "prompt_id": ("prompt_id", "group_id", "problem_id", "question_id", "uid"),
+    "prompt": ("prompt", "question", "problem", "query", "input"),
+    "length": (
+        *("length", "num_tokens", "n_tokens", "tokens", "completion_tokens"),
+        *("completion_length", "response_length", "num_completion_tokens"),
+    ),
+    "truncated": ("truncated", "clipped", "is_truncated", "finish_reason"),
+    "reward": ("reward", "score"),
+    "difficulty": ("difficulty", "operands", "level"),
+}
+SHOWN = 10  # bad rows listed in an error
+CHARACTERS_PER_TOKEN = 4  # English text; only for logs without any length
+
+
+class LogError(ValueError):
+    """A log can't be used; the message lists the bad rows by line.
+
+    bad : (line number, reason) of every bad row
+    """
+
+    def __init__(self, message: str, bad: Sequence[tuple[int, str]] = ()) -> None:
+        super().__init__(message)
+        self.bad = tuple(bad)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One usable row of a log; line counts from 1."""
+
+    line: int
+    group: str
+    row: TextRow
+    correct: float
+    length: float | None
+    truncated: bool
+    reward: float
+    difficulty: float
+
+
+@dataclass(frozen=True)
+class Log:
+    """A log as arrays and texts.
+
+    rollouts : (B, G), prompts in order of first appearance, short groups padded with weight 0
+    rows : the texts, in the order of `rollouts`' places with weight > 0
+    prompts, prompt_ids : B texts (first seen) and group keys
+    reward, difficulty : (B, G) and (B,) float, NaN where the log has none
+    notes : what was estimated, assumed or left out
+    """
+
+    rollouts: Rollouts
+    rows: list[TextRow]
+    prompts: list[str]
+    prompt_ids: list[str]
+    reward: np.ndarray
+    difficulty: np.ndarray
+    lines: list[int]
+    notes: tuple[str, ...] = ()
+
+
+# -- reading -------------------------------------------------------------------------------------
+def read_log(
+    path: Any,
+    *,
+    skip_bad: bool = False,
+    max_length: float | None = None,
+    correct: str | None = None,
+) -> Log:
+    """Read a JSONL log.
+
+    skip_bad : leave bad rows out, with a note, instead of refusing the log
+    max_length : the completion limit in tokens (None: the longest truncated row, else the longest)
+    correct : the key that says whether a rollout is right, if it is none of the usual ones
+
+    Raises LogError, which names every bad line with its reason (ten in the text, all in `bad`).
+    """
+    place = Path(path)
+    found, bad = _lines(place)
+    return _assemble(found, bad, place.name, skip_bad, max_length, correct)
+
+
+def _lines(place: Path) -> tuple[list[tuple[int, Any]], list[tuple[int, str]]]:
+    """(line, object) of every readable line, and (line, reason) of the others."""
+    found: list[tuple[int, Any]] = []
+    bad: list[tuple[int, str]] = []
+    with place.open("rb") as source:
+        for number, raw in enumerate(source, start=1):
+            if raw.strip():
+                _decode(number, raw, found, bad)
+    return found, bad
+
+
+def _decode(
+    number: int, raw: bytes, found: list[tuple[int, Any]], bad: list[tuple[int, str]]
+) -> None:
+    try:
+        value = json.loads(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        bad.append((number, f"not UTF-8 (byte {error.start + 1} of the line)"))
+    except (ValueError, RecursionError) as error:
+        reason = f"{error.msg}, column {error.colno}" if hasattr(error, "colno") else str(error)
+        bad.append((number, f"not JSON: {reason}"))
+    else:
+        if isinstance(value, dict):
+            found.append((number, value))
+        else:
+            kind = type(value).__name__
+            bad.append((number, f"a {kind}, not an object: write one JSON object a line"))
+
+
+def read_trl_log(
+    path: Any,
+    *,
+    correct: str = "accuracy_reward",
+    skip_bad: bool = False,
+    max_length: float | None = None,
+) -> Log:
+    """Read what TRL writes with `log_completions=True`: a parquet file, a folder of them, or JSONL.
+
+    correct : the reward function's column that holds correctness (above 0.5 counts as right)
+
+    TRL writes no lengths; they are estimated from the text unless a `length` column was logged.
+    """
+    place = Path(path)
+    files = sorted(place.glob("*.parquet")) if place.is_dir() else [place]
+    if not files:
+        msg = f"{place} holds no parquet file; TRL writes them to output_dir/completions"
+        raise LogError(msg)
+    if place.suffix in (".jsonl", ".json"):
+        found, bad = _lines(place)
+    else:
+        found, bad = _parquet(files), []
+    for _, row in found:
+        if "step" in row:  # the same prompt at another step is another group
+            row["prompt_id"] = f"{row['step']}:{_text(row.get('prompt'))}"
+        value = row.get(correct)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value:
+            row[correct] = float(value > 0.5)
+    if found and not any(correct in row for _, row in found):
+        names = ", ".join(found[0][1])
+        msg = f"{place.name} has no column {correct!r} for correctness; correct= one of: {names}"
+        raise LogError(msg)
+    return _assemble(found, bad, place.name, skip_bad, max_length, correct)
+
+
+def _parquet(files: Sequence[Path]) -> list[tuple[int, Any]]:
+    try:
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        msg = "reading parquet needs pyarrow: pip install pyarrow, or give the log as JSONL"
+        raise LogError(msg) from error
+    rows: list[Any] = []
+    for file in files:
+        try:
+            rows += pq.read_table(file).to_pylist()
+        except (OSError, ValueError) as error:
+            msg = f"{file} is no readable parquet file: {error}"
+            raise LogError(msg) from error
+    return list(enumerate(rows, start=1))
+
+
+# -- one row ---------------------------------------------------------------------------------------
+def _key(row: Mapping[str, Any], name: str, own: str | None = None) -> str | None:
+    """The row's own key for a standard name; keys that hold null count as absent."""
+    names = (own,) if own else KEYS[name]
+    return next((k for k in names if row.get(k) is not None), None)
+
+
+def _text(value: Any) -> str | None:
+    """Plain text of a string or of chat messages; None for anything else."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and all(isinstance(m, dict) for m in value):
+        parts = [m.get("content") for m in value]
+        return "\n".join(p for p in parts if isinstance(p, str))
+    return None
+
+
+def _real(value: Any, name: str, low: float, high: float) -> float:
+    """A finite number in [low, high]; the reason as ValueError otherwise."""
+    if not isinstance(value, (bool, int, float)):
+        msg = f"{name}={_short(value)} is not a number"
+        raise ValueError(msg)
+    number = float(value) if abs(value) < 1e300 else math.inf
+    if not (math.isfinite(number) and low <= number <= high):
+        allowed = f"in [{low:g}, {high:g}]" if math.isfinite(high) else f"finite and >= {low:g}"
+        allowed = allowed if math.isfinite(low) else "finite"
+        msg = f"{name}={_short(value)} is not {allowed}"
+        raise ValueError(msg)
+    return number
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _record(line: int, row: Mapping[str, Any], own_correct: str | None) -> Record:
+    """A checked record, or ValueError with the reason."""
+    used = {name: _key(row, name) for name in KEYS}
+    used["correct"] = _key(row, "correct", own_correct)
+    for name in ("completion", "correct"):
+        if used[name] is None:
+            listed = own_correct if own_correct and name == "correct" else ", ".join(KEYS[name])
+            msg = f"no {name} (looked for {listed})"
+            raise ValueError(msg)
+    completion = _text(row[str(used["completion"])])
+    if completion is None:
+        msg = f"{used['completion']}={_short(row[str(used['completion'])])} is no text"
+        raise ValueError(msg)
+    if used["prompt"] is None and used["prompt_id"] is None:
+        msg = "neither prompt nor prompt_id: which rollouts belong together?"
+        raise ValueError(msg)
+    prompt = _text(row[used["prompt"]]) if used["prompt"] else ""
+    if prompt is None:
+        msg = f"{used['prompt']}={_short(row[str(used['prompt'])])} is no text"
+        raise ValueError(msg)
+    numbers = {
+        name: _real(row[key], str(key), low, high) if (key := used[name]) else math.nan
+        for name, low, high in (
+            ("correct", 0.0, 1.0),
+            ("length", 0.0, math.inf),
+            ("reward", -math.inf, math.inf),
+        )
+    }
+    level = row.get(used["difficulty"]) if used["difficulty"] else None
+    standard = {k for n, k in used.items() if k and n != "difficulty"}
+    columns = {k: v for k, v in row.items() if k not in standard}
+    length = None if math.isnan(numbers["length"]) else numbers["length"]
+    cut = _cut(row, used["truncated"])
+    group = row[used["prompt_id"]] if used["prompt_id"] else prompt
+    return Record(
+        line=line,
+        group=group if isinstance(group, str) else json.dumps(group, sort_keys=True),
+        row=TextRow(prompt, completion, columns, int(length or 0), cut),
+        correct=numbers["correct"],
+        length=length,
+        truncated=cut,
+        reward=numbers["reward"],
+        difficulty=float(level) if isinstance(level, (int, float)) else math.nan,
+    )
+
+
+def _cut(row: Mapping[str, Any], key: str | None) -> bool:
+    if key is None:
+        return False
+    value = row[key]
+    if key == "finish_reason":
+        return value == "length"
+    if not isinstance(value, (bool, int, float)) or value not in (0, 1):
+        msg = f"{key}={_short(value)} is not true/false or 0/1"
+        raise ValueError(msg)
+    return bool(value)
+
+
+# -- many rows -------------------------------------------------------------------------------------
+def _assemble(
+    found: Iterable[tuple[int, Any]],
+    bad: list[tuple[int, str]],
+    name: str,
+    skip_bad: bool,
+    max_length: float | None,
+    own_correct: str | None,
+) -> Log:
+    if max_length is not None:
+        positive("max_length", max_length)
+    records = []
+    for line, row in found:
+        try:
+            record = _record(line, row, own_correct)
+            if max_length is not None and record.length is not None:
+                _real(record.length, "length", 0.0, max_length)
+            records.append(record)
+        except ValueError as error:
+            bad.append((line, str(error)))
+    bad.sort()
+    notes = []
+    if bad and (not skip_bad or not records):
+        raise LogError(_bad_text(name, bad, len(records)), bad)
+    if bad:
+        lines = ", ".join(str(n) for n, _ in bad[:SHOWN]) + (", ..." if len(bad) > SHOWN else "")
+        notes.append(f"{len(bad)} bad rows were left out (lines {lines}); first: {bad[0][1]}")
+    if not records:
+        msg = f"{name} holds no rollouts; write one JSON object a line"
+        raise LogError(msg)
+    records, told = _with_lengths(records, name)
+    return _log(records, max_length, notes + told)
+
+
+def _bad_text(name: str, bad: Sequence[tuple[int, str]], good: int) -> str:
+    shown = "\n".join(f"  line {n}: {reason}" for n, reason in bad[:SHOWN])
+    more = f"\n  ... and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+    end = "fix them or skip them (--skip-bad-rows)" if good else "no row is usable"
+    return f"{name}: {len(bad)} of {len(bad) + good} rows can't be used; {end}\n{shown}{more}"
+
+
+def _with_lengths(records: list[Record], name: str) -> tuple[list[Record], list[str]]:
+    """Lengths for a log that has none at all; a log where some rows lack one is refused."""
+    without = [r for r in records if r.length is None]
+    if not without:
+        return records, []
+    if len(without) < len(records):
+        bad = [(r.line, "no length, though other rows have one") for r in without]
+        raise LogError(_bad_text(name, bad, len(records) - len(bad)), bad)
+    out = []
+    for r in records:
+        tokens = max(1, math.ceil(len(r.row.completion) / CHARACTERS_PER_TOKEN))
+        out.append(replace(r, length=float(tokens), row=replace(r.row, tokens=tokens)))
+    return out, [f"the log has no lengths: estimated as characters / {CHARACTERS_PER_TOKEN}"]
+
+
+def _log(records: list[Record], max_length: float | None, notes: list[str]) -> Log:
+    groups: dict[str, list[Record]] = {}
+    for r in records:
+        groups.setdefault(r.group, []).append(r)
+    limit, told = _limit(records, max_length)
+    notes = [*notes, *told, *_remarks(groups, records)]
+
+    def table(pick: Callable[[Record], float]) -> list[list[float]]:
+        return [[pick(r) for r in g] for g in groups.values()]
+
+    rollouts = from_lists(
+        table(lambda r: r.correct),
+        table(lambda r: float(r.length or 0.0)),
+        max_length=limit,
+        truncated=table(lambda r: float(r.truncated)),
+    )
+    reward, _ = padded(table(lambda r: r.reward), math.nan)
+    levels = [[r.difficulty for r in g if not math.isnan(r.difficulty)] for g in groups.values()]
+    in_order = [r for g in groups.values() for r in g]
+    return Log(
+        rollouts=rollouts,
+        rows=[r.row for r in in_order],
+        prompts=[g[0].row.prompt for g in groups.values()],
+        prompt_ids=list(groups),
+        reward=reward,
+        difficulty=np.array([np.mean(d) if d else math.nan for d in levels], dtype=float),
+        lines=[r.line for r in in_order],
+        notes=tuple(notes),
+    )
+
+
+def _limit(records: Sequence[Record], max_length: float | None) -> tuple[float, list[str]]:
+    if max_length is not None:
+        return float(max_length), []
+    longest = max(float(r.length or 0.0) for r in records)
+    if any(r.truncated for r in records):
+        return longest, []
+    text = f"no row is marked truncated: the limit is taken as the longest row, {longest:g} tokens"
+    return max(longest, 1.0), [text]
+
+
+def _remarks(groups: Mapping[str, list[Record]], records: Sequence[Record]) -> list[str]:
+    out = []
+    single = sum(len(g) == 1 for g in groups.values())
+    if single:
+        out.append(f"{single} of {len(groups)} prompts have one rollout only: no group signal")
+    mixed = sum(len({r.row.prompt for r in g}) > 1 for g in groups.values())
+    if mixed:
+        out.append(f"{mixed} prompt ids stand over more than one prompt text")
+    both = sum(r.truncated and r.correct > 0.5 for r in records)
+    if both:
+        out.append(f"{both} rollouts are marked both truncated and correct; taken as logged")
+    return out
