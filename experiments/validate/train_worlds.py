@@ -13,13 +13,16 @@ from experiments.validate.law import DIFFICULTIES, RewardLaw
 from toyrl.dynamics import exact
 from toyrl.dynamics.siblings import frozen_uniforms, sibling_weights
 from toyrl.dynamics.worlds import Worlds
-from toyrl.estimators.base import Estimator
+from toyrl.estimators.group import GroupEstimator
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import Rollouts
 
-LEARNING_RATE = 0.3
-GROUPS = 64  # sampled sibling sets per prompt type and refresh
+RATE = 0.3
+GROUPS = 32  # sampled sibling sets per prompt type and refresh
 REFRESH = 25  # updates between refreshes of finite-group weights
+
+Pair = tuple[np.ndarray, np.ndarray]
+"""Accuracy (W, B) at T and at 4T."""
 
 
 @dataclass(frozen=True)
@@ -27,115 +30,118 @@ class Runner:
     """Trains worlds on a reward law under one estimator and objective."""
 
     law: RewardLaw
-    estimator: Estimator
+    estimator: GroupEstimator
     objective: PolicyGradient
     group_size: int
     seed: int = 0
 
-    def correct(self, worlds: Worlds) -> np.ndarray:
-        """(W, B, K) correctness."""
-        c = self.law.chain.class_correct()
-        return np.broadcast_to(c, (*worlds.difficulties.shape, len(c))).copy()
+    @property
+    def correct(self) -> np.ndarray:
+        """(K,) correctness of the classes."""
+        return self.law.chain.class_correct()
 
     def reward(self, worlds: Worlds) -> np.ndarray:
-        """(W, B, K) the user's reward in each world."""
-        return self.law.table()[worlds.difficulties - DIFFICULTIES[0]]
+        """(W, B, K) the user's reward in each world; rollout scope only."""
+        return self.law.table()[worlds.batch.difficulties - DIFFICULTIES[0]]
 
     def variance(self, worlds: Worlds) -> np.ndarray | None:
         """(W, B, K) variance of sampled text rewards within a class."""
         v = self.law.variance()
-        return None if v is None else v[worlds.difficulties - DIFFICULTIES[0]]
+        return None if v is None else v[worlds.batch.difficulties - DIFFICULTIES[0]]
+
+    def start(self, worlds: Worlds) -> np.ndarray:
+        """(W, B) accuracy of the base policies."""
+        return exact.class_probabilities(worlds.batch, worlds.theta) @ self.correct
 
     # -- population limit ---------------------------------------------------------------------
     def population(
-        self,
-        worlds: Worlds,
-        reward: np.ndarray,
-        updates: np.ndarray,
-        *,
-        noisy: bool = True,
-        scale: np.ndarray | float = 1.0,
-    ) -> np.ndarray:
-        """(W, B) accuracy after `updates` (W,) updates in the population limit."""
-        variance = self.variance(worlds) if noisy else None
+        self, worlds: Worlds, reward: np.ndarray, *, variance: np.ndarray | None = None,
+        short_only: bool = False,
+    ) -> Pair:
+        """Accuracy at T and 4T in the population limit (at T twice with `short_only`)."""
+        settings: dict[str, Any] = {
+            "rate": RATE, "estimator": self.estimator, "objective": self.objective,
+            "reward_variance": variance,
+            "reference_length": worlds.reference_length(self.objective),
+        }
+        first = exact.train(worlds.batch, worlds.theta, reward, updates=worlds.updates, **settings)
+        if short_only:
+            return first.accuracy, first.accuracy
+        rest = exact.train(
+            worlds.batch, first.theta, reward, updates=3 * worlds.updates, **settings)
+        return first.accuracy, rest.accuracy
+
+    def outcome_only(self, worlds: Worlds) -> collapse.Reference:
+        """The outcome-only runs that everything is compared with."""
+        short, long = self.population(worlds, self.correct)
+        return collapse.Reference(self.start(worlds), short, long, worlds.batch.shares)
+
+    def at_weight(
+        self, worlds: Worlds, weight: np.ndarray, gap: float, *, short_only: bool = True
+    ) -> Pair:
+        """Runs of `gap correct + weight (reward - gap correct)`, weight (W,)."""
+        w = np.asarray(weight, dtype=float)[:, None, None]
+        reward = collapse.mixed(self.correct, self.reward(worlds), gap, w)
+        variance = self.variance(worlds)
         if variance is not None:
-            variance = variance * np.asarray(scale)[..., None, None] ** 2
-        run = exact.train(
-            worlds,
-            worlds.theta0,
-            reward,
-            updates=updates,
-            learning_rate=LEARNING_RATE,
-            estimator=self.estimator,
-            objective=self.objective,
-            reward_variance=variance,
-        )
-        return run.accuracy
+            variance = variance * w**2
+        return self.population(worlds, reward, variance=variance, short_only=short_only)
 
     # -- finite groups ------------------------------------------------------------------------
     def finite(
-        self,
-        worlds: Worlds,
-        weight: np.ndarray | float,
-        updates: np.ndarray,
-        *,
-        gap: float,
-        outcome_only: bool = False,
-    ) -> np.ndarray:
-        """(W, B) accuracy with groups of G sampled siblings, weights refreshed every REFRESH."""
-        uniforms = frozen_uniforms(
-            worlds.difficulties.shape[1], GROUPS, self.group_size, seed=self.seed
-        )
+        self, worlds: Worlds, weight: np.ndarray | float, gap: float, *,
+        outcome_only: bool = False, short_only: bool = False,
+    ) -> Pair:
+        """Accuracy at T and 4T with groups of G sampled siblings."""
+        B = worlds.batch.difficulties.shape[1]
+        uniforms = frozen_uniforms(B, GROUPS, self.group_size, seed=self.seed)
+        reference = worlds.reference_length(self.objective)
 
         def weights(prob: np.ndarray, rows: np.ndarray) -> np.ndarray:
-            some = worlds.take(rows)
             own = np.asarray(weight)[rows] if np.ndim(weight) else weight
-            gather = self._gather(some, own, gap, outcome_only)
+            gather = self._gather(worlds.take(rows), own, gap, outcome_only)
             w, _ = sibling_weights(prob, gather, self.estimator, self.objective, uniforms)
-            return w * worlds.reference_length(self.objective)[rows][:, None, None]
+            return w * reference[rows][:, None, None]
 
-        run = exact.train_with_weights(
-            worlds,
-            worlds.theta0,
-            weights,
-            updates=updates,
-            refresh=REFRESH,
-            learning_rate=LEARNING_RATE,
-        )
-        return run.accuracy
+        settings: dict[str, Any] = {"refresh": REFRESH, "rate": RATE}
+        first = exact.train_with_weights(
+            worlds.batch, worlds.theta, weights, updates=worlds.updates, **settings)
+        if short_only:
+            return first.accuracy, first.accuracy
+        rest = exact.train_with_weights(
+            worlds.batch, first.theta, weights, updates=3 * worlds.updates, **settings)
+        return first.accuracy, rest.accuracy
 
     def _gather(
         self, worlds: Worlds, weight: Any, gap: float, outcome_only: bool
     ) -> Callable[[np.ndarray], Any]:
-        chain, law = self.law.chain, self.law
-        share = worlds.shares
-
         def gather(index: np.ndarray) -> Any:
-            W, B, S, G = index.shape
-            flat = (W, B * S, G)
-            correct = chain.class_correct()[index].reshape(flat)
-            length = chain.class_length()[index].reshape(flat)
-            fields = {"conciseness": np.clip(1 - length / chain.max_length, 0.1, 1.0)}
-            if law.user_mean is not None:
-                table = law.user_mean[worlds.difficulties - DIFFICULTIES[0]]
-                taken = np.take_along_axis(table, index.reshape(W, B, S * G), axis=-1)
-                fields["user_reward"] = taken.reshape(flat)
-            mix = np.broadcast_to(share[:, :, None, None], index.shape).reshape(flat)
-            r = Rollouts(
-                correct=correct,
-                length=length,
-                truncated=(index == chain.n_classes - 1).reshape(flat),
-                max_length=chain.max_length,
-                weight=mix.copy(),
-                group_size=float(G),
-                fields=fields,
-            )
+            r = self._rollouts(worlds, index)
             if outcome_only:
-                return {"outcome": correct}, r
-            # Shapers count siblings by weight: give them whole rollouts, not shares.
-            total = law.shaper.reward(r.with_(weight=None, group_size=None))
+                return {"outcome": r.correct}, r
+            # Shapers count siblings by weight: give them whole rollouts, not prompt shares.
+            total = self.law.shaper.reward(r.with_(weight=None, group_size=None))
             w = np.asarray(weight)
             w = w[:, None, None] if w.ndim else w
-            return {"reward": collapse.mixed(correct, total, gap, w)}, r
+            return {"reward": collapse.mixed(r.correct, total, gap, w)}, r
 
         return gather
+
+    def _rollouts(self, worlds: Worlds, index: np.ndarray) -> Rollouts:
+        """Rollouts (W, B S, G) of class indices (W, B, S, G), weighted by prompt share."""
+        law, chain = self.law, self.law.chain
+        W, B, S, G = index.shape
+        flat = (W, B * S, G)
+        length = chain.class_length()[index].reshape(flat)
+        fields = {"conciseness": np.clip(1 - length / chain.max_length, 0.1, 1.0)}
+        if law.user_mean is not None:
+            table = law.user_mean[worlds.batch.difficulties - DIFFICULTIES[0]]
+            taken = np.take_along_axis(table, index.reshape(W, B, S * G), axis=-1)
+            fields["user_reward"] = taken.reshape(flat)
+        share = worlds.batch.shares[:, :, None, None]
+        return Rollouts(
+            correct=self.correct[index].reshape(flat), length=length,
+            truncated=(index == chain.n_classes - 1).reshape(flat), max_length=chain.max_length,
+            weight=np.broadcast_to(share, index.shape).reshape(flat).copy(), group_size=float(G),
+            fields=fields,
+        )

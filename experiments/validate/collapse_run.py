@@ -1,0 +1,127 @@
+"""Runs section 4: the user's reward in every world, finite groups, critical weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from experiments.validate import collapse
+from experiments.validate.findings import Finding, Section
+from experiments.validate.statistics import explain
+from experiments.validate.train_worlds import Runner
+from experiments.validate.verdict import Collapse
+from toyrl.dynamics.worlds import PriorRanges, Worlds
+
+FINITE = 32
+WEIGHED = 64
+
+
+def run(
+    runner: Runner, worlds: Worlds, *, thorough: bool, ranges: PriorRanges,
+    tell: Callable[[str], None] = lambda _: None,
+) -> tuple[Section, collapse.Facts, collapse.Reference]:
+    """The section, its facts and the outcome-only reference (for variants).
+
+    Rollout-scope rewards are judged in the population limit in all worlds and with finite groups
+    in the first 32, where the finite result counts. Group and batch rewards have no population
+    limit: they are judged with finite groups alone, in 64 worlds (256 with `thorough`).
+    """
+    gap = runner.law.gap() if runner.law.scope == "rollout" else 1.0
+    auxiliary = runner.law.scope == "rollout" and abs(gap) < 1e-9
+    if runner.law.scope != "rollout" and not thorough:
+        worlds = worlds.take(np.arange(min(WEIGHED, len(worlds))))
+    tell("outcome-only training in every world")
+    reference = runner.outcome_only(worlds)
+    tell("the reward in every world")
+    judged, disagreements, finite = _judge(runner, worlds, reference, gap)
+    unit = "your weight" if not auxiliary else "times the term, added to the outcome reward"
+    tell("critical weights")
+    rows = np.arange(len(worlds) if thorough else min(WEIGHED, len(worlds)))
+    rows = rows[reference.learnable[rows]]
+    critical, monotone = _critical(runner, worlds.take(rows), reference.take(rows), gap, auxiliary)
+    learnable = judged.learnable
+    explained = explain(
+        {k: v[learnable] for k, v in worlds.parameters.items()}, judged.collapsed[learnable])
+    facts = collapse.Facts(judged, critical, tuple(explained), collapse.largest_safe(critical))
+    found = list(collapse.findings(
+        facts, disagreements=disagreements, finite_worlds=finite,
+        group_size=runner.group_size, unit=unit))
+    if not monotone.all():
+        found.append(Finding(
+            4, "collapse/not-monotone", "info",
+            f"In {int((~monotone).sum())} worlds collapse is not monotone in the weight; the "
+            "smallest collapsing weight is quoted."))
+    if auxiliary:
+        found.append(_auxiliary(facts))
+    name = explained[0].name if explained else "share of easy prompts"
+    pictures = (collapse.outcome_picture(judged, worlds.parameters[name], name),
+                collapse.critical_picture(critical, unit))
+    section = collapse.section(
+        facts, tuple(found), pictures, (collapse.prior_table(ranges.describe()),))
+    return section, facts, reference
+
+
+def _auxiliary(facts: collapse.Facts) -> Finding:
+    safe = facts.largest_safe
+    limit = f"{safe:.3g}" if np.isfinite(safe) else f"at least {collapse.WEIGHTS[-1]:g}"
+    return Finding(
+        4, "collapse/auxiliary", "info",
+        f"This reward ignores the gold answer. As an auxiliary term, outcome + w x term, it "
+        f"keeps accuracy in 98 % of the worlds up to w = {limit}.", value=safe,
+        fix="add it to a correctness reward with a weight below that")
+
+
+def _judge(
+    runner: Runner, worlds: Worlds, reference: collapse.Reference, gap: float
+) -> tuple[collapse.Judged, int, int]:
+    """Population and finite judgements merged; disagreements and finite worlds counted."""
+    if runner.law.scope != "rollout":
+        short, long = runner.finite(worlds, 1.0, gap)
+        return collapse.judge(reference, short, long), 0, len(worlds)
+    short, long = runner.at_weight(worlds, np.ones(len(worlds)), gap, short_only=False)
+    judged = collapse.judge(reference, short, long)
+    n = min(FINITE, len(worlds))
+    some = np.arange(n)
+    finite_short, finite_long = runner.finite(worlds.take(some), 1.0, gap)
+    own = runner.finite(worlds.take(some), 1.0, gap, outcome_only=True)
+    finite_reference = replace(reference.take(some), short=own[0], long=own[1])
+    finite = collapse.judge(finite_reference, finite_short, finite_long)
+    differ = (finite.collapsed != judged.collapsed[:n]) & judged.learnable[:n]
+    collapsed, slow = judged.collapsed.copy(), judged.slow.copy()
+    collapsed[:n], slow[:n] = finite.collapsed, finite.slow
+    accuracy = judged.accuracy.copy()
+    accuracy[:n] = finite.accuracy
+    return replace(judged, collapsed=collapsed, slow=slow, accuracy=accuracy), int(differ.sum()), n
+
+
+def _critical(
+    runner: Runner, worlds: Worlds, reference: collapse.Reference, gap: float, auxiliary: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Critical weights (judged at T) in multiples of the user's own."""
+    if len(worlds) == 0:
+        return np.zeros(0), np.ones(0, dtype=bool)
+
+    def collapses(weight: np.ndarray) -> np.ndarray:
+        if runner.law.scope == "rollout":
+            if auxiliary:
+                reward = runner.correct + weight[:, None, None] * runner.reward(worlds)
+                accuracy, _ = runner.population(worlds, reward, short_only=True)
+            else:
+                accuracy, _ = runner.at_weight(worlds, weight, gap)
+        else:
+            accuracy, _ = runner.finite(worlds, weight, gap, short_only=True)
+        return (reference.short - accuracy > collapse.DROP).any(-1)
+
+    grid = collapse.WEIGHTS if runner.law.scope == "rollout" else collapse.WEIGHTS[2:7]
+    halvings = collapse.HALVINGS if runner.law.scope == "rollout" else 2
+    return collapse.critical_weights(collapses, len(worlds), grid=grid, halvings=halvings)
+
+
+def recount(
+    runner: Runner, worlds: Worlds, reference: collapse.Reference, weight: float, gap: float
+) -> Collapse:
+    """Collapse counts of a changed runner or weight on the same worlds."""
+    short, long = runner.at_weight(worlds, np.full(len(worlds), weight), gap, short_only=False)
+    return collapse.judge(reference, short, long).count
