@@ -87,6 +87,7 @@ class Rollouts:
     fields : dict                             optional arrays under registered names (`FIELDS`)
 
     Construction checks structure only, so it works under tracing; `validate` checks values.
+    Whole-number and bool arrays become the default float type of their library.
     """
 
     correct: Array
@@ -100,10 +101,15 @@ class Rollouts:
     fields: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if isinstance(self.correct, (list, tuple)):
+            msg = "correct is a list; use Rollouts.from_lists(correct, length, max_length=...)"
+            raise TypeError(msg)
         _register_if_jax(self.correct)
         shape = getattr(self.correct, "shape", None)
         if shape is None:  # pytree surgery puts placeholders where arrays were
             return
+        for name in ("correct", "length", "weight"):
+            object.__setattr__(self, name, _floating(getattr(self, name)))
         for name in ("length", "truncated", "weight"):
             value = getattr(self, name)
             if value is not None and getattr(value, "shape", shape) != shape:
@@ -142,7 +148,7 @@ class Rollouts:
         """`truncated`, all False where none was given."""
         if self.truncated is not None:
             return self.truncated
-        return self.correct != self.correct
+        return self.xp.zeros_like(self.correct) > 0
 
     def has(self, name: str) -> bool:
         """True if the named array is present."""
@@ -212,6 +218,17 @@ class Rollouts:
         from toyrl.records import read_trl_log
 
         return read_trl_log(path, **options).rollouts
+
+
+def _floating(value: Any) -> Any:
+    """Whole-number and bool arrays as floats, so that rewards are never truncated to integers."""
+    if not hasattr(value, "dtype"):
+        return value
+    xp = array_namespace(value)
+    if xp.isdtype(value.dtype, "real floating"):
+        return value
+    default = xp.__array_namespace_info__().default_dtypes()["real floating"]
+    return xp.astype(value, default)
 
 
 def _register_if_jax(sample: Any) -> None:

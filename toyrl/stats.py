@@ -58,11 +58,13 @@ def bessel(n: Array | float, ddof: float) -> Array | float:
 
     Written as 1/(1 - ddof/n) so that the population limit n = inf needs no special case.
     """
-    if isinstance(n, (int, float)):
+    if isinstance(n, (int, float)) and isinstance(ddof, (int, float)):
         return 1.0 / (1.0 - ddof / n) if n > ddof else 0.0
-    xp = array_namespace(n)
+    xp = array_namespace(n, ddof)
+    if isinstance(n, (int, float)):
+        n = xp.full_like(ddof, n)
     some = n > ddof
-    safe = xp.where(some, n, xp.full_like(n, ddof + 1.0))
+    safe = xp.where(some, n, xp.zeros_like(n) + ddof + 1.0)
     return xp.where(some, 1.0 / (1.0 - ddof / safe), xp.zeros_like(n))
 
 

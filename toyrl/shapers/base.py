@@ -47,6 +47,7 @@ class Shaper:
     """Base of all shapers; subclasses are frozen dataclasses that define `parts`."""
 
     needs: ClassVar[tuple[str, ...]] = ("correct", "length")
+    wants: ClassVar[tuple[str, ...]] = ()  # optional fields: read where they are present
     scope: ClassVar[str] = "rollout"  # how far it looks: rollout | group | batch
     token_level: ClassVar[bool] = False
     memory: ClassVar[tuple[MemoryField, ...]] = ()
@@ -68,7 +69,8 @@ class Shaper:
         A row with NaN in an array the shaper reads is absent for its siblings and NaN in the
         answer; a row of weight 0 is absent and 0.
         """
-        clean, broken = without_nan(rollouts, self.all_needs())
+        wanted = tuple(n for n in self.all_wants() if rollouts.has(n))
+        clean, broken = without_nan(rollouts, self.all_needs() + wanted)
         state = dict(memory or {})
         for slot in self.all_memory():
             if slot.name not in state:
@@ -106,6 +108,13 @@ class Shaper:
             names.update(dict.fromkeys(child.all_needs()))
         return tuple(names)
 
+    def all_wants(self) -> tuple[str, ...]:
+        """Arrays that this shaper and its children read only where they are present."""
+        names = dict.fromkeys(self.wants)
+        for child in self.children():
+            names.update(dict.fromkeys(child.all_wants()))
+        return tuple(names)
+
     def all_memory(self) -> tuple[MemoryField, ...]:
         """Memory slots of this shaper and its children."""
         return (*self.memory, *(m for c in self.children() for m in c.all_memory()))
@@ -136,20 +145,26 @@ class Shaper:
 
 
 def without_nan(r: Rollouts, names: tuple[str, ...]) -> tuple[Rollouts, Array]:
-    """Rollouts with NaN rows zeroed and given weight 0, and the (..., B, G) mask of those rows."""
+    """Rollouts with NaN rows zeroed and given weight 0, and the (..., B, G) mask of those rows.
+
+    A per-token array makes its row absent only by a NaN on the completion's own tokens (`mask`);
+    on padding tokens NaN is read as 0.
+    """
     xp = r.xp
-    names = tuple(n for n in dict.fromkeys(("correct", "length", *names)))
-    values = {n: r.need(n, by="the shaper") for n in names if n not in ("truncated", "mask")}
+    names = tuple(dict.fromkeys(("correct", "length", *names)))
+    values = {n: r.need(n, by="the shaper") for n in names if n != "truncated"}
     broken = xp.zeros_like(r.correct) > 0
     for value in values.values():
         bad = xp.isnan(value)
-        broken = broken | (xp.any(bad, axis=-1) if value.ndim > broken.ndim else bad)
-    for n in names:
-        r.need(n, by="the shaper") if n in ("mask",) else None
+        if value.ndim > broken.ndim:
+            if r.mask is not None and r.mask.shape == value.shape:
+                bad = bad & (r.mask > 0)
+            bad = xp.any(bad, axis=-1)
+        broken = broken | bad
 
     def fill(value: Array) -> Array:
-        wide = broken[..., None] if value.ndim > broken.ndim else broken
-        return xp.where(wide, xp.zeros_like(value), value)
+        bad = broken[..., None] if value.ndim > broken.ndim else broken
+        return xp.where(bad | xp.isnan(value), xp.zeros_like(value), value)
 
     extra = {n: fill(v) for n, v in r.fields.items() if n in values}
     clean = r.with_(
@@ -175,3 +190,24 @@ def sum_parts(parts: Parts, r: Rollouts) -> Array:
 def at(value: Any, step: Any) -> Any:
     """A number, or a schedule's value at this update."""
     return value(step) if callable(value) else value
+
+
+def filled(value: Any, like: Array) -> Array:
+    """A number, 0-d array or per-prompt array as an array of `like`'s shape and dtype."""
+    return r_xp(like).zeros_like(like) + value
+
+
+def r_xp(x: Array) -> Any:
+    """The array namespace of `x`."""
+    from array_api_compat import array_namespace
+
+    return array_namespace(x)
+
+
+def in_tokens(value: Any, r: Rollouts) -> Array:
+    """A length setting in tokens, (..., B, G): at most 1 is a share of `max_length`, more is tokens.
+
+    0.5 means half of the completion limit and 1 the limit itself; 512 means 512 tokens.
+    """
+    size = filled(at(value, r.step), r.length)
+    return r.xp.where(size > 1, size, size * r.max_length)

@@ -1,0 +1,35 @@
+"""Hypothesis strategies and laws for rewards: used by our tests, and by yours.
+
+::
+
+    from toyrl.testing import assert_invariants
+
+    def test_my_reward():
+        assert_invariants(my_reward)
+"""
+
+from toyrl.testing.check import (
+    InvariantError,
+    InvariantReport,
+    InvariantResult,
+    assert_invariants,
+    check_invariants,
+)
+from toyrl.testing.invariants import CONTRACT, INVARIANTS, PROPERTIES, Case, Invariant
+from toyrl.testing.strategies import completions, rewards, rollouts
+
+__all__ = [
+    "CONTRACT",
+    "INVARIANTS",
+    "PROPERTIES",
+    "Case",
+    "Invariant",
+    "InvariantError",
+    "InvariantReport",
+    "InvariantResult",
+    "assert_invariants",
+    "check_invariants",
+    "completions",
+    "rewards",
+    "rollouts",
+]

@@ -1,0 +1,81 @@
+"""Conciseness scores paid through the outcome (CRF) or beside it (additive).
+
+The score c in [0.1, 1] is the field `conciseness` (a model's or a grader's). Where it is absent,
+c = 1 - length/max_length stands in: good enough to try the reward's shape, but it punishes long
+work that is not redundant, which a conciseness model should not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from toyrl import stats
+from toyrl.registry import entry
+from toyrl.rollouts import Rollouts
+from toyrl.shapers.base import Parts, Shaper, at, filled
+
+Array = Any
+PAPER = "Efficient Reasoning via Reward Model (arXiv 2511.09158)"
+LOWEST = 0.1  # the judge's scale starts here
+
+
+def score(r: Rollouts) -> Array:
+    """c clipped to [0.1, 1]; 0.1 for an empty completion."""
+    xp = r.xp
+    raw = r.fields["conciseness"] if r.has("conciseness") else 1.0 - r.length / r.max_length
+    lowest, one = filled(LOWEST, raw), xp.ones_like(raw)
+    c = xp.minimum(xp.maximum(raw, lowest), one)
+    return xp.where(r.length > 0, c, lowest)
+
+
+@entry(
+    "crf",
+    kind="shaper",
+    cards=("01",),
+    paper=PAPER,
+    section="reward definition; alpha and the schedule of s reconstructed",
+    provenance="second-hand",
+)
+@dataclass(frozen=True)
+class Crf(Shaper):
+    """Whole reward: outcome times (1 + alpha c (s + d)), d = exp(share of right siblings).
+
+    alpha : weight >= 0 (0.5, reconstructed)
+    s : annealed number in [0, 1], e.g. ``crf(s=linear(1, 0, 300))`` (reconstructed; constant 1
+        unless told)
+    Parts `outcome` in {0, 1} and `crf` in [0, alpha (s + e)], 0 for wrong rollouts.
+    """
+
+    alpha: Any = 0.5
+    s: Any = 1.0
+    wants: ClassVar[tuple[str, ...]] = ("conciseness",)
+    scope: ClassVar[str] = "group"
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
+        d = r.xp.exp(stats.mean(r.correct, r.w))
+        kappa = at(self.alpha, r.step) * (at(self.s, r.step) + d)
+        return {"outcome": r.correct, "crf": r.correct * score(r) * kappa}
+
+
+@entry(
+    "conciseness_additive",
+    kind="shaper",
+    cards=("01",),
+    paper=PAPER,
+    section="the additive form it is compared with",
+    provenance="derived",
+)
+@dataclass(frozen=True)
+class ConcisenessAdditive(Shaper):
+    """Whole reward: outcome plus kappa c, paid to right and wrong rollouts alike.
+
+    Parts `outcome` in {0, 1} and `conciseness` in [0.1 kappa, kappa].
+    """
+
+    kappa: Any = 0.5
+    wants: ClassVar[tuple[str, ...]] = ("conciseness",)
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
+        return {"outcome": r.correct, "conciseness": at(self.kappa, r.step) * score(r)}

@@ -1,0 +1,171 @@
+"""Length rewards relative to siblings: Efficient Reasoning, Kimi k1.5, GRPO-lambda.
+
+"Right siblings" are weighted by weight times correctness, so multiplicities, class
+probabilities and graded outcomes need no further rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from toyrl import stats
+from toyrl.registry import entry
+from toyrl.rollouts import Rollouts
+from toyrl.shapers.base import Parts, Shaper, at, filled
+
+Array = Any
+
+
+def sigmoid(x: Array) -> Array:
+    """The logistic function, written with tanh so that no large argument overflows."""
+    return 0.5 * (1.0 + stats.array_namespace(x).tanh(0.5 * x))
+
+
+def right_size(r: Rollouts) -> Any:
+    """Right rollouts behind the weights of a prompt, (..., B, 1); inf in the population limit."""
+    w = r.w * r.correct
+    if r.group_size is None:
+        return stats.mass(w)
+    share = stats.mean(r.correct, r.w)
+    none = share <= 0
+    count = r.group_size * r.xp.where(none, r.xp.ones_like(share), share)
+    return r.xp.where(none, r.xp.zeros_like(share), count)
+
+
+def length_score(r: Rollouts, *, ddof: float = 0.0, eps: Any = 0.0) -> Array:
+    """z = (length - mean)/(std + eps) over right siblings; 0 where those lengths are all equal."""
+    xp, w = r.xp, r.w * r.correct
+    spread = stats.std(r.length, w, ddof=ddof, size=right_size(r))
+    moving = spread > 0
+    divisor = xp.where(moving, spread + eps, xp.ones_like(spread))
+    z = (r.length - stats.mean(r.length, w)) / divisor
+    return xp.where(moving, z, xp.zeros_like(z))
+
+
+@entry(
+    "efficient_reasoning",
+    kind="shaper",
+    cards=("05", "04"),
+    paper="Training Language Models to Reason Efficiently (arXiv 2502.04463)",
+    section="length reward; LASER paper, Table 2 (group)",
+    provenance="text",
+)
+@dataclass(frozen=True)
+class EfficientReasoning(Shaper):
+    """Whole reward: right rollouts get 1 - alpha sigmoid(z), z their length among right siblings.
+
+    ddof, eps : 0 and 0 here (population std); the LASER code has 1 and 1e-6. With fewer than two
+    right siblings, or equal lengths, z = 0. Parts `outcome` and `efficient_reasoning` in
+    (-alpha, 0], 0 for wrong rollouts.
+    """
+
+    alpha: Any = 0.2
+    ddof: Any = 0.0
+    eps: Any = 0.0
+    scope: ClassVar[str] = "group"
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
+        penalty = at(self.alpha, r.step) * sigmoid(length_score(r, ddof=self.ddof, eps=self.eps))
+        return {"outcome": r.correct, "efficient_reasoning": -penalty * r.correct}
+
+
+@entry(
+    "kimi",
+    kind="shaper",
+    cards=("05",),
+    paper="Kimi k1.5 (arXiv 2501.12599)",
+    section="length reward; LASER paper, Table 2",
+    provenance="second-hand",
+)
+@dataclass(frozen=True)
+class Kimi(Shaper):
+    """Whole reward: the outcome plus a term from the rank of length between the group's extremes.
+
+    t = 0.5 - (L - L_min)/(L_max - L_min) over all siblings, 0 where lengths are equal; right
+    rollouts get weight t, wrong ones weight min(0, t). Parts `outcome` and `kimi` in
+    [-weight/2, weight/2].
+    """
+
+    weight: Any = 1.0
+    scope: ClassVar[str] = "group"
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
+        xp = r.xp
+        low, high = stats.minimum(r.length, r.w), stats.maximum(r.length, r.w)
+        apart = high > low
+        width = xp.where(apart, high - low, xp.ones_like(high))
+        start = xp.where(apart, low, xp.zeros_like(low))
+        t = 0.5 - (r.length - start) / width
+        t = xp.where(apart, t, xp.zeros_like(t))
+        wrong = xp.minimum(t, xp.zeros_like(t))
+        score = wrong + (t - wrong) * r.correct
+        return {"outcome": r.correct, "kimi": at(self.weight, r.step) * score}
+
+
+def share_up(share: Array, count: Array) -> Array:
+    """ceil(share * count), at least 1; a product above a whole number by rounding counts as it."""
+    xp = stats.array_namespace(count)
+    exact = share * count
+    slack = exact * (1.0 - 8 * xp.finfo(count.dtype).eps)
+    return xp.maximum(xp.ceil(slack), xp.ones_like(count))
+
+
+@entry(
+    "grpo_lambda",
+    kind="shaper",
+    cards=("04",),
+    paper="Stable Reinforcement Learning for Efficient Reasoning (arXiv 2505.18086)",
+    section="method section; alpha reconstructed",
+    provenance="second-hand",
+)
+@dataclass(frozen=True)
+class GrpoLambda(Shaper):
+    """Whole reward: the length penalty only for the share `lam` of prompts with most right rollouts.
+
+    Prompts are ranked by their share of right rollouts, ties in batch order; the first
+    max(1, ceil(lam B)) get 1 - alpha sigmoid(z) for right rollouts (z as in
+    `efficient_reasoning`, population std), the others the outcome. B counts prompts with at least
+    one rollout present.
+
+    lam : in (0, 1]; 1 is the uniform penalty. 0 would still penalise one prompt and is refused:
+        use `outcome()`
+    alpha : 0.2, reconstructed
+    min_rho : prompts below this share of right rollouts are never penalised
+    """
+
+    lam: Any = 0.2
+    alpha: Any = 0.2
+    min_rho: Any = 0.0
+    scope: ClassVar[str] = "batch"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.lam, (int, float)) and not 0 < self.lam <= 1:
+            msg = f"lam={self.lam} is not in (0, 1]; to penalise no prompt use outcome()"
+            raise ValueError(msg)
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
+        penalty = at(self.alpha, r.step) * sigmoid(length_score(r)) * r.correct
+        marked = self.marked(r)
+        return {
+            "outcome": r.correct,
+            "grpo_lambda": r.xp.where(marked, -penalty, r.xp.zeros_like(penalty)),
+        }
+
+    def marked(self, r: Rollouts) -> Array:
+        """(..., B, 1) bool: prompts whose right rollouts are penalised."""
+        xp = r.xp
+        rho = stats.mean(r.correct, r.w)
+        present = stats.mass(r.w) > 0
+        rho = xp.where(present, rho, rho - 2.0)  # absent prompts rank last
+        column, row = rho, xp.matrix_transpose(rho)
+        order = xp.cumulative_sum(xp.ones_like(rho), axis=-2)
+        earlier = xp.matrix_transpose(order) < order
+        ahead = (row > column) | ((row == column) & earlier)
+        place = xp.sum(xp.astype(ahead, rho.dtype), axis=-1, keepdims=True)
+        count = xp.sum(xp.astype(present, rho.dtype), axis=-2, keepdims=True)
+        chosen = place < share_up(filled(at(self.lam, r.step), count), count)
+        return chosen & present & (rho >= at(self.min_rho, r.step))
+
+

@@ -1,0 +1,44 @@
+"""Potential-based shaping on token prefixes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from toyrl.registry import entry
+from toyrl.rollouts import Rollouts
+from toyrl.shapers.base import Parts, Shaper, at
+
+Array = Any
+
+
+@entry(
+    "potential",
+    kind="shaper",
+    cards=("56",),
+    paper="Policy Invariance Under Reward Transformations (Ng, Harada, Russell 1999)",
+    section="Theorem 1",
+    provenance="text",
+)
+@dataclass(frozen=True)
+class PotentialShaping(Shaper):
+    """A term per token: discount * phi(next prefix) - phi(prefix), phi = 0 after the last token.
+
+    Reads the field `potential` (..., B, G, T), phi of the prefix *before* each token, and `mask`
+    where present. The end counts as terminal also for truncated rollouts: without that, phi of
+    the last prefix would be a real reward. The discounted total of a rollout is -phi(prompt), the
+    same for all rollouts of a prompt.
+    """
+
+    discount: Any = 1.0
+    needs: ClassVar[tuple[str, ...]] = ("potential",)
+    wants: ClassVar[tuple[str, ...]] = ("mask",)
+    token_level: ClassVar[bool] = True
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
+        xp, phi = r.xp, r.need("potential", by="potential")
+        if r.mask is not None:
+            phi = xp.where(r.mask > 0, phi, xp.zeros_like(phi))
+        following = xp.concat((phi[..., 1:], xp.zeros_like(phi[..., :1])), axis=-1)
+        return {"potential": at(self.discount, r.step) * following - phi}

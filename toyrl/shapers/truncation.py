@@ -1,0 +1,80 @@
+"""Rewards that only ask whether a rollout stayed within a target length.
+
+A target of at most 1 is a share of `max_length` (0.5: half of the completion limit, 1: the limit
+itself); above 1 it is tokens. A length equal to the target counts as within.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from toyrl.registry import entry
+from toyrl.rollouts import Rollouts
+from toyrl.shapers.base import Parts, Shaper, at, filled, in_tokens
+from toyrl.shapers.length import base_score
+
+Array = Any
+
+
+def within(target: Any, r: Rollouts) -> Array:
+    """1 where the rollout is not longer than the target, else 0; (..., B, G)."""
+    return r.xp.astype(r.length <= in_tokens(target, r), r.length.dtype)
+
+
+@entry(
+    "truncation",
+    kind="shaper",
+    cards=("05", "08"),
+    paper="LASER (arXiv 2505.15612)",
+    section="Table 2, vanilla truncation and ThinkPrune",
+    provenance="text",
+)
+@dataclass(frozen=True)
+class Truncation(Shaper):
+    """Whole reward: the outcome of rollouts within the target, `wrong` for all longer ones."""
+
+    target: Any = 0.5
+    right: Any = 1.0
+    wrong: Any = 0.0
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
+        low = at(self.wrong, r.step)
+        gain = (base_score(self.right, self.wrong, r) - low) * within(self.target, r)
+        return {"truncation": low + gain}
+
+
+@entry(
+    "laser",
+    kind="shaper",
+    cards=("05",),
+    paper="LASER (arXiv 2505.15612)",
+    section="Eq. 2, Table 2; code hkust-nlp/Laser",
+    provenance="code",
+)
+@dataclass(frozen=True)
+class Laser(Shaper):
+    """Whole reward: the outcome, and `alpha` more for a right rollout within the target.
+
+    target : at most 1 a share of `max_length`, above 1 tokens
+    right, wrong, missing : base scores 1, -0.5 and -1 (as released); `missing` is for rollouts in
+        which no answer was found and takes effect where the field `answered` is present
+    Parts `outcome` and `laser` in {0, alpha}.
+    """
+
+    target: Any = 0.5
+    alpha: Any = 0.5
+    right: Any = 1.0
+    wrong: Any = -0.5
+    missing: Any = -1.0
+    wants: ClassVar[tuple[str, ...]] = ("answered",)
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
+        wrong = filled(at(self.wrong, r.step), r.correct)
+        if r.has("answered"):
+            answered = r.fields["answered"]
+            wrong = self.missing + (wrong - self.missing) * answered
+        base = wrong + (at(self.right, r.step) - wrong) * r.correct
+        bonus = at(self.alpha, r.step) * r.correct * within(self.target, r)
+        return {"outcome": base, "laser": bonus}

@@ -1,0 +1,215 @@
+"""`check_invariants`: try laws on a reward until one breaks, and shrink the counterexample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, Verbosity, given, settings
+from hypothesis import seed as with_seed
+
+from toyrl.shapers.base import Shaper
+from toyrl.testing.arrays import describe
+from toyrl.testing.functions import as_shaper, is_text_reward
+from toyrl.testing.invariants import CONTRACT, INVARIANTS, Case, Invariant
+from toyrl.testing.texts import TEXT_INVARIANTS, TextInvariant, TextReward
+
+
+@dataclass(frozen=True)
+class InvariantResult:
+    """One law's outcome; `problem` and `counterexample` are "" where it held."""
+
+    name: str
+    statement: str
+    contract: bool
+    holds: bool
+    examples: int
+    problem: str = ""
+    counterexample: str = ""
+
+    def __str__(self) -> str:
+        if self.holds:
+            return f"holds  {self.name}: {self.statement} ({self.examples} examples)"
+        found = f"\n       {self.problem}\n       on {self.counterexample}"
+        return f"BROKEN {self.name}: {self.statement}{found}"
+
+
+@dataclass(frozen=True)
+class InvariantReport:
+    """What `check_invariants` found.
+
+    ok : every law held; contract_ok : every contract held (properties are design goals, which
+    a reward may break on purpose)
+    """
+
+    reward: str
+    results: tuple[InvariantResult, ...]
+
+    @property
+    def ok(self) -> bool:
+        """True if every law that was tried held."""
+        return all(r.holds for r in self.results)
+
+    @property
+    def contract_ok(self) -> bool:
+        """True if every contract that was tried held."""
+        return all(r.holds for r in self.results if r.contract)
+
+    def broken(self) -> tuple[str, ...]:
+        """Names of the laws that broke."""
+        return tuple(r.name for r in self.results if not r.holds)
+
+    def __getitem__(self, name: str) -> InvariantResult:
+        return next(r for r in self.results if r.name == name)
+
+    def __str__(self) -> str:
+        return "\n".join([self.reward, *map(str, self.results)])
+
+
+class InvariantError(AssertionError):
+    """A law was broken; `report` holds all results."""
+
+    def __init__(self, report: InvariantReport) -> None:
+        self.report = report
+        broken = [str(r) for r in report.results if not r.holds]
+        super().__init__("\n".join([f"{report.reward} breaks {len(broken)} law(s):", *broken]))
+
+
+def check_invariants(
+    reward: Shaper | str | Callable[..., Any],
+    *,
+    invariants: Sequence[str] | None = None,
+    max_examples: int = 200,
+    seed: int = 0,
+) -> InvariantReport:
+    """Search for counterexamples to the laws of rewards, and shrink what is found.
+
+    reward : a shaper; a catalogue expression; a function of arrays or of one rollout, with
+        parameters among `correct`, `length`, `max_length`, `truncated` and field names; or a TRL
+        reward function (one with a parameter `completions`), tried on texts
+    invariants : names (None: all that apply to this kind of reward)
+    max_examples, seed : examples per law; the search is deterministic in the seed
+
+    Never raises for what a reward does; an exception inside it is a broken law.
+    """
+    if max_examples < 1:
+        msg = f"max_examples={max_examples} is below 1"
+        raise ValueError(msg)
+    if not isinstance(reward, (str, Shaper)) and is_text_reward(reward):
+        return _check(_name(reward), TextReward(reward), TEXT_INVARIANTS, invariants, max_examples,
+                      seed)  # fmt: skip
+    if isinstance(reward, str):
+        from toyrl.expressions import parse
+
+        shaper: Shaper = parse(reward)
+    else:
+        shaper = reward if isinstance(reward, Shaper) else as_shaper(reward)
+    return _check(_name(reward), shaper, INVARIANTS, invariants, max_examples, seed)
+
+
+def assert_invariants(
+    reward: Shaper | str | Callable[..., Any],
+    *,
+    invariants: Sequence[str] | None = None,
+    max_examples: int = 200,
+    seed: int = 0,
+) -> None:
+    """Raise InvariantError, an AssertionError, with shrunk counterexamples where a law breaks.
+
+    invariants : names (None: the contract, which every usable reward keeps)
+    """
+    if invariants is None:
+        contract = [*(i.name for i in CONTRACT), *TEXT_INVARIANTS]
+        text = not isinstance(reward, (str, Shaper)) and is_text_reward(reward)
+        known = TEXT_INVARIANTS if text else INVARIANTS
+        invariants = [n for n in contract if n in known]
+    report = check_invariants(reward, invariants=invariants, max_examples=max_examples, seed=seed)
+    if not report.ok:
+        raise InvariantError(report)
+
+
+def _check(
+    name: str,
+    subject: Any,
+    known: dict[str, Any],
+    chosen: Sequence[str] | None,
+    max_examples: int,
+    seed: int,
+) -> InvariantReport:
+    for wanted in chosen or ():
+        if wanted not in known:
+            msg = f"no invariant is called {wanted!r}; there are: {', '.join(known)}"
+            raise ValueError(msg)
+    laws = [known[n] for n in (known if chosen is None else chosen)]
+    results = [search(law, subject, max_examples=max_examples, seed=seed)
+               for law in laws if law.applies(subject)]  # fmt: skip
+    return InvariantReport(name, tuple(results))
+
+
+class _Broken(Exception):
+    """Carries a law's sentence out of the search."""
+
+
+def search(
+    law: Invariant | TextInvariant, subject: Any, *, max_examples: int = 200, seed: int = 0
+) -> InvariantResult:
+    """Try one law; the counterexample is the smallest that Hypothesis finds."""
+    count = 0
+    last: list[tuple[str, str]] = []
+
+    @with_seed(seed)
+    @settings(
+        max_examples=max_examples,
+        database=None,
+        deadline=None,
+        derandomize=False,
+        print_blob=False,
+        report_multiple_bugs=False,
+        verbosity=Verbosity.quiet,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(law.cases(subject))
+    def trial(case: Any) -> None:
+        nonlocal count
+        count += 1
+        try:
+            problem = law.law(subject, case)
+        except Exception as error:  # a user's reward may raise anything
+            problem = f"{type(error).__name__}: {error}"
+        if problem is not None:
+            last.append((problem, _shown(case)))
+            raise _Broken
+
+    try:
+        trial()
+    except _Broken:
+        pass
+    except Exception as error:
+        if not last:
+            raise
+        # Hypothesis found the failure not to repeat itself: the reward is not deterministic.
+        last.append((f"{last[-1][0]} (not at every call: {type(error).__name__})", last[-1][1]))
+    problem, example = last[-1] if last else ("", "")
+    return InvariantResult(
+        law.name, law.statement, law.contract, not last, count, problem, example
+    )
+
+
+def _shown(case: Any) -> str:
+    return describe(case.rollouts) if isinstance(case, Case) else repr(case)
+
+
+def _name(reward: Any) -> str:
+    return reward if isinstance(reward, str) else getattr(reward, "__name__", repr(reward))
+
+
+__all__ = [
+    "InvariantError",
+    "InvariantReport",
+    "InvariantResult",
+    "assert_invariants",
+    "check_invariants",
+    "search",
+]

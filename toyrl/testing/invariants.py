@@ -1,0 +1,304 @@
+"""Laws that rewards obey (contracts) or may be designed to obey (properties).
+
+Each law is a function of a shaper and one drawn case; it returns nothing where the law holds and
+one sentence where it does not. `CONTRACT` holds for every usable reward; `PROPERTIES` are
+design goals that some published rewards break on purpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from hypothesis import strategies as st
+
+from toyrl.rollouts import Rollouts
+from toyrl.shapers.base import Shaper
+from toyrl.testing import arrays
+from toyrl.testing.strategies import rollouts
+
+BOUND = 1e9
+"""Rewards beyond this are taken for unbounded: the drawn inputs are below 10 units."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One drawn situation: rollouts, a permutation of the group, and one rollout's place."""
+
+    rollouts: Rollouts
+    order: tuple[int, ...]
+    at: tuple[int, int]
+
+
+Law = Callable[[Shaper, Case], "str | None"]
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """A law with its name; `weights` and `graded` say on which rollouts it is stated."""
+
+    name: str
+    statement: str
+    law: Law
+    contract: bool
+    weights: str | None = None
+    graded: bool = True
+    applies: Callable[[Shaper], bool] = lambda _shaper: True
+
+    def cases(self, shaper: Shaper) -> st.SearchStrategy[Case]:
+        """Situations on which to try the law for this shaper."""
+        return cases(shaper, weights=self.weights, graded=self.graded)
+
+
+@st.composite
+def cases(
+    draw: Callable, shaper: Shaper, *, weights: str | None = None, graded: bool | None = None
+) -> Case:
+    """Rollouts with all the arrays that the shaper reads (graded None: drawn)."""
+    needs = (*shaper.all_needs(), *shaper.all_wants())
+    r = draw(
+        rollouts(
+            needs=needs,
+            weights=weights,
+            graded=draw(st.booleans()) if graded is None or graded else False,
+        )
+    )
+    order = draw(st.permutations(range(r.shape[1])))
+    at = draw(st.integers(0, r.shape[0] * r.shape[1] - 1))
+    return Case(r, tuple(order), (at // r.shape[1], at % r.shape[1]))
+
+
+# -- contracts ---------------------------------------------------------------------------------
+def finite(shaper: Shaper, case: Case) -> str | None:
+    """Rewards of present rollouts are finite and of bounded size, absent rollouts get 0."""
+    r = case.rollouts
+    for name, value in shaper.apply(r).parts.items():
+        value = np.asarray(value)
+        absent = value[r.w == 0]
+        if np.any(absent != 0):
+            return f"part {name!r} gives an absent rollout (weight 0) {absent.ravel()[0]}"
+        if not np.all(np.isfinite(value)):
+            return f"part {name!r} is not finite: {value.tolist()}"
+        if np.max(np.abs(value), initial=0.0) > BOUND:
+            return f"part {name!r} reaches {np.max(np.abs(value)):.3g}"
+    return None
+
+
+def repeatable(shaper: Shaper, case: Case) -> str | None:
+    """The same rollouts get the same rewards at every call."""
+    first, again = shaper.apply(case.rollouts).parts, shaper.apply(case.rollouts).parts
+    same = list(first) == list(again) and all(
+        np.array_equal(first[k], again[k], equal_nan=True) for k in first
+    )
+    return None if same else "two calls on the same rollouts differ"
+
+
+def adds_up(shaper: Shaper, case: Case) -> str | None:
+    """`reward` is the sum of the parts, and every part has a row per rollout."""
+    r = case.rollouts
+    parts = shaper.apply(r).parts
+    for name, value in parts.items():
+        if value.shape[:2] != r.shape or value.ndim not in (2, 3):
+            return f"part {name!r} has shape {value.shape} for rollouts {r.shape}"
+    total = sum((v.sum(-1) if v.ndim == 3 else v for v in parts.values()), np.zeros(r.shape))
+    gap = arrays.difference(total, shaper.reward(r))
+    return None if gap <= 1 else f"the parts sum to {total.tolist()}, not to the reward"
+
+
+def permutation(shaper: Shaper, case: Case) -> str | None:
+    """Permuting the rollouts of a group permutes their rewards."""
+    r, order = case.rollouts, list(case.order)
+    before = {k: np.asarray(v)[:, order] for k, v in shaper.apply(r).parts.items()}
+    after = shaper.apply(arrays.take(r, order)).parts
+    gap = arrays.part_difference(before, after)
+    return None if gap <= 1 else f"the order {order} of the group changes rewards"
+
+
+def padding(shaper: Shaper, case: Case) -> str | None:
+    """Adding rollouts of weight 0 changes nothing for the others."""
+    r = case.rollouts
+    before = shaper.apply(r).parts
+    wide = shaper.apply(arrays.padded(r, case.order[:2], length=float(r.max_length))).parts
+    after = {k: np.asarray(v)[:, : r.shape[1]] for k, v in wide.items()}
+    gap = arrays.part_difference(before, after)
+    return None if gap <= 1 else "rows of weight 0 at the end of the group change rewards"
+
+
+def multiplicity(shaper: Shaper, case: Case) -> str | None:
+    """A rollout of weight n is paid like n equal rollouts."""
+    r = case.rollouts
+    spelled, origin = arrays.repeated(r)
+    before, after = shaper.apply(r).parts, shaper.apply(spelled).parts
+    if list(before) != list(after):
+        return "part names depend on the weights"
+    for name in before:
+        for b, rows in enumerate(origin):
+            gap = arrays.difference(
+                np.asarray(before[name])[b, rows], np.asarray(after[name])[b, : len(rows)]
+            )
+            if gap > 1:
+                return f"part {name!r} of prompt {b} differs when weights are spelled out as rows"
+    return None
+
+
+def nan_row(shaper: Shaper, case: Case) -> str | None:
+    """A rollout with NaN in an array the reward reads is NaN itself and absent for the others."""
+    r, at = case.rollouts, case.at
+    names = ["correct", "length", *(n for n in r.fields if r.has(n))]
+    names = [n for n in names if _has_token(r, n, at)]
+    if r.w[at] == 0:
+        return None
+    expected = shaper.apply(arrays.without(r, at)).parts
+    for name in names:
+        got = shaper.apply(arrays.spoiled(r, at, name)).parts
+        if list(got) != list(expected):
+            return f"part names change when {name} is NaN"
+        for key, value in got.items():
+            value, want = np.array(value), np.array(expected[key])
+            if not np.all(np.isnan(value[at])):
+                return f"NaN in {name} gives the reward {value[at]}, not NaN"
+            value[at] = want[at] = 0.0
+            if arrays.difference(value, want) > 1:
+                return f"NaN in {name} of one rollout changes part {key!r} of others"
+    return None
+
+
+def _has_token(r: Rollouts, name: str, at: tuple[int, int]) -> bool:
+    value = r.fields.get(name)
+    return value is None or value.ndim == 2 or (r.mask is not None and r.mask[at][0] > 0)
+
+
+def scope(shaper: Shaper, case: Case) -> str | None:
+    """A reward of scope `group` ignores other prompts; of scope `rollout`, also its siblings."""
+    r, (b, g) = case.rollouts, case.at
+    whole = shaper.apply(r).parts
+    alone = arrays.prompts(r, [b])
+    if shaper.all_scope() == "rollout":
+        alone = arrays.take(alone, [g])
+        whole = {k: v[b : b + 1, g : g + 1] for k, v in whole.items()}
+    else:
+        whole = {k: v[b : b + 1] for k, v in whole.items()}
+    gap = arrays.part_difference(whole, shaper.apply(alone).parts)
+    return None if gap <= 1 else f"rewards look further than the declared scope {shaper.scope!r}"
+
+
+# -- properties --------------------------------------------------------------------------------
+def wrong_never_above_right(shaper: Shaper, case: Case) -> str | None:
+    """Within a prompt no wrong rollout is paid more than a right one."""
+    r = case.rollouts
+    reward = np.asarray(shaper.reward(r))
+    for b in range(r.shape[0]):
+        right = (r.correct[b] == 1) & (r.w[b] > 0)
+        wrong = (r.correct[b] == 0) & (r.w[b] > 0)
+        if right.any() and wrong.any():
+            low, high = reward[b, right].min(), reward[b, wrong].max()
+            if high - low > arrays.TOLERANCE * max(1.0, abs(high)):
+                return f"a wrong rollout is paid {high:.6g}, a right one of its prompt {low:.6g}"
+    return None
+
+
+def shorter_right_never_below(shaper: Shaper, case: Case) -> str | None:
+    """Among right rollouts alike in all but length, a longer one is never paid more."""
+    r = _alike(case.rollouts)
+    reward = np.asarray(shaper.reward(r))
+    for b in range(r.shape[0]):
+        rows = np.flatnonzero((r.correct[b] == 1) & (r.w[b] > 0))
+        rows = rows[np.argsort(r.length[b, rows], kind="stable")]
+        for i, j in zip(rows, rows[1:], strict=False):
+            gain = reward[b, j] - reward[b, i]
+            if r.length[b, j] > r.length[b, i] and gain > arrays.TOLERANCE:
+                lengths = f"{r.length[b, j]:g} tokens is paid {gain:.6g} more than"
+                return f"a right rollout of {lengths} one of {r.length[b, i]:g}"
+    return None
+
+
+def _alike(r: Rollouts) -> Rollouts:
+    """Every field but length made equal within the group; no empty completions."""
+    fields = {
+        k: np.broadcast_to(v[:, :1], v.shape).copy() for k, v in r.fields.items()
+    }  # fmt: skip
+    return replace(r, fields=fields, length=np.maximum(r.length, 1.0))
+
+
+def total_is_constant(shaper: Shaper, case: Case) -> str | None:
+    """The discounted total is the same for all rollouts of a prompt (policy invariance).
+
+    The potential of the prompt, before the first token, is the same for siblings; so is the
+    discount, read from the shaper where it has one.
+    """
+    r = _common_start(case.rollouts)
+    discount = float(getattr(shaper, "discount", 1.0))
+    parts = shaper.apply(r).parts
+    total = np.zeros(r.shape)
+    for value in parts.values():
+        steps = discount ** np.arange(value.shape[-1]) if value.ndim == 3 else 1.0
+        total = total + ((value * steps).sum(-1) if value.ndim == 3 else value)
+    for b in range(r.shape[0]):
+        rows = (r.w[b] > 0) & (r.length[b] > 0)
+        if rows.any() and np.ptp(total[b, rows]) > arrays.TOLERANCE * max(1, np.abs(total).max()):
+            return f"totals differ within a prompt: {np.round(total[b, rows], 6).tolist()}"
+    return None
+
+
+def _common_start(r: Rollouts) -> Rollouts:
+    fields = {}
+    for name, value in r.fields.items():
+        value = value.copy()
+        if value.ndim == 3:
+            value[..., 0] = value[:, :1, 0]
+        fields[name] = value
+    return replace(r, fields=fields)
+
+
+def _reads_correct(shaper: Shaper) -> bool:
+    return "correct" in shaper.all_needs()
+
+
+def _per_prompt(shaper: Shaper) -> bool:
+    return shaper.all_scope() != "batch"
+
+
+CONTRACT: tuple[Invariant, ...] = (
+    Invariant("finite", "rewards are finite and bounded; absent rollouts get 0", finite, True),
+    Invariant("repeatable", "the same rollouts get the same rewards", repeatable, True),
+    Invariant("adds_up", "the reward is the sum of its named parts", adds_up, True),
+    Invariant("permutation", "permuting a group permutes its rewards", permutation, True),
+    Invariant("padding", "rollouts of weight 0 change nothing", padding, True),
+    Invariant(
+        "multiplicity",
+        "weight n is paid like n equal rollouts",
+        multiplicity,
+        True,
+        weights="multiplicity",
+    ),
+    Invariant("nan_row", "a NaN rollout is NaN and absent for its siblings", nan_row, True),
+    Invariant("scope", "rewards look no further than declared", scope, True, applies=_per_prompt),
+)
+PROPERTIES: tuple[Invariant, ...] = (
+    Invariant(
+        "wrong_never_above_right",
+        "no wrong rollout is paid more than a right one of its prompt",
+        wrong_never_above_right,
+        False,
+        graded=False,
+        applies=_reads_correct,
+    ),
+    Invariant(
+        "shorter_right_never_below",
+        "among right rollouts alike in all but length, longer is never paid more",
+        shorter_right_never_below,
+        False,
+        graded=False,
+    ),
+    Invariant(
+        "total_is_constant",
+        "the discounted total is the same for all rollouts of a prompt",
+        total_is_constant,
+        False,
+        applies=lambda shaper: shaper.all_token_level(),
+    ),
+)
+INVARIANTS = {i.name: i for i in (*CONTRACT, *PROPERTIES)}
+
+
