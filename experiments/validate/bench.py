@@ -15,7 +15,6 @@ from toyrl.shapers.compose import Scaled, Sum
 
 H = 40
 DEPTH = 8
-REFERENCE_DIFFICULTY = 5
 REFERENCE_SUCCESS = (0.1, 0.5, 0.9)
 FLAG_NOISE = 0.25  # middle of the prior
 
@@ -50,6 +49,11 @@ def as_shaper(terms: Sequence[tuple[Any, float]]) -> Shaper:
     return parts[0] if len(parts) == 1 else Sum(tuple(parts))
 
 
+def difficulty_for(success: float) -> int:
+    """Steps a prompt needs so that a base policy plausibly solves it at this rate."""
+    return DEPTH if success < 0.3 else 5 if success < 0.7 else 2
+
+
 @dataclass(frozen=True)
 class Reference:
     """Base policies with stated success rates, for sections that look at one moment.
@@ -79,30 +83,33 @@ def reference(
     chain: Chain, success: Sequence[float], typical_length: float
 ) -> tuple[Reference, list[str]]:
     """Fit one base policy per success rate, at the typical length; notes where it can't."""
-    from toyrl.envs.targets import fit_base_policy
+    from toyrl.dynamics import exact
+    from toyrl.dynamics.worlds import fit_base
 
-    from toyrl.dynamics.forward import class_probabilities
-
-    rows, reached, notes = [], [], []
     length = min(typical_length, 0.9 * chain.max_length)
-    for rate in success:
-        one = chain.with_(
-            difficulties=(REFERENCE_DIFFICULTY,), shares=(1.0,), guess=min(chain.guess, rate)
+    ones = [
+        chain.with_(
+            difficulties=(difficulty_for(rate),),
+            shares=(1.0,),
+            depth=DEPTH,
+            slip=0.02,
+            guess=min(chain.guess, rate / 2),
         )
-        theta, achieved = fit_base_policy(
-            one, success=(rate,), mean_length_right=0.9 * length, mean_length_wrong=1.1 * length
-        )
-        prob = class_probabilities(one, theta)[0]
-        rows.append(prob)
-        reached.append(float((prob * one.class_correct()).sum()))
-        if abs(reached[-1] - rate) > 0.02:
-            notes.append(
-                f"success rate {rate} is not reachable at length {length:.0f} tokens; "
-                f"the nearest policy succeeds at {reached[-1]:.2f} ({achieved})"
-            )
-    difficulties = (REFERENCE_DIFFICULTY,) * len(rows)
-    merged = chain.with_(difficulties=difficulties, shares=tuple(np.full(len(rows), 1 / len(rows))))
-    return Reference(merged, np.array(rows), difficulties, np.array(reached)), notes
+        for rate in success
+    ]
+    batch = exact.Batch.of(*ones)
+    theta = fit_base(batch, np.asarray(success, dtype=float), np.full(len(ones), length))
+    prob = exact.class_probabilities(batch, theta)[:, 0]
+    reached = prob @ chain.class_correct()
+    notes = [
+        f"success rate {rate:g} is out of reach at {length:.0f} tokens; the nearest base policy "
+        f"succeeds at {got:.2f}"
+        for rate, got in zip(success, reached, strict=True)
+        if abs(got - rate) > 0.02
+    ]
+    difficulties = tuple(difficulty_for(rate) for rate in success)
+    merged = chain.with_(difficulties=difficulties, shares=tuple(np.full(len(ones), 1 / len(ones))))
+    return Reference(merged, prob, difficulties, reached), notes
 
 
 def law_of(

@@ -19,7 +19,11 @@ WEIGHED = 64
 
 
 def run(
-    runner: Runner, worlds: Worlds, *, thorough: bool, ranges: PriorRanges,
+    runner: Runner,
+    worlds: Worlds,
+    *,
+    thorough: bool,
+    ranges: PriorRanges,
     tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[Section, collapse.Facts, collapse.Reference]:
     """The section, its facts and the outcome-only reference (for variants).
@@ -43,23 +47,38 @@ def run(
     critical, monotone = _critical(runner, worlds.take(rows), reference.take(rows), gap, auxiliary)
     learnable = judged.learnable
     explained = explain(
-        {k: v[learnable] for k, v in worlds.parameters.items()}, judged.collapsed[learnable])
+        {k: v[learnable] for k, v in worlds.parameters.items()}, judged.collapsed[learnable]
+    )
     facts = collapse.Facts(judged, critical, tuple(explained), collapse.largest_safe(critical))
-    found = list(collapse.findings(
-        facts, disagreements=disagreements, finite_worlds=finite,
-        group_size=runner.group_size, unit=unit))
+    found = list(
+        collapse.findings(
+            facts,
+            disagreements=disagreements,
+            finite_worlds=finite,
+            group_size=runner.group_size,
+            unit=unit,
+        )
+    )
     if not monotone.all():
-        found.append(Finding(
-            4, "collapse/not-monotone", "info",
-            f"In {int((~monotone).sum())} worlds collapse is not monotone in the weight; the "
-            "smallest collapsing weight is quoted."))
+        found.append(
+            Finding(
+                4,
+                "collapse/not-monotone",
+                "info",
+                f"In {int((~monotone).sum())} worlds collapse is not monotone in the weight; the "
+                "smallest collapsing weight is quoted.",
+            )
+        )
     if auxiliary:
         found.append(_auxiliary(facts))
     name = explained[0].name if explained else "share of easy prompts"
-    pictures = (collapse.outcome_picture(judged, worlds.parameters[name], name),
-                collapse.critical_picture(critical, unit))
+    pictures = (
+        collapse.outcome_picture(judged, worlds.parameters[name], name),
+        collapse.critical_picture(critical, unit),
+    )
     section = collapse.section(
-        facts, tuple(found), pictures, (collapse.prior_table(ranges.describe()),))
+        facts, tuple(found), pictures, (collapse.prior_table(ranges.describe()),)
+    )
     return section, facts, reference
 
 
@@ -67,10 +86,14 @@ def _auxiliary(facts: collapse.Facts) -> Finding:
     safe = facts.largest_safe
     limit = f"{safe:.3g}" if np.isfinite(safe) else f"at least {collapse.WEIGHTS[-1]:g}"
     return Finding(
-        4, "collapse/auxiliary", "info",
+        4,
+        "collapse/auxiliary",
+        "info",
         f"This reward ignores the gold answer. As an auxiliary term, outcome + w x term, it "
-        f"keeps accuracy in 98 % of the worlds up to w = {limit}.", value=safe,
-        fix="add it to a correctness reward with a weight below that")
+        f"keeps accuracy in 98 % of the worlds up to w = {limit}.",
+        value=safe,
+        fix="add it to a correctness reward with a weight below that",
+    )
 
 
 def _judge(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from experiments.validate import bench, own_rollouts, verdict
-from experiments.validate.findings import Finding, Report, Section
+from experiments.validate.findings import Report, Section
 from experiments.validate.law import RewardLaw
 from experiments.validate.settings import Settings
 from toyrl import registry
@@ -89,7 +89,7 @@ class Pipeline:
 
     def _report(self, word: str, reasons: tuple[str, ...], sections: list[Section]) -> Report:
         safe = ""
-        if word in ("UNSAFE", "RISKY"):
+        if word in ("UNSAFE", "RISKY") and self.facts.judged.count.share > verdict.SAFE_SHARE:
             self.tell(7, "nearest safe variant")
             safe, section = self.variants()
             sections.append(section)
@@ -261,3 +261,44 @@ class Pipeline:
 
         ref = self.reference
         return selection.run(ref.prob, self.reference_reward, ref.truth, ref.shares)
+
+    # -- sections 4 and 7 -------------------------------------------------------------------------
+    def collapse(self) -> Section:
+        """Training over the prior of worlds."""
+        from experiments.validate import collapse_run
+        from experiments.validate.train_worlds import Runner
+        from toyrl.dynamics.worlds import PriorRanges, prior
+
+        s = self.settings
+        ranges = PriorRanges()
+        self.worlds = prior(
+            self.chain,
+            256,
+            seed=s.seed,
+            typical_length=s.typical_length,
+            ranges=ranges,
+            success_rates=s.success_rates,
+        )
+        self.runner = Runner(self.law, self.estimator, self.objective, s.group_size, s.seed)
+        section, self.facts, self.outcome_runs = collapse_run.run(
+            self.runner,
+            self.worlds,
+            thorough=s.thorough,
+            ranges=ranges,
+            tell=lambda message: self.tell(4, message),
+        )
+        return section
+
+    def variants(self) -> tuple[str, Section]:
+        """The nearest safe variant, validated."""
+        from experiments.validate.variants import nearest_safe, of_reward
+
+        return nearest_safe(
+            of_reward(
+                self.runner,
+                self.worlds,
+                self.outcome_runs,
+                self.facts,
+                estimator_name=self.settings.estimator,
+            )
+        )

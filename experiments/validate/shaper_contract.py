@@ -36,8 +36,11 @@ def probes(law: RewardLaw, *, groups: int = 32, group_size: int = 8, seed: int =
     length = chain.class_length()[index]
     fields = {"conciseness": np.clip(1 - length / chain.max_length, 0.1, 1.0)}
     return Rollouts(
-        correct=chain.class_correct()[index], length=length,
-        truncated=index == chain.n_classes - 1, max_length=chain.max_length, fields=fields,
+        correct=chain.class_correct()[index],
+        length=length,
+        truncated=index == chain.n_classes - 1,
+        max_length=chain.max_length,
+        fields=fields,
     )
 
 
@@ -53,21 +56,37 @@ def run(law: RewardLaw, *, seed: int = 0) -> tuple[Section, Facts]:
     findings = (
         _finite(reward),
         _permutation(shaper, r, reward),
-        Finding(1, "contract/scope", "info",
-                f"Scope {law.scope}: the reward of a rollout depends on "
-                + {"rollout": "that rollout alone.", "group": "its siblings of the same prompt.",
-                   "batch": "the whole batch."}[law.scope]),
-        Finding(1, "contract/separates", "pass" if separates or not reads_gold else "warn",
-                f"At equal length right answers are paid {float(np.mean(by_length)):+.3f} more "
-                "than wrong ones on average." if reads_gold else
-                "The reward does not read correctness: it is an auxiliary term.",
-                value=float(np.mean(by_length)), bound=0.0),
+        Finding(
+            1,
+            "contract/scope",
+            "info",
+            f"Scope {law.scope}: the reward of a rollout depends on "
+            + {
+                "rollout": "that rollout alone.",
+                "group": "its siblings of the same prompt.",
+                "batch": "the whole batch.",
+            }[law.scope],
+        ),
+        Finding(
+            1,
+            "contract/separates",
+            "pass" if separates or not reads_gold else "warn",
+            f"At equal length right answers are paid {float(np.mean(by_length)):+.3f} more "
+            "than wrong ones on average."
+            if reads_gold
+            else "The reward does not read correctness: it is an auxiliary term.",
+            value=float(np.mean(by_length)),
+            bound=0.0,
+        ),
     )
-    summary = ("A catalogue shaper: finite, equivariant and deterministic on random groups."
-               if all(f.status in ("pass", "info") for f in findings) else
-               "The shaper breaks a part of its contract; see the findings.")
+    summary = (
+        "A catalogue shaper: finite, equivariant and deterministic on random groups."
+        if all(f.status in ("pass", "info") for f in findings)
+        else "The shaper breaks a part of its contract; see the findings."
+    )
     return Section(1, summary, findings, (_picture(law),)), Facts(
-        "arrays", constant, reads_gold, separates)
+        "arrays", constant, reads_gold, separates
+    )
 
 
 def _at_equal_length(law: RewardLaw) -> np.ndarray:
@@ -77,22 +96,40 @@ def _at_equal_length(law: RewardLaw) -> np.ndarray:
 
 def _finite(reward: np.ndarray) -> Finding:
     bad = int((~np.isfinite(reward)).sum())
-    return Finding(1, "contract/finite", "fail" if bad else "pass",
-                   f"{bad} of {reward.size} rewards are not finite." if bad else
-                   f"All {reward.size} rewards on random groups are finite.", value=bad, bound=0)
+    return Finding(
+        1,
+        "contract/finite",
+        "fail" if bad else "pass",
+        f"{bad} of {reward.size} rewards are not finite."
+        if bad
+        else f"All {reward.size} rewards on random groups are finite.",
+        value=bad,
+        bound=0,
+    )
 
 
 def _permutation(shaper: Shaper, r: Rollouts, reward: np.ndarray) -> Finding:
     order = np.random.default_rng(1).permutation(r.shape[-1])
     fields = {k: v[:, order] for k, v in r.fields.items()}
-    mixed = r.with_(correct=r.correct[:, order], length=r.length[:, order],
-                    truncated=r.cut[:, order], fields=fields)
+    mixed = r.with_(
+        correct=r.correct[:, order],
+        length=r.length[:, order],
+        truncated=r.cut[:, order],
+        fields=fields,
+    )
     worst = float(np.max(np.abs(np.asarray(shaper.reward(mixed)) - reward[:, order])))
     ok = worst <= 1e-9 * max(1.0, float(np.abs(reward).max()))
-    return Finding(1, "contract/order", "pass" if ok else "fail",
-                   "Permuting siblings permutes rewards." if ok else
-                   f"Permuting siblings changes rewards by up to {worst:.3g}.", value=worst,
-                   bound=0.0, fix="" if ok else "reward rollouts independently of their place")
+    return Finding(
+        1,
+        "contract/order",
+        "pass" if ok else "fail",
+        "Permuting siblings permutes rewards."
+        if ok
+        else f"Permuting siblings changes rewards by up to {worst:.3g}.",
+        value=worst,
+        bound=0.0,
+        fix="" if ok else "reward rollouts independently of their place",
+    )
 
 
 def _picture(law: RewardLaw) -> Picture:
@@ -100,9 +137,15 @@ def _picture(law: RewardLaw) -> Picture:
     table, H = law.table()[4], law.chain.H
     length = law.chain.class_length()[:H]
     return Picture(
-        "contract-reward", "Reward by length", "length (tokens)", "reward",
-        curves=(Curve("right", length.tolist(), table[:H].tolist()),
-                Curve("wrong", length.tolist(), table[H : 2 * H].tolist())),
-        caption="The reward on the outcome classes." if law.scope == "rollout" else
-        "The reward with one sibling of every class: group terms move with the siblings.",
+        "contract-reward",
+        "Reward by length",
+        "length (tokens)",
+        "reward",
+        curves=(
+            Curve("right", length.tolist(), table[:H].tolist()),
+            Curve("wrong", length.tolist(), table[H : 2 * H].tolist()),
+        ),
+        caption="The reward on the outcome classes."
+        if law.scope == "rollout"
+        else "The reward with one sibling of every class: group terms move with the siblings.",
     )

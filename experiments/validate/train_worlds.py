@@ -55,12 +55,18 @@ class Runner:
 
     # -- population limit ---------------------------------------------------------------------
     def population(
-        self, worlds: Worlds, reward: np.ndarray, *, variance: np.ndarray | None = None,
+        self,
+        worlds: Worlds,
+        reward: np.ndarray,
+        *,
+        variance: np.ndarray | None = None,
         short_only: bool = False,
     ) -> Pair:
         """Accuracy at T and 4T in the population limit (at T twice with `short_only`)."""
         settings: dict[str, Any] = {
-            "rate": RATE, "estimator": self.estimator, "objective": self.objective,
+            "rate": RATE,
+            "estimator": self.estimator,
+            "objective": self.objective,
             "reward_variance": variance,
             "reference_length": worlds.reference_length(self.objective),
         }
@@ -68,7 +74,8 @@ class Runner:
         if short_only:
             return first.accuracy, first.accuracy
         rest = exact.train(
-            worlds.batch, first.theta, reward, updates=3 * worlds.updates, **settings)
+            worlds.batch, first.theta, reward, updates=3 * worlds.updates, **settings
+        )
         return first.accuracy, rest.accuracy
 
     def outcome_only(self, worlds: Worlds) -> collapse.Reference:
@@ -89,8 +96,13 @@ class Runner:
 
     # -- finite groups ------------------------------------------------------------------------
     def finite(
-        self, worlds: Worlds, weight: np.ndarray | float, gap: float, *,
-        outcome_only: bool = False, short_only: bool = False,
+        self,
+        worlds: Worlds,
+        weight: np.ndarray | float,
+        gap: float,
+        *,
+        outcome_only: bool = False,
+        short_only: bool = False,
     ) -> Pair:
         """Accuracy at T and 4T with groups of G sampled siblings."""
         B = worlds.batch.difficulties.shape[1]
@@ -105,11 +117,13 @@ class Runner:
 
         settings: dict[str, Any] = {"refresh": REFRESH, "rate": RATE}
         first = exact.train_with_weights(
-            worlds.batch, worlds.theta, weights, updates=worlds.updates, **settings)
+            worlds.batch, worlds.theta, weights, updates=worlds.updates, **settings
+        )
         if short_only:
             return first.accuracy, first.accuracy
         rest = exact.train_with_weights(
-            worlds.batch, first.theta, weights, updates=3 * worlds.updates, **settings)
+            worlds.batch, first.theta, weights, updates=3 * worlds.updates, **settings
+        )
         return first.accuracy, rest.accuracy
 
     def _gather(
@@ -140,8 +154,11 @@ class Runner:
             fields["user_reward"] = taken.reshape(flat)
         share = worlds.batch.shares[:, :, None, None]
         return Rollouts(
-            correct=self.correct[index].reshape(flat), length=length,
-            truncated=(index == chain.n_classes - 1).reshape(flat), max_length=chain.max_length,
-            weight=np.broadcast_to(share, index.shape).reshape(flat).copy(), group_size=float(G),
+            correct=self.correct[index].reshape(flat),
+            length=length,
+            truncated=(index == chain.n_classes - 1).reshape(flat),
+            max_length=chain.max_length,
+            weight=np.broadcast_to(share, index.shape).reshape(flat).copy(),
+            group_size=float(G),
             fields=fields,
         )

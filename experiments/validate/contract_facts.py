@@ -1,0 +1,63 @@
+"""What the contract section learned about a reward, for the sections after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from toyrl.graders.errors import RewardError
+
+
+@dataclass(frozen=True)
+class Contract:
+    """Facts about a reward.
+
+    dialect : the text dialect it is judged in ("" for catalogue shapers)
+    chat : completions go as chat messages (None: not a text reward)
+    auc : right beats wrong at equal length, in that dialect; nan without pairs
+    constant : one value on every probe in all dialects
+    auxiliary : varies, but not with the gold answers
+    separates : auc above one half by two standard deviations of its null law
+    deterministic, history_dependent, batch_dependent : see the findings of the same names
+    reads_gold : its values change with permuted gold, or its code reads a gold column
+    """
+
+    dialect: str
+    chat: bool | None
+    auc: float
+    constant: bool
+    auxiliary: bool
+    separates: bool
+    deterministic: bool
+    history_dependent: bool
+    batch_dependent: bool
+    reads_gold: bool
+
+
+@dataclass(frozen=True)
+class DialectFacts:
+    """What one dialect showed.
+
+    values : one per probe, None where unscorable or failed; errors : what failed
+    auc : chance that a right text beats a wrong one of equal length; nan without pairs
+    gold_matters : values change when gold answers are permuted
+    """
+
+    name: str
+    values: list[float | None]
+    errors: list[RewardError]
+    auc: float
+    gold_matters: bool
+    n_right: int
+    n_wrong: int
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """The values that are there."""
+        return np.array([v for v in self.values if v is not None], dtype=float)
+
+    @property
+    def variance(self) -> float:
+        """Variance of the values; 0 with fewer than two."""
+        return float(self.numbers.var()) if len(self.numbers) > 1 else 0.0
