@@ -32,7 +32,7 @@ _FORWARDED = {
     "validate": "experiments.validate.api",
 }
 
-__all__ = sorted([*_EXPORTS, *_FORWARDED, "__version__"])  # noqa: PLE0605
+__all__ = sorted([*_EXPORTS, *_FORWARDED, "__version__"])
 
 
 def __getattr__(name: str) -> Any:

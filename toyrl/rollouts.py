@@ -181,7 +181,7 @@ class Rollouts:
         return replace(self, **own)
 
     def validate(self) -> Rollouts:
-        """Check values (host arrays only); returns self or raises ValueError for the first fault."""
+        """Check values (host arrays only); self, or ValueError for the first fault."""
         from toyrl.records import check_values
 
         check_values(self)

@@ -205,7 +205,7 @@ def r_xp(x: Array) -> Any:
 
 
 def in_tokens(value: Any, r: Rollouts) -> Array:
-    """A length setting in tokens, (..., B, G): at most 1 is a share of `max_length`, more is tokens.
+    """A length setting in tokens, (..., B, G): up to 1 a share of `max_length`, above it tokens.
 
     0.5 means half of the completion limit and 1 the limit itself; 512 means 512 tokens.
     """

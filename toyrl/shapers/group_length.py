@@ -122,7 +122,7 @@ def share_up(share: Array, count: Array) -> Array:
 )
 @dataclass(frozen=True)
 class GrpoLambda(Shaper):
-    """Whole reward: the length penalty only for the share `lam` of prompts with most right rollouts.
+    """Whole reward: a length penalty only for the share `lam` of prompts most often solved.
 
     Prompts are ranked by their share of right rollouts, ties in batch order; the first
     max(1, ceil(lam B)) get 1 - alpha sigmoid(z) for right rollouts (z as in
@@ -167,5 +167,3 @@ class GrpoLambda(Shaper):
         count = xp.sum(xp.astype(present, rho.dtype), axis=-2, keepdims=True)
         chosen = place < share_up(filled(at(self.lam, r.step), count), count)
         return chosen & present & (rho >= at(self.min_rho, r.step))
-
-

@@ -121,7 +121,7 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
 
 def part_difference(a: Parts, b: Parts) -> float:
     """`difference` over named parts; inf if the names differ."""
-    if list(a) != list(b):
+    if set(a) != set(b):  # jit returns dictionaries with sorted keys
         return np.inf
     return max((difference(a[k], b[k]) for k in a), default=0.0)
 
@@ -141,6 +141,8 @@ def describe(r: Rollouts) -> str:
 
 
 def _short(value: np.ndarray) -> str:
-    return str(np.round(np.asarray(value, dtype=float), 4).tolist()).replace(".0,", ",").replace(
-        ".0]", "]"
+    return (
+        str(np.round(np.asarray(value, dtype=float), 4).tolist())
+        .replace(".0,", ",")
+        .replace(".0]", "]")
     )

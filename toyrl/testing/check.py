@@ -12,7 +12,7 @@ from hypothesis import seed as with_seed
 from toyrl.shapers.base import Shaper
 from toyrl.testing.arrays import describe
 from toyrl.testing.functions import as_shaper, is_text_reward
-from toyrl.testing.invariants import CONTRACT, INVARIANTS, Case, Invariant
+from toyrl.testing.invariants import CONTRACT, INVARIANTS, Case, Invariant, smaller_cases
 from toyrl.testing.texts import TEXT_INVARIANTS, TextInvariant, TextReward
 
 
@@ -156,7 +156,7 @@ def search(
 ) -> InvariantResult:
     """Try one law; the counterexample is the smallest that Hypothesis finds."""
     count = 0
-    last: list[tuple[str, str]] = []
+    last: list[tuple[str, str, Any]] = []
 
     @with_seed(seed)
     @settings(
@@ -174,27 +174,50 @@ def search(
     def trial(case: Any) -> None:
         nonlocal count
         count += 1
-        try:
-            problem = law.law(subject, case)
-        except Exception as error:  # a user's reward may raise anything
-            problem = f"{type(error).__name__}: {error}"
+        problem = _verdict(law, subject, case)
         if problem is not None:
-            last.append((problem, _shown(case)))
+            last.append((problem, _shown(case), case))
             raise _Broken
 
     try:
         trial()
     except _Broken:
-        pass
+        last.append(_smaller(law, subject, last[-1]))
     except Exception as error:
         if not last:
             raise
         # Hypothesis found the failure not to repeat itself: the reward is not deterministic.
-        last.append((f"{last[-1][0]} (not at every call: {type(error).__name__})", last[-1][1]))
-    problem, example = last[-1] if last else ("", "")
-    return InvariantResult(
-        law.name, law.statement, law.contract, not last, count, problem, example
-    )
+        again = f"{last[-1][0]} (not at every call: {type(error).__name__})"
+        last.append((again, *last[-1][1:]))
+    problem, example = last[-1][:2] if last else ("", "")
+    return InvariantResult(law.name, law.statement, law.contract, not last, count, problem, example)
+
+
+def _verdict(law: Invariant | TextInvariant, subject: Any, case: Any) -> str | None:
+    """What is wrong in this case, or None."""
+    try:
+        return law.law(subject, case)
+    except Exception as error:  # a user's reward may raise anything
+        return f"{type(error).__name__}: {error}"
+
+
+def _smaller(
+    law: Invariant | TextInvariant, subject: Any, found: tuple[str, str, Any]
+) -> tuple[str, str, Any]:
+    """The broken case with every prompt and rollout dropped that it does not need.
+
+    Hypothesis shrinks the numbers well but rarely the shape, on which all later draws depend.
+    """
+    case = found[2]
+    smaller = True
+    while isinstance(case, Case) and smaller:
+        smaller = False
+        for candidate in smaller_cases(case):
+            problem = _verdict(law, subject, candidate)
+            if problem is not None:
+                found, case, smaller = (problem, _shown(candidate), candidate), candidate, True
+                break
+    return found
 
 
 def _shown(case: Any) -> str:

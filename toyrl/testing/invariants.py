@@ -7,8 +7,9 @@ design goals that some published rewards break on purpose.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import strategies as st
@@ -43,30 +44,42 @@ class Invariant:
     law: Law
     contract: bool
     weights: str | None = None
-    graded: bool = True
+    graded: bool | None = None
     applies: Callable[[Shaper], bool] = lambda _shaper: True
 
     def cases(self, shaper: Shaper) -> st.SearchStrategy[Case]:
         """Situations on which to try the law for this shaper."""
-        return cases(shaper, weights=self.weights, graded=self.graded)
+        needs = (*shaper.all_needs(), *shaper.all_wants())
+        return cases(needs, weights=self.weights, graded=self.graded)
 
 
 @st.composite
 def cases(
-    draw: Callable, shaper: Shaper, *, weights: str | None = None, graded: bool | None = None
+    draw: Callable,
+    needs: tuple[str, ...],
+    *,
+    weights: str | None = None,
+    graded: bool | None = None,
 ) -> Case:
-    """Rollouts with all the arrays that the shaper reads (graded None: drawn)."""
-    needs = (*shaper.all_needs(), *shaper.all_wants())
-    r = draw(
-        rollouts(
-            needs=needs,
-            weights=weights,
-            graded=draw(st.booleans()) if graded is None or graded else False,
-        )
-    )
+    """Situations with the arrays named in `needs` (graded None: either)."""
+    fine = draw(st.booleans()) if graded is None else graded
+    r = draw(rollouts(needs=needs, weights=weights, graded=fine))
     order = draw(st.permutations(range(r.shape[1])))
     at = draw(st.integers(0, r.shape[0] * r.shape[1] - 1))
     return Case(r, tuple(order), (at // r.shape[1], at % r.shape[1]))
+
+
+def smaller_cases(case: Case) -> Iterator[Case]:
+    """The case without one prompt, or without one rollout of every group."""
+    (b, g), r = case.at, case.rollouts
+    for out in range(r.shape[0] if r.shape[0] > 1 else 0):
+        rows = [i for i in range(r.shape[0]) if i != out]
+        yield Case(arrays.prompts(r, rows), case.order, (min(b, len(rows) - 1), g))
+    if r.group_size is None:  # class probabilities would no longer sum to 1
+        for out in range(r.shape[1] if r.shape[1] > 1 else 0):
+            rows = [i for i in range(r.shape[1]) if i != out]
+            order = tuple(i - (i > out) for i in case.order if i != out)
+            yield Case(arrays.take(r, rows), order, (b, min(g, len(rows) - 1)))
 
 
 # -- contracts ---------------------------------------------------------------------------------
@@ -205,7 +218,7 @@ def shorter_right_never_below(shaper: Shaper, case: Case) -> str | None:
     for b in range(r.shape[0]):
         rows = np.flatnonzero((r.correct[b] == 1) & (r.w[b] > 0))
         rows = rows[np.argsort(r.length[b, rows], kind="stable")]
-        for i, j in zip(rows, rows[1:], strict=False):
+        for i, j in pairwise(rows):
             gain = reward[b, j] - reward[b, i]
             if r.length[b, j] > r.length[b, i] and gain > arrays.TOLERANCE:
                 lengths = f"{r.length[b, j]:g} tokens is paid {gain:.6g} more than"
@@ -300,5 +313,3 @@ PROPERTIES: tuple[Invariant, ...] = (
     ),
 )
 INVARIANTS = {i.name: i for i in (*CONTRACT, *PROPERTIES)}
-
-

@@ -73,7 +73,7 @@ class TextReward:
         for chat in (False, True):
             try:
                 self._call(probe, chat=chat)
-            except Exception:  # noqa: S112 - a user's reward may raise anything
+            except Exception:  # a user's reward may raise anything
                 continue
             return chat
         return False
