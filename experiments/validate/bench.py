@@ -51,7 +51,7 @@ def as_shaper(terms: Sequence[tuple[Any, float]]) -> Shaper:
 
 def difficulty_for(success: float) -> int:
     """Steps a prompt needs so that a base policy plausibly solves it at this rate."""
-    return DEPTH if success < 0.3 else 5 if success < 0.7 else 2
+    return DEPTH if success < 0.3 else 5 if success < 0.7 else 1
 
 
 @dataclass(frozen=True)

@@ -247,6 +247,32 @@ def backward(co, w, occ, H, D, phases, errors, steps, V, G):
 
 
 @_jit
+def weighted_sums(prob, reward, length, share, mean, tokens):
+    """Adds sum_k share prob reward to mean and sum_k share prob length to tokens, by lane."""
+    for k in range(prob.shape[0]):
+        for l in range(LANES):
+            x = share[l] * prob[k, l]
+            mean[l] += x * reward[k, l]
+            tokens[l] += x * length[k]
+
+
+@_jit
+def squares(prob, reward, variance, mean, share, out):
+    """Adds sum_k share prob ((reward - mean)^2 + variance) to out, by lane."""
+    for k in range(prob.shape[0]):
+        for l in range(LANES):
+            d = reward[k, l] - mean[l]
+            out[l] += share[l] * prob[k, l] * (d * d + variance[k, l])
+
+
+@_jit
+def fill_weights(reward, factor, centre, per_token, w):
+    """w = factor (reward - centre) per_token, by lane."""
+    for l in range(LANES):
+        w[l] = factor[l] * (reward[l] - centre[l]) * per_token
+
+
+@_jit
 def class_weights(prob, reward, variance, share, length, reference, setup, max_length, w):
     """w (B, K, LANES): the infinite-group weights of GroupEstimator with PolicyGradient.
 
@@ -256,50 +282,47 @@ def class_weights(prob, reward, variance, share, length, reference, setup, max_l
     """
     B, K = prob.shape[0], prob.shape[1]
     baseline, scale, eps, aggregation = setup
-    for l in range(LANES):
-        mean_all = square_all = tokens = 0.0
+    mean_all, tokens = np.zeros(LANES), np.zeros(LANES)
+    for b in range(B):
+        weighted_sums(prob[b], reward[b], length, share[b], mean_all, tokens)
+    square_all = np.zeros(LANES)
+    if scale == 2:
         for b in range(B):
-            for k in range(K):
-                x = share[b, l] * prob[b, k, l]
-                mean_all += x * reward[b, k, l]
-                tokens += x * length[k]
-        for b in range(B):
-            for k in range(K):
-                d = reward[b, k, l] - mean_all
-                square_all += share[b, l] * prob[b, k, l] * (d * d + variance[b, k, l])
-        for b in range(B):
-            mean = square = 0.0
+            squares(prob[b], reward[b], variance[b], mean_all, share[b], square_all)
+    one = np.ones(LANES)
+    mean, square = np.empty(LANES), np.empty(LANES)
+    factor, centre = np.empty(LANES), np.empty(LANES)
+    for b in range(B):
+        mean[:] = 0.0
+        square[:] = 0.0
+        weighted_sums(prob[b], reward[b], length, one, mean, factor)
+        if scale == 1:
+            squares(prob[b], reward[b], variance[b], mean, one, square)
+        for l in range(LANES):
             low, high, large = np.inf, -np.inf, 0.0
-            for k in range(K):
-                mean += prob[b, k, l] * reward[b, k, l]
-                if prob[b, k, l] > 0:
-                    low = min(low, reward[b, k, l])
-                    high = max(high, reward[b, k, l])
-                    large = max(large, abs(reward[b, k, l]), np.sqrt(variance[b, k, l]))
-            for k in range(K):
-                d = reward[b, k, l] - mean
-                square += prob[b, k, l] * (d * d + variance[b, k, l])
-            centre = 0.0
-            if baseline == 1:
-                centre = mean_all
-            elif baseline == 2:
-                centre = mean
+            if baseline == 2 or eps == 0:
+                for k in range(K):
+                    if prob[b, k, l] > 0:
+                        low = min(low, reward[b, k, l])
+                        high = max(high, reward[b, k, l])
+                        large = max(large, abs(reward[b, k, l]))
+            centre[l] = mean_all[l] if baseline == 1 else mean[l] if baseline == 2 else 0.0
             divisor = 1.0
             signal = not (baseline == 2 and high <= low)
             if scale > 0:
-                std = np.sqrt(square if scale == 1 else square_all)
+                std = np.sqrt(square[l] if scale == 1 else square_all[l])
                 signal = signal and std > (8 * 2.220446049250313e-16 * large if eps == 0 else 0.0)
                 divisor = std + eps
-            factor = share[b, l] / divisor if signal else 0.0
+            factor[l] = share[b, l] / divisor if signal else 0.0
             if aggregation == 2:
-                factor *= reference[l] / tokens
+                factor[l] *= reference[l] / tokens[l]
             elif aggregation == 3:
-                factor *= reference[l] / max_length
-            for k in range(K):
-                x = factor * (reward[b, k, l] - centre)
-                if aggregation == 1:
-                    x *= reference[l] / max(length[k], 1.0)
-                w[b, k, l] = x
+                factor[l] *= reference[l] / max_length
+            elif aggregation == 1:
+                factor[l] *= reference[l]
+        for k in range(K):
+            per_token = 1.0 / max(length[k], 1.0) if aggregation == 1 else 1.0
+            fill_weights(reward[b, k], factor, centre, per_token, w[b, k])
 
 
 @_jit
