@@ -24,7 +24,6 @@ STAY, ADVANCE, ERR, ADVANCE_ERR, REPAIR, END, RIGHT, WRONG = range(8)
 FAST = {"contract", "reassoc", "nsz", "arcp"}  # no assumption about NaN or infinity
 
 
-
 class DistinctArguments(Compiler):
     """Tells LLVM that array arguments do not overlap; without it no lane loop is vectorised."""
 
@@ -34,8 +33,9 @@ class DistinctArguments(Compiler):
         super().__init__(typingctx, targetctx, library, args, return_type, flags, locals)
 
 
-_jit = njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy",
-            pipeline_class=DistinctArguments)
+_jit = njit(
+    cache=True, fastmath=FAST, nogil=True, error_model="numpy", pipeline_class=DistinctArguments
+)
 
 
 @_jit
@@ -75,7 +75,9 @@ def coefficients(pi, codes, q, slip, repair, guess, flag, difficulty, D, phases,
                             x = pi[p * M + m, a, l]
                         else:
                             f = flag[e, m, l]
-                            x = (1 - f) * pi[p * 2 * M + m, a, l] + f * pi[(p * 2 + 1) * M + m, a, l]
+                            x = (1 - f) * pi[p * 2 * M + m, a, l] + f * pi[
+                                (p * 2 + 1) * M + m, a, l
+                            ]
                         if code == STEP:
                             up = q[l] if m < D else 0.0
                             bad = slip[l] if e == 0 else 0.0
@@ -112,8 +114,12 @@ def pull_back(G, codes, q, slip, repair, guess, flag, difficulty, D, phases, fla
                         if code == STEP:
                             up = q[l] if m < D else 0.0
                             bad = slip[l] if e == 0 else 0.0
-                            g = (1 - bad) * ((1 - up) * g_stay[s * LANES + l] + up * g_advance[s * LANES + l])
-                            g += bad * ((1 - up) * g_err[s * LANES + l] + up * g_advance_err[s * LANES + l])
+                            g = (1 - bad) * (
+                                (1 - up) * g_stay[s * LANES + l] + up * g_advance[s * LANES + l]
+                            )
+                            g += bad * (
+                                (1 - up) * g_err[s * LANES + l] + up * g_advance_err[s * LANES + l]
+                            )
                         elif code == CHECK:
                             fix = repair[l] if e == 1 else 0.0
                             g = fix * g_fixed[s * LANES + l] + (1 - fix) * g_stay[s * LANES + l]
@@ -326,9 +332,33 @@ def class_weights(prob, reward, variance, share, length, reference, setup, max_l
 
 
 @_jit
-def train(theta, codes, allowed, q, slip, repair, guess, flag, difficulty, share, sizes, errors,
-          reward, variance, length, reference, setup, max_length, external, w, updates, rate,
-          tolerance, prob, done):
+def train(
+    theta,
+    codes,
+    allowed,
+    q,
+    slip,
+    repair,
+    guess,
+    flag,
+    difficulty,
+    share,
+    sizes,
+    errors,
+    reward,
+    variance,
+    length,
+    reference,
+    setup,
+    max_length,
+    external,
+    w,
+    updates,
+    rate,
+    tolerance,
+    prob,
+    done,
+):
     """`updates` (LANES,) exact updates of theta in place; prob (B, K, LANES) at the end.
 
     sizes = (H, D, phases, flags). With `external` the weights `w` are held fixed. A lane stops
@@ -342,10 +372,26 @@ def train(theta, codes, allowed, q, slip, repair, guess, flag, difficulty, share
     pi = np.empty((rows, A, LANES))
     gpi = np.empty((rows, A, LANES))
     n = S * LANES
-    co = (np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n),
-          np.zeros(n), np.zeros(n))
-    G = (np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n),
-         np.zeros(n), np.zeros(n))
+    co = (
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
+    )
+    G = (
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
+    )
     occ = np.zeros((B, H + 1, n))
     V = np.zeros((2, n))
     steps = np.zeros(B, dtype=np.int64)
@@ -358,8 +404,9 @@ def train(theta, codes, allowed, q, slip, repair, guess, flag, difficulty, share
     for u in range(total + 1):
         policy(theta, allowed, pi)
         for b in range(B):
-            coefficients(pi, codes, q, slip, repair, guess, flag[b], difficulty[b], D, phases,
-                         flags, co)
+            coefficients(
+                pi, codes, q, slip, repair, guess, flag[b], difficulty[b], D, phases, flags, co
+            )
             steps[b] = forward(co, H, D, phases, errors, occ[b], prob[b])
         if u == total:
             break
@@ -383,13 +430,15 @@ def train(theta, codes, allowed, q, slip, repair, guess, flag, difficulty, share
         for b in range(B):
             # Coefficients are cheaper to build again than to keep for every prompt type.
             if B > 1:
-                coefficients(pi, codes, q, slip, repair, guess, flag[b], difficulty[b], D,
-                             phases, flags, co)
+                coefficients(
+                    pi, codes, q, slip, repair, guess, flag[b], difficulty[b], D, phases, flags, co
+                )
             for x in G:
                 x[:] = 0.0
             backward(co, w[b], occ[b], H, D, phases, errors, steps[b], V, G)
-            pull_back(G, codes, q, slip, repair, guess, flag[b], difficulty[b], D, phases, flags,
-                      gpi)
+            pull_back(
+                G, codes, q, slip, repair, guess, flag[b], difficulty[b], D, phases, flags, gpi
+            )
         for s in range(rows):
             for l in range(LANES):
                 mean = 0.0
@@ -407,7 +456,8 @@ def train(theta, codes, allowed, q, slip, repair, guess, flag, difficulty, share
             total = u + 1  # one more forward pass for the final probabilities
             policy(theta, allowed, pi)
             for b in range(B):
-                coefficients(pi, codes, q, slip, repair, guess, flag[b], difficulty[b], D,
-                             phases, flags, co)
+                coefficients(
+                    pi, codes, q, slip, repair, guess, flag[b], difficulty[b], D, phases, flags, co
+                )
                 forward(co, H, D, phases, errors, occ[b], prob[b])
             break

@@ -23,7 +23,7 @@ from toyrl.objectives.policy_gradient import AGGREGATIONS, PolicyGradient
 
 BASELINE = {"none": 0, "batch": 1, "mean": 2, "leave_one_out": 2}
 SCALE = {"none": 0, "group": 1, "batch": 2}
-TOLERANCE = 2e-4
+TOLERANCE = 5e-4
 """Largest class-probability movement that stopping a run early may forgo (see `train`)."""
 
 
@@ -55,9 +55,14 @@ class Batch:
             return np.array([float(getattr(c, name) or 0.0) for c in chains])
 
         return cls(
-            first.with_(depth=depth), np.array([c.difficulties for c in chains]),
-            np.array([c.shares for c in chains]), column("progress"), column("slip"),
-            column("repair"), column("guess"), column("flag_noise"),
+            first.with_(depth=depth),
+            np.array([c.difficulties for c in chains]),
+            np.array([c.shares for c in chains]),
+            column("progress"),
+            column("slip"),
+            column("repair"),
+            column("guess"),
+            column("flag_noise"),
         )
 
     def __len__(self) -> int:
@@ -73,8 +78,10 @@ class Batch:
         return self.chain.with_(
             difficulties=tuple(int(d) for d in self.difficulties[i]),
             shares=tuple(float(s) for s in self.shares[i] / self.shares[i].sum()),
-            progress=float(self.progress[i]), slip=float(self.slip[i]),
-            repair=float(self.repair[i]), guess=float(self.guess[i]),
+            progress=float(self.progress[i]),
+            slip=float(self.slip[i]),
+            repair=float(self.repair[i]),
+            guess=float(self.guess[i]),
             flag_noise=None if self.chain.flags == 1 else float(self.flag_noise[i]),
         )
 
@@ -103,9 +110,17 @@ class Training:
 
 
 def train(
-    batch: Batch, theta: np.ndarray, reward: np.ndarray, *, updates: Any, rate: float = 0.3,
-    estimator: GroupEstimator, objective: PolicyGradient, reward_variance: np.ndarray | None = None,
-    reference_length: np.ndarray | None = None, tolerance: float = TOLERANCE,
+    batch: Batch,
+    theta: np.ndarray,
+    reward: np.ndarray,
+    *,
+    updates: Any,
+    rate: float = 0.3,
+    estimator: GroupEstimator,
+    objective: PolicyGradient,
+    reward_variance: np.ndarray | None = None,
+    reference_length: np.ndarray | None = None,
+    tolerance: float = TOLERANCE,
     threads: int | None = None,
 ) -> Training:
     """Train every run on its class rewards in the population limit.
@@ -118,16 +133,36 @@ def train(
     tolerance : a run stops early once its class probabilities would move by less than this in
         all remaining updates at their present, not growing, rate; 0 never stops
     """
-    setup = (BASELINE[estimator.baseline], SCALE[estimator.scale], float(estimator.eps),
-             AGGREGATIONS.index(objective.aggregation))
+    setup = (
+        BASELINE[estimator.baseline],
+        SCALE[estimator.scale],
+        float(estimator.eps),
+        AGGREGATIONS.index(objective.aggregation),
+    )
     # AGGREGATIONS orders sum, grpo, dapo, dr_grpo as the kernel's codes 0..3
-    return _run(batch, theta, updates, rate, tolerance, threads, reward=reward,
-                variance=reward_variance, reference=reference_length, setup=setup)
+    return _run(
+        batch,
+        theta,
+        updates,
+        rate,
+        tolerance,
+        threads,
+        reward=reward,
+        variance=reward_variance,
+        reference=reference_length,
+        setup=setup,
+    )
 
 
 def train_with_weights(
-    batch: Batch, theta: np.ndarray, weights: Callable[[np.ndarray, np.ndarray], np.ndarray], *,
-    updates: Any, refresh: int, rate: float = 0.3, threads: int | None = None,
+    batch: Batch,
+    theta: np.ndarray,
+    weights: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    *,
+    updates: Any,
+    refresh: int,
+    rate: float = 0.3,
+    threads: int | None = None,
 ) -> Training:
     """Train with class weights from outside, held fixed for `refresh` updates at a time.
 
@@ -176,8 +211,7 @@ def _lanes(x: np.ndarray, groups: int) -> np.ndarray:
     """(W, ...) -> (groups, ..., LANES), the last run repeated into spare lanes."""
     spare = groups * kernel.LANES - len(x)
     x = np.concatenate([x, np.repeat(x[-1:], spare, axis=0)]) if spare else x
-    return np.ascontiguousarray(
-        np.moveaxis(x.reshape(groups, kernel.LANES, *x.shape[1:]), 1, -1))
+    return np.ascontiguousarray(np.moveaxis(x.reshape(groups, kernel.LANES, *x.shape[1:]), 1, -1))
 
 
 def _unlanes(x: np.ndarray, n: int) -> np.ndarray:
@@ -196,9 +230,18 @@ def _flag_probability(batch: Batch) -> np.ndarray:
 
 
 def _run(
-    batch: Batch, theta: np.ndarray, updates: Any, rate: float, tolerance: float,
-    threads: int | None, *, reward: Any = 0.0, variance: Any = None, reference: Any = None,
-    setup: tuple[int, int, float, int] = (0, 0, 0.0, 0), external: np.ndarray | None = None,
+    batch: Batch,
+    theta: np.ndarray,
+    updates: Any,
+    rate: float,
+    tolerance: float,
+    threads: int | None,
+    *,
+    reward: Any = 0.0,
+    variance: Any = None,
+    reference: Any = None,
+    setup: tuple[int, int, float, int] = (0, 0, 0.0, 0),
+    external: np.ndarray | None = None,
 ) -> Training:
     c, W = batch.chain, len(batch)
     B, K = batch.difficulties.shape[1], c.n_classes
@@ -231,17 +274,40 @@ def _run(
 
     def one(g: int) -> None:
         kernel.train(
-            logits[g], codes, allowed, *(x[g] for x in numbers), flag[g], difficulty[g], share[g],
-            sizes, errors, reward[g], variance[g], length, reference[g], setup, c.max_length,
-            external is not None, weights[g], todo[g], rate, tolerance, prob[g], made[g])
+            logits[g],
+            codes,
+            allowed,
+            *(x[g] for x in numbers),
+            flag[g],
+            difficulty[g],
+            share[g],
+            sizes,
+            errors,
+            reward[g],
+            variance[g],
+            length,
+            reference[g],
+            setup,
+            c.max_length,
+            external is not None,
+            weights[g],
+            todo[g],
+            rate,
+            tolerance,
+            prob[g],
+            made[g],
+        )
 
     # Long groups first, so that the threads end together.
     with ThreadPoolExecutor(threads or _cores()) as pool:
         list(pool.map(one, range(groups - 1, -1, -1)))
     back = np.argsort(order)
     return Training(
-        batch, _unlanes(logits, W)[back].reshape(W, *c.policy_shape), _unlanes(prob, W)[back],
-        _unlanes(made, W)[back])
+        batch,
+        _unlanes(logits, W)[back].reshape(W, *c.policy_shape),
+        _unlanes(prob, W)[back],
+        _unlanes(made, W)[back],
+    )
 
 
 def _cores() -> int:

@@ -76,8 +76,10 @@ class Worlds:
 
     def take(self, rows: Any) -> Worlds:
         """Some of the worlds."""
-        return Worlds(self.batch.take(rows), *(
-            getattr(self, f.name)[rows] for f in fields(self) if f.name != "batch"))
+        return Worlds(
+            self.batch.take(rows),
+            *(getattr(self, f.name)[rows] for f in fields(self) if f.name != "batch"),
+        )
 
     @property
     def parameters(self) -> dict[str, np.ndarray]:
@@ -87,8 +89,11 @@ class Worlds:
             "share of easy prompts": b.shares[:, 0],
             "easy difficulty": b.difficulties[:, 0].astype(float),
             "hard difficulty": b.difficulties[:, 1].astype(float),
-            "done-flag noise": b.flag_noise, "slip": b.slip, "guessing rate": b.guess,
-            "progress per step": b.progress, "base success rate": self.success,
+            "done-flag noise": b.flag_noise,
+            "slip": b.slip,
+            "guessing rate": b.guess,
+            "progress per step": b.progress,
+            "base success rate": self.success,
             "base length (tokens)": self.length,
             "updates T": self.updates.astype(float),
         }
@@ -104,8 +109,13 @@ class Worlds:
 
 
 def prior(
-    chain: Chain, n: int = 256, *, seed: int = 0, typical_length: float,
-    ranges: PriorRanges | None = None, success_rates: Sequence[float] | None = None,
+    chain: Chain,
+    n: int = 256,
+    *,
+    seed: int = 0,
+    typical_length: float,
+    ranges: PriorRanges | None = None,
+    success_rates: Sequence[float] | None = None,
 ) -> Worlds:
     """Draw n worlds (Sobol points, scrambled by `seed`) on the structure of `chain`.
 
@@ -127,8 +137,12 @@ def prior(
     batch = Batch(
         chain.with_(difficulties=(1, ranges.depth), shares=(0.5, 0.5), depth=ranges.depth),
         pairs[np.minimum((u[:, 1] * len(pairs)).astype(int), len(pairs) - 1)],
-        np.stack([easy, 1 - easy], axis=-1), scaled(2, ranges.progress), scaled(3, ranges.slip),
-        np.full(n, chain.repair), scaled(4, ranges.guess), scaled(5, ranges.flag_noise),
+        np.stack([easy, 1 - easy], axis=-1),
+        scaled(2, ranges.progress),
+        scaled(3, ranges.slip),
+        np.full(n, chain.repair),
+        scaled(4, ranges.guess),
+        scaled(5, ranges.flag_noise),
     )
     success = scaled(6, ranges.success)
     if success_rates is not None:
