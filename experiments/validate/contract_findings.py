@@ -89,7 +89,7 @@ def batch(c: Contract) -> Finding:
         1,
         "contract/batch",
         "warn",
-        "A text's value depends on the other texts of the call; verdicts hold for groups like ours.",
+        "A text's value depends on the other texts of the call; verdicts hold for such groups.",
         fix="if that is not meant, score every completion by itself",
     )
 

@@ -19,7 +19,17 @@ from typing import Any
 
 from toyrl.graders.base import TextRow
 from toyrl.graders.errors import RewardError
-from toyrl.graders.sandbox_process import POLL, Child, Watch, ready, replies, spawn, stop, write
+from toyrl.graders.sandbox_process import (
+    CHILD,
+    POLL,
+    Child,
+    Watch,
+    ready,
+    replies,
+    spawn,
+    stop,
+    write,
+)
 from toyrl.graders.signatures import Signature
 
 GIB = 2**30
@@ -192,7 +202,7 @@ class Sandbox:
         """The child is alive, the user's code said no."""
         kind, row, detail = error["kind"], error["row"], dict(error["detail"])
         text = error["message"]
-        if kind in ("raised", "wrong_count", "bad_value", "memory", "exited") and rows:
+        if kind in ("raised", "wrong_count", "bad_value", "memory", "exited"):
             text = f"{label} {text}"
         where = str(detail.get("traceback", "")).strip().splitlines()
         spot = next((w.strip() for w in reversed(where) if w.strip().startswith("File ")), "")
@@ -230,7 +240,10 @@ class Sandbox:
         child = self._child
         self.close()
         if child is not None and child.output:
-            detail["output"] = child.output.decode("utf-8", "replace")[-2000:]
+            lines = child.output.decode("utf-8", "replace").splitlines()
+            # a crash prints all frames; ours would only distract
+            kept = [line for line in lines if str(CHILD.parent) not in line]
+            detail["output"] = "\n".join(kept)[-2000:]
 
 
 # -- words -------------------------------------------------------------------------------------

@@ -327,8 +327,9 @@ def find(module: types.ModuleType, request: dict[str, Any], refusal: type[Except
     except SystemExit:
         raise
     except BaseException as error:
-        kind = "bad_signature" if isinstance(error, TypeError) else "raised"
-        msg = f"{label} raised {_describe(error)}"
+        wrong_call = isinstance(error, TypeError)
+        kind = "bad_signature" if wrong_call else "raised"
+        msg = f"{label} raised {_describe(error)}" if wrong_call else f"raised {_describe(error)}"
         raise refusal(msg, kind, traceback=frames(error)) from None
     if not callable(made):
         msg = f"{label} gives a {type(made).__name__}, not a function; leave the call out"

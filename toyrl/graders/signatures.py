@@ -184,11 +184,9 @@ def _by_first_parameter(named: list[inspect.Parameter], required: tuple[str, ...
 
 def _refuse(name: str, names: tuple[str, ...], required: tuple[str, ...]) -> None:
     shown = f"{name}({', '.join(names)})"
-    hint = ""
-    if not required or not set(required) & {*GOLD_SYNONYMS, *PROMPT}:
-        inside = ", ".join(f"{n}=..." for n in required)
-        hint = f" If it makes a reward function, write the call: {name}({inside})."
-    msg = f"{shown} names no parameter for the completion.{hint} Known forms: {FORMS}"
+    inside = ", ".join(f"{n}=..." for n in required)
+    hint = f"If it makes a reward function, write the call: {name}({inside})."
+    msg = f"{shown} names no parameter for the completion. {hint} Known forms: {FORMS}"
     raise Refusal(msg, "bad_signature")
 
 

@@ -1,0 +1,4 @@
+def reward(text):
+    kept = []
+    while True:
+        kept.append(b"x" * 4_000_000)

@@ -1,0 +1,5 @@
+from sibling_helper import SCALE
+
+
+def reward(text):
+    return SCALE * len(text)
