@@ -43,18 +43,18 @@ def policy(theta, allowed, pi):
     """Masked softmax: theta, pi (rows, A, LANES); allowed (rows, A)."""
     rows, A = allowed.shape
     for s in range(rows):
-        for l in range(LANES):
+        for lane in range(LANES):
             top = -np.inf
             for a in range(A):
-                if allowed[s, a] and theta[s, a, l] > top:
-                    top = theta[s, a, l]
+                if allowed[s, a] and theta[s, a, lane] > top:
+                    top = theta[s, a, lane]
             total = 0.0
             for a in range(A):
-                x = np.exp(theta[s, a, l] - top) if allowed[s, a] else 0.0
-                pi[s, a, l] = x
+                x = np.exp(theta[s, a, lane] - top) if allowed[s, a] else 0.0
+                pi[s, a, lane] = x
                 total += x
             for a in range(A):
-                pi[s, a, l] /= total
+                pi[s, a, lane] /= total
 
 
 @_jit
@@ -70,33 +70,33 @@ def coefficients(pi, codes, q, slip, repair, guess, flag, difficulty, D, phases,
                 s = (p * 2 + e) * M + m
                 for a in range(codes.shape[0]):
                     code = codes[a]
-                    for l in range(LANES):
+                    for lane in range(LANES):
                         if flags == 1:
-                            x = pi[p * M + m, a, l]
+                            x = pi[p * M + m, a, lane]
                         else:
-                            f = flag[e, m, l]
-                            x = (1 - f) * pi[p * 2 * M + m, a, l] + f * pi[
-                                (p * 2 + 1) * M + m, a, l
+                            f = flag[e, m, lane]
+                            x = (1 - f) * pi[p * 2 * M + m, a, lane] + f * pi[
+                                (p * 2 + 1) * M + m, a, lane
                             ]
                         if code == STEP:
-                            up = q[l] if m < D else 0.0
-                            bad = slip[l] if e == 0 else 0.0
-                            stay[s * LANES + l] += x * (1 - up) * (1 - bad)
-                            advance[s * LANES + l] += x * up * (1 - bad)
-                            err[s * LANES + l] += x * (1 - up) * bad
-                            advance_err[s * LANES + l] += x * up * bad
+                            up = q[lane] if m < D else 0.0
+                            bad = slip[lane] if e == 0 else 0.0
+                            stay[s * LANES + lane] += x * (1 - up) * (1 - bad)
+                            advance[s * LANES + lane] += x * up * (1 - bad)
+                            err[s * LANES + lane] += x * (1 - up) * bad
+                            advance_err[s * LANES + lane] += x * up * bad
                         elif code == CHECK:
-                            fix = repair[l] if e == 1 else 0.0
-                            fixed[s * LANES + l] += x * fix
-                            stay[s * LANES + l] += x * (1 - fix)
+                            fix = repair[lane] if e == 1 else 0.0
+                            fixed[s * LANES + lane] += x * fix
+                            stay[s * LANES + lane] += x * (1 - fix)
                         elif code == END_THINK:
-                            end[s * LANES + l] += x
+                            end[s * LANES + lane] += x
                         elif code == ANSWER:
-                            ok = 1.0 if (e == 0 and m >= difficulty[l]) else guess[l]
-                            right[s * LANES + l] += x * ok
-                            wrong[s * LANES + l] += x * (1 - ok)
+                            ok = 1.0 if (e == 0 and m >= difficulty[lane]) else guess[lane]
+                            right[s * LANES + lane] += x * ok
+                            wrong[s * LANES + lane] += x * (1 - ok)
                         else:
-                            stay[s * LANES + l] += x
+                            stay[s * LANES + lane] += x
 
 
 @_jit
@@ -110,32 +110,40 @@ def pull_back(G, codes, q, slip, repair, guess, flag, difficulty, D, phases, fla
                 s = (p * 2 + e) * M + m
                 for a in range(codes.shape[0]):
                     code = codes[a]
-                    for l in range(LANES):
+                    for lane in range(LANES):
                         if code == STEP:
-                            up = q[l] if m < D else 0.0
-                            bad = slip[l] if e == 0 else 0.0
+                            up = q[lane] if m < D else 0.0
+                            bad = slip[lane] if e == 0 else 0.0
                             g = (1 - bad) * (
-                                (1 - up) * g_stay[s * LANES + l] + up * g_advance[s * LANES + l]
+                                (1 - up) * g_stay[s * LANES + lane]
+                                + up * g_advance[s * LANES + lane]
                             )
                             g += bad * (
-                                (1 - up) * g_err[s * LANES + l] + up * g_advance_err[s * LANES + l]
+                                (1 - up) * g_err[s * LANES + lane]
+                                + up * g_advance_err[s * LANES + lane]
                             )
                         elif code == CHECK:
-                            fix = repair[l] if e == 1 else 0.0
-                            g = fix * g_fixed[s * LANES + l] + (1 - fix) * g_stay[s * LANES + l]
+                            fix = repair[lane] if e == 1 else 0.0
+                            g = (
+                                fix * g_fixed[s * LANES + lane]
+                                + (1 - fix) * g_stay[s * LANES + lane]
+                            )
                         elif code == END_THINK:
-                            g = g_end[s * LANES + l]
+                            g = g_end[s * LANES + lane]
                         elif code == ANSWER:
-                            ok = 1.0 if (e == 0 and m >= difficulty[l]) else guess[l]
-                            g = ok * g_right[s * LANES + l] + (1 - ok) * g_wrong[s * LANES + l]
+                            ok = 1.0 if (e == 0 and m >= difficulty[lane]) else guess[lane]
+                            g = (
+                                ok * g_right[s * LANES + lane]
+                                + (1 - ok) * g_wrong[s * LANES + lane]
+                            )
                         else:
-                            g = g_stay[s * LANES + l]
+                            g = g_stay[s * LANES + lane]
                         if flags == 1:
-                            gpi[p * M + m, a, l] += g
+                            gpi[p * M + m, a, lane] += g
                         else:
-                            f = flag[e, m, l]
-                            gpi[p * 2 * M + m, a, l] += (1 - f) * g
-                            gpi[(p * 2 + 1) * M + m, a, l] += f * g
+                            f = flag[e, m, lane]
+                            gpi[p * 2 * M + m, a, lane] += (1 - f) * g
+                            gpi[(p * 2 + 1) * M + m, a, lane] += f * g
 
 
 @_jit
@@ -150,9 +158,9 @@ def forward_step(now, nxt, co, prob_right, prob_wrong, D, phases, errors):
         a = p * 2 * n
         b = a + n
         for i in range(0, n, LANES):
-            for l in range(LANES):
-                prob_right[l] += now[a + i + l] * right[a + i + l]
-                prob_wrong[l] += now[a + i + l] * wrong[a + i + l]
+            for lane in range(LANES):
+                prob_right[lane] += now[a + i + lane] * right[a + i + lane]
+                prob_wrong[lane] += now[a + i + lane] * wrong[a + i + lane]
         for i in range(n):
             nxt[a + i] = now[a + i] * stay[a + i]
         for i in range(n - LANES):
@@ -162,9 +170,9 @@ def forward_step(now, nxt, co, prob_right, prob_wrong, D, phases, errors):
                 nxt[a + i] += now[i] * end[i]
         if errors:
             for i in range(0, n, LANES):
-                for l in range(LANES):
-                    prob_right[l] += now[b + i + l] * right[b + i + l]
-                    prob_wrong[l] += now[b + i + l] * wrong[b + i + l]
+                for lane in range(LANES):
+                    prob_right[lane] += now[b + i + lane] * right[b + i + lane]
+                    prob_wrong[lane] += now[b + i + lane] * wrong[b + i + lane]
             for i in range(n):
                 nxt[a + i] += now[b + i] * repair[b + i]
             for i in range(n):
@@ -195,8 +203,8 @@ def forward(co, H, D, phases, errors, occ, prob):
             if left < 1e-13:
                 return t + 1
     for i in range(0, occ.shape[1], LANES):
-        for l in range(LANES):
-            prob[2 * H, l] += occ[H, i + l]
+        for lane in range(LANES):
+            prob[2 * H, lane] += occ[H, i + lane]
     return H
 
 
@@ -210,11 +218,11 @@ def backward_step(V, before, occ, co, G, right_w, wrong_w, D, phases, errors):
         a = p * 2 * n
         b = a + n
         for s in range(a, a + (2 * n if errors else n), LANES):
-            for l in range(LANES):
-                i = s + l
-                g_right[i] += occ[i] * right_w[l]
-                g_wrong[i] += occ[i] * wrong_w[l]
-                before[i] = right[i] * right_w[l] + wrong[i] * wrong_w[l]
+            for lane in range(LANES):
+                i = s + lane
+                g_right[i] += occ[i] * right_w[lane]
+                g_wrong[i] += occ[i] * wrong_w[lane]
+                before[i] = right[i] * right_w[lane] + wrong[i] * wrong_w[lane]
         for i in range(a, a + (2 * n if errors else n)):
             g_stay[i] += occ[i] * V[i]
             before[i] += stay[i] * V[i]
@@ -245,8 +253,8 @@ def backward(co, w, occ, H, D, phases, errors, steps, V, G):
     """Adds d(sum_k w_k prob_k)/d co to the eight arrays G, by a value sweep back in time."""
     now = 0
     for i in range(0, V.shape[1], LANES):
-        for l in range(LANES):
-            V[0, i + l] = w[2 * H, l]
+        for lane in range(LANES):
+            V[0, i + lane] = w[2 * H, lane]
     for t in range(steps - 1, -1, -1):
         backward_step(V[now], V[1 - now], occ[t], co, G, w[t], w[H + t], D, phases, errors)
         now = 1 - now
@@ -256,26 +264,26 @@ def backward(co, w, occ, H, D, phases, errors, steps, V, G):
 def weighted_sums(prob, reward, length, share, mean, tokens):
     """Adds sum_k share prob reward to mean and sum_k share prob length to tokens, by lane."""
     for k in range(prob.shape[0]):
-        for l in range(LANES):
-            x = share[l] * prob[k, l]
-            mean[l] += x * reward[k, l]
-            tokens[l] += x * length[k]
+        for lane in range(LANES):
+            x = share[lane] * prob[k, lane]
+            mean[lane] += x * reward[k, lane]
+            tokens[lane] += x * length[k]
 
 
 @_jit
 def squares(prob, reward, variance, mean, share, out):
     """Adds sum_k share prob ((reward - mean)^2 + variance) to out, by lane."""
     for k in range(prob.shape[0]):
-        for l in range(LANES):
-            d = reward[k, l] - mean[l]
-            out[l] += share[l] * prob[k, l] * (d * d + variance[k, l])
+        for lane in range(LANES):
+            d = reward[k, lane] - mean[lane]
+            out[lane] += share[lane] * prob[k, lane] * (d * d + variance[k, lane])
 
 
 @_jit
 def fill_weights(reward, factor, centre, per_token, w):
     """w = factor (reward - centre) per_token, by lane."""
-    for l in range(LANES):
-        w[l] = factor[l] * (reward[l] - centre[l]) * per_token
+    for lane in range(LANES):
+        w[lane] = factor[lane] * (reward[lane] - centre[lane]) * per_token
 
 
 @_jit
@@ -304,28 +312,28 @@ def class_weights(prob, reward, variance, share, length, reference, setup, max_l
         weighted_sums(prob[b], reward[b], length, one, mean, factor)
         if scale == 1:
             squares(prob[b], reward[b], variance[b], mean, one, square)
-        for l in range(LANES):
+        for lane in range(LANES):
             low, high, large = np.inf, -np.inf, 0.0
             if baseline == 2 or eps == 0:
                 for k in range(K):
-                    if prob[b, k, l] > 0:
-                        low = min(low, reward[b, k, l])
-                        high = max(high, reward[b, k, l])
-                        large = max(large, abs(reward[b, k, l]))
-            centre[l] = mean_all[l] if baseline == 1 else mean[l] if baseline == 2 else 0.0
+                    if prob[b, k, lane] > 0:
+                        low = min(low, reward[b, k, lane])
+                        high = max(high, reward[b, k, lane])
+                        large = max(large, abs(reward[b, k, lane]))
+            centre[lane] = mean_all[lane] if baseline == 1 else mean[lane] if baseline == 2 else 0.0
             divisor = 1.0
             signal = not (baseline == 2 and high <= low)
             if scale > 0:
-                std = np.sqrt(square[l] if scale == 1 else square_all[l])
+                std = np.sqrt(square[lane] if scale == 1 else square_all[lane])
                 signal = signal and std > (8 * 2.220446049250313e-16 * large if eps == 0 else 0.0)
                 divisor = std + eps
-            factor[l] = share[b, l] / divisor if signal else 0.0
+            factor[lane] = share[b, lane] / divisor if signal else 0.0
             if aggregation == 2:
-                factor[l] *= reference[l] / tokens[l]
+                factor[lane] *= reference[lane] / tokens[lane]
             elif aggregation == 3:
-                factor[l] *= reference[l] / max_length
+                factor[lane] *= reference[lane] / max_length
             elif aggregation == 1:
-                factor[l] *= reference[l]
+                factor[lane] *= reference[lane]
         for k in range(K):
             per_token = 1.0 / max(length[k], 1.0) if aggregation == 1 else 1.0
             fill_weights(reward[b, k], factor, centre, per_token, w[b, k])
@@ -411,17 +419,17 @@ def train(
         if u == total:
             break
         if tolerance > 0 and u % window == 0:
-            for l in range(LANES):
+            for lane in range(LANES):
                 move = 0.0
                 for b in range(B):
                     for k in range(K):
-                        move = max(move, abs(prob[b, k, l] - last[b, k, l]))
-                        last[b, k, l] = prob[b, k, l]
-                if u > 0 and live[l]:
-                    left = (updates[l] - u) / window
-                    if move * left < tolerance and move <= speed[l]:
-                        live[l] = False
-                    speed[l] = move
+                        move = max(move, abs(prob[b, k, lane] - last[b, k, lane]))
+                        last[b, k, lane] = prob[b, k, lane]
+                if u > 0 and live[lane]:
+                    left = (updates[lane] - u) / window
+                    if move * left < tolerance and move <= speed[lane]:
+                        live[lane] = False
+                    speed[lane] = move
             if not live.any():
                 break
         if not external:
@@ -440,18 +448,18 @@ def train(
                 G, codes, q, slip, repair, guess, flag[b], difficulty[b], D, phases, flags, gpi
             )
         for s in range(rows):
-            for l in range(LANES):
+            for lane in range(LANES):
                 mean = 0.0
                 for a in range(A):
-                    mean += pi[s, a, l] * gpi[s, a, l]
-                step = rate if live[l] else 0.0
+                    mean += pi[s, a, lane] * gpi[s, a, lane]
+                step = rate if live[lane] else 0.0
                 for a in range(A):
-                    theta[s, a, l] += step * pi[s, a, l] * (gpi[s, a, l] - mean)
-        for l in range(LANES):
-            if live[l]:
-                done[l] += 1
-                if done[l] >= updates[l]:
-                    live[l] = False
+                    theta[s, a, lane] += step * pi[s, a, lane] * (gpi[s, a, lane] - mean)
+        for lane in range(LANES):
+            if live[lane]:
+                done[lane] += 1
+                if done[lane] >= updates[lane]:
+                    live[lane] = False
         if not live.any():
             total = u + 1  # one more forward pass for the final probabilities
             policy(theta, allowed, pi)
