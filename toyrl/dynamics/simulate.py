@@ -18,7 +18,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from toyrl.envs.chain import ANSWER_PHASE, COUNTERS, THINK, Chain
+from toyrl.envs.chain import ANSWER_PHASE, COUNTERS, Chain
 from toyrl.rollouts import Rollouts
 
 GAIN, SLIP, REPAIR, RIGHT = 8, 16, 32, 64  # event bits beside the action's index (0..7)

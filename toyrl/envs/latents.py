@@ -1,0 +1,305 @@
+"""Per-rollout latents of the chain: mode, style, answer identity, judge and step scores.
+
+They lie outside the dynamic program: given a rollout's class, a latent is drawn from a law that
+depends on the class only (for the mode: the class law itself depends on the mode). Exactly, that
+is a product of classes with a small mixture (`expand`); in simulation, one draw per rollout
+(`sample`). Laws of several latents multiply: expand one after the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from toyrl.envs.chain import Chain
+from toyrl.rollouts import Rollouts
+
+
+@dataclass(frozen=True, eq=False)
+class ClassTable:
+    """Classes as plain tables: correct, length (tokens), truncated and `fields`, each (K,).
+
+    parent : (K,) the class of the chain that each refines
+    """
+
+    chain: Chain
+    correct: np.ndarray
+    length: np.ndarray
+    truncated: np.ndarray
+    parent: np.ndarray
+    fields: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, classes: Any) -> ClassTable:
+        """From a Chain, a `ClassSpace` or a table."""
+        if isinstance(classes, ClassTable):
+            return classes
+        if isinstance(classes, Chain):
+            c = classes
+            tables = (c.class_correct(), c.class_length(), c.class_truncated())
+            return cls(c, *tables, parent=np.arange(c.n_classes))
+        tables = (classes.correct, classes.length, classes.truncated)
+        return cls(
+            classes.chain, *tables, parent=np.arange(classes.n_classes), fields=classes.fields()
+        )
+
+    @property
+    def n_classes(self) -> int:
+        """K."""
+        return len(self.correct)
+
+    def rollouts(self, prob: Any, *, group_size: float = math.inf, step: Any = 0) -> Rollouts:
+        """Class probabilities (..., B, K) as Rollouts weighted by share x probability."""
+        from toyrl.dynamics.classes import tabulate
+
+        return tabulate(
+            prob,
+            correct=self.correct,
+            length=self.length,
+            truncated=self.truncated,
+            fields=self.fields,
+            shares=self.chain.shares,
+            max_length=self.chain.max_length,
+            group_size=group_size,
+            step=step,
+        )
+
+
+class Latent:
+    """Base of latents; subclasses define `law`."""
+
+    def law(
+        self, correct: np.ndarray, truncated: np.ndarray
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """(K, L) probabilities of the latent's values in each class and fields (K, L)."""
+        msg = f"{type(self).__name__} defines no law(correct, truncated)"
+        raise TypeError(msg)
+
+    def expand(self, classes: Any, prob: Any) -> tuple[ClassTable, Any]:
+        """Split every class by this latent; prob (..., K) -> (..., K'), any backend.
+
+        Values of probability 0 in a class make no class.
+        """
+        from array_api_compat import array_namespace
+
+        table = ClassTable.of(classes)
+        weight, fields = self.law(table.correct, table.truncated)
+        own, _ = kept = np.nonzero(weight > 0)
+        xp = array_namespace(prob)
+        new = ClassTable(
+            table.chain,
+            table.correct[own],
+            table.length[own],
+            table.truncated[own],
+            parent=table.parent[own],
+            fields={
+                **{name: value[own] for name, value in table.fields.items()},
+                **{name: np.broadcast_to(v, weight.shape)[kept] for name, v in fields.items()},
+            },
+        )
+        split = xp.take(prob, xp.asarray(own), axis=-1)
+        return new, split * xp.asarray(weight[kept], dtype=prob.dtype)
+
+    def sample(self, rollouts: Rollouts, rng: np.random.Generator) -> Rollouts:
+        """Sampled rollouts (NumPy) with this latent's fields drawn for each."""
+        shape = rollouts.shape
+        weight, fields = self.law(
+            np.asarray(rollouts.correct).ravel(), np.asarray(rollouts.cut).ravel()
+        )
+        cdf = np.cumsum(weight, axis=-1)
+        u = rng.random(len(cdf)) * cdf[:, -1]
+        drawn = (cdf <= u[:, None]).sum(-1)[:, None]
+        own = {
+            name: np.take_along_axis(np.broadcast_to(v, weight.shape), drawn, axis=-1)
+            for name, v in fields.items()
+        }
+        return rollouts.with_(**{name: v.reshape(shape) for name, v in own.items()})
+
+
+@dataclass(frozen=True)
+class Style(Latent):
+    """Style bits: format kept or not, and how many stock phrases are used.
+
+    kept_right, kept_wrong : probability that a right / wrong answer keeps the format (field
+        `format`); a truncated rollout never does
+    phrases : probabilities of 0, 1, 2, ... phrases (field `phrases`), independent of the rest
+    """
+
+    kept_right: float = 0.95
+    kept_wrong: float = 0.8
+    phrases: tuple[float, ...] = (1.0,)
+
+    def __post_init__(self) -> None:
+        for name in ("kept_right", "kept_wrong"):
+            _probability(name, getattr(self, name))
+        if min(self.phrases) < 0 or abs(sum(self.phrases) - 1) > 1e-9:
+            msg = f"phrases={self.phrases} must be probabilities of 0, 1, ... that sum to 1"
+            raise ValueError(msg)
+
+    def law(self, correct, truncated):
+        kept = np.where(correct > 0, self.kept_right, self.kept_wrong) * ~truncated
+        bits = np.stack([1 - kept, kept], axis=-1)
+        weight = bits[:, :, None] * np.asarray(self.phrases)
+        values = np.indices(weight.shape[1:]).reshape(2, -1).astype(float)
+        return weight.reshape(len(correct), -1), {"format": values[0], "phrases": values[1]}
+
+
+@dataclass(frozen=True)
+class Answers(Latent):
+    """Answer identity: the right one (0) or one of `wrong` others by Zipf's law; -1 = none.
+
+    The j-th most common wrong answer has probability proportional to j**-exponent: what
+    majority voting meets. Fields: `answer`, `answered`.
+    """
+
+    wrong: int = 4
+    exponent: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.wrong < 1:
+            msg = f"wrong={self.wrong} must be at least 1 wrong answer"
+            raise ValueError(msg)
+
+    def law(self, correct, truncated):
+        zipf = np.arange(1, self.wrong + 1) ** -float(self.exponent)
+        zipf /= zipf.sum()
+        right, none = (correct > 0)[:, None], np.asarray(truncated)[:, None]
+        weight = np.concatenate([none, right, ~(right | none) * zipf], axis=-1).astype(float)
+        identity = np.arange(-1, self.wrong + 1).astype(float)
+        return weight, {"answer": identity, "answered": (identity >= 0).astype(float)}
+
+
+@dataclass(frozen=True)
+class JudgeNoise(Latent):
+    """A judge's score of the whole rollout: a level by correctness plus Gaussian noise.
+
+    Exactly, the noise is its Gauss-Hermite rule with `nodes` points, so that polynomials of the
+    score up to degree 2 nodes - 1 have their exact mean. Field: `judge`.
+    """
+
+    right: float = 1.0
+    wrong: float = 0.0
+    sd: float = 0.3
+    nodes: int = 5
+
+    def law(self, correct, truncated):
+        x, w = np.polynomial.hermite_e.hermegauss(self.nodes)
+        level = np.where(correct > 0, self.right, self.wrong)[:, None]
+        weight = np.broadcast_to(w / w.sum(), (len(correct), self.nodes))
+        return weight, {"judge": level + self.sd * x}
+
+    def sample(self, rollouts: Rollouts, rng: np.random.Generator) -> Rollouts:
+        """Rollouts with `judge` drawn from the Gaussian itself."""
+        level = np.where(np.asarray(rollouts.correct) > 0, self.right, self.wrong)
+        return rollouts.with_(judge=level + self.sd * rng.standard_normal(level.shape))
+
+
+@dataclass(frozen=True)
+class Mode(Latent):
+    """Long or short mode (field `mode`, 1 = long): which of two policies a rollout follows."""
+
+    long: float = 0.5
+
+    def __post_init__(self) -> None:
+        _probability("long", self.long)
+
+    def law(self, correct, truncated):
+        weight = np.broadcast_to([1 - self.long, self.long], (len(correct), 2))
+        return weight, {"mode": np.array([0.0, 1.0])}
+
+    def expand(self, classes: Any, prob: Any) -> tuple[ClassTable, Any]:
+        """prob : (prob_short, prob_long), class probabilities (..., K) under each policy.
+
+        Classes: all of the short mode, then all of the long one. Raises TypeError for a single
+        array, since a mode that changes nothing is no mode.
+        """
+        if not isinstance(prob, (tuple, list)) or len(prob) != 2:
+            msg = "Mode.expand takes (prob_short, prob_long), the class law under each policy"
+            raise TypeError(msg)
+        from array_api_compat import array_namespace
+
+        table = ClassTable.of(classes)
+        xp = array_namespace(*prob)
+
+        def twice(x: np.ndarray) -> np.ndarray:
+            return np.concatenate([x, x])
+
+        fields = {name: twice(v) for name, v in table.fields.items()}
+        new = ClassTable(
+            table.chain,
+            twice(table.correct),
+            twice(table.length),
+            twice(table.truncated),
+            parent=twice(table.parent),
+            fields={**fields, "mode": np.repeat([0.0, 1.0], table.n_classes)},
+        )
+        return new, xp.concat([(1 - self.long) * prob[0], self.long * prob[1]], axis=-1)
+
+    def sample_trajectories(
+        self, chain: Chain, thetas: tuple[Any, Any], difficulty: int, n: int, seed: int
+    ) -> tuple[Any, Any, np.ndarray]:
+        """(short trajectories, long ones, mode (n,) in the order short, long)."""
+        from toyrl.dynamics.simulate import sample_trajectories
+
+        count = int(np.random.default_rng(seed).binomial(n, self.long))
+        short = sample_trajectories(chain, thetas[0], difficulty, n - count, seed)
+        long = sample_trajectories(chain, thetas[1], difficulty, count, seed + 1)
+        return short, long, np.repeat([0.0, 1.0], [n - count, count])
+
+
+STEP_LAW = {
+    "STEP": (0.9, 0.2),
+    "FILL": (0.5, 0.3),
+    "CHECK": (0.8, 0.5),
+    "REPEAT": (0.9, 0.2),
+    "END_THINK": (0.5, 0.5),
+    "ANSWER": (0.9, 0.2),
+}
+
+
+@dataclass(frozen=True)
+class StepScores:
+    """A process reward model: each action's score, by the error bit after it, plus noise.
+
+    law : action -> (mean score without error, with error), in [0, 1]. The default scores a
+        restated step as highly as a new one: what a naive process reward pays for.
+    sd : the judge's noise per step; noisy scores are clipped to [0, 1]
+    """
+
+    law: Mapping[str, tuple[float, float]] = field(default_factory=lambda: dict(STEP_LAW))
+    sd: float = 0.0
+
+    def table(self, chain: Chain) -> np.ndarray:
+        """(A, 2) mean score before clipping, by action and error bit."""
+        missing = [a for a in chain.actions if a not in self.law]
+        if missing:
+            msg = f"law has no score for {missing}; give (without error, with error) for each"
+            raise ValueError(msg)
+        return np.array([self.law[a] for a in chain.actions], dtype=float)
+
+    def sample(self, trajectories: Any, rng: np.random.Generator) -> np.ndarray:
+        """(N, H) scores, 0 after the end."""
+        t = trajectories
+        after = (t.error | t.slipped) & ~t.repaired
+        mean = self.table(t.chain)[np.maximum(t.actions, 0), after.astype(int)]
+        noisy = np.clip(mean + self.sd * rng.standard_normal(mean.shape), 0, 1)
+        return noisy * t.alive
+
+    def attach(
+        self, trajectories: Any, rng: np.random.Generator, *, group_size: int | None = None
+    ) -> Rollouts:
+        """Rollouts of these trajectories with `step_scores` and `mask` (..., H), one per action."""
+        r = trajectories.to_rollouts(group_size=group_size)
+        wide = (*r.shape, trajectories.chain.H)
+        scores = self.sample(trajectories, rng).reshape(wide)
+        return r.with_(mask=trajectories.alive.astype(float).reshape(wide), step_scores=scores)
+
+
+def _probability(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        msg = f"{name}={value} is a probability, in [0, 1]"
+        raise ValueError(msg)
