@@ -178,7 +178,8 @@ def arguments(
         _refuse_columns(signature, missing, rows[0])
     if signature.extra:
         for name, got in _kwargs(signature, rows, chat).items():
-            values.setdefault(name, got if listed or name in SHARED else got[0])
+            if name not in signature.parameters:  # those are served, or keep their default
+                values[name] = got if listed or name in SHARED else got[0]
     positional = [values.pop(n) for n in signature.positional if n in values]
     return positional, values
 

@@ -210,7 +210,7 @@ class Sandbox:
             text += f" ({spot})"
         if kind == "exited":
             self._kill_keep_output(detail)
-        return RewardError(kind, _with_row(text, row, rows), row, _detail(detail, row, rows))
+        return RewardError(kind, with_row(text, row, rows), row, with_input(detail, row, rows))
 
     def _fatal(
         self, text: str, kind: str, row: int | None, rows: Sequence[TextRow], **more: Any
@@ -218,7 +218,7 @@ class Sandbox:
         """The child has to go, or has gone."""
         detail: dict[str, Any] = dict(more)
         self._kill_keep_output(detail)
-        return RewardError(kind, text, row, _detail(detail, row, rows))
+        return RewardError(kind, text, row, with_input(detail, row, rows))
 
     def _died(
         self, code: int | None, label: str, row: int | None, rows: Sequence[TextRow]
@@ -226,7 +226,7 @@ class Sandbox:
         doing = "" if rows else " while it was imported"
         if code is not None and code >= 0:
             text = f"{label} ended the process with exit code {code}{doing} (os._exit?)"
-            return self._fatal(_with_row(text, row, rows), "exited", row, rows, code=code)
+            return self._fatal(with_row(text, row, rows), "exited", row, rows, code=code)
         name = "an unknown signal"
         if code is not None:
             with contextlib.suppress(ValueError):
@@ -234,7 +234,7 @@ class Sandbox:
         text = f"{label} crashed the interpreter{doing} ({name})"
         if name == "SIGKILL":
             text += "; the system may have run out of memory"
-        return self._fatal(_with_row(text, row, rows), "crashed", row, rows, signal=name)
+        return self._fatal(with_row(text, row, rows), "crashed", row, rows, signal=name)
 
     def _kill_keep_output(self, detail: dict[str, Any]) -> None:
         child = self._child
@@ -269,13 +269,19 @@ def _excerpt(text: str, limit: int = 60) -> str:
     return repr(shown)
 
 
-def _with_row(text: str, row: int | None, rows: Sequence[TextRow]) -> str:
+def located(error: RewardError, row: int, rows: Sequence[TextRow]) -> RewardError:
+    """The error of a call on one row, told as the error of that row among many."""
+    text = with_row(error.message, row, rows)
+    return RewardError(error.kind, text, row, with_input(dict(error.detail), row, rows))
+
+
+def with_row(text: str, row: int | None, rows: Sequence[TextRow]) -> str:
     if row is None or not 0 <= row < len(rows):
         return text
     return f"{text} on the completion {_excerpt(rows[row].completion)}"
 
 
-def _detail(detail: dict[str, Any], row: int | None, rows: Sequence[TextRow]) -> dict[str, Any]:
+def with_input(detail: dict[str, Any], row: int | None, rows: Sequence[TextRow]) -> dict[str, Any]:
     if row is not None and 0 <= row < len(rows):
         one = _wire(rows[row])
         detail["input"] = {**one, "completion": one["completion"][:2000]}

@@ -79,6 +79,9 @@ def parse_spec(spec: str) -> Term:
     if plain:
         target = Target(text, module=plain["module"], name=plain["name"])
         return Term(text, weight, target)
+    if Path(text).exists():
+        msg = f"{text!r} is no Python file; write path/to/file.py:NAME"
+        raise RewardError(kind="bad_spec", message=msg)
     return Term(text, weight, shaper=_shaper(text))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from toyrl.graders.base import TextRow
 from toyrl.graders.errors import RewardError
-from toyrl.graders.sandbox import GIB, Sandbox
+from toyrl.graders.sandbox import GIB, Sandbox, located
 from toyrl.graders.signatures import GOLD_SYNONYMS, Signature
 from toyrl.graders.specs import Term, parse_spec, parse_specs
 
@@ -66,7 +66,7 @@ class TextTerm:
             try:
                 self.box.call(self.handle, [row], chat=chat)
             except RewardError as error:
-                raise error.at_row(i) from None
+                raise located(error, i, rows) from None
 
     # -- chat or plain -------------------------------------------------------------------------
     def settle(self, rows: Sequence[TextRow]) -> bool:
@@ -170,17 +170,17 @@ class _Attempt:
 
 
 def _choose(tried: dict[bool, _Attempt], first: bool) -> bool:
-    """The form that works; if both do, the one whose values vary."""
+    """The first form unless it fails on every row, or is constant where the other varies."""
     other = tried.get(not first)
     one = tried[first]
     if other is None:
         return first
     if one.values is not None and other.values is not None:
-        return first if not _constant(one.values) or _constant(other.values) else not first
+        return first if _constant(other.values) else not first
     if one.good == 0 and other.good == 0:
         assert one.error is not None
         raise one.error
-    return first if one.good >= other.good else not first
+    return first if one.good else not first
 
 
 def _constant(values: Sequence[Value]) -> bool:
