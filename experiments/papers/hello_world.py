@@ -26,7 +26,7 @@ GATED_SHARES = (0.55, 0.7, 0.9)
     "prompts are easy.",
     source="the project's own reference numbers; no paper",
     provenance="derived",
-    smoke={"updates": 400, "horizon": 4, "halvings": 12, "shares": (0.9,), "slow": False},
+    smoke={"updates": 2000, "horizon": 2, "halvings": 12, "shares": (0.9,), "slow": False},
     mutants=(
         Mutant("no normalisation", {"scale": "none"}, ("group std: threshold does not move",)),
         Mutant("penalty on nothing", {"penalty": 0.0}, ("group std: collapses above",)),
