@@ -58,6 +58,12 @@ class DialectFacts:
         return np.array([v for v in self.values if v is not None], dtype=float)
 
     @property
+    def failed(self) -> int:
+        """Texts that it failed on; a wrong number of values fails them all."""
+        whole = any(e.kind == "wrong_count" for e in self.errors)
+        return len(self.values) if whole else len(self.errors)
+
+    @property
     def variance(self) -> float:
         """Variance of the values; 0 with fewer than two."""
         return float(self.numbers.var()) if len(self.numbers) > 1 else 0.0

@@ -47,7 +47,7 @@ def values(facts: Sequence[DialectFacts]) -> Finding:
 def unscorable(facts: Sequence[DialectFacts]) -> list[Finding]:
     """Texts answered with None."""
     n = sum(len(f.values) for f in facts)
-    none = sum(f.values.count(None) - len(f.errors) for f in facts if f.numbers.size)
+    none = sum(f.values.count(None) - f.failed for f in facts)
     if none <= 0:
         return []
     text = f"{none} of {n} ordinary texts are unscorable (None): they give no signal."

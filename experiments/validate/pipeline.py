@@ -228,7 +228,7 @@ class Pipeline:
             section, exploits = hacks.run(self.reward.score_text, rows)
         found = price.on_classes(ref.prob, self.reference_reward, ref.truth, ref.shares, exploits)
         self.price = found.kl
-        finding, picture = price.describe(found)
+        finding, picture = price.describe(found, len(exploits))
         summary = " ".join(x for x in (section.summary, finding.message) if x)
         return Section(
             2, summary, (*section.findings, finding), (*section.pictures, picture), section.tables

@@ -1,0 +1,95 @@
+"""The tilted path pi_beta = pi0 exp(r / beta) / Z: the best reward at each KL from the base.
+
+Among all policies with the same reward, the tilted one is nearest to the base in KL(pi || pi0);
+walking the path from beta = inf to 0 shows what optimising a reward does first. All formulas
+are exact on finite classes. One beta is shared by all prompts; KL and accuracy are averaged
+over prompts by their shares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+def tilt(prob: np.ndarray, reward: np.ndarray, inverse_beta: np.ndarray) -> np.ndarray:
+    """(N, B, K) tilted class probabilities for N values of 1/beta >= 0.
+
+    prob, reward : (B, K). Classes of probability 0 stay at 0 for every beta.
+    """
+    t = np.asarray(inverse_beta, dtype=float)[:, None, None]
+    top = np.where(prob > 0, reward, -np.inf).max(-1, keepdims=True)
+    weight = prob * np.exp(t * np.where(prob > 0, reward - top, 0.0))
+    return weight / weight.sum(-1, keepdims=True)
+
+
+def kl(tilted: np.ndarray, prob: np.ndarray) -> np.ndarray:
+    """(..., B) KL(tilted || prob) in nats."""
+    ratio = np.where(tilted > 0, tilted / np.where(prob > 0, prob, 1.0), 1.0)
+    return np.maximum((tilted * np.log(ratio)).sum(-1), 0.0)
+
+
+@dataclass(frozen=True)
+class Price:
+    """Where along the tilted path the truth falls.
+
+    kl : nats at which accuracy has fallen by `drop`; inf if it never does
+    inverse_beta : 1/beta there
+    path_kl, path_accuracy, path_reward : (N,) the path
+    """
+
+    kl: float
+    inverse_beta: float
+    drop: float
+    start: float
+    path_kl: np.ndarray
+    path_accuracy: np.ndarray
+    path_reward: np.ndarray
+
+
+def tilt_price(
+    prob: np.ndarray,
+    reward: np.ndarray,
+    truth: np.ndarray,
+    shares: np.ndarray | None = None,
+    *,
+    drop: float | None = None,
+    steps: int = 400,
+) -> Price:
+    """KL at which tilting towards `reward` lowers the expected truth by `drop`.
+
+    prob, reward, truth : (B, K); shares (B,) sum to 1 (default equal)
+    drop : default min(0.1, half of the start)
+
+    The path is scanned on a grid of 1/beta and the first crossing refined by bisection, since
+    accuracy need not be monotone along it.
+    """
+    B = len(prob)
+    shares = np.full(B, 1 / B) if shares is None else np.asarray(shares, dtype=float)
+    start = float((prob * truth).sum(-1) @ shares)
+    drop = min(0.1, start / 2) if drop is None else drop
+    spread = float(np.ptp(reward[prob > 0])) or 1.0
+    grid = np.concatenate([[0.0], np.geomspace(1e-3, 1e5, steps)]) / spread
+
+    def look(t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        tilted = tilt(prob, reward, t)
+        return (
+            kl(tilted, prob) @ shares,
+            (tilted * truth).sum(-1) @ shares,
+            (tilted * reward).sum(-1) @ shares,
+        )
+
+    path_kl, accuracy, gained = look(grid)
+    fallen = accuracy <= start - drop
+    if start == 0 or not fallen.any():
+        return Price(np.inf, np.inf, drop, start, path_kl, accuracy, gained)
+    i = int(np.argmax(fallen))
+    low, high = grid[i - 1], grid[i]
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (
+            (low, middle) if look(np.array([middle]))[1][0] <= start - drop else (middle, high)
+        )
+    found = float(look(np.array([high]))[0][0])
+    return Price(found, high, drop, start, path_kl, accuracy, gained)

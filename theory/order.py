@@ -1,0 +1,102 @@
+"""Does a reward order policies as the truth does? Exact, at the level of outcome classes.
+
+For one prompt a policy is a point of the simplex over classes and its return is linear, so a
+constant per prompt never changes the order of policies: rewards are compared after centring
+within each prompt under the base policy. This is the canonicalised, normalised comparison of
+STARC/EPIC at outcome level, with the Pearson form d = sqrt((1 - rho)/2): 0 for positive affine
+copies (one scale for all prompts), 1/sqrt 2 for uncorrelated rewards, 1 for opposite ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from theory.alignment import kl, tilt
+
+
+def centred(prob: np.ndarray, reward: np.ndarray) -> np.ndarray:
+    """(B, K) reward minus its base mean per prompt; 0 on classes of probability 0."""
+    return np.where(prob > 0, reward - (prob * reward).sum(-1, keepdims=True), 0.0)
+
+
+def correlation(
+    prob: np.ndarray, reward: np.ndarray, truth: np.ndarray, shares: np.ndarray
+) -> float:
+    """Correlation of centred rewards over prompts and classes; NaN if one of them is constant."""
+    a, b = centred(prob, reward), centred(prob, truth)
+    weight = prob * shares[:, None]
+    cov, va, vb = (weight * a * b).sum(), (weight * a * a).sum(), (weight * b * b).sum()
+    # A spread below rounding of the values is no spread.
+    tiny = 1e-28 * max(1.0, np.abs(reward).max()) ** 2
+    if va <= tiny or vb <= tiny:
+        return float("nan")
+    return float(np.clip(cov / np.sqrt(va * vb), -1, 1))
+
+
+def distance(prob: np.ndarray, reward: np.ndarray, truth: np.ndarray, shares: np.ndarray) -> float:
+    """sqrt((1 - rho)/2) in [0, 1]; NaN if one of the rewards is constant."""
+    return float(np.sqrt((1 - correlation(prob, reward, truth, shares)) / 2))
+
+
+def potential_like(
+    prob: np.ndarray, reward: np.ndarray, truth: np.ndarray, *, scale: float = 1.0
+) -> bool:
+    """True if reward - scale * truth is constant within each prompt: then it changes nothing."""
+    gap = np.where(prob > 0, reward - scale * truth, np.nan)
+    spread = np.nanmax(gap, -1) - np.nanmin(gap, -1)
+    return bool((spread <= 1e-9 * max(1.0, float(np.abs(reward).max()))).all())
+
+
+@dataclass(frozen=True)
+class Regret:
+    """Best truth within a KL ball minus the truth where the reward's own optimum ends.
+
+    nats (N,), best (N,), reached (N,): best expected truth, and truth of the policy that is best
+    for the reward, both with KL at most `nats` from the base
+    """
+
+    nats: np.ndarray
+    best: np.ndarray
+    reached: np.ndarray
+
+    @property
+    def regret(self) -> np.ndarray:
+        """(N,) lost truth."""
+        return self.best - self.reached
+
+
+def regret(
+    prob: np.ndarray,
+    reward: np.ndarray,
+    truth: np.ndarray,
+    shares: np.ndarray,
+    nats: np.ndarray,
+) -> Regret:
+    """Regret of optimising `reward` inside KL balls of the given radii (averaged over prompts).
+
+    The optimum of a linear return in a KL ball is a tilt; its temperature is found by bisection.
+    Tilting towards the truth gives `best`, towards the reward `reached`.
+    """
+    best = [_at(prob, truth, truth, shares, x) for x in nats]
+    reached = [_at(prob, reward, truth, shares, x) for x in nats]
+    return Regret(np.asarray(nats), np.array(best), np.array(reached))
+
+
+def _at(
+    prob: np.ndarray, objective: np.ndarray, truth: np.ndarray, shares: np.ndarray, nats: float
+) -> float:
+    spread = float(np.ptp(objective[prob > 0])) or 1.0
+    low, high = 0.0, 1e6 / spread
+
+    def radius(t: float) -> float:
+        return float(kl(tilt(prob, objective, np.array([t])), prob)[0] @ shares)
+
+    if radius(high) > nats:
+        for _ in range(80):
+            middle = (low + high) / 2
+            low, high = (middle, high) if radius(middle) <= nats else (low, middle)
+        high = low
+    tilted = tilt(prob, objective, np.array([high]))[0]
+    return float((tilted * truth).sum(-1) @ shares)
