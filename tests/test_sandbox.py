@@ -131,6 +131,7 @@ def test_files_import_their_neighbours_but_replace_no_module():
         ("values.py", "none_single", "bad_value", 0, "None"),
         ("values.py", "complex_number", "bad_value", 0, "complex"),
         ("values.py", "no_score", "bad_value", 0, "no 'score'"),
+        ("values.py", "unreadable", "raised", None, "OSError"),
         ("signatures.py", "wants_column", "missing_column", None, "unit_tests"),
         ("dies.py", "exits", "exited", 0, "exit code 7"),
         ("dies.py", "sys_exits", "exited", None, "sys.exit(5)"),

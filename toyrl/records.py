@@ -120,6 +120,9 @@ def read_log(
 
 def _lines(place: Path) -> tuple[list[tuple[int, Any]], list[tuple[int, str]]]:
     """(line, object) of every readable line, and (line, reason) of the others."""
+    if not place.is_file():
+        msg = f"{place} is {'a folder' if place.is_dir() else 'no file'}; give a JSONL log"
+        raise LogError(msg)
     found: list[tuple[int, Any]] = []
     bad: list[tuple[int, str]] = []
     with place.open("rb") as source:

@@ -46,6 +46,15 @@ def fractions(completions, **kwargs):
     return [Fraction(1, 4) for _ in completions]
 
 
+class Broken:
+    def __len__(self):
+        raise OSError
+
+
+def unreadable(completions, **kwargs):
+    return Broken()
+
+
 def numpy_array(completions, **kwargs):
     import numpy as np
 

@@ -41,8 +41,9 @@ def token_ids(text: str, tokens: int, truncated: bool) -> list[int]:
     """
     ids: list[int] = []
     for word in re.findall(r"\w+|[^\w\s]", text):
-        for part in range((len(word) + 3) // 4):
-            ids.append(1 + zlib.crc32(f"{word}/{part}".encode("utf-8", "replace")) % VOCABULARY)
+        for start in range(0, len(word), 4):
+            piece = word[start : start + 4].encode("utf-8", "replace")
+            ids.append(1 + zlib.crc32(piece) % VOCABULARY)
     body = (tokens if tokens > 0 else len(ids) + 1) - (not truncated)
     ids = ids[:body]
     ids += [1 + zlib.crc32(f"#{i}".encode()) % VOCABULARY for i in range(len(ids), body)]
@@ -255,6 +256,7 @@ def call(
         tick(i)
         pending.append(_run(function, positional, keywords, None, row=i))
     if any(hasattr(p, "__await__") for p in pending):
+        tick(-1)  # from here on they run together
         pending = _guard(lambda: wait(pending))
     return [single_value(v, i, notes) for i, v in enumerate(pending)], list(notes)
 
@@ -298,6 +300,9 @@ def batch_values(result: Any, n: int, notes: dict[str, None]) -> list[float | No
             raise Refusal(msg, "bad_value")
         notes[f"returned a dict; its {inside!r} is used"] = None
         result = result[inside]
+    if isinstance(result, (set, frozenset)):
+        msg = "returned a set, which has no order; return a list"
+        raise Refusal(msg, "bad_value")
     if isinstance(result, (str, bytes)):
         msg = f"returned the text {_short(result)}, not a list of numbers"
         raise Refusal(msg, "bad_value")

@@ -160,6 +160,9 @@ class Worker:
             return {"error": _error("exited", f"called sys.exit({stop.code!r})", None, code=code)}
         except MemoryError:
             return {"error": _error("memory", "ran out of memory (MemoryError)")}
+        except Exception as error:  # an object whose len(), iteration or attributes raise
+            message = f"can't be called, or what it returns can't be read: {_describe(error)}"
+            return {"error": _error("raised", message, traceback=frames(error))}
 
     def raised(self, wrapped: BaseException) -> dict[str, Any]:
         """What the user's code raised, with its own frames only."""
@@ -310,7 +313,7 @@ def find(module: types.ModuleType, request: dict[str, Any], refusal: type[Except
     where, name = request["path"] or request["module"], request["name"]
     if not name:
         name = _only_function(module, where, refusal)
-        request["label"] = name
+        request["label"] = f"{request['label']}:{name}"
     target: Any = module
     for part in name.split("."):
         try:

@@ -53,8 +53,11 @@ class TextTerm:
         try:
             answer = self.box.call(self.handle, rows, chat=bool(form))
         except RewardError as error:
-            if error.kind == "raised" and error.row is None and len(rows) > 1:
-                self._isolate(rows, bool(form))
+            if error.kind != "raised" or error.row is not None:
+                raise
+            if len(rows) == 1:
+                raise located(error, 0, rows) from None
+            self._isolate(rows, bool(form))
             raise
         if rows:
             self.per_row = max(self.per_row, (time.perf_counter() - start) / len(rows))
@@ -126,7 +129,9 @@ class TextTerm:
         if self.stable is None and len(rows) > 1:
             self.probe(rows[:: max(1, len(rows) // PROBES)])
         if self.stable is not True or self.batch_dependent is not False:
-            return [v for part in _by_prompt(rows) for v in self._rows(part, rows, form)]
+            return [
+                v for part in _by_prompt(rows, self._chunk()) for v in self._rows(part, rows, form)
+            ]
         keys = [_key(row, form) for row in rows]
         todo = {k: row for k, row in zip(keys, rows, strict=True) if k not in self.cache}
         names, fresh = list(todo), list(todo.values())
@@ -204,11 +209,11 @@ def _key(row: TextRow, chat: bool) -> str:
     return json.dumps(parts, sort_keys=True, default=str)
 
 
-def _by_prompt(rows: Sequence[TextRow]) -> Iterator[list[TextRow]]:
-    """Calls of about `LARGEST_CALL` rows that don't split neighbours of one prompt."""
+def _by_prompt(rows: Sequence[TextRow], size: int) -> Iterator[list[TextRow]]:
+    """Calls of about `size` rows that don't split neighbours of one prompt."""
     part: list[TextRow] = []
     for row in rows:
-        if len(part) >= LARGEST_CALL and row.prompt != part[-1].prompt:
+        if len(part) >= size and row.prompt != part[-1].prompt:
             yield part
             part = []
         part.append(row)
