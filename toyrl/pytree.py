@@ -8,30 +8,40 @@ All dataclass fields are leaves or sub-trees; nothing is static, so no value cha
 from __future__ import annotations
 
 import sys
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any
 
-_pending: list[type] = []
+_pending: dict[type, None] = {}
 _done: set[type] = set()
 
 
 def register(cls: type) -> type:
     """Register a frozen dataclass as a pytree, now if JAX is loaded, else at `activate`."""
-    if cls not in _done and cls not in _pending:
-        _pending.append(cls)
+    defer(cls)
     if "jax" in sys.modules:
         activate()
     return cls
 
 
+def defer(cls: type) -> None:
+    """Register a class at the next `activate`: for classes not yet turned into dataclasses."""
+    if cls not in _done:
+        _pending[cls] = None
+
+
+def built(cls: type) -> None:
+    """An instance of `cls` is being built: register it if JAX is already in use."""
+    if cls in _pending and "jax" in sys.modules:
+        activate()
+
+
 def activate() -> None:
-    """Import JAX and register every class collected so far."""
+    """Import JAX and register every dataclass collected so far."""
     import jax
 
-    while _pending:
-        cls = _pending.pop()
-        if cls in _done:
-            continue
+    ready = [cls for cls in _pending if is_dataclass(cls)]  # the others are abstract bases
+    for cls in ready:
+        del _pending[cls]
         _done.add(cls)
         names = tuple(f.name for f in fields(cls))
         jax.tree_util.register_pytree_with_keys(

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-from toyrl.pytree import register
+from toyrl.pytree import built, defer, register
 from toyrl.rollouts import Rollouts
 
 Array = Any
@@ -54,7 +54,11 @@ class Shaper:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        register(cls)
+        defer(cls)  # its fields are known only after @dataclass
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Shaper:
+        built(cls)
+        return super().__new__(cls)
 
     # -- to be written by each shaper ---------------------------------------------------------
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts | Shaped:

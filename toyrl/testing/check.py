@@ -85,9 +85,10 @@ def check_invariants(
 ) -> InvariantReport:
     """Search for counterexamples to the laws of rewards, and shrink what is found.
 
-    reward : a shaper; a catalogue expression; a function of arrays or of one rollout, with
-        parameters among `correct`, `length`, `max_length`, `truncated` and field names; or a TRL
-        reward function (one with a parameter `completions`), tried on texts
+    reward : a shaper; a catalogue expression; a function of one prompt's rollouts as arrays
+        (n,), or of one rollout as numbers, with parameters among `correct`, `length`,
+        `max_length`, `truncated`, `step` and field names; or a TRL reward function (one with a
+        parameter `completions` or `completion_ids`), tried on texts
     invariants : names (None: all that apply to this kind of reward)
     max_examples, seed : examples per law; the search is deterministic in the seed
 

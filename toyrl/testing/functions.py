@@ -12,14 +12,17 @@ import numpy as np
 from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.shapers.base import Parts, Shaper
 
-COLUMNS = ("correct", "length", "max_length", "truncated", "weight", "step")
+COLUMNS = ("correct", "length", "max_length", "truncated", "step")
+HANDED = ("completions", "completion_ids")  # what marks TRL's signature
 
 
 @dataclass(frozen=True)
 class FunctionReward(Shaper):
-    """`function(**columns)`, called with (B, G) arrays, or row by row where that fails.
+    """`function(**columns)` on NumPy, for one prompt at a time.
 
-    NumPy only; the declared scope is the group, the widest that a reward of one prompt has.
+    It gets one array (n,) per column with the rollouts that are present, a rollout of weight n as
+    n rows, and answers n rewards; or it is called rollout by rollout with plain numbers. Its scope
+    is then "group" or "rollout".
     """
 
     function: Callable[..., Any]
@@ -38,25 +41,41 @@ class FunctionReward(Shaper):
 
     def parts(self, r: Rollouts, memory: Mapping[str, Any]) -> Parts:
         columns = {n: self._column(r, n) for n in self.names}
-        if not self.row_by_row:
-            return {"reward": np.asarray(self.function(**columns), dtype=float)}
-        out = np.empty(r.shape)
-        for at in np.ndindex(r.shape):
-            row = {k: v[at] if getattr(v, "ndim", 0) >= 2 else v for k, v in columns.items()}
-            out[at] = self.function(**row)
+        out = np.zeros(r.shape)
+        for b in range(r.shape[0]):
+            counts = np.where(r.w[b] > 0, np.maximum(np.floor(r.w[b]), 1), 0).astype(int)
+            rows = np.repeat(np.arange(r.shape[1]), counts)
+            if rows.size:
+                out[b, rows] = self._answer(columns, b, rows)
         return {"reward": out}
+
+    def _answer(self, columns: Mapping[str, Any], b: int, rows: np.ndarray) -> np.ndarray:
+        def at(value: Any, index: Any) -> Any:
+            if getattr(value, "ndim", 0) < 2:
+                return value
+            found = value[b, index]
+            return found.item() if found.ndim == 0 else found
+
+        if not self.row_by_row:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                found = self.function(**{k: at(v, rows) for k, v in columns.items()})
+            values = np.asarray(found, dtype=float)
+            if values.shape != rows.shape:
+                msg = f"the function returns shape {values.shape} for {rows.size} rollouts"
+                raise ValueError(msg)
+            return values
+        singles = [{k: at(v, i) for k, v in columns.items()} for i in rows]
+        return np.asarray([self.function(**single) for single in singles], dtype=float)
 
     def _column(self, r: Rollouts, name: str) -> Any:
         if name == "truncated":
             return r.cut
-        if name == "weight":
-            return r.w
         return getattr(r, name) if name in COLUMNS else r.fields[name]
 
 
 def is_text_reward(function: Callable[..., Any]) -> bool:
-    """True for a TRL reward function: one with a parameter `completions`."""
-    return "completions" in inspect.signature(function).parameters
+    """True for a TRL reward function: it asks for `completions` or `completion_ids`."""
+    return any(name in inspect.signature(function).parameters for name in HANDED)
 
 
 def as_shaper(function: Callable[..., Any]) -> FunctionReward:
@@ -81,17 +100,16 @@ def as_shaper(function: Callable[..., Any]) -> FunctionReward:
 
 
 def _takes_arrays(shaper: FunctionReward) -> bool:
-    """Does the function answer (2, 3) arrays with one value per rollout, as it does for rows?"""
-    shape = (2, 3)
-    fields = {n: np.full(shape, 0.5) for n in shaper.names if n in FIELDS}
+    """Does the function answer three rollouts with three rewards?"""
+    fields = {n: np.full((1, 3), 0.5) for n in shaper.names if n in FIELDS}
     r = Rollouts(
-        correct=np.array([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]]),
-        length=np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]),
+        correct=np.array([[1.0, 0.0, 1.0]]),
+        length=np.array([[1.0, 2.0, 3.0]]),
         max_length=8.0,
         fields=fields,
     )
     try:
-        answer = shaper.parts(r, {})["reward"]
+        shaper.parts(r, {})
     except Exception:  # `if correct:` on an array, math.exp of an array, ...
         return False
-    return answer.shape == shape
+    return True

@@ -1,0 +1,239 @@
+"""Catalogue expressions: read, written back, refused with a place and a remedy."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import toyrl
+from tests.backends import default_for
+from toyrl import ExpressionError, parse, registry, to_expression
+from toyrl.rollouts import Rollouts
+from toyrl.shapers.base import Shaper
+from toyrl.shapers.compose import Clipped, Gated, Scaled, Sum
+from toyrl.shapers.conciseness import Crf
+from toyrl.shapers.length import LinearLength, Overlong
+from toyrl.shapers.outcome import Outcome
+from toyrl.shapers.schedules import SCHEDULES, Constant, Cosine, Linear, Step
+from toyrl.shapers.truncation import Laser, Truncation
+
+READS = {
+    "laser(target=0.5, alpha=0.5)": Laser(0.5, 0.5),
+    "laser(512)": Laser(target=512),
+    "outcome() - 0.3*linear_length()": Sum((Outcome(), Scaled(LinearLength(), -0.3))),
+    "outcome() - linear_length()/4": Sum((Outcome(), Scaled(LinearLength(), -0.25))),
+    "outcome() + overlong(floor=None)": Sum((Outcome(), Overlong(floor=None))),
+    "2*outcome() + laser() - truncation()": Sum(
+        (Scaled(Outcome(), 2), Laser(), Scaled(Truncation(), -1.0))
+    ),
+    "outcome() + (laser() - outcome())": Sum((Outcome(), Sum((Laser(), Scaled(Outcome(), -1.0))))),
+    "gated(linear_length(unit=1))": Gated(LinearLength(unit=1)),
+    "clipped(outcome() - linear_length(), 0, high=1)": Clipped(
+        Sum((Outcome(), Scaled(LinearLength(), -1.0))), 0, 1
+    ),
+    "crf(s=linear(1, 0, 300))": Crf(s=Linear(1, 0, 300)),
+    "step_at(0, 0.5, at=100)*linear_length()": Scaled(LinearLength(), Step(0, 0.5, 100)),
+    "-(2*3 - 1)*outcome()": Scaled(Outcome(), -5),
+    "overlong(floor=-inf)": Overlong(floor=-float("inf")),
+    " \n outcome() ": Outcome(),
+}
+
+REFUSED = {
+    "lasr()": ("no reward is called 'lasr'; did you mean laser", 1),
+    "outcome() + lasr()": ("did you mean laser", 13),
+    "laser(tarket=1)": ("no argument 'tarket'; did you mean 'target'? allowed: target, alpha", 7),
+    "laser(1, 2, 3, 4, 5, 6)": ("takes at most 5 arguments; allowed: target", 22),
+    "laser(target=1, target=2)": ("got 'target' twice", 17),
+    "laser(**x)": ("** is not allowed", 7),
+    "laser(target=outcome())": ("is a number, not a reward", 14),
+    "laser(target=True)": ("is a number, not True", 14),
+    "laser(target='0.5')": ("is a number, not '0.5'", 14),
+    "gated(3)": ("gated(term=...) is a reward, not 3", 7),
+    "gated()": ("gated needs term; allowed: term", 1),
+    "sum(outcome())": ("sum(terms=...) is a list of rewards", 5),
+    "linear(1, 2)*outcome()": ("linear needs steps", 1),
+    "outcome": ("write outcome()", 1),
+    "outcome() + 1": ("1 cannot be added to a reward", 13),
+    "outcome()*laser()": ("write gated(...)", 1),
+    "1/0*outcome()": ("zero", 1),
+    "2**3*outcome()": ("cannot combine 2 and 3", 1),
+    "outcome() if 1 else 2": ("IfExp is not allowed", 1),
+    "outcome().parts": ("Attribute is not allowed", 1),
+    "__import__('os').system('true')": ("only catalogue names are called", 1),
+    "(lambda: 1)()": ("only catalogue names are called", 1),
+    "[o for o in ()]": ("ListComp is not allowed", 1),
+    "outcome(": ("not an expression", 8),
+    "": ("not an expression", 1),
+    "0.5": ("this is 0.5, not a reward", 1),
+    "grpo_lambda(lam=0)": ("lam=0 is not in (0, 1]", 1),
+    "outcome(right=b'x')": ("is no number", 15),
+}
+
+
+@pytest.mark.parametrize("text", READS)
+def test_reads(text: str) -> None:
+    assert parse(text) == READS[text]
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_refuses_with_place_and_remedy(text: str) -> None:
+    message, column = REFUSED[text]
+    with pytest.raises(ExpressionError) as caught:
+        parse(text)
+    assert message in str(caught.value)
+    assert caught.value.column == column
+    assert f"column {column}" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["(" * 5000, "-" * 9000 + "1", "9" * 5000, "\0", "x" * 20_000])
+def test_hostile_text_is_refused_shortly(text: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        parse(text)
+    assert len(str(caught.value)) < 1000
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        value: object = parse(text)
+    except ExpressionError as error:
+        value = error.column
+    assert isinstance(value, Shaper) or value >= 1
+
+
+numbers = st.one_of(
+    st.floats(-1e6, 1e6), st.integers(-1000, 1000), st.just(float("inf")), st.just(1e-300)
+)
+schedules = st.one_of(
+    st.builds(Constant, numbers),
+    st.builds(Linear, numbers, numbers, numbers),
+    st.builds(Cosine, numbers, numbers, numbers),
+    st.builds(Step, numbers, numbers, numbers),
+)
+weights = st.one_of(numbers, schedules)
+simple = st.one_of(
+    st.builds(Outcome, weights, weights),
+    st.builds(Laser, target=weights, alpha=weights),
+    st.builds(LinearLength, weights, st.one_of(st.none(), numbers)),
+    st.builds(Overlong, floor=st.one_of(st.none(), numbers)),
+    st.builds(Crf, s=weights),
+)
+shapers = st.recursive(
+    simple,
+    lambda inner: st.one_of(
+        st.builds(Sum, st.lists(inner, max_size=3).map(tuple)),
+        st.builds(Scaled, inner, weights),
+        st.builds(Gated, inner),
+        st.builds(Clipped, inner, weights, weights),
+    ),
+    max_leaves=6,
+)
+
+
+@given(shapers)
+def test_round_trip(shaper: Shaper) -> None:
+    text = to_expression(shaper)
+    assert parse(text) == shaper
+    assert to_expression(parse(text)) == text
+    assert toyrl.from_json(toyrl.to_json(shaper)) == shaper
+
+
+@pytest.mark.parametrize("name", [e.name for e in registry.entries("shaper")])
+def test_every_shaper_has_an_expression(name: str) -> None:
+    shaper = default_for(registry.get("shaper", name))
+    assert parse(to_expression(shaper)) == shaper
+
+
+def test_expression_is_what_one_would_write() -> None:
+    for text in (
+        "outcome() - 0.3*linear_length()",
+        "-outcome()",
+        "gated(linear_length(unit=1))",
+        "crf(s=linear(1, 0, 300))",
+        "0.5*sum(terms=(outcome(), kimi()))",
+    ):
+        assert to_expression(parse(text)) == text
+
+
+def test_array_weights() -> None:
+    assert to_expression(Scaled(Outcome(), np.asarray(0.25))) == "0.25*outcome()"
+    with pytest.raises(ValueError, match=r"shape \(2,\) has no expression"):
+        to_expression(Scaled(Outcome(), np.ones(2)))
+
+
+def test_shaper_outside_the_catalogue_has_no_expression() -> None:
+    class Own(Shaper):
+        pass
+
+    with pytest.raises(ValueError, match="Own is not in the catalogue"):
+        to_expression(Own())
+
+
+def test_json_names_its_schema() -> None:
+    assert json.loads(toyrl.to_json(Outcome()))["schema"] == "toyrl.shaper/1"
+    with pytest.raises(ValueError, match="schema='other' is not"):
+        toyrl.from_json('{"schema": "other", "expression": "outcome()"}')
+    with pytest.raises(ValueError, match="schema='list' is not"):
+        toyrl.from_json("[]")
+
+
+# -- schedules ------------------------------------------------------------------------------------
+def test_schedule_names_are_no_shaper_names() -> None:
+    assert not set(SCHEDULES) & {e.name for e in registry.entries("shaper")}
+
+
+@given(st.floats(-5, 5), st.floats(-5, 5), st.integers(0, 20), st.integers(-3, 30))
+def test_schedules(start: float, end: float, steps: int, step: int) -> None:
+    """From `start` to `end`, monotone between, constant outside; arrays as numbers."""
+    share = 1.0 if steps == 0 else min(max(step / steps, 0.0), 1.0)
+    linear, cosine = Linear(start, end, steps), Cosine(start, end, steps)
+    assert linear(step) == pytest.approx((1 - share) * start + share * end, abs=1e-14)
+    half = (1 - np.cos(np.pi * share)) / 2
+    assert cosine(step) == pytest.approx((1 - half) * start + half * end, abs=1e-14)
+    assert Step(start, end, steps)(step) == (start if step < steps else end)
+    assert Constant(start)(step) == start
+    for schedule in (linear, cosine, Step(start, end, steps)):
+        assert float(schedule(np.asarray(step))) == pytest.approx(schedule(step), abs=1e-14)
+        assert float(schedule(np.float64(step))) == pytest.approx(schedule(step), abs=1e-14)
+
+
+def test_schedules_under_jit() -> None:
+    """The update number and the schedule's own numbers may be traced."""
+    import jax
+
+    r = Rollouts(np.array([[1.0, 0.0]]), np.array([[4.0, 8.0]]), 8.0, step=25)
+    for text in ("linear(0, 1, 100)", "cosine_anneal(1, 0, 100)", "step_at(0.5, 2, 20)"):
+        shaper = parse(f"{text}*linear_length()")
+        want = shaper.reward(r)
+        with jax.enable_x64(True):
+            on_jax = Rollouts(*map(jax.numpy.asarray, (r.correct, r.length)), 8.0, step=25)
+            got = jax.jit(lambda s, x: s.reward(x))(shaper, on_jax)
+        assert np.asarray(got) == pytest.approx(want, abs=1e-15)
+
+
+def test_shapers_are_pytrees_whenever_jax_is_imported() -> None:
+    """Before or after toyrl, and for classes defined later: no registration by the user."""
+    code = """
+import jax, numpy as np
+import toyrl
+r = toyrl.Rollouts(jax.numpy.asarray([[1.0, 0.0]]), jax.numpy.asarray([[2.0, 4.0]]), 8.0)
+later = toyrl.parse("laser(0.5, linear(0, 1, 2))")
+from dataclasses import dataclass
+@dataclass(frozen=True)
+class Own(toyrl.Shaper):
+    scale: float = 2.0
+    def parts(self, r, memory):
+        return {"own": self.scale * r.correct}
+f = jax.jit(lambda s, x: s.reward(x))
+print(f(later, r).tolist(), f(Own(3.0), r).tolist())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[[1.0, -0.5]] [[3.0, 0.0]]"
