@@ -153,8 +153,8 @@ def findings(
             "collapse/probability",
             status,
             f"Accuracy collapses in {count.collapsed} of {count.worlds} learnable worlds "
-            f"({count.share:.0%}, 95 % interval {interval[0]:.0%} to {interval[1]:.0%}); {excluded} "
-            f"worlds excluded because outcome-only training does not learn there, "
+            f"({count.share:.0%}, 95 % interval {interval[0]:.0%} to {interval[1]:.0%}); "
+            f"{excluded} worlds excluded because outcome-only training does not learn there, "
             f"{int((judged.slow & judged.learnable).sum())} slow ones (T and 4T disagree).",
             value=count.share,
             interval=interval,

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from experiments.core import Curve, Picture
 from toyrl.envs.chain import Chain
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper
@@ -94,6 +95,31 @@ class RewardLaw:
         """a: mean reward of right minus wrong answers of equal length; 0 for gold-free rewards."""
         table, H = self.table(), self.chain.H
         return float(np.nanmean(table[:, :H] - table[:, H : 2 * H]))
+
+    def picture(self, difficulty: int = 5) -> Picture:
+        """Reward against length, right and wrong."""
+        table, H = self.table()[difficulty - 1], self.chain.H
+        length = self.chain.class_length()[:H].tolist()
+        how = (
+            "The mean over rendered texts of each class."
+            if not self.exact
+            else (
+                "The reward of each class."
+                if self.scope == "rollout"
+                else "With one sibling of every class; group terms move with the siblings."
+            )
+        )
+        return Picture(
+            "contract-reward",
+            "The reward by length",
+            "length (tokens)",
+            "reward",
+            curves=(
+                Curve("right", length, table[:H].tolist()),
+                Curve("wrong", length, table[H : 2 * H].tolist()),
+            ),
+            caption=how,
+        )
 
 
 def grade_classes(

@@ -30,7 +30,7 @@ class Pipeline:
     settings: Settings
     tell: Callable[[int, str], None]
 
-    # -- shared pieces --------------------------------------------------------------------------
+    # -- shared pieces ---------------------------------------------------------------------------
     @cached_property
     def chain(self) -> Any:
         """The class template at the user's completion limit."""
@@ -46,7 +46,7 @@ class Pipeline:
         """The token aggregation that goes with it."""
         return PolicyGradient(aggregation=AGGREGATION.get(self.settings.estimator, "dapo"))
 
-    # -- the run ----------------------------------------------------------------------------------
+    # -- the run ---------------------------------------------------------------------------------
     def run(self) -> Report:
         """All sections and the verdict."""
         from toyrl.graders.user import load
@@ -76,6 +76,7 @@ class Pipeline:
         add(4, "collapse over a prior of worlds", self.collapse)
         add(5, "does it order policies as the truth does", self.order)
         add(6, "selection: best of k", self.selection)
+        sections[0] = replace(sections[0], pictures=(self.law.picture(), *sections[0].pictures))
         sections.sort(key=lambda s: s.number)
         word, reasons = verdict.decide(
             collapse=self.facts.judged.count,
@@ -104,19 +105,18 @@ class Pipeline:
             exit_code=verdict.exit_code(word, fail_on=self.settings.fail_on),
         )
 
-    # -- section 1 --------------------------------------------------------------------------------
+    # -- section 1 -------------------------------------------------------------------------------
     def contract(self) -> Section:
         """Contract of a text reward on rendered probes, or of a shaper on arrays."""
-        from experiments.validate import contract
+        from experiments.validate import contract, contract_shaper
 
+        seed = self.settings.seed
         if self.reward.kind == "shaper":
-            section, self.contract_facts = contract.run_shaper(
-                bench.as_shaper(self.terms), seed=self.settings.seed
+            section, self.contract_facts = contract_shaper.run_shaper(
+                bench.as_shaper(self.terms), seed=seed
             )
-            return section
-        section, self.contract_facts = contract.run(
-            self.reward, self.probes, seed=self.settings.seed
-        )
+        else:
+            section, self.contract_facts = contract.run(self.reward, self.probes, seed=seed)
         return section
 
     @cached_property
@@ -158,7 +158,7 @@ class Pipeline:
             return None
         return self._report(word, reasons, sorted(sections, key=lambda s: s.number))
 
-    # -- the reward on classes ----------------------------------------------------------------------
+    # -- the reward on classes -------------------------------------------------------------------
     @cached_property
     def law(self) -> RewardLaw:
         """The reward on every outcome class."""
@@ -187,7 +187,7 @@ class Pipeline:
         """(B, K) the reward on the reference policies' classes."""
         return self.law.table()[np.asarray(self.reference.difficulties) - 1]
 
-    # -- section 0 --------------------------------------------------------------------------------
+    # -- section 0 -------------------------------------------------------------------------------
     def own(self) -> Section:
         """The reward on the user's own log."""
         from experiments.validate.price import log_price
@@ -215,15 +215,17 @@ class Pipeline:
         )
         return section
 
-    # -- section 2 --------------------------------------------------------------------------------
+    # -- section 2 -------------------------------------------------------------------------------
     def hacks(self) -> Section:
         """The metamorphic library on a text reward, and the price on classes for any reward."""
-        from experiments.validate import hacks, price
+        from experiments.validate import price
 
         ref = self.reference
         if self.reward.kind == "shaper":
             section, exploits = Section(2, "", ()), []
         else:
+            from experiments.validate import hacks
+
             rows = self.base_rows[self.contract_facts.dialect]
             section, exploits = hacks.run(self.reward.score_text, rows)
         found = price.on_classes(ref.prob, self.reference_reward, ref.truth, ref.shares, exploits)
@@ -234,7 +236,7 @@ class Pipeline:
             2, summary, (*section.findings, finding), (*section.pictures, picture), section.tables
         )
 
-    # -- sections 3, 5, 6 -------------------------------------------------------------------------
+    # -- sections 3, 5, 6 ------------------------------------------------------------------------
     def signal(self) -> Section:
         """Gradient signal against outcome-only."""
         from experiments.validate import signal
@@ -262,7 +264,7 @@ class Pipeline:
         ref = self.reference
         return selection.run(ref.prob, self.reference_reward, ref.truth, ref.shares)
 
-    # -- sections 4 and 7 -------------------------------------------------------------------------
+    # -- sections 4 and 7 ------------------------------------------------------------------------
     def collapse(self) -> Section:
         """Training over the prior of worlds."""
         from experiments.validate import collapse_run
