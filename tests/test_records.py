@@ -149,7 +149,7 @@ def test_a_broken_row_is_named_by_line_and_reason(line, tmp_path):
 
 
 def test_skipped_rows_are_counted_and_the_rest_is_read(tmp_path):
-    lines = [line for line in BROKEN if json.dumps(row(length="absent")) != line]
+    lines = list(BROKEN)
     file = write(tmp_path, [row(), *lines, row()])
     with pytest.raises(LogError) as caught:
         read_log(file)

@@ -81,7 +81,7 @@ class Log:
     """A log as arrays and texts.
 
     rollouts : (B, G), prompts in order of first appearance, short groups padded with weight 0
-    rows : the texts, in the order of `rollouts`' places with weight > 0
+    rows, lines : texts and line numbers, in the order of `rollouts`' places with weight > 0
     prompts, prompt_ids : B texts (first seen) and group keys
     reward, difficulty : (B, G) and (B,) float, NaN where the log has none
     notes : what was estimated, assumed or left out
@@ -114,8 +114,7 @@ def read_log(
     Raises LogError, which names every bad line with its reason (ten in the text, all in `bad`).
     """
     place = Path(path)
-    found, bad = _lines(place)
-    return _assemble(found, bad, place.name, skip_bad, max_length, correct)
+    return _assemble(*_lines(place), place.name, skip_bad, max_length, correct)
 
 
 def _lines(place: Path) -> tuple[list[tuple[int, Any]], list[tuple[int, str]]]:
@@ -146,8 +145,7 @@ def _decode(
         if isinstance(value, dict):
             found.append((number, value))
         else:
-            kind = type(value).__name__
-            bad.append((number, f"a {kind}, not an object: write one JSON object a line"))
+            bad.append((number, f"a {type(value).__name__}, not an object on one line"))
 
 
 def read_trl_log(
@@ -204,8 +202,7 @@ def _parquet(files: Sequence[Path]) -> list[tuple[int, Any]]:
 # -- one row ---------------------------------------------------------------------------------------
 def _key(row: Mapping[str, Any], name: str, own: str | None = None) -> str | None:
     """The row's own key for a standard name; keys that hold null count as absent."""
-    names = (own,) if own else KEYS[name]
-    return next((k for k in names if row.get(k) is not None), None)
+    return next((k for k in ((own,) if own else KEYS[name]) if row.get(k) is not None), None)
 
 
 def _text(value: Any) -> str | None:
@@ -213,8 +210,7 @@ def _text(value: Any) -> str | None:
     if isinstance(value, str):
         return value
     if isinstance(value, list) and value and all(isinstance(m, dict) for m in value):
-        parts = [m.get("content") for m in value]
-        return "\n".join(p for p in parts if isinstance(p, str))
+        return "\n".join(m["content"] for m in value if isinstance(m.get("content"), str))
     return None
 
 
@@ -234,7 +230,7 @@ def _real(value: Any, name: str, low: float, high: float) -> float:
 
 def _short(value: Any) -> str:
     text = json.dumps(value, default=str)
-    return text if len(text) <= 40 else text[:37] + "..."
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _record(line: int, row: Mapping[str, Any], own_correct: str | None) -> Record:
@@ -243,7 +239,7 @@ def _record(line: int, row: Mapping[str, Any], own_correct: str | None) -> Recor
     used["correct"] = _key(row, "correct", own_correct)
     for name in ("completion", "correct"):
         if used[name] is None:
-            listed = own_correct if own_correct and name == "correct" else ", ".join(KEYS[name])
+            listed = (name == "correct" and own_correct) or ", ".join(KEYS[name])
             msg = f"no {name} (looked for {listed})"
             raise ValueError(msg)
     completion = _text(row[str(used["completion"])])
@@ -265,7 +261,7 @@ def _record(line: int, row: Mapping[str, Any], own_correct: str | None) -> Recor
             ("reward", -math.inf, math.inf),
         )
     }
-    level = row.get(used["difficulty"]) if used["difficulty"] else None
+    level = row[used["difficulty"]] if used["difficulty"] else None
     standard = {k for n, k in used.items() if k and n != "difficulty"}
     columns = {k: v for k, v in row.items() if k not in standard}
     length = None if math.isnan(numbers["length"]) else numbers["length"]
@@ -315,8 +311,8 @@ def _assemble(
             records.append(record)
         except ValueError as error:
             bad.append((line, str(error)))
+    records, notes = _with_lengths(records, bad)
     bad.sort()
-    notes = []
     if bad and (not skip_bad or not records):
         raise LogError(_bad_text(name, bad, len(records)), bad)
     if bad:
@@ -325,8 +321,7 @@ def _assemble(
     if not records:
         msg = f"{name} holds no rollouts; write one JSON object a line"
         raise LogError(msg)
-    records, told = _with_lengths(records, name)
-    return _log(records, max_length, notes + told)
+    return _log(records, max_length, notes)
 
 
 def _bad_text(name: str, bad: Sequence[tuple[int, str]], good: int) -> str:
@@ -336,14 +331,15 @@ def _bad_text(name: str, bad: Sequence[tuple[int, str]], good: int) -> str:
     return f"{name}: {len(bad)} of {len(bad) + good} rows can't be used; {end}\n{shown}{more}"
 
 
-def _with_lengths(records: list[Record], name: str) -> tuple[list[Record], list[str]]:
-    """Lengths for a log that has none at all; a log where some rows lack one is refused."""
-    without = [r for r in records if r.length is None]
-    if not without:
-        return records, []
-    if len(without) < len(records):
-        bad = [(r.line, "no length, though other rows have one") for r in without]
-        raise LogError(_bad_text(name, bad, len(records) - len(bad)), bad)
+def _with_lengths(
+    records: list[Record], bad: list[tuple[int, str]]
+) -> tuple[list[Record], list[str]]:
+    """Lengths for a log that has none at all; where some rows lack one, those are bad."""
+    known = [r for r in records if r.length is not None]
+    if known or not records:
+        why = "no length, though other rows have one"
+        bad += [(r.line, why) for r in records if r.length is None]
+        return known, []
     out = []
     for r in records:
         tokens = max(1, math.ceil(len(r.row.completion) / CHARACTERS_PER_TOKEN))
@@ -388,19 +384,16 @@ def _limit(records: Sequence[Record], max_length: float | None) -> tuple[float, 
     longest = max(float(r.length or 0.0) for r in records)
     if any(r.truncated for r in records):
         return longest, []
-    text = f"no row is marked truncated: the limit is taken as the longest row, {longest:g} tokens"
+    text = f"no row is marked truncated: the longest row, {longest:g} tokens, is taken as the limit"
     return max(longest, 1.0), [text]
 
 
 def _remarks(groups: Mapping[str, list[Record]], records: Sequence[Record]) -> list[str]:
     out = []
-    single = sum(len(g) == 1 for g in groups.values())
-    if single:
+    if single := sum(len(g) == 1 for g in groups.values()):
         out.append(f"{single} of {len(groups)} prompts have one rollout only: no group signal")
-    mixed = sum(len({r.row.prompt for r in g}) > 1 for g in groups.values())
-    if mixed:
+    if mixed := sum(len({r.row.prompt for r in g}) > 1 for g in groups.values()):
         out.append(f"{mixed} prompt ids stand over more than one prompt text")
-    both = sum(r.truncated and r.correct > 0.5 for r in records)
-    if both:
+    if both := sum(r.truncated and r.correct > 0.5 for r in records):
         out.append(f"{both} rollouts are marked both truncated and correct; taken as logged")
     return out

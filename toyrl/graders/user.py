@@ -80,12 +80,13 @@ class TextTerm:
             self.chat = False
             return False
         first = self.signature.chat_hint or self.signature.form.startswith("verifiers")
-        tried = {form: self._attempt(rows, form) for form in (first,)}
+        tried = {first: self._attempt(rows, first)}
         if tried[first].values is None or _constant(tried[first].values):
             tried[not first] = self._attempt(rows, not first)
         self.chat = _choose(tried, first)
-        named = "chat messages" if self.chat else "plain text"
-        self.notes[f"{self.label} is called with {named}"] = None
+        if not {"completion_ids", "trainer_state"}.issuperset(self.signature.parameters):
+            named = "chat messages" if self.chat else "plain text"
+            self.notes[f"{self.label} is called with {named}"] = None
         return self.chat
 
     def _attempt(self, rows: Sequence[TextRow], chat: bool) -> _Attempt:
