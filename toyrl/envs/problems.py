@@ -1,0 +1,77 @@
+"""Arithmetic prompts for the chain: d operations on a running number, all values in 1..99.
+
+Start with 7. Add 5. Subtract 2. Multiply by 3. What is the result?
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from functools import lru_cache
+
+LARGEST = 99
+SYMBOLS = {"Add": "+", "Subtract": "-", "Multiply by": "*"}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One prompt.
+
+    difficulty : number of operations
+    operations : (word, operand) of each
+    values : the d + 1 exact running values, the start included
+    answer : the last value, as text
+    """
+
+    difficulty: int
+    prompt: str
+    operations: tuple[tuple[str, int], ...]
+    values: tuple[int, ...]
+    answer: str
+
+    @property
+    def gold(self) -> int:
+        """The answer as a number."""
+        return self.values[-1]
+
+
+def evaluate(word: str, value: int, operand: int) -> int:
+    """One operation."""
+    if word == "Add":
+        return value + operand
+    return value - operand if word == "Subtract" else value * operand
+
+
+@lru_cache(maxsize=4096)
+def make_problem(difficulty: int, seed: int) -> Problem:
+    """The problem of this difficulty (>= 1 operations) and seed."""
+    if difficulty < 1:
+        msg = f"difficulty={difficulty} must be at least 1: the number of operations"
+        raise ValueError(msg)
+    rng = random.Random(1009 * seed + difficulty)
+    values = [rng.randint(2, 20)]
+    operations = []
+    for _ in range(difficulty):
+        word, operand = _operation(values[-1], rng)
+        operations.append((word, operand))
+        values.append(evaluate(word, values[-1], operand))
+    asked = " ".join(f"{word} {operand}." for word, operand in operations)
+    return Problem(
+        difficulty,
+        f"Start with {values[0]}. {asked} What is the result?",
+        tuple(operations),
+        tuple(values),
+        str(values[-1]),
+    )
+
+
+def _operation(value: int, rng: random.Random) -> tuple[str, int]:
+    """A random operation that keeps the value in 1..99."""
+    allowed = []
+    if value + 2 <= LARGEST:
+        allowed.append(("Add", rng.randint(2, min(12, LARGEST - value))))
+    if value > 2:
+        allowed.append(("Subtract", rng.randint(1, min(12, value - 1))))
+    if 2 * value <= LARGEST:
+        allowed.append(("Multiply by", rng.randint(2, min(4, LARGEST // value))))
+    return rng.choice(allowed)

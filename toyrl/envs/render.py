@@ -1,0 +1,402 @@
+"""The chain as text: arithmetic steps, padding, repeats and an answer, at real length.
+
+Every action writes one sentence with its own opening, followed by neutral padding up to
+`tokens_per_action` words and signs. What is rendered parses back (`parse`) to its outcome and to
+the number of its actions. Answers come in four dialects:
+
+    tag     <think> ... </think> <answer>9</answer>
+    boxed   ... So the result is \\boxed{9}.
+    gsm8k   ... #### 9
+    prose   ... The answer is 9.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from toyrl.envs.chain import Chain
+from toyrl.envs.dialects import (
+    DIALECTS,
+    answers,
+    check_dialect,
+    columns,
+    compose,
+    mark,
+    step_text,
+)
+from toyrl.envs.problems import Problem, evaluate, make_problem
+from toyrl.envs.prose import FILLERS, PHRASES, SENTENCES, count_tokens, padding
+from toyrl.graders.base import TextRow
+
+__all__ = [
+    "DIALECTS",
+    "Parsed",
+    "Problem",
+    "RenderedRow",
+    "answers",
+    "base_rows",
+    "class_rows",
+    "columns",
+    "compose",
+    "make_problem",
+    "mark",
+    "parse",
+    "render",
+]
+
+STEP_FLAGS = ("", "fail", "slip", "fail+slip")
+FLAGS = (*STEP_FLAGS, "repair")
+PLAIN = re.compile(r"\bI get ([^\n]*?)\.\s*$")
+OPENINGS = re.compile("|".join(f"(?P<{name}>\\b(?:{text}))" for name, text in SENTENCES.items()))
+GUESS = "I am not sure, so this is a guess."
+SURE = "That settles it."
+MARK_TOKENS = 6  # of an answer with its marks, about
+VARIANTS = 6  # paddings of each size
+DIFFICULTIES = (2, 3, 4, 5, 6, 7, 8)  # of base rows
+ACTIONS_AT_LIMIT = 40  # H of the class template
+SPREAD = 0.35  # standard deviation of log length among base rows
+CUT_SHARE = 12  # one base row in so many is truncated
+ODDS = {"FILL": 5, "STEP": 3, "CHECK": 1, "REPEAT": 1}  # of what fills a trajectory; failed steps
+
+
+@dataclass(frozen=True)
+class RenderedRow:
+    """One rendered rollout.
+
+    row : the text with its gold columns and declared length
+    work : the reasoning alone, without tags and without the answer
+    """
+
+    row: TextRow
+    correct: bool
+    truncated: bool
+    actions: tuple[str, ...]
+    dialect: str
+    problem: Problem
+    work: str = ""
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What a text says.
+
+    counts : sentences of each action (ANSWER included)
+    problem : why the text is not one of ours, or ""
+    """
+
+    correct: bool
+    truncated: bool
+    counts: dict[str, int]
+    problem: str = ""
+
+
+# -- a trajectory -------------------------------------------------------------------------------
+class _Writer:
+    """Running value, progress and error of one trajectory, one sentence per action."""
+
+    def __init__(self, problem: Problem, rng: random.Random) -> None:
+        self.problem, self.rng = problem, rng
+        self.m, self.value = 0, problem.values[0]
+        self.done: list[str] = []
+
+    @property
+    def solved(self) -> bool:
+        """Finished, and the running value is right."""
+        return self.m == self.problem.difficulty and self.value == self.problem.gold
+
+    def wrong(self, right: int) -> int:
+        """A number near the right one, never equal."""
+        return right + self.rng.choice((-3, -2, -1, 1, 2, 3, 10))
+
+    def write(self, action: str, flag: str) -> str:
+        """The sentence of an action that isn't ANSWER; updates the state."""
+        if action == "STEP":
+            return self._step(flag)
+        if action == "FILL":
+            return self.rng.choice(FILLERS)
+        if action == "CHECK":
+            return self._check(flag)
+        if action == "REPEAT":
+            if not self.done:
+                return "Again, step zero: nothing is done yet."
+            return "Again, step" + self.rng.choice(self.done)[4:]
+        return "The reasoning ends here."
+
+    def _step(self, flag: str) -> str:
+        p, i = self.problem, self.m
+        slip = flag.endswith("slip")
+        if i == p.difficulty:
+            if slip:
+                self.value = self.wrong(p.gold)
+            return f"No step is left, so it stays {self.value}."
+        if flag.startswith("fail"):
+            if slip:
+                self.value = self.wrong(p.values[i])
+                return f"Trying step {i + 1}: it should act on {self.value}, not yet clear."
+            return f"Trying step {i + 1}: this does not work out, leave it."
+        word, operand = p.operations[i]
+        new = self.wrong(p.values[i + 1]) if slip else evaluate(word, self.value, operand)
+        sentence = step_text(p, i, self.value, new)
+        self.done.append(sentence)
+        self.m, self.value = i + 1, new
+        return sentence
+
+    def _check(self, flag: str) -> str:
+        right = self.problem.values[self.m]
+        where = f"step {self.m}" if self.m else "the start"
+        if flag == "repair" and self.value != right:
+            old, self.value = self.value, right
+            return f"Checking {where}: it is {right} and not {old}."
+        return f"Checking {where}: {self.value} looks right."
+
+
+def _check(actions: Sequence[str], truncated: bool, flags: Sequence[str] | None) -> None:
+    body = actions if truncated else actions[:-1]
+    unknown = [a for a in body if a not in SENTENCES]
+    if unknown or (not truncated and (not actions or actions[-1] != "ANSWER")):
+        msg = (
+            f"actions={tuple(actions)} with truncated={truncated}: ANSWER ends a rollout that is "
+            f"not truncated and stands nowhere else; the others are {', '.join(SENTENCES)}"
+        )
+        raise ValueError(msg)
+    if "END_THINK" in body and set(body[list(body).index("END_THINK") + 1 :]) - {"FILL"}:
+        msg = f"actions={tuple(actions)}: after END_THINK only FILL and ANSWER are allowed"
+        raise ValueError(msg)
+    if flags is not None and (len(flags) != len(actions) or set(flags) - set(FLAGS)):
+        msg = f"flags={tuple(flags)} must be one of {FLAGS} for each of {len(actions)} actions"
+        raise ValueError(msg)
+
+
+def render(
+    problem: Problem,
+    actions: Sequence[str],
+    *,
+    dialect: str,
+    correct: bool,
+    truncated: bool = False,
+    flags: Sequence[str] | None = None,
+    seed: int = 0,
+    phrases: int = 0,
+    keep_format: bool = True,
+    tokens: int = 0,
+    tokens_per_action: float = 12.0,
+) -> RenderedRow:
+    """Write a trajectory as a completion.
+
+    actions : names of `toyrl.envs.chain.ACTIONS`, ANSWER last unless truncated
+    flags : for each action "" (a STEP makes progress), "fail" (it doesn't), "slip" (it makes an
+        error, carried on), "fail+slip", or "repair" (a CHECK clears the error)
+    correct : whether the answer is right; a right one without the work is a guess that says so
+    truncated : no answer, and the last sentence is cut; correct must be False
+    phrases : stock phrases of reflection spread over the text
+    keep_format : False leaves out the dialect's marks ("I get 9.")
+    tokens : declared length, the end token included; 0: len(actions) * tokens_per_action
+    """
+    check_dialect(dialect)
+    _check(actions, truncated, flags)
+    if truncated and correct:
+        msg = "correct=True with truncated=True: a truncated rollout has no answer"
+        raise ValueError(msg)
+    rng = random.Random(seed)
+    writer = _Writer(problem, rng)
+    body = actions if truncated else actions[:-1]
+    parts = _sentences(writer, body, flags, phrases, tokens_per_action)
+    split = body.index("END_THINK") + 1 if "END_THINK" in body else len(parts)
+    answer = ""
+    if truncated:
+        parts[-1:] = [_cut(parts[-1])] if parts else []
+    else:
+        said = GUESS if correct and not writer.solved else SURE
+        short = round(tokens_per_action) - count_tokens(said) - MARK_TOKENS
+        parts.insert(split, said + padding(short, rng.randrange(VARIANTS)))
+        split += 1
+        value = _answer(writer, correct)
+        answer = mark(dialect, value) if keep_format else f"I get {value}."
+    work, after = "\n".join(parts[:split]), "\n".join(parts[split:])
+    text = compose(dialect, work, answer, after=after, tags=keep_format)
+    if truncated and dialect == "tag" and keep_format and "END_THINK" not in body:
+        text = text[: -len("\n</think>")]
+    declared = tokens or max(1, round(len(actions) * tokens_per_action))
+    row = TextRow(problem.prompt, text, columns(problem, dialect), declared, truncated)
+    return RenderedRow(row, correct, truncated, tuple(actions), dialect, problem, work)
+
+
+def _sentences(
+    writer: _Writer,
+    body: Sequence[str],
+    flags: Sequence[str] | None,
+    phrases: int,
+    size: float,
+) -> list[str]:
+    """One padded sentence per action; the texts' sizes add up to `size` tokens per action."""
+    out, written = [], 0
+    rng = writer.rng
+    where = [i % len(body) for i in range(phrases)] if body else []
+    for i, action in enumerate(body):
+        sentence = writer.write(action, flags[i] if flags is not None else "")
+        for k in range(where.count(i)):
+            sentence += " " + PHRASES[(i + k) % len(PHRASES)]
+        written += count_tokens(sentence)
+        missing = round((i + 1) * size) - written
+        if missing > 1:
+            sentence += padding(missing, int(rng.random() * VARIANTS))
+            written += missing
+        out.append(sentence)
+    return out
+
+
+def _answer(writer: _Writer, correct: bool) -> int:
+    """The number that is answered: the running value where it is wrong, else one beside gold."""
+    gold = writer.problem.gold
+    if correct:
+        return gold
+    return writer.value if writer.value != gold else writer.wrong(gold)
+
+
+def _cut(sentence: str) -> str:
+    """The beginning of a sentence, its opening kept."""
+    start = OPENINGS.match(sentence)
+    least = start.end() if start else 1
+    return sentence[: max(least, 2 * len(sentence) // 3)].rstrip()
+
+
+# -- reading back --------------------------------------------------------------------------------
+def parse(text: str, dialect: str, problem: Problem) -> Parsed:
+    """Outcome and actions of a text; the last marked answer counts.
+
+    In the tag dialect an answer inside <think> isn't one. A text that marks no answer is called
+    truncated; one without the mark but ending in "I get 9." answered in a broken format.
+    """
+    counts = dict.fromkeys((*SENTENCES, "ANSWER"), 0)
+    for found in OPENINGS.finditer(text):
+        counts[str(found.lastgroup)] += 1
+    final = text
+    if dialect == "tag" and "<think>" in text:
+        _, close, tail = text.rpartition("</think>")
+        final = tail if close else ""
+    marked = answers(final, dialect)
+    if not marked and (plain := PLAIN.search(text)):
+        marked = [plain.group(1)]
+    counts["ANSWER"] = len(marked)
+    trouble = ""
+    if len(marked) > 1:
+        trouble = f"{len(marked)} answers are marked"
+    elif not any(counts.values()):
+        trouble = "no sentence of a rendered chain and no marked answer"
+    right = bool(marked) and marked[-1] == problem.answer
+    return Parsed(right, not marked, counts, trouble)
+
+
+# -- sets of rows --------------------------------------------------------------------------------
+def base_rows(
+    dialect: str, n: int, seed: int, *, typical_tokens: float = 150, max_tokens: float = 512
+) -> list[RenderedRow]:
+    """n rows of known truth: right and wrong by turns, pairs on one prompt and of equal length.
+
+    Difficulties 2..8; lengths in tokens spread around `typical_tokens`, at most `max_tokens`; one
+    row in 12 is truncated and wrong.
+    """
+    if min(n, typical_tokens, max_tokens) <= 0:
+        msg = f"n={n}, typical_tokens={typical_tokens}, max_tokens={max_tokens} must be positive"
+        raise ValueError(msg)
+    rng = random.Random(seed)
+    size = max_tokens / ACTIONS_AT_LIMIT
+    pairs = (n - n // CUT_SHARE) // 2
+    out: list[RenderedRow] = []
+    for i in range(n - pairs):
+        d = DIFFICULTIES[i % len(DIFFICULTIES)]
+        problem = make_problem(d, 1000 * seed + i)
+        length = round(typical_tokens / size * rng.lognormvariate(0.0, SPREAD))
+        length = min(max(length, d + 1), ACTIONS_AT_LIMIT)
+        cut = i >= pairs
+        length = ACTIONS_AT_LIMIT if cut else length
+        for correct in (False,) if cut else (True, False):
+            actions, flags = _trajectory(("STEP", "FILL", "ANSWER"), d, correct, length, cut, rng)
+            out.append(
+                render(
+                    problem,
+                    actions,
+                    dialect=dialect,
+                    correct=correct,
+                    truncated=cut,
+                    flags=flags,
+                    seed=rng.getrandbits(30),
+                    tokens_per_action=size,
+                )
+            )
+    return out
+
+
+def class_rows(
+    chain: Chain,
+    difficulty: int,
+    dialect: str,
+    *,
+    correct: bool,
+    length_actions: int,
+    truncated: bool = False,
+    renderings: int = 3,
+    seed: int = 0,
+) -> list[RenderedRow]:
+    """Texts of one outcome class, each on a prompt of its own, by plausible trajectories.
+
+    Right answers have all steps where the length allows (else they are guesses); wrong ones have
+    an error or miss steps; the rest is filled with failed steps, FILL and what the chain knows.
+    """
+    out = []
+    for k in range(renderings):
+        rng = random.Random(7919 * seed + 31 * k + difficulty)
+        actions, flags = _trajectory(
+            chain.actions, difficulty, correct, length_actions, truncated, rng
+        )
+        out.append(
+            render(
+                make_problem(difficulty, seed + k),
+                actions,
+                dialect=dialect,
+                correct=correct,
+                truncated=truncated,
+                flags=flags,
+                seed=rng.getrandbits(30),
+                tokens_per_action=chain.tokens_per_action,
+            )
+        )
+    return out
+
+
+def _trajectory(
+    vocabulary: Sequence[str],
+    difficulty: int,
+    correct: bool,
+    length: int,
+    truncated: bool,
+    rng: random.Random,
+) -> tuple[list[str], list[str]]:
+    """Actions and flags of a rollout of this class, `length` actions long."""
+    ends = ["END_THINK"] if "END_THINK" in vocabulary and length > 1 and not truncated else []
+    ends += [] if truncated else ["ANSWER"]
+    room = length - len(ends)
+    steps = min(difficulty, room)
+    slip = -1
+    if not correct and steps:
+        if steps < difficulty or rng.random() < 0.5:
+            slip = rng.randrange(steps)
+        else:
+            steps = rng.randrange(max(1, steps - 2), steps) if steps > 1 else 0
+    filled = set(rng.sample(range(room), room - steps))
+    pool = [name for name, odds in ODDS.items() if name in vocabulary for _ in range(odds)]
+    actions, flags, done = [], [], 0
+    for i in range(room):
+        action = rng.choice(pool) if i in filled else "STEP"
+        flag = "fail" if i in filled and action == "STEP" else ""
+        if i not in filled:
+            flag = "slip" if done == slip else ""
+            done += 1
+        elif action == "REPEAT" and not done:
+            action = "FILL"
+        actions.append(action)
+        flags.append(flag)
+    return actions + ends, flags + [""] * len(ends)
