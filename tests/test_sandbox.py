@@ -227,6 +227,39 @@ def test_printing_disturbs_nothing(name):
         assert len(box.output) <= 16_384
 
 
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("stops", ("timeout",)),
+        ("closes_everything", ("exited", "crashed")),
+        ("reads_input", ("raised",)),
+    ],
+)
+def test_code_that_mistreats_its_process_is_survived(name, kinds):
+    assert failure("processes.py", name, timeout=0.5).kind in kinds
+
+
+def test_a_child_that_dies_between_calls_is_replaced():
+    with Sandbox(timeout=2.0) as box:
+        odd, _, _ = box.load(target("processes.py", "kills_its_parent"))
+        good, _, _ = box.load(target("processes.py", "measure"))
+        for _ in range(3):
+            with contextlib.suppress(RewardError):  # it may answer before it is ended
+                box.call(odd, ROWS[:1])
+            time.sleep(0.1)
+            assert box.call(good, ROWS).values == [2.0, 5.0, 5.0]
+        assert box.starts == 4
+
+
+def test_forks_and_pools_work():
+    with Sandbox() as box:
+        handle, _, _ = box.load(target("processes.py", "forks_and_returns"))
+        for _ in range(5):
+            assert box.call(handle, ROWS).values == [1.0] * 3
+        handle, _, _ = box.load(target("processes.py", "uses_a_pool"))
+        assert box.call(handle, ROWS).values == [2.0, 5.0, 5.0]
+
+
 def test_large_requests_pass():
     with Sandbox() as box:
         handle, _, _ = box.load(target("sibling_import.py", "reward"))

@@ -138,6 +138,8 @@ class Sandbox:
 
     # -- starting and stopping -----------------------------------------------------------------
     def _start(self) -> Child:
+        if self._child is not None and self._child.process.poll() is not None:
+            self.close()  # it died between two calls
         if self._child is None:
             self._child = spawn()
             self._loaded.clear()

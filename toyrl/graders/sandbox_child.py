@@ -217,11 +217,14 @@ def work(requests: int, replies: int) -> None:
 
     faulthandler.enable()
     worker = Worker(replies)
-    worker.send({"pid": os.getpid()})
+    me = os.getpid()
+    worker.send({"pid": me})
     with os.fdopen(requests, "rb") as source:
         for line in source:
             request = json.loads(line)
             answer = worker.serve(request)
+            if os.getpid() != me:
+                os._exit(0)  # a fork made by the user's code has returned to our loop
             for stream in (sys.stdout, sys.stderr):
                 with contextlib.suppress(Exception):
                     stream.flush()
