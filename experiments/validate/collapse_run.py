@@ -40,7 +40,7 @@ def run(
     reference = runner.outcome_only(worlds)
     tell("the reward in every world")
     judged, disagreements, finite = _judge(runner, worlds, reference, gap)
-    unit = "your weight" if not auxiliary else "times the term, added to the outcome reward"
+    unit = "times your weight" if not auxiliary else "times the term, added to the outcome reward"
     tell("critical weights")
     rows = np.arange(len(worlds) if thorough else min(WEIGHED, len(worlds)))
     rows = rows[reference.learnable[rows]]

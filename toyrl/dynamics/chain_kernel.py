@@ -8,7 +8,7 @@ of the chain is banded (progress moves by 0 or 1), so a state needs eight coeffi
     0 stay   1 advance   2 err   3 advance and err   4 repair   5 end thinking
     6 answer right       7 answer wrong
 
-States are s = (phase * 2 + error bit) * (D+1) + m; policy rows (phase * flags + flag) * (D+1) + m.
+State arrays are (phases, error bit, D+1, LANES); policy rows (phase * flags + flag) * (D+1) + m.
 `toyrl.dynamics.exact` is the host side; `toyrl.dynamics.forward` the readable reference.
 """
 
@@ -59,7 +59,7 @@ def policy(theta, allowed, pi):
 
 @_jit
 def coefficients(pi, codes, q, slip, repair, guess, flag, difficulty, D, phases, flags, co):
-    """Transition coefficients co, eight arrays (S LANES,), of one prompt type from the policy."""
+    """Transition coefficients co, eight arrays (phases, 2, D+1, LANES), of one prompt type."""
     stay, advance, err, advance_err, fixed, end, right, wrong = co
     M = D + 1
     for x in co:
@@ -67,7 +67,6 @@ def coefficients(pi, codes, q, slip, repair, guess, flag, difficulty, D, phases,
     for p in range(phases):
         for e in range(2):
             for m in range(M):
-                s = (p * 2 + e) * M + m
                 for a in range(codes.shape[0]):
                     code = codes[a]
                     for lane in range(LANES):
@@ -81,33 +80,32 @@ def coefficients(pi, codes, q, slip, repair, guess, flag, difficulty, D, phases,
                         if code == STEP:
                             up = q[lane] if m < D else 0.0
                             bad = slip[lane] if e == 0 else 0.0
-                            stay[s * LANES + lane] += x * (1 - up) * (1 - bad)
-                            advance[s * LANES + lane] += x * up * (1 - bad)
-                            err[s * LANES + lane] += x * (1 - up) * bad
-                            advance_err[s * LANES + lane] += x * up * bad
+                            stay[p, e, m, lane] += x * (1 - up) * (1 - bad)
+                            advance[p, e, m, lane] += x * up * (1 - bad)
+                            err[p, e, m, lane] += x * (1 - up) * bad
+                            advance_err[p, e, m, lane] += x * up * bad
                         elif code == CHECK:
                             fix = repair[lane] if e == 1 else 0.0
-                            fixed[s * LANES + lane] += x * fix
-                            stay[s * LANES + lane] += x * (1 - fix)
+                            fixed[p, e, m, lane] += x * fix
+                            stay[p, e, m, lane] += x * (1 - fix)
                         elif code == END_THINK:
-                            end[s * LANES + lane] += x
+                            end[p, e, m, lane] += x
                         elif code == ANSWER:
                             ok = 1.0 if (e == 0 and m >= difficulty[lane]) else guess[lane]
-                            right[s * LANES + lane] += x * ok
-                            wrong[s * LANES + lane] += x * (1 - ok)
+                            right[p, e, m, lane] += x * ok
+                            wrong[p, e, m, lane] += x * (1 - ok)
                         else:
-                            stay[s * LANES + lane] += x
+                            stay[p, e, m, lane] += x
 
 
 @_jit
 def pull_back(G, codes, q, slip, repair, guess, flag, difficulty, D, phases, flags, gpi):
-    """Adjoint of `coefficients`: adds dJ/dpi to gpi from G = dJ/dco, eight arrays (S LANES,)."""
+    """Adjoint of `coefficients`: adds dJ/dpi to gpi from G = dJ/dco, arrays like co."""
     g_stay, g_advance, g_err, g_advance_err, g_fixed, g_end, g_right, g_wrong = G
     M = D + 1
     for p in range(phases):
         for e in range(2):
             for m in range(M):
-                s = (p * 2 + e) * M + m
                 for a in range(codes.shape[0]):
                     code = codes[a]
                     for lane in range(LANES):
@@ -115,29 +113,21 @@ def pull_back(G, codes, q, slip, repair, guess, flag, difficulty, D, phases, fla
                             up = q[lane] if m < D else 0.0
                             bad = slip[lane] if e == 0 else 0.0
                             g = (1 - bad) * (
-                                (1 - up) * g_stay[s * LANES + lane]
-                                + up * g_advance[s * LANES + lane]
+                                (1 - up) * g_stay[p, e, m, lane] + up * g_advance[p, e, m, lane]
                             )
                             g += bad * (
-                                (1 - up) * g_err[s * LANES + lane]
-                                + up * g_advance_err[s * LANES + lane]
+                                (1 - up) * g_err[p, e, m, lane] + up * g_advance_err[p, e, m, lane]
                             )
                         elif code == CHECK:
                             fix = repair[lane] if e == 1 else 0.0
-                            g = (
-                                fix * g_fixed[s * LANES + lane]
-                                + (1 - fix) * g_stay[s * LANES + lane]
-                            )
+                            g = fix * g_fixed[p, e, m, lane] + (1 - fix) * g_stay[p, e, m, lane]
                         elif code == END_THINK:
-                            g = g_end[s * LANES + lane]
+                            g = g_end[p, e, m, lane]
                         elif code == ANSWER:
                             ok = 1.0 if (e == 0 and m >= difficulty[lane]) else guess[lane]
-                            g = (
-                                ok * g_right[s * LANES + lane]
-                                + (1 - ok) * g_wrong[s * LANES + lane]
-                            )
+                            g = ok * g_right[p, e, m, lane] + (1 - ok) * g_wrong[p, e, m, lane]
                         else:
-                            g = g_stay[s * LANES + lane]
+                            g = g_stay[p, e, m, lane]
                         if flags == 1:
                             gpi[p * M + m, a, lane] += g
                         else:
@@ -146,117 +136,162 @@ def pull_back(G, codes, q, slip, repair, guess, flag, difficulty, D, phases, fla
                             gpi[(p * 2 + 1) * M + m, a, lane] += f * g
 
 
-@_jit
-def forward_step(now, nxt, co, prob_right, prob_wrong, D, phases, errors):
-    """One action: occupancy now -> nxt (S LANES,), answers given added to prob_* (LANES,).
+# -- row operations: arrays (rows, LANES) that do not overlap -----------------------------------
 
-    State arrays are flat here, so that the loops over progress and lanes are one long loop.
+
+@_jit
+def multiply(x, y, out):
+    """out = x y"""
+    for m in range(out.shape[0]):
+        for lane in range(LANES):
+            out[m, lane] = x[m, lane] * y[m, lane]
+
+
+@_jit
+def accumulate(x, y, out):
+    """out += x y"""
+    for m in range(out.shape[0]):
+        for lane in range(LANES):
+            out[m, lane] += x[m, lane] * y[m, lane]
+
+
+@_jit
+def collect(x, right, wrong, to_right, to_wrong):
+    """to_right += sum of x right over rows, to_wrong likewise."""
+    for m in range(x.shape[0]):
+        for lane in range(LANES):
+            to_right[lane] += x[m, lane] * right[m, lane]
+            to_wrong[lane] += x[m, lane] * wrong[m, lane]
+
+
+@_jit
+def add_rows(x, out):
+    """out += sum of x over rows."""
+    for m in range(x.shape[0]):
+        for lane in range(LANES):
+            out[lane] += x[m, lane]
+
+
+@_jit
+def adjoint(x, value, coefficient, g, out):
+    """g += x value; out += coefficient value"""
+    for m in range(out.shape[0]):
+        for lane in range(LANES):
+            g[m, lane] += x[m, lane] * value[m, lane]
+            out[m, lane] += coefficient[m, lane] * value[m, lane]
+
+
+@_jit
+def terminal(x, right, wrong, right_w, wrong_w, g_right, g_wrong, out):
+    """Answers: g_right += x right_w, g_wrong += x wrong_w; out = right right_w + wrong wrong_w."""
+    for m in range(x.shape[0]):
+        for lane in range(LANES):
+            g_right[m, lane] += x[m, lane] * right_w[lane]
+            g_wrong[m, lane] += x[m, lane] * wrong_w[lane]
+            out[m, lane] = right[m, lane] * right_w[lane] + wrong[m, lane] * wrong_w[lane]
+
+
+# -- passes over time -----------------------------------------------------------------------------
+
+
+@_jit
+def forward_step(now, nxt, co, prob_right, prob_wrong, phases, errors):
+    """One action: occupancy now -> nxt (phases, 2, D+1, LANES), answers added to prob_* (LANES,).
+
+    Rows are taken out as views first: an index that is a loop variable is known not to be
+    negative, and only then is the lane loop one vector operation.
     """
     stay, advance, err, advance_err, repair, end, right, wrong = co
-    n = (D + 1) * LANES
+    M = now.shape[2]
     for p in range(phases):
-        a = p * 2 * n
-        b = a + n
-        for i in range(0, n, LANES):
-            for lane in range(LANES):
-                prob_right[lane] += now[a + i + lane] * right[a + i + lane]
-                prob_wrong[lane] += now[a + i + lane] * wrong[a + i + lane]
-        for i in range(n):
-            nxt[a + i] = now[a + i] * stay[a + i]
-        for i in range(n - LANES):
-            nxt[a + LANES + i] += now[a + i] * advance[a + i]
+        a, b, to_a, to_b = now[p, 0], now[p, 1], nxt[p, 0], nxt[p, 1]
+        multiply(a, stay[p, 0], to_a)
+        accumulate(a[: M - 1], advance[p, 0, : M - 1], to_a[1:])
+        collect(a, right[p, 0], wrong[p, 0], prob_right, prob_wrong)
         if p == 1:
-            for i in range(n):
-                nxt[a + i] += now[i] * end[i]
+            accumulate(now[0, 0], end[0, 0], to_a)
         if errors:
-            for i in range(0, n, LANES):
-                for lane in range(LANES):
-                    prob_right[lane] += now[b + i + lane] * right[b + i + lane]
-                    prob_wrong[lane] += now[b + i + lane] * wrong[b + i + lane]
-            for i in range(n):
-                nxt[a + i] += now[b + i] * repair[b + i]
-            for i in range(n):
-                nxt[b + i] = now[b + i] * stay[b + i] + now[a + i] * err[a + i]
-            for i in range(n - LANES):
-                nxt[b + LANES + i] += now[b + i] * advance[b + i] + now[a + i] * advance_err[a + i]
+            multiply(b, stay[p, 1], to_b)
+            accumulate(b, repair[p, 1], to_a)
+            accumulate(a, err[p, 0], to_b)
+            accumulate(b[: M - 1], advance[p, 1, : M - 1], to_b[1:])
+            accumulate(a[: M - 1], advance_err[p, 0, : M - 1], to_b[1:])
+            collect(b, right[p, 1], wrong[p, 1], prob_right, prob_wrong)
             if p == 1:
-                for i in range(n):
-                    nxt[b + i] += now[n + i] * end[n + i]
+                accumulate(now[0, 1], end[0, 1], to_b)
 
 
 @_jit
-def forward(co, H, D, phases, errors, occ, prob):
-    """Occupancies occ (H+1, S LANES) and class probabilities prob (2H+1, LANES).
+def forward(co, H, phases, errors, occ, prob):
+    """Occupancies occ (H+1, phases, 2, D+1, LANES), class probabilities prob (2H+1, LANES).
 
     Returns the number of steps taken: later ones carry less than 1e-13 of mass and their classes
     get probability 0. With `errors` False the error half of the states is skipped.
     """
     occ[0] = 0.0
-    occ[0, :LANES] = 1.0
+    occ[0, 0, 0, 0] = 1.0
     prob[:] = 0.0
+    left = prob[2 * H]
     for t in range(H):
-        forward_step(occ[t], occ[t + 1], co, prob[t], prob[H + t], D, phases, errors)
-        if t % 8 == 7:
-            left = 0.0
-            for i in range(occ.shape[1]):
-                left += occ[t + 1, i]
-            if left < 1e-13:
+        forward_step(occ[t], occ[t + 1], co, prob[t], prob[H + t], phases, errors)
+        if t % 8 == 7 or t == H - 1:
+            left[:] = 0.0
+            for p in range(phases):
+                add_rows(occ[t + 1, p, 0], left)
+                if errors:
+                    add_rows(occ[t + 1, p, 1], left)
+            if t < H - 1 and left.max() < 1e-13:
+                left[:] = 0.0
                 return t + 1
-    for i in range(0, occ.shape[1], LANES):
-        for lane in range(LANES):
-            prob[2 * H, lane] += occ[H, i + lane]
     return H
 
 
 @_jit
-def backward_step(V, before, occ, co, G, right_w, wrong_w, D, phases, errors):
-    """One action back: values V (S LANES,) -> before, and occ times values added to G."""
+def backward_step(V, before, occ, co, G, right_w, wrong_w, phases, errors):
+    """One action back: values V (phases, 2, D+1, LANES) -> before; occ times values into G."""
     stay, advance, err, advance_err, repair, end, right, wrong = co
     g_stay, g_advance, g_err, g_advance_err, g_repair, g_end, g_right, g_wrong = G
-    n = (D + 1) * LANES
+    M = V.shape[2]
     for p in range(phases):
-        a = p * 2 * n
-        b = a + n
-        for s in range(a, a + (2 * n if errors else n), LANES):
-            for lane in range(LANES):
-                i = s + lane
-                g_right[i] += occ[i] * right_w[lane]
-                g_wrong[i] += occ[i] * wrong_w[lane]
-                before[i] = right[i] * right_w[lane] + wrong[i] * wrong_w[lane]
-        for i in range(a, a + (2 * n if errors else n)):
-            g_stay[i] += occ[i] * V[i]
-            before[i] += stay[i] * V[i]
-        for i in range(a, a + n - LANES):
-            g_advance[i] += occ[i] * V[i + LANES]
-            before[i] += advance[i] * V[i + LANES]
-        if phases == 2 and p == 0:
-            for i in range(2 * n if errors else n):
-                g_end[i] += occ[i] * V[2 * n + i]
-                before[i] += end[i] * V[2 * n + i]
+        for e in range(2 if errors else 1):
+            o, to = occ[p, e], before[p, e]
+            terminal(
+                o, right[p, e], wrong[p, e], right_w, wrong_w, g_right[p, e], g_wrong[p, e], to
+            )
+            adjoint(o, V[p, e], stay[p, e], g_stay[p, e], to)
+            adjoint(
+                o[: M - 1],
+                V[p, e, 1:],
+                advance[p, e, : M - 1],
+                g_advance[p, e, : M - 1],
+                to[: M - 1],
+            )
+            if phases == 2 and p == 0:
+                adjoint(o, V[1, e], end[0, e], g_end[0, e], to)
         if errors:
-            for i in range(b, b + n - LANES):
-                g_advance[i] += occ[i] * V[i + LANES]
-                before[i] += advance[i] * V[i + LANES]
-            for i in range(a, a + n):
-                g_err[i] += occ[i] * V[i + n]
-                before[i] += err[i] * V[i + n]
-            for i in range(a, a + n - LANES):
-                g_advance_err[i] += occ[i] * V[i + n + LANES]
-                before[i] += advance_err[i] * V[i + n + LANES]
-            for i in range(b, b + n):
-                g_repair[i] += occ[i] * V[i - n]
-                before[i] += repair[i] * V[i - n]
+            o, to = occ[p, 0], before[p, 0]
+            adjoint(o, V[p, 1], err[p, 0], g_err[p, 0], to)
+            adjoint(
+                o[: M - 1],
+                V[p, 1, 1:],
+                advance_err[p, 0, : M - 1],
+                g_advance_err[p, 0, : M - 1],
+                to[: M - 1],
+            )
+            adjoint(occ[p, 1], V[p, 0], repair[p, 1], g_repair[p, 1], before[p, 1])
 
 
 @_jit
-def backward(co, w, occ, H, D, phases, errors, steps, V, G):
+def backward(co, w, occ, H, phases, errors, steps, V, G):
     """Adds d(sum_k w_k prob_k)/d co to the eight arrays G, by a value sweep back in time."""
     now = 0
-    for i in range(0, V.shape[1], LANES):
-        for lane in range(LANES):
-            V[0, i + lane] = w[2 * H, lane]
+    for p in range(phases):
+        for e in range(2):
+            for m in range(V.shape[3]):
+                for lane in range(LANES):
+                    V[0, p, e, m, lane] = w[2 * H, lane]
     for t in range(steps - 1, -1, -1):
-        backward_step(V[now], V[1 - now], occ[t], co, G, w[t], w[H + t], D, phases, errors)
+        backward_step(V[now], V[1 - now], occ[t], co, G, w[t], w[H + t], phases, errors)
         now = 1 - now
 
 
@@ -376,32 +411,31 @@ def train(
     H, D, phases, flags = sizes
     B, K = prob.shape[0], prob.shape[1]
     rows, A = allowed.shape
-    S = phases * 2 * (D + 1)
     pi = np.empty((rows, A, LANES))
     gpi = np.empty((rows, A, LANES))
-    n = S * LANES
+    shape = (phases, 2, D + 1, LANES)
     co = (
-        np.zeros(n),
-        np.zeros(n),
-        np.zeros(n),
-        np.zeros(n),
-        np.zeros(n),
-        np.zeros(n),
-        np.zeros(n),
-        np.zeros(n),
+        np.zeros(shape),
+        np.zeros(shape),
+        np.zeros(shape),
+        np.zeros(shape),
+        np.zeros(shape),
+        np.zeros(shape),
+        np.zeros(shape),
+        np.zeros(shape),
     )
     G = (
-        np.zeros(n),
-        np.zeros(n),
-        np.zeros(n),
-        np.zeros(n),
-        np.zeros(n),
-        np.zeros(n),
-        np.zeros(n),
-        np.zeros(n),
+        np.zeros(shape),
+        np.zeros(shape),
+        np.zeros(shape),
+        np.zeros(shape),
+        np.zeros(shape),
+        np.zeros(shape),
+        np.zeros(shape),
+        np.zeros(shape),
     )
-    occ = np.zeros((B, H + 1, n))
-    V = np.zeros((2, n))
+    occ = np.zeros((B, H + 1, phases, 2, D + 1, LANES))
+    V = np.zeros((2, phases, 2, D + 1, LANES))
     steps = np.zeros(B, dtype=np.int64)
     last = np.zeros((B, K, LANES))
     speed = np.full(LANES, np.inf)
@@ -415,7 +449,7 @@ def train(
             coefficients(
                 pi, codes, q, slip, repair, guess, flag[b], difficulty[b], D, phases, flags, co
             )
-            steps[b] = forward(co, H, D, phases, errors, occ[b], prob[b])
+            steps[b] = forward(co, H, phases, errors, occ[b], prob[b])
         if u == total:
             break
         if tolerance > 0 and u % window == 0:
@@ -443,7 +477,7 @@ def train(
                 )
             for x in G:
                 x[:] = 0.0
-            backward(co, w[b], occ[b], H, D, phases, errors, steps[b], V, G)
+            backward(co, w[b], occ[b], H, phases, errors, steps[b], V, G)
             pull_back(
                 G, codes, q, slip, repair, guess, flag[b], difficulty[b], D, phases, flags, gpi
             )
@@ -467,5 +501,5 @@ def train(
                 coefficients(
                     pi, codes, q, slip, repair, guess, flag[b], difficulty[b], D, phases, flags, co
                 )
-                forward(co, H, D, phases, errors, occ[b], prob[b])
+                forward(co, H, phases, errors, occ[b], prob[b])
             break

@@ -272,8 +272,10 @@ def _run(
     sizes = (c.H, c.D, c.phases, c.flags)
     length = c.class_length()
 
+    compiled: Any = kernel.train  # a dispatcher; type checkers can't see its signature
+
     def one(g: int) -> None:
-        kernel.train(
+        compiled(
             logits[g],
             codes,
             allowed,

@@ -128,7 +128,7 @@ def prior(
     ranges = ranges or PriorRanges()
     pairs = np.array(list(combinations(range(1, ranges.depth + 1), 2)))
     log2 = int(np.ceil(np.log2(max(n, 2))))
-    u = qmc.Sobol(9, seed=seed).random_base2(log2)[:n]
+    u = qmc.Sobol(9, rng=seed).random_base2(log2)[:n]
 
     def scaled(i: int, span: tuple[float, float]) -> np.ndarray:
         return span[0] + u[:, i] * (span[1] - span[0])
