@@ -138,9 +138,10 @@ def _decode(
         value = json.loads(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         bad.append((number, f"not UTF-8 (byte {error.start + 1} of the line)"))
-    except (ValueError, RecursionError) as error:
-        reason = f"{error.msg}, column {error.colno}" if hasattr(error, "colno") else str(error)
-        bad.append((number, f"not JSON: {reason}"))
+    except json.JSONDecodeError as error:
+        bad.append((number, f"not JSON: {error.msg}, column {error.colno}"))
+    except (ValueError, RecursionError) as error:  # a number of too many digits, deep nesting
+        bad.append((number, f"not JSON: {error}"))
     else:
         if isinstance(value, dict):
             found.append((number, value))

@@ -23,6 +23,7 @@ import sys
 import time
 import traceback
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -265,7 +266,7 @@ def frames(error: BaseException) -> str:
 
 
 # -- loading -----------------------------------------------------------------------------------
-def load_module(request: dict[str, Any], refusal: type[Exception]) -> types.ModuleType:
+def load_module(request: dict[str, Any], refusal: Callable[..., Exception]) -> types.ModuleType:
     """The user's module, by location or by dotted name."""
     cwd = str(Path.cwd())
     for folder in (str(Path(request["path"]).parent) if request["path"] else cwd, cwd):
@@ -311,7 +312,9 @@ def _by_location(path: Path) -> types.ModuleType:
     return module
 
 
-def find(module: types.ModuleType, request: dict[str, Any], refusal: type[Exception]) -> Any:
+def find(
+    module: types.ModuleType, request: dict[str, Any], refusal: Callable[..., Exception]
+) -> Any:
     """The named object, after the factory's call if one is written."""
     where, name = request["path"] or request["module"], request["name"]
     if not name:
@@ -353,7 +356,7 @@ def _public(module: types.ModuleType) -> list[str]:
     ]
 
 
-def _only_function(module: types.ModuleType, where: str, refusal: type[Exception]) -> str:
+def _only_function(module: types.ModuleType, where: str, refusal: Callable[..., Exception]) -> str:
     names = _public(module)
     for usual in ("reward", "compute_score", "reward_func"):
         if usual in names:

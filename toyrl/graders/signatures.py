@@ -93,7 +93,8 @@ class Signature:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Signature:
         """Inverse of `to_dict`."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+        kept: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        return cls(**kept)
 
     def __str__(self) -> str:
         stars = ", **kwargs" if self.extra else ""
@@ -122,7 +123,7 @@ def recognise(function: Any, name: str) -> Signature:
     if form is None:
         form = _by_first_parameter(named, required)
     if form is None:
-        _refuse(name, names, required)
+        raise _refusal(name, names, required)
     batch = form in ("trl", "verl_batch", "verifiers_group", "plain_batch")
     codes = list(_codes(function))
     # a gold name with a real default (target=100) is a setting, not a column
@@ -182,12 +183,12 @@ def _by_first_parameter(named: list[inspect.Parameter], required: tuple[str, ...
     return "plain_batch" if text.lower().startswith(("list", "sequence")) else None
 
 
-def _refuse(name: str, names: tuple[str, ...], required: tuple[str, ...]) -> None:
+def _refusal(name: str, names: tuple[str, ...], required: tuple[str, ...]) -> Refusal:
     shown = f"{name}({', '.join(names)})"
     inside = ", ".join(f"{n}=..." for n in required)
     hint = f"If it makes a reward function, write the call: {name}({inside})."
     msg = f"{shown} names no parameter for the completion. {hint} Known forms: {FORMS}"
-    raise Refusal(msg, "bad_signature")
+    return Refusal(msg, "bad_signature")
 
 
 def is_gold(name: str, form: str) -> bool:

@@ -81,7 +81,8 @@ class TextTerm:
             return False
         first = self.signature.chat_hint or self.signature.form.startswith("verifiers")
         tried = {first: self._attempt(rows, first)}
-        if tried[first].values is None or _constant(tried[first].values):
+        values = tried[first].values
+        if values is None or _constant(values):
             tried[not first] = self._attempt(rows, not first)
         self.chat = _choose(tried, first)
         if not {"completion_ids", "trainer_state"}.issuperset(self.signature.parameters):
