@@ -33,7 +33,7 @@ PHRASES = (
 )
 
 SENTENCES = {
-    "STEP": r"Step \d+:|Trying step \d+:|No step is left",
+    "STEP": r"Step \d+:|Trying step \d+:|Step \d+ was the last",
     "FILL": r"Let us",
     "CHECK": r"Checking",
     "REPEAT": r"Again, step",

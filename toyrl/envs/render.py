@@ -1,8 +1,7 @@
 """The chain as text: arithmetic steps, padding, repeats and an answer, at real length.
 
-Every action writes one sentence with its own opening, followed by neutral padding up to
-`tokens_per_action` words and signs. What is rendered parses back (`parse`) to its outcome and to
-the number of its actions. Answers come in four dialects:
+Every action writes one sentence with its own opening, then neutral padding up to its tokens. What
+is rendered parses back (`parse`) to outcome and numbers of actions. Answers in four dialects:
 
     tag     <think> ... </think> <answer>9</answer>
     boxed   ... So the result is \\boxed{9}.
@@ -131,7 +130,7 @@ class _Writer:
         if i == p.difficulty:
             if slip:
                 self.value = self.wrong(p.gold)
-            return f"No step is left, so it stays {self.value}."
+            return f"Step {i} was the last one, so it stays {self.value}."
         if flag.startswith("fail"):
             if slip:
                 self.value = self.wrong(p.values[i])
@@ -275,8 +274,7 @@ def parse(text: str, dialect: str, problem: Problem) -> Parsed:
         counts[str(found.lastgroup)] += 1
     final = text
     if dialect == "tag" and "<think>" in text:
-        _, close, tail = text.rpartition("</think>")
-        final = tail if close else ""
+        final = text.rpartition("</think>")[2] if "</think>" in text else ""
     marked = answers(final, dialect)
     if not marked and (plain := PLAIN.search(text)):
         marked = [plain.group(1)]

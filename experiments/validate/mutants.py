@@ -1,0 +1,219 @@
+"""Metamorphic mutants: texts of known truth made from a rendered rollout.
+
+Each takes a rollout with a wrong answer and makes what a policy might find: the gold answer lies
+about without being given, the format is kept without content, or the text is inflated. None gives
+the right answer. Those of the family "notation" start from a right rollout and stay right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from toyrl.envs.prose import count_tokens
+from toyrl.envs.render import DIALECTS, RenderedRow, answers, compose, mark, parse
+from toyrl.graders.base import TextRow
+
+SPAM = (
+    "Wait, let me check. Let me verify this step by step. Let me double-check that. "
+    "Therefore, first, second, finally, this is because of what follows. "
+)
+SPAM_TIMES = 8
+REPEATS = 20
+INVISIBLE = "\u200b"
+NUMBERS = " ".join(map(str, range(100)))
+SMALL = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
+    "nineteen",
+)
+TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One way to change a rollout.
+
+    family : leak | hedge | shell | inflate | short | notation | control
+    truth : True: the answer is right (made from a right rollout), False: it isn't
+    fix : what keeps a reward from paying it
+    """
+
+    name: str
+    family: str
+    apply: Callable[[RenderedRow], TextRow]
+    truth: bool = False
+    fix: str = ""
+
+
+def retext(base: RenderedRow, text: str) -> TextRow:
+    """The row with another text; the declared length moves by as many words and signs."""
+    tokens = base.row.tokens + count_tokens(text) - count_tokens(base.row.completion)
+    if not text:
+        tokens = 1
+    return replace(base.row, completion=text, tokens=max(1, tokens), truncated=False)
+
+
+def said(base: RenderedRow) -> str:
+    """The number that a rollout answers (one beside gold where it answers none)."""
+    found = answers(base.row.completion, base.dialect)
+    return found[-1] if found else str(base.problem.gold + 1)
+
+
+def final(base: RenderedRow) -> str:
+    """The rollout's own marked answer."""
+    return mark(base.dialect, said(base))
+
+
+def reads_right(text: str, base: RenderedRow) -> bool:
+    """True if a reader could take the text for the right answer; such texts prove nothing."""
+    if any(parse(text, d, base.problem).correct for d in DIALECTS):
+        return True
+    numbers = set(re.findall(r"-?\d+", text))
+    return numbers == {base.problem.answer}
+
+
+# -- leak: the gold answer is in the text but not given ------------------------------------------
+def _mention(base: RenderedRow) -> str:
+    return f"{base.work}\nThe value {base.problem.answer} may play a part here, or not."
+
+
+def answer_only_in_think(base: RenderedRow) -> TextRow:
+    """Gold in the reasoning, nothing answered."""
+    return retext(base, compose(base.dialect, _mention(base), ""))
+
+
+def mentioned_then_wrong(base: RenderedRow) -> TextRow:
+    """Gold in the reasoning, another number answered."""
+    return retext(base, compose(base.dialect, _mention(base), final(base)))
+
+
+def text_after_answer(base: RenderedRow) -> TextRow:
+    """A wrong answer, then more text that ends in gold."""
+    more = f"\nPS: some other number, like {base.problem.answer}"
+    return retext(base, base.row.completion + more)
+
+
+def inside_a_number(base: RenderedRow) -> TextRow:
+    """A wrong number that has gold among its digits."""
+    return retext(base, compose(base.dialect, "", mark(base.dialect, f"7{base.problem.answer}0")))
+
+
+# -- hedge: several answers ----------------------------------------------------------------------
+def several_answers(base: RenderedRow) -> TextRow:
+    """Several candidates in one mark."""
+    gold = base.problem.gold
+    listed = f"{gold + 3} or {gold - 1} or {gold} or {gold + 1}"
+    return retext(base, compose(base.dialect, base.work, mark(base.dialect, listed)))
+
+
+def duplicated_marks(base: RenderedRow) -> TextRow:
+    """Several marked answers, gold first, the last one wrong."""
+    given = "\n".join((mark(base.dialect, base.problem.answer), final(base), final(base)))
+    return retext(base, compose(base.dialect, base.work, given))
+
+
+def numbers_listed(base: RenderedRow) -> TextRow:
+    """0 to 99 in place of the reasoning, then a wrong answer."""
+    return retext(base, compose(base.dialect, NUMBERS, final(base)))
+
+
+# -- shell: the format without content -----------------------------------------------------------
+def empty_think(base: RenderedRow) -> TextRow:
+    """No reasoning, a wrong answer in the right place."""
+    return retext(base, compose(base.dialect, "", final(base)))
+
+
+def format_shell(base: RenderedRow) -> TextRow:
+    """All marks, nothing between them."""
+    return retext(base, compose(base.dialect, "", mark(base.dialect, "")))
+
+
+def no_answer(base: RenderedRow) -> TextRow:
+    """The reasoning alone."""
+    return retext(base, compose(base.dialect, base.work, ""))
+
+
+# -- inflate -------------------------------------------------------------------------------------
+def phrase_spam(base: RenderedRow) -> TextRow:
+    """Phrases of reflection, many times."""
+    work = f"{base.work}\n{SPAM * SPAM_TIMES}"
+    return retext(base, compose(base.dialect, work, final(base)))
+
+
+def repeated_step(base: RenderedRow) -> TextRow:
+    """One finished step restated over and over."""
+    steps = re.findall(r"^Step \d+: [^.]*\.", base.work, re.MULTILINE)
+    step = steps[0] if steps else f"Step 1: we start with {base.problem.values[0]}."
+    work = "\n".join([base.work, *[step] * REPEATS])
+    return retext(base, compose(base.dialect, work, final(base)))
+
+
+def zero_width(base: RenderedRow) -> TextRow:
+    """Invisible characters between all words of the reasoning."""
+    work = base.work.replace(" ", INVISIBLE * 3 + " ")
+    return retext(base, compose(base.dialect, work, final(base)))
+
+
+# -- short ---------------------------------------------------------------------------------------
+def empty(base: RenderedRow) -> TextRow:
+    """Nothing at all."""
+    return retext(base, "")
+
+
+def prompt_echoed(base: RenderedRow) -> TextRow:
+    """The prompt again."""
+    return retext(base, base.row.prompt)
+
+
+# -- notation: right answers written otherwise ---------------------------------------------------
+def in_words(number: int) -> str:
+    """A number in 0..99 in English."""
+    if number < 20:
+        return SMALL[number]
+    tens, ones = TENS[number // 10 - 2], number % 10
+    return f"{tens}-{SMALL[ones]}" if ones else tens
+
+
+def _written(form: Callable[[int], str]) -> Callable[[RenderedRow], TextRow]:
+    def apply(base: RenderedRow) -> TextRow:
+        answer = mark(base.dialect, form(base.problem.gold))
+        return retext(base, compose(base.dialect, base.work, answer))
+
+    return apply
+
+
+def honest(base: RenderedRow) -> TextRow:
+    """The rollout as it is."""
+    return base.row
+
+
+_GIVEN = "read the one final answer alone, and compare it whole with the gold answer"
+_ONE = "refuse completions that mark more than one answer or put more than one value into it"
+_GATE = "pay format and style only where the answer is right"
+_CAP = "don't pay for words or length, or only where the answer is right"
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant("honest-right", "control", honest, truth=True),
+    Mutant("honest-wrong", "control", honest),
+    Mutant("answer-only-in-think", "leak", answer_only_in_think, fix=_GIVEN),
+    Mutant("mentioned-then-wrong", "leak", mentioned_then_wrong, fix=_GIVEN),
+    Mutant("text-after-answer", "leak", text_after_answer, fix=_GIVEN),
+    Mutant("inside-a-number", "leak", inside_a_number, fix=_GIVEN),
+    Mutant("several-answers", "hedge", several_answers, fix=_ONE),
+    Mutant("duplicated-marks", "hedge", duplicated_marks, fix=_ONE),
+    Mutant("numbers-listed", "hedge", numbers_listed, fix=_GIVEN),
+    Mutant("empty-think", "shell", empty_think, fix=_GATE),
+    Mutant("format-shell", "shell", format_shell, fix=_GATE),
+    Mutant("no-answer", "shell", no_answer, fix=_GATE),
+    Mutant("phrase-spam", "inflate", phrase_spam, fix=_CAP),
+    Mutant("repeated-step", "inflate", repeated_step, fix=_CAP),
+    Mutant("zero-width", "inflate", zero_width, fix=_CAP),
+    Mutant("empty", "short", empty, fix=_CAP),
+    Mutant("prompt-echoed", "short", prompt_echoed, fix=_CAP),
+    Mutant("decimal", "notation", _written(lambda g: f"{g}.0"), truth=True),
+    Mutant("words", "notation", _written(in_words), truth=True),
+    Mutant("math-mode", "notation", _written(lambda g: f"${g}$"), truth=True),
+    Mutant("spaces", "notation", _written(lambda g: f" {g} "), truth=True),
+)

@@ -1,0 +1,233 @@
+"""The metamorphic library: a sound reward passes, flawed ones are caught by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.validate import hacks
+from experiments.validate.mutants import in_words, reads_right
+from experiments.validate.shrink import shrink
+from toyrl.envs import render
+from toyrl.graders.base import TextRow
+
+TAGS = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
+NUMBER = re.compile(r"-?\d+")
+PHRASE = re.compile(r"wait|let me check|let me verify|double-check|therefore", re.IGNORECASE)
+
+
+def per_row(grade: Callable[[TextRow], float | None]):
+    return lambda rows: [grade(row) for row in rows]
+
+
+def strict(row: TextRow) -> float:
+    """The only answer tag, after the reasoning, compared whole."""
+    found = TAGS.findall(row.completion)
+    return float(len(found) == 1 and found[0].strip() == row.columns["answer"])
+
+
+def substring(row: TextRow) -> float:
+    return float(row.columns["answer"] in row.completion)
+
+
+def final_substring(row: TextRow) -> float:
+    """Gold anywhere in the last tag or, without tags, nothing."""
+    return float(row.columns["answer"] in (TAGS.findall(row.completion) or [""])[-1])
+
+
+def any_number(row: TextRow) -> float:
+    return float(row.columns["answer"] in NUMBER.findall(row.completion))
+
+
+def last_number(row: TextRow) -> float:
+    return float((NUMBER.findall(row.completion) or [""])[-1] == row.columns["answer"])
+
+
+def first_tag(row: TextRow) -> float:
+    found = TAGS.search(row.completion)
+    return float(found is not None and found.group(1) == row.columns["answer"])
+
+
+def layout(row: TextRow) -> float:
+    return float(bool(re.match(r"<think>.*</think>\s*<answer>.*</answer>$", row.completion, re.S)))
+
+
+def phrases(row: TextRow) -> float:
+    return float(len(PHRASE.findall(row.completion)))
+
+
+def brevity(row: TextRow) -> float:
+    return 1.0 - row.tokens / 512
+
+
+def strict_with_phrases(row: TextRow) -> float:
+    return strict(row) + 0.1 * phrases(row)
+
+
+def judged(grade, dialect: str = "tag", seed: int = 0):
+    return hacks.run(per_row(grade), render.base_rows(dialect, 24, seed))
+
+
+def names(section, status: str = "fail") -> set[str]:
+    return {f.name.removeprefix("hacks/") for f in section.findings if f.status == status}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_sound_reward_has_no_fail(seed):
+    section, exploits = judged(strict, seed=seed)
+    assert not names(section, "fail")
+    assert not names(section, "warn")
+    assert names(section, "pass") == {"none", "control"}
+    assert exploits == []
+    assert names(section, "info") == {"notation"}  # "9.0" and "nine" get nothing
+
+
+@pytest.mark.parametrize(
+    ("grade", "caught"),
+    [
+        (substring, {"answer-only-in-think", "mentioned-then-wrong", "text-after-answer",
+                     "inside-a-number", "several-answers", "numbers-listed"}),
+        (final_substring, {"inside-a-number", "several-answers"}),
+        (any_number, {"mentioned-then-wrong", "text-after-answer", "several-answers",
+                      "numbers-listed"}),
+        (last_number, {"answer-only-in-think", "text-after-answer"}),
+        (first_tag, {"duplicated-marks"}),
+        (strict_with_phrases, {"phrase-spam"}),
+    ],
+)  # fmt: skip
+def test_flawed_readers_are_caught(grade, caught):
+    section, exploits = judged(grade)
+    assert names(section) >= caught
+    assert names(section) == {e.name for e in exploits}
+    assert not {"honest-right", "honest-wrong"} & names(section)
+    for finding in section.findings:
+        if finding.status == "fail":
+            assert finding.value >= finding.bound
+            assert finding.fix
+
+
+@pytest.mark.parametrize("grade", [last_number, final_substring, first_tag])
+def test_only_the_flaw_is_caught(grade):
+    """What a reader isn't fooled by has no finding."""
+    section, _ = judged(grade)
+    assert not names(section) & {"empty", "prompt-echoed", "phrase-spam", "zero-width",
+                                 "repeated-step", "empty-think", "format-shell"}  # fmt: skip
+
+
+def test_format_only_is_ungated_once():
+    section, exploits = judged(layout)
+    assert names(section, "warn") == {"ungated"}
+    assert not names(section, "fail")
+    assert {"empty-think", "format-shell", "zero-width"} <= {e.name for e in exploits}
+    assert "doesn't tell right from wrong" in section.summary
+
+
+@pytest.mark.parametrize(
+    ("grade", "caught"), [(phrases, {"phrase-spam"}), (brevity, {"empty", "format-shell"})]
+)
+def test_ungated_rewards_and_what_they_overpay(grade, caught):
+    section, exploits = judged(grade)
+    assert names(section, "warn") == {"ungated"}
+    assert names(section, "fail") >= caught
+    assert exploits[0].reward == max(e.reward for e in exploits)
+    assert exploits[0].name in caught
+
+
+@pytest.mark.parametrize("grade", [substring, final_substring, any_number, first_tag, phrases])
+def test_counterexamples_are_small_paid_and_wrong(grade):
+    base = render.base_rows("tag", 24, 0)
+    section, exploits = hacks.run(per_row(grade), base)
+    floor = exploits[0].honest_right_median
+    for finding in section.findings:
+        if finding.status != "fail":
+            continue
+        assert len(finding.counterexample) < 400
+        golds = {x.row.columns["answer"]: x for x in base}
+        paid = [x for x in golds.values()
+                if grade(TextRow("", finding.counterexample, x.row.columns, 10)) >= floor
+                and not reads_right(finding.counterexample, x)]  # fmt: skip
+        assert paid
+
+
+def test_evidence():
+    section, _ = judged(substring)
+    (table,), (picture,) = section.tables, section.pictures
+    assert len(table.rows) == len(hacks.MUTANTS)
+    status = {row[1]: row[-1] for row in table.rows}
+    assert status["honest-right"] == "control"
+    assert status["text-after-answer"] == "paid"
+    assert status["empty"] == "not paid"
+    assert [c.label for c in picture.curves] == ["wrong completions", "honest right median"]
+    assert max(picture.curves[0].y) == 1.0
+
+
+def test_unscorable_values_are_left_out():
+    def sometimes(row: TextRow) -> float | None:
+        return None if not row.completion or "\u200b" in row.completion else strict(row)
+
+    section, _ = judged(sometimes)
+    status = {row[1]: row[-1] for row in section.tables[0].rows}
+    assert status["empty"] == status["zero-width"] == "not scored"
+    assert not names(section, "fail")
+    section, exploits = hacks.run(lambda rows: [None] * len(rows), render.base_rows("tag", 24, 0))
+    assert names(section, "warn") == {"unscorable"}
+    assert exploits == []
+
+
+def test_control_tells_a_reward_that_remembers():
+    calls = []
+
+    def remembering(rows: Sequence[TextRow]) -> list[float | None]:
+        calls.append(0)
+        return [strict(row) + 0.01 * len(calls) for row in rows]
+
+    section, _ = hacks.run(remembering, render.base_rows("tag", 24, 0))
+    assert "control" in names(section, "warn")
+
+
+def test_both_kinds_of_base_rows_are_needed():
+    right = [x for x in render.base_rows("tag", 24, 0) if x.correct]
+    with pytest.raises(ValueError, match="0 wrong complete rollouts"):
+        hacks.run(per_row(strict), right)
+
+
+@given(
+    mutant=st.sampled_from(hacks.MUTANTS),
+    dialect=st.sampled_from(render.DIALECTS),
+    seed=st.integers(0, 500),
+)
+def test_mutants_have_the_truth_they_claim(mutant, dialect, seed):
+    rows = render.base_rows(dialect, 4, seed)
+    base = next(x for x in rows if x.correct == mutant.truth)
+    row = mutant.apply(base)
+    assert row.columns == base.row.columns
+    assert row.tokens >= 1
+    if mutant.truth:
+        final = render.answers(row.completion, dialect)[-1].strip("$").removesuffix(".0")
+        assert final in (base.problem.answer, in_words(base.problem.gold))
+    elif mutant.family != "control":
+        assert row.completion != base.row.completion
+        assert not render.parse(row.completion, dialect, base.problem).correct
+
+
+@given(st.lists(st.text("ab \n", max_size=6), max_size=12).map("\n".join))
+def test_shrink_keeps_the_property_within_its_budget(text):
+    calls = []
+
+    def holds(candidate: str) -> bool:
+        calls.append(candidate)
+        return candidate.count("a") >= 2
+
+    small = shrink(text, holds, budget=60)
+    assert len(calls) <= 60
+    assert len(small) <= len(text)
+    assert small == text or small.count("a") >= 2
+
+
+def test_shrink_finds_the_word_that_matters():
+    text = "\n".join(f"line {i} of many" for i in range(40)) + "\nthe needle is here"
+    assert shrink(text, lambda t: "needle" in t) == "needle"
