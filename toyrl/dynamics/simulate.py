@@ -314,8 +314,8 @@ def _within(
     exact = tokens is None or math.isclose(steps * chain.tokens_per_action, tokens, rel_tol=1e-9)
     if not exact or not 1 <= steps <= chain.H or (tokens is None and right):
         msg = (
-            f"given_class={given}: length must be a multiple of {chain.tokens_per_action} up to"
-            f" {chain.max_length} tokens, or None with correct=0 for truncation"
+            f"given_class={given}: length must be a multiple of {chain.tokens_per_action:g} up to"
+            f" {chain.max_length:g} tokens, or None with correct=0 for truncation"
         )
         raise ValueError(msg)
     reach = _reach(law, steps, right=None if tokens is None else bool(right))

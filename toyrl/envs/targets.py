@@ -254,12 +254,12 @@ def _initial(chain: Chain, asked: np.ndarray, P: int, starts: int) -> np.ndarray
     others = len(chain.actions) - 1
     level = np.log(hazard * others / (1 - hazard))
     out = np.zeros((W, starts, P))
-    lower = np.array([0.0, 2.0, 5.0, 1.0])[np.arange(starts) % 4]
+    lower = np.array([0.0, 30.0, 5.0, 2.0])[np.arange(starts) % 4]
     out[..., 0] = level[:, None] - lower
-    out[..., 1 : 1 + B] = 2 * lower[:, None] / B
+    out[..., 1 : 1 + B] = 1.2 * lower[:, None] / B
     fill = {1: B + 1, 2: B + 2}[chain.flags]
     if "FILL" in chain.actions:
-        out[..., fill] = np.array([0.0, 0.0, 1.0, -1.0])[np.arange(starts) % 4]
+        out[..., fill] = np.array([0.0, -3.0, 0.0, -1.0])[np.arange(starts) % 4]
     return out
 
 
@@ -333,7 +333,8 @@ def levenberg_marquardt(
             A + (damping[:, None] * diagonal)[..., None] * identity, g[..., None]
         )
         # logits beyond a few units per step leave the region where the model is near linear
-        step = np.clip(step[..., 0], -3, 3)
+        step = step[..., 0]
+        step *= np.minimum(1, 4 / np.maximum(np.abs(step).max(-1, keepdims=True), 1e-300))
         r_new, J_new = residual(p - step)
         new = 0.5 * (r_new**2).sum(-1)
         better = new < cost
