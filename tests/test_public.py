@@ -44,6 +44,10 @@ def test_every_public_name_resolves(name: str) -> None:
     assert getattr(toyrl, name) is not None
 
 
+def test_all_lists_every_export() -> None:
+    assert set(toyrl.__all__) == {*toyrl._EXPORTS, *toyrl._FORWARDED, "__version__"}
+
+
 def test_unknown_name() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = toyrl.nonsense

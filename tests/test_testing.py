@@ -16,7 +16,7 @@ from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper
 from toyrl.testing import InvariantError, assert_invariants, check_invariants, rollouts
 
-FEW = 60
+FEW = 40
 
 
 # -- controls: each breaks one law on purpose --------------------------------------------------
@@ -112,7 +112,8 @@ def test_sound_rewards_pass_every_law(text: str) -> None:
 
 
 def test_properties_do_not_count_as_contract() -> None:
-    report = check_invariants("outcome() - 2*linear_length()", max_examples=FEW)
+    laws = ["finite", "permutation", "wrong_never_above_right"]
+    report = check_invariants("outcome() - 2*linear_length()", invariants=laws)
     assert report.contract_ok
     assert report.broken() == ("wrong_never_above_right",)
     assert_invariants("outcome() - 2*linear_length()", max_examples=FEW)
@@ -130,8 +131,10 @@ def test_counterexamples_are_small() -> None:
 
 
 def test_search_is_deterministic_in_the_seed() -> None:
-    first, again = (check_invariants("l1_exact()", max_examples=FEW, seed=3) for _ in range(2))
+    law = "shorter_right_never_below"
+    first, again = (check_invariants("l1_exact()", invariants=[law], seed=3) for _ in range(2))
     assert first == again
+    assert not first.ok
 
 
 # -- plain functions ---------------------------------------------------------------------------

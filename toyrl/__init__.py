@@ -7,7 +7,17 @@ Names are loaded when first used, so that `import toyrl` stays light. `validate`
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what __getattr__ does, for editors and type checkers
+    from toyrl.estimators.base import Estimator
+    from toyrl.expressions import ExpressionError, from_json, parse, to_expression, to_json
+    from toyrl.objectives.base import Objective
+    from toyrl.registry import entries, get
+    from toyrl.rollouts import Rollouts, register_field
+    from toyrl.shapers.base import Shaped, Shaper
+    from toyrl.store import Store
+    from toyrl.testing import assert_invariants, check_invariants
 
 _EXPORTS = {
     "Estimator": "toyrl.estimators.base",
@@ -32,7 +42,26 @@ _FORWARDED = {
     "validate": "experiments.validate.api",
 }
 
-__all__ = sorted([*_EXPORTS, *_FORWARDED, "__version__"])
+__all__ = [
+    "Estimator",
+    "ExpressionError",
+    "Objective",
+    "Rollouts",
+    "Shaped",
+    "Shaper",
+    "Store",
+    "__version__",
+    "assert_invariants",
+    "check_invariants",
+    "entries",
+    "from_json",
+    "get",
+    "parse",
+    "register_field",
+    "to_expression",
+    "to_json",
+    "validate",
+]
 
 
 def __getattr__(name: str) -> Any:
