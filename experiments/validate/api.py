@@ -30,10 +30,13 @@ def validate(
     settings : see `Settings`; progress(section number, message) is called as work begins
 
     Never raises for what a reward does: a reward that can't be loaded or used gives a report with
-    verdict INCONCLUSIVE, `error` set and exit code 2.
+    verdict INCONCLUSIVE, `error` set and exit code 2. Raises UsageError for settings or a log that
+    can't be used.
     """
+    from experiments.errors import UsageError
     from experiments.validate.pipeline import Pipeline
     from toyrl.graders.errors import RewardError
+    from toyrl.records import LogError
 
     settings = settings or Settings()
     specs = [rewards] if isinstance(rewards, str) else list(rewards)
@@ -45,6 +48,8 @@ def validate(
         report = Pipeline(specs, settings, tell).run()
     except RewardError as error:
         report = failed(name, str(error), settings)
+    except LogError as error:
+        raise UsageError(str(error)) from error
     return replace(
         report, command=command, versions=versions(), seconds=time.perf_counter() - start
     )

@@ -11,7 +11,6 @@ from experiments.validate import collapse
 from experiments.validate.findings import Finding, Section
 from experiments.validate.statistics import explain
 from experiments.validate.train_worlds import Runner
-from experiments.validate.verdict import Collapse
 from toyrl.dynamics.worlds import PriorRanges, Worlds
 
 FINITE = 32
@@ -22,18 +21,22 @@ def run(
     runner: Runner,
     worlds: Worlds,
     *,
+    auxiliary: bool,
     thorough: bool,
     ranges: PriorRanges,
     tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[Section, collapse.Facts, collapse.Reference]:
     """The section, its facts and the outcome-only reference (for variants).
 
+    auxiliary : the reward ignores the gold answer; its critical weights are then those of
+        outcome + w x reward, while the verdict stays that of the reward as given
+
     Rollout-scope rewards are judged in the population limit in all worlds and with finite groups
     in the first 32, where the finite result counts. Group and batch rewards have no population
     limit: they are judged with finite groups alone, in 64 worlds (256 with `thorough`).
     """
-    gap = runner.law.gap() if runner.law.scope == "rollout" else 1.0
-    auxiliary = runner.law.scope == "rollout" and abs(gap) < 1e-9
+    auxiliary = auxiliary and runner.law.scope == "rollout"
+    gap = mix_gap(runner, auxiliary)
     if runner.law.scope != "rollout" and not thorough:
         worlds = worlds.take(np.arange(min(WEIGHED, len(worlds))))
     tell("outcome-only training in every world")
@@ -80,6 +83,13 @@ def run(
         facts, tuple(found), pictures, (collapse.prior_table(ranges.describe()),)
     )
     return section, facts, reference
+
+
+def mix_gap(runner: Runner, auxiliary: bool) -> float:
+    """a in the mix (1-w) a correct + w reward: 0 for a reward that ignores the gold answer."""
+    if auxiliary:
+        return 0.0
+    return runner.law.gap() if runner.law.scope == "rollout" else 1.0
 
 
 def _auxiliary(facts: collapse.Facts) -> Finding:
@@ -140,11 +150,3 @@ def _critical(
     grid = collapse.WEIGHTS if runner.law.scope == "rollout" else collapse.WEIGHTS[2:7]
     halvings = collapse.HALVINGS if runner.law.scope == "rollout" else 2
     return collapse.critical_weights(collapses, len(worlds), grid=grid, halvings=halvings)
-
-
-def recount(
-    runner: Runner, worlds: Worlds, reference: collapse.Reference, weight: float, gap: float
-) -> Collapse:
-    """Collapse counts of a changed runner or weight on the same worlds."""
-    short, long = runner.at_weight(worlds, np.full(len(worlds), weight), gap, short_only=False)
-    return collapse.judge(reference, short, long).count

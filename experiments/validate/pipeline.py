@@ -285,6 +285,7 @@ class Pipeline:
         section, self.facts, self.outcome_runs = collapse_run.run(
             self.runner,
             self.worlds,
+            auxiliary=self.contract_facts.auxiliary,
             thorough=s.thorough,
             ranges=ranges,
             tell=lambda message: self.tell(4, message),
@@ -295,12 +296,12 @@ class Pipeline:
         """The nearest safe variant, validated."""
         from experiments.validate.variants import nearest_safe, of_reward
 
-        return nearest_safe(
-            of_reward(
-                self.runner,
-                self.worlds,
-                self.outcome_runs,
-                self.facts,
-                estimator_name=self.settings.estimator,
-            )
+        candidates = of_reward(
+            self.runner,
+            self.worlds,
+            self.outcome_runs,
+            self.facts,
+            auxiliary=self.contract_facts.auxiliary,
+            estimator_name=self.settings.estimator,
         )
+        return nearest_safe(candidates, len(self.facts.judged.learnable))

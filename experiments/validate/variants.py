@@ -17,82 +17,96 @@ from toyrl.dynamics.worlds import Worlds
 
 @dataclass(frozen=True)
 class Variant:
-    """A change of the reward, nearest first.
+    """A change of the reward.
 
     describe : the variant in words a user can act on
-    judge : () -> its collapse counts on the prior
+    judge : worlds' rows -> its collapse counts there
     """
 
-    name: str
     describe: str
-    judge: Callable[[], Collapse]
+    judge: Callable[[np.ndarray], Collapse]
 
 
-def nearest_safe(variants: Sequence[Variant]) -> tuple[str, Section]:
-    """Judge the variants in order until one is safe; "" if none is."""
+SCREEN = 64  # worlds on which a variant is tried before it is judged on all
+
+
+def nearest_safe(variants: Sequence[Variant], worlds: int) -> tuple[str, Section]:
+    """Judge the variants in order, nearest first, until one is safe; "" if none is.
+
+    Each is tried on the first 64 worlds and, where it is safe there, judged on all of them.
+    """
     rows, best = [], ""
     for v in variants:
-        count = v.judge()
-        safe = count.worlds > 0 and count.share <= SAFE_SHARE
-        rows.append([v.describe, f"{count.collapsed} of {count.worlds}", "yes" if safe else "no"])
-        if safe:
+        count = v.judge(np.arange(min(SCREEN, worlds)))
+        if _safe(count) and worlds > SCREEN:
+            count = v.judge(np.arange(worlds))
+        rows.append(
+            [v.describe, f"{count.collapsed} of {count.worlds}", "yes" if _safe(count) else "no"]
+        )
+        if _safe(count):
             best = f"{v.describe} (collapses in {count.collapsed} of {count.worlds} worlds)"
             break
     table = Table(
         "variants",
         ("variant", "worlds collapsed", "safe"),
         rows,
-        caption="Each variant was trained on the same prior of worlds.",
+        caption="Each variant was trained on the same worlds as the reward.",
     )
     message = (
         f"Nearest safe variant: {best}."
         if best
-        else ("None of the variants tried is safe on the prior; use the outcome reward alone.")
+        else "None of the variants tried is safe on the prior; use the outcome reward alone."
     )
     finding = Finding(7, "verdict/variant", "info", message)
     return best, Section(7, message, (finding,), (), (table,))
 
 
+def _safe(count: Collapse) -> bool:
+    return count.worlds > 0 and count.share <= SAFE_SHARE
+
+
 def of_reward(
-    runner: Runner, worlds: Worlds, reference: Reference, facts: Facts, *, estimator_name: str
+    runner: Runner,
+    worlds: Worlds,
+    reference: Reference,
+    facts: Facts,
+    *,
+    auxiliary: bool,
+    estimator_name: str,
 ) -> list[Variant]:
     """Candidates, nearest first: a smaller weight, a gate, no std normalisation, both."""
-    gap = runner.law.gap() if runner.law.scope == "rollout" else 1.0
     if runner.law.scope != "rollout":
         return []
+    gap = 0.0 if auxiliary else runner.law.gap()
+
+    def count(rows: np.ndarray, weight: float, gate: bool, by: Runner) -> Collapse:
+        some = worlds.take(rows)
+        outcome = by.correct if auxiliary else gap * by.correct
+        extra = by.reward(some) - gap * by.correct
+        reward = outcome + weight * (by.correct * extra if gate else extra)
+        short, long = by.population(some, reward)
+        own = reference.take(rows) if by is runner else by.outcome_only(some)
+        return judge(own, short, long).count
+
     weight = safe_weight(facts.largest_safe)
-    out = []
-    auxiliary = abs(gap) < 1e-9
-
-    def added(w: float, gate: bool, by: Runner) -> Collapse:
-        term = by.reward(worlds)
-        base = by.correct
-        if auxiliary:
-            reward = base + w * (base * term if gate else term)
-        else:
-            extra = term - gap * base
-            reward = gap * base + w * (base * extra if gate else extra)
-        short, long = by.population(worlds, reward)
-        return judge(by.outcome_only(worlds) if by is not runner else reference, short, long).count
-
-    what = "outcome + {w:g} x this reward" if auxiliary else ("{w:g} x the part beyond correctness")
-    out.append(Variant("weight", what.format(w=weight), lambda: added(weight, False, runner)))
-    gated = (
-        "the part beyond correctness paid to right answers only"
-        if not auxiliary
-        else ("outcome x (1 + this reward)")
-    )
-    out.append(Variant("gate", gated, lambda: added(1.0, True, runner)))
-    if runner.estimator.scale != "none":
+    if auxiliary:
+        light, gated = f"outcome + {weight:g} x this reward", "outcome x (1 + this reward)"
+    else:
+        light = f"{weight:g} x the part beyond correctness"
+        gated = "the part beyond correctness paid to right answers only"
+    out = [
+        Variant(light, lambda rows: count(rows, weight, False, runner)),
+        Variant(gated, lambda rows: count(rows, 1.0, True, runner)),
+    ]
+    if runner.estimator.scale != "none" and not auxiliary:
         plain = replace(runner, estimator=replace(runner.estimator, scale="none"))
         out.append(
             Variant(
-                "estimator",
                 f"the same reward without std normalisation (dr_grpo for {estimator_name})",
-                lambda: added(1.0, False, plain),
+                lambda rows: count(rows, 1.0, False, plain),
             )
         )
-    out.append(Variant("gate and weight", f"{gated}, weight 0.1", lambda: added(0.1, True, runner)))
+    out.append(Variant(f"{gated}, weight 0.1", lambda rows: count(rows, 0.1, True, runner)))
     return out
 
 
