@@ -1,0 +1,144 @@
+"""DRPO: a length preference inside the set of right rollouts, against wrong ones by log-sum-exp.
+
+Per prompt, with P the right and N the wrong rollouts, L tokens, C the completion limit and
+s = (1/L) sum_t log pi(token) the mean token log-probability, the objective to be maximised is
+
+    J = sum_P w_i s_i - tau log( (1/|N|) sum_N exp(s_j / tau) ),
+    w = softmax over P of -L/(C lambda),      dJ/ds_i = w_i on P, -v_i on N,
+    v = softmax over N of s/tau.
+
+A right rollout's coefficient is positive whatever its length, so no long right answer is pushed
+down. A prompt without right or without wrong rollouts contributes nothing. Minus a trust region
+(beta/2) max(KL - delta, 0)^2, KL the token mean over the batch of an estimate of KL(old || new).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from toyrl import stats
+from toyrl.objectives.base import Objective
+from toyrl.registry import entry
+from toyrl.rollouts import Rollouts
+
+Array = Any
+KL_ESTIMATES = ("kl", "low_var_kl")
+
+
+@entry(
+    "drpo",
+    kind="objective",
+    cards=("03",),
+    paper="DRPO: Efficient Reasoning via Decoupled Reward Policy Optimization",
+    section="Eq. 7; official code, compute_policy_loss_drpo",
+    provenance="code",
+)
+@dataclass(frozen=True)
+class Drpo(Objective):
+    """Discriminative objective: right rollouts weighted by length among themselves, wrong apart.
+
+    lambda_ : > 0, strength of the length preference (small is strong), in units of the completion
+        limit; inf ignores length (DisCO)
+    tau : > 0, temperature over wrong rollouts; inf weighs them equally
+    delta, beta : where the trust region's hinge starts (nats per token) and its weight; beta = 0
+        switches it off
+    kl : per-token estimate from rho = pi_new/pi_old: "kl" -log rho, or "low_var_kl"
+        rho - log rho - 1
+
+    Right is `correct` == 1 and wrong is `correct` == 0, exactly; a graded outcome in between takes
+    no part: threshold it first. Rollouts of length 0 and of weight 0 take no part either.
+    """
+
+    lambda_: float = 0.1
+    tau: float = 10.0
+    delta: float = 1e-4
+    beta: float = 1e3
+    kl: str = "kl"
+    needs: ClassVar[tuple[str, ...]] = ("correct", "length", "mask")
+
+    def __post_init__(self) -> None:
+        if self.kl not in KL_ESTIMATES:
+            msg = f"kl={self.kl!r} is not one of {', '.join(KL_ESTIMATES)}"
+            raise ValueError(msg)
+        for name in ("lambda_", "tau"):
+            value = getattr(self, name)
+            if isinstance(value, (int, float)) and not value > 0:
+                msg = f"{name}={value} must be positive; a very large value switches it off"
+                raise ValueError(msg)
+
+    def pair_weights(self, rollouts: Rollouts, mean_logp: Array) -> tuple[Array, Array]:
+        """(w, -v), each (..., B, G): dJ/ds of right and of wrong rollouts of each prompt.
+
+        mean_logp : (..., B, G) s, nats per token (read for wrong rollouts alone). With weights
+        (multiplicities, probabilities) the answer is per member: sum(weight w) = 1 =
+        sum(weight v) in every mixed prompt, and both are 0 in the others.
+        """
+        right, wrong = self._sets(rollouts)
+        mixed = (stats.mass(right) > 0) & (stats.mass(wrong) > 0)
+        w = _softmax(-rollouts.length / (rollouts.max_length * self.lambda_), right)
+        v = _softmax(mean_logp / self.tau, wrong)
+        nothing = rollouts.xp.zeros_like(w)
+        return rollouts.xp.where(mixed, w, nothing), rollouts.xp.where(mixed, -v, nothing)
+
+    def advantages(self, rollouts: Rollouts, mean_logp: Array) -> Array:
+        """(..., B, G) n (w - v), n rollouts in the group: what a trainer must be given.
+
+        On-policy, and with a loss that divides each rollout by its own length and averages over
+        rollouts (TRL loss_type="grpo"), the update is then that of J without the trust region.
+        Never centre or rescale it: a right rollout's sign is the point.
+        """
+        w, minus_v = self.pair_weights(rollouts, mean_logp)
+        return stats.mass(rollouts.w) * (w + minus_v)
+
+    def coefficients(
+        self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array
+    ) -> Array:
+        """d/dlogp (..., B, G, T) of the mean of J over prompts minus the trust region.
+
+        `advantages` is not read (None will do): the weights need the current logp. All prompts
+        with a rollout count in the mean, mixed or not.
+        """
+        r, xp = rollouts, rollouts.xp
+        mask = r.need("mask", by="Drpo")
+        zero = xp.zeros_like(logp)
+        tokens = xp.sum(mask, axis=-1)
+        per_row = xp.where(tokens > 1, tokens, xp.ones_like(tokens))
+        mean_logp = xp.sum(xp.where(mask > 0, logp, zero) * mask, axis=-1) / per_row
+        w, minus_v = self.pair_weights(r, mean_logp)
+        prompts = xp.sum(xp.astype(stats.mass(r.w) > 0, logp.dtype), axis=(-2, -1), keepdims=True)
+        share = r.w * (w + minus_v) / xp.where(prompts > 0, prompts, xp.ones_like(prompts))
+        return (share / per_row)[..., None] * mask + self._trust_region(r, mask, logp - old_logp)
+
+    def _trust_region(self, r: Rollouts, mask: Array, log_ratio: Array) -> Array:
+        xp = r.xp
+        live = mask * r.w[..., None]
+        log_ratio = xp.where(live > 0, log_ratio, xp.zeros_like(log_ratio))
+        total = xp.sum(live, axis=(-3, -2, -1), keepdims=True)
+        token = live / xp.where(total > 0, total, xp.ones_like(total))
+        if self.kl == "kl":
+            estimate, slope = -log_ratio, -xp.ones_like(log_ratio)
+        else:
+            ratio = xp.exp(log_ratio)
+            estimate, slope = ratio - log_ratio - 1, ratio - 1
+        excess = xp.sum(token * estimate, axis=(-3, -2, -1), keepdims=True) - self.delta
+        excess = xp.where(excess > 0, excess, xp.zeros_like(excess))
+        return -self.beta * excess * slope * token
+
+    def _sets(self, r: Rollouts) -> tuple[Array, Array]:
+        """Weights of right and of wrong rollouts."""
+        zero = r.xp.zeros_like(r.w)
+        usable = r.xp.where((r.w > 0) & (r.length > 0), r.w, zero)
+        right = r.xp.where(r.correct == 1, usable, zero)
+        return right, r.xp.where(r.correct == 0, usable, zero)
+
+
+def _softmax(score: Array, weight: Array) -> Array:
+    """exp(score) / sum(weight exp(score)) where weight > 0, else 0; the last axis."""
+    xp = stats.array_namespace(score)
+    taking = weight > 0
+    top = stats.maximum(score, weight)
+    shifted = xp.where(taking, score - xp.where(xp.isfinite(top), top, xp.zeros_like(top)), -xp.inf)
+    e = xp.exp(shifted)
+    total = xp.sum(e * weight, axis=-1, keepdims=True)
+    return e / xp.where(total > 0, total, xp.ones_like(total))
