@@ -24,7 +24,7 @@ unit = st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0, 1, width=32))
 @st.composite
 def chains(draw, structures=None):
     """A chain with two difficulties, one of the structures and any numbers."""
-    s = dict(draw(structures or st.sampled_from(STRUCTURES)))
+    s = dict(draw(st.sampled_from(STRUCTURES) if structures is None else structures))
     flag, D = s.pop("flag"), s["depth"]
     share = draw(st.floats(0, 1, width=32))
     return Chain(
