@@ -104,12 +104,7 @@ def test_sampled_agrees_within_its_error(name):
     rng = np.random.default_rng(3)
     prob = rng.dirichlet(np.ones(6), size=2)
     reward = rng.normal(size=(2, 6))
-    r = classes(prob)
-
-    def parts(x):
-        return {"paid": reward if x.shape == (2, 6) else None}
-
-    parts.scope = "rollout"
+    r, parts = classes(prob), paid(reward)
     exact = class_weights(r, parts, PRESETS[name], group_size=4)
     drawn = class_weights(
         r, parts, PRESETS[name], group_size=4, method="sampled", samples=8000, seed=5

@@ -62,7 +62,7 @@ def group_std_weights(
     e = factor * eps / span * math.sqrt(G - 1)
     s, weight = _scales(unit, G, e)
     h = math.pi / math.sqrt(30.0 * G)  # trapezoid error of exp(-G u^2): exp(-pi^2/(h^2 G)) = e^-30
-    total = _integrate(unit, p, s, weight, h, int(math.ceil(EDGE / h)), float(G - 1))
+    total = _integrate(unit, p, s, weight, h, math.ceil(EDGE / h), float(G - 1))
     out[order] = factor * math.sqrt(G * (G - 1)) / math.pi * 2 * total
     return out
 
