@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.backends import (
     arrays_of,
@@ -25,10 +26,11 @@ from tests.backends import (
     to_torch,
 )
 from toyrl import pytree, registry
+from toyrl.estimators.group import PRESETS
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
 from toyrl.store import Store
-from toyrl.testing import CONTRACT, arrays
+from toyrl.testing import CONTRACT, affine_difference, arrays, rewards, rollouts
 from toyrl.testing.check import search
 
 SHAPERS = {e.name: e for e in registry.entries("shaper")}
@@ -101,8 +103,8 @@ def test_float32_stays_float32(shaper: Shaper) -> None:
     """Rewards have the dtype of the rollouts; nothing is widened or narrowed on the way."""
     r = fixed_shape(reads(shaper))[-1]
     narrow = arrays_of(r, lambda x: x.astype(np.float32) if x.dtype == np.float64 else x)
-    for rollouts in (narrow, to_torch(narrow)):
-        for value in shaper.apply(rollouts).parts.values():
+    for batch in (narrow, to_torch(narrow)):
+        for value in shaper.apply(batch).parts.values():
             assert str(value.dtype).removeprefix("torch.") == "float32"
 
 
@@ -210,6 +212,21 @@ def test_estimator_eager_backends(estimator: Any, convert: Any) -> None:
         parts = {k: xp.asarray(v) for k, v in b.parts.items()}
         got = np.asarray(estimator.apply(parts, other)[0])
         assert arrays.difference(advantages(estimator, b), got) <= SAME
+
+
+@pytest.mark.parametrize("name", ["grpo_exact", "grpo_population"])
+@given(data=st.data(), scale=st.integers(1, 8), shift=st.integers(-4, 4))
+def test_affine_invariance(name: str, data: st.DataObject, scale: int, shift: int) -> None:
+    r = data.draw(rollouts())
+    reward = data.draw(rewards(r.shape))
+    assert affine_difference(PRESETS[name], reward, r, scale=scale, shift=shift) <= SAME
+
+
+@pytest.mark.parametrize("name", ["grpo", "dr_grpo", "rloo", "reinforce"])
+def test_control_other_estimators_see_the_scale(name: str) -> None:
+    """eps in the divisor, or no divisor: a reward of a thousandth of the size matters."""
+    r = Rollouts(np.array([[1.0, 0.0, 0.0]]), np.ones((1, 3)), 4.0)
+    assert affine_difference(PRESETS[name], r.correct, r, scale=1e-3, shift=0.0) > SAME
 
 
 def test_estimator_jax(estimator: Any) -> None:

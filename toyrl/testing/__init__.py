@@ -15,6 +15,7 @@ from toyrl.testing.check import (
     assert_invariants,
     check_invariants,
 )
+from toyrl.testing.estimators import affine_difference
 from toyrl.testing.invariants import CONTRACT, INVARIANTS, PROPERTIES, Case, Invariant
 from toyrl.testing.strategies import completions, rewards, rollouts
 
@@ -27,6 +28,7 @@ __all__ = [
     "InvariantError",
     "InvariantReport",
     "InvariantResult",
+    "affine_difference",
     "assert_invariants",
     "check_invariants",
     "completions",
