@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,7 +141,7 @@ def _one_prompt(layout: Layout, pi: Any, n: Mapping[str, Any], d: Any, fused: bo
     answer = act[..., layout.actions.index("ANSWER")]
     ends = jnp.stack([answer * right, answer * (1 - right)], axis=-1).reshape(-1, 2)
     diagonals = _diagonals(layout, act, n)
-    run = _run_fused if fused else _run
+    run: Callable[..., Any] = _run_fused if fused else _run
     answered, left = run(layout, tuple(diagonals), list(diagonals.values()), ends)
     answered = jnp.moveaxis(answered, -1, 0).reshape(-1, layout.bins)  # all right, all wrong
     return jnp.concatenate([answered, left[None]]).reshape(-1)
@@ -184,7 +184,7 @@ def _run_fused(layout, offsets, cols, ends):
     return _run_fused_forward(layout, offsets, cols, ends)[0]
 
 
-def _run_fused_forward(layout, offsets, cols, ends):
+def _run_fused_forward(layout: Layout, offsets: tuple[int, ...], cols: list[Any], ends: Any) -> Any:
     rows = [jnp.roll(c, o) for o, c in zip(offsets, cols, strict=True)]
     start = jnp.zeros_like(rows[0]).at[0].set(1)
     left, X = lax.scan(
@@ -272,7 +272,7 @@ def _diagonals(layout: Layout, act: Any, n: Mapping[str, Any]) -> dict[int, Any]
                     mask &= True if stuck is None else at_depth == stuck
                     mask &= True if kept is None else full == kept
                     offset = dp * strides[-3] + de * strides[-2] + (dm if stuck is False else 0)
-                    offset += strides[counted] if kept is False else 0
+                    offset += strides[counted] if counted is not None and kept is False else 0
                     weight = jnp.where(mask, act[..., i] * prob, 0).reshape(-1)
                     out[offset] = out[offset] + weight if offset in out else weight
     return out

@@ -169,7 +169,7 @@ def _law(chain: Chain, theta: Any, difficulty: int) -> _Law:
     for s, (p, e, m) in enumerate(np.ndindex(grid)):
         slot = 0
         for i, name in enumerate(chain.actions):
-            for prob, after, bits in _outcomes(chain, name, p, e, m, right[e, m]):
+            for prob, after, bits in _outcomes(chain, name, p, e, m, float(right[e, m])):
                 if act[p, e, m, i] * prob > 0:
                     law.prob[s, slot] = act[p, e, m, i] * prob
                     law.code[s, slot] = i | bits

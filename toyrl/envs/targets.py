@@ -61,12 +61,12 @@ class Achieved:
             [np.full_like(self.success, SUCCESS_TOLERANCE), LENGTH_TOLERANCE * self.asked[:, B:]],
             axis=-1,
         )
-        return off > allowed  # NaN: free, never missed
+        return np.asarray(off > allowed)  # NaN: free, never missed
 
     @property
     def reachable(self) -> np.ndarray:
         """(W,) bool: every target was met within tolerance."""
-        return ~self.missed.any(axis=-1)
+        return np.asarray(~self.missed.any(axis=-1))
 
     def describe(self, world: int = 0) -> str:
         """One line for one world: each target that was asked, and what was reached."""
