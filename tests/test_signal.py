@@ -30,9 +30,8 @@ def enumerate_groups(prob, reward, correct, estimator, G):
     index = np.array(list(itertools.product(range(len(prob)), repeat=G)))
     chance = np.repeat(np.prod(prob[index], axis=-1)[:, None] / G, G, axis=1)
     total = np.asarray(reward, dtype=float)[index]
-    group = Rollouts(
-        np.asarray(correct, dtype=float)[index][:, None], np.ones((len(index), 1, G)), 9.0
-    )
+    truth = np.asarray(correct, dtype=float)[index]
+    group = Rollouts(truth[:, None], np.ones((len(index), 1, G)), 9.0)
     a = estimator.apply({"r": total[:, None]}, group)[0][:, 0]
     right = truth > 0
     mean = (chance * a).sum()
