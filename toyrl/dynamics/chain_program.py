@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,7 +141,7 @@ def _one_prompt(layout: Layout, pi: Any, n: Mapping[str, Any], d: Any, fused: bo
     answer = act[..., layout.actions.index("ANSWER")]
     ends = jnp.stack([answer * right, answer * (1 - right)], axis=-1).reshape(-1, 2)
     diagonals = _diagonals(layout, act, n)
-    run: Callable[..., Any] = _run_fused if fused else _run
+    run: Any = _run_fused if fused else _run
     answered, left = run(layout, tuple(diagonals), list(diagonals.values()), ends)
     answered = jnp.moveaxis(answered, -1, 0).reshape(-1, layout.bins)  # all right, all wrong
     return jnp.concatenate([answered, left[None]]).reshape(-1)
