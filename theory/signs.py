@@ -83,9 +83,7 @@ def negative_probability(p: float, q: float, alpha: float, group_size: int) -> f
 
 
 # -- a shared policy that cannot tell easy prompts from hard ones ------------------------------------
-def shared_drift(
-    estimator: str, q: Array, rho: float, alpha: float, group_size: int
-) -> Array:
+def shared_drift(estimator: str, q: Array, rho: float, alpha: float, group_size: int) -> Array:
     """E[update] of z = logit P(long) when easy and hard prompts share it, per unit step.
 
     A share rho of prompts is easy (long and short are both right), on the others only long is
@@ -145,7 +143,9 @@ def drpo_fixed_point(
     """
     b = np.asarray(success, dtype=float)
     if ((b <= 0) | (b >= 1)).any():
-        msg = f"success={success} must lie strictly between 0 and 1; else an arm never or always wins"
+        msg = (
+            f"success={success} must lie strictly between 0 and 1; else an arm never or always wins"
+        )
         raise ValueError(msg)
     score = tau * (np.log(b / (1 - b)) - np.asarray(length) / (limit * lambda_))
     e = np.exp(score - score.max())

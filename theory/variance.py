@@ -1,19 +1,16 @@
-"""Mean and variance of group policy gradients for Bernoulli rewards, in closed form.
+"""Closed forms of group-relative policy gradients for right/wrong rewards.
 
-One prompt, success probability p, q = 1 - p; groups of G rollouts of which K are right, p^ = K/G.
-The gradient estimate is g = (1/G) sum_i A_i grad log pi(o_i). Since E[grad log pi | right] =
-grad p / p and E[grad log pi | wrong] = -grad p / q, any advantage that depends on (own class, K)
-alone has
+Setting: a prompt is solved with probability p (q = 1 - p), groups of G, r_i in {0, 1}, K right
+rollouts, share p_hat = K/G, gradient g = (1/G) sum_i A_i grad log pi(o_i). Because
+E[grad log pi | right] = grad p / p and E[grad log pi | wrong] = -grad p / q, any estimator whose
+A depends on (right or wrong, K) alone has
 
     E[g] = (E[A | right] - E[A | wrong]) grad p.
 
-Variances are those in the logit bandit, theta = log(p/q), where grad log pi is q for a right and
--p for a wrong rollout and grad p = p q, so that g is a function of K. The estimators are named as
-in `toyrl.estimators.group`: reinforce (no baseline), rloo, dr_grpo (mean baseline), grpo (eps = 0).
-
-Sources: Williams 1992 (REINFORCE); Ahmadian et al. 2024, Back to Basics (RLOO); Shao et al. 2024,
-DeepSeekMath section 4.1 (GRPO); Liu et al. 2025, Understanding R1-Zero-Like Training section 3
-(Dr. GRPO and the difficulty bias). The closed forms below are derived here.
+For REINFORCE, RLOO and Dr. GRPO this is a constant times grad p; for GRPO it is omega_G(p) grad p,
+the difficulty bias. Variances are those of the logit bandit, theta = logit p, where grad log pi is
+q for a right and -p for a wrong rollout, so that g is a function of K alone. All functions
+broadcast over p; standard deviations are the sample's (ddof = 1) unless told, eps = 0.
 """
 
 from __future__ import annotations
@@ -23,158 +20,144 @@ from typing import Any
 
 import numpy as np
 
+from toyrl.registry import entry
+
+PAPER = "definitions of REINFORCE, RLOO, GRPO, Dr. GRPO, DAPO (TRL and verl sources)"
 ESTIMATORS = ("reinforce", "rloo", "dr_grpo", "grpo")
-LARGEST_GROUP = 1000  # binomial coefficients beyond overflow float64
+Array = Any
 
 
-def omega(p: Any, group_size: float, *, ddof: float = 1.0) -> np.ndarray:
-    """omega_G(p) of GRPO's expected gradient E[g] = omega_G(p) grad p, shape of p.
+def count_law(p: Array, group_size: int) -> np.ndarray:
+    """(..., G+1) P(K right of G)."""
+    from scipy.stats import binom
 
-    In a group with K right, A of a right rollout is (1 - p^)/s and s^2 = p^(1-p^) G/(G - ddof), so
-    A_right - A_wrong = 1/s, and summing p^(1-p^)/s over K gives
+    return binom.pmf(np.arange(group_size + 1), group_size, np.asarray(p, dtype=float)[..., None])
 
-        omega_G(p) = sqrt((G - ddof)/G) (1/G) sum_{k=1}^{G-1} C(G,k) sqrt(k (G-k)) p^(k-1) q^(G-k-1)
-                   = sqrt((G - ddof)/G) E[sqrt(p^(1-p^))] / (p q),
 
-    a polynomial of degree G - 2, symmetric in p and q; constant for G = 2; 1/sqrt(p q) for G = inf
-    (GRPO then ascends 2 arcsin(sqrt(p)), see `population_objective`).
+@entry("omega", kind="theorem", cards=("00",), paper=PAPER, provenance="derived")
+def omega(p: Array, group_size: float, *, ddof: int = 1) -> np.ndarray:
+    """Weight of a prompt under group-std normalisation: E[g] = omega_G(p) grad p.
+
+    In a group with K right, A_right = sqrt((G-1)(G-K)/(G K)), A_wrong = -A_right K/(G-K), and
+    (K/G) A_right - ... gives g = sqrt((G-1)/G) sqrt(p_hat(1-p_hat)) in the logit bandit, where
+    grad p = p q. Summing over K ~ Binomial(G, p) and dividing by p q term by term,
+
+        omega_G(p) = sqrt((G-1)/G) (1/G) sum_{k=1}^{G-1} C(G,k) sqrt(k(G-k)) p^(k-1) q^(G-k-1),
+
+    a polynomial of degree G-2, symmetric in p <-> q, (G-1)/sqrt(G) at p = 0 and 1, 1/sqrt(2)
+    for G = 2, and 1/sqrt(p q) as G grows: GRPO then ascends sum 2 arcsin(sqrt(p)) over prompts.
+    ddof = 0 (population std) multiplies it by sqrt(G/(G-1)). group_size = inf: p in (0, 1).
     """
-    p = _probability(p)
+    p = np.asarray(p, dtype=float)
     if math.isinf(group_size):
-        with np.errstate(divide="ignore"):
-            return 1 / np.sqrt(p * (1 - p))
-    G = _size(group_size)
-    total = np.zeros_like(p)
-    for k in range(1, G):
-        total += math.comb(G, k) * math.sqrt(k * (G - k)) * p ** (k - 1) * (1 - p) ** (G - k - 1)
-    return math.sqrt((G - ddof) / G) / G * total
+        return 1 / np.sqrt(p * (1 - p))
+    G = int(group_size)
+    if G < 2:
+        msg = f"group_size={group_size} has no standard deviation; use 2 or more, or inf"
+        raise ValueError(msg)
+    k = np.arange(1, G)
+    # In logarithms: C(G, k) overflows for G above 1000, and p^0 must be 1 at p = 0.
+    log_count = math.lgamma(G + 1) - np.array([math.lgamma(i + 1) + math.lgamma(G - i + 1)
+                                               for i in k])  # fmt: skip
+    with np.errstate(divide="ignore"):
+        log_p, log_q = np.log(p)[..., None], np.log1p(-p)[..., None]
+    powers = _times(k - 1, log_p) + _times(G - k - 1, log_q)
+    terms = np.exp(log_count + 0.5 * np.log(k * (G - k)) + powers)
+    return math.sqrt((G - ddof) / G) / G * terms.sum(-1)
 
 
-def group_advantages(
-    right: Any, group_size: int, name: str, *, ddof: float = 1.0
-) -> tuple[np.ndarray, np.ndarray]:
-    """(A of a right rollout, A of a wrong one) in a group with `right` right rollouts.
+def _times(n: np.ndarray, log: np.ndarray) -> np.ndarray:
+    """n log, with 0 (-inf) = 0."""
+    return np.where(n == 0, 0.0, n * np.where(np.isneginf(log) & (n == 0), 0.0, log))
 
-    grpo, sample std: sqrt((G-1)(G-K)/(G K)) and -sqrt((G-1) K/(G (G-K))); both 0 in a group
-    without contrast. Where a class is missing from the group its value is that of a member that
-    is not there: 0 for grpo.
+
+def gradient_weight(estimator: str, p: Array, group_size: float) -> np.ndarray:
+    """c in E[g] = c grad p: 1 for REINFORCE and RLOO, (G-1)/G for Dr. GRPO, omega_G(p) for GRPO."""
+    p = np.asarray(p, dtype=float)
+    if estimator == "grpo":
+        return omega(p, group_size)
+    return (
+        np.ones_like(p)
+        * {"reinforce": 1.0, "rloo": 1.0, "dr_grpo": 1 - 1 / group_size}[_known(estimator)]
+    )
+
+
+def mean_advantages(estimator: str, p: Array, group_size: float) -> tuple[np.ndarray, np.ndarray]:
+    """E[A | right] and E[A | wrong], own rollout given.
+
+    REINFORCE has 1 and 0. The others are centred: p E[A|right] + q E[A|wrong] = 0 with difference
+    c (`gradient_weight`), so they are c q and -c p.
     """
-    G, K = _size(group_size), np.asarray(right, dtype=float)
-    share = K / G
-    if _known(name) == "reinforce":
-        return np.ones_like(share), np.zeros_like(share)
-    if name == "grpo":
-        contrast = (K > 0) & (K < G)
-        s = np.sqrt(np.where(contrast, share * (1 - share) * G / (G - ddof), 1.0))
-        return np.where(contrast, (1 - share) / s, 0.0), np.where(contrast, -share / s, 0.0)
-    scale = G / (G - 1) if name == "rloo" else 1.0
-    return scale * (1 - share), -scale * share
-
-
-def advantage_means(
-    p: Any, group_size: int, name: str, *, ddof: float = 1.0
-) -> tuple[np.ndarray, np.ndarray]:
-    """(E[A | own right], E[A | own wrong]).
-
-    reinforce (1, 0); rloo (q, -p); dr_grpo that times (G-1)/G; grpo omega_G(p) times (q, -p).
-    """
-    p = _probability(p)
-    if _known(name) == "reinforce":
+    p = np.asarray(p, dtype=float)
+    if estimator == "reinforce":
         return np.ones_like(p), np.zeros_like(p)
-    scale = gradient_factor(p, group_size, name, ddof=ddof)
-    return scale * (1 - p), -scale * p
+    c = gradient_weight(estimator, p, group_size)
+    return c * (1 - p), -c * p
 
 
-def gradient_factor(p: Any, group_size: int, name: str, *, ddof: float = 1.0) -> np.ndarray:
-    """E[g] over grad p: 1 for reinforce and rloo (unbiased), (G-1)/G for dr_grpo, omega for grpo."""
-    p = _probability(p)
-    if _known(name) == "grpo":
-        return omega(p, group_size, ddof=ddof)
-    G = _size(group_size)
-    return np.full_like(p, (G - 1) / G if name == "dr_grpo" else 1.0)
+def group_gradient(estimator: str, right: Array, p: Array, group_size: int) -> np.ndarray:
+    """g of a group with K = `right` right rollouts in the logit bandit.
 
-
-def group_gradient(right: Any, p: Any, group_size: int, name: str) -> np.ndarray:
-    """g of a group with K right rollouts in the logit bandit (sample std for grpo).
-
-    reinforce p^ q; rloo S^2, the unbiased sample variance of the rewards; dr_grpo p^(1-p^);
-    grpo (G-1)/G S. For a centred estimator the own p of grad log pi cancels.
+    REINFORCE p_hat q; RLOO the unbiased sample variance S^2 = G/(G-1) p_hat(1-p_hat); Dr. GRPO
+    p_hat(1-p_hat); GRPO ((G-1)/G) S. Only REINFORCE reads p: for centred estimators the score's
+    mean drops out.
     """
-    G = _size(group_size)
-    share = np.asarray(right, dtype=float) / G
-    if _known(name) == "reinforce":
-        return share * (1 - _probability(p))
-    variance = share * (1 - share)
-    if name == "dr_grpo":
-        return variance
-    if name == "rloo":
-        return variance * G / (G - 1)
-    return np.sqrt((G - 1) / G * variance)
+    share = np.asarray(right, dtype=float) / group_size
+    if _known(estimator) == "reinforce":
+        return share * (1 - np.asarray(p))
+    spread = share * (1 - share)
+    if estimator == "rloo":
+        return spread * group_size / (group_size - 1)
+    return spread if estimator == "dr_grpo" else np.sqrt((1 - 1 / group_size) * spread)
 
 
-def gradient_mean(p: Any, group_size: int, name: str) -> np.ndarray:
-    """E[g] in the logit bandit: `gradient_factor` times p q."""
-    p = _probability(p)
-    return gradient_factor(p, group_size, name) * p * (1 - p)
+@entry("gradient_variance", kind="theorem", cards=("00",), paper=PAPER, provenance="derived")
+def gradient_variance(estimator: str, p: Array, group_size: int) -> np.ndarray:
+    """Var[g] over one group in the logit bandit, G >= 2.
 
+    REINFORCE q^2 pq/G. RLOO is Var[S^2] = (mu_4 - sigma^4 (G-3)/(G-1))/G with mu_4 = pq(1 - 3pq)
+    and sigma^4 = (pq)^2: (pq/G)(1 - pq(4G-6)/(G-1)). Dr. GRPO ((G-1)/G)^2 times that. GRPO
+    E[g^2] - E[g]^2 = ((G-1)/G)^2 pq - (omega_G pq)^2.
 
-def gradient_variance(p: Any, group_size: int, name: str) -> np.ndarray:
-    """Var[g] in the logit bandit.
-
-    reinforce q^2 p q/G. rloo: Var of the sample variance S^2 of Bernoulli rewards,
-    mu_4/G - sigma^4 (G-3)/(G(G-1)) with mu_4 = p q (1 - 3 p q), which is
-    (p q/G) [1 - p q (4G-6)/(G-1)]. dr_grpo ((G-1)/G)^2 that. grpo: E[g^2] = ((G-1)/G)^2 p q and
-    E[g] = omega_G(p) p q.
+    At p = 1/2 RLOO's is 2/(G-1) of REINFORCE's; as p -> 1 REINFORCE's falls as q^3/G but RLOO's
+    as q/G: on solved prompts a baseline adds variance.
     """
-    p, G = _probability(p), _size(group_size)
-    v = p * (1 - p)
-    if _known(name) == "reinforce":
-        return (1 - p) ** 2 * v / G
-    if name == "grpo":
-        return ((G - 1) / G) ** 2 * v - gradient_mean(p, G, "grpo") ** 2
-    rloo = v / G * (1 - v * (4 * G - 6) / (G - 1))
-    return rloo if name == "rloo" else ((G - 1) / G) ** 2 * rloo
+    p, G = np.asarray(p, dtype=float), int(group_size)
+    pq = p * (1 - p)
+    shrink = ((G - 1) / G) ** 2
+    if _known(estimator) == "reinforce":
+        return (1 - p) ** 2 * pq / G
+    if estimator == "grpo":
+        return shrink * pq - (omega(p, G) * pq) ** 2
+    rloo = pq / G * (1 - pq * (4 * G - 6) / (G - 1))
+    return rloo if estimator == "rloo" else shrink * rloo
 
 
-def zero_signal(p: Any, group_size: float) -> np.ndarray:
-    """z = p^G + q^G, the share of groups whose rewards are all equal."""
-    p = _probability(p)
+@entry("zero_signal", kind="theorem", cards=("00",), paper=PAPER, provenance="derived")
+def zero_signal(p: Array, group_size: int) -> np.ndarray:
+    """P(no signal) = p^G + q^G: all rollouts right or all wrong, every centred advantage 0."""
+    p = np.asarray(p, dtype=float)
     return p**group_size + (1 - p) ** group_size
 
 
-def groups_per_kept(p: Any, group_size: float) -> np.ndarray:
-    """1/(1 - z): groups to draw per group that dynamic sampling keeps; inf for p = 0 or 1.
+def groups_per_kept(p: Array, group_size: int) -> np.ndarray:
+    """Expected groups to draw per kept one under dynamic sampling at a fixed prompt, 1/(1 - z).
 
-    Kept groups have E[g | kept] = E[g]/(1-z) and prompts are kept in proportion to 1 - z, so
-    dynamic sampling rescales the expected gradient and does not reweight prompts.
+    Across prompts it does not reweight them: E[g | kept] = E[g]/(1-z), and the density of kept
+    prompts is proportional to 1-z; the whole gradient is rescaled by 1/E[1-z].
     """
-    with np.errstate(divide="ignore"):
-        return 1 / (1 - zero_signal(p, group_size))
+    return 1 / (1 - zero_signal(p, group_size))
 
 
-def population_objective(p: Any) -> np.ndarray:
-    """2 arcsin(sqrt(p)): its derivative is 1/sqrt(p q), what GRPO ascends as G grows."""
-    return 2 * np.arcsin(np.sqrt(_probability(p)))
+def batch_std_limit(p: np.ndarray, share: np.ndarray) -> float:
+    """sqrt(E[p(1-p)] + Var(p)): the divisor of batch normalisation for many prompts."""
+    p, share = np.asarray(p, dtype=float), np.asarray(share, dtype=float)
+    mean = share @ p
+    return math.sqrt(share @ (p * (1 - p)) + share @ (p - mean) ** 2)
 
 
-def _probability(p: Any) -> np.ndarray:
-    p = np.asarray(p, dtype=float)
-    if not np.all((p >= 0) & (p <= 1)):
-        msg = f"p={p!r} must lie in [0, 1]: it is a success probability"
+def _known(estimator: str) -> str:
+    if estimator not in ESTIMATORS:
+        msg = f"estimator={estimator!r} is not one of {', '.join(ESTIMATORS)}"
         raise ValueError(msg)
-    return p
-
-
-def _size(group_size: float) -> int:
-    G = int(group_size) if math.isfinite(group_size) else 0
-    if group_size != G or not 2 <= G <= LARGEST_GROUP:
-        msg = f"group_size={group_size} must be a whole number in 2..{LARGEST_GROUP}"
-        raise ValueError(msg)
-    return G
-
-
-def _known(name: str) -> str:
-    if name not in ESTIMATORS:
-        msg = f"name={name!r} is not one of {', '.join(ESTIMATORS)}"
-        raise ValueError(msg)
-    return name
+    return estimator

@@ -8,7 +8,8 @@ s = (1/L) sum_t log pi(token) the mean token log-probability, the objective to b
     v = softmax over N of s/tau.
 
 A right rollout's coefficient is positive whatever its length, so no long right answer is pushed
-down. A prompt without right or without wrong rollouts contributes nothing. Minus a trust region
+down (w > 0; it underflows only for lambda below 1/700). A prompt without right or without wrong
+rollouts contributes nothing. Minus a trust region
 (beta/2) max(KL - delta, 0)^2, KL the token mean over the batch of an estimate of KL(old || new).
 """
 
@@ -74,10 +75,10 @@ class Drpo(Objective):
         (multiplicities, probabilities) the answer is per member: sum(weight w) = 1 =
         sum(weight v) in every mixed prompt, and both are 0 in the others.
         """
-        right, wrong = self._sets(rollouts)
+        right, wrong = self._sets(rollouts, mean_logp)
         mixed = (stats.mass(right) > 0) & (stats.mass(wrong) > 0)
-        w = _softmax(-rollouts.length / (rollouts.max_length * self.lambda_), right)
-        v = _softmax(mean_logp / self.tau, wrong)
+        w = _softmax(-rollouts.length / rollouts.max_length, right, self.lambda_)
+        v = _softmax(mean_logp, wrong, self.tau)
         nothing = rollouts.xp.zeros_like(w)
         return rollouts.xp.where(mixed, w, nothing), rollouts.xp.where(mixed, -v, nothing)
 
@@ -125,20 +126,21 @@ class Drpo(Objective):
         excess = xp.where(excess > 0, excess, xp.zeros_like(excess))
         return -self.beta * excess * slope * token
 
-    def _sets(self, r: Rollouts) -> tuple[Array, Array]:
+    def _sets(self, r: Rollouts, mean_logp: Array) -> tuple[Array, Array]:
         """Weights of right and of wrong rollouts."""
-        zero = r.xp.zeros_like(r.w)
-        usable = r.xp.where((r.w > 0) & (r.length > 0), r.w, zero)
-        right = r.xp.where(r.correct == 1, usable, zero)
-        return right, r.xp.where(r.correct == 0, usable, zero)
+        xp, zero = r.xp, r.xp.zeros_like(r.w)
+        usable = xp.where((r.w > 0) & (r.length > 0), r.w, zero)
+        right = xp.where(r.correct == 1, usable, zero)
+        return right, xp.where((r.correct == 0) & ~xp.isnan(mean_logp), usable, zero)
 
 
-def _softmax(score: Array, weight: Array) -> Array:
-    """exp(score) / sum(weight exp(score)) where weight > 0, else 0; the last axis."""
+def _softmax(score: Array, weight: Array, temperature: Any) -> Array:
+    """exp(score/T) / sum(weight exp(score/T)) where weight > 0, else 0; the last axis."""
     xp = stats.array_namespace(score)
-    taking = weight > 0
     top = stats.maximum(score, weight)
-    shifted = xp.where(taking, score - xp.where(xp.isfinite(top), top, xp.zeros_like(top)), -xp.inf)
-    e = xp.exp(shifted)
+    top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))
+    # The maximum goes before the division: score/T overflows for a small T.
+    below = xp.where(weight > 0, score - top, xp.zeros_like(score)) / temperature
+    e = xp.where(weight > 0, xp.exp(below), xp.zeros_like(score))
     total = xp.sum(e * weight, axis=-1, keepdims=True)
     return e / xp.where(total > 0, total, xp.ones_like(total))
