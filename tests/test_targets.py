@@ -47,7 +47,7 @@ def test_targets_are_met_as_the_reference_sees_them(chain, right, wrong):
     assert theta.shape == chain.policy_shape
     assert success == pytest.approx(wanted, abs=0.01)
     assert lengths[:2] == pytest.approx([right, wrong], rel=0.02)
-    assert achieved.reachable.all()
+    assert achieved.reached.all()
     assert achieved.values[0] == pytest.approx([*success, *lengths], abs=1e-8)
 
 
@@ -59,22 +59,22 @@ def test_wrong_may_be_longer_than_right_and_the_mean_length_a_target():
     assert np.isnan(achieved.asked[0, 0])
 
 
-def test_unreachable_targets_are_said():
+def test_targets_not_reached_are_said():
     """Without flag, errors and (at this length) truncation, wrong answers come first."""
     one = HELLO.with_(difficulties=(4,), shares=(1.0,), guess=0.0, max_actions=200)
     _, achieved = fit_base_policy(
         one, success=(0.5,), mean_length_right=10.0, mean_length_wrong=15.0
     )
-    assert not achieved.reachable[0]
+    assert not achieved.reached[0]
     assert achieved.wrong[0] < achieved.right[0] + 1e-6
-    assert "unreachable" in str(achieved)
+    assert "not reached" in str(achieved)
     # Each of 8 units of progress costs a step, free of error at 0.9: a bound that the family,
     # smooth in m, comes close to (it can't stop at m = 8 and never at 7).
     slips = Chain(difficulties=(8,), shares=(1.0,), progress=1.0, slip=0.1, guess=0.0)
     _, achieved = fit_base_policy(slips, success=(0.9,))
     assert achieved.success[0, 0] <= 0.9**8 + 1e-9
     assert achieved.success[0, 0] >= 0.9 * 0.9**8
-    assert "asked 0.9: unreachable" in str(achieved)
+    assert "asked 0.9: not reached" in str(achieved)
 
 
 def test_even_logits_are_preferred_among_policies_that_fit():
@@ -106,7 +106,7 @@ def test_many_worlds_are_each_as_the_reference_sees_them():
     chain = Chain(slip=0.05, flag_noise=0.2, depth=8)
     w = worlds(16)
     theta, achieved = fit_many(chain, **w)
-    assert achieved.reachable.mean() >= 0.75
+    assert achieved.reached.mean() >= 0.75
     for i in range(16):
         own = {k: float(w[k][i]) for k in ("flag_noise", "slip", "guess", "progress")}
         one = chain.with_(

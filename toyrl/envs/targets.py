@@ -12,7 +12,8 @@ by damped least squares (Levenberg-Marquardt with exact Jacobians), for many wor
 misfit is scaled by the tolerances below; a weak preference for even logits (`entropy_weight`)
 chooses among the policies that fit. Not every combination is reachable: without a done flag and
 without errors, right answers of one prompt type are always the longer ones unless rollouts are
-truncated, since the policy stops at a higher m. The nearest policy is then returned, and said so.
+truncated, since the policy stops at a higher m. The nearest policy found is then returned, and
+`Achieved` says what was missed.
 """
 
 from __future__ import annotations
@@ -64,8 +65,12 @@ class Achieved:
         return np.asarray(off > allowed)  # NaN: free, never missed
 
     @property
-    def reachable(self) -> np.ndarray:
-        """(W,) bool: every target was met within tolerance."""
+    def reached(self) -> np.ndarray:
+        """(W,) bool: every target was met within tolerance.
+
+        False is no proof that no policy meets them: far from the targets the search can stall
+        short of the nearest policy; more `starts` help.
+        """
         return np.asarray(~self.missed.any(axis=-1))
 
     def describe(self, world: int = 0) -> str:
@@ -75,7 +80,7 @@ class Achieved:
         names += ["mean length of right", "mean length of wrong", "mean length"]
         rows = zip(names, self.values[world], self.asked[world], self.missed[world], strict=True)
         said = [
-            f"{name} {value:.3g}" + (f", asked {want:.3g}: unreachable" if miss else "")
+            f"{name} {value:.3g}" + (f", asked {want:.3g}: not reached" if miss else "")
             for name, value, want, miss in rows
             if not np.isnan(want)
         ]
