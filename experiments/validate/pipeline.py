@@ -24,11 +24,15 @@ AGGREGATION = {"rloo": "sum", "reinforce": "sum", "reinforce_mean": "sum", "dr_g
 
 @dataclass
 class Pipeline:
-    """One run of `validate`."""
+    """One run of `validate`.
+
+    n_worlds : worlds drawn from the prior (256 but for quick tests)
+    """
 
     specs: Sequence[str]
     settings: Settings
     tell: Callable[[int, str], None]
+    n_worlds: int = 256
 
     # -- shared pieces ---------------------------------------------------------------------------
     @cached_property
@@ -275,7 +279,7 @@ class Pipeline:
         ranges = PriorRanges()
         self.worlds = prior(
             self.chain,
-            256,
+            self.n_worlds,
             seed=s.seed,
             typical_length=s.typical_length,
             ranges=ranges,
