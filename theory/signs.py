@@ -82,7 +82,7 @@ def negative_probability(p: float, q: float, alpha: float, group_size: int) -> f
     return total
 
 
-# -- a shared policy that cannot tell easy prompts from hard ones ------------------------------------
+# -- a shared policy that cannot tell easy prompts from hard ones --------------------------------
 def shared_drift(estimator: str, q: Array, rho: float, alpha: float, group_size: int) -> Array:
     """E[update] of z = logit P(long) when easy and hard prompts share it, per unit step.
 
@@ -119,7 +119,7 @@ def shared_policy_collapses(estimator: str, rho: float, alpha: float) -> bool:
     return False
 
 
-# -- DRPO's own trade-off ----------------------------------------------------------------------------
+# -- DRPO's own trade-off ------------------------------------------------------------------------
 @entry(
     "drpo_fixed_point",
     kind="theorem",
