@@ -38,9 +38,9 @@ def count_law(p: Array, group_size: int) -> np.ndarray:
 def omega(p: Array, group_size: float, *, ddof: int = 1) -> np.ndarray:
     """Weight of a prompt under group-std normalisation: E[g] = omega_G(p) grad p.
 
-    In a group with K right, A_right = sqrt((G-1)(G-K)/(G K)), A_wrong = -A_right K/(G-K), and
-    (K/G) A_right - ... gives g = sqrt((G-1)/G) sqrt(p_hat(1-p_hat)) in the logit bandit, where
-    grad p = p q. Summing over K ~ Binomial(G, p) and dividing by p q term by term,
+    In a group with K right, A_right = sqrt((G-1)(G-K)/(G K)) and A_wrong = -A_right K/(G-K). In
+    the logit bandit, where grad p = p q, that gives g = p_hat A_right =
+    sqrt((G-1)/G) sqrt(p_hat(1-p_hat)). Summed over K ~ Binomial(G, p) and divided by p q,
 
         omega_G(p) = sqrt((G-1)/G) (1/G) sum_{k=1}^{G-1} C(G,k) sqrt(k(G-k)) p^(k-1) q^(G-k-1),
 

@@ -50,7 +50,7 @@ __all__ = [
     "Shaped",
     "Shaper",
     "Store",
-    "__version__",
+    "__version__",  # pyright: ignore[reportUnsupportedDunderAll]
     "assert_invariants",
     "check_invariants",
     "entries",
@@ -60,7 +60,7 @@ __all__ = [
     "register_field",
     "to_expression",
     "to_json",
-    "validate",
+    "validate",  # pyright: ignore[reportUnsupportedDunderAll]
 ]
 
 

@@ -62,7 +62,7 @@ class Problem:
             fixed = {n: np.asarray(v, dtype=float) for n, v in function(r).items()}
         problem = cls(r, prob, share, function, scope, fixed, estimator, group_size)
         if fixed is not None:
-            return replace(problem, estimator=_many_prompts(problem))
+            return replace(problem, estimator=_many_prompts(estimator, fixed, r))
         return problem
 
     # -- which method ---------------------------------------------------------------------------
@@ -157,15 +157,22 @@ class Problem:
 
         return advantage
 
+    def _family(self) -> tuple[_ManyPrompts, np.ndarray]:
+        """Group estimator and reward (B, K), where linear or quadrature apply."""
+        if not isinstance(self.estimator, _ManyPrompts) or self.fixed is None:
+            msg = "this method needs a group-relative estimator and a reward of the rollout alone"
+            raise TypeError(msg)
+        return self.estimator, sum_parts(self.fixed, self.rollouts)
+
     def linear(self) -> np.ndarray:
         """(B, K): without division by a group's std only means enter, and means are linear."""
-        inner, G = self.estimator.inner, int(self.group_size)
-        reward = sum_parts(self.fixed, self.rollouts)
+        e, reward = self._family()
+        inner, G = e.inner, int(self.group_size)
         here = ~np.isnan(reward)
         value = np.where(here, reward, 0.0)
-        factor = self.estimator.factor
+        factor = e.factor
         if inner.baseline == "none":
-            return np.where(here, (value - self.estimator.shift) * factor, 0.0)
+            return np.where(here, (value - e.shift) * factor, 0.0)
         present = (self.prob * here).sum(-1, keepdims=True)
         mean = (self.prob * value).sum(-1, keepdims=True) / np.where(present > 0, present, 1.0)
         chance = _binomial(G - 1, present)  # (B, G): m siblings with a usable reward
@@ -180,8 +187,8 @@ class Problem:
         """(B, K) for division by the group's std; NaN classes make the group smaller."""
         from toyrl.dynamics.quadrature import group_std_weights
 
-        inner, G = self.estimator.inner, int(self.group_size)
-        reward = sum_parts(self.fixed, self.rollouts)
+        e, reward = self._family()
+        inner, G = e.inner, int(self.group_size)
         out = np.zeros_like(reward)
         for b, row in enumerate(reward):
             here = ~np.isnan(row)
@@ -296,13 +303,12 @@ class _ManyPrompts(Estimator):
         return advantage * factor, dict(state or {})
 
 
-def _many_prompts(problem: Problem) -> Estimator:
-    """The problem's estimator with batch statistics taken from the mix of its prompts."""
-    e, r = problem.estimator, problem.rollouts
+def _many_prompts(e: Estimator, fixed: Parts, r: Rollouts) -> Estimator:
+    """The estimator with batch statistics taken from the mix of the prompts' classes."""
     if not isinstance(e, GroupEstimator):
         return e
     shift, factor, inner = 0.0, 1.0, e
-    reward = sum_parts(problem.fixed, r)
+    reward = sum_parts(fixed, r)
     w = np.where(np.isnan(reward), 0.0, r.w).reshape(1, -1)
     flat = np.nan_to_num(reward, nan=0.0).reshape(1, -1)
     if e.baseline == "batch":

@@ -70,12 +70,13 @@ def moments(
     possible = np.flatnonzero(prob > 0)
     never = np.flatnonzero(prob <= 0)
     out = np.zeros((3, len(prob)))
-    counts = np.zeros((0, len(prob)), dtype=np.int64)
     whole = multisets(len(possible), group_size)
     counts = np.zeros((len(whole), len(prob)), dtype=np.int64)
     counts[:, possible] = whole
     _gather(out, counts, possible, prob, group_size, advantage)
-    siblings = multisets(len(possible), group_size - 1) if len(never) else None
+    if not len(never):
+        return Moments(*out)
+    siblings = multisets(len(possible), group_size - 1)
     for k in never:  # an own class that no sibling can have
         counts = np.zeros((len(siblings), len(prob)), dtype=np.int64)
         counts[:, possible] = siblings
