@@ -195,16 +195,26 @@ def test_the_row_of_an_exception_is_found_in_batch_functions():
     assert "ZeroDivisionError" in str(caught.value)
 
 
-def test_missing_columns_are_refused_before_any_call_if_the_columns_are_known():
+def test_a_missing_column_is_named_and_data_rows_lend_it():
     spec = f"{BAD / 'signatures.py'}:wants_column"
-    with pytest.raises(RewardError) as caught:
-        load(spec, data_columns=["answer"])
+    with load(spec) as reward, pytest.raises(RewardError) as caught:
+        reward.score(rows(2))
     assert caught.value.kind == "missing_column"
     assert caught.value.detail["columns"] == ["unit_tests"]
-    with pytest.raises(RewardError) as caught:
-        load(str(EXAMPLES / "correctness.py"), data_columns=["difficulty"])
-    assert caught.value.detail["columns"] == ["answer"]
-    load(str(EXAMPLES / "correctness.py"), data_columns=["solution"]).close()
+    lent = [{"unit_tests": n, "answer": "never lent"} for n in range(5)]
+    with load(spec, data=lent) as reward:
+        values = reward.score([TextRow(f"prompt {i}", "x") for i in range(40)])
+        again = reward.score([TextRow(f"prompt {i}", "y") for i in range(40)])
+    assert set(values) == set(range(5))  # all rows are used
+    assert values == again  # by prompt alone
+    own = [TextRow("p", "x", {"unit_tests": 9})]
+    with load(spec, data=lent) as reward:
+        assert reward.score(own) == [9]
+
+
+def test_gold_columns_are_never_lent():
+    with load(str(EXAMPLES / "correctness.py"), data=[{"answer": "17"}]) as reward:
+        assert set(reward.score(rows(6))) == {0.0, 1.0}
 
 
 def test_mixes_keep_their_shapers():

@@ -149,6 +149,24 @@ def _decode(
             bad.append((number, f"a {type(value).__name__}, not an object on one line"))
 
 
+def read_columns(path: Any, *, skip_bad: bool = False) -> tuple[list[dict[str, Any]], str]:
+    """Rows of a JSONL data set (objects with a prompt, gold answer, other columns), and a note.
+
+    Columns that some rows lack are None there, as a data set's loader does it; the note names
+    rows left out, or is "". Raises LogError as `read_log`.
+    """
+    place = Path(path)
+    found, bad = _lines(place)
+    if bad and (not skip_bad or not found):
+        raise LogError(_bad_text(place.name, bad, len(found)), bad)
+    if not found:
+        msg = f"{place.name} holds no rows; write one JSON object a line"
+        raise LogError(msg)
+    names = dict.fromkeys(k for _, row in found for k in row)
+    note = f"{place.name}: {len(bad)} bad rows were left out; first: {bad[0][1]}" if bad else ""
+    return [{n: row.get(n) for n in names} for _, row in found], note
+
+
 def read_trl_log(
     path: Any,
     *,

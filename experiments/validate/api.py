@@ -13,6 +13,7 @@ from experiments.validate.settings import Settings
 from experiments.validate.verdict import exit_code
 
 Progress = Callable[[int, str], None]
+DATA_HINT = "; --data rows.jsonl lends the columns of your data set to the texts that toyrl writes"
 
 
 def validate(
@@ -47,7 +48,8 @@ def validate(
     try:
         report = Pipeline(specs, settings, tell).run()
     except RewardError as error:
-        report = failed(name, str(error), settings)
+        hint = DATA_HINT if error.kind == "missing_column" and settings.data is None else ""
+        report = failed(name, f"{error}{hint}", settings)
     except LogError as error:
         raise UsageError(str(error)) from error
     return replace(

@@ -180,7 +180,7 @@ def findings(
         share = len(finite) / len(facts.critical)
         middle = float(np.median(facts.critical))
         text = (
-            f"Half of the worlds collapse by {middle:.2g} {unit}"
+            f"Half of the worlds have collapsed at {middle:.2g} {unit}"
             if np.isfinite(middle)
             else f"{share:.0%} of the worlds collapse at some weight up to {WEIGHTS[-1]:g} {unit}"
         )
@@ -191,7 +191,7 @@ def findings(
                 4,
                 "collapse/critical-weight",
                 "info",
-                f"{text}; at most 2 % do below {limit}.",
+                f"{text}; at most {SAFE_SHARE:.0%} have below {limit}.",
                 value=middle,
                 bound=facts.largest_safe,
             )

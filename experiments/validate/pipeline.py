@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from experiments.validate import bench, own_rollouts, verdict
-from experiments.validate.findings import Report, Section
+from experiments.validate.findings import Finding, Report, Section
 from experiments.validate.law import RewardLaw
 from experiments.validate.settings import Settings
 from toyrl import registry
@@ -33,6 +33,7 @@ class Pipeline:
     settings: Settings
     tell: Callable[[int, str], None]
     n_worlds: int = 256
+    data_note: str = ""
 
     # -- shared pieces ---------------------------------------------------------------------------
     @cached_property
@@ -50,12 +51,24 @@ class Pipeline:
         """The token aggregation that goes with it."""
         return PolicyGradient(aggregation=AGGREGATION.get(self.settings.estimator, "dapo"))
 
+    @cached_property
+    def data(self) -> list[dict[str, Any]]:
+        """Columns that rewards may ask for beside prompt and gold answer: of --data, or the log."""
+        from toyrl.records import KEYS, read_columns
+
+        source = self.settings.data or self.settings.rollouts
+        if source is None:
+            return []
+        rows, self.data_note = read_columns(source, skip_bad=self.settings.skip_bad_rows)
+        texts = {*KEYS["prompt"], *KEYS["completion"]}
+        return [{k: v for k, v in row.items() if k not in texts} for row in rows]
+
     # -- the run ---------------------------------------------------------------------------------
     def run(self) -> Report:
         """All sections and the verdict."""
         from toyrl.graders.user import load
 
-        with load(self.specs, timeout=self.settings.timeout) as reward:
+        with load(self.specs, timeout=self.settings.timeout, data=self.data) as reward:
             self.reward = reward
             return self._run()
 
@@ -121,6 +134,9 @@ class Pipeline:
             )
         else:
             section, self.contract_facts = contract.run(self.reward, self.probes, seed=seed)
+        if self.data_note:
+            note = Finding(1, "contract/data", "warn", self.data_note)
+            section = replace(section, findings=(*section.findings, note))
         return section
 
     @cached_property

@@ -31,4 +31,4 @@ class LengthReward:
 
 
 def wants_column(completions, unit_tests, **kwargs):
-    return [0.0 for _ in completions]
+    return [float(n) for n in unit_tests]

@@ -1,4 +1,4 @@
-"""Four ways in which rendered texts mark their answer, and the gold columns that go with each."""
+"""Five ways in which rendered texts mark their answer, and the gold columns that go with each."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import re
 
 from toyrl.envs.problems import SYMBOLS, Problem
 
-DIALECTS = ("tag", "boxed", "gsm8k", "prose")
+DIALECTS = ("tag", "boxed", "think_boxed", "gsm8k", "prose")
+THINKING = ("tag", "think_boxed")
+"""Dialects whose working stands between <think> and </think>."""
+BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
 MARKS = {
     "tag": re.compile(r"<answer>(.*?)</answer>", re.DOTALL),
-    "boxed": re.compile(r"\\boxed\{([^{}]*)\}"),
+    "boxed": BOXED,
+    "think_boxed": BOXED,
     "gsm8k": re.compile(r"^####[ \t]*(.*)$", re.MULTILINE),
     "prose": re.compile(r"[Tt]he answer is[ \t]*([^\n]*?)\.?[ \t]*$", re.MULTILINE),
 }
@@ -51,14 +55,14 @@ def mark(dialect: str, value: object) -> str:
     check_dialect(dialect)
     if dialect == "tag":
         return f"<answer>{value}</answer>"
-    if dialect == "boxed":
+    if dialect in ("boxed", "think_boxed"):
         return f"So the result is \\boxed{{{value}}}."
     return f"#### {value}" if dialect == "gsm8k" else f"The answer is {value}."
 
 
 def compose(dialect: str, work: str, answer: str, *, after: str = "", tags: bool = True) -> str:
     """A whole completion; answer : a marked answer, or "" for none; after : between the two."""
-    if dialect == "tag" and tags:
+    if dialect in THINKING and tags:
         work = f"<think>\n{work}\n</think>"
     return "\n".join(part for part in (work, after, answer) if part)
 

@@ -1,12 +1,13 @@
 """The chain as text: arithmetic steps, padding, repeats and an answer, at real length.
 
 Every action writes one sentence with its own opening, then neutral padding up to its tokens. What
-is rendered parses back (`parse`) to outcome and numbers of actions. Answers in four dialects:
+is rendered parses back (`parse`) to outcome and numbers of actions. Answers in five dialects:
 
-    tag     <think> ... </think> <answer>9</answer>
-    boxed   ... So the result is \\boxed{9}.
-    gsm8k   ... #### 9
-    prose   ... The answer is 9.
+    tag          <think> ... </think> <answer>9</answer>
+    boxed        ... So the result is \\boxed{9}.
+    think_boxed  <think> ... </think> So the result is \\boxed{9}.
+    gsm8k        ... #### 9
+    prose        ... The answer is 9.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from toyrl.envs.chain import Chain
 from toyrl.envs.dialects import (
     DIALECTS,
+    THINKING,
     answers,
     check_dialect,
     columns,
@@ -216,7 +218,7 @@ def render(
         answer = mark(dialect, value) if keep_format else f"I get {value}."
     work, after = "\n".join(parts[:split]), "\n".join(parts[split:])
     text = compose(dialect, work, answer, after=after, tags=keep_format)
-    if truncated and dialect == "tag" and keep_format and "END_THINK" not in body:
+    if truncated and dialect in THINKING and keep_format and "END_THINK" not in body:
         text = text[: -len("\n</think>")]
     declared = tokens or max(1, round(len(actions) * tokens_per_action))
     row = TextRow(problem.prompt, text, columns(problem, dialect), declared, truncated)
@@ -266,14 +268,14 @@ def _cut(sentence: str) -> str:
 def parse(text: str, dialect: str, problem: Problem) -> Parsed:
     """Outcome and actions of a text; the last marked answer counts.
 
-    In the tag dialect an answer inside <think> isn't one. A text that marks no answer is called
-    truncated; one without the mark but ending in "I get 9." answered in a broken format.
+    In the dialects with tags an answer inside <think> isn't one. A text that marks no answer is
+    called truncated; one without the mark but ending in "I get 9." answered in a broken format.
     """
     counts = dict.fromkeys((*SENTENCES, "ANSWER"), 0)
     for found in OPENINGS.finditer(text):
         counts[str(found.lastgroup)] += 1
     final = text
-    if dialect == "tag" and "<think>" in text:
+    if dialect in THINKING and "<think>" in text:
         final = text.rpartition("</think>")[2] if "</think>" in text else ""
     marked = answers(final, dialect)
     if not marked and (plain := PLAIN.search(text)):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,6 +33,7 @@ class TextTerm:
     batch_dependent : a row's value depends on its neighbours (None: not looked at yet)
     stable : the same call gives the same values
     notes : conversions and choices worth telling
+    data : columns of data rows, lent to rows that lack them (the same ones to the same prompt)
     """
 
     box: Sandbox
@@ -45,10 +47,12 @@ class TextTerm:
     notes: dict[str, None] = field(default_factory=dict)
     cache: dict[str, Value] = field(default_factory=dict)
     per_row: float = 0.0  # seconds, of the slowest chunk so far
+    data: Sequence[Mapping[str, Any]] = ()
 
     def raw(self, rows: Sequence[TextRow], chat: bool | None = None) -> list[Value]:
         """One call on exactly these rows; an exception is traced to its row."""
         form = self.chat if chat is None else chat
+        rows = [self._filled(row) for row in rows] if self.data else rows
         start = time.perf_counter()
         try:
             answer = self.box.call(self.handle, rows, chat=bool(form))
@@ -63,6 +67,10 @@ class TextTerm:
             self.per_row = max(self.per_row, (time.perf_counter() - start) / len(rows))
         self.notes.update(dict.fromkeys(f"{self.label} {note}" for note in answer.notes))
         return answer.values
+
+    def _filled(self, row: TextRow) -> TextRow:
+        lent = self.data[zlib.crc32(row.prompt.encode()) % len(self.data)]
+        return replace(row, columns={**lent, **row.columns})
 
     def _isolate(self, rows: Sequence[TextRow], chat: bool) -> None:
         for i, row in enumerate(rows):
@@ -323,15 +331,17 @@ def load(
     timeout: float = 10.0,
     import_timeout: float = 120.0,
     memory: int = 4 * GIB,
-    data_columns: Sequence[str] | None = None,
+    data: Sequence[Mapping[str, Any]] = (),
 ) -> UserReward:
     """Load a reward; every failure is a `RewardError`.
 
     specs : see `toyrl.graders.specs`; several are summed
     timeout : seconds per call; import_timeout : seconds for importing; memory : bytes
-    data_columns : columns that the rows will have, if known: a missing one is refused at once
+    data : columns of data rows, lent to graded rows that lack them; gold columns are left out,
+        since a rendered text has a gold answer of its own
     """
     terms = parse_specs(specs)
+    lent = [{k: v for k, v in row.items() if k not in GOLD_SYNONYMS} for row in data]
     boxes: dict[str, Sandbox] = {}
     texts = []
     try:
@@ -344,39 +354,11 @@ def load(
                     timeout=timeout, import_timeout=import_timeout, memory=memory
                 )
             handle, signature, seconds = boxes[where].load(term.target)
-            _check_columns(signature, data_columns)
-            texts.append(TextTerm(boxes[where], handle, signature, term.target.label, seconds))
+            texts.append(
+                TextTerm(boxes[where], handle, signature, term.target.label, seconds, data=lent)
+            )
     except BaseException:
         for box in boxes.values():
             box.close()
         raise
     return UserReward(terms, texts, list(boxes.values()))
-
-
-def _check_columns(signature: Signature, columns: Sequence[str] | None) -> None:
-    if columns is None:
-        return
-    missing = [c for c in signature.columns if c not in columns]
-    if not set(columns) & set(GOLD_SYNONYMS):
-        missing += [g for g in signature.gold if g in signature.required]
-    if missing:
-        msg = (
-            f"{signature.name} asks for {', '.join(missing)}, which the data doesn't have "
-            f"(columns: {', '.join(columns) or 'none'}); add it to the data or give it a default"
-        )
-        raise RewardError(kind="missing_column", message=msg, detail={"columns": missing})
-
-
-def summarise(values: Sequence[Value]) -> dict[str, Any]:
-    """Count, unscorable, least, mean and largest of graded values."""
-    got = [v for v in values if v is not None]
-    if not got:
-        return {"n": len(values), "none": len(values)}
-    mean = sum(got) / len(got)
-    return {
-        "n": len(values),
-        "none": len(values) - len(got),
-        "min": min(got),
-        "mean": mean,
-        "max": max(got),
-    }
