@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 
 import numpy as np
 import pytest
@@ -125,17 +124,6 @@ def test_a_world_does_not_depend_on_its_neighbours():
     one, _ = fit_many(chain, **{k: v[2:3] for k, v in w.items()})
     # Rows stop together, so a neighbour may grant a world a few more iterations.
     assert one[0] == pytest.approx(both[2], abs=0.05)
-
-
-@pytest.mark.slow
-def test_fits_are_fast():
-    fit_base_policy(NOISY, success=(0.8, 0.3))  # compiles
-    start = time.perf_counter()
-    fit_base_policy(NOISY, success=(0.7, 0.2), mean_length_right=100.0)
-    assert time.perf_counter() - start < 0.3
-    start = time.perf_counter()
-    fit_many(Chain(slip=0.05, flag_noise=0.2, depth=8), **worlds(256))
-    assert time.perf_counter() - start < 10
 
 
 @pytest.mark.parametrize(
