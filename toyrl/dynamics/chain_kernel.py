@@ -43,7 +43,7 @@ def policy(theta, allowed, pi):
     """Masked softmax: theta, pi (rows, A, LANES); allowed (rows, A)."""
     rows, A = allowed.shape
     for s in range(rows):
-        for lane in range(LANES):
+        for lane in range(theta.shape[2]):
             top = -np.inf
             for a in range(A):
                 if allowed[s, a] and theta[s, a, lane] > top:
@@ -176,7 +176,7 @@ def terminal(x, right, wrong, right_w, wrong_w, g_right, g_wrong, out):
 def over_progress(flow, out):
     """out (LANES,) += sum over progress of flow (D+1, LANES)."""
     for m in range(flow.shape[0]):
-        for lane in range(LANES):
+        for lane in range(out.size):
             out[lane] += flow[m, lane]
 
 
@@ -185,7 +185,7 @@ def spread(w, out):
     """out (K, D+1, LANES) = w (K, LANES) for every progress."""
     for k in range(out.shape[0]):
         for m in range(out.shape[1]):
-            for lane in range(LANES):
+            for lane in range(w.shape[1]):
                 out[k, m, lane] = w[k, lane]
 
 
@@ -313,7 +313,7 @@ def flat(x, phases, row):
 def weighted_sums(prob, reward, length, share, mean, tokens):
     """Adds sum_k share prob reward to mean and sum_k share prob length to tokens, by lane."""
     for k in range(prob.shape[0]):
-        for lane in range(LANES):
+        for lane in range(share.size):
             x = share[lane] * prob[k, lane]
             mean[lane] += x * reward[k, lane]
             tokens[lane] += x * length[k]
@@ -323,7 +323,7 @@ def weighted_sums(prob, reward, length, share, mean, tokens):
 def squares(prob, reward, variance, mean, share, out):
     """Adds sum_k share prob ((reward - mean)^2 + variance) to out, by lane."""
     for k in range(prob.shape[0]):
-        for lane in range(LANES):
+        for lane in range(out.size):
             d = reward[k, lane] - mean[lane]
             out[lane] += share[lane] * prob[k, lane] * (d * d + variance[k, lane])
 
@@ -331,8 +331,20 @@ def squares(prob, reward, variance, mean, share, out):
 @_jit
 def fill_weights(reward, factor, centre, per_token, w):
     """w = factor (reward - centre) per_token, by lane."""
-    for lane in range(LANES):
+    for lane in range(w.size):
         w[lane] = factor[lane] * (reward[lane] - centre[lane]) * per_token
+
+
+@_jit
+def extremes(prob, reward, low, high):
+    """low, high = least and largest reward of classes with probability above 0, by lane."""
+    low[:] = np.inf
+    high[:] = -np.inf
+    for k in range(prob.shape[0]):
+        for lane in range(low.size):
+            x, here = reward[k, lane], prob[k, lane] > 0
+            low[lane] = x if here and x < low[lane] else low[lane]
+            high[lane] = x if here and x > high[lane] else high[lane]
 
 
 @_jit
@@ -355,23 +367,20 @@ def class_weights(prob, reward, variance, share, length, reference, setup, max_l
     one = np.ones(LANES)
     mean, square = np.empty(LANES), np.empty(LANES)
     factor, centre = np.empty(LANES), np.empty(LANES)
+    low, high = np.empty(LANES), np.empty(LANES)
     for b in range(B):
         mean[:] = 0.0
         square[:] = 0.0
         weighted_sums(prob[b], reward[b], length, one, mean, factor)
         if scale == 1:
             squares(prob[b], reward[b], variance[b], mean, one, square)
+        if baseline == 2 or eps == 0:
+            extremes(prob[b], reward[b], low, high)
         for lane in range(LANES):
-            low, high, large = np.inf, -np.inf, 0.0
-            if baseline == 2 or eps == 0:
-                for k in range(K):
-                    if prob[b, k, lane] > 0:
-                        low = min(low, reward[b, k, lane])
-                        high = max(high, reward[b, k, lane])
-                        large = max(large, abs(reward[b, k, lane]))
+            large = max(abs(low[lane]), abs(high[lane]))
             centre[lane] = mean_all[lane] if baseline == 1 else mean[lane] if baseline == 2 else 0.0
             divisor = 1.0
-            signal = not (baseline == 2 and high <= low)
+            signal = not (baseline == 2 and high[lane] <= low[lane])
             if scale > 0:
                 std = np.sqrt(square[lane] if scale == 1 else square_all[lane])
                 signal = signal and std > (8 * 2.220446049250313e-16 * large if eps == 0 else 0.0)
