@@ -79,7 +79,7 @@ def validate(
     typical_length
         Mean completion length now, in tokens.
     estimator
-        Advantage estimator (toyrl list --kind estimator).
+        Advantage estimator (toyrl list --kind estimator); all compares them.
     group_size
         Rollouts per prompt.
     success_rates

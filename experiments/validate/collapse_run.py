@@ -43,16 +43,16 @@ def run(
     reference = runner.outcome_only(worlds)
     tell("the reward in every world")
     judged, disagreements, finite = _judge(runner, worlds, reference, gap)
-    unit = "times your weight" if not auxiliary else "times the term, added to the outcome reward"
+    unit = weight_unit(auxiliary)
     tell("critical weights")
     rows = np.arange(len(worlds) if thorough else min(WEIGHED, len(worlds)))
     rows = rows[reference.learnable[rows]]
-    critical, monotone = _critical(runner, worlds.take(rows), reference.take(rows), gap, auxiliary)
+    weights, monotone = critical(runner, worlds.take(rows), reference.take(rows), gap, auxiliary)
     learnable = judged.learnable
     explained = explain(
         {k: v[learnable] for k, v in worlds.parameters.items()}, judged.collapsed[learnable]
     )
-    facts = collapse.Facts(judged, critical, tuple(explained), collapse.largest_safe(critical))
+    facts = collapse.Facts(judged, weights, tuple(explained), collapse.largest_safe(weights))
     found = list(
         collapse.findings(
             facts,
@@ -77,12 +77,17 @@ def run(
     name = explained[0].name if explained else "share of easy prompts"
     pictures = (
         collapse.outcome_picture(judged, worlds.parameters[name], name),
-        collapse.critical_picture(critical, unit),
+        collapse.critical_picture(weights, unit),
     )
     section = collapse.section(
         facts, tuple(found), pictures, (collapse.prior_table(ranges.describe()),)
     )
     return section, facts, reference
+
+
+def weight_unit(auxiliary: bool) -> str:
+    """What critical weights are multiples of."""
+    return "times the term, added to the outcome reward" if auxiliary else "times your weight"
 
 
 def mix_gap(runner: Runner, auxiliary: bool) -> float:
@@ -129,8 +134,14 @@ def _judge(
     return replace(judged, collapsed=collapsed, slow=slow, accuracy=accuracy), int(differ.sum()), n
 
 
-def _critical(
-    runner: Runner, worlds: Worlds, reference: collapse.Reference, gap: float, auxiliary: bool
+def critical(
+    runner: Runner,
+    worlds: Worlds,
+    reference: collapse.Reference,
+    gap: float,
+    auxiliary: bool,
+    *,
+    halvings: int = collapse.HALVINGS,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Critical weights (judged at T) in multiples of the user's own."""
     if len(worlds) == 0:
@@ -148,5 +159,5 @@ def _critical(
         return (reference.short - accuracy > collapse.DROP).any(-1)
 
     grid = collapse.WEIGHTS if runner.law.scope == "rollout" else collapse.WEIGHTS[2:7]
-    halvings = collapse.HALVINGS if runner.law.scope == "rollout" else 2
+    halvings = halvings if runner.law.scope == "rollout" else 2
     return collapse.critical_weights(collapses, len(worlds), grid=grid, halvings=halvings)

@@ -18,9 +18,6 @@ from toyrl import registry
 from toyrl.estimators.base import Estimator
 from toyrl.objectives.policy_gradient import PolicyGradient
 
-AGGREGATION = {"rloo": "sum", "reinforce": "sum", "reinforce_mean": "sum", "dr_grpo": "dr_grpo"}
-"""Token aggregation that goes with an estimator; the others use TRL's default, dapo."""
-
 
 @dataclass
 class Pipeline:
@@ -49,7 +46,9 @@ class Pipeline:
     @cached_property
     def objective(self) -> PolicyGradient:
         """The token aggregation that goes with it."""
-        return PolicyGradient(aggregation=AGGREGATION.get(self.settings.estimator, "dapo"))
+        from experiments.validate.estimators import objective_for
+
+        return objective_for(self.settings.estimator)
 
     @cached_property
     def data(self) -> list[dict[str, Any]]:
@@ -310,7 +309,27 @@ class Pipeline:
             ranges=ranges,
             tell=lambda message: self.tell(4, message),
         )
-        return section
+        return self._every_estimator(section) if s.every_estimator else section
+
+    def _every_estimator(self, section: Section) -> Section:
+        """Section 4 with a table over all estimators."""
+        from experiments.validate import collapse_run, estimators
+
+        auxiliary = self.contract_facts.auxiliary
+        if self.law.scope != "rollout":
+            said = "A reward that looks at its group has no population limit, in which the "
+            finding = Finding(4, "collapse/estimators", "info", said + "estimators are compared.")
+            return replace(section, findings=(*section.findings, finding))
+        found = estimators.every(
+            self.runner,
+            self.worlds,
+            auxiliary=auxiliary,
+            tell=lambda message: self.tell(4, message),
+        )
+        more, table = estimators.describe(found, collapse_run.weight_unit(auxiliary))
+        return replace(
+            section, findings=(*section.findings, *more), tables=(table, *section.tables)
+        )
 
     def variants(self) -> tuple[str, Section]:
         """The nearest safe variant, validated."""

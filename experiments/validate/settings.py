@@ -22,13 +22,15 @@ class Settings:
     data : JSONL rows with prompts and gold columns to grade against, or None
     max_completion_length : limit of the run in tokens, >= 2
     typical_length : mean completion length now, in tokens, 1..max_completion_length
-    estimator : advantage estimator by catalogue name (`toyrl list --kind estimator`)
+    estimator : advantage estimator by catalogue name (`toyrl list --kind estimator`), or "all":
+        judged under grpo, with a table over all of them
     group_size : rollouts per prompt, >= 2
     success_rates : success rates of the base policy, in (0, 1), or None for the default prior
     seed : seed of everything that is sampled, >= 0
     timeout : seconds that one call of the reward may take, > 0
     thorough : more worlds, more renderings, longer training
     skip_bad_rows : leave out unusable rows of `rollouts` and `data` instead of refusing the file
+    every_estimator : compare all estimators too, as `estimator="all"` does
     fail_on : the mildest verdict with exit code 1, "risky" or "unsafe"
 
     Raises UsageError that names the argument, its value and what is allowed.
@@ -46,6 +48,7 @@ class Settings:
     thorough: bool = False
     skip_bad_rows: bool = False
     fail_on: str = "unsafe"
+    every_estimator: bool = False
 
     def __post_init__(self) -> None:
         for name in ("rollouts", "data"):
@@ -69,6 +72,9 @@ class Settings:
         if self.fail_on not in FAIL_ON:
             msg = f"fail_on={self.fail_on!r} is not one of {', '.join(FAIL_ON)}"
             raise UsageError(msg)
+        if self.estimator == "all":
+            object.__setattr__(self, "estimator", "grpo")
+            object.__setattr__(self, "every_estimator", True)
         _estimator(self.estimator)
 
     def to_dict(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from experiments.validate.law import DIFFICULTIES, RewardLaw
 from toyrl.dynamics import exact
 from toyrl.dynamics.siblings import frozen_uniforms, sibling_weights
 from toyrl.dynamics.worlds import Worlds
+from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import GroupEstimator
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import Rollouts
@@ -20,6 +21,7 @@ from toyrl.rollouts import Rollouts
 RATE = 0.3
 GROUPS = 32  # sampled sibling sets per prompt type and refresh
 REFRESH = 25  # updates between refreshes of finite-group weights
+LIMIT_REFRESH = 10  # the same for estimators that the compiled loop doesn't know
 
 Pair = tuple[np.ndarray, np.ndarray]
 """Accuracy (W, B) at T and at 4T."""
@@ -30,7 +32,7 @@ class Runner:
     """Trains worlds on a reward law under one estimator and objective."""
 
     law: RewardLaw
-    estimator: GroupEstimator
+    estimator: Estimator
     objective: PolicyGradient
     group_size: int
     seed: int = 0
@@ -63,6 +65,9 @@ class Runner:
         short_only: bool = False,
     ) -> Pair:
         """Accuracy at T and 4T in the population limit (at T twice with `short_only`)."""
+        if not isinstance(self.estimator, GroupEstimator):
+            weights = self._limit(worlds, reward, variance)
+            return self._with_weights(worlds, weights, LIMIT_REFRESH, short_only)
         settings: dict[str, Any] = {
             "rate": RATE,
             "estimator": self.estimator,
@@ -75,6 +80,55 @@ class Runner:
             return first.accuracy, first.accuracy
         rest = exact.train(
             worlds.batch, first.theta, reward, updates=3 * worlds.updates, **settings
+        )
+        return first.accuracy, rest.accuracy
+
+    def _limit(
+        self, worlds: Worlds, reward: np.ndarray, variance: np.ndarray | None
+    ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        """Class weights of any estimator on classes weighted by probability.
+
+        A class whose reward varies is there twice, at its mean plus and minus one deviation.
+        """
+        shape = (len(worlds), *worlds.batch.difficulties.shape[1:], self.law.chain.n_classes)
+        mean = np.broadcast_to(reward, shape)
+        spread = np.zeros(shape) if variance is None else np.sqrt(np.broadcast_to(variance, shape))
+        twice = variance is not None and bool(np.any(spread > 0))
+        chain = self.law.chain
+        reference = worlds.reference_length(self.objective)
+
+        def wide(x: np.ndarray) -> np.ndarray:
+            return np.concatenate([x, x], axis=-1) if twice else x
+
+        def weights(prob: np.ndarray, rows: np.ndarray) -> np.ndarray:
+            correct = np.broadcast_to(self.correct, prob.shape)
+            r = Rollouts(
+                correct=wide(correct),
+                length=wide(np.broadcast_to(chain.class_length(), prob.shape)),
+                truncated=wide(np.broadcast_to(chain.class_truncated(), prob.shape)),
+                max_length=chain.max_length,
+                weight=wide(prob * worlds.batch.shares[rows][..., None]) / (1 + twice),
+                group_size=float("inf"),
+            )
+            m, s = mean[rows], spread[rows]
+            parts = {"reward": np.concatenate([m + s, m - s], axis=-1) if twice else m}
+            advantage, _ = self.estimator.apply(parts, r)
+            w = np.asarray(advantage * self.objective.sequence_weight(r))
+            if twice:
+                w = (w[..., : shape[-1]] + w[..., shape[-1] :]) / 2
+            return w * reference[rows][:, None, None]
+
+        return weights
+
+    def _with_weights(self, worlds: Worlds, weights: Any, refresh: int, short_only: bool) -> Pair:
+        settings: dict[str, Any] = {"refresh": refresh, "rate": RATE}
+        first = exact.train_with_weights(
+            worlds.batch, worlds.theta, weights, updates=worlds.updates, **settings
+        )
+        if short_only:
+            return first.accuracy, first.accuracy
+        rest = exact.train_with_weights(
+            worlds.batch, first.theta, weights, updates=3 * worlds.updates, **settings
         )
         return first.accuracy, rest.accuracy
 
@@ -115,16 +169,7 @@ class Runner:
             w, _ = sibling_weights(prob, gather, self.estimator, self.objective, uniforms)
             return w * reference[rows][:, None, None]
 
-        settings: dict[str, Any] = {"refresh": REFRESH, "rate": RATE}
-        first = exact.train_with_weights(
-            worlds.batch, worlds.theta, weights, updates=worlds.updates, **settings
-        )
-        if short_only:
-            return first.accuracy, first.accuracy
-        rest = exact.train_with_weights(
-            worlds.batch, first.theta, weights, updates=3 * worlds.updates, **settings
-        )
-        return first.accuracy, rest.accuracy
+        return self._with_weights(worlds, weights, REFRESH, short_only)
 
     def _gather(
         self, worlds: Worlds, weight: Any, gap: float, outcome_only: bool

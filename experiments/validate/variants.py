@@ -13,6 +13,7 @@ from experiments.validate.findings import Finding, Section
 from experiments.validate.train_worlds import Runner
 from experiments.validate.verdict import SAFE_SHARE, Collapse
 from toyrl.dynamics.worlds import Worlds
+from toyrl.estimators.group import GroupEstimator
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,9 @@ def of_reward(
         Variant(light, lambda rows: count(rows, weight, False, runner)),
         Variant(gated, lambda rows: count(rows, 1.0, True, runner)),
     ]
-    if runner.estimator.scale != "none" and not auxiliary:
-        plain = replace(runner, estimator=replace(runner.estimator, scale="none"))
+    e = runner.estimator
+    if isinstance(e, GroupEstimator) and e.scale != "none" and not auxiliary:
+        plain = replace(runner, estimator=replace(e, scale="none"))
         out.append(
             Variant(
                 f"the same reward without std normalisation (dr_grpo for {estimator_name})",
