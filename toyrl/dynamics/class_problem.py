@@ -62,7 +62,7 @@ class Problem:
             fixed = {n: np.asarray(v, dtype=float) for n, v in function(r).items()}
         problem = cls(r, prob, share, function, scope, fixed, estimator, group_size)
         if fixed is not None:
-            return replace(problem, estimator=_many_prompts(estimator, fixed, r))
+            return replace(problem, estimator=_many_prompts(estimator, fixed, r, group_size))
         return problem
 
     # -- which method ---------------------------------------------------------------------------
@@ -303,12 +303,12 @@ class _ManyPrompts(Estimator):
         return advantage * factor, dict(state or {})
 
 
-def _many_prompts(e: Estimator, fixed: Parts, r: Rollouts) -> Estimator:
+def _many_prompts(e: Estimator, fixed: Parts, r: Rollouts, group_size: float) -> Estimator:
     """The estimator with batch statistics taken from the mix of the prompts' classes."""
-    if not isinstance(e, GroupEstimator):
-        return e
-    shift, factor, inner = 0.0, 1.0, e
     reward = sum_parts(fixed, r)
+    if not isinstance(e, GroupEstimator):
+        return e.in_batch(reward, r, group_size)
+    shift, factor, inner = 0.0, 1.0, e
     w = np.where(np.isnan(reward), 0.0, r.w).reshape(1, -1)
     flat = np.nan_to_num(reward, nan=0.0).reshape(1, -1)
     if e.baseline == "batch":
