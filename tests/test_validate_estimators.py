@@ -47,8 +47,14 @@ def test_the_general_route_is_the_compiled_one(name, varies, monkeypatch):
     worlds = prior(CHAIN, 4, typical_length=150)
     worlds = type(worlds)(worlds.batch, worlds.theta, np.full(4, 60), worlds.success, worlds.length)
     objective = estimators.objective_for(name)
-    law = bench.law_of(CHAIN, [(parse("outcome()-0.5*linear_length()"), 1.0)], None,
-                       dialect="tag", thorough=False, seed=0)[0]  # fmt: skip
+    law = bench.law_of(
+        CHAIN,
+        [(parse("outcome()-0.5*linear_length()"), 1.0)],
+        None,
+        dialect="tag",
+        thorough=False,
+        seed=0,
+    )[0]
     known = Runner(law, PRESETS[name], objective, 8)
     general = Runner(law, Wrapped(PRESETS[name]), objective, 8)
     reward = known.reward(worlds)

@@ -26,6 +26,7 @@ from dataclasses import MISSING, fields, replace
 from typing import Any
 
 from toyrl import registry
+from toyrl.estimators.base import Estimator
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Scaled, Sum
 from toyrl.shapers.schedules import SCHEDULES
@@ -76,6 +77,35 @@ def parse(text: str) -> Shaper:
         problem = f"this is {value!r}, not a reward; write for example outcome()"
         raise ExpressionError(stripped, 1, problem)
     return value
+
+
+def parse_estimator(text: str) -> Estimator:
+    """The estimator written as `name` or `name(field=value, ...)`; its named preset, changed.
+
+    Raises KeyError for an unknown name (with near ones), ExpressionError for anything else.
+    """
+    stripped = text.strip()
+    try:
+        tree = ast.parse(stripped, mode="eval").body
+    except (SyntaxError, ValueError):
+        raise ExpressionError(stripped, 1, "write an estimator as name or name(field=1)") from None
+    call = tree if isinstance(tree, ast.Call) else None
+    head = call.func if call else tree
+    plain_call = call is None or not (call.args or any(not k.arg for k in call.keywords))
+    if not isinstance(head, ast.Name) or not plain_call:
+        raise ExpressionError(stripped, 1, "write an estimator as name or name(field=1)")
+    target = registry.get("estimator", head.id).target
+    reader = _Reader(stripped)
+    values = {str(k.arg): reader.value(k.value) for k in call.keywords} if call else {}
+    known = [f.name for f in fields(target)]
+    unknown = [n for n in values if n not in known]
+    if unknown:
+        problem = f"{head.id} has no field {unknown[0]!r}; it has {', '.join(known) or 'none'}"
+        raise ExpressionError(stripped, 1, problem)
+    try:
+        return target(**values) if isinstance(target, type) else replace(target, **values)
+    except (TypeError, ValueError) as error:
+        raise ExpressionError(stripped, 1, str(error)) from None
 
 
 class _Reader:

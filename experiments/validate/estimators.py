@@ -20,6 +20,7 @@ from experiments.validate.train_worlds import Runner
 from toyrl import registry
 from toyrl.dynamics.worlds import Worlds
 from toyrl.estimators.base import Estimator
+from toyrl.expressions import parse_estimator
 from toyrl.objectives.policy_gradient import PolicyGradient
 
 AGGREGATION = {"rloo": "sum", "reinforce": "sum", "reinforce_mean": "sum", "dr_grpo": "dr_grpo"}
@@ -63,8 +64,8 @@ def weight_words(weight: float) -> str:
 
 
 def objective_for(name: str) -> PolicyGradient:
-    """The token aggregation that goes with an estimator."""
-    return PolicyGradient(aggregation=AGGREGATION.get(name, "dapo"))
+    """The token aggregation that goes with an estimator (`name` or `name(field=...)`)."""
+    return PolicyGradient(aggregation=AGGREGATION.get(name.partition("(")[0].strip(), "dapo"))
 
 
 def every(
@@ -80,7 +81,9 @@ def every(
     out = []
     for entry in registry.entries("estimator"):
         tell(f"under {entry.name}")
-        other = replace(runner, estimator=entry.target, objective=objective_for(entry.name))
+        other = replace(
+            runner, estimator=parse_estimator(entry.name), objective=objective_for(entry.name)
+        )
         out.append(_under(entry.name, other, some, auxiliary))
     return out
 

@@ -14,7 +14,6 @@ from experiments.validate import bench, own_rollouts, verdict
 from experiments.validate.findings import Finding, Report, Section
 from experiments.validate.law import RewardLaw
 from experiments.validate.settings import Settings
-from toyrl import registry
 from toyrl.estimators.base import Estimator
 from toyrl.objectives.policy_gradient import PolicyGradient
 
@@ -41,7 +40,9 @@ class Pipeline:
     @cached_property
     def estimator(self) -> Estimator:
         """The estimator asked for."""
-        return registry.get("estimator", self.settings.estimator).target
+        from toyrl.expressions import parse_estimator
+
+        return parse_estimator(self.settings.estimator)
 
     @cached_property
     def objective(self) -> PolicyGradient:

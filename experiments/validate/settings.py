@@ -22,8 +22,9 @@ class Settings:
     data : JSONL rows with prompts and gold columns to grade against, or None
     max_completion_length : limit of the run in tokens, >= 2
     typical_length : mean completion length now, in tokens, 1..max_completion_length
-    estimator : advantage estimator by catalogue name (`toyrl list --kind estimator`), or "all":
-        judged under grpo, with a table over all of them
+    estimator : advantage estimator by catalogue name (`toyrl list --kind estimator`), with
+        changed fields where wanted ("grpo(ddof=0)"), or "all": judged under grpo, with a table
+        over all of them
     group_size : rollouts per prompt, >= 2
     success_rates : success rates of the base policy, in (0, 1), or None for the default prior
     seed : seed of everything that is sampled, >= 0
@@ -145,9 +146,12 @@ def _rates(values: Any) -> tuple[float, ...] | None:
 
 
 def _estimator(name: Any) -> None:
-    from toyrl import registry
+    from toyrl.expressions import ExpressionError, parse_estimator
 
     try:
-        registry.get("estimator", name)
+        parse_estimator(name)
     except KeyError as error:
         raise UsageError(error.args[0]) from error
+    except ExpressionError as error:
+        msg = f"estimator={name!r}: {error}"
+        raise UsageError(msg) from error
