@@ -83,7 +83,7 @@ def test_solved_and_hopeless_prompts_teach_nothing():
 
 
 def test_estimators_are_written_with_changed_fields():
-    assert parse_estimator("grpo") is PRESETS["grpo"]
+    assert parse_estimator("grpo") == PRESETS["grpo"]
     assert parse_estimator(" grpo(ddof=0, eps=1e-6) ").ddof == 0
     with pytest.raises(KeyError, match="grpo"):
         parse_estimator("gpro")
