@@ -305,10 +305,10 @@ class _ManyPrompts(Estimator):
 
 def _many_prompts(e: Estimator, fixed: Parts, r: Rollouts, group_size: float) -> Estimator:
     """The estimator with batch statistics taken from the mix of the prompts' classes."""
-    reward = sum_parts(fixed, r)
     if not isinstance(e, GroupEstimator):
-        return e.in_batch(reward, r, group_size)
+        return e.in_batch(fixed, r, group_size)
     shift, factor, inner = 0.0, 1.0, e
+    reward = sum_parts(fixed, r)
     w = np.where(np.isnan(reward), 0.0, r.w).reshape(1, -1)
     flat = np.nan_to_num(reward, nan=0.0).reshape(1, -1)
     if e.baseline == "batch":

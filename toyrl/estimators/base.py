@@ -28,12 +28,12 @@ class Estimator:
         msg = f"{type(self).__name__} defines no apply(parts, rollouts, state)"
         raise TypeError(msg)
 
-    def in_batch(self, reward: Array, rollouts: Rollouts, group_size: float) -> Estimator:
+    def in_batch(self, parts: Parts, rollouts: Rollouts, group_size: float) -> Estimator:
         """This estimator in a batch of very many prompts: batch statistics become numbers.
 
-        reward : (B, K) of the classes of each prompt; rollouts : (B, K), weight = prompt share
+        parts : (B, K) of the classes of each prompt; rollouts : (B, K), weight = prompt share
         times probability; group_size : rollouts per prompt, or inf. Itself where an estimator
         looks at one group alone.
         """
-        del reward, rollouts, group_size
+        del parts, rollouts, group_size
         return self

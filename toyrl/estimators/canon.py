@@ -87,11 +87,12 @@ class Canon(Estimator):
         reward = sum_parts(parts, rollouts)
         return self.advantages(reward, rollouts), dict(state or {})
 
-    def in_batch(self, reward: Array, rollouts: Rollouts, group_size: float) -> Estimator:
+    def in_batch(self, parts: Parts, rollouts: Rollouts, group_size: float) -> Estimator:
         """With mu as the number that it is in a batch of very many prompts."""
         del group_size  # a mean reward does not depend on it
         if not isinstance(self.mu, str):
             return self
+        reward = sum_parts(parts, rollouts)
         xp, broken = rollouts.xp, rollouts.xp.isnan(reward)
         w = xp.where(broken, xp.zeros_like(reward), rollouts.w)
         return replace(self, mu=float(self._mix(reward, rollouts, w)[..., 0, 0]))

@@ -1,0 +1,162 @@
+"""Several rewards, each normalised in its group before they are added.
+
+Adding rewards and normalising once lets the component with the largest spread decide; adding
+advantages gives each component the same say whatever its scale. With population standard
+deviations and correlations rho_jk of the components inside the group,
+
+    corr(A, r_k) = (1 + sum_{j != k} rho_jk) / sqrt(K + 2 sum_{i < j} rho_ij).
+
+    preset              inner normalisation      weights   afterwards   as in
+    averaged            ddof 0, eps 1e-8         1/K       -            LongWriter-Zero, A_final
+    normalize_then_sum  ddof 1, eps 1e-4         1         batch std    TRL, GDPO
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from toyrl import stats
+from toyrl.estimators.base import Estimator
+from toyrl.estimators.group import GroupEstimator
+from toyrl.registry import add
+from toyrl.rollouts import Rollouts
+from toyrl.shapers.base import Parts, sum_parts
+
+Array = Any
+SCALES = ("none", "batch")
+MISSING = ("absent", "skip")
+INNER = GroupEstimator(ddof=0.0, eps=1e-8)
+
+
+@dataclass(frozen=True)
+class Averaged(Estimator):
+    """A = sum_k weight_k A_k, A_k the group advantage of reward part k alone.
+
+    inner : how each part is normalised in its group
+    weights : by part name (None: 1/K each; the number K of parts counts parts that are constant
+        in a group too, so the others are not scaled up)
+    total : weight of every part instead of 1/K, where `weights` is None (TRL: 1)
+    scale : "batch" centres and divides the sum by its standard deviation (ddof 1) plus `eps`
+        over the whole batch, as TRL does
+    missing : a NaN in one part makes the rollout "absent" from all, or is "skip"ped: the rollout
+        gets no advantage from that part and keeps the others (TRL)
+    """
+
+    inner: GroupEstimator = INNER
+    weights: Mapping[str, float] | None = None
+    total: float | None = None
+    scale: str = "none"
+    eps: float = 1e-4
+    missing: str = "absent"
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("scale", SCALES), ("missing", MISSING)):
+            if getattr(self, name) not in allowed:
+                msg = f"{name}={getattr(self, name)!r} is not one of {', '.join(allowed)}"
+                raise ValueError(msg)
+
+    def apply(
+        self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None
+    ) -> tuple[Array, Mapping[str, Array]]:
+        r, xp = rollouts, rollouts.xp
+        rewards = {name: sum_parts({name: value}, r) for name, value in parts.items()}
+        w = r.w
+        if self.missing == "absent":
+            for value in rewards.values():
+                w = xp.where(xp.isnan(value), xp.zeros_like(w), w)
+        else:
+            gone = xp.ones_like(w) > 0
+            for value in rewards.values():
+                gone = gone & xp.isnan(value)
+            w = xp.where(gone, xp.zeros_like(w), w)
+        here = r.with_(weight=w)
+        out = xp.zeros_like(r.correct)
+        for name, weight in self._weights(tuple(rewards)).items():
+            out = out + weight * self.inner.advantages(rewards[name], here)
+        if self.scale == "batch":
+            out = self._by_batch(out, w)
+        return xp.where(w > 0, out, xp.zeros_like(out)), dict(state or {})
+
+    def in_batch(self, parts: Parts, rollouts: Rollouts, group_size: float) -> Estimator:
+        """With the batch's standard deviation as a number: Var(A) by groups, prompts by share.
+
+        Exact where every multiset of classes can be counted, else from sampled groups.
+        """
+        if self.scale == "none":
+            return self
+        from toyrl.dynamics.class_weights import signal
+
+        plain = replace(self, scale="none")
+        s = signal(rollouts, _Fixed(parts), plain, group_size)
+        share = stats.mass(rollouts.w)[:, 0]
+        spread = float((share * s.advantage_variance).sum() / share.sum()) ** 0.5
+        weight = self._weights(tuple(parts))
+        factor = 1 / (spread + self.eps) if spread > 0 else 0.0
+        return replace(plain, weights={name: x * factor for name, x in weight.items()})
+
+    def _weights(self, names: tuple[str, ...]) -> Mapping[str, float]:
+        if self.weights is None:
+            return dict.fromkeys(names, 1 / len(names) if self.total is None else self.total)
+        unknown = set(names) ^ set(self.weights)
+        if unknown:
+            msg = (
+                f"weights name {', '.join(self.weights)} but the reward has parts "
+                f"{', '.join(names)}; every part needs one weight"
+            )
+            raise ValueError(msg)
+        return self.weights
+
+    def _by_batch(self, a: Array, w: Array) -> Array:
+        xp = stats.array_namespace(a, w)
+        flat = (*a.shape[:-2], 1, a.shape[-2] * a.shape[-1])
+        x, weight = xp.reshape(a, flat), xp.reshape(w, flat)
+        spread = stats.std(x, weight, ddof=1.0)
+        signal = spread > 0
+        centred = a - stats.mean(x, weight)
+        return xp.where(
+            signal, centred / xp.where(signal, spread + self.eps, 1.0 + 0 * spread), 0 * a
+        )
+
+
+@dataclass(frozen=True)
+class _Fixed:
+    """Reward parts as given, gathered by nobody: rows are classes."""
+
+    parts: Parts
+    scope = "rollout"
+
+    def __call__(self, r: Rollouts) -> Parts:
+        del r
+        return self.parts
+
+
+PRESETS = {
+    "averaged": Averaged(),
+    "normalize_then_sum": Averaged(
+        inner=GroupEstimator(ddof=1.0, eps=1e-4), total=1.0, scale="batch"
+    ),
+}
+
+add(
+    "averaged",
+    PRESETS["averaged"],
+    kind="estimator",
+    cards=("10",),
+    paper="LongWriter-Zero: Mastering Ultra-Long Text Generation via Reinforcement Learning "
+    "(arXiv 2506.18841)",
+    section="advantage-level averaging, A_final; ddof and eps reconstructed",
+    provenance="second-hand",
+    summary="Each reward part normalised in its group, then averaged",
+)
+add(
+    "normalize_then_sum",
+    PRESETS["normalize_then_sum"],
+    kind="estimator",
+    cards=("10",),
+    paper="TRL GRPOTrainer",
+    section='multi_objective_aggregation="normalize_then_sum"',
+    provenance="code",
+    summary="Each reward part normalised in its group, summed, then normalised over the batch",
+)
