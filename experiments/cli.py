@@ -45,10 +45,13 @@ def validate(
     *,
     rollouts: Path | None = None,
     data: Path | None = None,
-    max_completion_length: int = 512,
-    typical_length: int = 150,
-    estimator: str = "grpo",
-    group_size: int = 8,
+    trl_config: Path | None = None,
+    verl_config: Path | None = None,
+    max_completion_length: int | None = None,
+    typical_length: int | None = None,
+    estimator: str | None = None,
+    group_size: int | None = None,
+    beta: float | None = None,
     success_rates: str | None = None,
     report: Annotated[Path | None, Parameter(negative_none="no-")] = Path("toyrl-report.html"),
     json: JsonTarget = None,
@@ -74,14 +77,20 @@ def validate(
         JSONL log of real rollouts, which are looked at first.
     data
         JSONL rows with prompts and gold columns.
+    trl_config
+        GRPOConfig as YAML, JSON or the Python file that calls it; options given here win.
+    verl_config
+        verl's configuration as YAML.
     max_completion_length
-        The run's limit in tokens.
+        The run's limit in tokens [default: 512].
     typical_length
-        Mean completion length now, in tokens.
+        Mean completion length now, in tokens [default: 150].
     estimator
-        Advantage estimator (toyrl list --kind estimator); all compares them.
+        Advantage estimator (toyrl list --kind estimator); all compares them [default: grpo].
     group_size
-        Rollouts per prompt.
+        Rollouts per prompt [default: 8].
+    beta
+        Weight of the KL penalty, in reward per nat [default: 0].
     success_rates
         Success rates of the base policy, such as .1,.5,.9
     report
@@ -110,6 +119,7 @@ def validate(
         "typical_length": typical_length,
         "estimator": estimator,
         "group_size": group_size,
+        "beta": beta,
         "success_rates": success_rates,
         "seed": seed,
         "timeout": timeout,
@@ -117,7 +127,8 @@ def validate(
         "skip_bad_rows": skip_bad_rows,
         "fail_on": fail_on,
     }
-    return run(rewards, values, page=report, json=json, quiet=quiet)
+    configs = {"trl": trl_config, "verl": verl_config}
+    return run(rewards, values, configs=configs, page=report, json=json, quiet=quiet)
 
 
 @app.command

@@ -24,16 +24,37 @@ def rates(text: str | None) -> tuple[float, ...] | None:
         raise UsageError(msg) from error
 
 
+def settings_of(values: Mapping[str, Any], configs: Mapping[str, Path | None]) -> Settings:
+    """Settings from options (None: not given) over a trainer's configuration over defaults."""
+    from experiments.validate import trainer_config
+
+    given = {k: v for k, v in values.items() if v is not None}
+    if "success_rates" in given:
+        given["success_rates"] = rates(given["success_rates"])
+    named = {k: v for k, v in configs.items() if v is not None}
+    if len(named) > 1:
+        msg = "trl_config and verl_config are both given; a run has one trainer, name one of them"
+        raise UsageError(msg)
+    for kind, path in named.items():
+        read = trainer_config.read_trl if kind == "trl" else trainer_config.read_verl
+        config = read(path)
+        if "estimator" in given and given["estimator"] != config.values.get("estimator"):
+            config.values.pop("aggregation", None)  # it went with the configuration's estimator
+        given = {**config.values, "notes": tuple(config.notes), **given}
+    return Settings(**given)
+
+
 def run(
     rewards: Sequence[str],
     values: Mapping[str, Any],
     *,
+    configs: Mapping[str, Path | None],
     page: Path | None,
     json: str | None,
     quiet: bool,
 ) -> int:
     """Validate, show and write; the exit code."""
-    settings = Settings(**{**values, "success_rates": rates(values["success_rates"])})
+    settings = settings_of(values, configs)
     refuse_unwritable("report", page)
     refuse_unwritable("json", json_path(json))
 

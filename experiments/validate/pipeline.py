@@ -49,6 +49,8 @@ class Pipeline:
         """The token aggregation that goes with it."""
         from experiments.validate.estimators import objective_for
 
+        if self.settings.aggregation is not None:
+            return PolicyGradient(aggregation=self.settings.aggregation)
         return objective_for(self.settings.estimator)
 
     @cached_property
@@ -289,6 +291,7 @@ class Pipeline:
         """Training over the prior of worlds."""
         from experiments.validate import collapse_run
         from experiments.validate.train_worlds import Runner
+        from toyrl.dynamics.exact import LossOptions
         from toyrl.dynamics.worlds import PriorRanges, prior
 
         s = self.settings
@@ -301,7 +304,8 @@ class Pipeline:
             ranges=ranges,
             success_rates=s.success_rates,
         )
-        self.runner = Runner(self.law, self.estimator, self.objective, s.group_size, s.seed)
+        loss = LossOptions(beta=s.beta, kl=s.kl, mask_truncated=s.mask_truncated)
+        self.runner = Runner(self.law, self.estimator, self.objective, s.group_size, s.seed, loss)
         section, self.facts, self.outcome_runs = collapse_run.run(
             self.runner,
             self.worlds,
@@ -310,6 +314,8 @@ class Pipeline:
             ranges=ranges,
             tell=lambda message: self.tell(4, message),
         )
+        notes = tuple(Finding(4, "collapse/config", "info", f"{n}.") for n in s.notes)
+        section = replace(section, findings=(*section.findings, *notes))
         return self._every_estimator(section) if s.every_estimator else section
 
     def _every_estimator(self, section: Section) -> Section:

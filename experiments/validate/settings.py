@@ -32,6 +32,10 @@ class Settings:
     thorough : more worlds, more renderings, longer training
     skip_bad_rows : leave out unusable rows of `rollouts` and `data` instead of refusing the file
     every_estimator : compare all estimators too, as `estimator="all"` does
+    beta, kl : weight and form of the KL penalty (`toyrl.dynamics.exact.LossOptions`)
+    mask_truncated : truncated rollouts are left out of the loss
+    aggregation : how the loss averages over tokens; None: what goes with the estimator
+    notes : what a trainer's configuration says beyond these settings
     fail_on : the mildest verdict with exit code 1, "risky" or "unsafe"
 
     Raises UsageError that names the argument, its value and what is allowed.
@@ -50,6 +54,11 @@ class Settings:
     skip_bad_rows: bool = False
     fail_on: str = "unsafe"
     every_estimator: bool = False
+    beta: float = 0.0
+    kl: str = "reverse"
+    mask_truncated: bool = False
+    aggregation: str | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("rollouts", "data"):
@@ -69,6 +78,7 @@ class Settings:
             )
             raise UsageError(msg)
         object.__setattr__(self, "timeout", _positive("timeout", self.timeout))
+        object.__setattr__(self, "beta", _beta(self.beta))
         object.__setattr__(self, "success_rates", _rates(self.success_rates))
         if self.fail_on not in FAIL_ON:
             msg = f"fail_on={self.fail_on!r} is not one of {', '.join(FAIL_ON)}"
@@ -85,6 +95,7 @@ class Settings:
             data[name] = None if data[name] is None else str(data[name])
         rates = self.success_rates
         data["success_rates"] = None if rates is None else list(rates)
+        data["notes"] = list(self.notes)
         return data
 
 
@@ -117,6 +128,15 @@ def _whole(name: str, value: Any, least: int) -> int:
     number = _number(name, value, operator.index, allowed)
     if number < least:
         msg = f"{name}={value!r} is not {allowed}"
+        raise UsageError(msg)
+    return number
+
+
+def _beta(value: Any) -> float:
+    allowed = "a finite weight of at least 0"
+    number = _number("beta", value, float, allowed)
+    if not (math.isfinite(number) and number >= 0):
+        msg = f"beta={value!r} is not {allowed}"
         raise UsageError(msg)
     return number
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from experiments.validate import collapse
 from experiments.validate.law import DIFFICULTIES, RewardLaw
 from toyrl.dynamics import exact
+from toyrl.dynamics.exact import PLAIN, LossOptions
 from toyrl.dynamics.siblings import frozen_uniforms, sibling_weights
 from toyrl.dynamics.worlds import Worlds
 from toyrl.estimators.base import Estimator
@@ -36,6 +37,7 @@ class Runner:
     objective: PolicyGradient
     group_size: int
     seed: int = 0
+    loss: LossOptions = PLAIN
 
     @property
     def correct(self) -> np.ndarray:
@@ -74,6 +76,7 @@ class Runner:
             "objective": self.objective,
             "reward_variance": variance,
             "reference_length": worlds.reference_length(self.objective),
+            "loss": replace(self.loss, reference=worlds.theta),
         }
         first = exact.train(worlds.batch, worlds.theta, reward, updates=worlds.updates, **settings)
         if short_only:
@@ -121,7 +124,13 @@ class Runner:
         return weights
 
     def _with_weights(self, worlds: Worlds, weights: Any, refresh: int, short_only: bool) -> Pair:
-        settings: dict[str, Any] = {"refresh": refresh, "rate": RATE}
+        settings: dict[str, Any] = {
+            "refresh": refresh,
+            "rate": RATE,
+            "objective": self.objective,
+            "reference_length": worlds.reference_length(self.objective),
+            "loss": replace(self.loss, reference=worlds.theta),
+        }
         first = exact.train_with_weights(
             worlds.batch, worlds.theta, weights, updates=worlds.updates, **settings
         )

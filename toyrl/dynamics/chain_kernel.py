@@ -348,18 +348,22 @@ def extremes(prob, reward, low, high):
 
 
 @_jit
-def class_weights(prob, reward, variance, share, length, reference, setup, max_length, w):
+def class_weights(prob, reward, variance, share, length, reference, setup, max_length, cut, w):
     """w (B, K, LANES): the infinite-group weights of GroupEstimator with PolicyGradient.
 
     setup = (baseline, scale, eps, aggregation) as codes: baseline 0 none, 1 batch, 2 mean;
     scale 0 none, 1 group, 2 batch; aggregation 0 sum, 1 grpo, 2 dapo, 3 dr_grpo. `reference`
-    (LANES,) multiplies per-token aggregations. Weights include the prompt's share.
+    (LANES,) multiplies per-token aggregations. Weights include the prompt's share. `cut` = 1 gives
+    the last class, truncated, weight 0 and leaves its tokens out of the loss's count; advantages
+    are still those of whole groups.
     """
     B, K = prob.shape[0], prob.shape[1]
     baseline, scale, eps, aggregation = setup
     mean_all, tokens = np.zeros(LANES), np.zeros(LANES)
     for b in range(B):
         weighted_sums(prob[b], reward[b], length, share[b], mean_all, tokens)
+        for lane in range(LANES):
+            tokens[lane] -= cut * share[b, lane] * prob[b, K - 1, lane] * length[K - 1]
     square_all = np.zeros(LANES)
     if scale == 2:
         for b in range(B):
@@ -395,6 +399,79 @@ def class_weights(prob, reward, variance, share, length, reference, setup, max_l
         for k in range(K):
             per_token = 1.0 / max(length[k], 1.0) if aggregation == 1 else 1.0
             fill_weights(reward[b, k], factor, centre, per_token, w[b, k])
+        if cut:
+            w[b, K - 1] = 0.0
+
+
+@_jit
+def visits(occ, steps, flag, scale, phases, flags, D, out):
+    """Adds scale (LANES,) times the expected visits of each policy row to out (rows, LANES).
+
+    occ (H+1, phases, 2, row) : occupancies of one prompt type; flag (2, D+1, LANES)
+    """
+    M = D + 1
+    for t in range(steps):
+        for p in range(phases):
+            for e in range(2):
+                here = occ[t, p, e].reshape(M, scale.size)
+                for m in range(M):
+                    for lane in range(scale.size):
+                        x = scale[lane] * here[m, lane]
+                        if flags == 1:
+                            out[p * M + m, lane] += x
+                        else:
+                            f = flag[e, m, lane]
+                            out[p * 2 * M + m, lane] += (1 - f) * x
+                            out[(p * 2 + 1) * M + m, lane] += f * x
+
+
+@_jit
+def kl_pull(pi, log_ref, allowed, visited, form, out):
+    """out (rows, A, LANES) = visits times the gradient of each row's KL by its logits.
+
+    form 0: KL(policy || reference), pi (log pi/ref - KL); 1: KL(reference || policy), pi - ref
+    """
+    rows, A = allowed.shape
+    for s in range(rows):
+        for lane in range(LANES):
+            kl = 0.0
+            if form == 0:
+                for a in range(A):
+                    if allowed[s, a] and pi[s, a, lane] > 0:
+                        kl += pi[s, a, lane] * (np.log(pi[s, a, lane]) - log_ref[s, a, lane])
+            for a in range(A):
+                x = 0.0
+                if allowed[s, a] and form == 1:
+                    x = pi[s, a, lane] - np.exp(log_ref[s, a, lane])
+                elif allowed[s, a] and pi[s, a, lane] > 0:
+                    x = pi[s, a, lane] * (np.log(pi[s, a, lane]) - log_ref[s, a, lane] - kl)
+                out[s, a, lane] = visited[s, lane] * x
+
+
+@_jit
+def kl_scale(prob, share, length, reference, aggregation, max_length, cut, scale):
+    """scale (B, LANES): what each prompt's tokens weigh in the loss, as class weights do.
+
+    Of per-rollout means (aggregation 1) the mean length of a prompt stands for each length.
+    """
+    B = prob.shape[0]
+    each, pooled = np.zeros((B, LANES)), np.zeros(LANES)
+    for b in range(B):
+        for k in range(prob.shape[1] - cut):
+            for lane in range(LANES):
+                each[b, lane] += prob[b, k, lane] * length[k]
+        for lane in range(LANES):
+            pooled[lane] += share[b, lane] * each[b, lane]
+    for b in range(B):
+        for lane in range(LANES):
+            unit = 1.0
+            if aggregation == 1:
+                unit = reference[lane] / max(each[b, lane], 1e-300)
+            elif aggregation == 2:
+                unit = reference[lane] / max(pooled[lane], 1e-300)
+            elif aggregation == 3:
+                unit = reference[lane] / max_length
+            scale[b, lane] = share[b, lane] * unit
 
 
 @_jit
@@ -419,6 +496,10 @@ def train(
     max_length,
     external,
     w,
+    log_ref,
+    beta,
+    form,
+    cut,
     updates,
     rate,
     tolerance,
@@ -427,7 +508,9 @@ def train(
 ):
     """`updates` (LANES,) exact updates of theta in place; prob (B, K, LANES) at the end.
 
-    sizes = (H, D, phases, flags). With `external` the weights `w` are held fixed. A lane stops
+    sizes = (H, D, phases, flags). With `external` the weights `w` are held fixed. `beta` weighs
+    the KL per token to the policy of `log_ref` (rows, A, LANES), see `kl_pull`; `cut` = 1 leaves
+    truncated rollouts out of the loss. A lane stops
     early once its class probabilities move by less than `tolerance` in all updates that remain,
     at a rate that does not grow; done (LANES,) returns the updates made.
     """
@@ -457,6 +540,9 @@ def train(
         np.zeros(shape),
         np.zeros(shape),
     )
+    kl = np.zeros((rows, A, LANES))
+    visited = np.zeros((rows, LANES))
+    scale = np.zeros((B, LANES))
     row = (D + 1) * LANES
     flat_co, flat_G = flat(co, phases, row), flat(G, phases, row)
     occ = np.zeros((B, H + 1, phases, 2, row))
@@ -495,7 +581,15 @@ def train(
             if not live.any():
                 break
         if not external:
-            class_weights(prob, reward, variance, share, length, reference, setup, max_length, w)
+            class_weights(
+                prob, reward, variance, share, length, reference, setup, max_length, cut, w
+            )
+        if beta > 0:
+            kl_scale(prob, share, length, reference, setup[3], max_length, cut, scale)
+            visited[:] = 0.0
+            for b in range(B):
+                visits(occ[b], steps[b], flag[b], scale[b], phases, flags, D, visited)
+            kl_pull(pi, log_ref, allowed, visited, form, kl)
         gpi[:] = 0.0
         for b in range(B):
             # Coefficients are cheaper to build again than to keep for every prompt type.
@@ -517,7 +611,8 @@ def train(
                     mean += pi[s, a, lane] * gpi[s, a, lane]
                 step = rate if live[lane] else 0.0
                 for a in range(A):
-                    theta[s, a, lane] += step * pi[s, a, lane] * (gpi[s, a, lane] - mean)
+                    pull = pi[s, a, lane] * (gpi[s, a, lane] - mean)
+                    theta[s, a, lane] += step * (pull - beta * kl[s, a, lane])
         for lane in range(LANES):
             if live[lane]:
                 done[lane] += 1

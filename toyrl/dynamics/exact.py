@@ -23,6 +23,7 @@ from toyrl.objectives.policy_gradient import AGGREGATIONS, PolicyGradient
 
 BASELINE = {"none": 0, "batch": 1, "mean": 2, "leave_one_out": 2}
 SCALE = {"none": 0, "group": 1, "batch": 2}
+KL_FORMS = ("reverse", "forward")
 TOLERANCE = 5e-4
 """Largest class-probability movement that stopping a run early may forgo (see `train`)."""
 
@@ -87,6 +88,40 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class LossOptions:
+    """What a trainer's loss adds to the policy gradient.
+
+    beta : weight of the KL per token to the reference policy, >= 0, in reward units per nat
+    kl : "reverse", KL(policy || reference), what k1 in the reward and k3 times the ratio give (TRL
+        with use_bias_correction_kl); "forward", KL(reference || policy), what k3 in the loss gives
+        (TRL before, verl's low_var_kl). The states visited are not differentiated, as there.
+    reference : (W, *policy_shape) its logits; None: where the run starts
+    mask_truncated : truncated rollouts are left out of the loss (not of the group's statistics)
+    """
+
+    beta: float = 0.0
+    kl: str = "reverse"
+    reference: np.ndarray | None = None
+    mask_truncated: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kl not in KL_FORMS:
+            msg = f"kl={self.kl!r} is not one of {', '.join(KL_FORMS)}"
+            raise ValueError(msg)
+        if not self.beta >= 0:
+            msg = f"beta={self.beta} is negative; a penalty has beta >= 0"
+            raise ValueError(msg)
+
+    def take(self, rows: Any) -> LossOptions:
+        """The options for some of the runs."""
+        reference = None if self.reference is None else self.reference[rows]
+        return replace(self, reference=reference)
+
+
+PLAIN = LossOptions()
+
+
+@dataclass(frozen=True)
 class Training:
     """Where the runs ended.
 
@@ -120,6 +155,7 @@ def train(
     objective: PolicyGradient,
     reward_variance: np.ndarray | None = None,
     reference_length: np.ndarray | None = None,
+    loss: LossOptions = PLAIN,
     tolerance: float = TOLERANCE,
     threads: int | None = None,
 ) -> Training:
@@ -151,6 +187,7 @@ def train(
         variance=reward_variance,
         reference=reference_length,
         setup=setup,
+        loss=loss,
     )
 
 
@@ -162,24 +199,46 @@ def train_with_weights(
     updates: Any,
     refresh: int,
     rate: float = 0.3,
+    objective: PolicyGradient | None = None,
+    reference_length: np.ndarray | None = None,
+    loss: LossOptions = PLAIN,
     threads: int | None = None,
 ) -> Training:
     """Train with class weights from outside, held fixed for `refresh` updates at a time.
 
     weights : (prob (w, B, K), rows (w,)) -> (w, B, K) for the runs still going; the prompt's
         share is applied here
+    objective, reference_length : as for `train`; they set the scale of the KL term alone
     """
+    aggregation = "sum" if objective is None else objective.aggregation
+    setup = (0, 0, 0.0, AGGREGATIONS.index(aggregation))
     W = len(batch)
     updates = np.broadcast_to(np.asarray(updates, dtype=np.int64), (W,))
     theta = _logits(batch, theta)
+    if loss.reference is None:
+        loss = replace(loss, reference=theta.copy())
+    length = None if reference_length is None else np.asarray(reference_length, dtype=float)
     prob = class_probabilities(batch, theta)
     made = np.zeros(W, dtype=np.int64)
     while (made < updates).any():
         rows = np.flatnonzero(made < updates)
         some = batch.take(rows)
         w = weights(prob[rows], rows) * some.shares[..., None]
+        if loss.mask_truncated:
+            w[..., -1] = 0.0
         n = np.minimum(refresh, updates[rows] - made[rows])
-        part = _run(some, theta[rows], n, rate, 0.0, threads, external=w)
+        part = _run(
+            some,
+            theta[rows],
+            n,
+            rate,
+            0.0,
+            threads,
+            external=w,
+            setup=setup,
+            reference=None if length is None else length[rows],
+            loss=loss.take(rows),
+        )
         theta[rows], prob[rows] = part.theta, part.prob
         made[rows] += n
     return Training(batch, theta, prob, made)
@@ -219,6 +278,15 @@ def _unlanes(x: np.ndarray, n: int) -> np.ndarray:
     return np.moveaxis(x, -1, 1).reshape(-1, *x.shape[1:-1])[:n]
 
 
+def _log_policy(batch: Batch, theta: np.ndarray) -> np.ndarray:
+    """(W, *policy_shape) log-probabilities of actions; -1e300 where not allowed."""
+    logits = _logits(batch, theta)
+    allowed = batch.chain.allowed()  # (phases, D+1, A)
+    masked = np.where(allowed[:, None], logits, -1e300)
+    top = masked.max(-1, keepdims=True)
+    return masked - top - np.log(np.exp(masked - top).sum(-1, keepdims=True))
+
+
 def _flag_probability(batch: Batch) -> np.ndarray:
     """(W, B, 2, D+1) probability that the flag shows done."""
     c = batch.chain
@@ -242,6 +310,7 @@ def _run(
     reference: Any = None,
     setup: tuple[int, int, float, int] = (0, 0, 0.0, 0),
     external: np.ndarray | None = None,
+    loss: LossOptions = PLAIN,
 ) -> Training:
     c, W = batch.chain, len(batch)
     B, K = batch.difficulties.shape[1], c.n_classes
@@ -266,6 +335,8 @@ def _run(
     variance = lanes(0.0 if variance is None else variance, (B, K))
     weights = lanes(0.0 if external is None else external, (B, K))
     reference = lanes(1.0 if reference is None else reference, ())
+    base = theta if loss.reference is None else loss.reference
+    log_ref = lanes(_log_policy(batch, base).reshape(W, rows, -1), (rows, len(c.actions)))
     todo = _lanes(updates[order], groups)
     prob, made = np.zeros_like(reward), np.zeros_like(todo)
     errors = bool((batch.slip > 0).any())
@@ -293,6 +364,10 @@ def _run(
             c.max_length,
             external is not None,
             weights[g],
+            log_ref[g],
+            float(loss.beta),
+            KL_FORMS.index(loss.kl),
+            int(loss.mask_truncated),
             todo[g],
             rate,
             tolerance,

@@ -1,0 +1,138 @@
+"""Trainers' configurations, read into settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from experiments.commands.validate import settings_of
+from experiments.errors import UsageError
+from experiments.validate.settings import Settings
+from experiments.validate.trainer_config import (
+    TRL_DEFAULTS,
+    TRL_SCALE,
+    VERL_AGGREGATION,
+    read_trl,
+    read_verl,
+)
+from toyrl import registry
+from toyrl.objectives.policy_gradient import AGGREGATIONS
+
+VERL = """
+algorithm:
+  adv_estimator: grpo
+  norm_adv_by_std_in_grpo: false
+  use_kl_in_reward: false
+data:
+  max_response_length: 1024
+actor_rollout_ref:
+  rollout: {n: 16, temperature: 0.7}
+  actor:
+    loss_agg_mode: seq-mean-token-sum-norm
+    use_kl_loss: true
+    kl_loss_coef: 0.01
+    kl_loss_type: low_var_kl
+"""
+
+
+def write(path, text: str):
+    path.write_text(text)
+    return path
+
+
+def test_defaults_are_those_of_the_installed_trl():
+    trl = pytest.importorskip("trl", reason="needs the extra llm")
+    installed = {f.name: f.default for f in dataclasses.fields(trl.GRPOConfig)}
+    assert {k: installed[k] for k in TRL_DEFAULTS} == TRL_DEFAULTS
+
+
+def test_an_empty_trl_config_is_trls_default_run(tmp_path):
+    config = read_trl(write(tmp_path / "c.yaml", "output_dir: out\n"))
+    assert config.values == {
+        "group_size": 8,
+        "max_completion_length": 512,
+        "beta": 0.0,
+        "kl": "reverse",
+        "mask_truncated": False,
+        "estimator": "grpo",
+        "aggregation": "dapo",
+    }
+    assert config.notes == []
+
+
+@pytest.mark.parametrize("kind", ["yaml", "json", "py"])
+def test_the_three_forms_of_a_trl_config_agree(tmp_path, kind):
+    given = {"loss_type": "dr_grpo", "scale_rewards": False, "beta": 0.04, "num_generations": 4}
+    given |= {"mask_truncated_completions": True, "num_iterations": 2, "temperature": 0.8}
+    text = {
+        "json": json.dumps(given),
+        "yaml": "\n".join(f"{k}: {json.dumps(v)}" for k, v in given.items()),
+        "py": "import os\nfrom trl import GRPOConfig\nargs = GRPOConfig(output_dir=os.getcwd(), "
+        + ", ".join(f"{k}={v!r}" for k, v in given.items())
+        + ")\nraise SystemExit('never run')\n",
+    }[kind]
+    config = read_trl(write(tmp_path / f"c.{kind}", text))
+    assert config.values["estimator"] == "dr_grpo"
+    assert config.values["aggregation"] == "dr_grpo"
+    assert (config.values["beta"], config.values["group_size"]) == (0.04, 4)
+    assert config.values["mask_truncated"]
+    assert any("on-policy" in n for n in config.notes)
+    assert any("temperature" in n for n in config.notes)
+
+
+def test_a_verl_config(tmp_path):
+    config = read_verl(write(tmp_path / "v.yaml", VERL))
+    assert config.values == {
+        "estimator": "dr_grpo",
+        "group_size": 16,
+        "max_completion_length": 1024,
+        "aggregation": "dr_grpo",
+        "beta": 0.01,
+        "kl": "forward",
+    }
+    dotted = write(tmp_path / "d.yaml", "algorithm.adv_estimator: rloo\n")
+    assert read_verl(dotted).values["estimator"] == "rloo"
+    unknown = read_verl(write(tmp_path / "u.yaml", "algorithm: {adv_estimator: remax}\n"))
+    assert any("remax" in n for n in unknown.notes)
+
+
+def test_what_configs_name_exists():
+    for name in TRL_SCALE.values():
+        assert registry.get("estimator", name)
+    assert set(VERL_AGGREGATION.values()) <= set(AGGREGATIONS)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("c.yaml", "beta: much\n", "beta='much' is no number"),
+        ("c.yaml", "scale_rewards: often\n", "scale_rewards='often'"),
+        ("c.yaml", "- a\n- b\n", "no mapping"),
+        ("c.yaml", "a: [\n", "can't be read"),
+        ("c.json", "{", "can't be read"),
+        ("c.py", "x = 1\n", "0 times"),
+        ("c.py", "def f(:\n", "line 1"),
+        ("c.py", "GRPOConfig(beta=BETA)\n", "beta is no literal"),
+        ("c.yaml", "num_generations: 1\n", "group_size=1"),
+    ],
+)
+def test_bad_configs_are_usage_errors(tmp_path, file, text, said):
+    place = write(tmp_path / file, text)
+    with pytest.raises(UsageError, match=said):
+        settings_of({"success_rates": None}, {"trl": place})
+
+
+def test_options_win_over_the_configuration(tmp_path):
+    place = write(tmp_path / "c.yaml", "beta: 0.1\nnum_generations: 4\nscale_rewards: batch\n")
+    s = settings_of({"group_size": 16, "success_rates": ".2,.8"}, {"trl": place, "verl": None})
+    assert (s.group_size, s.beta, s.estimator) == (16, 0.1, "grpo_batch")
+    assert s.success_rates == (0.2, 0.8)
+    other = settings_of({"estimator": "rloo"}, {"trl": place})
+    assert (other.estimator, other.aggregation) == ("rloo", None)
+    assert settings_of({}, {"trl": None}) == Settings()
+    with pytest.raises(UsageError, match="one trainer"):
+        settings_of({}, {"trl": place, "verl": place})
+    with pytest.raises(UsageError, match="no file"):
+        settings_of({}, {"verl": tmp_path / "absent.yaml"})
