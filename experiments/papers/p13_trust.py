@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -23,6 +23,7 @@ GRPO, MEAN = GroupEstimator(eps=1e-6), GroupEstimator(scale="none")
 FOREVER = float("inf")
 BOTH = "T2: alpha 1.8: final accuracy with trust and annealing"
 TRUST = "T2: alpha 1.8: final accuracy with trust alone"
+NOT_SOUND = f"{TRUST}, at most"
 BEYOND = "T2: alpha 2.5: trust and annealing over annealing alone, accuracy"
 INTERIOR = "T1: share of the hack at which trust alone holds the policy, largest error"
 BOUNDED = "T1: largest trust weight in random groups"
@@ -104,7 +105,7 @@ def root(f: Any, low: float, high: float) -> float:
 
     if f(low) * f(high) > 0:
         return float("nan")
-    return float(np.real(brentq(f, low, high, xtol=1e-13)))
+    return cast("float", brentq(f, low, high, xtol=1e-13))
 
 
 def ordering_checks(kind: type[TrustGrpo]) -> list[Check]:
@@ -202,7 +203,7 @@ def training(
     checks = [
         Check("T2: alpha 1.8: final accuracy with neither", end["none"][1.8], 0.45, "<"),
         Check(TRUST, end["trust"][1.8], 0.5, ">"),
-        Check(f"{TRUST}, at most", end["trust"][1.8], 0.75, "<"),
+        Check(NOT_SOUND, end["trust"][1.8], 0.75, "<"),
         Check(BOTH, end["both"][1.8], 0.75, ">"),
         Check(BEYOND, end["both"][2.5] - end["anneal"][2.5], 0.2, ">"),
         Check("T2: alpha 0.3: least final accuracy of the five", min(v[0.3] for v in end.values()),
@@ -214,12 +215,12 @@ def training(
     path = Picture("training", "A judge that rewards a hack, alpha 1.8", "update", "accuracy",
                    curves, caption=f"{replicas} replicas, G {GROUP}, group std.")  # fmt: skip
     time = np.arange(0, 2 * HORIZON + 1, 20)
-    safe = [Curve(f"{name}, {share:g} hack",
-                  time.tolist(), (CRITICAL / g * np.exp(time / HORIZON)).tolist(), style=style)
-            for share in (0.1, 0.5) for name, g, style in
-            (("trust and annealing", population_trust(share), "line"),
-             ("annealing", 1.0, "dashed")) if name == "trust and annealing" or share == 0.5
-            ]  # fmt: skip
+    lines = (("annealing", 1.0), *((f"trust and annealing, {h:.0%} hack", population_trust(h))
+                                   for h in (0.1, 0.5, 0.9)))  # fmt: skip
+    safe = [
+        Curve(name, time.tolist(), (CRITICAL / g * np.exp(time / HORIZON)).tolist())
+        for name, g in lines
+    ]
     frontier = Picture("safe alpha", "Largest alpha at which the sound arm gains", "update",
                        "alpha", safe, log_y=True, caption="Mean baseline; exact.")  # fmt: skip
     columns = ("alpha", *runs, *(f"{k}, update {HORIZON // 2}" for k in runs))
@@ -242,7 +243,7 @@ def training(
     mutants=[
         Mutant("exp(2 x) applied", {"rule": "doubled"}, (INTERIOR,)),
         Mutant("gamma above 1", {"rule": "uncapped"}, (BOUNDED,)),
-        Mutant("wrong rollouts judged 0", {"rule": "zeroed"}, (INTERIOR, TRUST)),
+        Mutant("wrong rollouts judged 0", {"rule": "zeroed"}, (INTERIOR, NOT_SOUND)),
     ],
 )
 def run(*, rule: str = "trust", replicas: int = 300, groups: int = 50_000, seed: int = 0) -> Result:
