@@ -45,6 +45,7 @@ def validate(
     *,
     rollouts: Path | None = None,
     data: Path | None = None,
+    compare: Annotated[bool, Parameter(negative="")] = False,
     trl_config: Path | None = None,
     verl_config: Path | None = None,
     max_completion_length: int | None = None,
@@ -77,6 +78,8 @@ def validate(
         JSONL log of real rollouts, which are looked at first.
     data
         JSONL rows with prompts and gold columns.
+    compare
+        Judge each reward by itself in the same worlds, side by side, instead of their sum.
     trl_config
         GRPOConfig as YAML, JSON or the Python file that calls it; options given here win.
     verl_config
@@ -128,7 +131,7 @@ def validate(
         "fail_on": fail_on,
     }
     configs = {"trl": trl_config, "verl": verl_config}
-    return run(rewards, values, configs=configs, page=report, json=json, quiet=quiet)
+    return run(rewards, values, configs=configs, compare=compare, page=report, json=json, quiet=quiet)
 
 
 @app.command

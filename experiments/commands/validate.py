@@ -49,6 +49,7 @@ def run(
     values: Mapping[str, Any],
     *,
     configs: Mapping[str, Path | None],
+    compare: bool,
     page: Path | None,
     json: str | None,
     quiet: bool,
@@ -57,6 +58,8 @@ def run(
     settings = settings_of(values, configs)
     refuse_unwritable("report", page)
     refuse_unwritable("json", json_path(json))
+    if compare:
+        return _compare(rewards, settings, page=page, json=json, quiet=quiet)
 
     from experiments.render import terminal
     from experiments.render.html import report_page
@@ -79,3 +82,29 @@ def run(
     elif report.verdict == "INCONCLUSIVE":
         print("toyrl: warning: the verdict is INCONCLUSIVE, not safe", file=sys.stderr)
     return report.exit_code
+
+
+def _compare(
+    rewards: Sequence[str], settings: Settings, *, page: Path | None, json: str | None, quiet: bool
+) -> int:
+    if len(rewards) < 2:
+        msg = "--compare needs at least two rewards, each a candidate of its own"
+        raise UsageError(msg)
+
+    from experiments.render import terminal
+    from experiments.render.html import compare_page
+    from experiments.validate.compare import compare
+
+    errors = terminal.console(stderr=True)
+    with terminal.Progress(errors, quiet=quiet) as progress:
+        found = compare(rewards, settings, progress)
+    if page is not None:
+        write_atomic(page, compare_page(found, command=command_line()))
+    write_json(json, found.to_dict())
+    out = errors if json == "-" else terminal.console()
+    if quiet and json != "-":
+        for c in found.candidates:
+            print(terminal.verdict_line(c.report))
+    elif not quiet:
+        terminal.show_comparison(found, out, page=str(page) if page else "")
+    return found.exit_code

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from numbers import Number
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -21,6 +21,9 @@ from experiments.render import text
 from experiments.render.pictures import CSS, svg
 from experiments.render.words import MEANINGS, TONES, VERDICT_MEANINGS, badge, bound, measured
 from experiments.validate.findings import STATUSES, Finding, Report
+
+if TYPE_CHECKING:
+    from experiments.validate.compare import Comparison
 
 LONGEST_EVIDENCE = 20_000  # characters of a counterexample shown on the page
 
@@ -51,6 +54,21 @@ def reproduce_page(outcomes: Sequence[Outcome], results: Any, *, command: str = 
             kept=sum(o.holds for o in outcomes),
             command_text=command,
             json_uri=data_uri(results),
+            css=stylesheet(),
+        )
+    )
+
+
+def compare_page(found: Comparison, *, command: str = "") -> str:
+    """The page of a `validate --compare` run."""
+    return (
+        _environment()
+        .get_template("compare.html.j2")
+        .render(
+            found=found,
+            tones=TONES,
+            command_text=command,
+            json_uri=data_uri(found.to_dict()),
             css=stylesheet(),
         )
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
 from rich.panel import Panel
@@ -20,6 +20,9 @@ from experiments.core import Outcome
 from experiments.render.text import evidence, number, visible
 from experiments.render.words import TONES, VERDICT_MEANINGS, bound
 from experiments.validate.findings import SECTIONS, STATUSES, Finding, Report
+
+if TYPE_CHECKING:
+    from experiments.validate.compare import Comparison
 
 COLOURS = {"pass": "green", "info": "blue", "warn": "yellow", "fail": "red"}
 MARKS = {"pass": "\N{CHECK MARK}", "info": "i", "warn": "!", "fail": "\N{BALLOT X}"}
@@ -88,6 +91,24 @@ def show_report(report: Report, out: Console, *, page: str = "") -> None:
     if counterexample is not None:
         out.print(Text.assemble((f"Counterexample of {visible(counterexample.name)}:", "bold")))
         out.print(Text(evidence(counterexample.counterexample, limit=LONGEST_EVIDENCE)))
+    if page:
+        out.print(Text(f"Report: {visible(page)}"), soft_wrap=True)
+
+
+def show_comparison(found: Comparison, out: Console, *, page: str = "") -> None:
+    """Rewards side by side, then the paired differences."""
+    data = found.table()
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, pad_edge=False)
+    for column in data.columns:
+        table.add_column(column, overflow="fold")
+    for row in data.rows:
+        cells = [number(c) if isinstance(c, float) else visible(str(c or "")) for c in row]
+        table.add_row(*(Text(c) for c in cells))
+    out.print(table)
+    for d in found.differences:
+        out.print(Text(visible(d.sentence)))
+    if found.best is not None:
+        out.print(Text(f"Best of these: {visible(found.best.name)}", style="bold"))
     if page:
         out.print(Text(f"Report: {visible(page)}"), soft_wrap=True)
 

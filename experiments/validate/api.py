@@ -6,11 +6,15 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from experiments.core import versions
 from experiments.validate.findings import SECTIONS, Report, Section
 from experiments.validate.settings import Settings
 from experiments.validate.verdict import exit_code
+
+if TYPE_CHECKING:
+    from experiments.validate.pipeline import Pipeline
 
 Progress = Callable[[int, str], None]
 DATA_HINT = "; --data rows.jsonl lends the columns of your data set to the texts that toyrl writes"
@@ -34,27 +38,37 @@ def validate(
     verdict INCONCLUSIVE, `error` set and exit code 2. Raises UsageError for settings or a log that
     can't be used.
     """
+    specs = [rewards] if isinstance(rewards, str) else list(rewards)
+    report, _ = judged(specs, settings or Settings(), progress)
+    return replace(report, command=command or shlex.join(["toyrl", "validate", *specs]))
+
+
+def judged(
+    specs: Sequence[str],
+    settings: Settings,
+    progress: Progress | None = None,
+    *,
+    n_worlds: int = 256,
+) -> tuple[Report, Pipeline | None]:
+    """The report and the pipeline that made it; None for a reward that could not be used."""
     from experiments.errors import UsageError
     from experiments.validate.pipeline import Pipeline
     from toyrl.graders.errors import RewardError
     from toyrl.records import LogError
 
-    settings = settings or Settings()
-    specs = [rewards] if isinstance(rewards, str) else list(rewards)
-    name = " + ".join(specs)
-    command = command or shlex.join(["toyrl", "validate", *specs])
     start = time.perf_counter()
     tell = progress or (lambda _section, _message: None)
+    pipeline: Pipeline | None = None
     try:
-        report = Pipeline(specs, settings, tell).run()
+        pipeline = Pipeline(specs, settings, tell, n_worlds=n_worlds)
+        report = pipeline.run()
     except RewardError as error:
         hint = DATA_HINT if error.kind == "missing_column" and settings.data is None else ""
-        report = failed(name, f"{error}{hint}", settings)
+        report, pipeline = failed(" + ".join(specs), f"{error}{hint}", settings), None
     except LogError as error:
         raise UsageError(str(error)) from error
-    return replace(
-        report, command=command, versions=versions(), seconds=time.perf_counter() - start
-    )
+    seconds = time.perf_counter() - start
+    return replace(report, versions=versions(), seconds=seconds), pipeline
 
 
 def failed(name: str, error: str, settings: Settings) -> Report:

@@ -114,6 +114,11 @@ def _risky(collapse: Collapse | None, price: float, found: Sequence[Finding]) ->
     return tuple(reasons)
 
 
+def severity(verdict: str) -> int:
+    """0 for SAFE up to 3 for UNSAFE; INCONCLUSIVE is worse than RISKY, for nothing is known."""
+    return ("SAFE", "RISKY", "INCONCLUSIVE", "UNSAFE").index(verdict)
+
+
 def exit_code(verdict: str, *, fail_on: str, error: bool = False) -> int:
     """0 below `fail_on`, 1 at or above, 2 where the reward could not be used at all."""
     if error:
