@@ -349,5 +349,14 @@ class Pipeline:
             self.facts,
             auxiliary=self.contract_facts.auxiliary,
             estimator_name=self.settings.estimator,
+            distance=self._distance,
         )
         return nearest_safe(candidates, len(self.facts.judged.learnable))
+
+    def _distance(self, table: np.ndarray) -> float:
+        """Of a reward by difficulty (D, K) from the one as given, on the reference policies."""
+        from theory.order import distance
+
+        ref = self.reference
+        rows = np.asarray(ref.difficulties) - 1
+        return float(distance(ref.prob, table[rows], self.reference_reward, ref.shares))

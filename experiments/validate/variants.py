@@ -1,9 +1,16 @@
-"""The nearest safe variant of a reward, each candidate itself validated on the prior."""
+"""Safe variants of a reward: each candidate is itself trained in the worlds, then ranked.
+
+Candidates: a smaller weight, a gate on correctness, a cap that keeps every right answer above
+every wrong one, another normalisation, and a gate with a small weight. They are ranked by how near
+they stay to the reward as given, the distance being that of STARC within prompts: 0 for the same
+preferences, 1 for opposite ones.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +22,9 @@ from experiments.validate.verdict import SAFE_SHARE, Collapse
 from toyrl.dynamics.worlds import Worlds
 from toyrl.estimators.group import GroupEstimator
 
+SCREEN = 32  # worlds in which every candidate is tried; the nearest safe ones go through all
+CAP = 0.4  # of the gap between right and wrong, so that no wrong answer beats a right one
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -22,36 +32,35 @@ class Variant:
 
     describe : the variant in words a user can act on
     judge : worlds' rows -> its collapse counts there
+    distance : from the reward as given, 0..1; NaN where the change is not one of the reward
     """
 
     describe: str
     judge: Callable[[np.ndarray], Collapse]
-
-
-SCREEN = 64  # worlds on which a variant is tried before it is judged on all
+    distance: float = float("nan")
 
 
 def nearest_safe(variants: Sequence[Variant], worlds: int) -> tuple[str, Section]:
-    """Judge the variants in order, nearest first, until one is safe; "" if none is.
-
-    Each is tried on the first 64 worlds and, where it is safe there, judged on all of them.
-    """
-    rows, best = [], ""
-    for v in variants:
-        count = v.judge(np.arange(min(SCREEN, worlds)))
-        if _safe(count) and worlds > SCREEN:
-            count = v.judge(np.arange(worlds))
-        rows.append(
-            [v.describe, f"{count.collapsed} of {count.worlds}", "yes" if _safe(count) else "no"]
-        )
-        if _safe(count):
-            best = f"{v.describe} (collapses in {count.collapsed} of {count.worlds} worlds)"
+    """All variants, ranked, and the nearest that is safe in all worlds ("" if none is)."""
+    few = np.arange(min(SCREEN, worlds))
+    counts = [v.judge(few) for v in variants]
+    order = sorted(range(len(variants)), key=lambda i: (not _safe(counts[i]), _near(variants[i])))
+    best = ""
+    for i in order:
+        if not _safe(counts[i]):
             break
+        if worlds > len(few):
+            counts[i] = variants[i].judge(np.arange(worlds))
+        if _safe(counts[i]):
+            c = counts[i]
+            best = f"{variants[i].describe} (collapses in {c.collapsed} of {c.worlds} worlds)"
+            break
+    order.sort(key=lambda i: (not _safe(counts[i]), _near(variants[i])))
     table = Table(
         "variants",
-        ("variant", "worlds collapsed", "safe"),
-        rows,
-        caption="Each variant was trained on the same worlds as the reward.",
+        ("variant", "worlds collapsed", "safe", "distance from the reward as given"),
+        [_row(variants[i], counts[i]) for i in order],
+        caption="Each variant was trained in the same worlds as the reward; nearest safe first.",
     )
     message = (
         f"Nearest safe variant: {best}."
@@ -60,6 +69,20 @@ def nearest_safe(variants: Sequence[Variant], worlds: int) -> tuple[str, Section
     )
     finding = Finding(7, "verdict/variant", "info", message)
     return best, Section(7, message, (finding,), (), (table,))
+
+
+def _row(v: Variant, count: Collapse) -> list[Any]:
+    apart = "the reward is unchanged" if np.isnan(v.distance) else round(v.distance, 3)
+    return [
+        v.describe,
+        f"{count.collapsed} of {count.worlds}",
+        "yes" if _safe(count) else "no",
+        apart,
+    ]
+
+
+def _near(v: Variant) -> float:
+    return 0.0 if np.isnan(v.distance) else v.distance
 
 
 def _safe(count: Collapse) -> bool:
@@ -74,42 +97,66 @@ def of_reward(
     *,
     auxiliary: bool,
     estimator_name: str,
+    distance: Callable[[np.ndarray], float],
 ) -> list[Variant]:
-    """Candidates, nearest first: a smaller weight, a gate, no std normalisation, both."""
+    """Candidates for a reward of the rollout alone.
+
+    distance : of a reward (K,) or (D, K) by difficulty from the one as given
+    """
     if runner.law.scope != "rollout":
         return []
     gap = 0.0 if auxiliary else runner.law.gap()
+    outcome = runner.correct if auxiliary else gap * runner.correct
 
-    def count(rows: np.ndarray, weight: float, gate: bool, by: Runner) -> Collapse:
-        some = worlds.take(rows)
-        outcome = by.correct if auxiliary else gap * by.correct
-        extra = by.reward(some) - gap * by.correct
-        reward = outcome + weight * (by.correct * extra if gate else extra)
-        short, long = by.population(some, reward)
-        own = reference.take(rows) if by is runner else by.outcome_only(some)
-        return judge(own, short, long).count
+    def variant(text: str, change: Change, by: Runner = runner) -> Variant:
+        def count(rows: np.ndarray) -> Collapse:
+            some = worlds.take(rows)
+            extra = by.reward(some) - gap * by.correct
+            short, long = by.population(some, outcome + change(extra))
+            own = reference.take(rows) if by is runner else by.outcome_only(some)
+            return judge(own, short, long).count
+
+        if by is not runner:
+            return Variant(text, count)
+        table = runner.law.table()
+        return Variant(text, count, distance(outcome + change(table - gap * runner.correct)))
+
+    def gate(weight: float) -> Change:
+        return lambda extra: weight * runner.correct * extra
 
     weight = safe_weight(facts.largest_safe)
-    if auxiliary:
-        light, gated = f"outcome + {weight:g} x this reward", "outcome x (1 + this reward)"
-    else:
-        light = f"{weight:g} x the part beyond correctness"
-        gated = "the part beyond correctness paid to right answers only"
+    light = (
+        f"outcome + {weight:g} x this reward"
+        if auxiliary
+        else f"{weight:g} x the part beyond correctness"
+    )
+    gated = (
+        "outcome x (1 + this reward)"
+        if auxiliary
+        else "the part beyond correctness paid to right answers only"
+    )
+    limit = CAP * (abs(gap) or 1.0)
     out = [
-        Variant(light, lambda rows: count(rows, weight, False, runner)),
-        Variant(gated, lambda rows: count(rows, 1.0, True, runner)),
+        variant(light, lambda extra: weight * extra),
+        variant(gated, gate(1.0)),
+        variant(
+            f"outcome + this reward cut off at +-{limit:.2g}"
+            if auxiliary
+            else f"the part beyond correctness cut off at +-{limit:.2g}",
+            lambda extra: np.clip(extra, -limit, limit),
+        ),
+        variant(f"{gated}, weight 0.1", gate(0.1)),
     ]
     e = runner.estimator
     if isinstance(e, GroupEstimator) and e.scale != "none" and not auxiliary:
         plain = replace(runner, estimator=replace(e, scale="none"))
-        out.append(
-            Variant(
-                f"the same reward without std normalisation (dr_grpo for {estimator_name})",
-                lambda rows: count(rows, 1.0, False, plain),
-            )
-        )
-    out.append(Variant(f"{gated}, weight 0.1", lambda rows: count(rows, 0.1, True, runner)))
+        text = f"the same reward without std normalisation (dr_grpo for {estimator_name})"
+        out.append(variant(text, lambda extra: extra, plain))
     return out
+
+
+Change = Callable[[np.ndarray], np.ndarray]
+"""What the part beyond correctness becomes."""
 
 
 def safe_weight(limit: float) -> float:
