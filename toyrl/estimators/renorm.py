@@ -1,0 +1,141 @@
+"""Process scores normalised with the outcome, as credit per step.
+
+With step scores s_t and the outcome o in [0, 1], each step is paid
+
+    design     step reward
+    renorm     s_t + o - 1         <= 0 in a failed rollout, >= 0 in a solved one
+    broadcast  s_t + o
+    add        s_t, and o at the last step
+    mean       (mean of s) + o at the last step
+    process    s_t
+    outcome    o at the last step
+
+and its advantage is the sum of the rewards from that step on (discount 1, lambda 1), less the mean
+of the siblings at the same step. For rollouts of one length renorm and broadcast have equal
+advantages: the "- 1" acts through the number of steps alone, as a price per step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from toyrl import stats
+from toyrl.estimators.base import Estimator
+from toyrl.registry import entry
+from toyrl.rollouts import Rollouts
+from toyrl.shapers.base import Parts, sum_parts
+
+Array = Any
+OPTIONS = {
+    "design": ("renorm", "broadcast", "add", "mean", "process", "outcome"),
+    "final": ("centred", "outcome"),
+    "baseline": ("step", "none"),
+}
+NEUTRAL = 0.5  # what a missing score counts as
+
+
+@entry(
+    "renorm",
+    kind="estimator",
+    cards=("18",),
+    paper="Hybrid Reward Normalization for Process-supervised Non-verifiable Agentic Tasks",
+    section="ReNorm; equation reconstructed from two descriptions",
+    provenance="reconstructed",
+)
+@dataclass(frozen=True)
+class ReNorm(Estimator):
+    """Returns-to-go of process and outcome rewards per step, less the siblings' mean.
+
+    design : how the two rewards are joined, see the module
+    final : a last step without a score is paid "centred", o - 1/2, or the "outcome", o (renorm)
+    baseline : "step" (mean over the siblings that have this step) or "none"
+
+    Reads `mask` and `step_scores` (..., B, G, T); the summed reward parts are the outcome o. Each
+    token is a step, unless the field `step_ends` marks the last token of each step with 1: then
+    scores are read there, and every token of a step has the step's advantage. A NaN score is
+    missing and counts as 1/2, never as 0, which would be a failed run's worst. Advantages
+    (..., B, G, T), 0 outside the mask and for absent rollouts.
+    """
+
+    design: str = "renorm"
+    final: str = "centred"
+    baseline: str = "step"
+    needs: ClassVar[tuple[str, ...]] = ("step_scores", "mask")
+    token_level: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        for name, allowed in OPTIONS.items():
+            if getattr(self, name) not in allowed:
+                msg = f"{name}={getattr(self, name)!r} is not one of {', '.join(allowed)}"
+                raise ValueError(msg)
+
+    def apply(
+        self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None
+    ) -> tuple[Array, Mapping[str, Array]]:
+        r, xp = rollouts, rollouts.xp
+        outcome = sum_parts(parts, r)
+        broken = xp.isnan(outcome)
+        w = xp.where(broken, xp.zeros_like(r.w), r.w)
+        reward = self.rewards(xp.where(broken, xp.zeros_like(outcome), outcome), r)
+        out = _to_go(reward)
+        if self.baseline == "step":
+            out = self._centred(out, w, r)
+        live = (r.need("mask", by="ReNorm") > 0) & (w > 0)[..., None]
+        return xp.where(live, out, xp.zeros_like(out)), dict(state or {})
+
+    def rewards(self, outcome: Array, r: Rollouts) -> Array:
+        """(..., B, G, T) rewards, on the last token of each step."""
+        xp, ends = r.xp, _ends(r)
+        scores = r.need("step_scores", by="ReNorm")
+        missing = xp.isnan(scores)
+        score = xp.where(missing, xp.full_like(scores, NEUTRAL), scores)
+        steps = xp.sum(ends, axis=-1, keepdims=True)
+        last = ends * xp.astype(xp.cumulative_sum(ends, axis=-1) == steps, ends.dtype)
+        o = outcome[..., None]
+        if self.design == "renorm":
+            reward = score + o - 1
+            if self.final == "outcome":
+                reward = xp.where(missing & (last > 0), o + 0 * reward, reward)
+            return reward * ends
+        if self.design == "mean":
+            total = xp.sum(score * ends, axis=-1, keepdims=True)
+            return last * (total / xp.where(steps > 0, steps, xp.ones_like(steps)) + o)
+        process = 0.0 if self.design == "outcome" else score * ends
+        if self.design == "process":
+            return process + 0 * ends
+        return process + o * (ends if self.design == "broadcast" else last)
+
+    def _centred(self, to_go: Array, w: Array, r: Rollouts) -> Array:
+        """Less the mean over siblings at the same step; 0 after the last step."""
+        xp, ends = r.xp, _ends(r)
+        weight = ends * w[..., None]
+        if not r.has("step_ends"):
+            apart = to_go - stats.mean(to_go, weight, axis=-2)
+            return xp.where(stats.tied(to_go, weight, axis=-2), xp.zeros_like(apart), apart)
+        index = xp.cumulative_sum(ends, axis=-1) - ends
+        flat = (*ends.shape[:-3], ends.shape[-3], ends.shape[-2] * ends.shape[-1], 1)
+        step = xp.cumulative_sum(xp.ones_like(ends[..., :1, :]), axis=-1) - 1
+        here = xp.reshape(index, flat) == step  # (..., B, G T, steps)
+        x = xp.where(here, xp.reshape(to_go, flat), xp.zeros_like(step))
+        own = xp.where(here, xp.reshape(weight, flat), xp.zeros_like(step))
+        apart = x - stats.mean(x, own, axis=-2)
+        apart = xp.where(here & ~stats.tied(x, own, axis=-2), apart, xp.zeros_like(apart))
+        out = xp.reshape(xp.sum(apart, axis=-1), ends.shape)
+        inside = index < xp.sum(ends, axis=-1, keepdims=True)
+        return xp.where(inside, out, xp.zeros_like(out))
+
+
+def _ends(r: Rollouts) -> Array:
+    """(..., B, G, T) 1 on the last token of each step."""
+    mask = r.need("mask", by="ReNorm")
+    if not r.has("step_ends"):
+        return mask
+    return mask * r.fields["step_ends"]
+
+
+def _to_go(reward: Array) -> Array:
+    """Sum of the rewards from each token on."""
+    xp = stats.array_namespace(reward)
+    return xp.flip(xp.cumulative_sum(xp.flip(reward, axis=-1), axis=-1), axis=-1)
