@@ -1,0 +1,132 @@
+"""Advantages for the best of several rollouts: pass@k and the maximum as the objective.
+
+For the objective E[max of k rollouts] the leave-one-out form is unbiased:
+
+    grad E[max] = k E[ (max(r_1..r_k) - max(r_2..r_k)) grad log pi(o_1) ]
+
+and with G >= k rollouts it is averaged over all k-subsets that hold rollout i:
+
+    A_i = k * integral_{x < r_i} C(n(x), k-1) / C(G-1, k-1) dx,    n(x) = number of r_j <= x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from toyrl import stats
+from toyrl.estimators.base import Estimator
+from toyrl.estimators.present import check_choice, group_size, unlimited, usable
+from toyrl.registry import entry
+from toyrl.rollouts import Rollouts
+from toyrl.shapers.base import Parts
+
+Array = Any
+PAPER = "Optimizing Language Models for Inference Time Objectives using RL (arXiv 2503.19595)"
+
+
+@entry(
+    "pass_at_k",
+    kind="estimator",
+    cards=("00",),
+    paper=PAPER,
+    section="leave-one-out, averaged over subsets",
+    provenance="derived",
+)
+@dataclass(frozen=True)
+class PassAtK(Estimator):
+    """Unbiased for the gradient of E[best reward of k rollouts]; for rewards 0, 1 that of pass@k.
+
+    k : whole number >= 2. Groups of fewer than k rollouts get 0. Advantages are >= 0: nothing is
+        pushed down but by the normalisation of the policy.
+
+    Shape (..., B, G, G) inside.
+    """
+
+    k: int = 2
+
+    def __post_init__(self) -> None:
+        if int(self.k) != self.k or self.k < 2:
+            msg = f"k={self.k!r} is not a whole number of at least 2; pass@1 is reinforce or rloo"
+            raise ValueError(msg)
+
+    def apply(
+        self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None
+    ) -> tuple[Array, Mapping[str, Array]]:
+        xp = rollouts.xp
+        x, w = usable(parts, rollouts)
+        n = group_size(rollouts, w)
+        other, own, weight = x[..., None, :], x[..., :, None], w[..., None, :]
+        here = weight > 0
+        nothing = xp.zeros_like(other + own)
+        # Per distinct level x_j: chance that k-1 siblings stay at or below it, and the way up.
+        below = xp.sum(xp.where((other <= own) & here, weight, nothing), axis=-1)
+        chance = self._chance(below, stats.mass(w), n)
+        above = xp.where((other > own) & here, other - own, nothing + xp.inf)
+        step = xp.min(above, axis=-1)
+        step = xp.where(xp.isfinite(step), step, xp.zeros_like(step))
+        same = xp.sum(xp.where((other == own) & here, nothing + 1, nothing), axis=-1)
+        gain = step * chance / xp.where(same > 0, same, xp.ones_like(same))
+        out = self.k * xp.sum(xp.where((other < own) & here, gain[..., None, :], nothing), axis=-1)
+        enough = xp.zeros_like(x) + n >= self.k
+        return xp.where((w > 0) & enough, out, xp.zeros_like(out)), dict(state or {})
+
+    def _chance(self, below: Array, mass: Array, n: Any) -> Array:
+        """C(n_below, k-1)/C(n-1, k-1); in the population limit share^(k-1)."""
+        xp = stats.array_namespace(below)
+        share = below / xp.where(mass > 0, mass, xp.ones_like(mass))
+        if unlimited(n):
+            return share ** (self.k - 1)
+        out = xp.ones_like(below)
+        for m in range(self.k - 1):
+            free, left = share * n - m, xp.zeros_like(share) + n - 1 - m
+            free = xp.where(free > 0, free, xp.zeros_like(free))
+            out = out * free / xp.where(left > 0, left, xp.ones_like(left))
+        return out
+
+
+@entry(
+    "grpo_passk",
+    kind="estimator",
+    cards=("00",),
+    paper=PAPER,
+    section="verl compute_grpo_passk_outcome_advantage",
+    provenance="code",
+)
+@dataclass(frozen=True)
+class GrpoPassk(Estimator):
+    """Only a group's single best rollout is paid: (best - second best) / (std + eps).
+
+    scale : group | none (verl norm_adv_by_std_in_grpo=False, unbiased/G for the best of G)
+    Two rollouts that share the best reward get 0, as does a group of one (verl raises).
+    """
+
+    eps: float = 1e-6
+    ddof: float = 1.0
+    scale: str = "group"
+
+    def __post_init__(self) -> None:
+        check_choice(scale=(self.scale, ("group", "none")))
+
+    def apply(
+        self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None
+    ) -> tuple[Array, Mapping[str, Array]]:
+        xp = rollouts.xp
+        x, w = usable(parts, rollouts)
+        n, zero = group_size(rollouts, w), xp.zeros_like(x)
+        if unlimited(n):
+            return zero, dict(state or {})
+        best = stats.maximum(x, w)
+        top = (x == best) & (w > 0)
+        rest = xp.where(top, zero, w)
+        second = stats.maximum(x, rest)
+        mass = stats.mass(w)
+        one = mass / xp.where(mass > 0, n + 0 * mass, xp.ones_like(mass))
+        single = xp.sum(xp.where(top, w, zero), axis=-1, keepdims=True) < 1.5 * one
+        paid = single & xp.isfinite(second) & top
+        gap = xp.where(paid, x - xp.where(xp.isfinite(second), second, xp.zeros_like(second)), zero)
+        if self.scale == "group":
+            spread = stats.std(x, w, ddof=self.ddof, size=n)
+            gap = gap / xp.where(spread > 0, spread + self.eps, xp.ones_like(spread))
+        return gap, dict(state or {})

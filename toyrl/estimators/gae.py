@@ -1,0 +1,157 @@
+"""Advantages per token: GAE with a critic's values, discounted returns without one.
+
+    delta_t = r_t + gamma V_{t+1} - V_t,    A_t = delta_t + gamma lam A_{t+1},    return = A + V
+
+over the completion's tokens alone: a token outside the mask (an observation between turns) passes
+V and A through unchanged and undiscounted, as in verl. A reward per rollout stands on its last
+token. Both recursions are x_t = a_t x_{t+1} + b_t, solved by doubling in log2(T) steps.
+
+    preset                      as in
+    gae                         verl compute_gae_advantage_return; Schulman et al. 2016
+    reinforce_plus_plus_tokens  verl compute_reinforce_plus_plus_outcome_advantage
+
+Both whiten over all tokens of the batch: (A - mean)/sqrt(var + 1e-8), var with ddof 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from toyrl import stats
+from toyrl.estimators.base import Estimator
+from toyrl.estimators.present import divisor, usable
+from toyrl.registry import entry
+from toyrl.rollouts import Rollouts, register_field
+from toyrl.shapers.base import Parts
+
+Array = Any
+GAE_PAPER = "High-Dimensional Continuous Control Using Generalized Advantage Estimation"
+
+register_field("values", axes="T", origin="a critic: the value of the prefix before the token")
+
+
+def backward(a: Array, b: Array) -> Array:
+    """x_t = a_t x_{t+1} + b_t with x_{T} = 0 behind the end; the last axis, same shape."""
+    xp = stats.array_namespace(a, b)
+    n, step = a.shape[-1], 1
+    while step < n:
+        none = xp.zeros_like(b[..., :step])
+        b = b + a * xp.concat([b[..., step:], none], axis=-1)
+        a = a * xp.concat([a[..., step:], none], axis=-1)
+        step *= 2
+    return b
+
+
+def after(x: Array, mask: Array) -> Array:
+    """x at the next token of the mask behind each place; 0 behind the last."""
+    xp = stats.array_namespace(x, mask)
+    carried = backward(1 - mask, mask * x)
+    return xp.concat([carried[..., 1:], xp.zeros_like(x[..., :1])], axis=-1)
+
+
+def token_rewards(parts: Parts, r: Rollouts, mask: Array) -> Array:
+    """(..., B, G, T) rewards: token parts where they are, rollout parts on the last token."""
+    xp = r.xp
+    last = mask * (1 - xp.where(after(mask, mask) > 0, xp.ones_like(mask), xp.zeros_like(mask)))
+    out = xp.zeros_like(mask)
+    for value in parts.values():
+        wide = value.ndim > r.correct.ndim
+        out = out + (xp.where(mask > 0, value, out * 0) if wide else value[..., None] * last)
+    return out
+
+
+def whiten(a: Array, weight: Array, *, ddof: float = 1.0, eps: float = 1e-8) -> Array:
+    """(a - mean)/sqrt(var + eps) over the last three axes, the whole batch; 0 where weight is 0."""
+    xp = stats.array_namespace(a, weight)
+    flat = (*a.shape[:-3], 1, 1, a.shape[-3] * a.shape[-2] * a.shape[-1])
+    x, w = xp.reshape(a, flat), xp.reshape(weight, flat)
+    spread = stats.std(x, w, ddof=ddof)
+    signal = spread > 0
+    scale = xp.where(signal, divisor(spread, eps, "variance"), xp.ones_like(spread))
+    return xp.where(signal & (weight > 0), (a - stats.mean(x, w)) / scale, xp.zeros_like(a))
+
+
+@dataclass(frozen=True)
+class _Tokens(Estimator):
+    """Advantages per token (..., B, G, T), 0 outside the mask and for absent rollouts.
+
+    gamma : discount per token in [0, 1]; whitened : over all tokens of the batch
+    """
+
+    gamma: float = 1.0
+    whitened: bool = True
+    token_level: ClassVar[bool] = True
+    needs: ClassVar[tuple[str, ...]] = ("mask",)
+
+    def apply(
+        self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None
+    ) -> tuple[Array, Mapping[str, Array]]:
+        w = usable(parts, rollouts)[1]
+        a, weight = self._raw(parts, rollouts, w)
+        xp = rollouts.xp
+        out = whiten(a, weight) if self.whitened else xp.where(weight > 0, a, xp.zeros_like(a))
+        return out, dict(state or {})
+
+    def _raw(self, parts: Parts, r: Rollouts, w: Array) -> tuple[Array, Array]:
+        """Advantages before whitening and the weight of each token."""
+        msg = f"{type(self).__name__} defines no _raw(...)"
+        raise TypeError(msg)
+
+    def _inputs(self, parts: Parts, r: Rollouts, w: Array) -> tuple[Array, Array, Array]:
+        """Mask, rewards and weights per token, without NaN."""
+        xp, mask = r.xp, r.need("mask", by=type(self).__name__)
+        reward = token_rewards(parts, r, mask)
+        present = w[..., None] > 0
+        return mask, xp.where(present, reward, xp.zeros_like(reward)), w[..., None] * mask
+
+
+@entry(
+    "gae",
+    kind="estimator",
+    cards=("00",),
+    paper=GAE_PAPER,
+    section="Eqs. 11-16; verl compute_gae_advantage_return",
+    provenance="code",
+)
+@dataclass(frozen=True)
+class Gae(_Tokens):
+    """Generalised advantage estimation from a critic's `values` per token.
+
+    lam : in [0, 1]; 1 is return minus value (no bias, most variance), 0 the TD error
+    """
+
+    lam: float = 1.0
+    needs: ClassVar[tuple[str, ...]] = ("mask", "values")
+
+    def _raw(self, parts: Parts, r: Rollouts, w: Array) -> tuple[Array, Array]:
+        mask, reward, weight = self._inputs(parts, r, w)
+        value = r.xp.where(weight > 0, r.need("values", by="Gae"), r.xp.zeros_like(mask))
+        delta = reward + self.gamma * after(value, mask) - value
+        return backward(mask * (self.gamma * self.lam) + (1 - mask), mask * delta), weight
+
+    def returns(self, parts: Parts, rollouts: Rollouts) -> Array:
+        """(..., B, G, T) A + V before whitening: the critic's target; 0 outside the mask."""
+        w = usable(parts, rollouts)[1]
+        a, weight = self._raw(parts, rollouts, w)
+        target = a + rollouts.need("values", by="Gae")
+        return rollouts.xp.where(weight > 0, target, rollouts.xp.zeros_like(a))
+
+
+@entry(
+    "reinforce_plus_plus_tokens",
+    kind="estimator",
+    cards=("00",),
+    paper="REINFORCE++ (arXiv 2501.03262)",
+    section="verl compute_reinforce_plus_plus_outcome_advantage",
+    provenance="code",
+)
+@dataclass(frozen=True)
+class ReturnsToGo(_Tokens):
+    """Discounted reward still to come, whitened over all tokens of the batch."""
+
+    def _raw(self, parts: Parts, r: Rollouts, w: Array) -> tuple[Array, Array]:
+        mask, reward, weight = self._inputs(parts, r, w)
+        # The running return is discounted once per token of the mask, rewards stand on them.
+        return backward(mask * self.gamma + (1 - mask), mask * reward), weight

@@ -1,0 +1,185 @@
+"""Advantages whitened over the whole batch: REINFORCE++, TRL's normalised RLOO, OpenRLHF.
+
+    A_i = (a_i - mean) / std,    a_i = r_i, r_i - group mean, or r_i - mean of the others
+
+with mean and standard deviation over all tokens of the batch (a rollout counts as often as it has
+tokens) or over all rollouts. No prompt is favoured for its difficulty in a large batch, but with
+tokens the mean is not 0 when length goes with reward: long wrong answers shift ALL advantages up.
+
+    preset                        a                over      ddof  eps             as in
+    reinforce_plus_plus           r                tokens    1     1e-8 in var     verl, gamma = 1
+    reinforce_plus_plus_baseline  r - mean         tokens    1     1e-8 in var     verl
+    rloo_normalized               r - others       rollouts  1     1e-4 on std     TRL RLOOTrainer
+    reinforce_openrlhf            r                tokens    0     var >= 1e-8     OpenRLHF
+    reinforce_baseline            r - mean         tokens    0     var >= 1e-8     OpenRLHF, NeMo-RL
+
+One reward per rollout and no discount: every token of a rollout then has the same advantage.
+`reinforce_plus_plus_tokens` (toyrl.estimators.gae) discounts and takes rewards per token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from toyrl import stats
+from toyrl.estimators.base import Estimator
+from toyrl.estimators.group import GroupEstimator
+from toyrl.estimators.present import PLACES, check_choice, divisor, usable
+from toyrl.registry import add
+from toyrl.rollouts import Rollouts
+from toyrl.shapers.base import Parts, sum_parts
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class Whitened(Estimator):
+    """Rewards minus a baseline, centred and scaled over the batch.
+
+    baseline : none | mean (of the group) | leave_one_out
+    over : "tokens" (rollouts weigh by their length) or "rollouts"
+    ddof : 1 or 0, over the tokens or rollouts of the batch
+    eps, eps_in : a number, in reward units ("std") or squared ones, and where it stands:
+        std + eps, sqrt(var + eps) ("variance") or sqrt(max(var, eps)) ("floor")
+    singleton : a group of one has a = 0 ("zero") or its own reward ("raw", as verl)
+    centre, spread : numbers instead of the batch's mean and standard deviation
+
+    Rollouts of NaN reward are absent; a batch of equal a has advantages 0.
+    """
+
+    baseline: str = "none"
+    over: str = "tokens"
+    ddof: float = 1.0
+    eps: float = 1e-8
+    eps_in: str = "variance"
+    singleton: str = "zero"
+    centre: float | None = None
+    spread: float | None = None
+
+    def __post_init__(self) -> None:
+        check_choice(
+            baseline=(self.baseline, ("none", "mean", "leave_one_out")),
+            over=(self.over, ("tokens", "rollouts")),
+            eps_in=(self.eps_in, PLACES),
+            singleton=(self.singleton, ("zero", "raw")),
+        )
+
+    @property
+    def scale(self) -> str:
+        """ "batch": the standard deviation is the batch's."""
+        return "batch"
+
+    @property
+    def inner(self) -> GroupEstimator:
+        """The estimator before whitening."""
+        return GroupEstimator(baseline=self.baseline, scale="none", singleton=self.singleton)
+
+    def apply(
+        self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None
+    ) -> tuple[Array, Mapping[str, Array]]:
+        r, xp = rollouts, rollouts.xp
+        reward, w = usable(parts, r)
+        a = self.inner.advantages(reward, r.with_(weight=w))
+        zero = xp.zeros_like(a)
+        if self.centre is None or self.spread is None:
+            centre, spread = self._pooled(a, w * r.length if self.over == "tokens" else w, r)
+        else:
+            centre, spread = zero + self.centre, zero + self.spread
+        signal = spread > 0
+        scale = divisor(spread, self.eps, self.eps_in)
+        out = (a - centre) / xp.where(signal, scale, xp.ones_like(scale))
+        return xp.where(signal & (w > 0), out, zero), dict(state or {})
+
+    def _pooled(self, a: Array, weight: Array, r: Rollouts) -> tuple[Array, Array]:
+        """(..., 1, 1) mean and standard deviation of the batch."""
+        xp = r.xp
+        flat = (*a.shape[:-2], 1, a.shape[-2] * a.shape[-1])
+        x, weight = xp.reshape(a, flat), xp.reshape(weight, flat)
+        size = r.group_size if isinstance(r.group_size, float) else None
+        limit = size if size == float("inf") else None
+        return stats.mean(x, weight), stats.std(x, weight, ddof=self.ddof, size=limit)
+
+    def in_batch(self, parts: Parts, rollouts: Rollouts, group_size: float) -> Estimator:
+        """With mean and standard deviation as numbers, in closed form.
+
+        Siblings are independent: E[a | class] and Var[a | class] need only the mean and variance
+        of the prompt's reward; NaN classes make the number of siblings binomial.
+        """
+        import numpy as np
+
+        reward = np.asarray(sum_parts(parts, rollouts), dtype=float)
+        here = np.isfinite(reward)
+        value = np.where(here, reward, 0.0)
+        w = np.where(here, np.asarray(rollouts.w, dtype=float), 0.0)
+        total = np.asarray(rollouts.w, dtype=float).sum(-1, keepdims=True)
+        present = w.sum(-1, keepdims=True) / np.where(total > 0, total, 1.0)
+        first, second = self._moments(value, w, present, group_size)
+        weight = w * np.asarray(rollouts.length, dtype=float) if self.over == "tokens" else w
+        mass = weight.sum()
+        if not mass > 0:
+            return replace(self, centre=0.0, spread=0.0)
+        centre = float((weight * first).sum() / mass)
+        variance = float((weight * (second - 2 * centre * first + centre**2)).sum() / mass)
+        rounding = 64 * np.finfo(float).eps * float((weight * second).sum() / mass)
+        spread = variance**0.5 if variance > rounding else 0.0
+        return replace(self, centre=centre, spread=spread)
+
+    def _moments(self, x: Any, w: Any, present: Any, group_size: float) -> tuple[Any, Any]:
+        """E[a | class] and E[a^2 | class], (B, K)."""
+        import numpy as np
+
+        if self.baseline == "none":
+            return x, x**2
+        mean = stats.mean(x, w)
+        d, variance = x - mean, stats.mean((x - mean) ** 2, w)
+        if group_size == float("inf"):
+            return d, d**2
+        from scipy.stats import binom
+
+        m = np.arange(int(group_size))  # usable siblings
+        chance = binom.pmf(m, int(group_size) - 1, np.clip(present, 0.0, 1.0))
+        if self.baseline == "mean":
+            own, noise = m / (m + 1), m / (m + 1.0) ** 2
+        else:
+            own, noise = (m > 0) * 1.0, np.where(m > 0, 1 / np.maximum(m, 1), 0.0)
+        first = d * (chance @ own)[:, None]
+        second = d**2 * (chance @ own**2)[:, None] + variance * (chance @ noise)[:, None]
+        if self.singleton == "raw":
+            first, second = first + chance[:, :1] * x, second + chance[:, :1] * x**2
+        return first, second
+
+
+OPENRLHF = Whitened(ddof=0.0, eps=1e-8, eps_in="floor")
+PRESETS = {
+    "reinforce_plus_plus": Whitened(),
+    "reinforce_plus_plus_baseline": Whitened(baseline="mean", singleton="raw"),
+    "rloo_normalized": Whitened(baseline="leave_one_out", over="rollouts", eps=1e-4, eps_in="std"),
+    "reinforce_openrlhf": OPENRLHF,
+    "reinforce_baseline": replace(OPENRLHF, baseline="mean"),
+}
+SOURCES = {
+    "reinforce_plus_plus": ("REINFORCE++ (arXiv 2501.03262)", "verl reinforce_plus_plus, gamma=1"),
+    "reinforce_plus_plus_baseline": (
+        "REINFORCE++ (arXiv 2501.03262)",
+        "verl reinforce_plus_plus_baseline",
+    ),
+    "rloo_normalized": ("Ahmadian et al. 2024", "TRL RLOOConfig normalize_advantages=True"),
+    "reinforce_openrlhf": ("OpenRLHF", "--algo.advantage.estimator reinforce"),
+    "reinforce_baseline": ("OpenRLHF", "--algo.advantage.estimator reinforce_baseline"),
+}
+for _name, _preset in PRESETS.items():
+    _what = {"none": "Rewards", "mean": "Rewards minus their group's mean"}.get(
+        _preset.baseline, "Rewards minus the mean of their siblings"
+    )
+    add(
+        _name,
+        _preset,
+        kind="estimator",
+        cards=("00",),
+        paper=SOURCES[_name][0],
+        section=SOURCES[_name][1],
+        provenance="code",
+        summary=f"{_what}, whitened over all {_preset.over} of the batch",
+    )
