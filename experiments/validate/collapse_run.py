@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from experiments.validate import collapse
+from experiments.validate import collapse, sensitivity
 from experiments.validate.findings import Finding, Section
 from experiments.validate.statistics import explain
 from experiments.validate.train_worlds import Runner
@@ -74,13 +74,22 @@ def run(
         )
     if auxiliary:
         found.append(_auxiliary(facts))
+    decisive, table = sensitivity.describe(
+        sensitivity.indices(
+            {k: v[learnable] for k, v in worlds.parameters.items()},
+            judged.collapsed[learnable],
+            seed=runner.seed,
+        )
+    )
+    found.append(decisive)
+    tables = () if table is None else (table,)
     name = explained[0].name if explained else "share of easy prompts"
     pictures = (
         collapse.outcome_picture(judged, worlds.parameters[name], name),
         collapse.critical_picture(weights, unit),
     )
     section = collapse.section(
-        facts, tuple(found), pictures, (collapse.prior_table(ranges.describe()),)
+        facts, tuple(found), pictures, (*tables, collapse.prior_table(ranges.describe()))
     )
     return section, facts, reference
 

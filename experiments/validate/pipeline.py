@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from experiments.core import Table
 from experiments.validate import bench, own_rollouts, verdict
 from experiments.validate.findings import Finding, Report, Section
 from experiments.validate.law import RewardLaw
 from experiments.validate.settings import Settings
+from toyrl.dynamics.worlds import PriorRanges
 from toyrl.estimators.base import Estimator
 from toyrl.objectives.policy_gradient import PolicyGradient
 
@@ -292,7 +294,7 @@ class Pipeline:
         from experiments.validate import collapse_run
         from experiments.validate.train_worlds import Runner
         from toyrl.dynamics.exact import LossOptions
-        from toyrl.dynamics.worlds import PriorRanges, prior
+        from toyrl.dynamics.worlds import prior
 
         s = self.settings
         ranges = PriorRanges()
@@ -314,9 +316,30 @@ class Pipeline:
             ranges=ranges,
             tell=lambda message: self.tell(4, message),
         )
+        if s.thorough and self.law.scope == "rollout":
+            self.tell(4, "sensitivity with interactions")
+            section = replace(section, tables=(self._totals(ranges), *section.tables))
         notes = tuple(Finding(4, "collapse/config", "info", f"{n}.") for n in s.notes)
         section = replace(section, findings=(*section.findings, *notes))
         return self._every_estimator(section) if s.every_estimator else section
+
+    def _totals(self, ranges: PriorRanges) -> Table:
+        """Total Sobol indices of collapse at T over new worlds."""
+        from experiments.validate import collapse, sensitivity
+        from experiments.validate.collapse_run import mix_gap
+        from toyrl.dynamics.worlds import DIMENSIONS, PARAMETERS, from_unit_cube
+
+        s = self.settings
+        gap = mix_gap(self.runner, self.contract_facts.auxiliary)
+
+        def collapsed(u: np.ndarray) -> np.ndarray:
+            worlds = from_unit_cube(self.chain, u, typical_length=s.typical_length, ranges=ranges)
+            own, _ = self.runner.population(worlds, self.runner.correct, short_only=True)
+            short, _ = self.runner.at_weight(worlds, np.ones(len(u)), gap)
+            return (own - short > collapse.DROP).any(-1) * 1.0
+
+        found = sensitivity.total_order(collapsed, DIMENSIONS, seed=s.seed)
+        return sensitivity.totals_table(PARAMETERS, found)
 
     def _every_estimator(self, section: Section) -> Section:
         """Section 4 with a table over all estimators."""

@@ -19,6 +19,20 @@ from toyrl.dynamics.exact import Batch
 from toyrl.envs.chain import Chain
 from toyrl.objectives.policy_gradient import PolicyGradient
 
+PARAMETERS = (
+    "share of easy prompts",
+    "difficulties",
+    "progress per step",
+    "slip",
+    "guessing rate",
+    "done-flag noise",
+    "base success rate",
+    "base length (tokens)",
+    "updates T",
+)
+"""What each coordinate of the unit cube sets."""
+DIMENSIONS = len(PARAMETERS)
+
 
 @dataclass(frozen=True)
 class PriorRanges:
@@ -125,10 +139,25 @@ def prior(
     """
     from scipy.stats import qmc
 
+    log2 = int(np.ceil(np.log2(max(n, 2))))
+    u = qmc.Sobol(DIMENSIONS, rng=seed).random_base2(log2)[:n]
+    return from_unit_cube(
+        chain, u, typical_length=typical_length, ranges=ranges, success_rates=success_rates
+    )
+
+
+def from_unit_cube(
+    chain: Chain,
+    u: np.ndarray,
+    *,
+    typical_length: float,
+    ranges: PriorRanges | None = None,
+    success_rates: Sequence[float] | None = None,
+) -> Worlds:
+    """The worlds at points u (n, DIMENSIONS) of the unit cube, in the order of `PARAMETERS`."""
+    n = len(u)
     ranges = ranges or PriorRanges()
     pairs = np.array(list(combinations(range(1, ranges.depth + 1), 2)))
-    log2 = int(np.ceil(np.log2(max(n, 2))))
-    u = qmc.Sobol(9, rng=seed).random_base2(log2)[:n]
 
     def scaled(i: int, span: tuple[float, float]) -> np.ndarray:
         return span[0] + u[:, i] * (span[1] - span[0])
