@@ -13,14 +13,16 @@ from toyrl.testing.check import (
     InvariantReport,
     InvariantResult,
     assert_invariants,
+    check_estimator,
     check_invariants,
 )
-from toyrl.testing.estimators import affine_difference
+from toyrl.testing.estimators import ESTIMATOR_LAWS, affine_difference
 from toyrl.testing.invariants import CONTRACT, INVARIANTS, PROPERTIES, Case, Invariant
 from toyrl.testing.strategies import completions, rewards, rollouts
 
 __all__ = [
     "CONTRACT",
+    "ESTIMATOR_LAWS",
     "INVARIANTS",
     "PROPERTIES",
     "Case",
@@ -30,6 +32,7 @@ __all__ = [
     "InvariantResult",
     "affine_difference",
     "assert_invariants",
+    "check_estimator",
     "check_invariants",
     "completions",
     "rewards",

@@ -9,8 +9,10 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import seed as with_seed
 
+from toyrl.estimators.base import Estimator
 from toyrl.shapers.base import Shaper
 from toyrl.testing.arrays import describe
+from toyrl.testing.estimators import ESTIMATOR_LAWS, EstimatorLaw
 from toyrl.testing.functions import as_shaper, is_text_reward
 from toyrl.testing.invariants import CONTRACT, INVARIANTS, Case, Invariant, smaller_cases
 from toyrl.testing.texts import TEXT_INVARIANTS, TextInvariant, TextReward
@@ -109,6 +111,29 @@ def check_invariants(
     return _check(_name(reward), shaper, INVARIANTS, invariants, max_examples, seed)
 
 
+def check_estimator(
+    estimator: Estimator | str,
+    *,
+    invariants: Sequence[str] | None = None,
+    max_examples: int = 200,
+    seed: int = 0,
+) -> InvariantReport:
+    """Search for counterexamples to the laws of advantage estimators.
+
+    estimator : an `Estimator`, or a catalogue name with changed fields ("grpo(ddof=0)")
+    invariants : names out of `ESTIMATOR_LAWS` (None: the contract, which every estimator keeps;
+        the others, such as "centred" or "scale", are what some are made for)
+    """
+    if invariants is None:
+        invariants = [n for n, law in ESTIMATOR_LAWS.items() if law.contract]
+    name = estimator if isinstance(estimator, str) else repr(estimator)
+    if isinstance(estimator, str):
+        from toyrl.expressions import parse_estimator
+
+        estimator = parse_estimator(estimator)
+    return _check(name, estimator, ESTIMATOR_LAWS, invariants, max_examples, seed)
+
+
 def assert_invariants(
     reward: Shaper | str | Callable[..., Any],
     *,
@@ -153,7 +178,11 @@ class _Broken(Exception):
 
 
 def search(
-    law: Invariant | TextInvariant, subject: Any, *, max_examples: int = 200, seed: int = 0
+    law: Invariant | TextInvariant | EstimatorLaw,
+    subject: Any,
+    *,
+    max_examples: int = 200,
+    seed: int = 0,
 ) -> InvariantResult:
     """Try one law; the counterexample is the smallest that Hypothesis finds."""
     count = 0
@@ -199,7 +228,7 @@ def search(
     return InvariantResult(law.name, law.statement, law.contract, not last, count, problem, example)
 
 
-def _verdict(law: Invariant | TextInvariant, subject: Any, case: Any) -> str | None:
+def _verdict(law: Invariant | TextInvariant | EstimatorLaw, subject: Any, case: Any) -> str | None:
     """What is wrong in this case, or None."""
     try:
         return law.law(subject, case)
@@ -208,7 +237,7 @@ def _verdict(law: Invariant | TextInvariant, subject: Any, case: Any) -> str | N
 
 
 def _smaller(
-    law: Invariant | TextInvariant, subject: Any, found: tuple[str, str, Any]
+    law: Invariant | TextInvariant | EstimatorLaw, subject: Any, found: tuple[str, str, Any]
 ) -> tuple[str, str, Any]:
     """The broken case with every prompt and rollout dropped that it does not need.
 
@@ -239,6 +268,7 @@ __all__ = [
     "InvariantReport",
     "InvariantResult",
     "assert_invariants",
+    "check_estimator",
     "check_invariants",
     "search",
 ]
