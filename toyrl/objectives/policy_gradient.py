@@ -1,8 +1,15 @@
 """The clipped policy-gradient surrogate and the ways trainers average it over tokens.
 
-Aggregation (TRL `loss_type` / verl `loss_agg_mode`), on-policy factor per sequence:
-grpo (seq-mean-token-mean) 1/L_i; dapo (token-mean) 1/mean(L) over the batch; dr_grpo
-(seq-mean-token-sum-norm) 1/L_max; sum (seq-mean-token-sum) 1, the plain policy gradient.
+J_it = min(rho A, clip(rho, 1 - low, 1 + high) A),    rho = exp(logp - old_logp) per token
+
+name        aggregation  low, high   ceiling on rho      as in
+sum         sum          0.2, 0.2    -                   verl seq-mean-token-sum
+grpo        grpo         0.2, 0.2    -                   TRL loss_type="grpo"
+dapo        dapo         0.2, 0.2    -                   TRL loss_type="dapo" (default)
+bnpo        dapo         0.2, 0.2    -                   TRL loss_type="bnpo", one micro-batch
+dr_grpo     dr_grpo      0.2, 0.2    -                   TRL loss_type="dr_grpo"
+clip_higher dapo         0.2, 0.28   -                   DAPO, epsilon_high=0.28
+vanilla     dapo         0.2, 0.2    3 where A < 0       verl loss_mode="vanilla" (dual clip)
 """
 
 from __future__ import annotations
@@ -10,68 +17,58 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from toyrl.objectives.base import Objective
+from toyrl.objectives.surrogate import AGGREGATIONS, Surrogate, Tokens
 from toyrl.registry import add
-from toyrl.rollouts import Rollouts
 
 Array = Any
-AGGREGATIONS = ("sum", "grpo", "dapo", "dr_grpo")
+__all__ = ["AGGREGATIONS", "PRESETS", "PolicyGradient"]
 
 
 @dataclass(frozen=True)
-class PolicyGradient(Objective):
-    """-min(rho A, clip(rho, 1-low, 1+high) A), averaged over tokens by `aggregation`.
+class PolicyGradient(Surrogate):
+    """min(rho A, clip(rho, 1-low, 1+high) A), averaged over tokens by `aggregation`.
 
     rho = exp(logp - old_logp) per token. `clip_low`/`clip_high` 0.2 (PPO), 0.2/0.28 (DAPO).
+    dual_clip : c > 1 or None; where A < 0 no more than c A (verl's clip_ratio_c, 3.0)
+    delta : or None; rho is also cut at delta in the unclipped argument (TRL's two-sided clipping)
     A rollout of length 0 has no tokens; its divisor is 1 (TRL clamps likewise).
     """
 
     aggregation: str = "dapo"
     clip_low: float = 0.2
     clip_high: float = 0.2
+    count_empty: bool = True
+    dual_clip: float | None = None
+    delta: float | None = None
 
-    def __post_init__(self) -> None:
-        if self.aggregation not in AGGREGATIONS:
-            msg = f"aggregation={self.aggregation!r} is not one of {', '.join(AGGREGATIONS)}"
-            raise ValueError(msg)
-
-    def sequence_weight(self, rollouts: Rollouts) -> Array:
-        r, xp = rollouts, rollouts.xp
-        one = xp.ones_like(r.length)
-        if self.aggregation == "sum":
-            return one
-        if self.aggregation == "dr_grpo":
-            return one / r.max_length
-        if self.aggregation == "grpo":
-            return one / xp.where(r.length > 1, r.length, one)
-        present = r.w > 0
-        length = xp.where(present, r.length, xp.zeros_like(r.length))
-        tokens = xp.sum(length * r.w, axis=(-2, -1), keepdims=True)
-        rows = xp.sum(r.w, axis=(-2, -1), keepdims=True)
-        mean = tokens / xp.where(rows > 0, rows, xp.ones_like(rows))
-        return one / xp.where(mean > 0, mean, xp.ones_like(mean))
-
-    def coefficients(
-        self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array
-    ) -> Array:
-        r, xp = rollouts, rollouts.xp
-        mask = r.need("mask", by="PolicyGradient")
-        a = advantages if advantages.ndim == mask.ndim else advantages[..., None]
-        ratio = xp.exp(logp - old_logp)
-        # The minimum takes the clipped branch, whose gradient is 0, exactly in these two cases.
-        clipped = ((a > 0) & (ratio > 1 + self.clip_high)) | ((a < 0) & (ratio < 1 - self.clip_low))
-        live = xp.where(clipped, xp.zeros_like(ratio), ratio) * a * mask
-        rows = xp.sum(r.w, axis=(-2, -1), keepdims=True)
-        scale = r.w * self.sequence_weight(r) / xp.where(rows > 0, rows, xp.ones_like(rows))
-        return live * scale[..., None]
+    def slope(self, t: Tokens) -> Array:
+        # The minimum takes a constant branch, whose gradient is 0, exactly in these cases.
+        up = (t.a > 0) & (t.ratio > 1 + self.clip_high)
+        clipped = up | ((t.a < 0) & (t.ratio < 1 - self.clip_low))
+        if self.dual_clip is not None:
+            clipped = clipped | ((t.a < 0) & (t.ratio > self.dual_clip))
+        if self.delta is not None:
+            clipped = clipped | (t.ratio > self.delta)
+        return t.where(~clipped, t.ratio) * t.a
 
 
-for _name in AGGREGATIONS:
+PRESETS = {
+    **{name: PolicyGradient(aggregation=name) for name in AGGREGATIONS},
+    "bnpo": PolicyGradient(),
+    "clip_higher": PolicyGradient(clip_high=0.28),
+    "vanilla": PolicyGradient(dual_clip=3.0, count_empty=False),
+}
+_NOTES = {
+    "bnpo": "token mean within one micro-batch",
+    "clip_higher": "token mean, clip 0.2/0.28 (DAPO)",
+    "vanilla": "token mean, dual clip at 3 (verl)",
+}
+for _name, _preset in PRESETS.items():
     add(
         _name,
-        PolicyGradient(aggregation=_name),
+        _preset,
         kind="objective",
         cards=("00",),
         provenance="code",
-        summary=f"Clipped policy gradient, token aggregation {_name}",
+        summary=f"Clipped policy gradient, {_NOTES.get(_name, f'token aggregation {_name}')}",
     )

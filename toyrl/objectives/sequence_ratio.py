@@ -1,0 +1,146 @@
+"""Surrogates with one importance ratio per rollout.
+
+    gspo      s = exp(mean_t log rho_t), clipped to 1 - 3e-4, 1 + 4e-4; tokens averaged per rollout
+    luspo     the same ratio, tokens summed: a rollout weighs by its length
+    rloo      s = exp(sum_t log rho_t) = pi(o)/pi_old(o), clipped by 0.2; tokens summed
+    geo_mean  exp(mean_t clip(log rho_t)), each token's log ratio clipped on its own (GMPO)
+    vespo     phi(w) A with w = exp(sum_t log rho_t) and phi(w) = w^k e^{lam (1 - w)}, no clip
+
+The gradient of s reaches token t through sg(s) rho_t/sg(rho_t) (verl's gspo); with one advantage
+per rollout that is also the gradient of the loss that TRL writes with s itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from toyrl.objectives.surrogate import Surrogate, Tokens
+from toyrl.registry import add, entry
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class SequenceRatio(Surrogate):
+    """min(s A, clip(s, 1 - low, 1 + high) A) with s one ratio per rollout.
+
+    mean : s is the geometric mean of the token ratios (GSPO); else their product
+    clip_low, clip_high : half-widths of the clip range
+    """
+
+    aggregation: str = "grpo"
+    clip_low: float = 3e-4
+    clip_high: float = 4e-4
+    mean: bool = True
+
+    def slope(self, t: Tokens) -> Array:
+        x = t.row_mean(t.log_ratio)
+        s = t.xp.exp(x if self.mean else x * t.length) + t.xp.zeros_like(t.a)
+        up, down = (t.a > 0) & (s > 1 + self.clip_high), (t.a < 0) & (s < 1 - self.clip_low)
+        return t.where(~(up | down), s) * t.a
+
+
+PRESETS = {
+    "gspo": SequenceRatio(),
+    "luspo": SequenceRatio(aggregation="sum"),
+    "rloo": SequenceRatio(aggregation="sum", clip_low=0.2, clip_high=0.2, mean=False),
+}
+_SOURCES = {
+    "gspo": (
+        "Group Sequence Policy Optimization (arXiv 2507.18071)",
+        'verl loss_mode="gspo"; TRL importance_sampling_level="sequence"; clip range second-hand',
+        "Clipped policy gradient, one length-normalised ratio per rollout",
+    ),
+    "luspo": (
+        "Length-Unbiased Sequence Policy Optimization",
+        'TRL loss_type="luspo"',
+        "Clipped policy gradient, one length-normalised ratio per rollout, tokens summed",
+    ),
+    "rloo": (
+        "Back to Basics: Revisiting REINFORCE Style Optimization (arXiv 2402.14740)",
+        "TRL RLOOTrainer",
+        "Clipped policy gradient, one probability ratio per rollout, tokens summed",
+    ),
+}
+for _name, _preset in PRESETS.items():
+    add(
+        _name,
+        _preset,
+        kind="objective",
+        cards=("00",),
+        paper=_SOURCES[_name][0],
+        section=_SOURCES[_name][1],
+        provenance="code",
+        summary=_SOURCES[_name][2],
+    )
+
+
+@entry(
+    "geo_mean",
+    kind="objective",
+    cards=("00",),
+    paper="Geometric-Mean Policy Optimization (arXiv 2507.20673)",
+    section='verl loss_mode="geo_mean"',
+    provenance="code",
+)
+@dataclass(frozen=True)
+class GeoMean(Surrogate):
+    """A times the geometric mean of token ratios, each clipped in log space.
+
+    clip_low, clip_high : bounds of the log ratio, nats per token; 0.4 as in the paper (verl reads
+        its clip_ratio, 0.2 unless set). A per-token advantage enters by its mean.
+    """
+
+    aggregation: str = "grpo"
+    clip_low: float = 0.4
+    clip_high: float = 0.4
+
+    def slope(self, t: Tokens) -> Array:
+        xp, x = t.xp, t.log_ratio
+        a = t.row_mean(t.a) + xp.zeros_like(x)
+        # The sign of each token's own advantage says which side is clipped.
+        high, low = (t.a > 0) & (x > self.clip_high), (t.a < 0) & (x < -self.clip_low)
+        bounded = xp.where(high, x * 0 + self.clip_high, xp.where(low, x * 0 - self.clip_low, x))
+        bounded = t.where(t.a != 0, bounded)
+        s = xp.exp(t.row_mean(bounded))
+        return t.where(~(high | low) & (t.a != 0), a * s)
+
+
+@entry(
+    "vespo",
+    kind="objective",
+    cards=("00",),
+    paper="VESPO (TRL loss_type)",
+    section='TRL loss_type="vespo", get_gamma_weights',
+    provenance="code",
+)
+@dataclass(frozen=True)
+class Vespo(Surrogate):
+    """sg(phi(w)) A log pi, w = pi(o)/pi_old(o): a smooth weight that falls off on both sides of 1.
+
+    k_pos, lambda_pos, k_neg, lambda_neg : phi(w) = w^k exp(lambda (1 - w)) for A >= 0 and A < 0
+    log w is held within [log 1e-8, 20], token log ratios within +-20, as in TRL.
+    """
+
+    k_pos: float = 2.0
+    lambda_pos: float = 3.0
+    k_neg: float = 3.0
+    lambda_neg: float = 2.0
+
+    def slope(self, t: Tokens) -> Array:
+        xp = t.xp
+        x = _held(xp, t.log_ratio, -20.0, 20.0)
+        log_w = _held(xp, t.row_mean(x) * t.length, LOG_LEAST, 20.0) + xp.zeros_like(t.a)
+        up = t.a >= 0
+        k = xp.where(up, t.a * 0 + self.k_pos, t.a * 0 + self.k_neg)
+        rate = xp.where(up, t.a * 0 + self.lambda_pos, t.a * 0 + self.lambda_neg)
+        return xp.exp(rate + k * log_w - rate * xp.exp(log_w)) * t.a
+
+
+LOG_LEAST = -18.420680743952367  # log 1e-8
+
+
+def _held(xp: Any, x: Array, low: float, high: float) -> Array:
+    x = xp.where(x < low, xp.zeros_like(x) + low, x)
+    return xp.where(x > high, xp.zeros_like(x) + high, x)

@@ -1,0 +1,168 @@
+"""Surrogates that weigh log pi by a number without gradient, and smooth or masked ratios.
+
+name        dJ_it/dlogp_it                                        as in
+cispo       min(rho, 5) A                                         TRL loss_type="cispo"
+cispo_verl  clip(rho, 0.8, 1.2) A                                 verl loss_mode="cispo"
+sapo        rho 4 s(1-s) A, s = sigmoid(tau (rho - 1))            TRL, verl "sapo"
+gpg         A                                                     verl "gpg"
+dro         A - beta log rho                                      verl "dro"
+dppo_tv     min(rho, 20) A [pi - pi_old on the near side]         verl "dppo_tv"
+dppo_kl     min(rho, 20) A [binary KL small, or moving back]      verl "dppo_kl"
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from toyrl.objectives.surrogate import Surrogate, Tokens
+from toyrl.registry import add, entry
+
+Array = Any
+
+
+def below(t: Tokens, x: Array, cap: float) -> Array:
+    """min(x, cap)."""
+    return t.xp.where(x > cap, t.xp.zeros_like(x) + cap, x)
+
+
+@dataclass(frozen=True)
+class Cispo(Surrogate):
+    """sg(clipped rho) A log pi: a ratio out of range is cut, its token never loses its gradient.
+
+    cap : on rho itself (TRL: `epsilon_high` IS the cap, 5.0; verl: 1 + clip_ratio_high)
+    floor : under rho, or None (verl: 1 - clip_ratio_low)
+    """
+
+    cap: float = 5.0
+    floor: float | None = None
+
+    def slope(self, t: Tokens) -> Array:
+        ratio = below(t, t.ratio, self.cap)
+        if self.floor is not None:
+            ratio = -below(t, -ratio, -self.floor)
+        return ratio * t.a
+
+
+for _name, _preset, _where in (
+    ("cispo", Cispo(), 'TRL loss_type="cispo", epsilon_high=5.0'),
+    ("cispo_verl", Cispo(cap=1.2, floor=0.8, count_empty=False), 'verl loss_mode="cispo"'),
+):
+    add(
+        _name,
+        _preset,
+        kind="objective",
+        cards=("00",),
+        paper="MiniMax-M1 (arXiv 2506.13585)",
+        section=_where,
+        provenance="code",
+        summary="Truncated ratio without gradient times A log pi; no token is dropped",
+    )
+
+
+@entry(
+    "sapo",
+    kind="objective",
+    cards=("00",),
+    paper="Soft Adaptive Policy Optimization (arXiv 2511.20347)",
+    section='TRL loss_type="sapo"; verl loss_mode="sapo"',
+    provenance="code",
+)
+@dataclass(frozen=True)
+class Sapo(Surrogate):
+    """(4/tau) sigmoid(tau (rho - 1)) A: a smooth gate instead of a clip; slope A at rho = 1.
+
+    tau_pos, tau_neg : > 0, for A > 0 and for the rest
+    """
+
+    aggregation: str = "grpo"
+    tau_pos: float = 1.0
+    tau_neg: float = 1.05
+
+    def slope(self, t: Tokens) -> Array:
+        xp = t.xp
+        tau = xp.where(t.a > 0, t.a * 0 + self.tau_pos, t.a * 0 + self.tau_neg)
+        # sigmoid(z)(1 - sigmoid(z)) from exp(-|z|), which cannot overflow.
+        e = xp.exp(-xp.abs(tau * (t.ratio - 1)))
+        return 4 * e / (1 + e) ** 2 * t.ratio * t.a
+
+
+@entry(
+    "gpg",
+    kind="objective",
+    cards=("00",),
+    paper="GPG (arXiv 2504.02546)",
+    section='verl loss_mode="gpg"',
+    provenance="code",
+)
+@dataclass(frozen=True)
+class Gpg(Surrogate):
+    """A log pi: the plain policy gradient, no ratio and no clip."""
+
+    def slope(self, t: Tokens) -> Array:
+        return t.a
+
+
+@entry(
+    "dro",
+    kind="objective",
+    cards=("00",),
+    paper="Offline Regularised Reinforcement Learning (Direct Reward Optimisation)",
+    section='verl loss_mode="dro"',
+    provenance="code",
+)
+@dataclass(frozen=True)
+class Dro(Surrogate):
+    """A log pi - beta/2 (log rho)^2.
+
+    beta : > 0; verl has no default, 0.1 is ours
+    """
+
+    beta: float = 0.1
+
+    def slope(self, t: Tokens) -> Array:
+        return t.a - self.beta * t.log_ratio
+
+
+@dataclass(frozen=True)
+class Dppo(Surrogate):
+    """sg(min(rho, cap)) A log pi on tokens whose probability has not moved too far that way.
+
+    measure : "tv" (pi - pi_old) or "kl" (KL of the two-way choice: this token or another)
+    low, high : thresholds for A <= 0 and A > 0, in probability or nats
+    """
+
+    measure: str = "tv"
+    low: float = 0.2
+    high: float = 0.2
+    cap: float = 20.0
+    count_empty: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.measure not in ("tv", "kl"):
+            msg = f"measure={self.measure!r} is not one of tv, kl"
+            raise ValueError(msg)
+
+    def slope(self, t: Tokens) -> Array:
+        new, old = t.xp.exp(t.logp), t.xp.exp(t.old_logp)
+        if self.measure == "tv":
+            up, down = new - old <= self.high, new - old >= -self.low
+        else:
+            far = old * -t.log_ratio + (1 - old) * t.xp.log((1 - old + 1e-8) / (1 - new + 1e-8))
+            up, down = (far <= self.high) | (new <= old), (far <= self.low) | (new >= old)
+        valid = ((t.a > 0) & up) | (~(t.a > 0) & down)
+        return t.where(valid, below(t, t.ratio, self.cap)) * t.a
+
+
+for _measure in ("tv", "kl"):
+    add(
+        f"dppo_{_measure}",
+        Dppo(measure=_measure),
+        kind="objective",
+        cards=("00",),
+        paper="arXiv 2602.04879",
+        section=f'verl loss_mode="dppo_{_measure}"',
+        provenance="code",
+        summary=f"Truncated ratio on tokens within a trust region measured by {_measure.upper()}",
+    )
