@@ -18,6 +18,9 @@ from toyrl.testing.invariants import CONTRACT, INVARIANTS, Case, Invariant, smal
 from toyrl.testing.texts import TEXT_INVARIANTS, TextInvariant, TextReward
 
 
+Law = Invariant | TextInvariant | EstimatorLaw
+
+
 @dataclass(frozen=True)
 class InvariantResult:
     """One law's outcome; `problem` and `counterexample` are "" where it held."""
@@ -178,7 +181,7 @@ class _Broken(Exception):
 
 
 def search(
-    law: Invariant | TextInvariant | EstimatorLaw,
+    law: Law,
     subject: Any,
     *,
     max_examples: int = 200,
@@ -228,7 +231,7 @@ def search(
     return InvariantResult(law.name, law.statement, law.contract, not last, count, problem, example)
 
 
-def _verdict(law: Invariant | TextInvariant | EstimatorLaw, subject: Any, case: Any) -> str | None:
+def _verdict(law: Law, subject: Any, case: Any) -> str | None:
     """What is wrong in this case, or None."""
     try:
         return law.law(subject, case)
@@ -236,9 +239,7 @@ def _verdict(law: Invariant | TextInvariant | EstimatorLaw, subject: Any, case: 
         return f"{type(error).__name__}: {error}"
 
 
-def _smaller(
-    law: Invariant | TextInvariant | EstimatorLaw, subject: Any, found: tuple[str, str, Any]
-) -> tuple[str, str, Any]:
+def _smaller(law: Law, subject: Any, found: tuple[str, str, Any]) -> tuple[str, str, Any]:
     """The broken case with every prompt and rollout dropped that it does not need.
 
     Hypothesis shrinks the numbers well but rarely the shape, on which all later draws depend.
