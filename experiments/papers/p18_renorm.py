@@ -231,8 +231,8 @@ def first_update(e: ReNorm, flip: float) -> np.ndarray:
     scores = seen.reshape(1, -1, CHAIN) * 1.0
     chosen = np.tile(act, (len(act), 1))[None]
     weight = np.repeat(chance / len(act), len(act))[None]
-    r = steps_of(np.asarray(chosen.all(-1), dtype=float), scores, np.full(weight.shape, CHAIN), weight=weight,
-                 group_size=np.inf)  # fmt: skip
+    solved = np.asarray(chosen.all(-1), dtype=float)
+    r = steps_of(solved, scores, np.full(weight.shape, CHAIN), weight=weight, group_size=np.inf)
     a, _ = e.apply({"outcome": r.correct}, r)
     return (weight[..., None] * a * (chosen - 0.5)).sum((0, 1))
 
