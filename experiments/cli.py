@@ -56,6 +56,8 @@ def validate(
     success_rates: str | None = None,
     report: Annotated[Path | None, Parameter(negative_none="no-")] = Path("toyrl-report.html"),
     json: JsonTarget = None,
+    junit: Path | None = None,
+    sarif: Path | None = None,
     fail_on: Literal["risky", "unsafe"] = "unsafe",
     seed: int = 0,
     timeout: float = 10.0,
@@ -100,6 +102,10 @@ def validate(
         The HTML page to write; --no-report writes none.
     json
         File for the report as JSON, or - for standard output.
+    junit
+        File for the findings as JUnit XML.
+    sarif
+        File for the findings as SARIF 2.1.0, which code scanning reads.
     fail_on
         Mildest verdict with exit code 1.
     seed
@@ -130,8 +136,17 @@ def validate(
         "skip_bad_rows": skip_bad_rows,
         "fail_on": fail_on,
     }
-    configs = {"trl": trl_config, "verl": verl_config}
-    return run(rewards, values, configs=configs, compare=compare, page=report, json=json, quiet=quiet)
+    return run(
+        rewards,
+        values,
+        configs={"trl": trl_config, "verl": verl_config},
+        compare=compare,
+        junit=junit,
+        sarif=sarif,
+        page=report,
+        json=json,
+        quiet=quiet,
+    )
 
 
 @app.command

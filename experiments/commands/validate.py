@@ -9,6 +9,7 @@ from typing import Any
 
 from experiments.commands.output import command_line, json_path, refuse_unwritable, write_json
 from experiments.errors import UsageError
+from experiments.validate.findings import Report
 from experiments.validate.settings import Settings
 from toyrl.store import write_atomic
 
@@ -50,6 +51,8 @@ def run(
     *,
     configs: Mapping[str, Path | None],
     compare: bool,
+    junit: Path | None,
+    sarif: Path | None,
     page: Path | None,
     json: str | None,
     quiet: bool,
@@ -58,6 +61,11 @@ def run(
     settings = settings_of(values, configs)
     refuse_unwritable("report", page)
     refuse_unwritable("json", json_path(json))
+    refuse_unwritable("junit", junit)
+    refuse_unwritable("sarif", sarif)
+    if compare and (junit or sarif):
+        msg = "junit and sarif are forms of one report; leave them out with --compare"
+        raise UsageError(msg)
     if compare:
         return _compare(rewards, settings, page=page, json=json, quiet=quiet)
 
@@ -71,6 +79,7 @@ def run(
     if page is not None:
         write_atomic(page, report_page(report))
     write_json(json, report.to_dict())
+    _write_ci(report, junit, sarif)
     # Standard output belongs to the JSON if it was asked for there.
     out = errors if json == "-" else terminal.console()
     if not quiet:
@@ -82,6 +91,16 @@ def run(
     elif report.verdict == "INCONCLUSIVE":
         print("toyrl: warning: the verdict is INCONCLUSIVE, not safe", file=sys.stderr)
     return report.exit_code
+
+
+def _write_ci(report: Report, junit: Path | None, sarif: Path | None) -> None:
+    from experiments.render import ci
+    from experiments.render.text import dumps
+
+    if junit is not None:
+        write_atomic(junit, ci.junit(report) + "\n")
+    if sarif is not None:
+        write_atomic(sarif, dumps(ci.sarif(report)) + "\n")
 
 
 def _compare(
