@@ -58,6 +58,7 @@ def validate(
     json: JsonTarget = None,
     junit: Path | None = None,
     sarif: Path | None = None,
+    band: Path | None = None,
     fail_on: Literal["risky", "unsafe"] = "unsafe",
     seed: int = 0,
     timeout: float = 10.0,
@@ -106,6 +107,8 @@ def validate(
         File for the findings as JUnit XML.
     sarif
         File for the findings as SARIF 2.1.0, which code scanning reads.
+    band
+        File for the predicted band of accuracy and length, which toyrl.watch holds a run against.
     fail_on
         Mildest verdict with exit code 1.
     seed
@@ -143,6 +146,7 @@ def validate(
         compare=compare,
         junit=junit,
         sarif=sarif,
+        band=band,
         page=report,
         json=json,
         quiet=quiet,
@@ -185,6 +189,53 @@ def reproduce(
     from experiments.commands.reproduce import run
 
     return run(ids, json=json, out=out, mutants=mutants, seed=seed, smoke=smoke, quiet=quiet)
+
+
+@app.command
+def export(
+    reward: Annotated[str, Parameter(name="SHAPER")],
+    /,
+    *,
+    to: Literal["trl", "verl", "openrlhf", "verifiers"],
+    out: Path | None = None,
+    estimator: str | None = None,
+    max_completion_length: int = 512,
+    group_size: int | None = None,
+    tokenizer: str | None = None,
+) -> int:
+    """A catalogue reward as a Python file that a trainer loads.
+
+    The file imports toyrl and the trainer only. What the trainer can't carry is refused with the
+    reason, exit code 2.
+
+    Parameters
+    ----------
+    reward
+        A catalogue expression, such as "outcome() - 0.3*linear_length()".
+    to
+        The trainer.
+    out
+        The file to write [default: standard output].
+    estimator
+        Advantage estimator (toyrl list --kind estimator) [default: the trainer's own].
+    max_completion_length
+        The run's limit in tokens.
+    group_size
+        The run's rollouts per prompt; needed on several processes.
+    tokenizer
+        The model's id or folder, where a trainer hands over text without its length in tokens.
+    """
+    from experiments.commands.export import run
+
+    return run(
+        reward,
+        to=to,
+        out=out,
+        estimator=estimator,
+        max_completion_length=max_completion_length,
+        group_size=group_size,
+        tokenizer=tokenizer,
+    )
 
 
 @app.command(name="list")
@@ -237,7 +288,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _help_hint(tokens: Sequence[str]) -> str:
-    known = tokens and tokens[0] in ("validate", "reproduce", "list")
+    known = tokens and tokens[0] in ("validate", "reproduce", "list", "export")
     return f"toyrl {tokens[0]} --help" if known else "toyrl --help"
 
 

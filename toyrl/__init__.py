@@ -40,6 +40,7 @@ _EXPORTS = {
 # The one place where the library names the package above it: strings, resolved on use.
 _FORWARDED = {
     "validate": "experiments.validate.api",
+    "watch": "llm_bridge.watch",
 }
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "to_expression",
     "to_json",
     "validate",  # pyright: ignore[reportUnsupportedDunderAll]
+    "watch",  # pyright: ignore[reportUnsupportedDunderAll]
 ]
 
 

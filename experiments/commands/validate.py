@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def run(
     compare: bool,
     junit: Path | None,
     sarif: Path | None,
+    band: Path | None,
     page: Path | None,
     json: str | None,
     quiet: bool,
@@ -63,19 +65,25 @@ def run(
     refuse_unwritable("json", json_path(json))
     refuse_unwritable("junit", junit)
     refuse_unwritable("sarif", sarif)
-    if compare and (junit or sarif):
-        msg = "junit and sarif are forms of one report; leave them out with --compare"
+    refuse_unwritable("band", band)
+    if compare and (junit or sarif or band):
+        msg = "junit, sarif and band belong to one report; leave them out with --compare"
         raise UsageError(msg)
     if compare:
         return _compare(rewards, settings, page=page, json=json, quiet=quiet)
 
     from experiments.render import terminal
     from experiments.render.html import report_page
-    from experiments.validate.api import validate
+    from experiments.validate import api
 
     errors = terminal.console(stderr=True)
     with terminal.Progress(errors, quiet=quiet) as progress:
-        report = validate(rewards, settings, progress, command=command_line())
+        if band is None:
+            report = api.validate(rewards, settings, progress, command=command_line())
+        else:
+            report, pipeline = api.judged(rewards, settings, progress)
+            report = replace(report, command=command_line())
+            _write_band(band, pipeline)
     if page is not None:
         write_atomic(page, report_page(report))
     write_json(json, report.to_dict())
@@ -91,6 +99,17 @@ def run(
     elif report.verdict == "INCONCLUSIVE":
         print("toyrl: warning: the verdict is INCONCLUSIVE, not safe", file=sys.stderr)
     return report.exit_code
+
+
+def _write_band(place: Path, pipeline: Any) -> None:
+    from experiments.validate.band import band
+
+    found = band(pipeline) if pipeline is not None and hasattr(pipeline, "facts") else None
+    if found is None:
+        text = "no band was written: it needs a reward of the rollout alone that could be judged"
+        print(f"toyrl: warning: {text}", file=sys.stderr)
+        return
+    write_atomic(place, found.to_json() + "\n")
 
 
 def _write_ci(report: Report, junit: Path | None, sarif: Path | None) -> None:
