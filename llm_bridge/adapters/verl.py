@@ -1,0 +1,120 @@
+"""A served reward in verl 0.9: `compute_score` and a registered advantage estimator.
+
+verl's reward functions see one rollout without its length; its estimators see correctness (the
+score), lengths and groups. So `compute_score` answers with correctness where the estimator can
+shape it, and shapes by itself where the reward reads other columns instead of lengths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from toyrl.estimators.base import Estimator
+from toyrl.expressions import parse_estimator
+from toyrl.graders.base import TextRow
+from toyrl.rollouts import Rollouts
+from toyrl.serving import ServedReward, places
+from toyrl.shapers.base import Shaper
+
+
+def score_function(served: ServedReward, *, shaped: bool) -> Callable[..., dict[str, float]]:
+    """compute_score(data_source, solution_str, ground_truth, extra_info) -> {"score", "correct"}.
+
+    shaped : the score is the shaped reward, else correctness
+    """
+    plain = replace(served, estimator=None)
+
+    def compute_score(
+        data_source: str,
+        solution_str: str,
+        ground_truth: Any,
+        extra_info: Any = None,
+        **_: Any,
+    ) -> dict[str, float]:
+        del data_source
+        lent = extra_info if isinstance(extra_info, Mapping) else {}
+        row = TextRow("", solution_str, {**lent, "ground_truth": ground_truth})
+        correct = plain.correctness(row)
+        if not shaped:
+            return {"score": correct, "correct": correct}
+        value = plain([row], [0]).values[0]
+        return {"score": float("nan") if value is None else value, "correct": correct}
+
+    return compute_score
+
+
+def advantage_estimator(
+    shaper: Shaper | None, estimator: Estimator | str, *, max_completion_length: int
+) -> Callable[..., tuple[Any, Any]]:
+    """f(token_level_rewards, response_mask, index) -> (advantages, returns), each (bs, T).
+
+    shaper : None = token_level_rewards hold the shaped reward already
+    estimator : itself or written as name(field=value)
+    """
+    chosen = parse_estimator(estimator) if isinstance(estimator, str) else estimator
+
+    def estimate(
+        token_level_rewards: Any, response_mask: Any, index: Any, **_: Any
+    ) -> tuple[Any, Any]:
+        import torch
+
+        with torch.no_grad():
+            r, place = _rollouts(token_level_rewards, response_mask, index, max_completion_length)
+            if shaper is None:
+                parts = {"reward": r.correct}
+            else:
+                _check_correctness(r.correct)
+                parts = shaper.apply(r).parts
+            advantages = chosen.apply(parts, r)[0][place]
+            wide = advantages if advantages.ndim > 1 else advantages[:, None]
+            wide = wide * response_mask
+            return wide, wide
+
+    return estimate
+
+
+def _rollouts(
+    rewards: Any, mask: Any, index: Any, max_completion_length: int
+) -> tuple[Rollouts, tuple[Any, Any]]:
+    """Rollouts (groups, largest group) whose `correct` is the score, and each row's place."""
+    import torch
+
+    (group, position), shape = places([str(uid) for uid in index])
+    place = (torch.as_tensor(group), torch.as_tensor(position))
+
+    def table(x: Any) -> Any:
+        out = torch.zeros((*shape, *x.shape[1:]), dtype=x.dtype, device=x.device)
+        out[place] = x
+        return out
+
+    score, mask = rewards.sum(dim=-1).float(), mask.float()
+    length = mask.sum(dim=-1)
+    rollouts = Rollouts(
+        correct=table(score),
+        length=table(length),
+        max_length=float(max_completion_length),
+        truncated=table(length >= max_completion_length),
+        weight=table(torch.ones_like(score)),
+        mask=table(mask),
+    )
+    return rollouts, place
+
+
+def register(name: str, estimate: Callable[..., tuple[Any, Any]]) -> None:
+    """Make an estimator known as `algorithm.adv_estimator=name`; a second time changes nothing."""
+    from verl.trainer.ppo import core_algos
+
+    if name not in core_algos.ADV_ESTIMATOR_REGISTRY:
+        core_algos.register_adv_est(name)(estimate)
+
+
+def _check_correctness(score: Any) -> None:
+    known = score[~score.isnan()]
+    if len(known) and (known.min() < -1e-6 or known.max() > 1 + 1e-6):
+        msg = (
+            f"scores reach from {known.min():g} to {known.max():g}, not in [0, 1]. Correctness is needed instead "
+            "of rewards: set algorithm.use_kl_in_reward=False and this file as the reward function"
+        )
+        raise ValueError(msg)

@@ -1,0 +1,78 @@
+"""Is a completion's marked answer the gold one? The default meaning of "correct" in a trainer.
+
+An answer is marked as <answer>9</answer>, \\boxed{9}, `#### 9` or "The answer is 9."; the first of
+these that a text uses counts, and of several marks the last. Equal means the same number (9 = 9.0
+= $9$ = 18/2) or, if one is no number, the same text up to case and spaces.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from toyrl.envs.dialects import BOXED, answers
+from toyrl.graders.base import TextRow
+from toyrl.graders.signatures import GOLD, GOLD_SYNONYMS
+
+READ = ("tag", "boxed", "gsm8k", "prose")
+NUMBER = re.compile(r"[+-]?(\d{1,60}|\d{1,3}(,\d{3}){1,18})(\.\d{1,60})?(/\d{1,60})?")
+TEXT = re.compile(r"\\text\{([^{}]*)\}")
+
+
+def marked_answer(text: str) -> str | None:
+    """The last marked answer of a completion, or None."""
+    for dialect in READ:
+        found = answers(text, dialect)
+        if found:
+            return found[-1]
+    return None
+
+
+def gold_answer(row: TextRow) -> str:
+    """The bare gold answer out of the row's gold column; KeyError names the columns otherwise."""
+    for name in (*GOLD, *GOLD_SYNONYMS):
+        value = row.columns.get(name)
+        if value is not None:
+            text = str(value)
+            inside = BOXED.findall(text)
+            return inside[-1] if inside else text.rpartition("####")[2]
+    have = ", ".join(row.columns) or "none"
+    msg = (
+        f"no gold answer: the rows have the columns {have}, and none of {', '.join(GOLD)}; rename "
+        "one, or grade with a function of your own"
+    )
+    raise KeyError(msg)
+
+
+def same_answer(a: str, b: str) -> bool:
+    """Equal as numbers, or as texts up to case, spaces, $ signs and a final full stop."""
+    x, y = _bare(a), _bare(b)
+    u, v = _number(x), _number(y)
+    return u == v if u is not None and v is not None else x.casefold() == y.casefold()
+
+
+def is_correct(row: TextRow) -> float:
+    """1.0 if the row's marked answer is the gold one, else 0.0; truncated texts without one are 0.
+
+    Raises KeyError where the row has no gold column.
+    """
+    gold, said = gold_answer(row), marked_answer(row.completion)
+    return float(said is not None and same_answer(said, gold))
+
+
+def is_answered(row: TextRow) -> float:
+    """1.0 if the completion marks an answer, right or wrong."""
+    return float(marked_answer(row.completion) is not None)
+
+
+def _bare(text: str) -> str:
+    text = TEXT.sub(r"\1", text).replace("$", "").strip().rstrip(".").strip()
+    return re.sub(r"\s+", " ", text)
+
+
+def _number(text: str) -> Fraction | None:
+    if not NUMBER.fullmatch(text):
+        return None
+    above, _, below = text.replace(",", "").partition("/")
+    divisor = Fraction(below) if below else Fraction(1)
+    return Fraction(above) / divisor if divisor else None

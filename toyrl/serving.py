@@ -1,0 +1,249 @@
+"""A catalogue reward as a trainer calls it: texts and data columns in, one number a row out.
+
+The adapters of `llm_bridge` and the files that `toyrl export` writes stand on this. Everything
+runs on the host in float64; rows of one group share a key.
+
+Fields that the shaper reads come from data columns of the same name, except `answered`, which is
+read off the text. `correct` comes from a column of that name, from a function given, or from the
+marked answer and the gold column (`toyrl.graders.marked`).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from toyrl.estimators.base import Estimator
+from toyrl.expressions import parse, parse_estimator
+from toyrl.graders.base import TextRow
+from toyrl.graders.marked import is_answered, is_correct
+from toyrl.rollouts import FIELDS, Rollouts
+from toyrl.shapers.base import Shaper
+
+Value = float | None
+END_TOKENS = re.compile(r"(<\|[^<>|]+\|>|</s>|<eos>|<end_of_turn>|<pad>|\s)+$")
+NOT_FIELDS = ("correct", "length", "truncated", "mask", "weight")
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a reward says about some rows, one entry a row; None where it can't be scored.
+
+    values : what the trainer gets, advantages if there is an estimator
+    rewards : the sum of the parts; correct : 1 right, 0 wrong
+    parts : name -> values
+    """
+
+    values: list[Value]
+    rewards: list[Value]
+    correct: list[Value]
+    parts: Mapping[str, list[Value]]
+
+
+@dataclass(frozen=True)
+class ServedReward:
+    """A shaper, and perhaps an estimator, over text rows.
+
+    max_completion_length : the run's limit in tokens, > 0
+    estimator : None = rewards are returned, else advantages
+    correct : row -> 1, 0 or None (unscorable), instead of the marked answer
+    tokenizer : a transformers tokenizer's id or folder, for trainers that hand over text only
+    """
+
+    shaper: Shaper
+    max_completion_length: int
+    estimator: Estimator | None = None
+    correct: Callable[[TextRow], Value] | None = None
+    tokenizer: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.max_completion_length > 0:
+            msg = f"max_completion_length={self.max_completion_length!r} must be above 0"
+            raise ValueError(msg)
+
+    @classmethod
+    def of(
+        cls,
+        reward: str,
+        *,
+        max_completion_length: int,
+        estimator: str | None = None,
+        correct: Callable[[TextRow], Value] | None = None,
+        tokenizer: str | None = None,
+    ) -> ServedReward:
+        """From a catalogue expression and an estimator's name."""
+        chosen = None if estimator is None else parse_estimator(estimator)
+        return cls(parse(reward), max_completion_length, chosen, correct, tokenizer)
+
+    def __call__(
+        self, rows: Sequence[TextRow], groups: Sequence[Hashable], step: float = 0
+    ) -> Served:
+        """Serve rows; `groups` names each row's group, `step` is the update number."""
+        if len(rows) != len(groups):
+            msg = f"{len(rows)} rows but {len(groups)} group keys; give one key a row"
+            raise ValueError(msg)
+        rollouts, place = self.rollouts(rows, groups, step)
+        with np.errstate(all="ignore"):
+            shaped = self.shaper.apply(rollouts)
+            total = self.shaper.reward(rollouts)
+            values = total
+            if self.estimator is not None:
+                advantages, _ = self.estimator.apply(shaped.parts, rollouts)
+                values = np.where(np.isnan(total), np.nan, advantages)
+        return Served(
+            values=_listed(values, place),
+            rewards=_listed(total, place),
+            correct=_listed(rollouts.correct, place),
+            parts={n: _listed(_summed(v, total), place) for n, v in shaped.parts.items()},
+        )
+
+    def rollouts(
+        self, rows: Sequence[TextRow], groups: Sequence[Hashable], step: float = 0
+    ) -> tuple[Rollouts, tuple[np.ndarray, np.ndarray]]:
+        """Rollouts (groups, largest group), short groups padded with weight 0; rows' places."""
+        rows = [self.measured(row) for row in rows] if self.tokenizer else list(rows)
+        place, shape = places(groups)
+        self._check_lengths(rows)
+
+        def table(values: Sequence[float]) -> np.ndarray:
+            out = np.zeros(shape)
+            out[place] = values
+            return out
+
+        fields = {n: table([_field(r, n) for r in rows]) for n in self._columns(rows)}
+        rollouts = Rollouts(
+            correct=table([self.correctness(r) for r in rows]),
+            length=table([float(r.tokens) for r in rows]),
+            max_length=float(self.max_completion_length),
+            truncated=table([float(r.truncated) for r in rows]) > 0,
+            weight=table([1.0] * len(rows)),
+            step=step,
+            fields=fields,
+        )
+        return rollouts, place
+
+    def correctness(self, row: TextRow) -> float:
+        """1 right, 0 wrong, NaN unscorable."""
+        if self.correct is None and "correct" not in row.columns:
+            return is_correct(row)
+        value = row.columns["correct"] if self.correct is None else self.correct(row)
+        return math.nan if value is None else float(value)
+
+    def measured(self, row: TextRow) -> TextRow:
+        """The row with its tokens counted by the tokenizer, the end token included."""
+        ids = _tokenizer(self.tokenizer)(row.completion, add_special_tokens=False)["input_ids"]
+        limit = self.max_completion_length
+        tokens = len(ids) + (not row.truncated and bare_text(row.completion) == row.completion)
+        return replace(row, tokens=min(max(tokens, 1), limit))
+
+    def _columns(self, rows: Sequence[TextRow]) -> list[str]:
+        """Fields that the shaper or the estimator reads and the rows can give."""
+        estimator = self.estimator.needs if self.estimator is not None else ()
+        needed = [n for n in (*self.shaper.all_needs(), *estimator) if n not in NOT_FIELDS]
+        for name in needed:
+            absent = not all(name in r.columns for r in rows)
+            if name not in ("answered",) and absent:
+                spec = FIELDS.get(name)
+                origin = f": {spec.origin}" if spec else ""
+                msg = f"the reward reads {name!r}{origin}; give the data rows a column {name!r}"
+                raise KeyError(msg)
+        wanted = [n for n in self.shaper.all_wants() if n not in NOT_FIELDS]
+        found = [n for n in wanted if n == "answered" or all(n in r.columns for r in rows)]
+        return list(dict.fromkeys([*needed, *found]))
+
+    def _check_lengths(self, rows: Sequence[TextRow]) -> None:
+        longest = max((r.tokens for r in rows), default=0)
+        if longest > self.max_completion_length:
+            msg = (
+                f"a completion has {longest} tokens, but max_completion_length="
+                f"{self.max_completion_length} was given; give the run's own limit"
+            )
+            raise ValueError(msg)
+
+
+def places(groups: Sequence[Hashable]) -> tuple[tuple[np.ndarray, np.ndarray], tuple[int, int]]:
+    """((group, position) of each row, (number of groups, size of the largest))."""
+    order: dict[Hashable, int] = {}
+    taken: list[int] = []
+    group, position = [], []
+    for key in groups:
+        i = order.setdefault(key, len(order))
+        if i == len(taken):
+            taken.append(0)
+        group.append(i)
+        position.append(taken[i])
+        taken[i] += 1
+    index = (np.asarray(group, dtype=int), np.asarray(position, dtype=int))
+    return index, (len(taken), max(taken, default=0))
+
+
+def run_groups(keys: Sequence[Hashable], group_size: int | None) -> list[int]:
+    """Group numbers of rows whose groups stand one after another, as TRL lays them out.
+
+    keys : one prompt's key a row; neighbouring groups may share a prompt. Without `group_size`
+    it is the greatest common divisor of the runs of equal keys.
+    """
+    runs: list[int] = []
+    for i, key in enumerate(keys):
+        if i and key == keys[i - 1]:
+            runs[-1] += 1
+        else:
+            runs.append(1)
+    size = group_size or math.gcd(*runs) or 1
+    if any(n % size for n in runs):
+        msg = (
+            f"group_size={size}, but prompts come in runs of {sorted(set(runs))} rows: give the "
+            "run's num_generations, and let every process hold whole groups"
+        )
+        raise ValueError(msg)
+    return [i // size for i in range(len(keys))]
+
+
+def text_of(message: Any) -> str:
+    """Plain text of a completion or prompt: a string, or the contents of chat messages."""
+    if isinstance(message, str):
+        return message
+    if message is None:
+        return ""
+    return "\n".join(str(_content(m)) for m in message if _content(m) is not None)
+
+
+def bare_text(text: str) -> str:
+    """Text without end-of-turn tokens and padding at its end."""
+    return END_TOKENS.sub("", text)
+
+
+def _content(message: Any) -> Any:
+    get = getattr(message, "get", None)
+    return get("content") if get else getattr(message, "content", None)
+
+
+def _field(row: TextRow, name: str) -> float:
+    if name == "answered" and name not in row.columns:
+        return is_answered(row)
+    value = row.columns[name]
+    return math.nan if value is None else float(value)
+
+
+def _summed(value: np.ndarray, like: np.ndarray) -> np.ndarray:
+    return value.sum(axis=-1) if value.ndim > like.ndim else value
+
+
+def _listed(table: np.ndarray, place: tuple[np.ndarray, np.ndarray]) -> list[Value]:
+    return [None if math.isnan(v) else v for v in np.asarray(table)[place].tolist()]
+
+
+_tokenizers: dict[str, Any] = {}
+
+
+def _tokenizer(name: str | None) -> Any:
+    if name not in _tokenizers:
+        from transformers import AutoTokenizer
+
+        _tokenizers[str(name)] = AutoTokenizer.from_pretrained(name)
+    return _tokenizers[str(name)]
