@@ -3,7 +3,7 @@
     opo        r_i - sum(L r)/sum(L)             length-weighted baseline
     remax      r_i - reward of the greedy rollout
     gpg        (r_i - mean) N / #(r != 0)        rescaled by the share of rewarded rollouts
-    max_rl     (r_i - mean) / mean               ascends E[log p] truncated at order G
+    max_rl     (r_i - mean) / mean               ascends log p truncated at order G-1
     loo_std    (r_i - mean of others) / (std of others + eps)
     grpo_nemo  the same where the others' std is > 0, else undivided
 
@@ -100,8 +100,9 @@ class Opo(_Centred):
 class MaxRl(_Centred):
     """Reward minus its group's mean, divided by that mean; 0 where the mean is not positive.
 
-    For rewards 0 and 1 the expected gradient is that of -sum_{k<=G} (1-p)^k/k, which tends to
-    log p: hard prompts weigh 1/p. Advantages reach G-1.
+    For rewards 0 and 1 the expected gradient is exactly that of -sum_{k<G} (1-p)^k/k, which tends
+    to log p: hard prompts weigh 1/p. (Order G-1, not G as prime-rl's docstring has it: the mean is
+    not subtracted in groups without success.) Advantages reach G-1.
     """
 
     def scaled(self, x: Array, w: Array, r: Rollouts) -> Array:

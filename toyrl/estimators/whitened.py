@@ -26,7 +26,7 @@ from typing import Any
 from toyrl import stats
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import GroupEstimator
-from toyrl.estimators.present import PLACES, check_choice, divisor, usable
+from toyrl.estimators.present import PLACES, alone, check_choice, divisor, group_size, usable
 from toyrl.registry import add
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, sum_parts
@@ -43,7 +43,8 @@ class Whitened(Estimator):
     ddof : 1 or 0, over the tokens or rollouts of the batch
     eps, eps_in : a number, in reward units ("std") or squared ones, and where it stands:
         std + eps, sqrt(var + eps) ("variance") or sqrt(max(var, eps)) ("floor")
-    singleton : a group of one has a = 0 ("zero") or its own reward ("raw", as verl)
+    singleton : a group of one has a = 0 ("zero"), its own reward ("raw", as verl), or is left out
+        of the batch's statistics with advantage 0 ("absent", as TRL's RLOO)
     centre, spread : numbers instead of the batch's mean and standard deviation
 
     Rollouts of NaN reward are absent; a batch of equal a has advantages 0.
@@ -63,7 +64,7 @@ class Whitened(Estimator):
             baseline=(self.baseline, ("none", "mean", "leave_one_out")),
             over=(self.over, ("tokens", "rollouts")),
             eps_in=(self.eps_in, PLACES),
-            singleton=(self.singleton, ("zero", "raw")),
+            singleton=(self.singleton, ("zero", "raw", "absent")),
         )
 
     @property
@@ -74,13 +75,16 @@ class Whitened(Estimator):
     @property
     def inner(self) -> GroupEstimator:
         """The estimator before whitening."""
-        return GroupEstimator(baseline=self.baseline, scale="none", singleton=self.singleton)
+        singleton = "raw" if self.singleton == "raw" else "zero"
+        return GroupEstimator(baseline=self.baseline, scale="none", singleton=singleton)
 
     def apply(
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None
     ) -> tuple[Array, Mapping[str, Array]]:
         r, xp = rollouts, rollouts.xp
         reward, w = usable(parts, r)
+        if self.singleton == "absent":
+            w = xp.where(alone(w, group_size(r, w)), xp.zeros_like(w), w)
         a = self.inner.advantages(reward, r.with_(weight=w))
         zero = xp.zeros_like(a)
         if self.centre is None or self.spread is None:
@@ -115,7 +119,8 @@ class Whitened(Estimator):
         w = np.where(here, np.asarray(rollouts.w, dtype=float), 0.0)
         total = np.asarray(rollouts.w, dtype=float).sum(-1, keepdims=True)
         present = w.sum(-1, keepdims=True) / np.where(total > 0, total, 1.0)
-        first, second = self._moments(value, w, present, group_size)
+        first, second, chance = self._moments(value, w, present, group_size)
+        w = w * chance
         weight = w * np.asarray(rollouts.length, dtype=float) if self.over == "tokens" else w
         mass = weight.sum()
         if not mass > 0:
@@ -126,16 +131,16 @@ class Whitened(Estimator):
         spread = variance**0.5 if variance > rounding else 0.0
         return replace(self, centre=centre, spread=spread)
 
-    def _moments(self, x: Any, w: Any, present: Any, group_size: float) -> tuple[Any, Any]:
-        """E[a | class] and E[a^2 | class], (B, K)."""
+    def _moments(self, x: Any, w: Any, present: Any, group_size: float) -> tuple[Any, ...]:
+        """E[a | class], E[a^2 | class] (B, K) and the chance to take part."""
         import numpy as np
 
         if self.baseline == "none":
-            return x, x**2
+            return x, x**2, 1.0
         mean = stats.mean(x, w)
         d, variance = x - mean, stats.mean((x - mean) ** 2, w)
         if group_size == float("inf"):
-            return d, d**2
+            return d, d**2, 1.0
         from scipy.stats import binom
 
         m = np.arange(int(group_size))  # usable siblings
@@ -148,14 +153,20 @@ class Whitened(Estimator):
         second = d**2 * (chance @ own**2)[:, None] + variance * (chance @ noise)[:, None]
         if self.singleton == "raw":
             first, second = first + chance[:, :1] * x, second + chance[:, :1] * x**2
-        return first, second
+        if self.singleton != "absent":
+            return first, second, 1.0
+        some = 1 - chance[:, :1]
+        scale = np.where(some > 0, some, 1.0)
+        return first / scale, second / scale, some
 
 
 OPENRLHF = Whitened(ddof=0.0, eps=1e-8, eps_in="floor")
 PRESETS = {
     "reinforce_plus_plus": Whitened(),
     "reinforce_plus_plus_baseline": Whitened(baseline="mean", singleton="raw"),
-    "rloo_normalized": Whitened(baseline="leave_one_out", over="rollouts", eps=1e-4, eps_in="std"),
+    "rloo_normalized": Whitened(
+        baseline="leave_one_out", over="rollouts", eps=1e-4, eps_in="std", singleton="absent"
+    ),
     "reinforce_openrlhf": OPENRLHF,
     "reinforce_baseline": replace(OPENRLHF, baseline="mean"),
 }
