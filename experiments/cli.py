@@ -62,6 +62,8 @@ def validate(
     fail_on: Literal["risky", "unsafe"] = "unsafe",
     seed: int = 0,
     timeout: float = 10.0,
+    cache: Path | None = None,
+    max_calls: int | None = None,
     thorough: Annotated[bool, Parameter(negative="")] = False,
     skip_bad_rows: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
@@ -115,6 +117,10 @@ def validate(
         Seed of what is sampled.
     timeout
         Seconds that one call of the reward may take.
+    cache
+        Folder that keeps the values of a slow reward by text; a later run goes on from there.
+    max_calls
+        Texts that the reward may be asked to grade; a verdict needs about 1,300.
     thorough
         More worlds and longer training.
     skip_bad_rows
@@ -135,6 +141,8 @@ def validate(
         "success_rates": success_rates,
         "seed": seed,
         "timeout": timeout,
+        "cache": cache,
+        "max_calls": max_calls,
         "thorough": thorough,
         "skip_bad_rows": skip_bad_rows,
         "fail_on": fail_on,
@@ -236,6 +244,35 @@ def export(
         group_size=group_size,
         tokenizer=tokenizer,
     )
+
+
+@app.command
+def ledger(
+    *,
+    only: Annotated[list[str] | None, Parameter(negative="")] = None,
+    out: Path | None = None,
+    json: JsonTarget = None,
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
+) -> int:
+    """How often was validate right about published training runs?
+
+    Runs published settings with a known outcome and counts hits and misses; about 15 seconds for
+    each reward.
+
+    Parameters
+    ----------
+    only
+        Only this setting; may be given several times.
+    out
+        Markdown page with every setting that has a verdict.
+    json
+        File that keeps the verdicts, read first so that a run is resumed; - for standard output.
+    quiet
+        One line only.
+    """
+    from experiments.commands.ledger import run
+
+    return run(only or (), out=out, json=json, quiet=quiet)
 
 
 @app.command(name="list")

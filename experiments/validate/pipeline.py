@@ -72,7 +72,10 @@ class Pipeline:
         """All sections and the verdict."""
         from toyrl.graders.user import load
 
-        with load(self.specs, timeout=self.settings.timeout, data=self.data) as reward:
+        s = self.settings
+        with load(
+            self.specs, timeout=s.timeout, data=self.data, cache=s.cache, max_calls=s.max_calls
+        ) as reward:
             self.reward = reward
             return self._run()
 

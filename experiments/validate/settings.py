@@ -36,6 +36,8 @@ class Settings:
     mask_truncated : truncated rollouts are left out of the loss
     aggregation : how the loss averages over tokens; None: what goes with the estimator
     notes : what a trainer's configuration says beyond these settings
+    cache : folder where the values of slow rewards are kept by text, or None
+    max_calls : texts that the reward may be asked to grade, or None
     fail_on : the mildest verdict with exit code 1, "risky" or "unsafe"
 
     Raises UsageError that names the argument, its value and what is allowed.
@@ -59,6 +61,8 @@ class Settings:
     mask_truncated: bool = False
     aggregation: str | None = None
     notes: tuple[str, ...] = ()
+    cache: Path | None = None
+    max_calls: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("rollouts", "data"):
@@ -79,6 +83,11 @@ class Settings:
             raise UsageError(msg)
         object.__setattr__(self, "timeout", _positive("timeout", self.timeout))
         object.__setattr__(self, "beta", _beta(self.beta))
+        if self.max_calls is not None:
+            object.__setattr__(self, "max_calls", _whole("max_calls", self.max_calls, 1))
+        if self.cache is not None and Path(self.cache).is_file():
+            msg = f"cache={str(self.cache)!r} is a file; name a folder"
+            raise UsageError(msg)
         object.__setattr__(self, "success_rates", _rates(self.success_rates))
         if self.fail_on not in FAIL_ON:
             msg = f"fail_on={self.fail_on!r} is not one of {', '.join(FAIL_ON)}"
@@ -91,7 +100,7 @@ class Settings:
     def to_dict(self) -> dict[str, Any]:
         """JSON form: paths as text, tuples as lists."""
         data = asdict(self)
-        for name in ("rollouts", "data"):
+        for name in ("rollouts", "data", "cache"):
             data[name] = None if data[name] is None else str(data[name])
         rates = self.success_rates
         data["success_rates"] = None if rates is None else list(rates)

@@ -16,6 +16,7 @@ KINDS: dict[str, str] = {
     "wrong_count": "not one value per completion",
     "bad_value": "a value that is no finite number",
     "timeout": "took longer than allowed",
+    "budget": "more texts than it was allowed to grade",
     "memory": "used more memory than allowed",
     "exited": "ended the process on purpose (sys.exit, os._exit)",
     "crashed": "ended the process by a signal",

@@ -7,9 +7,11 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from toyrl.graders.base import TextRow
+from toyrl.graders.cache import Budget, ValueCache, fingerprint
 from toyrl.graders.errors import RewardError
 from toyrl.graders.sandbox import GIB, Sandbox, located
 from toyrl.graders.signatures import GOLD_SYNONYMS, Signature
@@ -19,7 +21,7 @@ __all__ = ["Term", "TextTerm", "UserReward", "load", "parse_spec", "parse_specs"
 
 Value = float | None
 CHAT_FORMS = ("trl", "verifiers", "verifiers_group", "plain", "plain_batch")
-FATAL = ("missing_column", "timeout", "memory", "exited", "crashed", "bad_signature")
+FATAL = ("budget", "missing_column", "timeout", "memory", "exited", "crashed", "bad_signature")
 PROBES = 8  # rows on which dependence on the batch is looked for
 LARGEST_CALL = 64  # rows in one call
 TOLERANCE = 1e-6  # relative; batched float32 models differ by less
@@ -34,6 +36,7 @@ class TextTerm:
     stable : the same call gives the same values
     notes : conversions and choices worth telling
     data : columns of data rows, lent to rows that lack them (the same ones to the same prompt)
+    budget : texts that may still be graded; disk : values of earlier runs, under `disk_name`
     """
 
     box: Sandbox
@@ -48,11 +51,15 @@ class TextTerm:
     cache: dict[str, Value] = field(default_factory=dict)
     per_row: float = 0.0  # seconds, of the slowest chunk so far
     data: Sequence[Mapping[str, Any]] = ()
+    budget: Budget = field(default_factory=Budget)
+    disk: ValueCache | None = None
+    disk_name: str = ""
 
     def raw(self, rows: Sequence[TextRow], chat: bool | None = None) -> list[Value]:
         """One call on exactly these rows; an exception is traced to its row."""
         form = self.chat if chat is None else chat
         rows = [self._filled(row) for row in rows] if self.data else rows
+        self.budget.spend(len(rows))
         start = time.perf_counter()
         try:
             answer = self.box.call(self.handle, rows, chat=bool(form))
@@ -144,12 +151,19 @@ class TextTerm:
             ]
         keys = [_key(row, form) for row in rows]
         todo = {k: row for k, row in zip(keys, rows, strict=True) if k not in self.cache}
+        if self.disk is not None and todo:
+            known = self.disk.find(self.disk_name, list(todo))
+            self.cache.update(known)
+            todo = {k: row for k, row in todo.items() if k not in known}
         names, fresh = list(todo), list(todo.values())
         start = 0
         while start < len(fresh):
-            part = fresh[start : start + self._chunk()]
+            part = fresh[start : start + self.budget.room(self._chunk())]
             values = self._rows(part, rows, form)
-            self.cache.update(zip(names[start : start + len(part)], values, strict=True))
+            graded = dict(zip(names[start : start + len(part)], values, strict=True))
+            self.cache.update(graded)
+            if self.disk is not None:
+                self.disk.keep(self.disk_name, graded)
             start += len(part)
         return [self.cache[k] for k in keys]
 
@@ -239,8 +253,14 @@ class UserReward:
     signature : of the first function, or None; reads_gold : a function's code reads gold columns
     """
 
-    def __init__(self, terms: Sequence[Term], texts: Sequence[TextTerm], boxes: list[Sandbox]):
-        self.terms, self.texts, self._boxes = list(terms), list(texts), boxes
+    def __init__(
+        self,
+        terms: Sequence[Term],
+        texts: Sequence[TextTerm],
+        boxes: list[Sandbox],
+        disk: ValueCache | None = None,
+    ):
+        self.terms, self.texts, self._boxes, self._disk = list(terms), list(texts), boxes, disk
         self.name = " + ".join(t.name for t in self.terms)
 
     @property
@@ -317,6 +337,8 @@ class UserReward:
         """End the child interpreters and everything they started."""
         for box in self._boxes:
             box.close()
+        if self._disk is not None:
+            self._disk.close()
 
     def __enter__(self) -> UserReward:
         return self
@@ -332,6 +354,8 @@ def load(
     import_timeout: float = 120.0,
     memory: int = 4 * GIB,
     data: Sequence[Mapping[str, Any]] = (),
+    cache: Path | str | None = None,
+    max_calls: int | None = None,
 ) -> UserReward:
     """Load a reward; every failure is a `RewardError`.
 
@@ -339,11 +363,15 @@ def load(
     timeout : seconds per call; import_timeout : seconds for importing; memory : bytes
     data : columns of data rows, lent to graded rows that lack them; gold columns are left out,
         since a rendered text has a gold answer of its own
+    cache : folder where values are kept by text for later runs; max_calls : texts that may be
+        graded, over all functions
     """
     terms = parse_specs(specs)
     lent = [{k: v for k, v in row.items() if k not in GOLD_SYNONYMS} for row in data]
     boxes: dict[str, Sandbox] = {}
     texts = []
+    disk = None if cache is None else ValueCache(cache)
+    budget = Budget(max_calls)
     try:
         for term in terms:
             if term.target is None:
@@ -354,11 +382,22 @@ def load(
                     timeout=timeout, import_timeout=import_timeout, memory=memory
                 )
             handle, signature, seconds = boxes[where].load(term.target)
+            label = term.target.label
             texts.append(
-                TextTerm(boxes[where], handle, signature, term.target.label, seconds, data=lent)
+                TextTerm(
+                    boxes[where],
+                    handle,
+                    signature,
+                    label,
+                    seconds,
+                    data=lent,
+                    budget=budget,
+                    disk=disk,
+                    disk_name=fingerprint(term.spec, term.target.path),
+                )
             )
     except BaseException:
         for box in boxes.values():
             box.close()
         raise
-    return UserReward(terms, texts, list(boxes.values()))
+    return UserReward(terms, texts, list(boxes.values()), disk)
