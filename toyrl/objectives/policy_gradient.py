@@ -48,7 +48,8 @@ class PolicyGradient(Surrogate):
         if self.dual_clip is not None:
             clipped = clipped | ((t.a < 0) & (t.ratio > self.dual_clip))
         if self.delta is not None:
-            clipped = clipped | (t.ratio > self.delta)
+            far = (t.a > 0) | (t.ratio > 1 + self.clip_high)
+            clipped = clipped | ((t.ratio > self.delta) & far)
         return t.where(~clipped, t.ratio) * t.a
 
 
