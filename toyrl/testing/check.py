@@ -17,7 +17,6 @@ from toyrl.testing.functions import as_shaper, is_text_reward
 from toyrl.testing.invariants import CONTRACT, INVARIANTS, Case, Invariant, smaller_cases
 from toyrl.testing.texts import TEXT_INVARIANTS, TextInvariant, TextReward
 
-
 Law = Invariant | TextInvariant | EstimatorLaw
 
 
