@@ -29,7 +29,7 @@ class ActorConfig(Config):
 
 def core_algos() -> Any:
     """`verl.trainer.ppo.core_algos`; skips the test where verl is not importable."""
-    module = _core_algos()
+    module = loaded()
     if module is None:
         pytest.skip("verl is not installed; the formulas of its source are tested instead")
     return module
@@ -43,7 +43,8 @@ def actor_config(**values: Any) -> ActorConfig:
 
 
 @cache
-def _core_algos() -> Any:
+def loaded() -> Any:
+    """`verl.trainer.ppo.core_algos`, or None where verl is not importable."""
     spec = importlib.util.find_spec("verl")
     if spec is None or not spec.submodule_search_locations:
         return None
