@@ -113,8 +113,9 @@ def register(name: str, estimate: Callable[..., tuple[Any, Any]]) -> None:
 def _check_correctness(score: Any) -> None:
     known = score[~score.isnan()]
     if len(known) and (known.min() < -1e-6 or known.max() > 1 + 1e-6):
+        low, high = float(known.min()), float(known.max())
         msg = (
-            f"scores reach from {known.min():g} to {known.max():g}, not in [0, 1]. Correctness is needed instead "
-            "of rewards: set algorithm.use_kl_in_reward=False and this file as the reward function"
+            f"scores reach from {low:g} to {high:g}, but must be correctness, in [0, 1]: set "
+            "algorithm.use_kl_in_reward=False and let this file's compute_score be the reward"
         )
         raise ValueError(msg)

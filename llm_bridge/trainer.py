@@ -1,0 +1,402 @@
+"""TRL's GRPOTrainer with rewards and advantages of the toyrl catalogue.
+
+    trainer = ShapedGRPOTrainer(model, "laser(target=0.5)", estimator="dr_grpo",
+                                args=GRPOConfig(...), train_dataset=data)
+
+Everything that TRL does stays: generation, loss, clipping, KL, logging. Replaced are the
+advantages, (N,) or (N, T), which a shaper and an estimator make of correctness, lengths and
+fields on torch, by the same code that `toyrl validate` runs. Written against TRL 1.16.
+
+Costs no further forward pass: a shaper or estimator that reads `entropy` or `logprobs` gets them
+from TRL's own pass for the old log-probabilities where TRL makes one, else from the loss's pass,
+during which the advantages are then filled in. The one exception: several micro-batches to a
+generation batch and no pass of TRL's own, so that no pass sees whole groups in time (warned).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers.utils import logging
+from trl.trainer.grpo_config import GRPOConfig
+from trl.trainer.grpo_trainer import GRPOTrainer
+
+from llm_bridge import batches, trainer_state
+from llm_bridge.faults import OUT_OF_MEMORY, RewardFault, TrainingFault, by_row, graded
+from toyrl.estimators.base import Estimator
+from toyrl.expressions import parse, parse_estimator
+from toyrl.graders.base import TextRow
+from toyrl.graders.marked import is_answered, is_correct
+from toyrl.rollouts import FIELDS
+from toyrl.serving import text_of
+from toyrl.shapers.base import Shaper
+from toyrl.store import Store
+
+Tensor = torch.Tensor
+Grader = Callable[[Sequence[TextRow]], Sequence[Any]]
+POLICY = ("logprobs", "entropy")
+OWN = ("correct", "length", "truncated", "mask", "weight")
+ROWS = "toyrl_rows"
+
+logger = logging.get_logger(__name__)
+
+
+class ShapedGRPOTrainer(GRPOTrainer):
+    """GRPOTrainer whose advantages come from a toyrl shaper and estimator.
+
+    shaper, estimator : objects, or as written in the catalogue
+    correct : row -> 1, 0 or None (unscorable); by default the marked answer against gold columns
+    graders : field name -> function of rows, one number (or None) a row; for per-token fields
+        one sequence a row, as long as its tokens (ids in the row's column completion_ids)
+    memory_capacity : prompts kept in the shaper's memory (None: all)
+
+    Fields that no grader gives are read from data columns of their name. A data column
+    `prompt_id` names the prompt in the shaper's memory, else the prompt itself does. TRL's logged
+    "reward" is correctness; `toyrl/reward` is what the shaper pays. A NaN loss, a raising reward
+    or a full device memory ends the run with a `TrainingFault`, after a checkpoint.
+    """
+
+    model: Any
+    args: Any
+
+    def __init__(
+        self,
+        model: Any,
+        shaper: Shaper | str,
+        *,
+        estimator: Estimator | str = "grpo",
+        correct: Callable[[TextRow], float | None] = is_correct,
+        graders: Mapping[str, Grader] | None = None,
+        memory_capacity: int | None = None,
+        args: GRPOConfig | None = None,
+        **options: Any,
+    ) -> None:
+        refuse = {"reward_funcs", "reward_processing_classes"} & set(options)
+        if refuse:
+            msg = (
+                f"{refuse.pop()} is not taken: the reward is the shaper; texts are read by graders"
+            )
+            raise TypeError(msg)
+        self.shaper = parse(shaper) if isinstance(shaper, str) else shaper
+        self.estimator = parse_estimator(estimator) if isinstance(estimator, str) else estimator
+        self.graders: dict[str, Grader] = {"correct": by_row(correct), **(graders or {})}
+        self.graders.setdefault("answered", by_row(is_answered))
+        self.memory = Store.of(self.shaper, capacity=memory_capacity)
+        self.estimator_state: Mapping[str, Any] = {}
+        self._unmerged: batches.Outcome | None = None  # joins memory when its update is done
+        self._batch: batches.Batch | None = None
+        self._late: batches.Batch | None = None  # waits for the loss's forward pass
+        self._late_inputs: dict[str, Any] | None = None
+        self._capture: list[tuple[Tensor, Tensor]] | None = None
+        self._random: dict[str, Any] | None = None
+        super().__init__(model, reward_funcs=_correctness(self), args=args, **options)
+        if options.get("rollout_func") is None:  # which may add columns
+            self._check_fields(self.train_dataset)
+        check_save_steps(self.args, self.num_iterations)
+
+    # -- rewards ----------------------------------------------------------------------------------
+    def _grade(
+        self, prompts: list, completions: list, completion_ids: list, columns: dict[str, list]
+    ) -> list[float | None]:
+        """Grade a batch of texts; correctness per row goes back to TRL."""
+        training = bool(self.model.training)
+        group: Any = self.num_generations if training else self.num_generations_eval
+        ends = [*self.eos_token_ids, self._tokenizer.pad_token_id]
+        rows, keys = [], []
+        for i, (prompt, text, ids) in enumerate(
+            zip(prompts, completions, completion_ids, strict=True)
+        ):
+            own = {name: values[i] for name, values in columns.items()}
+            key = own.get("prompt_id") or hashlib.sha256(repr(prompt).encode()).hexdigest()[:16]
+            own["completion_ids"] = ids
+            cut = not ids or ids[-1] not in ends
+            rows.append(TextRow(text_of(prompt), text_of(text), own, len(ids), cut))
+            keys.append(str(key))
+        device = self.accelerator.device
+        correct = graded("correct", self.graders["correct"], rows)
+        self._batch = batches.Batch(
+            rows=rows,
+            keys=keys,
+            correct=batches.numbers("correct", correct, rows, device),
+            fields={n: self._field(n, rows) for n in self._text_fields(columns)},
+            group=group,
+            max_length=float(self.max_completion_length),
+            step=self.state.global_step,
+            training=training,
+        )
+        return [None if math.isnan(v) else v for v in self._batch.correct.tolist()]
+
+    def _field(self, name: str, rows: Sequence[TextRow]) -> Tensor:
+        device = self.accelerator.device
+        values = (
+            graded(name, self.graders[name], rows)
+            if name in self.graders
+            else [row.columns[name] for row in rows]
+        )
+        make = batches.token_numbers if batches.field_axes(name) == "T" else batches.numbers
+        return make(name, values, rows, device)
+
+    def _needed(self) -> list[str]:
+        """Arrays beyond correctness and length that the shaper and the estimator read."""
+        names = (*self.shaper.all_needs(), *self.estimator.needs)
+        return [n for n in dict.fromkeys(names) if n not in ("correct", "length", "truncated")]
+
+    def _text_fields(self, columns: Collection[str]) -> list[str]:
+        given = {*self.graders, *columns}
+        wanted = [n for n in self.shaper.all_wants() if n in given and n not in OWN]
+        needed = [n for n in self._needed() if n not in (*OWN, *POLICY, "ref_logprobs")]
+        return list(dict.fromkeys([*needed, *wanted]))
+
+    def _check_fields(self, data: Any) -> None:
+        """Refuse, before anything runs, a reward whose fields nobody gives."""
+        columns = list(getattr(data, "column_names", None) or [])
+        if not columns:
+            return
+        for name in self._text_fields(columns):
+            if name not in self.graders and name not in columns:
+                origin = FIELDS[name].origin if name in FIELDS else "unknown"
+                msg = (
+                    f"the reward reads {name!r} ({origin}), which is neither a grader nor a data "
+                    f"column (columns: {', '.join(columns)}); pass graders={{{name!r}: function}}"
+                )
+                raise ValueError(msg)
+        if "ref_logprobs" in self._needed() and self.beta == 0.0:
+            msg = "the reward reads 'ref_logprobs', but beta=0 keeps no reference model; set beta"
+            raise ValueError(msg)
+
+    # -- advantages -------------------------------------------------------------------------------
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        training = self.model.training
+        if training:
+            self._remember()
+            self._random = trainer_state.random_states()
+        policy = [n for n in POLICY if n in self._needed()]
+        self._late, self._late_inputs = None, None
+        self._capture = [] if policy else None
+        try:
+            out = super()._generate_and_score_completions(inputs)
+            passes, self._capture = self._capture, None
+        finally:
+            self._capture = None
+        batch = self._batch
+        assert batch is not None  # _grade ran inside
+        if "mask" in self._needed():
+            batch.fields["mask"] = out["completion_mask"].float()
+        if "ref_logprobs" in self._needed():
+            batch.fields["ref_logprobs"] = out["ref_per_token_logps"].float()
+        if policy and not passes:
+            if self.args.steps_per_generation == 1 or not training:
+                self._late = batch
+                out[ROWS] = torch.arange(len(batch.rows), device=out["advantages"].device)
+                return out
+            passes = [self._extra_pass(out)]
+        if policy:
+            self._add_policy(batch, *(passes or [])[0])
+        out["advantages"] = self._advantages(batch).to(out["advantages"].device)
+        return out
+
+    def _advantages(self, batch: batches.Batch) -> Tensor:
+        """Advantages of this process's rows; memory and state wait for the update to be done."""
+        with torch.no_grad():
+            outcome = batches.shape(
+                batch,
+                self.shaper,
+                self.estimator,
+                self.memory,
+                self.estimator_state,
+                self.accelerator,
+            )
+        if batch.training:
+            self._unmerged = outcome
+        mode = "train" if batch.training else "eval"
+        for name, value in outcome.metrics.items():
+            self._metrics[mode][f"toyrl/{name}"].append(value)
+        self._show(outcome.everywhere)
+        return outcome.advantages
+
+    def _show(self, everywhere: Tensor) -> None:
+        """Put our advantages (means over tokens) where TRL logged its own."""
+        log = self._logs["advantages"]
+        values = everywhere.reshape(len(everywhere), -1).mean(dim=1).tolist()
+        for _ in range(min(len(values), len(log))):
+            log.pop()
+        log.extend(values)
+
+    def _remember(self) -> None:
+        """Let memory and estimator state advance by the last batch, whose updates are done."""
+        outcome, self._unmerged = self._unmerged, None
+        if outcome is None:
+            return
+        if outcome.memory is not None:
+            self.memory.merge(*_on_host(*outcome.memory))
+        self.estimator_state = outcome.state
+
+    # -- the policy's own arrays ------------------------------------------------------------------
+    def _get_per_token_logps_and_entropies(self, model: Any, *args: Any, **options: Any) -> Any:
+        if self._capture is not None and model is self.model and not self._capture:
+            options["compute_entropy"] = True
+            answer = super()._get_per_token_logps_and_entropies(model, *args, **options)
+            self._capture.append((answer[0], answer[1]))
+            return answer
+        answer = super()._get_per_token_logps_and_entropies(model, *args, **options)
+        if self._late_inputs is not None and self._late is not None:
+            self._fill(answer[0].detach(), answer[1].detach())
+        return answer
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
+        self._late_inputs = inputs if ROWS in inputs else None
+        try:
+            return super()._compute_loss(model, inputs)
+        finally:
+            self._late_inputs = None
+
+    def _fill(self, logps: Tensor, entropies: Tensor) -> None:
+        """Advantages from the loss's own forward pass, whose rows were shuffled, put in place."""
+        inputs, batch = self._late_inputs, self._late
+        assert inputs is not None
+        assert batch is not None
+        rows = inputs.pop(ROWS)
+        back = torch.argsort(rows)
+        self._late, self._late_inputs = None, None
+        self._add_policy(batch, logps[back], entropies[back])
+        inputs["advantages"] = self._advantages(batch)[rows].to(inputs["advantages"].device)
+
+    def _add_policy(self, batch: batches.Batch, logps: Tensor, entropies: Tensor) -> None:
+        given = {"logprobs": logps, "entropy": entropies}
+        batch.fields |= {n: given[n].float() for n in POLICY if n in self._needed()}
+
+    def _extra_pass(self, out: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        logger.warning_once(
+            "the reward reads the policy's entropies or log-probabilities, and "
+            f"steps_per_generation={self.args.steps_per_generation} splits groups before the loss "
+            "sees them: one further forward pass is made; steps_per_generation=1 saves it"
+        )
+        with torch.no_grad():
+            logps, entropies, _ = super()._get_per_token_logps_and_entropies(
+                self.model,
+                torch.cat([out["prompt_ids"], out["completion_ids"]], dim=1),
+                torch.cat([out["prompt_mask"], out["completion_mask"]], dim=1),
+                out["completion_ids"].shape[1],
+                batch_size=self.args.per_device_train_batch_size,
+                compute_entropy=True,
+            )
+        return logps, entropies
+
+    # -- checkpoints ------------------------------------------------------------------------------
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        self._remember()
+        self._write_checkpoint(model, trial)
+
+    def _write_checkpoint(self, model: Any, trial: Any = None) -> None:
+        """Ours first: a checkpoint counts as complete with Hugging Face's own state file."""
+        if self.args.should_save:
+            trainer_state.save(
+                Path(self._get_output_dir(trial=trial)) / f"checkpoint-{self.state.global_step}",
+                trainer_state.name_of(self.shaper),
+                repr(self.estimator),
+                self.memory,
+                self.estimator_state,
+                self.state.global_step,
+            )
+        super()._save_checkpoint(model, trial)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        name = trainer_state.name_of(self.shaper)
+        self.memory, self.estimator_state = trainer_state.load(
+            Path(resume_from_checkpoint), name, repr(self.estimator), self.accelerator.device
+        )
+
+    # -- faults -----------------------------------------------------------------------------------
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
+        try:
+            loss = super().training_step(model, inputs, num_items_in_batch)
+        except RewardFault as error:
+            raise self._fault(str(error)) from error
+        except torch.OutOfMemoryError as error:
+            raise self._fault(OUT_OF_MEMORY) from error
+        if not bool(torch.isfinite(loss).all()):
+            problem = (
+                f"the loss is {float(loss.mean())}; lower learning_rate or max_grad_norm, or train "
+                "in float32"
+            )
+            raise self._fault(problem)
+        return loss
+
+    def _fault(self, problem: str) -> TrainingFault:
+        step = self.state.global_step + 1
+        return TrainingFault(f"update {step} failed: {problem}. {self._rescue()}")
+
+    def _rescue(self) -> str:
+        """Save the last whole update, as if the failed one had not begun; what was saved, where."""
+        done = self.state.global_step
+        place = Path(self._get_output_dir(trial=None)) / f"checkpoint-{done}"
+        if (place / "trainer_state.json").is_file():
+            return f"The checkpoint of update {done} is {place}"
+        if self.accelerator.num_processes > 1:
+            return f"On several processes only regular checkpoints are kept, in {place.parent}"
+        if not all(bool(torch.isfinite(p).all()) for p in self.model.parameters()):
+            return f"The model's weights are not finite, so none was saved; see {place.parent}"
+        every = _every(self.args, self.num_iterations)
+        if done % every:
+            before = done - done % every
+            return f"No checkpoint: update {done} is amid a generation batch begun at {before}"
+        self._unmerged = None
+        if self._random is not None:
+            trainer_state.set_random_states(self._random)
+        try:
+            self._write_checkpoint(self.model)
+        except Exception as error:  # a full disk must not hide what happened
+            return f"No checkpoint could be written ({type(error).__name__}: {error})"
+        return f"A checkpoint of update {done} was written to {place}"
+
+
+def check_save_steps(args: Any, num_iterations: int) -> None:
+    """ValueError unless checkpoints fall on generation boundaries; names the nearest legal value.
+
+    Between them TRL's buffered completions would be lost, and a resumed run would differ.
+    """
+    every, steps = _every(args, num_iterations), args.save_steps
+    if str(getattr(args.save_strategy, "value", args.save_strategy)) != "steps":
+        return
+    if 0 < steps < 1:
+        if args.max_steps <= 0:
+            return  # known only when training begins
+        steps = math.ceil(args.max_steps * steps)
+    if steps % every:
+        near = max(every, every * round(steps / every))
+        msg = (
+            f"save_steps={args.save_steps} does not fall on generation boundaries, which come "
+            f"every {every} updates (steps_per_generation={args.steps_per_generation} x "
+            f"num_iterations={num_iterations} micro-steps, gradient_accumulation_steps="
+            f"{args.gradient_accumulation_steps}); the nearest legal value is {near}"
+        )
+        raise ValueError(msg)
+
+
+def _every(args: Any, num_iterations: int) -> int:
+    """Updates between two moments at which an update and a generation batch both end."""
+    micro = args.steps_per_generation * num_iterations
+    return micro // math.gcd(micro, args.gradient_accumulation_steps)
+
+
+def _correctness(trainer: ShapedGRPOTrainer) -> Callable[..., list[float | None]]:
+    """TRL's one reward function: grades, and answers with correctness."""
+
+    def correct(
+        prompts: list, completions: list, completion_ids: list, **columns: Any
+    ) -> list[float | None]:
+        lists = {k: v for k, v in columns.items() if isinstance(v, list) and len(v) == len(prompts)}
+        return trainer._grade(prompts, completions, completion_ids, lists)
+
+    return correct
+
+
+def _on_host(keys: list[str], shaped: Any) -> tuple[list[str], Any]:
+    memory = {n: v.detach().cpu().double().numpy() for n, v in shaped.memory.items()}
+    return keys, type(shaped)(parts={}, memory=memory)
