@@ -1,0 +1,79 @@
+"""`toyrl ledger`: the back-test on published settings, as a table, a page and JSON."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments.commands.output import json_path, refuse_unwritable
+from experiments.render.text import dumps
+from toyrl.store import write_atomic
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from experiments.validate.ledger import Entry
+
+
+def run(only: Sequence[str], *, out: Path | None, json: str | None, quiet: bool) -> int:
+    """Run what has no verdict yet, show it and write it; the exit code.
+
+    A file named by --json is read first: settings that it holds under the same code and
+    configuration are not run again, and each new one is written at once. The page (--out) shows
+    every setting that has a verdict.
+    """
+    from experiments.render import terminal
+    from experiments.validate import ledger
+    from experiments.validate.ledger_page import page
+
+    target = json_path(json)
+    refuse_unwritable("out", out)
+    refuse_unwritable("json", target)
+    settings = ledger.chosen(only)
+    known = {} if target is None else ledger.load(target)
+
+    def keep(entry: Entry) -> None:
+        known[entry.setting.id] = entry
+        if target is not None:
+            write_atomic(target, dumps(ledger.to_dict(known.values())) + "\n")
+
+    def tell(message: str) -> None:
+        if not quiet:
+            print(message, file=sys.stderr)
+
+    entries = ledger.build(settings, known, tell=tell, keep=keep)
+    data = ledger.to_dict(known.values())
+    if target is not None:
+        write_atomic(target, dumps(data) + "\n")
+    if json == "-":
+        sys.stdout.write(dumps(data) + "\n")
+    if out is not None:
+        write_atomic(out, page(list(known.values())))
+    if json != "-":
+        s = ledger.score(entries)
+        if not quiet:
+            show(entries, terminal.console())
+        print(
+            f"{s.hits} hits, {s.misses} misses, {s.undecided} undecided, "
+            f"{s.control_hits} of {s.controls} controls"
+        )
+    return 0
+
+
+def show(entries: Sequence[Entry], out: Console) -> None:
+    """A line per setting."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from experiments.validate.ledger_page import worlds
+
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, pad_edge=False)
+    for name in ("setting", "outcome", "verdict", "collapsed worlds", ""):
+        table.add_column(name)
+    for e in entries:
+        grade = f"{e.grade} (control)" if e.setting.control else e.grade
+        told = (e.setting.id, e.setting.outcome, e.run.verdict, worlds(e.run), grade)
+        table.add_row(*(Text(x) for x in told))
+    out.print(table)
