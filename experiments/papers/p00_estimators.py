@@ -24,6 +24,7 @@ NAMES = ("right, short", "right, long", "wrong, short", "wrong, long", "truncate
 CORRECT = np.array([1.0, 1.0, 0.0, 0.0, 0.0])
 LENGTH = np.array([20.0, 60.0, 20.0, 60.0, 100.0])
 LIMIT = 100.0
+SPEAKING = 400  # groups with a gradient behind a sampled variance
 UNBIASED = ("reinforce", "reinforce_mean", "rloo")
 CENTRED = ("rloo", "dr_grpo", "grpo", "grpo_exact", "grpo_population", "grpo_verl", "grpo_batch")
 SCALED = {"grpo_exact": 1.0, "grpo_population": 0.0}
@@ -179,9 +180,11 @@ def _agreement(exact: dict[str, Quality], drawn: dict[str, Quality], groups: int
     worst, spread = 0.0, 0.0
     for n, q in exact.items():
         far = np.linalg.norm(drawn[n].mean - q.mean, axis=-1)
-        error = np.sqrt(np.maximum(drawn[n].variance, 1e-30) / groups)
+        error = np.sqrt(np.maximum(q.variance, 1e-30) / groups)
         worst = max(worst, float((far / error).max()))
-        ratio = drawn[n].variance / np.where(q.variance > 0, q.variance, 1.0)
+        # A variance that rests on a handful of groups (one success among many) is not estimated.
+        seen = (1 - q.silent) * groups >= SPEAKING
+        ratio = np.where(seen, drawn[n].variance / np.where(q.variance > 0, q.variance, 1.0), 1.0)
         spread = max(spread, float(np.abs(ratio - 1).max()))
     routes = ("enumeration", "sampled groups")
     return [

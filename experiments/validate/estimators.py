@@ -128,6 +128,9 @@ def describe(found: list[Under], unit: str) -> tuple[list[Finding], Table]:
                 f"{weight_words(safe)}."
             )
             out.append(Finding(4, f"collapse/under-{u.name}", "info", text, half, bound=safe))
+        else:
+            text = f"Under {u.name} outcome-only training learns in no world: nothing to compare."
+            out.append(Finding(4, f"collapse/under-{u.name}", "info", text))
     ran = [u for u in found if u.critical is not None and u.worlds]
     if ran:
         best = min(ran, key=lambda u: (u.collapsed, -collapse.largest_safe(_weights(u))))

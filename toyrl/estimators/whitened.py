@@ -91,6 +91,9 @@ class Whitened(Estimator):
             centre, spread = self._pooled(a, w * r.length if self.over == "tokens" else w, r)
         else:
             centre, spread = zero + self.centre, zero + self.spread
+        # A mean that is 0 but for rounding would push tied groups by 1e-17.
+        noise = 64 * xp.finfo(a.dtype).eps * spread
+        centre = xp.where(xp.abs(centre) <= noise, xp.zeros_like(centre), centre)
         signal = spread > 0
         scale = divisor(spread, self.eps, self.eps_in)
         out = (a - centre) / xp.where(signal, scale, xp.ones_like(scale))
