@@ -18,7 +18,9 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -133,6 +135,59 @@ def agree(ours: np.ndarray, theirs: dict[str, torch.Tensor], mask: torch.Tensor)
     return worst
 
 
+@dataclass(frozen=True)
+class Work:
+    """One batch: rewards (B/G, G), token rewards and mask (B, T), prompt ids."""
+
+    reward: np.ndarray
+    tokens: torch.Tensor
+    mask: torch.Tensor
+    ids: np.ndarray
+    words: np.ndarray
+
+    @property
+    def flat(self) -> torch.Tensor:
+        """(B,)"""
+        return torch.from_numpy(self.reward.reshape(-1))
+
+
+def work(batch: int, tokens: int, group: int) -> Work:
+    """Uniform rewards on the last of 1..tokens tokens."""
+    rng = np.random.default_rng(0)
+    reward = rng.random((batch // group, group), dtype=np.float32)
+    size = reward.size
+    length = rng.integers(1, tokens + 1, size)
+    mask = torch.from_numpy((np.arange(tokens) < length[:, None]).astype(np.float32))
+    wide = torch.zeros(size, tokens)
+    wide[torch.arange(size), torch.from_numpy(length) - 1] = torch.from_numpy(reward.reshape(-1))
+    ids = np.repeat(np.arange(len(reward)), group)
+    words = np.array([f"prompt-{i:06d}" for i in ids], dtype=object)
+    return Work(reward, wide, mask, ids, words)
+
+
+def jobs_of(w: Work, loop: Callable, vectorised: Callable) -> dict[str, Callable[[], Any]]:
+    """Everything that is timed, by name."""
+    grouped, group = torch.from_numpy(w.reward), w.reward.shape[-1]
+    on_numpy = Rollouts(w.reward, np.ones_like(w.reward), float(w.mask.shape[-1]))
+    on_torch = Rollouts(grouped, torch.ones_like(grouped), float(w.mask.shape[-1]))
+
+    def own() -> torch.Tensor:
+        return ESTIMATOR.apply({"reward": grouped}, on_torch)[0].reshape(-1)
+
+    return {
+        "verl loop": lambda: loop(w.tokens, w.mask, w.words),
+        "verl vectorised, str ids": lambda: vectorised(w.tokens, w.mask, w.words),
+        "verl vectorised, int ids": lambda: vectorised(w.tokens, w.mask, w.ids),
+        "verl scalars, int ids": lambda: verl_scalars(w.tokens, w.ids),
+        "TRL scalars": lambda: trl_scalars(w.flat, group),
+        "toyrl torch": own,
+        "toyrl torch, broadcast": lambda: own().unsqueeze(-1) * w.mask,
+        "toyrl numpy": lambda: ESTIMATOR.apply({"reward": w.reward}, on_numpy)[0],
+        "floor: one copy of B floats": w.reward.copy,
+        "floor: one write of B x T": lambda: w.flat.unsqueeze(-1) * w.mask,
+    }
+
+
 def main() -> None:
     """Print the table."""
     ask = argparse.ArgumentParser(
@@ -147,47 +202,13 @@ def main() -> None:
     )
     a = ask.parse_args()
     torch.set_num_threads(a.threads)
-    rng = np.random.default_rng(0)
-    reward = rng.random((a.batch // a.group, a.group), dtype=np.float32)
-    size = len(reward) * a.group
-    length = rng.integers(1, a.tokens + 1, size)
-    mask = torch.from_numpy((np.arange(a.tokens) < length[:, None]).astype(np.float32))
-    rewards = torch.zeros(size, a.tokens)
-    rewards[torch.arange(size), torch.from_numpy(length) - 1] = torch.from_numpy(reward.reshape(-1))
-    ids = np.repeat(np.arange(len(reward)), a.group)
-    words = np.array([f"prompt-{i:06d}" for i in ids], dtype=object)
+    w = work(a.batch, a.tokens, a.group)
     loop, vectorised, origin = peers()
-
-    on_numpy = Rollouts(reward, np.ones_like(reward), float(a.tokens))
-    flat = torch.from_numpy(reward.reshape(-1))
-    grouped = flat.view(-1, a.group)
-    on_torch = Rollouts(grouped, torch.ones_like(grouped), float(a.tokens))
-    jobs: dict[str, Callable[[], object]] = {
-        "verl loop": lambda: loop(rewards, mask, words),
-        "verl vectorised, str ids": lambda: vectorised(rewards, mask, words),
-        "verl vectorised, int ids": lambda: vectorised(rewards, mask, ids),
-        "verl scalars, int ids": lambda: verl_scalars(rewards, ids),
-        "TRL scalars": lambda: trl_scalars(flat, a.group),
-        "toyrl torch": lambda: ESTIMATOR.apply({"reward": grouped}, on_torch),
-        "toyrl torch, broadcast": lambda: (
-            ESTIMATOR.apply({"reward": grouped}, on_torch)[0].reshape(-1, 1) * mask
-        ),
-        "toyrl numpy": lambda: ESTIMATOR.apply({"reward": reward}, on_numpy),
-        "floor: one copy of B floats": lambda: reward.copy(),
-        "floor: one write of B x T": lambda: flat.unsqueeze(-1) * mask,
-    }
-    ours = np.asarray(ESTIMATOR.apply({"reward": reward}, on_numpy)[0])
-    gap = agree(
-        ours,
-        {
-            "loop": loop(rewards, mask, words),
-            "vectorised": vectorised(rewards, mask, words),
-            "TRL": trl_scalars(flat, a.group),
-            "torch": ESTIMATOR.apply({"reward": grouped}, on_torch)[0].reshape(-1),
-        },
-        mask,
-    )
+    jobs = jobs_of(w, loop, vectorised)
+    theirs = {n: job() for n, job in jobs.items() if n.startswith(("verl", "TRL", "toyrl torch"))}
+    gap = agree(np.asarray(jobs["toyrl numpy"]()), theirs, w.mask)
     found = medians(jobs, a.repeats)
+    size = w.reward.size
     print(f"{size} x {a.tokens}, G = {a.group}, {a.threads} threads; peer code: {origin};")
     print(f"load {os.getloadavg()[0]:.1f}; all agree to {gap:.0e}\n")
     print(f"{'':30s} {'ms':>9s} {'ns/reward':>10s} {'over toyrl numpy':>17s} {'over torch':>11s}")
