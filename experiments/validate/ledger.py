@@ -212,13 +212,8 @@ def from_dict(data: Mapping[str, Any]) -> dict[str, Entry]:
 
 
 def _stored(row: Mapping[str, Any]) -> Run:
-    return Run(
-        tuple(row["rewards"]),
-        row["verdict"],
-        tuple(row["reasons"]),
-        row["worlds"],
-        row["collapsed"],
-    )
+    told = {k: tuple(row[k]) for k in ("rewards", "reasons")}
+    return Run(**told, **{k: row[k] for k in ("verdict", "worlds", "collapsed", "below_base")})
 
 
 def load(path: Path) -> dict[str, Entry]:
@@ -250,6 +245,7 @@ class Score:
     always_safe: int
     always_warn: int
     ranking: float
+    ranking_below_base: float
     controls: int
     control_hits: int
 
@@ -263,15 +259,11 @@ def score(entries: Sequence[Entry]) -> Score:
     """Hits and misses, beside what a constant answer would get on the same settings.
 
     ranking : probability that a setting which lost accuracy collapses in more worlds than one that
-    kept it, ties half; NaN if there are not both
+    kept it, ties half; NaN if there are not both. ranking_below_base: the same by `Run.below_base`
     """
     real = [e for e in entries if not e.setting.control]
     decided = [e for e in real if e.grade != "undecided"]
     kept = sum(e.setting.outcome == "kept" for e in decided)
-    shares = [(e.setting.outcome == "kept", e.run.share) for e in real]
-    good = [s for ok, s in shares if ok and s is not None]
-    bad = [s for ok, s in shares if not ok and s is not None]
-    pairs = [(b > g) + 0.5 * (b == g) for b in bad for g in good]
     controls = [e for e in entries if e.setting.control]
     return Score(
         hits=sum(e.grade == "hit" for e in real),
@@ -281,7 +273,18 @@ def score(entries: Sequence[Entry]) -> Score:
         undecided=len(real) - len(decided),
         always_safe=kept,
         always_warn=len(decided) - kept,
-        ranking=sum(pairs) / len(pairs) if pairs else float("nan"),
+        ranking=_ranking(real, lambda run: run.collapsed),
+        ranking_below_base=_ranking(real, lambda run: run.below_base),
         controls=len(controls),
         control_hits=sum(e.grade == "hit" for e in controls),
     )
+
+
+def _ranking(entries: Sequence[Entry], count: Callable[[Run], int | None]) -> float:
+    shares: dict[bool, list[float]] = {True: [], False: []}
+    for e in entries:
+        n = count(e.run)
+        if n is not None and e.run.worlds:
+            shares[e.setting.outcome == "kept"].append(n / e.run.worlds)
+    pairs = [(b > g) + 0.5 * (b == g) for b in shares[False] for g in shares[True]]
+    return sum(pairs) / len(pairs) if pairs else float("nan")

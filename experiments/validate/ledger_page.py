@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 
 from experiments.validate.ledger import OUT_OF_REACH, SETTINGS, Entry, Run, Score, score
 from experiments.validate.ledger_data import COLLAPSE, KEPT, OURS, Setting
+from experiments.validate.ledger_why import READING
 
 VERDICTS = ("SAFE", "RISKY", "UNSAFE", "INCONCLUSIVE")
 OUTCOMES = ("kept", "lost", "collapsed")
@@ -35,7 +37,7 @@ def page(entries: Sequence[Entry]) -> str:
     """The whole page; deterministic in the entries."""
     by_id = {e.setting.id: e for e in entries}
     listed = [by_id[s.id] for s in SETTINGS if s.id in by_id]
-    parts = [HEAD, _score(score(listed), listed), _table(listed)]
+    parts = [HEAD, _score(score(listed), listed), READING, _table(listed)]
     for title, grade in (("Misses", "miss"), ("Undecided", "undecided"), ("Hits", "hit")):
         some = [e for e in listed if e.grade == grade]
         if some:
@@ -55,10 +57,12 @@ def _score(s: Score, entries: Sequence[Entry]) -> str:
         for o in OUTCOMES
         if any(counts[o, v] for v in VERDICTS)
     ]
-    ranked = "" if s.ranking != s.ranking else (
+    ranked = (
         f" By the share of collapsed worlds alone, a setting that lost accuracy ranks above one "
-        f"that kept it with probability {s.ranking:.2f} (0.5: no better than chance)."
-    )  # fmt: skip
+        f"that kept it with probability {s.ranking:.2f}, by the share below base "
+        f"{s.ranking_below_base:.2f} (0.5: no better than chance)."
+    )
+    ranked = "" if isnan(s.ranking) else ranked
     return (
         f"**{s.hits} hits, {s.misses} misses**, {s.undecided} undecided, beside {s.control_hits} "
         f"of {s.controls} controls. Of the misses {s.false_alarms} are false alarms and "

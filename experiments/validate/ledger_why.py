@@ -6,6 +6,24 @@ that it was written for; another verdict shows as not explained.
 
 from __future__ import annotations
 
+READING = """## How to read it
+
+- RISKY says little by itself: it begins where accuracy collapses in 2 % of a wide prior of worlds,
+  while a published run is one world. SAFE is the informative word: no setting that lost accuracy
+  was called SAFE, but for one whose weight is not published. The numbers are small, though, and
+  the settings called SAFE are mostly rewards close to the outcome.
+- As a yes or no on published runs the verdict does not beat the constant answer SAFE: authors
+  publish settings that work, and the misses are warnings about those.
+- What is called right is often the gross case (process scores summed over steps, a constant
+  reward, truncation far below what problems need). Fine contrasts between length penalties are not
+  resolved, such as GRPO-lambda against the uniform penalty.
+- Three features of the worlds are behind most false alarms, we think: a step of reasoning costs a
+  fixed number of tokens, so that a policy can drop steps and filler but not say the same more
+  briefly; skills that were there before training (format, habits of answering) don't exist; the
+  yardstick is outcome-only training with as many updates, not the base model. The last alone does
+  not explain it: ranking by losses against the base policy does no better.
+"""
+
 WHY: dict[str, dict[str, str]] = {
     "01-crf": {
         "RISKY": "False alarm. Conciseness is 1 - length/limit here, so that work which is long "
@@ -48,9 +66,8 @@ WHY: dict[str, dict[str, str]] = {
     },
     "05-group": {
         "RISKY": "False alarm by the bar: SAFE allows collapse in 2 % of a wide prior of worlds, "
-        "and the published run is one world. Groups that are all right know no size of the "
-        "penalty, so the pressure stays at full force in easy worlds; the published average hides "
-        "where the 2.2 points went.",
+        "and the published run is one world. In groups that are all right, normalisation takes the "
+        "size of the penalty away, so that it presses with full force in easy worlds.",
     },
     "05-l1-max-4096": {
         "RISKY": "A right answer that just fits earns half of what a short one does, so the "
@@ -64,8 +81,8 @@ WHY: dict[str, dict[str, str]] = {
         "UNSAFE": "False alarm. A step costs a fixed number of tokens in our worlds (1/40 of the "
         "limit), so hard prompts don't fit into 4000 tokens; a reasoning model says the same in "
         "a quarter of the tokens. And the paper compares with the model before training, validate "
-        "with outcome-only training at full length: few of these worlds end below their base "
-        "policy.",
+        "with outcome-only training at full length: about one in eight of these worlds ends below "
+        "its base policy.",
     },
     "08-dler-7b": {
         "RISKY": "False alarm, for the reasons of 08-dler-1.5b.",
@@ -79,7 +96,7 @@ WHY: dict[str, dict[str, str]] = {
     "17-fixed-budget": {
         "RISKY": "False alarm. Steps can't be said in fewer tokens, so hard prompts don't fit into "
         "87; and the paper's base model is right on 84 % of the problems, which our worlds don't "
-        "reach at 258 of 512 tokens. Against their own base policies nearly all worlds gain.",
+        "reach at 258 of 512 tokens. Hardly any world ends below its own base policy.",
     },
     "18-process-sum": {
         "UNSAFE": "As published, by the mechanism of 09-process; on arithmetic, not on search.",
