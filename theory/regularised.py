@@ -1,0 +1,78 @@
+"""KL-regularised reward maximisation on finitely many answers, and regression onto it.
+
+    pi* = ref exp(r/beta)/Z maximises J(pi) = E_pi r - beta KL(pi || ref),   J* = beta log Z,
+    J* - J(pi) = beta KL(pi || pi*).
+
+Reward difference prediction with pairs drawn from mu has the loss 2 Var_mu(log pi/ref - r/beta),
+which is 2 Var_mu(log pi/pi*): log Z cancels. Its gradient with pairs from pi itself, the sampling
+law held fixed, is -(4/beta) grad J (derived; PRDP, arXiv 2402.08714, section 3).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from toyrl.registry import entry
+
+Array = Any
+
+
+def softmax(theta: Array) -> np.ndarray:
+    """Probabilities of logits along the last axis."""
+    x = np.exp(np.asarray(theta, dtype=float) - np.max(theta, axis=-1, keepdims=True))
+    return x / x.sum(-1, keepdims=True)
+
+
+def kl(p: Array, q: Array) -> np.ndarray:
+    """KL(p || q) in nats along the last axis; 0 log 0 = 0."""
+    p, q = np.asarray(p, dtype=float), np.asarray(q, dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(p > 0, p * (np.log(p) - np.log(q)), 0.0).sum(-1)
+
+
+@entry(
+    "tilted_optimum",
+    kind="theorem",
+    cards=("40",),
+    paper="PRDP: Proximal Reward Difference Prediction",
+    section="3.1",
+    provenance="derived",
+)
+def optimum(ref: Array, reward: Array, beta: float) -> np.ndarray:
+    """(K,) ref exp(reward/beta)/Z, the maximiser of E r - beta KL(pi || ref)."""
+    x = np.log(np.asarray(ref, dtype=float)) + np.asarray(reward, dtype=float) / beta
+    return softmax(x)
+
+
+def objective(pi: Array, ref: Array, reward: Array, beta: float) -> float:
+    """J(pi) = E_pi r - beta KL(pi || ref)."""
+    return float(np.sum(pi * np.asarray(reward)) - beta * kl(pi, ref))
+
+
+def difference_loss(pi: Array, ref: Array, reward: Array, beta: float, mu: Array) -> float:
+    """E over independent pairs from mu of the squared residual: 2 Var_mu(log pi/ref - r/beta)."""
+    u = np.log(pi) - np.log(ref) - np.asarray(reward) / beta
+    mean = np.sum(mu * u)
+    return float(2 * np.sum(mu * (u - mean) ** 2))
+
+
+def difference_gradient(
+    theta: Array, ref: Array, reward: Array, beta: float, mu: Array
+) -> np.ndarray:
+    """(K,) gradient of `difference_loss` by softmax logits theta, mu held fixed.
+
+    With u centred under mu, dL/dlog pi_k = 4 mu_k u_k, and grad log pi_k = e_k - pi.
+    """
+    pi = softmax(theta)
+    u = np.log(pi) - np.log(ref) - np.asarray(reward) / beta
+    g = 4 * mu * (u - np.sum(mu * u))
+    return g - pi * g.sum()
+
+
+def objective_gradient(theta: Array, ref: Array, reward: Array, beta: float) -> np.ndarray:
+    """(K,) gradient of J by softmax logits: pi (f - E f), f = r - beta log pi/ref."""
+    pi = softmax(theta)
+    f = np.asarray(reward) - beta * (np.log(pi) - np.log(ref))
+    return pi * (f - np.sum(pi * f))
