@@ -1,0 +1,95 @@
+"""Cloning the best of n under a right-or-wrong reward: the KL optimum, exactly.
+
+With p = P(right) under pi0 and q_n = 1 - (1-p)^n, picking uniformly among the right draws (any
+draw if none is right) gives
+
+    pi_bon(s) = pi0(s) [R(s) q_n/p + (1 - R(s)) (1-p)^(n-1)],
+
+which is the maximiser of E R - beta KL(pi || pi0) at 1/beta_n = log[q_n / (p (1-p)^(n-1))]. The
+picks that are right have the law pi0(. | R = 1) for every n. (OREAL, arXiv 2502.06781, section 2;
+beta_n, the anchor and the direction statement are derived.) The factor 1 - p on wrong rollouts
+does not follow from gradient consistency: both expectations carry n (1-p)^(n-1).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from toyrl.registry import entry
+
+Array = Any
+
+
+def success_of_best(p: Array, n: Array) -> np.ndarray:
+    """q_n = 1 - (1-p)^n, exact for small p."""
+    return -np.expm1(np.asarray(n) * np.log1p(-np.asarray(p, dtype=float)))
+
+
+@entry(
+    "best_of_n_cloning",
+    kind="theorem",
+    cards=("30",),
+    paper="OREAL: Exploring the Limit of Outcome Reward for Learning Mathematical Reasoning",
+    section="2, Eq. 5",
+)
+def best_of_n(pi0: Array, right: Array, n: int) -> np.ndarray:
+    """(K,) law of the pick; right (K,) in {0, 1}."""
+    pi0, right = np.asarray(pi0, dtype=float), np.asarray(right, dtype=float)
+    p = float(pi0 @ right)
+    if p in (0.0, 1.0):
+        return pi0.copy()
+    gain = float(success_of_best(p, n)) / p
+    return pi0 * np.where(right > 0, gain, (1 - p) ** (n - 1))
+
+
+def inverse_temperature(p: float, n: int) -> float:
+    """1/beta_n = log sum_{i<n} (1-p)^(-i), at which the KL optimum is the best of n."""
+    return float(np.log(success_of_best(p, n)) - np.log(p) - (n - 1) * np.log1p(-p))
+
+
+def tilted(pi0: Array, right: Array, inverse_beta: float) -> np.ndarray:
+    """pi0 exp(R/beta)/Z."""
+    x = np.asarray(pi0, dtype=float) * np.exp(np.asarray(right) * inverse_beta)
+    return x / x.sum()
+
+
+def best_kl(p: float, n: int) -> float:
+    """KL(best of n || pi0) in nats: the binary KL of q_n from p; at most log n - (n-1)/n."""
+    q = float(success_of_best(p, n))
+    wrong = 0.0 if q == 1 else (1 - q) * np.log((1 - q) / (1 - p))
+    return float(q * np.log(q / p) + wrong)
+
+
+def anchored_mass(p: float, beta: float) -> float:
+    """P(right) of argmin -E[log pi | right] + beta KL(pi || pi0): 1/P = beta log odds ratio."""
+    from scipy.optimize import brentq
+    from scipy.special import expit, logit
+
+    def gap(x: float) -> float:
+        return 1 / expit(x) - beta * (x - logit(p))
+
+    return float(expit(brentq(gap, logit(p) + 1e-12, logit(p) + 2 / (p * beta) + 50)))
+
+
+def prompt_weight(p: Array, scheme: str) -> np.ndarray:
+    """W(p) in E[update] = W(p) grad p: how a scheme weighs prompts of success rate p.
+
+    reinforce 1; rloo 1; pair_1_p: a right with weight 1 and a wrong one with 1-p; pair_rloo: RLOO
+    advantages of rewards +-1, wrong ones halved; pair_grpo: population-normalised advantages
+    """
+    p = np.asarray(p, dtype=float)
+    q = 1 - p
+    schemes = {
+        "reinforce": (p, 0 * p),
+        "rloo": (p * q, p * q),
+        "pair_1_p": (1 + 0 * p, q),
+        "pair_rloo": (2 * q, p),
+        "pair_grpo": (np.sqrt(q / p), np.sqrt(p / q)),
+    }
+    if scheme not in schemes:
+        msg = f"scheme={scheme!r} is not one of {', '.join(schemes)}"
+        raise ValueError(msg)
+    right, wrong = schemes[scheme]
+    return right / p + wrong / q
