@@ -1,0 +1,96 @@
+"""Probability mass under policy gradients: first exploit, later explore.
+
+Softmax pi over answers of reward r, population mean baseline, a = r - E r. The gradient flow is
+
+    z'_v = pi_v a_v,    pi'_v = pi_v (pi_v a_v - sum_u pi_u^2 a_u),    (E r)' = sum pi^2 a^2 >= 0,
+
+sum z conserved: a rare answer hardly moves whatever its reward. With a likely good answer 1, a
+likely bad 3, a rare best 2 (D = r1 - r3, D' = r2 - r1), the best one shrinks as
+sqrt(pi1 pi3), turns where pi3/pi2 = 2 D'/D, at about (27/4) C with C = (D'/D) c,
+c = pi2(0)^2/(pi1(0) pi3(0)), at t = (7/162)/(D' C), and takes over at t = 1/(6 D' C).
+
+The two stages are claimed by "The Debate on RLVR Reasoning Capability Boundary" (arXiv
+2510.04028), Theorem 1; the flow's asymptotics and the statements on negative-only updates are
+derived. With rewards 0 and 1 there is no second stage.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from theory.regularised import softmax
+from toyrl.registry import entry
+
+Array = Any
+
+
+@entry(
+    "mass_dynamics",
+    kind="theorem",
+    cards=("33",),
+    paper="The Debate on RLVR Reasoning Capability Boundary: a Two-Stage Dynamic View",
+    section="Theorem 1",
+    provenance="second-hand",
+)
+def flow(z: Array, reward: Array) -> np.ndarray:
+    """(K,) dz/dt = pi (r - E r), the expected on-policy update per unit learning rate."""
+    pi = softmax(z)
+    return pi * (reward - pi @ reward)
+
+
+def integrate(start: Array, reward: Array, times: Array) -> np.ndarray:
+    """(len(times), K) logits along the flow from probabilities `start`; stiff, rtol 1e-10."""
+    from scipy.integrate import solve_ivp
+
+    r = np.asarray(reward, dtype=float)
+    found = solve_ivp(
+        lambda _, z: flow(z, r),
+        (0.0, float(np.max(times))),
+        np.log(np.asarray(start, dtype=float)),
+        method="LSODA",
+        t_eval=np.asarray(times, dtype=float),
+        rtol=1e-10,
+        atol=1e-12,
+    )
+    if not found.success:
+        msg = f"the flow could not be integrated: {found.message}"
+        raise RuntimeError(msg)
+    return found.y.T
+
+
+@dataclass(frozen=True)
+class Turning:
+    """Where the rare best answer stops shrinking (leading order in its probability)."""
+
+    least: float
+    at: float
+    escape: float
+    ratio: float  # pi3 / pi2 there
+
+
+def turning(start: Array, reward: Array) -> Turning:
+    """The asymptotics for (good, best, bad) answers."""
+    p1, p2, p3 = np.asarray(start, dtype=float)
+    r1, r2, r3 = np.asarray(reward, dtype=float)
+    up, gap = r2 - r1, r1 - r3
+    if not (up > 0 and gap > 0):
+        msg = f"reward={reward}: the second answer must be best and the third worst"
+        raise ValueError(msg)
+    C = up / gap * p2**2 / (p1 * p3)
+    return Turning(6.75 * C, 7 / 162 / (up * C), 1 / (6 * up * C), 2 * up / gap)
+
+
+def pass_at_k(p: Array, k: int) -> np.ndarray:
+    """1 - (1-p)^k."""
+    return -np.expm1(k * np.log1p(-np.minimum(np.asarray(p, dtype=float), 1 - 1e-16)))
+
+
+def effective_number(p: Array) -> np.ndarray:
+    """exp(entropy) of the last axis, normalised: how many answers share the mass."""
+    p = np.asarray(p, dtype=float)
+    p = p / p.sum(-1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.exp(-np.where(p > 0, p * np.log(p), 0.0).sum(-1))
