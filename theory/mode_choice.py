@@ -1,0 +1,62 @@
+"""Choosing a reasoning mode by the first token: mislabelled prompts, drift, steps to the margin.
+
+A policy opens a prompt in the long mode with probability q = sigmoid(d), d = z_long - z_short the
+difference of two logits, each with its own parameter. A group holds h rollouts forced into each
+mode. All derived; the setting is that of "Adaptive Deep Reasoning".
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from toyrl.registry import entry
+
+Array = Any
+
+
+def binomial(half: int, p: float) -> np.ndarray:
+    """(half + 1,) probabilities of 0..half successes."""
+    k = np.arange(half + 1)
+    ways = np.array([math.comb(half, int(i)) for i in k], dtype=float)
+    return ways * p**k * (1 - p) ** (half - k)
+
+
+@entry(
+    "mislabelled_prompt",
+    kind="theorem",
+    cards=("19",),
+    paper="Adaptive Deep Reasoning: Triggering Deep Thinking When Needed",
+    section="group-wise reward; derived",
+    provenance="derived",
+)
+def easy_probability(short: float, long: float, half: int, theta: float) -> float:
+    """P(a_S >= a_L - theta) in a group with `half` rollouts in each mode.
+
+    short, long : true accuracies; a tie, up to rounding, is easy
+    """
+    i, j = np.arange(half + 1)[:, None], np.arange(half + 1)[None, :]
+    chance = binomial(half, short)[:, None] * binomial(half, long)[None, :]
+    return float(chance[i / half >= j / half - theta - 1e-12].sum())
+
+
+def logit_drift(advantage: float, q: Array, length_short: float, length_long: float) -> Array:
+    """Expected change of d per unit learning rate, a loss that divides rollouts by their length.
+
+    advantage : expected sum of the long half's advantages over the group size; minus that of the
+        short half, as the group's advantages sum to 0. Each of the two logits moves by
+        advantage * ((1 - q)/L_long + q/L_short), one up and one down.
+    """
+    return 2 * advantage * ((1 - q) / length_long + q / length_short)
+
+
+def steps_to_margin(gap: float, margin: float, rate: float, weight: float) -> int:
+    """Hinge steps until the preferred logit leads by the margin: a step moves it by 2 eta c."""
+    return max(0, math.ceil((margin - gap) / (2 * rate * weight) - 1e-12))
+
+
+def mean_steps(target: float, agreement: float, rate: float, weight: float) -> float:
+    """Steps until d has moved by `target` nats, labels right with probability `agreement`."""
+    return target / (2 * rate * weight * (2 * agreement - 1))
