@@ -94,6 +94,10 @@ def test_voting_conditions_can_only_take_wins():
     assert all_conditions(scores, 2).tolist() == [1, -1, 0]
     assert all_conditions(scores, 0).tolist() == [0, -1, -1]
     assert all_conditions(np.array([[np.nan, 1.0]]), 1).tolist() == [-1, 0]
+    # A judge of pairs gives the reference another score in each comparison.
+    own, other = np.array([[5, 7, 5], [5, 6, 4.0]]), np.array([[4, 8, 5], [4, 4, 5.0]])
+    assert all_conditions(own, 2, other).tolist() == [1, -1, 0]
+    assert all_conditions(own, 2, other, inconsistent=0.0).tolist() == [1, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -94,17 +94,28 @@ class Brpo(Estimator):
         return xp.where(taking_part, a, xp.zeros_like(a)), dict(state or {})
 
 
-def all_conditions(scores: Array, reference: int) -> Array:
+def all_conditions(
+    scores: Array, reference: int, against: Array | None = None, *, inconsistent: float = -1.0
+) -> Array:
     """+1 where a rollout beats the reference in every voting condition, else -1; 0 for itself.
 
-    scores : (V, G) or (V, 2, G) judged qualities, one row per condition (order, vote); each row
-        compares within itself. NaN loses.
+    scores : (V, G) or (V, 2, G) judged qualities, one row per condition (order, vote)
+    against : of the same shape, what the reference scored in each of these comparisons; None
+        where a condition scores the whole group at once
+    inconsistent : for rollouts that win in some conditions only, -1 as published, or 0
+
+    NaN and ties lose. Drop the group where |sum| > 0.6 G.
     """
     from array_api_compat import array_namespace
 
     xp = array_namespace(scores)
     flat = xp.reshape(scores, (-1, scores.shape[-1]))
-    won = xp.all(flat > flat[:, reference : reference + 1], axis=0)
-    out = xp.where(won, xp.ones_like(flat[0]), -xp.ones_like(flat[0]))
+    other = flat[:, reference : reference + 1]
+    if against is not None:
+        other = xp.reshape(against, flat.shape)
+    won = flat > other
+    out = xp.where(xp.all(won, axis=0), xp.ones_like(flat[0]), -xp.ones_like(flat[0]))
+    mixed = xp.any(won, axis=0) & ~xp.all(won, axis=0)
+    out = xp.where(mixed, xp.full_like(out, inconsistent), out)
     index = xp.arange(out.shape[0])
     return xp.where(index == reference, xp.zeros_like(out), out)
