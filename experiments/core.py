@@ -84,7 +84,11 @@ class Curve:
 
 @dataclass(frozen=True)
 class Picture:
-    """One panel: curves on shared axes, or a heat map (`grid` with x, y edges)."""
+    """One panel: curves on shared axes, a heat map (`grid` with x, y edges), or bars.
+
+    labels : names of the rows of horizontal bars; the first curve gives their values as x, rows as
+        y, and further curves are marks on the same rows
+    """
 
     name: str
     title: str
@@ -98,6 +102,7 @@ class Picture:
     log_x: bool = False
     log_y: bool = False
     caption: str = ""
+    labels: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

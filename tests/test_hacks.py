@@ -162,7 +162,7 @@ def test_evidence():
     assert status["text-after-answer"] == "paid"
     assert status["empty"] == "not paid"
     assert [c.label for c in picture.curves] == ["wrong completions", "honest right median"]
-    assert max(picture.curves[0].y) == 1.0
+    assert max(picture.curves[0].x) == 1.0
 
 
 def test_unscorable_values_are_left_out():

@@ -188,3 +188,32 @@ def test_axis_maps_its_ends():
     assert (axis(2.0), axis(3.0), axis(4.0)) == (100.0, 50.0, 0.0)
     assert not Axis(0.1, 1, 0, 1, log=True).shows(0.0)
     assert not axis.shows(math.nan)
+
+
+# --- bars -----------------------------------------------------------------------------------------
+def barred(values, marks=(), labels=None) -> Picture:
+    rows = list(range(len(values)))
+    curves = [Curve("value", list(values), rows)]
+    if marks:
+        curves.append(Curve("mark", list(marks), rows))
+    names = labels or [f"row {i}" for i in rows]
+    return Picture("b", "Bars", "amount", "", tuple(curves), labels=tuple(names))
+
+
+def test_bars_are_as_long_as_their_values():
+    root = ElementTree.fromstring(svg(barred([1.0, -2.0, 0.5], [0.2, 0.2, 0.2]), standalone=True))
+    rects = [e for e in root.iter() if e.tag.endswith("rect") and e.get("class") == "f0"]
+    widths = [float(r.get("width")) for r in rects]
+    assert widths[1] == pytest.approx(2 * widths[0], abs=0.2)
+    assert widths[2] == pytest.approx(widths[0] / 2, abs=0.2)
+    starts = [float(r.get("x")) for r in rects]
+    assert starts[0] == pytest.approx(starts[1] + widths[1], abs=0.2)  # both end at zero
+
+
+def test_bars_say_their_values_and_survive_odd_ones():
+    picture = barred([1.0, math.nan, math.inf, 0.0], labels=["<b>", "x" * 90, "c", "d"])
+    text = svg(picture, standalone=True)
+    ElementTree.fromstring(text)
+    assert "<b>" not in text
+    assert "&lt;b&gt; 1" in text
+    ElementTree.fromstring(svg(barred([]), standalone=True))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
 from experiments.core import Curve, Picture
+from experiments.render import bars
 from experiments.render.axes import Axis, edges, extent, tick_label
 from experiments.render.text import number, visible
 
@@ -73,7 +74,10 @@ def svg(picture: Picture, *, name: str = "picture", standalone: bool = False) ->
     """
     head = 26.0 if standalone else 4.0
     heat = picture.grid is not None
-    body, bottom = _heat_map(picture, head, name) if heat else _curves(picture, head)
+    if picture.labels:
+        body, bottom = _bars(picture, head)
+    else:
+        body, bottom = _heat_map(picture, head, name) if heat else _curves(picture, head)
     title = _text(WIDTH / 2, 17, picture.title, "title", anchor="middle") if standalone else ""
     namespace = ' xmlns="http://www.w3.org/2000/svg"' if standalone else ""
     style = f"<style>{CSS}</style>" if standalone else ""
@@ -100,6 +104,8 @@ def describe(picture: Picture) -> str:
             f"Heat map of {picture.grid_label or 'a value'} over {picture.x_label} and "
             f"{picture.y_label}: {span}. {picture.caption}"
         ).strip()
+    if picture.labels:
+        return f"{picture.x_label}: {bars.described(picture)}. {picture.caption}".strip()
     parts = [f"{picture.y_label} over {picture.x_label}."]
     for curve in picture.curves:
         drawn = [(x, y) for x, y in zip(curve.x, curve.y, strict=True) if math.isfinite(y)]
@@ -138,6 +144,26 @@ def _curves(picture: Picture, head: float) -> tuple[str, float]:
             _text(WIDTH / 2, top + PLOT_HEIGHT / 2, "no values to draw", "quiet", anchor="middle")
         )
     return "".join(parts), top + PLOT_HEIGHT + 42
+
+
+def _bars(picture: Picture, head: float) -> tuple[str, float]:
+    """SVG of horizontal bars, and the height used."""
+    legend, rows = _legend(picture.curves, head, skip=picture.x_label)
+    top = head + 8 + 17 * rows
+    bottom = top + bars.ROW * len(picture.labels)
+    left = bars.room_for(picture.labels, CHAR)
+    axis = Axis(*bars.range_of(picture), left, WIDTH - 14)
+    frame = Frame(axis, Axis(0.0, 1.0, bottom, top))
+    parts = [legend, *_x_ticks(frame, bottom)]
+    for row, label in enumerate(picture.labels):
+        y = top + bars.ROW * (row + 0.5) + 4
+        parts.append(_text(left - 6, y, bars.shown(label), "", anchor="end"))
+    parts += bars.rows_svg(picture, axis, top)
+    zero = axis(0.0)
+    parts.append(f'<path class="axis" d="M{zero:.1f} {top:.1f}V{bottom:.1f}"/>')
+    parts.append(f'<path class="axis" d="M{left:.1f} {bottom:.1f}H{WIDTH - 14:.1f}"/>')
+    parts.append(_text(WIDTH - 14, bottom + 35, picture.x_label, "quiet", anchor="end"))
+    return "".join(parts), bottom + 42
 
 
 def _left(low: float, high: float, log: bool) -> float:

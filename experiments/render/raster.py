@@ -31,7 +31,9 @@ def save_png(picture: Picture, path: Path, *, dpi: int = 150) -> None:
         axes.set_xscale("log")
     if picture.log_y:
         axes.set_yscale("log")
-    if picture.grid is not None:
+    if picture.labels:
+        _draw_bars(picture, axes)
+    elif picture.grid is not None:
         _draw_grid(picture, figure, axes)
     else:
         for k, curve in enumerate(picture.curves):
@@ -49,6 +51,17 @@ def _draw_grid(picture: Picture, figure: Any, axes: Any) -> None:
     mesh = axes.pcolormesh(x, y, grid, cmap="viridis")
     axes.set_facecolor("#e6e6e6")
     figure.colorbar(mesh, ax=axes, label=_plain(picture.grid_label))
+
+
+def _draw_bars(picture: Picture, axes: Any) -> None:
+    first, *marks = picture.curves
+    axes.barh(first.y, first.x, color=COLOURS[0], label=_plain(first.label) or None)
+    for k, curve in enumerate(marks, start=1):
+        axes.plot(curve.x, curve.y, "|", color=COLOURS[k], markersize=12, label=_plain(curve.label))
+    axes.set_yticks(range(len(picture.labels)), [_plain(n) for n in picture.labels])
+    axes.invert_yaxis()
+    if any(c.label for c in picture.curves):
+        axes.legend(fontsize="small", framealpha=0.7)
 
 
 def _draw_curve(curve: Curve, k: int, axes: Any) -> None:

@@ -74,19 +74,20 @@ def run(
         )
     if auxiliary:
         found.append(_auxiliary(facts))
-    decisive, table = sensitivity.describe(
-        sensitivity.indices(
-            {k: v[learnable] for k, v in worlds.parameters.items()},
-            judged.collapsed[learnable],
-            seed=runner.seed,
-        )
+    indices = sensitivity.indices(
+        {k: v[learnable] for k, v in worlds.parameters.items()},
+        judged.collapsed[learnable],
+        seed=runner.seed,
     )
+    decisive, table = sensitivity.describe(indices)
+    small = sensitivity.picture(indices)
     found.append(decisive)
     tables = () if table is None else (table,)
     name = explained[0].name if explained else "share of easy prompts"
     pictures = (
         collapse.outcome_picture(judged, worlds.parameters[name], name),
         collapse.critical_picture(weights, unit),
+        *(() if small is None else (small,)),
     )
     section = collapse.section(
         facts, tuple(found), pictures, (*tables, collapse.prior_table(ranges.describe()))

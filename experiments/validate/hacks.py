@@ -327,20 +327,18 @@ def _table(paid: Sequence[Paid], honest: Honest) -> Table:
 
 
 def _picture(paid: Sequence[Paid], honest: Honest) -> Picture:
-    """Outlines of bars from 0 to each mean; the dashed line is the median of right rollouts."""
-    x, y = [], []
-    for i, p in enumerate(paid, start=1):
-        if not p.mutant.truth and not math.isnan(p.mean):
-            x += [i - 0.4, i - 0.4, i + 0.4, i + 0.4]
-            y += [0.0, p.mean, p.mean, 0.0]
-    bars = Curve("wrong completions", x, y)
-    line = Curve("honest right median", (1, len(paid)), (honest.median,) * 2, style="dashed")
-    names = ", ".join(f"{i + 1} {p.mutant.name}" for i, p in enumerate(paid) if not p.mutant.truth)
+    """What each wrong completion is paid on average, and the median of honest right ones."""
+    wrong = [p for p in paid if not p.mutant.truth and not math.isnan(p.mean)]
+    rows = list(range(len(wrong)))
     return Picture(
         "hacks",
         "What wrong completions are paid",
-        "mutant (number in the table)",
         "mean reward",
-        (bars, line),
-        caption=names,
+        "",
+        (
+            Curve("wrong completions", [p.mean for p in wrong], rows),
+            Curve("honest right median", [honest.median] * len(rows), rows),
+        ),
+        caption="A bar that reaches its mark is an exploit.",
+        labels=tuple(p.mutant.name for p in wrong),
     )

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.core import Table
+from experiments.core import Curve, Picture, Table
 from experiments.validate.findings import Finding
 
 BINS = 8
@@ -85,6 +85,25 @@ def total_order(
 
     found: Any = sobol_indices(func=func, n=n, dists=[uniform()] * d, rng=seed)
     return np.clip(np.asarray(found.total_order).reshape(d), 0.0, 1.0)
+
+
+def picture(found: list[Index]) -> Picture | None:
+    """Indices as bars with the level of noise on each."""
+    if not found:
+        return None
+    rows = list(range(len(found)))
+    return Picture(
+        "collapse-sensitivity",
+        "What decides the outcome",
+        "share of the outcome's variance",
+        "",
+        curves=(
+            Curve("first-order Sobol index", [i.first for i in found], rows),
+            Curve("level of chance", [i.noise for i in found], rows),
+        ),
+        labels=tuple(i.name for i in found),
+        caption="A parameter matters where its bar passes the mark.",
+    )
 
 
 def describe(found: list[Index]) -> tuple[Finding, Table | None]:
