@@ -133,3 +133,39 @@ def test_validate_writes_a_band(tmp_path):
     # Correctness is its own reward: accuracy rises by the gain times its standard deviation.
     assert 0.25 < low < high < 0.5
     assert main(["validate", "grpo_lambda()", "--band", str(place), "--no-report", "-q"]) in (0, 1)
+
+
+# -- a real, short run -----------------------------------------------------------------------------
+@pytest.mark.bridge
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_run_that_is_paid_for_length_leaves_the_band_of_correctness(tmp_path):
+    """A tiny random model learns to write fewer vowels; nothing of that is correctness."""
+    pytest.importorskip("trl", reason="needs the extra llm")
+    from trl.trainer.grpo_trainer import GRPOTrainer
+
+    from llm_bridge.watch import watch
+    from tests import tiny_lm
+
+    def accuracy(completions, **kwargs):
+        return [0.0 for _ in completions]
+
+    def few_vowels(completions, **kwargs):
+        return [-float(sum(c in "aeiou0123456789" for c in text)) for text in completions]
+
+    z = np.tile(np.linspace(0, 50, 6), (20, 1))
+    any_length = np.linspace(0.05, 20, 20)[:, None] * np.ones_like(z)
+    honest = band_of("outcome()", z, np.minimum(0.3 * z, 0.9), any_length)
+    w = watch(honest, accuracy="accuracy", warmup=2, patience=2, halt=True, smoothing=1.0)
+    trainer = GRPOTrainer(
+        tiny_lm.model(),
+        [accuracy, few_vowels],
+        args=tiny_lm.config(tmp_path, max_steps=60, learning_rate=2e-2),
+        train_dataset=tiny_lm.data(),
+        processing_class=tiny_lm.tokenizer(),
+        callbacks=[w],
+    )
+    trainer.train()
+    assert w.start["accuracy"] == 0
+    assert any(a.quantity == "accuracy" for a in w.alarms)
+    assert trainer.state.global_step < 60  # it was stopped
