@@ -23,7 +23,10 @@ from toyrl.estimators.base import Estimator
 from toyrl.expressions import parse_estimator
 from toyrl.objectives.policy_gradient import PolicyGradient
 
-AGGREGATION = {"rloo": "sum", "reinforce": "sum", "reinforce_mean": "sum", "dr_grpo": "dr_grpo"}
+AGGREGATION = {
+    **dict.fromkeys(("rloo", "reinforce", "reinforce_mean"), "sum"),
+    **dict.fromkeys(("dr_grpo", "canon", "canon_entropy"), "dr_grpo"),
+}
 """Token aggregation that goes with an estimator; the others use TRL's default, dapo."""
 WORLDS = 32
 HALVINGS = 3  # of the critical weights; the verdict's own has 6
