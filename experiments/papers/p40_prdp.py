@@ -1,8 +1,8 @@
 """PRDP: regression of log-ratio differences on reward differences, in a bandit.
 
 That the proximal clip narrows the spread over seeds threefold at rate 0.5, as one reward table
-suggests, does not hold in general: over eight tables the clip narrows it on about half of them at
-rate 0.5 and on most at rate 2; a table with one outstanding arm defeats both forms now and then.
+suggests, does not hold over 32 tables: there plain regression is stable already and the clip
+only slows it. At rate 2 it narrows the spread on most tables.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from toyrl.estimators.group import PRESETS
 from toyrl.objectives.pairs import Prdp
 from toyrl.rollouts import Rollouts
 
-ARMS, BETA, GROUP, INNER, DRAWS = 20, 0.3, 4, 20, 8
+ARMS, BETA, GROUP, INNER, DRAWS = 20, 0.3, 4, 20, 32
 RATES = (0.5, 2.0)
 LOSS = "T1: loss at the optimum"
 REACHED = "T1: KL to the optimum after descent on the exact loss"
@@ -27,12 +27,13 @@ RATIO = "T3: loss beta / (4 (J* - J)) near the optimum, distance from 1"
 CLIP = "T4: worked losses of one clipped pair, largest error"
 NO_PULL = "T4: gradient beyond the clip in the direction of improvement"
 PULLS = "T4: gradient when the pair moves the wrong way, least size"
-LEAD = "T5: median J/J* of PRDP less the better REINFORCE, least over both rates"
-MEDIAN = "T5: median J/J* of PRDP at rate 2"
-NARROW = "T5: reward tables of 8 on which the clip narrows the spread over seeds, rate 2"
-FAILS = "T5: median J/J* of REINFORCE on the raw reward, rate 2"
+BOTH = "T5: median J/J* of PRDP, less of both rates"
+WORST = "T5: worst seed's J/J* of PRDP at rate 0.5, median over tables"
+NARROW = "T5: share of reward tables on which the clip narrows the spread over seeds, rate 2"
+GENTLE = "T5: median J/J* of REINFORCE on r - beta log ratio, rate 0.5"
+FAILS = "T5: median J/J* at rate 2, better of both REINFORCE"
 OFF = "T6: KL to the optimum with pairs from a fixed law"
-NAIVE = "T6: KL to the optimum of unweighted REINFORCE on that law"
+NAIVE = "T6: KL to the optimum of unweighted REINFORCE on that law, median of five"
 
 
 @experiment(
@@ -41,10 +42,10 @@ NAIVE = "T6: KL to the optimum of unweighted REINFORCE on that law"
     slug="prdp",
     claim="Predicting reward differences by log-ratio differences is KL-regularised reward "
     "maximisation: same optimum, gradient -(4/beta) times, on a group RLOO; the proximal clip "
-    "makes it stable at rates that ruin REINFORCE.",
+    "makes it stable at rates that ruin REINFORCE on the same samples.",
     source="PRDP (arXiv 2402.08714), sections 3 and 4; identities derived in theory/regularised.py",
     provenance="second-hand",
-    smoke={"seeds": 8, "snapshots": 120},
+    smoke={"seeds": 3, "snapshots": 180},
     mutants=(
         Mutant("the smaller of the two losses", {"larger": False}, (CLIP, NO_PULL)),
         Mutant("pairs across prompts", {"mixed": True}, (RLOO,)),
@@ -53,8 +54,8 @@ NAIVE = "T6: KL to the optimum of unweighted REINFORCE on that law"
 )
 def prdp(
     *,
-    seeds: int = 20,
-    snapshots: int = 200,
+    seeds: int = 8,
+    snapshots: int = 300,
     larger: bool = True,
     mixed: bool = False,
     beta_used: float = BETA,
@@ -220,10 +221,9 @@ def _clip(larger: bool) -> list[Check]:
 
 
 # -- T5: stability ---------------------------------------------------------------------------------
-def _reinforce(f: np.ndarray, logp: np.ndarray, old: np.ndarray) -> np.ndarray:
-    """(N, B) coefficients of REINFORCE with a leave-one-out baseline, ratio to the old policy."""
-    a = (f - f.mean(-1, keepdims=True)) * GROUP / (GROUP - 1)
-    return a / GROUP * np.exp(logp - old)[..., 0]
+def _reinforce(f: np.ndarray) -> np.ndarray:
+    """(N, B) coefficients of REINFORCE with a leave-one-out baseline; f is frozen at sampling."""
+    return (f - f.mean(-1, keepdims=True)) / (GROUP - 1)
 
 
 def _run(
@@ -252,7 +252,7 @@ def _run(
             pi = theory.softmax(theta)
             logp = np.log(np.maximum(pi, 1e-300))[rows, drawn][..., None]
             if rule.startswith("reinforce"):
-                c = _reinforce(paid, logp, old)
+                c = _reinforce(paid)
             else:
                 c = rdp.coefficients(paid, r, logp, old)[..., 0] * n * BETA / 4
             g = np.zeros_like(theta)
@@ -267,7 +267,7 @@ RULES = ("reinforce", "reinforce with KL", "rdp", "prdp")
 
 
 def _stability(rng: Any, seeds: int, snapshots: int) -> tuple[list[Check], Picture, Table]:
-    """Eight reward tables, `seeds` runs each; J relative to each table's optimum."""
+    """Many reward tables, `seeds` runs each; J relative to each table's optimum."""
     tables = np.random.default_rng(0).standard_normal((DRAWS, ARMS))
     ref = np.full(ARMS, 1 / ARMS)
     best = np.array([theory.objective(theory.optimum(ref, t, BETA), ref, t, BETA) for t in tables])
@@ -283,15 +283,14 @@ def _stability(rng: Any, seeds: int, snapshots: int) -> tuple[list[Check], Pictu
                 middle = np.median(path / scale, axis=1)
                 curves.append(Curve(rule, list(range(1, snapshots + 1)), middle.tolist()))
     narrower = np.ptp(ends[2.0, "prdp"], axis=1) < np.ptp(ends[2.0, "rdp"], axis=1)
-    lead = [
-        float(np.median(ends[rate, "prdp"]) - max(np.median(ends[rate, r]) for r in RULES[:2]))
-        for rate in RATES
-    ]
+    middles = {k: float(np.median(v)) for k, v in ends.items()}
+    routes = ("simulation", "closed form")
     checks = [
-        Check(LEAD, min(lead), 0.2, ">", routes=("simulation", "closed form")),
-        Check(MEDIAN, float(np.median(ends[2.0, "prdp"])), 0.9, ">", routes=("simulation",)),
-        Check(NARROW, int(narrower.sum()), DRAWS / 2, ">", routes=("simulation",)),
-        Check(FAILS, float(np.median(ends[2.0, "reinforce"])), 0.5, "<", routes=("simulation",)),
+        Check(BOTH, min(middles[x, "prdp"] for x in RATES), 0.95, ">", routes=routes),
+        Check(WORST, float(np.median(ends[0.5, "prdp"].min(-1))), 0.95, ">", routes=routes),
+        Check(NARROW, float(narrower.mean()), 0.5, ">", routes=("simulation",)),
+        Check(GENTLE, middles[0.5, "reinforce with KL"], 0.9, ">", routes=routes),
+        Check(FAILS, max(middles[2.0, x] for x in RULES[:2]), 0.5, "<", routes=routes),
     ]
     table = Table(
         "stability",
@@ -313,16 +312,20 @@ def _stability(rng: Any, seeds: int, snapshots: int) -> tuple[list[Check], Pictu
 
 # -- T6 --------------------------------------------------------------------------------------------
 def _off_policy(rng: Any, beta_used: float) -> list[Check]:
-    ref, reward = _bandit(rng)
-    mu = rng.dirichlet(np.full(len(ref), 3.0))
-    best = theory.optimum(ref, reward, BETA)
-    made = theory.softmax(_descend(ref, reward, beta_used, mu))
-    theta = np.log(ref)
-    for _ in range(3000):  # ascent on E_mu (r - E_mu r) log pi, which forgets the KL and the ratio
-        pi = theory.softmax(theta)
-        g = mu * (reward - np.sum(mu * reward))
-        theta = theta + 0.1 * (g - pi * g.sum())
+    """Pairs from a fixed law with full support, against REINFORCE on that law; five bandits."""
+    worst, naive = 0.0, []
+    for _ in range(5):
+        ref, reward = _bandit(rng)
+        mu = rng.dirichlet(np.full(len(ref), 3.0))
+        best = theory.optimum(ref, reward, BETA)
+        made = theory.softmax(_descend(ref, reward, beta_used, mu))
+        worst = max(worst, float(theory.kl(made, best)))
+        theta = np.log(ref)
+        for _ in range(3000):  # ascent on E_mu (r - E_mu r) log pi, which forgets KL and ratio
+            g = mu * (reward - np.sum(mu * reward))
+            theta = theta + 0.1 * (g - theory.softmax(theta) * g.sum())
+        naive.append(float(theory.kl(best, np.maximum(theory.softmax(theta), 1e-300))))
     return [
-        Check(OFF, float(theory.kl(made, best)), 1e-8, "<", routes=("closed form", "descent")),
-        Check(NAIVE, float(theory.kl(best, np.maximum(theory.softmax(theta), 1e-300))), 0.1, ">"),
+        Check(OFF, worst, 1e-8, "<", routes=("closed form", "descent")),
+        Check(NAIVE, float(np.median(naive)), 0.1, ">", routes=("descent",)),
     ]
