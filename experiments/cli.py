@@ -45,6 +45,7 @@ def validate(
     *,
     rollouts: Path | None = None,
     data: Path | None = None,
+    model: str | None = None,
     compare: Annotated[bool, Parameter(negative="")] = False,
     trl_config: Path | None = None,
     verl_config: Path | None = None,
@@ -83,6 +84,9 @@ def validate(
         JSONL log of real rollouts, which are looked at first.
     data
         JSONL rows with prompts and gold columns.
+    model
+        Folder or hub id of a model to sample rollouts from first (extra llm); its prompts are
+        those of --data, else arithmetic of known difficulty.
     compare
         Judge each reward by itself in the same worlds, side by side, instead of their sum.
     trl_config
@@ -133,6 +137,7 @@ def validate(
     values = {
         "rollouts": rollouts,
         "data": data,
+        "model": model,
         "max_completion_length": max_completion_length,
         "typical_length": typical_length,
         "estimator": estimator,

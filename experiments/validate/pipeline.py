@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,9 @@ class Pipeline:
             return done
 
         add(1, "contract: does it answer, always the same, on any text", self.contract)
+        if self.settings.model is not None:
+            self.tell(0, f"sampling {self.settings.model}")
+            self.settings = self._sampled()
         if self.settings.rollouts is not None:
             add(0, "your own rollouts", self.own)
         early = self._stop_early(sections)
@@ -213,6 +217,36 @@ class Pipeline:
     def reference_reward(self) -> np.ndarray:
         """(B, K) the reward on the reference policies' classes."""
         return self.law.table()[np.asarray(self.reference.difficulties) - 1]
+
+    def _sampled(self) -> Settings:
+        """The settings with a log of rollouts sampled from the model, kept in the cache folder."""
+        import tempfile
+
+        from experiments.errors import UsageError
+        from toyrl.records import read_columns
+
+        try:
+            from llm_bridge.sampling import ModelError, sample_log
+        except ImportError as error:
+            msg = f"model needs the extra llm ({error}): pip install 'toyrl[llm]'"
+            raise UsageError(msg) from error
+        s = self.settings
+        rows = read_columns(s.data, skip_bad=s.skip_bad_rows)[0] if s.data else []
+        folder = Path(s.cache) if s.cache else Path(tempfile.mkdtemp(prefix="toyrl-"))
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            log = sample_log(
+                str(s.model),
+                folder / "sampled-rollouts.jsonl",
+                rows=rows,
+                group_size=s.group_size,
+                max_new_tokens=s.max_completion_length,
+                seed=s.seed,
+                tell=lambda message: self.tell(0, message),
+            )
+        except (ModelError, KeyError) as error:
+            raise UsageError(str(error.args[0])) from error
+        return replace(s, model=None, rollouts=log)
 
     # -- section 0 -------------------------------------------------------------------------------
     def own(self) -> Section:

@@ -36,6 +36,7 @@ class Settings:
     mask_truncated : truncated rollouts are left out of the loss
     aggregation : how the loss averages over tokens; None: what goes with the estimator
     notes : what a trainer's configuration says beyond these settings
+    model : folder or hub id of a model that rollouts are sampled from, or None
     cache : folder where the values of slow rewards are kept by text, or None
     max_calls : texts that the reward may be asked to grade, or None
     fail_on : the mildest verdict with exit code 1, "risky" or "unsafe"
@@ -61,6 +62,7 @@ class Settings:
     mask_truncated: bool = False
     aggregation: str | None = None
     notes: tuple[str, ...] = ()
+    model: str | None = None
     cache: Path | None = None
     max_calls: int | None = None
 
@@ -89,6 +91,9 @@ class Settings:
             msg = f"cache={str(self.cache)!r} is a file; name a folder"
             raise UsageError(msg)
         object.__setattr__(self, "success_rates", _rates(self.success_rates))
+        if self.model is not None and self.rollouts is not None:
+            msg = "model and rollouts are both given; section 0 reads one log, leave one out"
+            raise UsageError(msg)
         if self.fail_on not in FAIL_ON:
             msg = f"fail_on={self.fail_on!r} is not one of {', '.join(FAIL_ON)}"
             raise UsageError(msg)

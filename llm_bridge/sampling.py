@@ -1,0 +1,143 @@
+"""Rollouts of a local model, written as a log that `validate --rollouts` reads.
+
+Prompts are rows of a data set (with a gold column) or rendered chain arithmetic of known
+difficulty. The log is JSONL, one rollout a line, written at once under its final name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from toyrl.envs.problems import make_problem
+from toyrl.graders.base import TextRow
+from toyrl.graders.marked import gold_answer, is_correct
+from toyrl.store import write_atomic
+
+PROMPTS, GROUP = 32, 8
+QUESTION = ("prompt", "question", "problem")
+FRAME = "{prompt}\nThink step by step and end with: The answer is N.\n"
+
+
+class ModelError(ValueError):
+    """The model can't be loaded or used; one message with the way out."""
+
+
+def sample_log(
+    model: str,
+    out: Path,
+    *,
+    rows: Sequence[Mapping[str, Any]] = (),
+    prompts: int = PROMPTS,
+    group_size: int = GROUP,
+    max_new_tokens: int = 256,
+    temperature: float = 1.0,
+    seed: int = 0,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Path:
+    """Sample `group_size` completions of each prompt and write them to `out`.
+
+    model : folder or hub id of a causal language model; code from the hub is never run
+    rows : data rows with a prompt (text or chat messages) and a gold column; the first `prompts`
+        are used. Without rows: chain arithmetic of one to eight operations
+    max_new_tokens, temperature : as in the planned run
+
+    Raises ModelError for a model that can't be loaded, KeyError for rows without gold.
+    """
+    import torch
+
+    torch.manual_seed(seed)
+    tokenizer, network = load(model)
+    lines = []
+    for number, (prompt, text, columns) in enumerate(_asked(rows, prompts, tokenizer, seed)):
+        tell(f"sampling {model}: prompt {number + 1}")
+        for completion, length, cut in _complete(
+            tokenizer, network, text, group_size, max_new_tokens, temperature
+        ):
+            row = TextRow(prompt, completion, columns, length, cut)
+            record = {
+                **columns,
+                "prompt_id": str(number),
+                "prompt": prompt,
+                "completion": completion,
+                "correct": is_correct(row),
+                "length": length,
+                "truncated": cut,
+            }
+            lines.append(json.dumps(record, default=str))
+    write_atomic(out, "\n".join(lines) + "\n")
+    return out
+
+
+def load(model: str) -> tuple[Any, Any]:
+    """(tokenizer, network in evaluation mode, on the GPU where there is one)."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
+        network: Any = AutoModelForCausalLM.from_pretrained(model, trust_remote_code=False)
+    except Exception as error:  # transformers raises OSError, ValueError, KeyError and others
+        first = str(error).strip().split("\n")[0]
+        msg = f"model={model!r} can't be loaded: {first}; name a folder or id of a causal model"
+        raise ModelError(msg) from error
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer, network.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+
+
+def _asked(
+    rows: Sequence[Mapping[str, Any]], n: int, tokenizer: Any, seed: int
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(prompt as logged, text for the model, gold and other columns)."""
+    if not rows:
+        for i in range(n):
+            problem = make_problem(1 + i % 8, seed * 10_000 + i)
+            asked = FRAME.format(prompt=problem.prompt)
+            yield asked, _as_text(asked, tokenizer), {"answer": problem.answer}
+        return
+    for row in rows[:n]:
+        key = next((k for k in QUESTION if k in row), None)
+        if key is None:
+            msg = f"data rows have no prompt (columns: {', '.join(row)}); name one of {QUESTION}"
+            raise ModelError(msg)
+        columns = {k: v for k, v in row.items() if k != key}
+        gold_answer(TextRow("", "", columns))
+        asked = row[key]
+        shown = asked if isinstance(asked, str) else "\n".join(m["content"] for m in asked)
+        yield shown, _as_text(asked, tokenizer), columns
+
+
+def _as_text(asked: Any, tokenizer: Any) -> str:
+    if getattr(tokenizer, "chat_template", None):
+        turns = [{"role": "user", "content": asked}] if isinstance(asked, str) else asked
+        return tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    return asked if isinstance(asked, str) else "\n".join(m["content"] for m in asked)
+
+
+def _complete(
+    tokenizer: Any, network: Any, text: str, n: int, limit: int, temperature: float
+) -> Iterator[tuple[str, int, bool]]:
+    """(completion, tokens with the end token, ran into the limit) of n samples."""
+    import torch
+
+    given = tokenizer(text, return_tensors="pt").to(network.device)
+    given.pop("token_type_ids", None)
+    with torch.no_grad():
+        out = network.generate(
+            **given,
+            do_sample=True,
+            temperature=temperature,
+            top_k=0,
+            top_p=1.0,
+            num_return_sequences=n,
+            max_new_tokens=limit,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    end = tokenizer.eos_token_id
+    for ids in out[:, given["input_ids"].shape[1] :].tolist():
+        cut = end not in ids
+        kept = ids if cut else ids[: ids.index(end) + 1]
+        yield tokenizer.decode(kept, skip_special_tokens=True), len(kept), cut
