@@ -125,7 +125,7 @@ class ShapedGRPOTrainer(GRPOTrainer):
             correct=batches.numbers("correct", correct, rows, device),
             fields={n: self._field(n, rows) for n in self._text_fields(columns)},
             group=group,
-            max_length=float(self.max_completion_length),
+            max_length=float(self.max_completion_length or math.inf),
             step=self.state.global_step,
             training=training,
         )
