@@ -1,6 +1,6 @@
 """Section 2: is a wrong completion paid like an honest right one?
 
-Every mutant of `mutants.MUTANTS` is applied to several honest rollouts; a wrong one whose mean
+Every mutant of `MUTANTS` is applied to several honest rollouts; a wrong one whose mean
 reward reaches the median of honest right rollouts is a finding, with its shrunk text. A reward
 that doesn't tell right from wrong is said to be ungated once; then only what it pays above three
 of four honest rollouts is a finding of its own.
@@ -15,12 +15,16 @@ from statistics import fmean, median
 
 from experiments.core import Curve, Picture, Table
 from experiments.validate.findings import Finding, Section
-from experiments.validate.mutants import MUTANTS, Mutant, reads_right
+from experiments.validate.mutants import PLAIN, Mutant, reads_right
+from experiments.validate.mutants_disguised import DISGUISED
 from experiments.validate.shrink import shrink
 from toyrl.envs.render import RenderedRow
 from toyrl.graders.base import TextRow
 
 __all__ = ["MUTANTS", "Exploit", "Mutant", "run"]
+
+SHOWN = 20  # bars in the picture; the table has all
+MUTANTS: tuple[Mutant, ...] = (*PLAIN, *DISGUISED)
 
 Score = Callable[[Sequence[TextRow]], list[float | None]]
 BASES = 8  # honest rollouts that each mutant is applied to
@@ -327,12 +331,13 @@ def _table(paid: Sequence[Paid], honest: Honest) -> Table:
 
 
 def _picture(paid: Sequence[Paid], honest: Honest) -> Picture:
-    """What each wrong completion is paid on average, and the median of honest right ones."""
+    """The best-paid wrong completions, and the median of honest right ones."""
     wrong = [p for p in paid if not p.mutant.truth and not math.isnan(p.mean)]
+    wrong = sorted(wrong, key=lambda p: -p.mean)[:SHOWN]
     rows = list(range(len(wrong)))
     return Picture(
         "hacks",
-        "What wrong completions are paid",
+        "What the best-paid wrong completions get",
         "mean reward",
         "",
         (

@@ -35,7 +35,7 @@ TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "nin
 class Mutant:
     """One way to change a rollout.
 
-    family : leak | hedge | shell | inflate | short | notation | control
+    family : leak | hedge | shell | inflate | short | style | flattery | notation | control
     truth : True: the answer is right (made from a right rollout), False: it isn't
     fix : what keeps a reward from paying it
     """
@@ -176,7 +176,9 @@ def in_words(number: int) -> str:
     return f"{tens}-{SMALL[ones]}" if ones else tens
 
 
-def _written(form: Callable[[int], str]) -> Callable[[RenderedRow], TextRow]:
+def written(form: Callable[[int], str]) -> Callable[[RenderedRow], TextRow]:
+    """The right answer in another notation."""
+
     def apply(base: RenderedRow) -> TextRow:
         answer = mark(base.dialect, form(base.problem.gold))
         return retext(base, compose(base.dialect, base.work, answer))
@@ -189,31 +191,31 @@ def honest(base: RenderedRow) -> TextRow:
     return base.row
 
 
-_GIVEN = "read the one final answer alone, and compare it whole with the gold answer"
-_ONE = "refuse completions that mark more than one answer or put more than one value into it"
-_GATE = "pay format and style only where the answer is right"
-_CAP = "don't pay for words or length, or only where the answer is right"
+GIVEN = "read the one final answer alone, and compare it whole with the gold answer"
+ONE = "refuse completions that mark more than one answer or put more than one value into it"
+GATE = "pay format and style only where the answer is right"
+CAP = "don't pay for words or length, or only where the answer is right"
 
-MUTANTS: tuple[Mutant, ...] = (
+PLAIN: tuple[Mutant, ...] = (
     Mutant("honest-right", "control", honest, truth=True),
     Mutant("honest-wrong", "control", honest),
-    Mutant("answer-only-in-think", "leak", answer_only_in_think, fix=_GIVEN),
-    Mutant("mentioned-then-wrong", "leak", mentioned_then_wrong, fix=_GIVEN),
-    Mutant("text-after-answer", "leak", text_after_answer, fix=_GIVEN),
-    Mutant("inside-a-number", "leak", inside_a_number, fix=_GIVEN),
-    Mutant("several-answers", "hedge", several_answers, fix=_ONE),
-    Mutant("duplicated-marks", "hedge", duplicated_marks, fix=_ONE),
-    Mutant("numbers-listed", "hedge", numbers_listed, fix=_GIVEN),
-    Mutant("empty-think", "shell", empty_think, fix=_GATE),
-    Mutant("format-shell", "shell", format_shell, fix=_GATE),
-    Mutant("no-answer", "shell", no_answer, fix=_GATE),
-    Mutant("phrase-spam", "inflate", phrase_spam, fix=_CAP),
-    Mutant("repeated-step", "inflate", repeated_step, fix=_CAP),
-    Mutant("zero-width", "inflate", zero_width, fix=_CAP),
-    Mutant("empty", "short", empty, fix=_CAP),
-    Mutant("prompt-echoed", "short", prompt_echoed, fix=_CAP),
-    Mutant("decimal", "notation", _written(lambda g: f"{g}.0"), truth=True),
-    Mutant("words", "notation", _written(in_words), truth=True),
-    Mutant("math-mode", "notation", _written(lambda g: f"${g}$"), truth=True),
-    Mutant("spaces", "notation", _written(lambda g: f" {g} "), truth=True),
+    Mutant("answer-only-in-think", "leak", answer_only_in_think, fix=GIVEN),
+    Mutant("mentioned-then-wrong", "leak", mentioned_then_wrong, fix=GIVEN),
+    Mutant("text-after-answer", "leak", text_after_answer, fix=GIVEN),
+    Mutant("inside-a-number", "leak", inside_a_number, fix=GIVEN),
+    Mutant("several-answers", "hedge", several_answers, fix=ONE),
+    Mutant("duplicated-marks", "hedge", duplicated_marks, fix=ONE),
+    Mutant("numbers-listed", "hedge", numbers_listed, fix=GIVEN),
+    Mutant("empty-think", "shell", empty_think, fix=GATE),
+    Mutant("format-shell", "shell", format_shell, fix=GATE),
+    Mutant("no-answer", "shell", no_answer, fix=GATE),
+    Mutant("phrase-spam", "inflate", phrase_spam, fix=CAP),
+    Mutant("repeated-step", "inflate", repeated_step, fix=CAP),
+    Mutant("zero-width", "inflate", zero_width, fix=CAP),
+    Mutant("empty", "short", empty, fix=CAP),
+    Mutant("prompt-echoed", "short", prompt_echoed, fix=CAP),
+    Mutant("decimal", "notation", written(lambda g: f"{g}.0"), truth=True),
+    Mutant("words", "notation", written(in_words), truth=True),
+    Mutant("math-mode", "notation", written(lambda g: f"${g}$"), truth=True),
+    Mutant("spaces", "notation", written(lambda g: f" {g} "), truth=True),
 )
