@@ -33,9 +33,10 @@ NEEDY = {"gae", "remax", "renorm", "trust_grpo", "trust_grpo_released", "canon_e
 NEEDY |= {"reinforce_plus_plus_tokens"}  # token-level: no class weights to compare with
 ESTIMATORS = [e.name for e in registry.entries("estimator") if e.name not in NEEDY]
 FEW = {"grpo", "grpo_batch", "loo_std", "negative_only"}
-OBJECTIVES = [
-    e.name for e in registry.entries("objective") if e.name not in ("first_token", "soft_q")
-]
+# Two read what a bandit has not; kl_cov breaks ties of covariance by a token's place in the batch,
+# so that groups of the same members in another order are not alike.
+APART = ("first_token", "soft_q", "kl_cov")
+OBJECTIVES = [e.name for e in registry.entries("objective") if e.name not in APART]
 
 
 def few(names, quick):
