@@ -124,7 +124,7 @@ def validate(
     cache
         Folder that keeps the values of a slow reward by text; a later run goes on from there.
     max_calls
-        Texts that the reward may be asked to grade; a verdict needs about 1,300.
+        Texts that the reward may be asked to grade; a verdict needs about 1,700.
     thorough
         More worlds and longer training.
     skip_bad_rows
