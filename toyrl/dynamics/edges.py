@@ -3,7 +3,9 @@
 A token is an edge from a state (t, phase, e, m) by an action. With per-token advantages the
 expected update is sum over edges of P(edge) A(edge) grad log pi(action | what the policy sees).
 Here A is the action's value less the mean over actions in the same state and flag, the policy
-gradient theorem's choice; the reward may be terminal, paid per action, or a potential.
+gradient theorem's choice; the reward may be terminal, paid per action, or a potential. With
+`discount` and `lam` the value is instead what GAE's recursion expects of an edge, so `gradient` is
+the expected update of GAE or of discounted returns, whatever their bias.
 """
 
 from __future__ import annotations
@@ -46,6 +48,8 @@ def edge_table(
     *,
     per_action: np.ndarray | None = None,
     potential: np.ndarray | None = None,
+    discount: float = 1.0,
+    lam: float = 1.0,
 ) -> EdgeTable:
     """Occupancy and advantage of every edge for a prompt of this difficulty.
 
@@ -54,6 +58,10 @@ def edge_table(
     potential : (H, phases, 2, D+1) of the state before step t; an edge is paid the potential of
         the state it leads to, less that of its own; the end has potential 0. This leaves every
         advantage as it was (Ng, Harada, Russell 1999, Theorem 1).
+    discount, lam : in [0, 1]; with a critic's values as the potential an edge is paid
+        delta = reward + discount * potential(next) - potential(own), and its value is
+        E[delta + discount * lam * value(next)]: GAE (Schulman et al. 2016, Eqs. 11-16). Without a
+        potential and with lam = 1 it is the discounted return to come.
     """
     pi = chain.policy(np.asarray(theta, dtype=float))
     flag = chain.flag_law(difficulty)
@@ -69,7 +77,8 @@ def edge_table(
     moves = {a: step_matrix(chain, a) for a in chain.actions if a != "ANSWER"}
 
     occupancy = _occupancy(chain, act, moves)
-    value = _values(chain, act, moves, reward, chain.right_law(difficulty), bonus, phi)
+    right = chain.right_law(difficulty)
+    value = _values(chain, act, moves, reward, right, bonus, phi, discount, discount * lam)
     mean = np.einsum("pzma,tpema->tpemz", pi, value)
     ok = (pi > 0).transpose(0, 2, 1, 3)[:, None]  # illegal actions have no advantage
     advantage = np.where(ok, value[..., None, :] - mean[..., None], 0.0)
@@ -98,11 +107,14 @@ def _values(
     right: np.ndarray,
     bonus: np.ndarray,
     phi: np.ndarray,
+    discount: float,
+    carried: float,
 ) -> np.ndarray:
     """(H, phases, 2, D+1, A) backward in time; past the last step the rollout is truncated."""
     H = chain.H
     out = np.empty(bonus.shape)
-    after = np.full(bonus.shape[1:-1], reward[2 * H])  # value plus potential of the next state
+    # What the next state adds: its value and potential, discounted; truncation pays at once.
+    after = np.full(bonus.shape[1:-1], reward[2 * H])
     for t in range(H - 1, -1, -1):
         for i, name in enumerate(chain.actions):
             if name == "ANSWER":
@@ -112,5 +124,5 @@ def _values(
             else:
                 out[t, ..., i] = np.einsum("emfn,pfn->pem", moves[name], after)
         out[t] += bonus[t] - phi[t][..., None]
-        after = (out[t] * act).sum(-1) + phi[t]
+        after = carried * (out[t] * act).sum(-1) + discount * phi[t]
     return out
