@@ -12,18 +12,29 @@ law is tilted by the probability that the class is still reached, from a backwar
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numba
 import numpy as np
 
-from toyrl.envs.chain import ANSWER_PHASE, COUNTERS, Chain
+from toyrl.dynamics.chain_tables import (
+    END,
+    GAIN,
+    REPAIR,
+    RIGHT,
+    SLIP,
+    Law,
+    alias_tables,
+    step_law,
+)
+from toyrl.envs.chain import COUNTERS, Chain
 from toyrl.rollouts import Rollouts
 
-GAIN, SLIP, REPAIR, RIGHT = 8, 16, 32, 64  # event bits beside the action's index (0..7)
-SLOTS = 16  # alias slots per state; a state has at most 11 outcomes
-END = -1  # next state of an ANSWER, and the action after the end
+ALONE = 1 << 17
+"""Steps below which one thread is used: waking the others costs more, most of all on busy cores."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,88 +141,6 @@ class Trajectories:
         )
 
 
-@dataclass(frozen=True)
-class _Law:
-    """Per state (p, e, m), flat: outcome probabilities, next states and codes, all (S, SLOTS)."""
-
-    prob: np.ndarray
-    after: np.ndarray
-    code: np.ndarray
-
-
-def _outcomes(chain: Chain, name: str, p: int, e: int, m: int, right: float) -> list[tuple]:
-    """(probability, next (p, e, m) or None, event bits) of an action in a state."""
-    q, s = chain.progress, chain.slip
-    if name == "ANSWER":
-        return [(right, None, RIGHT), (1 - right, None, 0)]
-    if name == "END_THINK":
-        return [(1.0, (ANSWER_PHASE, e, m), 0)]
-    if name == "CHECK" and e:
-        return [(chain.repair, (p, 0, m), REPAIR), (1 - chain.repair, (p, 1, m), 0)]
-    if name != "STEP":
-        return [(1.0, (p, e, m), 0)]
-    out = []
-    for gain, pg in ((1, q), (0, 1 - q)):
-        for err, ps in ((1, s), (0, 1 - s)) if not e else ((0, 1.0),):
-            bits = GAIN * gain | SLIP * err
-            out.append((pg * ps, (p, e | err, min(m + gain, chain.D)), bits))
-    return out
-
-
-def _law(chain: Chain, theta: Any, difficulty: int) -> _Law:
-    """The joint law of action and outcome in every state."""
-    pi = chain.policy(np.asarray(theta, dtype=np.float64))
-    act = np.einsum("emz,pzma->pema", chain.flag_law(difficulty), pi)
-    right = chain.right_law(difficulty)
-    grid = (chain.phases, 2, chain.D + 1)
-    S = math.prod(grid)
-    law = _Law(np.zeros((S, SLOTS)), np.full((S, SLOTS), END), np.zeros((S, SLOTS), np.int8))
-    for s, (p, e, m) in enumerate(np.ndindex(grid)):
-        slot = 0
-        for i, name in enumerate(chain.actions):
-            for prob, after, bits in _outcomes(chain, name, p, e, m, float(right[e, m])):
-                if act[p, e, m, i] * prob > 0:
-                    law.prob[s, slot] = act[p, e, m, i] * prob
-                    law.code[s, slot] = i | bits
-                    if after is not None:
-                        law.after[s, slot] = np.ravel_multi_index(after, grid)
-                    slot += 1
-    return law
-
-
-def _alias(law: _Law) -> tuple[np.ndarray, np.ndarray]:
-    """Walker's alias tables: thresholds (S, SLOTS) uint64 in 60 bits, and packed outcomes.
-
-    packed (S, SLOTS, 2) int32: (next state + 1) << 8 | code, for the slot itself and its alias.
-    """
-    S = len(law.prob)
-    threshold = np.zeros((S, SLOTS))
-    packed = np.zeros((S, SLOTS, 2), dtype=np.int32)
-    word = ((law.after + 1) << 8 | law.code).astype(np.int32)
-    for s in range(S):
-        scaled = law.prob[s] / law.prob[s].sum() * SLOTS
-        other = np.arange(SLOTS)
-        small = [k for k in range(SLOTS) if scaled[k] < 1]
-        large = [k for k in range(SLOTS) if scaled[k] >= 1]
-        while small and large:
-            k, big = small.pop(), large[-1]
-            other[k] = big
-            scaled[big] -= 1 - scaled[k]
-            if scaled[big] < 1:
-                small.append(large.pop())
-        # what is left is 1 up to rounding; a slot of probability 0 must never be chosen
-        for k in small + large:
-            if law.prob[s, k] > 0:
-                scaled[k] = 1.0
-            else:
-                other[k] = int(law.prob[s].argmax())
-        threshold[s] = np.clip(scaled, 0, 1)
-        packed[s, :, 0], packed[s, :, 1] = word[s], word[s, other]
-    # 2^60 - 1 at most, so that the comparison stays within 60 bits
-    cut = np.minimum(threshold * 2.0**60, 2.0**60 - 1).astype(np.uint64)
-    return cut, packed
-
-
 @numba.njit(inline="always")
 def _mix(z: Any) -> Any:
     """splitmix64's output function."""
@@ -271,6 +200,18 @@ def _simulate_within(cdf, after, code, seed, codes):  # pragma: no cover (compil
             state = after[state, k]
 
 
+@contextmanager
+def threads_for(work: int) -> Iterator[None]:
+    """All of Numba's threads for `work` steps of at least `ALONE`, else one; restored on exit."""
+    before = numba.get_num_threads()
+    if work < ALONE:
+        numba.set_num_threads(1)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
+
+
 def sample_trajectories(
     chain: Chain,
     theta: Any,
@@ -289,21 +230,22 @@ def sample_trajectories(
     if not 1 <= difficulty <= chain.D:
         msg = f"difficulty={difficulty} must be in 1..{chain.D}, the chain's depth"
         raise ValueError(msg)
-    law = _law(chain, theta, difficulty)
+    law = step_law(chain, theta, difficulty)
     codes = np.full((n, chain.H), END, dtype=np.int8)
     key = np.uint64(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
     if given_class is not None:
         return _within(chain, law, difficulty, codes, key, given_class)
     length = np.empty(n, dtype=np.int64)
     correct = np.empty(n)
-    _simulate(*_alias(law), key, codes, length, correct)
+    with threads_for(codes.size):
+        _simulate(*alias_tables(law), key, codes, length, correct)
     truncated = length > chain.H
     return Trajectories(chain, difficulty, codes, np.minimum(length, chain.H), correct, truncated)
 
 
 def _within(
     chain: Chain,
-    law: _Law,
+    law: Law,
     difficulty: int,
     codes: np.ndarray,
     key: np.uint64,
@@ -329,7 +271,8 @@ def _within(
         msg = f"given_class={given} has probability 0 under this policy at difficulty {difficulty}"
         raise ValueError(msg)
     cdf = np.cumsum(tilted, axis=-1)
-    _simulate_within(cdf, law.after, law.code, key, codes)
+    with threads_for(codes.size):
+        _simulate_within(cdf, law.after, law.code, key, codes)
     n = len(codes)
     return Trajectories(
         chain,
@@ -341,13 +284,13 @@ def _within(
     )
 
 
-def _ends(law: _Law, right: bool) -> np.ndarray:
+def _ends(law: Law, right: bool) -> np.ndarray:
     """(S, SLOTS) 1 where the outcome is an answer of that kind."""
     answer = (law.after == END) & (law.prob > 0)
     return answer & (((law.code & RIGHT) != 0) == right)
 
 
-def _reach(law: _Law, steps: int, *, right: bool | None) -> np.ndarray:
+def _reach(law: Law, steps: int, *, right: bool | None) -> np.ndarray:
     """(steps+1, S): probability from step t on of the class; None: of no answer within steps.
 
     Each row is rescaled by its largest entry (only ratios within a row are used), so that rare
