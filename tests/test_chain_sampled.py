@@ -17,6 +17,7 @@ from toyrl.dynamics.forward import class_probabilities
 from toyrl.dynamics.paths import paths_of
 from toyrl.dynamics.simulate import ALONE, sample_trajectories, threads_for
 from toyrl.envs.chain import ACTIONS, HELLO, HELLO_LOGITS, Chain
+from toyrl.estimators.group import PRESETS
 from toyrl.expressions import parse, parse_estimator
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.shapers.base import Shaper
@@ -87,7 +88,7 @@ def test_credit_is_counted_by_edge(name):
 
 
 def test_a_seed_decides_everything_and_threads_nothing():
-    chain, recipe = CHAINS["hello"], Recipe(groups=4_000)
+    chain, recipe = CHAINS["hello"], Recipe(groups=24_000)
     theta = chain.logits(**HELLO_LOGITS)
     assert recipe.groups * recipe.group_size * chain.H / 2 > ALONE  # half a batch per difficulty
     one = train_sampled(chain, theta, recipe=recipe, updates=3, seed=4)
@@ -124,7 +125,7 @@ def test_a_large_batch_follows_the_exact_run():
         np.broadcast_to(reward, (1, 2, len(reward))),
         updates=updates,
         rate=recipe.rate,
-        estimator=parse_estimator("dr_grpo"),
+        estimator=PRESETS["dr_grpo"],
         objective=PolicyGradient("sum"),
         tolerance=0.0,
     )
@@ -209,3 +210,15 @@ def test_alias_tables_hold_the_law(scale):
             want[word] = want.get(word, 0.0) + p
         for word in held.keys() | want.keys():
             assert held.get(word, 0.0) == pytest.approx(want.get(word, 0.0), abs=1e-12)
+
+
+def test_benchmark_runs_and_learns():
+    """Ours and the chain in JAX; gymnax is no dependency."""
+    from benchmarks.training import OURS, PLAIN, chain_world, check_learns, measure
+
+    found = measure(256, 8, 1)
+    assert {OURS, PLAIN} <= set(found)
+    assert all(x["rate"] > 0 and x["last"] > x["first"] for x in found.values())
+    assert chain_world().theta.shape == (9, 3)
+    with pytest.raises(AssertionError, match="learns nothing"):
+        check_learns("control", 0.4, 0.4, 0.01)

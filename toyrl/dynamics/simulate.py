@@ -33,7 +33,7 @@ from toyrl.dynamics.chain_tables import (
 from toyrl.envs.chain import COUNTERS, Chain
 from toyrl.rollouts import Rollouts
 
-ALONE = 1 << 17
+ALONE = 1 << 20
 """Steps below which one thread is used: waking the others costs more, most of all on busy cores."""
 
 
