@@ -213,7 +213,11 @@ def _pooled(x: Array) -> Array:
 
 
 def _pooled_mean(x: Array, w: Array) -> Array:
-    return stats.mean(_pooled(x), _pooled(w))
+    """(..., 1, 1) mean over the batch; of equal rewards exactly their value, not a rounding."""
+    xp, pool, weight = stats.array_namespace(x), _pooled(x), _pooled(w)
+    least = stats.minimum(pool, weight)
+    same = stats.tied(pool, weight) & xp.isfinite(least)
+    return xp.where(same, least, stats.mean(pool, weight))
 
 
 PRESETS: dict[str, GroupEstimator] = {

@@ -181,10 +181,18 @@ def without_nan(r: Rollouts, names: tuple[str, ...]) -> tuple[Rollouts, Array]:
 
 
 def sum_parts(parts: Parts, r: Rollouts) -> Array:
-    """Total reward per rollout; token-level parts are summed over the rollout's tokens."""
+    """Total reward per rollout; token-level parts are summed over the rollout's tokens.
+
+    Whole-number and bool parts become floats of the rollouts' dtype.
+    """
+    xp = r.xp
     if not parts:
-        return r.xp.zeros_like(r.correct)
-    totals = [r.xp.sum(v, axis=-1) if v.ndim > r.correct.ndim else v for v in parts.values()]
+        return xp.zeros_like(r.correct)
+    real = [
+        v if xp.isdtype(v.dtype, "real floating") else xp.astype(v, r.correct.dtype)
+        for v in parts.values()
+    ]
+    totals = [xp.sum(v, axis=-1) if v.ndim > r.correct.ndim else v for v in real]
     out = totals[0]
     for value in totals[1:]:
         out = out + value
