@@ -17,8 +17,8 @@ The ratio to the chain in JAX is the like-for-like one; gymnax's steps are other
 auto-reset in them. XLA may use all cores, ours one below a million slots: on busy cores the ratio
 grows. gymnax is no dependency: try it in an environment of its own, with the same jax,
 
-    python -m venv /tmp/peers && /tmp/peers/bin/pip install jax==0.10.2 numpy numba gymnax six
-    /tmp/peers/bin/pip install array-api-compat && /tmp/peers/bin/pip install -e . --no-deps
+    python -m venv peers && peers/bin/pip install jax==0.10.2 numpy numba gymnax six
+    peers/bin/pip install array-api-compat && peers/bin/pip install -e . --no-deps
 
 Without it one line says so, and ours is printed with the chain in JAX alone.
 """

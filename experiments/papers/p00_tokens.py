@@ -305,7 +305,7 @@ def _turned(exact: dict[tuple[str, str], TokenQuality], paths: Paths) -> list[Ch
         Check("discount 0.9 per token: angle, degrees", float(discounted.angle[0]), 1.0, ">"),
         Check("mean of the siblings at the same step, no scores: angle, degrees",
               float(steps.angle[0]), 1.0, ">"),
-        Check("wrong signs among token credits: rloo over GAE(0) under a perfect critic",
+        Check("wrong signs among token credits, this policy: rloo over GAE(0), perfect critic",
               float(exact["rloo", "group"].wrong_sign[0] / perfect.wrong_sign[0]), 1.2, ">"),
     ]  # fmt: skip
 
@@ -394,6 +394,6 @@ def _by_success(names: list[str]) -> Picture:
         "success rate",
         "share of credits",
         curves=curves,
-        caption="Pairs of trajectories enumerated; sign of the credit against the edge's true "
-        "advantage, one group in the batch.",
+        caption="All pairs of trajectories, one group in the batch; sign against the edge's true "
+        "advantage, among tokens with credit: who credits few tokens can err on few.",
     )
