@@ -210,3 +210,13 @@ def show_catalogue(rows: Sequence[Mapping[str, Any]], out: Console) -> None:
             table.add_row(Text(row["name"]), Text(visible(row["summary"])), Text(visible(source)))
         out.print(table)
         out.print()
+
+
+def show_table(table: Any, out: Console) -> None:
+    """A result's table."""
+    grid = Table(show_edge=False)
+    for name in table.columns:
+        grid.add_column(Text(visible(name)), overflow="fold")
+    for row in table.rows:
+        grid.add_row(*(Text(visible(str(cell))) for cell in row))
+    out.print(grid)

@@ -190,20 +190,25 @@ def _worlds(batch: Batch, theta: np.ndarray, updates: np.ndarray) -> Worlds:
 
 
 def fit_base(
-    batch: Batch, success: np.ndarray, length: np.ndarray, *, iterations: int = 25
+    batch: Batch,
+    success: np.ndarray,
+    length: np.ndarray,
+    *,
+    flag_bonus: np.ndarray | float = 1.0,
+    iterations: int = 25,
 ) -> np.ndarray:
     """Logits (W, *policy_shape) whose mix succeeds and lasts as asked, as nearly as they can.
 
-    Two numbers per world are fitted, the logits of FILL and of ANSWER; a raised done flag adds 1
-    to ANSWER, so that right rollouts are the shorter ones. Levenberg-Marquardt with finite
-    differences on (logit success, log length), all worlds at once.
+    Two numbers per world are fitted, the logits of FILL and of ANSWER; a raised done flag adds
+    `flag_bonus` to ANSWER, so that right rollouts are the shorter ones. Levenberg-Marquardt with
+    finite differences on (logit success, log length), all worlds at once.
     """
     W = len(batch)
     x = np.tile([0.5, -2.0], (W, 1))
     target = np.stack([_logit(success), np.log(length)], axis=-1)
 
     def observe(x: np.ndarray) -> np.ndarray:
-        prob = exact.class_probabilities(batch, _two_logits(batch.chain, x))
+        prob = exact.class_probabilities(batch, _two_logits(batch.chain, x, flag_bonus))
         s = (prob @ batch.chain.class_correct() * batch.shares).sum(-1)
         t = (prob @ batch.chain.class_length() * batch.shares).sum(-1)
         return np.stack([_logit(s), np.log(t)], axis=-1)
@@ -224,15 +229,16 @@ def fit_base(
         damping = np.clip(np.where(better, damping / 4, damping * 6), 1e-9, 1e6)
         if np.abs(error).max() < 1e-3:
             break
-    return _two_logits(batch.chain, x)
+    return _two_logits(batch.chain, x, flag_bonus)
 
 
-def _two_logits(chain: Chain, x: np.ndarray) -> np.ndarray:
+def _two_logits(chain: Chain, x: np.ndarray, flag_bonus: np.ndarray | float) -> np.ndarray:
     theta = np.zeros((len(x), *chain.policy_shape))
     theta[..., chain.actions.index("FILL")] = x[:, 0, None, None, None]
     theta[..., chain.actions.index("ANSWER")] = x[:, 1, None, None, None]
     if chain.flags == 2:
-        theta[:, :, 1, :, chain.actions.index("ANSWER")] += 1.0
+        bonus = np.broadcast_to(flag_bonus, len(x))[:, None, None]
+        theta[:, :, 1, :, chain.actions.index("ANSWER")] += bonus
     return theta
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 LARGEST = 99
+SMALLEST = 4
 SYMBOLS = {"Add": "+", "Subtract": "-", "Multiply by": "*"}
 
 
@@ -43,16 +44,19 @@ def evaluate(word: str, value: int, operand: int) -> int:
 
 
 @lru_cache(maxsize=4096)
-def make_problem(difficulty: int, seed: int) -> Problem:
-    """The problem of this difficulty (>= 1 operations) and seed."""
+def make_problem(difficulty: int, seed: int, largest: int = LARGEST) -> Problem:
+    """The problem of this difficulty (>= 1 operations) and seed, with all values in 1..largest."""
     if difficulty < 1:
         msg = f"difficulty={difficulty} must be at least 1: the number of operations"
         raise ValueError(msg)
+    if largest < SMALLEST:
+        msg = f"largest={largest} must be at least {SMALLEST}, so that every value can go on"
+        raise ValueError(msg)
     rng = random.Random(1009 * seed + difficulty)
-    values = [rng.randint(2, 20)]
+    values = [rng.randint(2, min(20, largest))]
     operations = []
     for _ in range(difficulty):
-        word, operand = _operation(values[-1], rng)
+        word, operand = _operation(values[-1], rng, largest)
         operations.append((word, operand))
         values.append(evaluate(word, values[-1], operand))
     asked = " ".join(f"{word} {operand}." for word, operand in operations)
@@ -65,13 +69,13 @@ def make_problem(difficulty: int, seed: int) -> Problem:
     )
 
 
-def _operation(value: int, rng: random.Random) -> tuple[str, int]:
-    """A random operation that keeps the value in 1..99."""
+def _operation(value: int, rng: random.Random, largest: int) -> tuple[str, int]:
+    """A random operation that keeps the value in 1..largest."""
     allowed = []
-    if value + 2 <= LARGEST:
-        allowed.append(("Add", rng.randint(2, min(12, LARGEST - value))))
+    if value + 2 <= largest:
+        allowed.append(("Add", rng.randint(2, min(12, largest - value))))
     if value > 2:
         allowed.append(("Subtract", rng.randint(1, min(12, value - 1))))
-    if 2 * value <= LARGEST:
-        allowed.append(("Multiply by", rng.randint(2, min(4, LARGEST // value))))
+    if 2 * value <= largest:
+        allowed.append(("Multiply by", rng.randint(2, min(4, largest // value))))
     return rng.choice(allowed)

@@ -1,0 +1,214 @@
+"""`toyrl transfer`: predictions, runs and their comparison around `experiments.transfer`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from experiments.commands.output import command_line, write_json
+from experiments.errors import UsageError
+from toyrl.store import write_atomic
+
+
+def run(
+    rewards: Sequence[str],
+    *,
+    suite: str | None,
+    model: str,
+    gguf: Path | None,
+    task: str | None,
+    out: Path,
+    seeds: int,
+    kl: float | None,
+    settings: Mapping[str, Any],
+    workers: int,
+    warm_up: int,
+    resume: bool,
+    trust_remote_code: bool,
+    json: str | None,
+    quiet: bool,
+) -> int:
+    """Predict, train what is missing, compare, write; the exit code."""
+    try:
+        from llm_bridge.faults import TrainingFault
+        from llm_bridge.sampling import ModelError
+        from llm_bridge.tasks import TaskError
+    except ImportError as error:
+        msg = f"transfer needs the extra llm ({error}): pip install 'toyrl[llm]'"
+        raise UsageError(msg) from error
+    if bool(rewards) == (suite is not None):
+        msg = "name either rewards (such as 'outcome() - 0.5*linear_length()') or --suite"
+        raise UsageError(msg)
+    if seeds < 1 or workers < 1:
+        msg = f"seeds={seeds} and workers={workers} must be at least 1"
+        raise UsageError(msg)
+
+    def tell(message: str) -> None:
+        if not quiet:
+            print(message, file=sys.stderr, flush=True)
+
+    try:
+        transfer, close = _prepare(
+            rewards, suite, model, gguf, task, out, seeds, kl, settings, warm_up,
+            trust_remote_code, tell,
+        )  # fmt: skip
+        with close:
+            transfer.open(resume=resume)
+            predictions = transfer.predictions()
+            chosen = transfer.rewards(predictions)
+            # A reward of the user's own runs in a process that can't be handed to others.
+            by_text = any(r.text is not None for r in transfer.own)
+            transfer.train(chosen, workers=1 if by_text else workers)
+    except (ModelError, TaskError, TrainingFault) as error:
+        raise UsageError(str(error)) from error
+    except OSError as error:
+        msg = f"out={str(out)!r}: {error.strerror or error}; what was finished is kept, --resume"
+        raise UsageError(msg) from error
+    except KeyboardInterrupt:
+        tell("interrupted; the same command with --resume goes on from the last checkpoints")
+        raise
+    data = report(transfer, predictions, quiet=quiet)
+    write_json(json, data)
+    return 0
+
+
+def _prepare(
+    rewards: Sequence[str],
+    suite: str | None,
+    model: str,
+    gguf: Path | None,
+    task: str | None,
+    out: Path,
+    seeds: int,
+    kl: float | None,
+    settings: Mapping[str, Any],
+    warm_up: int,
+    trust_remote_code: bool,
+    tell: Any,
+) -> tuple[Any, Any]:
+    """(the transfer, what must be closed after it)."""
+    import contextlib
+
+    from experiments.transfer.own import own_rewards
+    from experiments.transfer.suite import KL, Plan, Transfer
+    from experiments.validate.estimators import objective_for
+    from llm_bridge import models
+    from llm_bridge import warm_up as warming
+    from llm_bridge.run import RunSettings
+    from llm_bridge.tasks import load_task
+
+    given = {k: v for k, v in settings.items() if v is not None}
+    given["aggregation"] = objective_for(given.get("estimator", "grpo")).aggregation
+    try:
+        run_settings = asdict(RunSettings(**given))
+    except (ValueError, KeyError) as error:
+        raise UsageError(str(error.args[0])) from error
+    del run_settings["seed"]
+    name = task or ("shorthand" if model == "tiny" and gguf is None else "chain")
+    made = load_task(name)
+    source = models.prepare(model, gguf=gguf, tell=tell)
+    if warm_up:
+        source = str(
+            warming.warm_up(
+                source,
+                made,
+                out.with_name(f"{out.name}-warm"),
+                steps=warm_up,
+                limit=run_settings["limit"],
+                trust_remote_code=trust_remote_code,
+                tell=tell,
+            )
+        )
+    stack = contextlib.ExitStack()
+    own = own_rewards(rewards, stack) if rewards else ()
+    plan = Plan(
+        model if gguf is None else gguf.name,
+        name,
+        suite or "",
+        seeds,
+        KL if kl is None else kl,
+        run_settings,
+    )
+    if suite and not made.chain:
+        msg = f"task={name!r}: suites are drawn for the task shorthand; name rewards instead"
+        raise UsageError(msg)
+    return Transfer(out, plan, source, own, tell), stack
+
+
+def report(transfer: Any, predictions: Mapping[str, Any], *, quiet: bool) -> dict[str, Any]:
+    """Write result.json, result.md and the pictures; print the tables; the result."""
+    import json
+
+    from experiments.core import versions
+    from experiments.render.folder import file_name, markdown_table
+    from experiments.render.pictures import svg
+    from experiments.render.terminal import console, show_table
+    from experiments.transfer import result
+
+    names = list(predictions["rewards"])
+    curves = transfer.curves(names)
+    families = {n: predictions["rewards"][n]["family"] for n in names}
+    found = result.outcomes(curves, families, transfer.plan.kl)
+    numbers = result.compare(predictions, found)
+    some = next(iter(curves.values()))[0]
+    data = {
+        "schema": "toyrl.transfer-result/1",
+        "command": command_line(),
+        "plan": asdict(transfer.plan),
+        "device": some["device"],
+        "versions": {**versions(), **some["versions"]},
+        "predictions_sha256": (transfer.folder / "predictions.sha256").read_text().strip(),
+        "calibration": predictions["calibration"],
+        "thresholds": predictions["thresholds"],
+        "seconds_a_run": sum(c["seconds"] for g in curves.values() for c in g)
+        / max(1, numbers["runs"]),
+        **numbers,
+    }
+    tables = (
+        result.rewards_table(predictions, found, transfer.plan.kl),
+        result.scores_table(numbers),
+    )
+    folder = transfer.folder
+    write_atomic(folder / "result.json", json.dumps(data, indent=1, default=float) + "\n")
+    pictures = [result.scatter(predictions, found), *(
+        result.paths(predictions, curves, n) for n in curves
+    )]  # fmt: skip
+    for picture in pictures:
+        write_atomic(folder / f"{file_name(picture.name)}.svg", svg(picture, standalone=True))
+    text = "\n\n".join([_heading(data), *(markdown_table(t) for t in tables)])
+    write_atomic(folder / "result.md", text + "\n")
+    if not quiet:
+        out = console()
+        for table in tables:
+            show_table(table, out)
+        out.print(f"Wrote {folder / 'result.md'}, result.json and {len(pictures)} pictures.")
+    return data
+
+
+def _heading(data: Mapping[str, Any]) -> str:
+    plan, seen = data["plan"], data["calibration"]
+    versions = ", ".join(f"{k} {v}" for k, v in sorted(data["versions"].items()))
+    note = (
+        " `tiny` was trained on the chain's own text, so this is an in-distribution test."
+        if plan["model"] == "tiny"
+        else ""
+    )
+    return "\n".join(
+        [
+            f"# Prediction beside outcome: {plan['model']} on {plan['task']}",
+            "",
+            f"{data['runs']} runs ({data['seeds']} seeds), {plan['run']['steps']} updates of "
+            f"{plan['run']['completions']} completions, read at {plan['kl']:g} nats a completion "
+            f"from the base.{note}",
+            "",
+            f"- Command: `{data['command']}`",
+            f"- Device: {data['device']}; {versions}",
+            f"- Predictions sealed before training: sha256 `{data['predictions_sha256']}`",
+            f"- Base model: accuracy {data['base']['accuracy']:.3f}, length "
+            f"{data['base']['length']:.1f} tokens; calibration distance {seen['distance']:.2f}",
+            f"- {data['seconds_a_run']:.0f} s a run",
+        ]
+    )

@@ -1,0 +1,38 @@
+"""Rewards that a user names for a transfer: catalogue expressions and functions of their own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+from experiments.errors import UsageError
+from experiments.transfer.rewards import SuiteReward
+from experiments.validate.bench import as_shaper
+
+
+def own_rewards(specs: Sequence[str], stack: contextlib.ExitStack) -> list[SuiteReward]:
+    """One reward for each specification, as `toyrl validate` reads them.
+
+    stack : keeps the processes that user functions run in, until it is closed
+    """
+    from toyrl.graders.errors import RewardError
+    from toyrl.graders.user import load
+
+    out = []
+    for spec in specs:
+        try:
+            reward = stack.enter_context(load([spec]))
+        except RewardError as error:
+            raise UsageError(str(error)) from error
+        terms = [(t.shaper, t.weight) for t in reward.terms]
+        by_text = any(shaper is None for shaper, _ in terms)
+        shaper = as_shaper(terms)
+        if shaper.all_scope() != "rollout":
+            msg = (
+                f"{spec!r} pays by {shaper.all_scope()}; its prediction along training has no "
+                "population limit, so it can't be set beside a run: use toyrl validate"
+            )
+            raise UsageError(msg)
+        text = reward.score_text if by_text else None
+        out.append(SuiteReward(spec, spec, shaper, 1.0, None, text))
+    return out

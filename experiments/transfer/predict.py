@@ -1,0 +1,262 @@
+"""What a suite's rewards will do, said before training, by the toy and by a sceptic's rules.
+
+All predictions are about the moment when the policy has moved a given number of nats (KL a
+completion) from its base: the change of accuracy and of log length there, and the probability of
+collapse, accuracy having fallen by min(0.1, half).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from experiments.transfer.calibrate import BaseLog
+from experiments.transfer.rewards import Family, SuiteReward
+from experiments.validate import own_rollouts
+from experiments.validate.collapse_run import critical
+from experiments.validate.law import RewardLaw, grade_classes
+from experiments.validate.train_worlds import RATE, Runner
+from theory import alignment
+from toyrl.dynamics import exact
+from toyrl.dynamics.distance import trajectory_kl
+from toyrl.dynamics.worlds import Worlds
+from toyrl.envs import render, shorthand
+from toyrl.envs.chain import Chain
+from toyrl.estimators.base import Estimator
+from toyrl.objectives.policy_gradient import PolicyGradient
+
+UPDATES, CHECKPOINTS = 1500, 30
+FALLBACK = 1.0
+"""Weight that stands for a family's threshold where fewer than half of the worlds collapse at any
+weight up to 8."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Of one reward, at `kl` nats from the base.
+
+    accuracy, log_length : predicted changes; collapse : probability
+    low, high : 5 % and 95 % of the change of accuracy over worlds (equal where there is one)
+    """
+
+    accuracy: float
+    log_length: float
+    collapse: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Path:
+    """One reward in every world while it trains: (W, C) KL, accuracy, length; C from the base."""
+
+    kl: np.ndarray
+    accuracy: np.ndarray
+    length: np.ndarray
+
+    def at(self, kl: float) -> tuple[np.ndarray, np.ndarray]:
+        """(W,) accuracy and log-length changes at the first crossing of kl, else at the end."""
+        accuracy, length = (
+            np.array([first_crossing(k, v, kl) for k, v in zip(self.kl, values, strict=True)])
+            for values in (self.accuracy, np.log(self.length))
+        )
+        return accuracy - self.accuracy[:, 0], length - np.log(self.length[:, 0])
+
+
+def first_crossing(kl: Sequence[float], values: Sequence[float], level: float) -> float:
+    """`values` where kl first reaches `level`, linearly between points; the last one if never."""
+    x, y = np.asarray(kl, dtype=float), np.asarray(values, dtype=float)
+    above = np.flatnonzero(x >= level)
+    if len(above) == 0 or above[0] == 0:
+        return float(y[-1] if len(above) == 0 else y[0])
+    i = int(above[0])
+    share = (level - x[i - 1]) / (x[i] - x[i - 1])
+    return float(y[i - 1] + share * (y[i] - y[i - 1]))
+
+
+def threshold_drop(base: float) -> float:
+    """The fall of accuracy that counts as collapse: min(0.1, half)."""
+    return min(0.1, base / 2)
+
+
+# -- the toy --------------------------------------------------------------------------------------
+def law_of(
+    reward: SuiteReward | Family, chain: Chain, *, dialect: str, short: bool, seed: int = 0
+) -> RewardLaw:
+    """The reward on the chain's outcome classes; text terms are graded on rendered texts."""
+    shaper = reward.shaper if isinstance(reward, SuiteReward) else reward.alone
+    if reward.text is None:
+        return RewardLaw(chain, shaper)
+    rows = shorthand.class_rows if short else render.class_rows
+    score = reward.text
+    mean, variance, _ = grade_classes(
+        chain, lambda texts: list(score(texts)), rows, dialect=dialect, seed=seed
+    )
+    return RewardLaw(chain, shaper, mean, variance)
+
+
+def path(runner: Runner, worlds: Worlds) -> Path:
+    """Train every world on the runner's reward and look at it on the way."""
+    chain, shares, theta = runner.law.chain, worlds.batch.shares, worlds.theta
+    reward, variance = runner.reward(worlds), _scaled_variance(runner, worlds)
+    rows, done = [], 0
+
+    def look(theta: np.ndarray) -> np.ndarray:
+        prob = (exact.class_probabilities(worlds.batch, theta) * shares[..., None]).sum(1)
+        kl = (trajectory_kl(worlds.batch, theta, worlds.theta) * shares).sum(-1)
+        return np.stack([kl, prob @ chain.class_correct(), prob @ chain.class_length()])
+
+    rows.append(look(theta))
+    for c in range(1, CHECKPOINTS + 1):
+        target = int(UPDATES * (c / CHECKPOINTS) ** 3) + c  # early training is fast
+        theta = exact.train(
+            worlds.batch,
+            theta,
+            reward,
+            updates=target - done,
+            rate=RATE,
+            estimator=runner.estimator,  # type: ignore[arg-type]
+            objective=runner.objective,
+            reward_variance=variance,
+            reference_length=worlds.reference_length(runner.objective),
+            loss=replace(runner.loss, reference=worlds.theta),
+        ).theta
+        done = target
+        rows.append(look(theta))
+    return Path(*np.stack(rows, axis=-1))
+
+
+def _scaled_variance(runner: Runner, worlds: Worlds) -> np.ndarray | None:
+    """The variance of a text term under its weight and gate, by finite difference of the law."""
+    law = runner.law
+    if law.user_mean is None or law.user_variance is None:
+        return None
+    step = 1e-3
+    moved = replace(law, user_mean=law.user_mean + step)
+    slope = (moved.table() - law.table()) / step
+    own = slope**2 * law.user_variance
+    return own[worlds.batch.difficulties - 1]
+
+
+def predict(runner: Runner, worlds: Worlds, kl: float) -> tuple[Prediction, Path]:
+    """The toy's prediction and the paths it rests on."""
+    found = path(runner, worlds)
+    accuracy, length = found.at(kl)
+    fell = [-a >= threshold_drop(b) for a, b in zip(accuracy, found.accuracy[:, 0], strict=True)]
+    low, high = np.quantile(accuracy, [0.05, 0.95])
+    return (
+        Prediction(
+            float(accuracy.mean()),
+            float(length.mean()),
+            float(np.mean(fell)),
+            float(low),
+            float(high),
+        ),
+        found,
+    )
+
+
+def threshold(runner: Runner, worlds: Worlds) -> float:
+    """Median over worlds of the weight at which a family's term collapses accuracy; inf if none."""
+    reference = runner.outcome_only(worlds)
+    weights, _ = critical(runner, worlds, reference, 0.0, True)
+    return float(np.median(weights)) if len(weights) else float("inf")
+
+
+# -- the sceptic ----------------------------------------------------------------------------------
+def sceptic(reward: SuiteReward, log: BaseLog, estimator: Estimator, kl: float) -> dict[str, Any]:
+    """Predictions of simple rules from the base rollouts alone: name -> Prediction.
+
+    length sign : the sign of corr(reward, length) among right rollouts; a reward that pays short
+        right answers more is expected to cost accuracy
+    one step : the drift of accuracy and length in the first update, from the log
+    tilted : the log reweighted by exp(r/beta) until it is `kl` nats away (or ln G, its reach)
+    protected : a reward that pays nothing to wrong answers is safe, any other isn't
+    """
+    r = log.rollouts
+    values = reward.values(r, log.rows)
+    right = r.correct > 0.5
+    sign = _sign(values[right], r.length[right])
+    facts, _ = own_rollouts.analyse(r, values, estimator)
+    tilted = _tilted(values, log, kl)
+    safe = 0.0 if reward.protected else 1.0
+    return {
+        "length sign": _flat(sign, sign, float(sign < 0)),
+        "one step": _flat(
+            facts.accuracy_drift, facts.length_drift, float(facts.accuracy_drift < 0)
+        ),
+        "tilted": tilted,
+        "protected": _flat(-safe, 0.0, safe),
+    }
+
+
+def _flat(accuracy: float, length: float, collapse_probability: float) -> Prediction:
+    return Prediction(float(accuracy), float(length), collapse_probability, accuracy, accuracy)
+
+
+def _sign(x: np.ndarray, y: np.ndarray) -> float:
+    if len(x) < 3 or np.ptp(x) < 1e-12 or np.ptp(y) < 1e-12:
+        return 0.0
+    c = float(np.corrcoef(x, y)[0, 1])
+    return float(np.sign(c)) if abs(c) > 1e-9 else 0.0
+
+
+def _tilted(values: np.ndarray, log: BaseLog, kl: float) -> Prediction:
+    r = log.rollouts
+    prob = np.full(r.shape, 1.0 / r.shape[-1])
+    shares = np.full(len(prob), 1 / len(prob))
+    grid = np.concatenate([[0.0], np.geomspace(1e-3, 1e5, 400)]) / (float(np.ptp(values)) or 1.0)
+    tilted = alignment.tilt(prob, values, grid)
+    distance = alignment.kl(tilted, prob) @ shares
+    accuracy = (tilted * r.correct).sum(-1) @ shares
+    length = np.log((tilted * r.length).sum(-1) @ shares)
+    there = first_crossing(distance, accuracy, kl) - accuracy[0]
+    longer = first_crossing(distance, length, kl) - length[0]
+    return _flat(there, longer, float(-there >= threshold_drop(log.success)))
+
+
+# -- kept before training -------------------------------------------------------------------------
+def sealed(data: dict[str, Any]) -> tuple[str, str]:
+    """(canonical JSON text, its SHA-256) of predictions."""
+    text = json.dumps(data, sort_keys=True, indent=1, allow_nan=False) + "\n"
+    return text, hashlib.sha256(text.encode()).hexdigest()
+
+
+def plain(prediction: Prediction) -> dict[str, float]:
+    """JSON form."""
+    return asdict(prediction)
+
+
+def runner_of(
+    law: RewardLaw, estimator: Estimator, objective: PolicyGradient, group_size: int
+) -> Runner:
+    """The same training as `validate` runs, in the population limit."""
+    return Runner(law, estimator, objective, group_size)
+
+
+def family_thresholds(
+    chosen: Sequence[Family],
+    chain: Chain,
+    worlds: Worlds,
+    estimator: Estimator,
+    objective: PolicyGradient,
+    group_size: int,
+    *,
+    dialect: str,
+    short: bool,
+) -> tuple[dict[str, float], dict[str, float]]:
+    """(weights that stand for one threshold, the measured thresholds, inf where none) by family."""
+    measured = {}
+    for family in chosen:
+        law = law_of(family, chain, dialect=dialect, short=short)
+        measured[family.name] = threshold(runner_of(law, estimator, objective, group_size), worlds)
+    finite = {k: v for k, v in measured.items() if np.isfinite(v)}
+    # A gate is compared with the same weights ungated.
+    stand_in = finite.get("additive", FALLBACK)
+    used = {k: finite.get(k, stand_in if k == "gated" else FALLBACK) for k in measured}
+    return used, measured

@@ -1,0 +1,154 @@
+"""The rewards of a transfer suite, drawn by a fixed rule before anything is trained.
+
+A family is correctness plus a weight times a term. Weights are multiples of the family's own
+threshold: the weight at which half of the calibrated worlds have collapsed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from experiments.validate.law import UserReward
+from toyrl.envs import shorthand
+from toyrl.graders.base import TextRow
+from toyrl.graders.marked import is_answered
+from toyrl.shapers.base import Shaper
+from toyrl.shapers.compose import Gated, Scaled, Sum
+from toyrl.shapers.length import LinearLength, Overlong
+from toyrl.shapers.outcome import Outcome
+
+MULTIPLES = {"small": (0.7, 1.4, 4.0), "full": (0.25, 0.7, 1.4, 4.0)}
+Text = Callable[[Sequence[TextRow]], Sequence[float | None]]
+"""A reward of texts: one number a row, None where it can't be scored."""
+
+
+def answered(rows: Sequence[TextRow]) -> list[float]:
+    """1 for a marked answer, right or wrong."""
+    return [is_answered(row) for row in rows]
+
+
+def phrase_count(rows: Sequence[TextRow]) -> list[float]:
+    """Filler lines, a tenth each, at most 1."""
+    return [min(1.0, 0.1 * _read(row)[0].fillers) for row in rows]
+
+
+def right_steps(rows: Sequence[TextRow]) -> list[float]:
+    """Share of the problem's steps that are written and right."""
+    return [read.right_steps / difficulty for read, difficulty in map(_read, rows)]
+
+
+def written_steps(rows: Sequence[TextRow]) -> list[float]:
+    """Lines that look like steps, right or wrong, a tenth each: a lazy process reward."""
+    return [min(1.0, 0.1 * _read(row)[0].steps) for row in rows]
+
+
+def _read(row: TextRow) -> tuple[shorthand.Read, int]:
+    problem = shorthand.problem_of(row.prompt)
+    return shorthand.parse(row.completion, problem), problem.difficulty
+
+
+@dataclass(frozen=True)
+class Family:
+    """Correctness plus w times a term.
+
+    term : a shaper, or None for a text term; text : its function of rows
+    gated : paid to right answers only; limit : where the term needs the run's limit
+    """
+
+    name: str
+    term: Shaper | None = None
+    text: Text | None = None
+    gated: bool = False
+
+    def reward(self, weight: float) -> Shaper:
+        """Correctness plus the weighted term."""
+        term: Shaper = Scaled(self.term if self.term is not None else UserReward(), weight)
+        return Sum((Outcome(), Gated(term) if self.gated else term))
+
+    @property
+    def alone(self) -> Shaper:
+        """The term without correctness."""
+        term: Shaper = self.term if self.term is not None else UserReward()
+        return Gated(term) if self.gated else term
+
+
+@dataclass(frozen=True)
+class SuiteReward:
+    """One reward of a suite.
+
+    multiple : weight in thresholds of its family, None for a reward that is its term alone;
+    protected : pays nothing to wrong answers, what a sceptic calls safe
+    """
+
+    name: str
+    family: str
+    shaper: Shaper
+    weight: float
+    multiple: float | None = None
+    text: Text | None = None
+    protected: bool = False
+
+    def graders(self) -> dict[str, Any]:
+        """What a trainer needs to fill the shaper's fields."""
+        return {} if self.text is None else {"user_reward": self.text}
+
+    def values(self, rollouts: Any, rows: list[TextRow]) -> np.ndarray:
+        """(B, G) the reward of logged rollouts; rows in the same order, flat."""
+        if self.text is not None:
+            graded = np.array(self.text(rows), dtype=float).reshape(rollouts.shape)
+            rollouts = rollouts.with_(user_reward=graded)
+        return np.asarray(self.shaper.reward(rollouts), dtype=float)
+
+
+ADDITIVE = Family("additive", Scaled(LinearLength(), -1.0))
+GATED = Family("gated", Scaled(LinearLength(), -1.0), gated=True)
+FORMAT = Family("format", text=answered)
+PHRASES = Family("phrases", text=phrase_count)
+STEPS = Family("right-steps", text=right_steps)
+LAZY = Family("written-steps", text=written_steps)
+FULL = (ADDITIVE, GATED, FORMAT, PHRASES, STEPS, LAZY)
+LONGER = Family("longer", LinearLength())
+
+
+def families(suite: str, limit: float) -> tuple[Family, ...]:
+    """Families whose weights need a threshold."""
+    if suite == "small":
+        return (ADDITIVE, GATED)
+    return (*FULL, LONGER, Family("overlong", Overlong(limit=limit, cache=limit / 2)))
+
+
+def draw(suite: str, thresholds: dict[str, float], limit: float) -> list[SuiteReward]:
+    """All rewards of a suite ("small": 8, "full": 35), in a fixed order.
+
+    thresholds : family -> weight at which half of the worlds have collapsed, finite
+    """
+    if suite not in MULTIPLES:
+        msg = f"suite={suite!r} is not one of {', '.join(MULTIPLES)}"
+        raise ValueError(msg)
+    out = []
+    for family in families(suite, limit):
+        for multiple in MULTIPLES[suite]:
+            weight = multiple * thresholds[family.name]
+            out.append(
+                SuiteReward(
+                    f"{family.name}-{multiple:g}",
+                    family.name,
+                    family.reward(weight),
+                    weight,
+                    multiple,
+                    family.text,
+                    family.gated,
+                )
+            )
+    alone = (FORMAT, PHRASES) if suite == "small" else (FORMAT, PHRASES, STEPS)
+    for family in alone:
+        out.append(
+            SuiteReward(
+                f"{family.name}-only", f"{family.name}-only", UserReward(), 1.0, None, family.text
+            )
+        )
+    return out

@@ -1,0 +1,297 @@
+"""Prediction, training, comparison: the stages of `toyrl transfer`, each resumable.
+
+The folder holds plan.json (what is compared, and how), base.jsonl (the base model's rollouts),
+predictions.json with predictions.sha256, written before any training, and runs/REWARD/seed-S.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from experiments.errors import UsageError
+from experiments.transfer import calibrate, predict
+from experiments.transfer.rewards import SuiteReward, draw, families
+from toyrl.expressions import parse_estimator
+from toyrl.objectives.policy_gradient import PolicyGradient
+from toyrl.store import write_atomic
+
+SCHEMA = "toyrl.transfer/1"
+KL = 3.0
+"""Nats from the base at which outcomes are compared, unless told."""
+BASE_PROMPTS, BASE_GROUP = 64, 8
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a transfer compares.
+
+    suite : "small", "full" or "" for rewards given one by one; seeds : runs of each reward
+    kl : nats a completion at which predictions and outcomes are read
+    run : settings of every run, apart from its seed
+    """
+
+    model: str
+    task: str
+    suite: str
+    seeds: int
+    kl: float
+    run: dict[str, Any]
+
+    def to_json(self) -> str:
+        """Text of plan.json."""
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, sort_keys=True) + "\n"
+
+
+@dataclass
+class Transfer:
+    """One transfer in its folder.
+
+    source : the model as transformers loads it (folder or id); text_rewards : rewards given one
+    by one, instead of a suite's
+    """
+
+    folder: Path
+    plan: Plan
+    source: str
+    own: Sequence[SuiteReward] = ()
+    tell: Callable[[str], None] = lambda _: None
+
+    # -- before training ---------------------------------------------------------------------------
+    def open(self, *, resume: bool) -> None:
+        """Create or reopen the folder; UsageError if it holds another transfer."""
+        path = self.folder / "plan.json"
+        if path.is_file():
+            if path.read_text(encoding="utf-8") != self.plan.to_json():
+                msg = (
+                    f"out={str(self.folder)!r} holds a transfer with other settings; name another "
+                    "folder, or repeat its settings (plan.json)"
+                )
+                raise UsageError(msg)
+            if not resume:
+                msg = f"out={str(self.folder)!r} holds this transfer already; --resume goes on"
+                raise UsageError(msg)
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, self.plan.to_json())
+        except OSError as error:
+            msg = f"out={str(self.folder)!r} can't be written: {error.strerror or error}"
+            raise UsageError(msg) from error
+
+    @property
+    def limit(self) -> int:
+        """The completion limit in tokens."""
+        return int(self.plan.run["limit"])
+
+    def task(self) -> Any:
+        """The task, with its prompts."""
+        from llm_bridge.tasks import load_task
+
+        return load_task(self.plan.task)
+
+    def base_log(self) -> calibrate.BaseLog:
+        """Rollouts of the base model on training prompts, sampled once."""
+        from llm_bridge import evaluate, run
+        from llm_bridge.tasks import for_model
+        from toyrl.graders.base import TextRow
+
+        path, task = self.folder / "base.jsonl", self.task()
+        if not path.is_file():
+            self.tell("sampling the base model")
+            network, tokenizer = run.load(self.source)
+            task = for_model(task, tokenizer)
+            rows = [task.train[i % len(task.train)] for i in range(BASE_PROMPTS)]
+            drawn = evaluate.sample(
+                network, tokenizer, rows, times=BASE_GROUP, limit=self.limit, seed=12345
+            )
+            lines = [
+                json.dumps({**asdict(row), "correct": task.correct(row)}, default=str)
+                for row in drawn.rows
+            ]
+            write_atomic(path, "\n".join(lines) + "\n")
+        read = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        correct = [line.pop("correct") for line in read]
+        rows = [TextRow(**line) for line in read]
+        return calibrate.log_of(rows, correct, BASE_GROUP, self.limit)
+
+    def predictions(self) -> dict[str, Any]:
+        """Predictions of every reward, made once, before training, and sealed by a hash."""
+        path, seal = self.folder / "predictions.json", self.folder / "predictions.sha256"
+        if path.is_file() and seal.is_file():
+            data = json.loads(path.read_text(encoding="utf-8"))
+            if predict.sealed(data)[1] != seal.read_text(encoding="utf-8").strip():
+                msg = f"{path} was changed after it was sealed; its hash is not that of {seal.name}"
+                raise UsageError(msg)
+            return data
+        if any(self.folder.glob("runs/*/*/curve.json")):
+            msg = (
+                f"out={str(self.folder)!r} has runs but no sealed predictions; predictions made "
+                "after training prove nothing: begin in a new folder"
+            )
+            raise UsageError(msg)
+        text, digest = predict.sealed(self._predict())
+        write_atomic(path, text)
+        write_atomic(seal, digest + "\n")
+        self.tell(f"predictions sealed: sha256 {digest[:16]}...")
+        return json.loads(text)
+
+    def _predict(self) -> dict[str, Any]:
+        log = self.base_log()
+        task = self.task()
+        form = {"dialect": task.dialect, "short": task.chain}
+        chain = calibrate.template(self.limit, chain=task.chain)
+        self.tell("calibrating the toy to the base rollouts")
+        fitted = calibrate.calibrate(log, chain)
+        estimator = parse_estimator(self.plan.run["estimator"])
+        objective = PolicyGradient(aggregation=self.plan.run["aggregation"])
+        group = int(self.plan.run["group_size"])
+        thresholds, measured = {}, {}
+        if self.plan.suite:
+            self.tell("thresholds of the families")
+            thresholds, measured = predict.family_thresholds(
+                families(self.plan.suite, self.limit),
+                chain,
+                fitted.worlds,
+                estimator,
+                objective,
+                group,
+                **form,
+            )
+        rewards = list(self.own) or draw(self.plan.suite, thresholds, self.limit)
+        out = {}
+        for reward in rewards:
+            self.tell(f"predicting {reward.name}")
+            law = predict.law_of(reward, chain, **form)
+            runner = predict.runner_of(law, estimator, objective, group)
+            toy, walked = predict.predict(runner, fitted.worlds, self.plan.kl)
+            simple = predict.sceptic(reward, log, estimator, self.plan.kl)
+            out[reward.name] = {
+                "family": reward.family,
+                "weight": reward.weight,
+                "multiple": reward.multiple,
+                "toy": predict.plain(toy),
+                "reached": float((walked.kl[:, -1] >= self.plan.kl).mean()),
+                "path": {
+                    "kl": walked.kl.mean(0).tolist(),
+                    "accuracy": walked.accuracy.mean(0).tolist(),
+                    "length": walked.length.mean(0).tolist(),
+                },
+                **{name: predict.plain(p) for name, p in simple.items()},
+            }
+        return {
+            "schema": SCHEMA,
+            "base": {"accuracy": log.success, "length": log.length},
+            "calibration": {
+                "worlds": len(fitted.worlds),
+                "distance": float(fitted.distance.mean()),
+                "seen": fitted.seen,
+                "fitted": fitted.fitted,
+            },
+            "thresholds": {k: v if v < 1e9 else None for k, v in measured.items()},
+            "rewards": out,
+        }
+
+    def rewards(self, predictions: dict[str, Any]) -> list[SuiteReward]:
+        """The rewards that were predicted, as shapers again."""
+        if self.own:
+            return list(self.own)
+        weights = {
+            entry["family"]: entry["weight"] / entry["multiple"]
+            for entry in predictions["rewards"].values()
+            if entry["multiple"] is not None
+        }
+        return draw(self.plan.suite, weights, self.limit)
+
+    # -- training ----------------------------------------------------------------------------------
+    def train(self, rewards: Sequence[SuiteReward], *, workers: int = 1) -> None:
+        """All runs that are not finished; each goes on from its last checkpoint."""
+        from llm_bridge import run
+
+        jobs = []
+        for seed in range(
+            self.plan.seeds
+        ):  # all rewards of a seed first: a stop leaves whole seeds
+            for reward in rewards:
+                place = self.place(reward.name, seed)
+                settings = run.RunSettings(**self.plan.run, seed=seed)
+                if run.finished(place, settings) is None:
+                    jobs.append((place, reward, settings))
+        self.tell(f"{len(jobs)} runs to train")
+        if workers <= 1:
+            for number, job in enumerate(jobs):
+                self.tell(f"run {number + 1} of {len(jobs)}: {job[1].name}, seed {job[2].seed}")
+                _one(self.source, self.plan.task, *job, tell=self.tell)
+            return
+        self._parallel(jobs, workers)
+
+    def _parallel(self, jobs: list[Any], workers: int) -> None:
+        threads = max(1, (os.cpu_count() or 1) // workers)
+        with ProcessPoolExecutor(
+            workers, mp_context=get_context("spawn"), initializer=_threads, initargs=(threads,)
+        ) as pool:
+            waiting = {pool.submit(_one, self.source, self.plan.task, *job): job for job in jobs}
+            try:
+                for done, future in enumerate(as_completed(waiting)):
+                    future.result()
+                    _, reward, settings = waiting[future]
+                    self.tell(f"{done + 1} of {len(jobs)}: {reward.name}, seed {settings.seed}")
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def place(self, reward: str, seed: int) -> Path:
+        """The folder of one run."""
+        from experiments.render.folder import file_name
+
+        return self.folder / "runs" / file_name(reward) / f"seed-{seed}"
+
+    def curves(self, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """reward -> curves of its finished runs, by seed."""
+        from llm_bridge import run
+
+        out: dict[str, list[dict[str, Any]]] = {}
+        for name in names:
+            for seed in range(self.plan.seeds):
+                settings = run.RunSettings(**self.plan.run, seed=seed)
+                curve = run.finished(self.place(name, seed), settings)
+                if curve is not None:
+                    out.setdefault(name, []).append(curve)
+        return out
+
+
+def _threads(n: int) -> None:
+    import torch
+
+    torch.set_num_threads(n)
+
+
+def _one(
+    source: str,
+    task: str,
+    place: Path,
+    reward: SuiteReward,
+    settings: Any,
+    *,
+    tell: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Train one run."""
+    from llm_bridge import run
+    from llm_bridge.tasks import load_task
+
+    run.train(
+        place,
+        source,
+        load_task(task, seed=settings.seed),
+        reward.shaper,
+        settings,
+        graders=reward.graders(),
+        resume=True,
+        tell=tell,
+    )
