@@ -11,6 +11,7 @@ import json
 import math
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -124,19 +125,22 @@ def train(
         tell(f"resuming from {last}")
     elif not resume:
         _clear(folder)
-    trainer = ShapedGRPOTrainer(
-        network,
-        shaper,
-        estimator=settings.estimator,
-        correct=task.correct,
-        graders=graders,
-        args=config(folder, settings),
-        train_dataset=as_dataset(task.train),
-        processing_class=tokenizer,
-        callbacks=[curve.callback(), *callbacks],
-    )
-    trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    with warnings.catch_warnings():
+        # TRL sets names that transformers has renamed; nothing that a user could mend.
+        warnings.filterwarnings("ignore", ".*gradient_checkpointing", FutureWarning)
+        trainer = ShapedGRPOTrainer(
+            network,
+            shaper,
+            estimator=settings.estimator,
+            correct=task.correct,
+            graders=graders,
+            args=config(folder, settings),
+            train_dataset=as_dataset(task.train),
+            processing_class=tokenizer,
+            callbacks=[curve.callback(), *callbacks],
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.train(resume_from_checkpoint=None if last is None else str(last))
     return curve.done()
 
 
@@ -287,7 +291,8 @@ class _Curve:
 
         class Measure(TrainerCallback):
             def on_train_begin(self, args: Any, state: Any, control: Any, **kw: Any) -> None:
-                curve.measure(state.global_step, kw["model"])
+                if state.global_step == 0:  # a resumed run has measured where it stands, or won't
+                    curve.measure(0, kw["model"])
 
             def on_step_end(self, args: Any, state: Any, control: Any, **kw: Any) -> None:
                 s = curve.settings

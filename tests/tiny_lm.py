@@ -9,16 +9,9 @@ ALPHABET = "0123456789+-*/=.,?# <>abcdefghijklmnopqrstuvwxyz"
 
 def tokenizer() -> Any:
     """Characters as tokens, with <pad>, <eos> and <unk>."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
+    from llm_bridge.tiny import character_tokenizer
 
-    names = ["<pad>", "<eos>", "<unk>", *ALPHABET]
-    core = Tokenizer(models.WordLevel({n: i for i, n in enumerate(names)}, unk_token="<unk>"))
-    core.pre_tokenizer = pre_tokenizers.Split("", "isolated")
-    core.decoder = decoders.Fuse()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=core, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>"
-    )
+    return character_tokenizer(ALPHABET)
 
 
 def model(seed: int = 0) -> Any:

@@ -99,11 +99,13 @@ def _prepare(
     from llm_bridge import warm_up as warming
     from llm_bridge.run import RunSettings
     from llm_bridge.tasks import load_task
+    from toyrl.expressions import parse_estimator
 
     given = {k: v for k, v in settings.items() if v is not None}
     given["aggregation"] = objective_for(given.get("estimator", "grpo")).aggregation
     try:
         run_settings = asdict(RunSettings(**given))
+        parse_estimator(run_settings["estimator"])
     except (ValueError, KeyError) as error:
         raise UsageError(str(error.args[0])) from error
     del run_settings["seed"]
@@ -140,12 +142,11 @@ def _prepare(
 
 def report(transfer: Any, predictions: Mapping[str, Any], *, quiet: bool) -> dict[str, Any]:
     """Write result.json, result.md and the pictures; print the tables; the result."""
-    import json
-
     from experiments.core import versions
     from experiments.render.folder import file_name, markdown_table
     from experiments.render.pictures import svg
     from experiments.render.terminal import console, show_table
+    from experiments.render.text import dumps
     from experiments.transfer import result
 
     names = list(predictions["rewards"])
@@ -172,7 +173,7 @@ def report(transfer: Any, predictions: Mapping[str, Any], *, quiet: bool) -> dic
         result.scores_table(numbers),
     )
     folder = transfer.folder
-    write_atomic(folder / "result.json", json.dumps(data, indent=1, default=float) + "\n")
+    write_atomic(folder / "result.json", dumps(data) + "\n")
     pictures = [result.scatter(predictions, found), *(
         result.paths(predictions, curves, n) for n in curves
     )]  # fmt: skip

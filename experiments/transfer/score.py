@@ -65,7 +65,8 @@ def within_families(
 def ceiling(outcomes: np.ndarray) -> float:
     """The noise ceiling: mean tau-b between disjoint halves of the seeds, over all splits.
 
-    Of an odd number of seeds one half has one more. NaN with fewer than two seeds.
+    Of an odd number of seeds one half has one more. NaN with fewer than two seeds, or if a half
+    is all ties in every split.
     """
     from itertools import combinations
 
@@ -77,7 +78,8 @@ def ceiling(outcomes: np.ndarray) -> float:
         rest = [s for s in range(seeds) if s not in part]
         one, other = outcomes[:, list(part)].mean(1), outcomes[:, rest].mean(1)
         found.append(tau_b(sign_matrix(one), sign_matrix(other)))
-    return float(np.nanmean(found))
+    defined = [t for t in found if np.isfinite(t)]
+    return float(np.mean(defined)) if defined else float("nan")
 
 
 def brier(probability: np.ndarray, happened: np.ndarray) -> float:
