@@ -263,6 +263,7 @@ def transfer(
     out: Path = Path("toyrl-transfer"),
     steps: int | None = None,
     estimator: str | None = None,
+    loss_type: Literal["grpo", "dapo", "dr_grpo"] | None = None,
     group_size: int | None = None,
     completions: int | None = None,
     max_completion_length: int | None = None,
@@ -301,6 +302,8 @@ def transfer(
         Updates of a run [default: 80].
     estimator
         Advantage estimator (toyrl list --kind estimator) [default: grpo].
+    loss_type
+        How token losses are averaged, as TRL names it [default: grpo, or the estimator's own].
     group_size
         Rollouts per prompt [default: 8].
     completions
@@ -333,6 +336,7 @@ def transfer(
     settings = {
         "steps": steps,
         "estimator": estimator,
+        "aggregation": loss_type,
         "group_size": group_size,
         "completions": completions,
         "limit": max_completion_length,

@@ -206,6 +206,11 @@ def test_outcomes_are_read_at_the_level_and_collapse_is_a_fall():
     assert numbers["ceiling"]["tau_accuracy"] == pytest.approx(1.0)
     assert result.rewards_table(said, found, 3.0).rows[1][0] == "bad"
     assert result.scores_table(numbers).rows[0][0] == "toy"
+    fitted = {
+        "seen": {"length easy": math.log(20), "success": 0.4},
+        "fitted": {"length easy": math.log(25), "success": 0.5},
+    }
+    assert result.calibration_table(fitted).rows[0][1:] == ["20.0", "25.0"]
     assert result.scatter(said, found).curves
     assert result.paths(said, runs, "bad").curves
 

@@ -94,7 +94,7 @@ def _prepare(
 
     from experiments.transfer.own import own_rewards
     from experiments.transfer.suite import KL, Plan, Transfer
-    from experiments.validate.estimators import objective_for
+    from experiments.validate.estimators import AGGREGATION
     from llm_bridge import models
     from llm_bridge import warm_up as warming
     from llm_bridge.run import RunSettings
@@ -102,7 +102,8 @@ def _prepare(
     from toyrl.expressions import parse_estimator
 
     given = {k: v for k, v in settings.items() if v is not None}
-    given["aggregation"] = objective_for(given.get("estimator", "grpo")).aggregation
+    if "aggregation" not in given and "estimator" in given:
+        given["aggregation"] = AGGREGATION.get(given["estimator"].partition("(")[0], "grpo")
     try:
         run_settings = asdict(RunSettings(**given))
         parse_estimator(run_settings["estimator"])
@@ -171,6 +172,7 @@ def report(transfer: Any, predictions: Mapping[str, Any], *, quiet: bool) -> dic
     tables = (
         result.rewards_table(predictions, found, transfer.plan.kl),
         result.scores_table(numbers),
+        result.calibration_table(predictions["calibration"]),
     )
     folder = transfer.folder
     write_atomic(folder / "result.json", dumps(data) + "\n")

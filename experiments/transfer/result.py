@@ -22,7 +22,7 @@ class Outcomes:
     """What the runs did, read at the same distance from the base: (n, seeds) each.
 
     accuracy, log_length : changes from the base; collapsed : 0 or 1; reached : whether the run
-    got that far (else it is read at its end)
+    got that far (else it is read at its end); end : change of accuracy at the last update
     """
 
     names: tuple[str, ...]
@@ -31,6 +31,7 @@ class Outcomes:
     log_length: np.ndarray
     collapsed: np.ndarray
     reached: np.ndarray
+    end: np.ndarray
     base_accuracy: float
     base_length: float
 
@@ -55,10 +56,10 @@ def outcomes(
     change = np.array([[read(c, "accuracy") - accuracy for c in group] for group in runs])
     longer = np.array([[np.log(read(c, "length") / length) for c in group] for group in runs])
     far = np.array([[max(p["kl"] for p in c["points"]) >= kl for c in group] for group in runs])
+    end = np.array([[c["points"][-1]["accuracy"] - accuracy for c in group] for group in runs])
     fallen = (-change >= threshold_drop(accuracy)).astype(float)
-    return Outcomes(
-        names, tuple(families[n] for n in names), change, longer, fallen, far, accuracy, length
-    )
+    kinds = tuple(families[n] for n in names)
+    return Outcomes(names, kinds, change, longer, fallen, far, end, accuracy, length)
 
 
 def compare(predictions: Mapping[str, Any], found: Outcomes) -> dict[str, Any]:
@@ -93,6 +94,7 @@ def compare(predictions: Mapping[str, Any], found: Outcomes) -> dict[str, Any]:
                 "log_length": found.log_length[i].tolist(),
                 "collapsed": found.collapsed[i].tolist(),
                 "reached": found.reached[i].tolist(),
+                "end": found.end[i].tolist(),
             }
             for i, name in enumerate(found.names)
         },
@@ -155,6 +157,7 @@ def rewards_table(predictions: Mapping[str, Any], found: Outcomes, kl: float) ->
                 f"{np.exp(toy['log_length']):.2f}",
                 f"{np.exp(found.log_length[i].mean()):.2f}",
                 f"{int(found.reached[i].sum())} of {len(seen)}",
+                f"{found.end[i].mean():+.3f}",
             ]
         )
     return Table(
@@ -169,6 +172,7 @@ def rewards_table(predictions: Mapping[str, Any], found: Outcomes, kl: float) ->
             "length factor, predicted",
             "measured",
             f"runs that came {kl:g} nats far",
+            "measured at the last update",
         ),
         rows,
     )
@@ -209,6 +213,18 @@ def scores_table(result: Mapping[str, Any]) -> Table:
         ),
         rows,
     )
+
+
+def calibration_table(calibration: Mapping[str, Any]) -> Table:
+    """What the toy was fitted to: the log's value and the mean over the worlds kept."""
+    rows = []
+    for name, seen in calibration["seen"].items():
+        values = (seen, calibration["fitted"][name])
+        if name.startswith("length"):
+            rows.append([f"{name} (tokens)", *(f"{np.exp(v):.1f}" for v in values)])
+        else:
+            rows.append([name, *(f"{v:.3f}" for v in values)])
+    return Table("calibration", ("statistic", "base rollouts", "calibrated worlds"), rows)
 
 
 def _number(x: float | None) -> str:
