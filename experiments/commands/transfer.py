@@ -134,6 +134,7 @@ def _prepare(
         seeds,
         KL if kl is None else kl,
         run_settings,
+        tuple(rewards),
     )
     if suite and not made.chain:
         msg = f"task={name!r}: suites are drawn for the task shorthand; name rewards instead"
@@ -169,11 +170,10 @@ def report(transfer: Any, predictions: Mapping[str, Any], *, quiet: bool) -> dic
         / max(1, numbers["runs"]),
         **numbers,
     }
-    tables = (
-        result.rewards_table(predictions, found, transfer.plan.kl),
-        result.scores_table(numbers),
-        result.calibration_table(predictions["calibration"]),
-    )
+    tables = [result.rewards_table(predictions, found, transfer.plan.kl)]
+    if len(curves) >= result.FEWEST:
+        tables.append(result.scores_table(numbers))
+    tables.append(result.calibration_table(predictions["calibration"]))
     folder = transfer.folder
     write_atomic(folder / "result.json", dumps(data) + "\n")
     pictures = [result.scatter(predictions, found), *(
@@ -185,7 +185,9 @@ def report(transfer: Any, predictions: Mapping[str, Any], *, quiet: bool) -> dic
     write_atomic(folder / "result.md", text + "\n")
     if not quiet:
         out = console()
-        for table in tables:
+        # The rewards' last columns are for the page; a terminal is narrow.
+        show_table(tables[0], out, columns=8)
+        for table in tables[1:]:
             show_table(table, out)
         out.print(f"Wrote {folder / 'result.md'}, result.json and {len(pictures)} pictures.")
     return data

@@ -212,11 +212,12 @@ def show_catalogue(rows: Sequence[Mapping[str, Any]], out: Console) -> None:
         out.print()
 
 
-def show_table(table: Any, out: Console) -> None:
-    """A result's table."""
-    grid = Table(show_edge=False)
-    for name in table.columns:
+def show_table(table: Any, out: Console, *, columns: int | None = None) -> None:
+    """A result's table, or its first columns."""
+    grid = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, pad_edge=False)
+    for name in table.columns[:columns]:
         grid.add_column(Text(visible(name)), overflow="fold")
     for row in table.rows:
-        grid.add_row(*(Text(visible(str(cell))) for cell in row))
+        grid.add_row(*(Text(visible(str(cell))) for cell in row[:columns]))
     out.print(grid)
+    out.print()

@@ -34,5 +34,14 @@ def own_rewards(specs: Sequence[str], stack: contextlib.ExitStack) -> list[Suite
             )
             raise UsageError(msg)
         text = reward.score_text if by_text else None
-        out.append(SuiteReward(spec, spec, shaper, 1.0, None, text))
+        name = _short(spec)
+        if any(name == reward.name for reward in out):
+            name = spec
+        out.append(SuiteReward(name, name, shaper, 1.0, None, text))
     return out
+
+
+def _short(spec: str) -> str:
+    """A specification without the folders of its file."""
+    file, dot_py, rest = spec.partition(".py:")
+    return f"{file.rpartition('/')[2]}{dot_py}{rest}" if dot_py else spec

@@ -137,6 +137,10 @@ def _gap(pair: Pair, n: int) -> dict[str, float]:
     return {"value": found.value, "low": found.low, "high": found.high}
 
 
+FEWEST = 4
+"""Rewards below which agreement between orders is not shown."""
+
+
 # -- tables ---------------------------------------------------------------------------------------
 def rewards_table(predictions: Mapping[str, Any], found: Outcomes, kl: float) -> Table:
     """One row a reward."""
@@ -165,14 +169,14 @@ def rewards_table(predictions: Mapping[str, Any], found: Outcomes, kl: float) ->
         (
             "reward",
             "weight",
-            "accuracy change, predicted (5 to 95 % of worlds)",
+            "accuracy change: predicted (5 to 95 % of worlds)",
             "measured (± over seeds)",
-            "P(collapse), predicted",
-            "collapsed",
-            "length factor, predicted",
+            "collapse: predicted",
+            "measured",
+            "length factor: predicted",
             "measured",
             f"runs that came {kl:g} nats far",
-            "measured at the last update",
+            "accuracy change at the last update",
         ),
         rows,
     )

@@ -34,7 +34,7 @@ class Plan:
 
     suite : "small", "full" or "" for rewards given one by one; seeds : runs of each reward
     kl : nats a completion at which predictions and outcomes are read
-    run : settings of every run, apart from its seed
+    run : settings of every run, apart from its seed; rewards : as named, without a suite
     """
 
     model: str
@@ -43,10 +43,14 @@ class Plan:
     seeds: int
     kl: float
     run: dict[str, Any]
+    rewards: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Text of plan.json."""
-        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, sort_keys=True) + "\n"
+        data = {"schema": SCHEMA, **asdict(self)}
+        if self.suite:
+            del data["rewards"]
+        return json.dumps(data, indent=1, sort_keys=True) + "\n"
 
 
 @dataclass
