@@ -47,7 +47,12 @@ def reward_function(
                 zip(prompts, completions, completion_ids, strict=True)
             )
         ]
-        groups = run_groups([repr(p) for p in prompts], group_size)
+        alone = served.estimator is None and served.shaper.all_scope() == "rollout"
+        groups = (
+            list(range(len(prompts)))
+            if alone  # no row's value depends on the others
+            else run_groups([repr(p) for p in prompts], group_size)
+        )
         answer = served(rows, groups, getattr(trainer_state, "global_step", 0))
         if log_metric is not None:
             _log(answer, log_metric)

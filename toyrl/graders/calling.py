@@ -108,6 +108,8 @@ def _state_of(row: Row, chat: bool) -> dict[str, Any]:
         "task": columns.get("task", "default"),
         "info": columns.get("info", {}),
         "turn": 1,
+        "usage": {"input_tokens": 0, "output_tokens": row["tokens"]},
+        "is_truncated": row["truncated"],
         "responses": [],
         "timing": {},
     }
