@@ -1,0 +1,193 @@
+"""False alarms and misses of `validate`'s contract and hack sections on rewards of known quality.
+
+    python benchmarks/hacks.py [--only TEXT] [--originals 1] [--peers VENV/bin/python]
+
+The rewards are those of `tests/reward_zoo`: sound ones, and flawed ones made of them by one change
+each. Sections 1 and 2 run as in `validate` (sandbox, all dialects, price of the exploit), and
+nothing after them. An alarm is a finding of status warn or fail, or the verdict INCONCLUSIVE.
+
+false alarm : a sound reward with any alarm
+miss : a flawed reward without an alarm that its sound original doesn't raise too
+
+With --peers the same functions go to the PyPI packages reward-doctor, rewardprobe and
+reward-contract-fuzzer (`benchmarks/hack_peers.py` says how each is called), installed in an
+environment of their own:
+
+    python -m venv /tmp/peers
+    /tmp/peers/bin/pip install reward-doctor==0.2.0 rewardprobe==0.1.0 reward-contract-fuzzer==0.2.0
+    python benchmarks/hacks.py --peers /tmp/peers/bin/python
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks import hack_peers  # noqa: E402
+from experiments.validate import hacks, verdict  # noqa: E402
+from experiments.validate.findings import Section  # noqa: E402
+from experiments.validate.pipeline import Pipeline  # noqa: E402
+from experiments.validate.settings import Settings  # noqa: E402
+from tests.reward_zoo import SOUND, flawed_on  # noqa: E402
+from toyrl.graders.errors import RewardError  # noqa: E402
+from toyrl.graders.user import load  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What sections 1 and 2 said of one reward.
+
+    word : the verdict that they give by themselves
+    alarms : names of findings that warn or fail
+    seconds : of both sections, loading included
+    """
+
+    word: str
+    alarms: frozenset[str]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Table:
+    """Counts of one tool over the zoo."""
+
+    tool: str
+    false_alarms: dict[str, frozenset[str]]
+    misses: dict[str, frozenset[str]]
+    sound: int
+    flawed: int
+    seconds: float
+
+
+def judge(name: str) -> Judged:
+    """Sections 1 and 2 of `validate` on a reward of the zoo."""
+    spec = f"tests.reward_zoo:make(name={name!r})"
+    start = time.perf_counter()
+    pipeline = Pipeline([spec], Settings(), lambda *_: None)
+    try:
+        with load([spec], timeout=pipeline.settings.timeout) as reward:
+            pipeline.reward = reward
+            word, sections = _two_sections(pipeline)
+    except RewardError as error:
+        word, alarms = "INCONCLUSIVE", {f"unusable/{error.kind}"}
+    else:
+        found = (f for s in sections for f in s.findings)
+        alarms = {f.name for f in found if f.status in ("warn", "fail")}
+        alarms |= {"inconclusive"} if word == "INCONCLUSIVE" else set()
+    return Judged(word, frozenset(alarms), time.perf_counter() - start)
+
+
+def _two_sections(pipeline: Pipeline) -> tuple[str, list[Section]]:
+    """The verdict of sections 1 and 2, and the sections; the contract may end it, as in a run."""
+    sections = [pipeline.contract()]
+    facts = pipeline.contract_facts
+
+    def decide(price: float) -> str:
+        return verdict.decide(
+            collapse=None,
+            price_nats=price,
+            constant=facts.constant,
+            reads_gold=facts.reads_gold,
+            separates=facts.separates,
+            sections=sections,
+        )[0]
+
+    if decide(math.inf) != "INCONCLUSIVE":
+        sections.append(pipeline.hacks())
+        return decide(pipeline.price), sections
+    return "INCONCLUSIVE", sections
+
+
+def mutants_per_second(name: str = "tag-only", repeats: int = 5) -> tuple[int, float]:
+    """(texts, texts per second) of the hack section alone, graded in the sandbox, best of some."""
+    spec = f"tests.reward_zoo:make(name={name!r})"
+    pipeline = Pipeline([spec], Settings(), lambda *_: None)
+    best, texts = 0.0, 0
+    for _ in range(repeats):
+        with load([spec]) as reward:
+            pipeline.reward = reward
+            pipeline.contract()
+            rows = pipeline.base_rows[pipeline.contract_facts.dialect]
+            seen = []
+
+            def score(batch, seen=seen, reward=reward):
+                seen.append(len(batch))
+                return reward.grade(batch)
+
+            start = time.perf_counter()
+            hacks.run(score, rows)
+            spent = time.perf_counter() - start
+        texts = sum(seen)
+        best = max(best, texts / spent)
+    return texts, best
+
+
+def counted(
+    tool: str, sound: dict[str, frozenset[str]], flawed: dict[str, frozenset[str]], seconds: float
+) -> Table:
+    """False alarms and misses from each reward's alarms; a flawed one is named FLAW of SOUND."""
+    alarms = {name: found for name, found in sound.items() if found}
+    missed = {
+        name: found
+        for name, found in flawed.items()
+        if not found - sound.get(name.partition(" of ")[2], frozenset())
+    }
+    return Table(tool, alarms, missed, len(sound), len(flawed), seconds)
+
+
+def measure(names: list[str], tell=print) -> Table:
+    """Ours on these rewards."""
+    sound: dict[str, frozenset[str]] = {}
+    flawed: dict[str, frozenset[str]] = {}
+    total = 0.0
+    for name in names:
+        got = judge(name)
+        total += got.seconds
+        (flawed if " of " in name else sound)[name] = got.alarms
+        tell(f"{name:44} {got.word:13} {', '.join(sorted(got.alarms)) or '-'}")
+    return counted("toyrl validate, sections 1 and 2", sound, flawed, total)
+
+
+def show(tables: list[Table]) -> None:
+    """One line per tool."""
+    print(f"\n{'tool':42} {'false alarms':>14} {'misses':>12} {'seconds':>9}")
+    for t in tables:
+        wrong = f"{len(t.false_alarms)} of {t.sound}"
+        missed = f"{len(t.misses)} of {t.flawed}"
+        print(f"{t.tool:42} {wrong:>14} {missed:>12} {t.seconds:9.1f}")
+
+
+def main() -> None:
+    """Print the tables."""
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    p.add_argument("--only", default="", help="rewards whose name holds this text")
+    p.add_argument("--originals", type=int, default=1, help="sound rewards that each flaw spoils")
+    p.add_argument("--peers", type=Path, help="python of an environment that has the peers")
+    a = p.parse_args()
+    os.chdir(ROOT)
+    names = [n for n in (*SOUND, *flawed_on(a.originals)) if a.only in n]
+    table = measure(names)
+    for title, found in (("false alarms", table.false_alarms), ("misses", table.misses)):
+        print(f"\n{title}: {len(found)}")
+        for name, alarms in found.items():
+            print(f"  {name:44} {', '.join(sorted(alarms)) or 'no alarm'}")
+    texts, rate = mutants_per_second()
+    print(f"\n{len(hacks.MUTANTS)} mutants, {texts} texts in a section: {rate:.0f} texts/s graded")
+    tables = [table]
+    if a.peers:
+        for tool, run in hack_peers.run_all(a.peers, names).items():
+            print(f"\n{tool}: {run.note}")
+            tables.append(counted(tool, run.sound, run.flawed, run.seconds))
+    show(tables)
+
+
+if __name__ == "__main__":
+    main()
