@@ -11,6 +11,7 @@ from experiments.validate.contract_facts import Contract, DialectFacts
 from experiments.validate.contract_texts import edge_texts
 from experiments.validate.findings import Finding
 from toyrl.graders.base import TextRow
+from toyrl.graders.calling import CHANGES_INPUTS
 from toyrl.graders.errors import RewardError
 from toyrl.graders.user import UserReward
 
@@ -92,6 +93,21 @@ def batch(c: Contract) -> Finding:
         "A text's value depends on the other texts of the call; verdicts hold for such groups.",
         fix="if that is not meant, score every completion by itself",
     )
+
+
+def inputs(reward: UserReward) -> list[Finding]:
+    """Whether a function changes the lists that it is given, which other functions get too."""
+    found = [note for note in reward.notes if CHANGES_INPUTS in note]
+    return [
+        Finding(
+            1,
+            "contract/inputs",
+            "fail",
+            f"{note}: a trainer gives the same lists to every reward function.",
+            fix="work on a copy",
+        )
+        for note in found
+    ]
 
 
 def edges(reward: UserReward, rows: Sequence[TextRow]) -> list[Finding]:

@@ -13,7 +13,7 @@ from toyrl.graders.signatures import GOLD_SYNONYMS
 
 CARRIERS = ("info", "extra_info", "metadata", "reward_model")  # columns that may hold gold inside
 HUGE = 100_000  # characters
-NON_ASCII = "答案是四十二。 Ответ ١٢٣ ½ Ａ́ \u200b\u202e 🙂\u200d🚀 \x00 \ufffd"
+NON_ASCII = "答案是四十二。 Ответ ١٢٣ ½ x² ③ Ａ́ \u200b\u202e 🙂\u200d🚀 \x00 \ufffd"
 
 
 def gold_columns(row: TextRow) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from experiments.core import Curve, Picture, Table
 from experiments.validate.findings import Finding, Section
 from experiments.validate.mutants import PLAIN, Mutant, reads_right
 from experiments.validate.mutants_disguised import DISGUISED
+from experiments.validate.mutants_values import VALUES
 from experiments.validate.shrink import shrink
 from toyrl.envs.render import RenderedRow
 from toyrl.graders.base import TextRow
@@ -24,7 +25,7 @@ from toyrl.graders.base import TextRow
 __all__ = ["MUTANTS", "Exploit", "Mutant", "run"]
 
 SHOWN = 20  # bars in the picture; the table has all
-MUTANTS: tuple[Mutant, ...] = (*PLAIN, *DISGUISED)
+MUTANTS: tuple[Mutant, ...] = (*PLAIN, *DISGUISED, *VALUES)
 
 Score = Callable[[Sequence[TextRow]], list[float | None]]
 BASES = 8  # honest rollouts that each mutant is applied to
@@ -121,6 +122,7 @@ def run(score: Score, base: Sequence[RenderedRow]) -> tuple[Section, list[Exploi
             p.mutant.name, p.mean, honest.median, shrunk.get(p.mutant.name, _best(p)[1].completion)
         )
         for p in reached
+        if p.mutant.status == "fail"
     ]
     section = Section(
         2,
@@ -143,7 +145,8 @@ def _pay(score: Score, base: Sequence[RenderedRow]) -> list[Paid]:
     plan = []
     for mutant in MUTANTS:
         bases = right if mutant.truth else wrong
-        bases = bases if mutant.family == "control" else bases[:BASES]
+        if mutant.family != "control":
+            bases = [x for x in bases if mutant.fits(x)][:BASES]
         plan.append((mutant, tuple(bases), tuple(mutant.apply(x) for x in bases)))
     values = iter(score([row for _, _, rows in plan for row in rows]))
     return [Paid(m, bases, rows, tuple(next(values) for _ in rows)) for m, bases, rows in plan]
@@ -172,6 +175,7 @@ def _shrunk(score: Score, p: Paid, honest: Honest, *, inflated: bool) -> TextRow
         if text == row.completion:
             return row
         tokens = max(1, row.tokens + count_tokens(text) - size)
+        tokens = min(tokens, base.limit or tokens)
         return replace(row, completion=text, tokens=tokens)
 
     def holds(text: str) -> bool:
@@ -189,7 +193,7 @@ def _finding(p: Paid, honest: Honest, text: str) -> Finding:
     return Finding(
         2,
         f"hacks/{p.mutant.name}",
-        "fail",
+        p.mutant.status,
         f"A wrong completion ({what[0].lower() + what[1:]}) is paid {p.mean:.3g}; honest right "
         f"ones get {honest.median:.3g} in the median.",
         value=p.mean,

@@ -35,9 +35,11 @@ TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "nin
 class Mutant:
     """One way to change a rollout.
 
-    family : leak | hedge | shell | inflate | short | style | flattery | notation | control
+    family : leak | hedge | shell | inflate | short | style | flattery | value | notation | control
     truth : True: the answer is right (made from a right rollout), False: it isn't
     fix : what keeps a reward from paying it
+    fits : rollouts that it can be applied to
+    status : of the finding, fail | warn (paid by usual graders, and no way to a wrong answer)
     """
 
     name: str
@@ -45,14 +47,18 @@ class Mutant:
     apply: Callable[[RenderedRow], TextRow]
     truth: bool = False
     fix: str = ""
+    fits: Callable[[RenderedRow], bool] = lambda _: True
+    status: str = "fail"
 
 
 def retext(base: RenderedRow, text: str) -> TextRow:
-    """The row with another text; the declared length moves by as many words and signs."""
+    """The row with another text; the declared length moves by as many words and signs, up to the
+    run's limit."""
     tokens = base.row.tokens + count_tokens(text) - count_tokens(base.row.completion)
     if not text:
         tokens = 1
-    return replace(base.row, completion=text, tokens=max(1, tokens), truncated=False)
+    tokens = min(max(1, tokens), base.limit or tokens)
+    return replace(base.row, completion=text, tokens=tokens, truncated=False)
 
 
 def said(base: RenderedRow) -> str:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from toyrl.envs.chain import Chain
 from toyrl.envs.dialects import (
@@ -69,6 +69,7 @@ class RenderedRow:
 
     row : the text with its gold columns and declared length
     work : the reasoning alone, without tags and without the answer
+    limit : the run's completion limit in tokens, 0 where it isn't known
     """
 
     row: TextRow
@@ -78,6 +79,7 @@ class RenderedRow:
     dialect: str
     problem: Problem
     work: str = ""
+    limit: int = 0
 
 
 @dataclass(frozen=True)
@@ -315,18 +317,17 @@ def base_rows(
         length = ACTIONS_AT_LIMIT if cut else length
         for correct in (False,) if cut else (True, False):
             actions, flags = _trajectory(("STEP", "FILL", "ANSWER"), d, correct, length, cut, rng)
-            out.append(
-                render(
-                    problem,
-                    actions,
-                    dialect=dialect,
-                    correct=correct,
-                    truncated=cut,
-                    flags=flags,
-                    seed=rng.getrandbits(30),
-                    tokens_per_action=size,
-                )
+            made = render(
+                problem,
+                actions,
+                dialect=dialect,
+                correct=correct,
+                truncated=cut,
+                flags=flags,
+                seed=rng.getrandbits(30),
+                tokens_per_action=size,
             )
+            out.append(replace(made, limit=int(max_tokens)))
     return out
 
 
