@@ -106,6 +106,31 @@ def test_randomness_memory_and_neighbours_are_told_apart():
     assert (c.deterministic, c.history_dependent) == (False, False)
 
 
+def test_dependence_on_neighbours_is_looked_for_in_the_dialect_that_it_reads():
+    section, c = bad("changes_inputs.py", "centred")
+    assert c.dialect == "gsm8k"
+    assert c.batch_dependent
+    assert status(section, "batch") == "warn"
+
+
+@pytest.mark.parametrize(("name", "what"), [("strips", "completions"), ("pops_gold", "answer")])
+def test_changing_what_other_rewards_get_is_told(name, what):
+    section, c = bad("changes_inputs.py", name)
+    assert c.separates
+    assert status(section, "inputs") == "fail"
+    assert f"({what})" in message(section, "inputs")
+
+
+def test_keywords_are_the_functions_own():
+    section, _ = bad("changes_inputs.py", "pops_keyword")
+    assert not [f for f in section.findings if f.name == "contract/inputs"]
+
+
+def test_digits_that_int_refuses():
+    section, _ = bad("changes_inputs.py", "counts_digits")
+    assert status(section, "edge-non-ASCII") == "fail"
+
+
 def test_dependence_on_siblings_is_discovered():
     _, c = bad("unstable.py", "shortest_sibling")
     assert c.batch_dependent

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from experiments.validate import hacks
@@ -119,6 +119,54 @@ def test_only_the_flaw_is_caught(grade):
                                  "repeated-step", "empty-think", "format-shell"}  # fmt: skip
 
 
+def prefix(row: TextRow) -> float:
+    """The last tag begins with gold."""
+    return float((TAGS.findall(row.completion) or [""])[-1].startswith(row.columns["answer"]))
+
+
+def within_one(row: TextRow) -> float:
+    try:
+        said = float((TAGS.findall(row.completion) or [""])[-1])
+    except ValueError:
+        return 0.0
+    return float(abs(said - float(row.columns["answer"])) <= 1)
+
+
+def unsigned(row: TextRow) -> float:
+    return float((TAGS.findall(row.completion) or [""])[-1].lstrip("-") == row.columns["answer"])
+
+
+def leading_number(row: TextRow) -> float:
+    found = re.match(r"[\d.]+", (TAGS.findall(row.completion) or [""])[-1])
+    return float(found is not None and found[0] == row.columns["answer"])
+
+
+def any_order(row: TextRow) -> float:
+    said = (TAGS.findall(row.completion) or [""])[-1]
+    return float(sorted(said) == sorted(row.columns["answer"]))
+
+
+@pytest.mark.parametrize(
+    ("grade", "caught"),
+    [
+        (prefix, {"digit-appended", "decimals-added"}),
+        (within_one, {"next-number", "decimals-added"}),
+        (unsigned, {"negated"}),
+        (any_order, {"digits-turned"}),
+    ],
+)
+def test_wrong_values_in_the_right_place_are_caught(grade, caught):
+    section, _ = judged(grade)
+    assert names(section) == caught
+
+
+def test_a_unit_behind_the_number_is_a_warning_and_no_exploit():
+    section, exploits = judged(leading_number)
+    assert names(section, "warn") == {"with-a-unit"}
+    assert not names(section, "fail")
+    assert exploits == []
+
+
 def test_format_only_is_ungated_once():
     section, exploits = judged(layout)
     assert names(section, "warn") == {"ungated"}
@@ -204,6 +252,7 @@ def test_both_kinds_of_base_rows_are_needed():
 def test_mutants_have_the_truth_they_claim(mutant, dialect, seed):
     rows = render.base_rows(dialect, 4, seed)
     base = next(x for x in rows if x.correct == mutant.truth)
+    assume(mutant.fits(base))
     row = mutant.apply(base)
     assert row.columns == base.row.columns
     assert row.tokens >= 1
@@ -212,7 +261,7 @@ def test_mutants_have_the_truth_they_claim(mutant, dialect, seed):
         words = in_words(base.problem.gold)
         assert final == words or Fraction(final) == base.problem.gold
     elif mutant.family != "control":
-        assert row.completion != base.row.completion
+        assert row.completion != base.row.completion or mutant.family == "value"
         assert not render.parse(row.completion, dialect, base.problem).correct
 
 

@@ -11,8 +11,8 @@ from experiments.validate.contract_facts import Contract, DialectFacts
 from experiments.validate.contract_texts import edge_texts
 from experiments.validate.findings import Finding
 from toyrl.graders.base import TextRow
-from toyrl.graders.calling import CHANGES_INPUTS
 from toyrl.graders.errors import RewardError
+from toyrl.graders.inputs import CHANGES_INPUTS
 from toyrl.graders.user import UserReward
 
 

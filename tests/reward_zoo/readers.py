@@ -140,7 +140,7 @@ def agreed(found: list[str]) -> str | None:
     return found[0] if found and len(set(found)) == 1 else None
 
 
-# -- comparisons -----------------------------------------------------------------------------------
+# -- comparisons ---------------------------------------------------------------------------------
 def gold_number(gold: str) -> str:
     """The number of a gold column: `... #### 9`, `$9$` or `9`."""
     return str(gold).split("####")[-1].strip().strip("$").replace(",", "")
@@ -187,7 +187,7 @@ def tidy(said: str, gold: str) -> bool:
     return bare == gold_number(gold)
 
 
-# -- styles, each in 0..1 ----------------------------------------------------------------------------
+# -- styles, each in 0..1 --------------------------------------------------------------------------
 def has_layout(text: str) -> float:
     """One <think> block, then one <answer> block."""
     return float(LAYOUT.fullmatch(text) is not None)

@@ -173,7 +173,7 @@ def build(x: Reward) -> Callable[..., Any]:
 
 
 def call(x: Reward, prompt: str, texts: list[str], gold: str) -> Any:
-    """Call the function on texts of one prompt in its own form; a list of values if it keeps the contract."""
+    """Call the function on texts of one prompt in its own form; a list if it keeps the contract."""
     f, n = build(x), len(texts)
     batch: dict[str, dict[str, Any]] = {
         "trl": {"completions": texts, "answer": [gold] * n},

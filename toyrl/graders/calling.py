@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 # relative, because the child loads this folder without importing the library
+from . import inputs
 from .signatures import (
     GOLD,
     GOLD_SYNONYMS,
@@ -25,8 +26,6 @@ from .signatures import (
 
 EOS = 0  # the stand-in id of the end token; ids of text start at 1
 VOCABULARY = 50_000
-LOOKED_AT = 16  # rows of a call, at most, after which its arguments are compared with fresh ones
-CHANGES_INPUTS = "changes what it is given"
 Row = Mapping[str, Any]
 
 
@@ -253,8 +252,11 @@ def call(
         positional, keywords = arguments(signature, rows, chat)
         tick(-1)
         result = _run(function, positional, keywords, wait)
-        if len(rows) <= LOOKED_AT:
-            notes.update(dict.fromkeys(_changed(signature, rows, chat, positional, keywords)))
+        if len(rows) <= inputs.LOOKED_AT:
+            places, fresh = arguments(signature, rows, chat)
+            given = {**dict(zip(signature.positional, positional, strict=False)), **keywords}
+            fresh |= dict(zip(signature.positional, places, strict=False))
+            notes.update(dict.fromkeys(inputs.changed(given, fresh)))
         return batch_values(result, len(rows), notes), list(notes)
     pending = []
     for i, row in enumerate(rows):
@@ -265,28 +267,6 @@ def call(
         tick(-1)  # from here on they run together
         pending = _guard(lambda: wait(pending))
     return [single_value(v, i, notes) for i, v in enumerate(pending)], list(notes)
-
-
-def _changed(
-    signature: Signature,
-    rows: Sequence[Row],
-    chat: bool,
-    positional: list[Any],
-    keywords: dict[str, Any],
-) -> list[str]:
-    """A note that names the arguments which a call has changed in place."""
-    places, fresh = arguments(signature, rows, chat)
-    pairs = [*zip(signature.positional, positional, places, strict=False)]
-    pairs += [(n, keywords[n], v) for n, v in fresh.items() if n in keywords and n not in SHARED]
-    names = [n for n, was, new in pairs if isinstance(new, list) and not _alike(was, new)]
-    return [f"{CHANGES_INPUTS} ({', '.join(names)})"] if names else []
-
-
-def _alike(was: Any, new: Any) -> bool:
-    try:
-        return bool(was == new)
-    except Exception:  # columns of a user's own types
-        return True
 
 
 def _run(
