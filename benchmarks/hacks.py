@@ -160,6 +160,9 @@ def show(tables: list[Table]) -> None:
     """One line per tool."""
     print(f"\n{'tool':42} {'false alarms':>14} {'misses':>12} {'seconds':>9}")
     for t in tables:
+        if not t.sound + t.flawed:
+            print(f"{t.tool:42} {'not run':>14} {'not run':>12} {'-':>9}")
+            continue
         wrong = f"{len(t.false_alarms)} of {t.sound}"
         missed = f"{len(t.misses)} of {t.flawed}"
         print(f"{t.tool:42} {wrong:>14} {missed:>12} {t.seconds:9.1f}")
@@ -184,7 +187,7 @@ def main() -> None:
     tables = [table]
     if a.peers:
         for tool, run in hack_peers.run_all(a.peers, names).items():
-            print(f"\n{tool}: {run.note}")
+            print(f"{tool}: {run.note}")
             tables.append(counted(tool, run.sound, run.flawed, run.seconds))
     show(tables)
 

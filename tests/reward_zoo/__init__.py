@@ -12,6 +12,6 @@ and its original differ, written without regard to any tool.
 
 from __future__ import annotations
 
-from tests.reward_zoo.cases import FLAWED, SOUND, Flawed, flawed_on, make, outcome
+from tests.reward_zoo.cases import FLAWED, SOUND, Flawed, flawed_on, make, outcome, spoilt
 
-__all__ = ["FLAWED", "SOUND", "Flawed", "flawed_on", "make", "outcome"]
+__all__ = ["FLAWED", "SOUND", "Flawed", "flawed_on", "make", "outcome", "spoilt"]

@@ -41,15 +41,24 @@ def outcome(x: Reward, calls: Calls) -> list[Any]:
     return out
 
 
-def _spoilt(flaw: Flaw, original: Reward) -> Flawed | None:
+def spoilt(name: str) -> Reward:
+    """A flawed reward in its parts, by name ("substring of tag-only"); KeyError for others."""
+    flaw, _, original = name.partition(" of ")
+    known = {f.name: f for f in FLAWS}
+    if flaw not in known or original not in SOUND:
+        msg = f"name={name!r} is neither a sound reward nor FLAW of SOUND"
+        raise KeyError(msg)
+    return known[flaw].change(SOUND[original])
+
+
+def _member(flaw: Flaw, original: Reward) -> Flawed | None:
     """None where the flaw doesn't fit, or its witness tells nothing of this original."""
     if not flaw.fits(original):
         return None
-    name = f"{flaw.name} of {original.name}"
     calls = flaw.witness(original.dialect)
-    reward = flaw.change(original)
-    if outcome(reward, calls) == outcome(original, calls):
+    if outcome(flaw.change(original), calls) == outcome(original, calls):
         return None
+    name = f"{flaw.name} of {original.name}"
     return Flawed(name, flaw, original, flaw.change(original), calls)
 
 
@@ -58,7 +67,7 @@ def flawed_on(originals: int) -> dict[str, Flawed]:
     found: dict[str, Flawed] = {}
     for k, flaw in enumerate(FLAWS):
         turned = [LISTED[(STRIDE * k + i) % len(LISTED)] for i in range(len(LISTED))]
-        made = (m for m in (_spoilt(flaw, x) for x in turned) if m is not None)
+        made = (m for m in (_member(flaw, x) for x in turned) if m is not None)
         for member, _ in zip(made, range(originals), strict=False):
             found[member.name] = member
     return found
@@ -69,11 +78,4 @@ FLAWED = flawed_on(1)
 
 def make(name: str) -> Callable[..., Any]:
     """The function of a sound ("tag-last") or flawed reward ("substring of tag-only")."""
-    if name in SOUND:
-        return build(SOUND[name])
-    flaw, _, original = name.partition(" of ")
-    known = {f.name: f for f in FLAWS}
-    if flaw not in known or original not in SOUND:
-        msg = f"name={name!r} is neither a sound reward nor FLAW of SOUND"
-        raise KeyError(msg)
-    return build(known[flaw].change(SOUND[original]))
+    return build(SOUND[name] if name in SOUND else spoilt(name))
