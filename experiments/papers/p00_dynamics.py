@@ -122,7 +122,7 @@ def _clip(inner: int) -> tuple[list[Check], Picture]:
         curves=tuple(
             Curve(f"upper clip {h:g}", value[h].tolist(), entropy[h].tolist()) for h in CLIP
         ),
-        caption="Eight steps on each batch; many groups. At equal reward no clip keeps more entropy.",
+        caption="Eight steps on each batch. At equal reward no clip keeps more entropy.",
     )
     return checks, picture
 
