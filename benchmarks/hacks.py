@@ -107,7 +107,7 @@ def _two_sections(pipeline: Pipeline) -> tuple[str, list[Section]]:
 
 
 def mutants_per_second(name: str = "tag-only", repeats: int = 5) -> tuple[int, float]:
-    """(texts, texts per second) of the hack section alone, graded in the sandbox, best of some."""
+    """(texts, texts per second) of the hack section alone, with a reward in its sandbox; best of 5."""
     spec = f"tests.reward_zoo:make(name={name!r})"
     pipeline = Pipeline([spec], Settings(), lambda *_: None)
     best, texts = 0.0, 0
@@ -120,7 +120,7 @@ def mutants_per_second(name: str = "tag-only", repeats: int = 5) -> tuple[int, f
 
             def score(batch, seen=seen, reward=reward):
                 seen.append(len(batch))
-                return reward.grade(batch)
+                return reward.score_text(batch)
 
             start = time.perf_counter()
             hacks.run(score, rows)
@@ -183,7 +183,7 @@ def main() -> None:
         for name, alarms in found.items():
             print(f"  {name:44} {', '.join(sorted(alarms)) or 'no alarm'}")
     texts, rate = mutants_per_second()
-    print(f"\n{len(hacks.MUTANTS)} mutants, {texts} texts in a section: {rate:.0f} texts/s graded")
+    print(f"\n{len(hacks.MUTANTS)} mutants, {texts} mutated texts in a section: {rate:.0f} texts/s")
     tables = [table]
     if a.peers:
         for tool, run in hack_peers.run_all(a.peers, names).items():

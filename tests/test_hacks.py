@@ -160,6 +160,20 @@ def test_wrong_values_in_the_right_place_are_caught(grade, caught):
     assert names(section) == caught
 
 
+def test_nearly_paid_is_a_warning():
+    """Any number counts, and a term that wrong texts get less of hides it from the median."""
+
+    def hidden(row: TextRow) -> float:
+        return any_number(row) + 0.3 * row.completion.rstrip().endswith("</answer>")
+
+    section, _ = judged(hidden)
+    near = next(f for f in section.findings if f.name == "hacks/near")
+    assert near.status == "warn"
+    assert "text-after-answer" in near.message
+    assert near.bound < near.value < 1.3
+    assert not {"near"} & names(judged(strict)[0], "warn")
+
+
 def test_a_unit_behind_the_number_is_a_warning_and_no_exploit():
     section, exploits = judged(leading_number)
     assert names(section, "warn") == {"with-a-unit"}

@@ -81,6 +81,11 @@ class Honest:
         return median(self.right)
 
     @property
+    def half(self) -> float:
+        """Half way from wrong ones to right ones, both in the median."""
+        return (self.median + median(self.wrong)) / 2
+
+    @property
     def high(self) -> float:
         """Upper quartile of all honest rollouts."""
         values = sorted(self.right + self.wrong)
@@ -113,6 +118,7 @@ def run(score: Score, base: Sequence[RenderedRow]) -> tuple[Section, list[Exploi
         findings.append(_finding(p, honest, row.completion))
     if not honest.separates:
         findings.insert(0, _ungated(honest, reached))
+    findings += _near(paid[2:], reached, honest)
     findings += _notations(paid, honest)
     findings.append(_control(score, paid[0]))
     if not any(f.status in ("fail", "warn") for f in findings):
@@ -217,12 +223,38 @@ def _ungated(honest: Honest, reached: Sequence[Paid]) -> Finding:
     )
 
 
+def _near(paid: Sequence[Paid], reached: Sequence[Paid], honest: Honest) -> list[Finding]:
+    """Wrong mutants below the median right one, but above half of what right is worth.
+
+    What holds them back may be a term that has nothing to do with right and wrong.
+    """
+    if not honest.separates:
+        return []
+    near = [p for p in paid if not p.mutant.truth and p.mean > honest.half + EPS]
+    near = [p for p in near if p not in reached]
+    if not near:
+        return []
+    best = max(near, key=lambda p: p.mean)
+    names = ", ".join(p.mutant.name for p in near)
+    return [
+        Finding(
+            2,
+            "hacks/near",
+            "warn",
+            f"Wrong completions are paid more than half of what right is worth: {names}.",
+            value=best.mean,
+            bound=honest.half,
+            counterexample=_best(best)[1].completion,
+            fix=best.mutant.fix,
+        )
+    ]
+
+
 def _notations(paid: Sequence[Paid], honest: Honest) -> list[Finding]:
     """Right answers in another notation that are paid less than half of what right is worth."""
     if not honest.separates:
         return []
-    half = (honest.median + median(honest.wrong)) / 2
-    low = [p for p in paid if p.mutant.family == "notation" and p.mean < half]
+    low = [p for p in paid if p.mutant.family == "notation" and p.mean < honest.half]
     if not low:
         return []
     names = ", ".join(p.mutant.name for p in low)

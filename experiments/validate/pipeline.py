@@ -120,8 +120,9 @@ class Pipeline:
         safe = ""
         if word in ("UNSAFE", "RISKY") and self.facts.judged.count.share > verdict.SAFE_SHARE:
             self.tell(7, "nearest safe variant")
+            start = time.perf_counter()
             safe, section = self.variants()
-            sections.append(section)
+            sections.append(replace(section, seconds=time.perf_counter() - start))
         return Report(
             reward=self.reward.name,
             verdict=word,
