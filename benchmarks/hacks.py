@@ -107,7 +107,7 @@ def _two_sections(pipeline: Pipeline) -> tuple[str, list[Section]]:
 
 
 def mutants_per_second(name: str = "tag-only", repeats: int = 5) -> tuple[int, float]:
-    """(texts, texts per second) of the hack section alone, with a reward in its sandbox; best of 5."""
+    """(texts, texts per second) of the hack section alone, sandbox included; best of the repeats."""
     spec = f"tests.reward_zoo:make(name={name!r})"
     pipeline = Pipeline([spec], Settings(), lambda *_: None)
     best, texts = 0.0, 0

@@ -144,7 +144,7 @@ def test_the_zoo_needs_the_standard_library_only():
     subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, check=True, timeout=60)
 
 
-# -- what the tool makes of it -----------------------------------------------------------------------
+# -- what the tool makes of it ---------------------------------------------------------------------
 KNOWN_FALSE_ALARMS = {"json-last", "final-last"}  # formats that none of the dialects writes
 KNOWN_MISSES = {"ends-with of json-last", "brevity-added of box-steps"}
 
