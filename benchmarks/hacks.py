@@ -13,9 +13,9 @@ With --peers the same functions go to the PyPI packages reward-doctor, rewardpro
 reward-contract-fuzzer (`benchmarks/hack_peers.py` says how each is called), installed in an
 environment of their own:
 
-    python -m venv /tmp/peers
-    /tmp/peers/bin/pip install reward-doctor==0.2.0 rewardprobe==0.1.0 reward-contract-fuzzer==0.2.0
-    python benchmarks/hacks.py --peers /tmp/peers/bin/python
+    python -m venv ../peers
+    ../peers/bin/pip install reward-doctor==0.2.0 rewardprobe==0.1.0 reward-contract-fuzzer==0.2.0
+    python benchmarks/hacks.py --peers ../peers/bin/python
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _two_sections(pipeline: Pipeline) -> tuple[str, list[Section]]:
 
 
 def mutants_per_second(name: str = "tag-only", repeats: int = 5) -> tuple[int, float]:
-    """(texts, texts per second) of the hack section alone, sandbox included; best of the repeats."""
+    """(texts, texts per second) of the hack section alone, sandbox included; best of repeats."""
     spec = f"tests.reward_zoo:make(name={name!r})"
     pipeline = Pipeline([spec], Settings(), lambda *_: None)
     best, texts = 0.0, 0
