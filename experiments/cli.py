@@ -65,6 +65,7 @@ def validate(
     timeout: float = 10.0,
     cache: Path | None = None,
     max_calls: int | None = None,
+    answer_mark: str | None = None,
     thorough: Annotated[bool, Parameter(negative="")] = False,
     skip_bad_rows: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
@@ -125,6 +126,9 @@ def validate(
         Folder that keeps the values of a slow reward by text; a later run goes on from there.
     max_calls
         Texts that the reward may be asked to grade; a verdict needs about 1,700.
+    answer_mark
+        How the reward wants answers marked, where it is none of the usual ways: text with {} for
+        the answer, such as 'Final answer: {}'; <think></think> before it for working in tags.
     thorough
         More worlds and longer training.
     skip_bad_rows
@@ -148,6 +152,7 @@ def validate(
         "timeout": timeout,
         "cache": cache,
         "max_calls": max_calls,
+        "answer_mark": answer_mark,
         "thorough": thorough,
         "skip_bad_rows": skip_bad_rows,
         "fail_on": fail_on,

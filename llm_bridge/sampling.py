@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from toyrl.envs.dialects import mark
 from toyrl.envs.problems import make_problem
 from toyrl.graders.base import TextRow
 from toyrl.graders.marked import gold_answer, is_correct
@@ -18,7 +19,7 @@ from toyrl.store import write_atomic
 
 PROMPTS, GROUP = 32, 8
 QUESTION = ("prompt", "question", "problem")
-FRAME = "{prompt}\nThink step by step and end with: The answer is N.\n"
+FRAME = "{prompt}\nThink step by step and end with: {mark}\n"
 
 
 class ModelError(ValueError):
@@ -35,6 +36,7 @@ def sample_log(
     max_new_tokens: int = 256,
     temperature: float = 1.0,
     seed: int = 0,
+    answer_mark: str | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Sample `group_size` completions of each prompt and write them to `out`.
@@ -43,6 +45,7 @@ def sample_log(
     rows : data rows with a prompt (text or chat messages) and a gold column; the first `prompts`
         are used. Without rows: chain arithmetic of one to eight operations
     max_new_tokens, temperature : as in the planned run
+    answer_mark : how answers are marked (`toyrl.envs.dialects`); None: any usual way
 
     Raises ModelError for a model that can't be loaded, KeyError for rows without gold.
     """
@@ -51,7 +54,9 @@ def sample_log(
     torch.manual_seed(seed)
     tokenizer, network = load(model)
     lines = []
-    for number, (prompt, text, columns) in enumerate(_asked(rows, prompts, tokenizer, seed)):
+    for number, (prompt, text, columns) in enumerate(
+        _asked(rows, prompts, tokenizer, seed, answer_mark)
+    ):
         tell(f"sampling {model}: prompt {number + 1}")
         for completion, length, cut in _complete(
             tokenizer, network, text, group_size, max_new_tokens, temperature
@@ -62,7 +67,7 @@ def sample_log(
                 "prompt_id": str(number),
                 "prompt": prompt,
                 "completion": completion,
-                "correct": is_correct(row),
+                "correct": is_correct(row, answer_mark),
                 "length": length,
                 "truncated": cut,
             }
@@ -89,13 +94,13 @@ def load(model: str) -> tuple[Any, Any]:
 
 
 def _asked(
-    rows: Sequence[Mapping[str, Any]], n: int, tokenizer: Any, seed: int
+    rows: Sequence[Mapping[str, Any]], n: int, tokenizer: Any, seed: int, answer_mark: str | None
 ) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """(prompt as logged, text for the model, gold and other columns)."""
     if not rows:
         for i in range(n):
             problem = make_problem(1 + i % 8, seed * 10_000 + i)
-            asked = FRAME.format(prompt=problem.prompt)
+            asked = FRAME.format(prompt=problem.prompt, mark=mark(answer_mark or "prose", "N"))
             yield asked, _as_text(asked, tokenizer), {"answer": problem.answer}
         return
     for row in rows[:n]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter
 
 import pytest
@@ -15,7 +14,8 @@ from toyrl.envs.chain import ACTIONS, Chain
 from toyrl.envs.problems import LARGEST, evaluate
 from toyrl.envs.prose import count_tokens, padding
 
-dialects = st.sampled_from(R.DIALECTS)
+OWN = ("Final answer: {}", '{"answer": "{}"}', "<think></think>= {} =", "RESULT\n{}.")
+dialects = st.sampled_from((*R.DIALECTS, *OWN))
 
 
 @st.composite
@@ -115,7 +115,7 @@ def wrong_equations(text: str) -> list[int]:
     return [int(k) for k, a, s, b, c in found if evaluate(signs[s], int(a), int(b)) != int(c)]
 
 
-@pytest.mark.parametrize("dialect", R.DIALECTS)
+@pytest.mark.parametrize("dialect", [*R.DIALECTS, *OWN])
 def test_base_rows(dialect):
     rows = R.base_rows(dialect, 48, 3, typical_tokens=150, max_tokens=512)
     right, wrong = [x for x in rows if x.correct], [x for x in rows if not x.correct]
@@ -166,18 +166,9 @@ def test_class_rows(dialect, difficulty, length, kind, vocabulary):
 
 
 def test_texts_are_as_long_as_declared():
-    for dialect in R.DIALECTS:
+    for dialect in (*R.DIALECTS, *OWN):
         for x in R.base_rows(dialect, 24, 1):
             assert abs(count_tokens(x.row.completion) - x.row.tokens) <= 12
-
-
-def test_fast_enough():
-    start = time.process_time()
-    for k in range(240):
-        R.class_rows(
-            Chain(tokens_per_action=12.8), 5, "tag", correct=True, length_actions=k % 40 + 1, seed=k
-        )
-    assert time.process_time() - start < 0.9
 
 
 @given(tokens=st.integers(0, 300), variant=st.integers(0, 5))
@@ -188,7 +179,7 @@ def test_padding_has_its_size_and_no_digit(tokens, variant):
     assert not R.OPENINGS.search(text)
 
 
-@pytest.mark.parametrize("dialect", R.DIALECTS)
+@pytest.mark.parametrize("dialect", [*R.DIALECTS, *OWN])
 def test_gold_columns(dialect):
     problem = R.make_problem(4, 2)
     columns = R.columns(problem, dialect)
@@ -236,6 +227,8 @@ def test_an_answer_inside_think_is_none():
         ({"actions": ["ANSWER"], "flags": ["oops"]}, "flags="),
         ({"actions": ["STEP"], "truncated": True, "correct": True}, "has no answer"),
         ({"actions": ["ANSWER"], "dialect": "latex"}, "dialect='latex'"),
+        ({"actions": ["ANSWER"], "dialect": "{} or {}"}, "a mark with one {}"),
+        ({"actions": ["ANSWER"], "dialect": "<think></think> {}"}, "no text before {}"),
     ],
 )
 def test_refusals(kwargs, message):

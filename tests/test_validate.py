@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.errors import UsageError
 from experiments.validate.api import validate
 from experiments.validate.findings import Report
 from experiments.validate.pipeline import Pipeline
@@ -186,6 +187,42 @@ def test_data_rows_lend_their_columns(tmp_path):
     assert judged.verdict != "SAFE"  # it pays by prompt, whatever the completion
     assert "1 bad rows were left out" in judged.finding("contract/data").message
     assert [r["unit_tests"] for r in read_columns(rows, skip_bad=True)[0]] == list(range(5))
+
+
+OWN_MARKS = """
+import json
+
+def from_json(completion, answer):
+    last = completion.strip().splitlines()[-1:]
+    try:
+        return float(json.loads(*last)["answer"] == answer)
+    except (TypeError, ValueError, KeyError):
+        return 0.0
+
+def after_thinking(completion, answer):
+    work, closed, rest = completion.rpartition("</think>")
+    return float("<think>" in work and rest.strip() == f"Result: {answer}")
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "mark"),
+    [("from_json", '{"answer": "{}"}'), ("after_thinking", "<think></think>Result: {}")],
+)
+def test_a_mark_of_ones_own_can_be_said(tmp_path, function, mark):
+    file = tmp_path / "own.py"
+    file.write_text(OWN_MARKS)
+    told = Judged(f"{file}:{function}", worlds=8, answer_mark=mark)
+    assert told.pipeline.contract_facts.separates
+    assert told.verdict == "SAFE"
+    untold = validate(f"{file}:{function}")
+    assert (untold.verdict, untold.exit_code) == ("INCONCLUSIVE", 0)
+    assert "--answer-mark" in untold.reasons[0]
+
+
+def test_a_mark_without_a_place_is_refused():
+    with pytest.raises(UsageError, match=r"answer_mark='Final answer:' .* one \{\}"):
+        Settings(answer_mark="Final answer:")
 
 
 def test_equal_seeds_give_equal_reports():

@@ -15,6 +15,8 @@ from toyrl.graders.errors import RewardError
 from toyrl.graders.inputs import CHANGES_INPUTS
 from toyrl.graders.user import UserReward
 
+YOURS = "give your own rows (--rollouts, --data) or say how answers are marked (--answer-mark)"
+
 
 def signature(reward: UserReward) -> Finding:
     """How the functions are called."""
@@ -24,12 +26,16 @@ def signature(reward: UserReward) -> Finding:
     return Finding(1, "contract/signature", "info", f"Called as {listed}.{more}")
 
 
+def _dialects(facts: Sequence[DialectFacts]) -> str:
+    return f"{len(facts)} dialects" if len(facts) > 1 else f"dialect {facts[0].name}"
+
+
 def values(facts: Sequence[DialectFacts]) -> Finding:
     """One finite value per ordinary text."""
     errors = [(f.name, e) for f in facts for e in f.errors]
     n = sum(len(f.values) for f in facts)
     if not errors:
-        text = f"One finite value for each of {n} ordinary texts in {len(facts)} dialects."
+        text = f"One finite value for each of {n} ordinary texts ({_dialects(facts)})."
         return Finding(1, "contract/values", "pass", text)
     where = ", ".join(dict.fromkeys(name for name, _ in errors))
     error = errors[0][1]
@@ -144,7 +150,7 @@ def varies(c: Contract) -> Finding:
     if not c.constant:
         return Finding(1, "contract/varies", "pass", "Its values vary over the probes.")
     text = "It has one value on every probe in every dialect: nothing can be judged from them."
-    return Finding(1, "contract/varies", "warn", text, fix="give your own rows: --rollouts, --data")
+    return Finding(1, "contract/varies", "warn", text, fix=YOURS)
 
 
 def gold(c: Contract, best: DialectFacts) -> list[Finding]:

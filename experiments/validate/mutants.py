@@ -74,7 +74,7 @@ def final(base: RenderedRow) -> str:
 
 def reads_right(text: str, base: RenderedRow) -> bool:
     """True if a reader could take the text for the right answer; such texts prove nothing."""
-    if any(parse(text, d, base.problem).correct for d in DIALECTS):
+    if any(parse(text, d, base.problem).correct for d in {*DIALECTS, base.dialect}):
         return True
     numbers = set(re.findall(r"-?\d+", text))
     return numbers == {base.problem.answer}

@@ -21,7 +21,7 @@ from experiments.validate.mutants import (
     said,
     written,
 )
-from toyrl.envs.dialects import THINKING
+from toyrl.envs.dialects import thinks
 from toyrl.envs.render import RenderedRow, compose, mark
 from toyrl.graders.base import TextRow
 
@@ -72,7 +72,7 @@ def _cut_at_answer(base: RenderedRow) -> str:
 def _half(base: RenderedRow) -> str:
     """The first half of the reasoning, cut off."""
     text = base.work[: max(1, len(base.work) // 2)]
-    return f"<think>\n{text}" if base.dialect in THINKING else text
+    return f"<think>\n{text}" if thinks(base.dialect) else text
 
 
 def _neighbours(base: RenderedRow) -> list[int]:

@@ -167,7 +167,7 @@ class Pipeline:
             d: render.base_rows(
                 d, n, s.seed, typical_tokens=s.typical_length, max_tokens=s.max_completion_length
             )
-            for d in render.DIALECTS
+            for d in (render.DIALECTS if s.answer_mark is None else (s.answer_mark,))
         }
 
     @cached_property
@@ -243,6 +243,7 @@ class Pipeline:
                 group_size=s.group_size,
                 max_new_tokens=s.max_completion_length,
                 seed=s.seed,
+                answer_mark=s.answer_mark,
                 tell=lambda message: self.tell(0, message),
             )
         except (ModelError, KeyError) as error:

@@ -39,6 +39,8 @@ class Settings:
     model : folder or hub id of a model that rollouts are sampled from, or None
     cache : folder where the values of slow rewards are kept by text, or None
     max_calls : texts that the reward may be asked to grade, or None
+    answer_mark : how the reward wants answers marked: text with {} where the answer stands
+        (`toyrl.envs.dialects`), or None: the dialect of five that it reads best
     fail_on : the mildest verdict with exit code 1, "risky" or "unsafe"
 
     Raises UsageError that names the argument, its value and what is allowed.
@@ -65,6 +67,7 @@ class Settings:
     model: str | None = None
     cache: Path | None = None
     max_calls: int | None = None
+    answer_mark: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("rollouts", "data"):
@@ -101,6 +104,7 @@ class Settings:
             object.__setattr__(self, "estimator", "grpo")
             object.__setattr__(self, "every_estimator", True)
         _estimator(self.estimator)
+        _mark(self.answer_mark)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form: paths as text, tuples as lists."""
@@ -177,6 +181,17 @@ def _rates(values: Any) -> tuple[float, ...] | None:
             msg = f"success_rates={rate!r} is not {allowed}"
             raise UsageError(msg)
     return rates
+
+
+def _mark(value: Any) -> None:
+    from toyrl.envs.dialects import check_dialect
+
+    if value is None:
+        return
+    try:
+        check_dialect(value)
+    except ValueError as error:
+        raise UsageError(str(error).replace("dialect=", "answer_mark=", 1)) from error
 
 
 def _estimator(name: Any) -> None:

@@ -48,12 +48,13 @@ def decide(
         return "INCONCLUSIVE", (
             "The reward has one value on every probe in every dialect: either it reads something "
             "our texts don't hold, or it is constant. Give it your own rows with --rollouts or "
-            "--data.",
+            "--data, or say how answers are marked: --answer-mark 'Final answer: {}'.",
         )
     if reads_gold and not separates:
         return "INCONCLUSIVE", (
             "The reward reads the gold answer but never separates right from wrong on our texts: "
-            "its answer format is probably none of the dialects tried.",
+            "its answer format is probably none of those tried. Say how answers are marked: "
+            "--answer-mark 'Final answer: {}'.",
         )
     found = [f for s in sections for f in s.findings]
     unsafe = _unsafe(collapse, price_nats, found)

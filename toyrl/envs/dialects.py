@@ -1,29 +1,69 @@
-"""Five ways in which rendered texts mark their answer, and the gold columns that go with each."""
+"""How rendered texts mark their answer, and the gold columns that go with it.
+
+A dialect is one of five names or a mark of one's own: text with `{}` where the answer stands, such
+as `Final answer: {}` or `{"answer": "{}"}`. `<think></think>` before it puts the working between
+these tags.
+"""
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from toyrl.envs.problems import SYMBOLS, Problem
 
 DIALECTS = ("tag", "boxed", "think_boxed", "gsm8k", "prose")
-THINKING = ("tag", "think_boxed")
-"""Dialects whose working stands between <think> and </think>."""
 BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
-MARKS = {
+PLACE = "{}"
+THINK = "<think></think>"
+_THINKING = ("tag", "think_boxed")
+_MARKS = {
     "tag": re.compile(r"<answer>(.*?)</answer>", re.DOTALL),
     "boxed": BOXED,
     "think_boxed": BOXED,
     "gsm8k": re.compile(r"^####[ \t]*(.*)$", re.MULTILINE),
     "prose": re.compile(r"[Tt]he answer is[ \t]*([^\n]*?)\.?[ \t]*$", re.MULTILINE),
 }
+_LOOSE = ".,;! \t"  # what a reader doesn't need behind an answer
 
 
 def check_dialect(dialect: str) -> None:
-    """ValueError for an unknown dialect."""
-    if dialect not in DIALECTS:
-        msg = f"dialect={dialect!r} is not one of {', '.join(DIALECTS)}"
+    """ValueError for an unknown dialect or a mark that can't be used."""
+    if dialect in DIALECTS:
+        return
+    before, *after = _own(dialect).split(PLACE)
+    if len(after) != 1:
+        msg = (
+            f"dialect={dialect!r} is not one of {', '.join(DIALECTS)}, nor a mark with one {PLACE} "
+            f"where the answer stands, such as 'Final answer: {PLACE}'"
+        )
         raise ValueError(msg)
+    if not before.strip():
+        msg = f"dialect={dialect!r} has no text before {PLACE} to find the answer by"
+        raise ValueError(msg)
+
+
+def thinks(dialect: str) -> bool:
+    """Whether the working stands between <think> and </think>."""
+    return dialect in _THINKING or (dialect not in DIALECTS and dialect.startswith(THINK))
+
+
+def _own(dialect: str) -> str:
+    """The mark alone of a dialect of one's own."""
+    return dialect.removeprefix(THINK).lstrip()
+
+
+@lru_cache(maxsize=64)
+def _pattern(dialect: str) -> re.Pattern[str]:
+    """What finds marked answers; after a mark that closes itself, more may stand in the line."""
+    check_dialect(dialect)
+    if dialect in _MARKS:
+        return _MARKS[dialect]
+    before, after = _own(dialect).split(PLACE)
+    start = re.escape(before.rstrip()) + r"[ \t]*(?:\n[ \t]*)?" * (before != before.rstrip())
+    closing = after.strip(_LOOSE)
+    end = re.escape(after) if closing else rf"(?:{re.escape(after.strip())})?[ \t]*$"
+    return re.compile(f"{start}([^\\n]*?){end}", re.MULTILINE)
 
 
 def columns(problem: Problem, dialect: str) -> dict[str, str]:
@@ -57,20 +97,23 @@ def mark(dialect: str, value: object) -> str:
         return f"<answer>{value}</answer>"
     if dialect in ("boxed", "think_boxed"):
         return f"So the result is \\boxed{{{value}}}."
-    return f"#### {value}" if dialect == "gsm8k" else f"The answer is {value}."
+    if dialect == "gsm8k":
+        return f"#### {value}"
+    if dialect == "prose":
+        return f"The answer is {value}."
+    return _own(dialect).replace(PLACE, str(value))
 
 
 def compose(dialect: str, work: str, answer: str, *, after: str = "", tags: bool = True) -> str:
     """A whole completion; answer : a marked answer, or "" for none; after : between the two."""
-    if dialect in THINKING and tags:
+    if tags and thinks(dialect):
         work = f"<think>\n{work}\n</think>"
     return "\n".join(part for part in (work, after, answer) if part)
 
 
 def answers(text: str, dialect: str) -> list[str]:
     """Every marked answer of a text, in order, stripped."""
-    check_dialect(dialect)
-    return [found.strip() for found in MARKS[dialect].findall(text)]
+    return [found.strip() for found in _pattern(dialect).findall(text)]
 
 
 def step_text(problem: Problem, i: int, before: int, after: int) -> str:

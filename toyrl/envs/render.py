@@ -1,7 +1,8 @@
 """The chain as text: arithmetic steps, padding, repeats and an answer, at real length.
 
 Every action writes one sentence with its own opening, then neutral padding up to its tokens. What
-is rendered parses back (`parse`) to outcome and numbers of actions. Answers in five dialects:
+is rendered parses back (`parse`) to outcome and numbers of actions. Answers in five dialects, or
+marked in a way of one's own (`toyrl.envs.dialects`):
 
     tag          <think> ... </think> <answer>9</answer>
     boxed        ... So the result is \\boxed{9}.
@@ -20,13 +21,13 @@ from dataclasses import dataclass, replace
 from toyrl.envs.chain import Chain
 from toyrl.envs.dialects import (
     DIALECTS,
-    THINKING,
     answers,
     check_dialect,
     columns,
     compose,
     mark,
     step_text,
+    thinks,
 )
 from toyrl.envs.problems import Problem, evaluate, make_problem
 from toyrl.envs.prose import FILLERS, PHRASES, SENTENCES, count_tokens, padding
@@ -220,7 +221,7 @@ def render(
         answer = mark(dialect, value) if keep_format else f"I get {value}."
     work, after = "\n".join(parts[:split]), "\n".join(parts[split:])
     text = compose(dialect, work, answer, after=after, tags=keep_format)
-    if truncated and dialect in THINKING and keep_format and "END_THINK" not in body:
+    if truncated and thinks(dialect) and keep_format and "END_THINK" not in body:
         text = text[: -len("\n</think>")]
     declared = tokens or max(1, round(len(actions) * tokens_per_action))
     row = TextRow(problem.prompt, text, columns(problem, dialect), declared, truncated)
@@ -277,7 +278,7 @@ def parse(text: str, dialect: str, problem: Problem) -> Parsed:
     for found in OPENINGS.finditer(text):
         counts[str(found.lastgroup)] += 1
     final = text
-    if dialect in THINKING and "<think>" in text:
+    if thinks(dialect) and "<think>" in text:
         final = text.rpartition("</think>")[2] if "</think>" in text else ""
     marked = answers(final, dialect)
     if not marked and (plain := PLAIN.search(text)):

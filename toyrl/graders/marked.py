@@ -19,9 +19,9 @@ NUMBER = re.compile(r"[+-]?(\d{1,60}|\d{1,3}(,\d{3}){1,18})(\.\d{1,60})?(/\d{1,6
 TEXT = re.compile(r"\\text\{([^{}]*)\}")
 
 
-def marked_answer(text: str) -> str | None:
-    """The last marked answer of a completion, or None."""
-    for dialect in READ:
+def marked_answer(text: str, mark: str | None = None) -> str | None:
+    """The last marked answer of a completion, or None; mark : a dialect to read alone."""
+    for dialect in READ if mark is None else (mark,):
         found = answers(text, dialect)
         if found:
             return found[-1]
@@ -51,12 +51,13 @@ def same_answer(a: str, b: str) -> bool:
     return u == v if u is not None and v is not None else x.casefold() == y.casefold()
 
 
-def is_correct(row: TextRow) -> float:
+def is_correct(row: TextRow, mark: str | None = None) -> float:
     """1.0 if the row's marked answer is the gold one, else 0.0; truncated texts without one are 0.
 
+    mark : a dialect to read alone (`toyrl.envs.dialects`).
     Raises KeyError where the row has no gold column.
     """
-    gold, said = gold_answer(row), marked_answer(row.completion)
+    gold, said = gold_answer(row), marked_answer(row.completion, mark)
     return float(said is not None and same_answer(said, gold))
 
 
