@@ -53,9 +53,9 @@ def main() -> None:
 def _trainers(folder: Path, completions: int) -> tuple[Any, Any]:
     from trl.trainer.grpo_trainer import GRPOTrainer
 
-    from llm_bridge import models, run
-    from llm_bridge.tasks import as_dataset, load_task
-    from llm_bridge.trainer import ShapedGRPOTrainer
+    from toyrl.bridge import models, run
+    from toyrl.bridge.tasks import as_dataset, load_task
+    from toyrl.bridge.trainer import ShapedGRPOTrainer
     from toyrl.expressions import parse
     from toyrl.graders.base import TextRow
     from toyrl.graders.marked import is_correct

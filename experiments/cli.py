@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from experiments.errors import UsageError
+from toyrl.experiments.errors import UsageError
 
 USAGE, INTERNAL, INTERRUPTED = 2, 3, 130
 Kind = Literal["shaper", "estimator", "objective", "environment", "theorem", "grader", "experiment"]
@@ -136,7 +136,7 @@ def validate(
     quiet
         One line only.
     """
-    from experiments.commands.validate import run
+    from toyrl.experiments.commands.validate import run
 
     values = {
         "rollouts": rollouts,
@@ -204,7 +204,7 @@ def reproduce(
     quiet
         One line only.
     """
-    from experiments.commands.reproduce import run
+    from toyrl.experiments.commands.reproduce import run
 
     return run(ids, json=json, out=out, mutants=mutants, seed=seed, smoke=smoke, quiet=quiet)
 
@@ -243,7 +243,7 @@ def export(
     tokenizer
         The model's id or folder, where a trainer hands over text without its length in tokens.
     """
-    from experiments.commands.export import run
+    from toyrl.experiments.commands.export import run
 
     return run(
         reward,
@@ -336,7 +336,7 @@ def transfer(
     quiet
         No progress and no tables.
     """
-    from experiments.commands.transfer import run
+    from toyrl.experiments.commands.transfer import run
 
     settings = {
         "steps": steps,
@@ -391,7 +391,7 @@ def ledger(
     quiet
         One line only.
     """
-    from experiments.commands.ledger import run
+    from toyrl.experiments.commands.ledger import run
 
     return run(only or (), out=out, json=json, quiet=quiet)
 
@@ -409,7 +409,7 @@ def list_(
     json
         Print JSON.
     """
-    from experiments.commands.catalogue import run
+    from toyrl.experiments.commands.catalogue import run
 
     return run(kind, json=json)
 
@@ -451,7 +451,7 @@ def _help_hint(tokens: Sequence[str]) -> str:
 
 
 def _complain(message: str, code: int, *, hint: str = "") -> int:
-    from experiments.render.text import visible
+    from toyrl.experiments.render.text import visible
 
     text = " ".join(visible(message).split())
     print(f"toyrl: {text}" + (f" ({hint})" if hint else ""), file=sys.stderr)

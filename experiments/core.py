@@ -7,9 +7,7 @@ mechanism, with the names of the checks that must then fail.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import json
 import math
 import operator
 import pkgutil
@@ -18,12 +16,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from toyrl.store import write_atomic
 
 SCHEMA = "toyrl.reproduce/1"
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -184,9 +179,9 @@ def experiment(
 
 def load() -> dict[str, Experiment]:
     """All experiments, by id."""
-    package = importlib.import_module("experiments.papers")
+    package = importlib.import_module("toyrl.experiments.papers")
     for info in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"experiments.papers.{info.name}")
+        importlib.import_module(f"toyrl.experiments.papers.{info.name}")
     return dict(sorted(_experiments.items()))
 
 
@@ -217,30 +212,6 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             out[name] = "not installed"
     return out
-
-
-def source_hash() -> str:
-    """Hash of every source file of the four packages: a cached result is void once they change."""
-    root = Path(__file__).resolve().parent.parent
-    digest = hashlib.sha256()
-    for package in ("toyrl", "theory", "llm_bridge", "experiments"):
-        for path in sorted((root / package).rglob("*.py")):
-            digest.update(path.relative_to(root).as_posix().encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-def cached(key: Mapping[str, Any], compute: Callable[[], Any], *, folder: Path | None) -> Any:
-    """`compute()`, or its JSON answer kept under `folder` for this key, versions and sources."""
-    if folder is None:
-        return compute()
-    text = json.dumps([key, versions(), source_hash()], sort_keys=True, default=str)
-    path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
-    if path.exists():
-        return json.loads(path.read_text(encoding="utf-8"))
-    answer = compute()
-    write_atomic(path, json.dumps(answer, default=to_jsonable))
-    return answer
 
 
 def to_jsonable(value: Any) -> Any:

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from llm_bridge import tiny
-from llm_bridge.sampling import ModelError
+from toyrl.bridge import tiny
+from toyrl.bridge.sampling import ModelError
 
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
 NAMES = ("tiny", "smollm2")

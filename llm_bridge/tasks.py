@@ -19,8 +19,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from llm_bridge.sampling import FRAME, QUESTION
-from llm_bridge.tiny import LARGEST
+from toyrl.bridge.sampling import FRAME, QUESTION
+from toyrl.bridge.tiny import LARGEST
 from toyrl.envs import shorthand
 from toyrl.envs.problems import make_problem
 from toyrl.graders.base import TextRow

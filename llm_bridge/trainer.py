@@ -26,8 +26,8 @@ from transformers.utils import logging
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
-from llm_bridge import batches, trainer_state
-from llm_bridge.faults import OUT_OF_MEMORY, RewardFault, TrainingFault, by_row, graded
+from toyrl.bridge import batches, trainer_state
+from toyrl.bridge.faults import OUT_OF_MEMORY, RewardFault, TrainingFault, by_row, graded
 from toyrl.estimators.base import Estimator
 from toyrl.expressions import parse, parse_estimator
 from toyrl.graders.base import TextRow

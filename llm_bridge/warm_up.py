@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_bridge import evaluate, tiny
-from llm_bridge.run import load
-from llm_bridge.tasks import Task, TaskError, for_model
+from toyrl.bridge import evaluate, tiny
+from toyrl.bridge.run import load
+from toyrl.bridge.tasks import Task, TaskError, for_model
 from toyrl.store import write_atomic
 
 IGNORED = -100

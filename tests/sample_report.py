@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from experiments.core import Check, Curve, Experiment, Mutant, Outcome, Picture, Result, Table
-from experiments.validate.findings import Finding, Report, Section
+from toyrl.experiments.core import Check, Curve, Experiment, Mutant, Outcome, Picture, Result, Table
+from toyrl.experiments.validate.findings import Finding, Report, Section
 
 HOSTILE = "</script></pre><img src=x onerror=alert(1)>\u202e\u200b\x1b[2J{{ 7*7 }}"
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.render.html import report_page
 from tests.sample_report import HOSTILE, sample_report
 from tests.test_render_html import PAGES, browse, needs_browser
+from toyrl.experiments.render.html import report_page
 
 ROOT = Path(__file__).parent.parent
 AXE = Path(os.environ.get("TOYRL_AXE", ROOT / "node_modules" / "axe-core" / "axe.min.js"))

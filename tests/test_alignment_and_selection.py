@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.validate import order, price, selection
-from theory.alignment import kl, tilt, tilt_price
-from theory.best_of_k import best_of_k, kl_bound, pass_at_k
-from theory.order import correlation, distance, potential_like, regret
+from toyrl.experiments.validate import order, price, selection
 from toyrl.rollouts import Rollouts
+from toyrl.theory.alignment import kl, tilt, tilt_price
+from toyrl.theory.best_of_k import best_of_k, kl_bound, pass_at_k
+from toyrl.theory.order import correlation, distance, potential_like, regret
 
 K = 5
 

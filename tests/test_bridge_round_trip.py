@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 pytest.importorskip("torch", reason="needs the extra llm")
-from experiments.validate.mutants import retext
-from llm_bridge.export import export
+from toyrl.bridge.export import export
 from toyrl.envs.render import base_rows
+from toyrl.experiments.validate.mutants import retext
 from toyrl.graders.user import load
 
 pytestmark = pytest.mark.bridge

@@ -8,9 +8,9 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the extra llm")
 
-from experiments.cli import main
-from llm_bridge.sampling import ModelError, sample_log
 from tests import tiny_lm
+from toyrl.bridge.sampling import ModelError, sample_log
+from toyrl.experiments.cli import main
 from toyrl.records import read_log
 
 pytestmark = [pytest.mark.bridge, pytest.mark.filterwarnings("default")]

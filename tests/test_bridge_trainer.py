@@ -14,9 +14,9 @@ pytest.importorskip("torch", reason="needs the extra llm")
 pytest.importorskip("trl", reason="needs the extra llm")
 import torch
 
-from llm_bridge.faults import TrainingFault
-from llm_bridge.trainer import ShapedGRPOTrainer, check_save_steps
 from tests import tiny_lm
+from toyrl.bridge.faults import TrainingFault
+from toyrl.bridge.trainer import ShapedGRPOTrainer, check_save_steps
 from toyrl.estimators.base import Estimator
 from toyrl.expressions import parse, parse_estimator
 from toyrl.rollouts import Rollouts

@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import pytest
 
-from experiments import core
-from experiments.cli import main
-from experiments.core import Check, Experiment, Mutant, Result
-from experiments.errors import UsageError
-from experiments.validate.settings import Settings
 from tests.sample_report import HOSTILE, curve_picture, sample_report
+from toyrl.experiments import core
+from toyrl.experiments.cli import main
+from toyrl.experiments.core import Check, Experiment, Mutant, Result
+from toyrl.experiments.errors import UsageError
+from toyrl.experiments.validate.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -76,8 +76,8 @@ def test_help_and_version(capsys, tokens):
 
 
 def test_nothing_heavy_is_loaded_before_a_command_runs():
-    heavy = ("numpy", "jax", "numba", "scipy", "sympy", "matplotlib", "torch", "jinja2", "toyrl")
-    code = f"import sys, experiments.cli; print([m for m in {heavy!r} if m in sys.modules])"
+    heavy = ("numpy", "jax", "numba", "scipy", "sympy", "matplotlib", "torch", "jinja2")
+    code = f"import sys, toyrl.experiments.cli; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -124,7 +124,7 @@ def test_settings_take_what_their_documentation_allows(tmp_path):
 @pytest.fixture
 def answer(monkeypatch):
     """Let `validate` answer with a given report, or raise a given error; records its calls."""
-    from experiments.validate import api
+    from toyrl.experiments.validate import api
 
     calls = []
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.cli import main
-from experiments.render.html import compare_page
-from experiments.validate.compare import Candidate, Comparison, compare, difference
-from experiments.validate.findings import Report
-from experiments.validate.settings import Settings
 from tests.sample_report import HOSTILE
+from toyrl.experiments.cli import main
+from toyrl.experiments.render.html import compare_page
+from toyrl.experiments.validate.compare import Candidate, Comparison, compare, difference
+from toyrl.experiments.validate.findings import Report
+from toyrl.experiments.validate.settings import Settings
 
 
 def candidate(name="a", verdict="SAFE", collapsed=(), accuracy=(), code=0, learnable=None):

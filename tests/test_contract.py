@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.validate.contract import Contract, choose, matched_auc, run, run_shaper
-from experiments.validate.contract_facts import DialectFacts
-from experiments.validate.contract_texts import HUGE, edge_texts, permute_gold
-from experiments.validate.findings import Section
 from tests.text_probes import DIALECTS, probes, rows
+from toyrl.experiments.validate.contract import Contract, choose, matched_auc, run, run_shaper
+from toyrl.experiments.validate.contract_facts import DialectFacts
+from toyrl.experiments.validate.contract_texts import HUGE, edge_texts, permute_gold
+from toyrl.experiments.validate.findings import Section
 from toyrl.expressions import parse
 from toyrl.graders.errors import RewardError
 from toyrl.graders.user import load

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory.bon_cloning import prompt_weight
 from toyrl.estimators.paired import Paired
 from toyrl.rollouts import Rollouts
+from toyrl.theory.bon_cloning import prompt_weight
 
 SCHEMES = {"rloo": 0.5, "reshaped": 1.0, "grpo": 1.0}
 

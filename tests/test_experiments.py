@@ -13,10 +13,10 @@ from functools import cache
 
 import pytest
 
-from experiments import core
-from experiments.core import Experiment, Mutant, Result
-from experiments.render.pictures import svg
-from experiments.render.text import dumps
+from toyrl.experiments import core
+from toyrl.experiments.core import Experiment, Mutant, Result
+from toyrl.experiments.render.pictures import svg
+from toyrl.experiments.render.text import dumps
 
 EXPERIMENTS = core.load()
 MUTANTS = [(e, m) for e in EXPERIMENTS.values() for m in e.mutants]

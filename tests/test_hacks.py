@@ -10,10 +10,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from experiments.validate import hacks
-from experiments.validate.mutants import in_words, reads_right
-from experiments.validate.shrink import shrink
 from toyrl.envs import render
+from toyrl.experiments.validate import hacks
+from toyrl.experiments.validate.mutants import in_words, reads_right
+from toyrl.experiments.validate.shrink import shrink
 from toyrl.graders.base import TextRow
 
 TAGS = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)

@@ -10,9 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from experiments.validate.api import validate
-from experiments.validate.settings import Settings
 from tests.text_probes import rows
+from toyrl.experiments.validate.api import validate
+from toyrl.experiments.validate.settings import Settings
 from toyrl.graders.cache import Budget, ValueCache, fingerprint
 from toyrl.graders.errors import RewardError
 from toyrl.graders.user import load

@@ -8,14 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from experiments.cli import main
-from experiments.errors import UsageError
-from experiments.validate import ledger
-from experiments.validate.ledger_data import OURS, OUTCOMES, Paper, Setting
-from experiments.validate.ledger_page import page
-from experiments.validate.ledger_rewards import budget, format_length, patterns, process, texts
-from experiments.validate.ledger_why import WHY
-from experiments.validate.settings import Settings
+from toyrl.experiments.cli import main
+from toyrl.experiments.errors import UsageError
+from toyrl.experiments.validate import ledger
+from toyrl.experiments.validate.ledger_data import OURS, OUTCOMES, Paper, Setting
+from toyrl.experiments.validate.ledger_page import page
+from toyrl.experiments.validate.ledger_rewards import (
+    budget,
+    format_length,
+    patterns,
+    process,
+    texts,
+)
+from toyrl.experiments.validate.ledger_why import WHY
+from toyrl.experiments.validate.settings import Settings
 from toyrl.graders.specs import parse_specs
 
 DOCS = Path(__file__).parents[1] / "docs"

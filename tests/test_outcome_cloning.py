@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory import bon_cloning as theory
 from toyrl.objectives.outcome_cloning import Oreal
 from toyrl.rollouts import Rollouts
+from toyrl.theory import bon_cloning as theory
 
 SHAPE = (2, 3, 4)
 

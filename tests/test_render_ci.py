@@ -7,9 +7,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from experiments.cli import main
-from experiments.render.ci import junit, sarif
 from tests.sample_report import HOSTILE, sample_report
+from toyrl.experiments.cli import main
+from toyrl.experiments.render.ci import junit, sarif
 
 
 def test_junit_counts_its_cases():

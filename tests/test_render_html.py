@@ -14,11 +14,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from experiments.core import SCHEMA as REPRODUCE_SCHEMA
-from experiments.render.html import report_page, reproduce_page
-from experiments.render.text import plain
-from experiments.validate.findings import VERDICTS
 from tests.sample_report import HOSTILE, sample_outcome, sample_report
+from toyrl.experiments.core import SCHEMA as REPRODUCE_SCHEMA
+from toyrl.experiments.render.html import report_page, reproduce_page
+from toyrl.experiments.render.text import plain
+from toyrl.experiments.validate.findings import VERDICTS
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 FETCHING = {"src", "srcset", "href", "action", "data", "poster", "xlink:href", "formaction"}

@@ -10,10 +10,6 @@ import math
 import pytest
 from rich.console import Console
 
-from experiments.core import SCHEMA, Picture, Table
-from experiments.render import folder, terminal
-from experiments.render.raster import save_png
-from experiments.validate.findings import VERDICTS
 from tests.sample_report import (
     HOSTILE,
     curve_picture,
@@ -21,6 +17,10 @@ from tests.sample_report import (
     sample_outcome,
     sample_report,
 )
+from toyrl.experiments.core import SCHEMA, Picture, Table
+from toyrl.experiments.render import folder, terminal
+from toyrl.experiments.render.raster import save_png
+from toyrl.experiments.validate.findings import VERDICTS
 
 
 def record(show, *arguments, tty: bool = False, encoding: str = "utf-8", **options) -> str:

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.core import Curve, Picture
-from experiments.render.axes import Axis, edges, extent, log_ticks, tick_label, ticks
-from experiments.render.pictures import MOST_POINTS, describe, ramp, svg
 from tests.sample_report import HOSTILE, curve_picture, phase_picture
+from toyrl.experiments.core import Curve, Picture
+from toyrl.experiments.render.axes import Axis, edges, extent, log_ticks, tick_label, ticks
+from toyrl.experiments.render.pictures import MOST_POINTS, describe, ramp, svg
 
 NS = "{http://www.w3.org/2000/svg}"
 FINITE = st.floats(-1e6, 1e6)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.render.text import dumps, evidence, number, visible
+from toyrl.experiments.render.text import dumps, evidence, number, visible
 
 
 @given(st.text())

@@ -12,10 +12,10 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra llm")
 import torch
 
-from llm_bridge import evaluate, run, tiny
-from llm_bridge.faults import TrainingFault
-from llm_bridge.sampling import ModelError
-from llm_bridge.tasks import load_task
+from toyrl.bridge import evaluate, run, tiny
+from toyrl.bridge.faults import TrainingFault
+from toyrl.bridge.sampling import ModelError
+from toyrl.bridge.tasks import load_task
 from toyrl.expressions import parse
 from toyrl.shapers.base import Shaper
 
@@ -70,7 +70,7 @@ def test_a_broken_run_goes_on_as_if_it_had_not_been(tmp_path, model, task):
 
     stop_at_three.calls = 0
     graders = {"user_reward": stop_at_three}
-    from experiments.validate.law import UserReward
+    from toyrl.experiments.validate.law import UserReward
     from toyrl.shapers.compose import Sum
 
     shaper = Sum((reward(), UserReward()))
@@ -152,7 +152,7 @@ def test_unknown_models_are_refused(tmp_path, task):
 
 
 def test_warm_up_learns_solutions_and_is_kept(tmp_path, model, task):
-    from llm_bridge.warm_up import warm_up
+    from toyrl.bridge.warm_up import warm_up
 
     made = warm_up(model, task, tmp_path / "w", steps=6, limit=12, rate=1e-2, measured=2)
     found = json.loads((made / "warm-up.json").read_text())

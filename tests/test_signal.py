@@ -8,11 +8,11 @@ import math
 import numpy as np
 import pytest
 
-from experiments.validate import bench
-from experiments.validate import signal as section
-from experiments.validate.law import RewardLaw, UserReward
 from toyrl.dynamics.class_weights import signal
 from toyrl.estimators.group import PRESETS
+from toyrl.experiments.validate import bench
+from toyrl.experiments.validate import signal as section
+from toyrl.experiments.validate.law import RewardLaw, UserReward
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.group_length import EfficientReasoning
 from toyrl.shapers.length import LinearLength

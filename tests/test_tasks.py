@@ -8,7 +8,7 @@ import random
 import pytest
 
 pytest.importorskip("torch")
-from llm_bridge.tasks import TaskError, for_model, load_task
+from toyrl.bridge.tasks import TaskError, for_model, load_task
 from toyrl.graders.base import TextRow
 
 pytestmark = pytest.mark.bridge

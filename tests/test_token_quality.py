@@ -7,7 +7,6 @@ import itertools
 import numpy as np
 import pytest
 
-from experiments.papers.p00_tokens import OPTIONS, catalogue
 from tests.chains import enumerate_paths as outcomes_of_paths
 from tests.chains import logits
 from toyrl import registry
@@ -26,6 +25,7 @@ from toyrl.dynamics.token_quality import (
 )
 from toyrl.envs.chain import ACTIONS, Chain
 from toyrl.envs.latents import StepScores
+from toyrl.experiments.papers.p00_tokens import OPTIONS, catalogue
 from toyrl.expressions import parse_estimator
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.shapers.base import sum_parts

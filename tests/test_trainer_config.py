@@ -7,17 +7,17 @@ import json
 
 import pytest
 
-from experiments.commands.validate import settings_of
-from experiments.errors import UsageError
-from experiments.validate.settings import Settings
-from experiments.validate.trainer_config import (
+from toyrl import registry
+from toyrl.experiments.commands.validate import settings_of
+from toyrl.experiments.errors import UsageError
+from toyrl.experiments.validate.settings import Settings
+from toyrl.experiments.validate.trainer_config import (
     TRL_DEFAULTS,
     TRL_SCALE,
     VERL_AGGREGATION,
     read_trl,
     read_verl,
 )
-from toyrl import registry
 from toyrl.objectives.policy_gradient import AGGREGATIONS
 
 VERL = """

@@ -8,11 +8,11 @@ import math
 import numpy as np
 import pytest
 
-from experiments.cli import main
-from experiments.transfer import calibrate, predict, result, rewards
-from experiments.validate.law import RewardLaw
 from toyrl.dynamics import exact
 from toyrl.envs import shorthand
+from toyrl.experiments.cli import main
+from toyrl.experiments.transfer import calibrate, predict, result, rewards
+from toyrl.experiments.validate.law import RewardLaw
 from toyrl.expressions import parse, parse_estimator
 from toyrl.graders.base import TextRow
 from toyrl.objectives.policy_gradient import PolicyGradient
@@ -219,7 +219,7 @@ def test_outcomes_are_read_at_the_level_and_collapse_is_a_fall():
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     pytest.importorskip("trl", reason="needs the extra llm")
-    from llm_bridge import tiny
+    from toyrl.bridge import tiny
 
     recipe = tiny.Recipe(hidden=16, layers=1, heads=2, feed_forward=32, steps=30, batch=8)
     return str(tiny.folder(recipe, cache=tmp_path_factory.mktemp("model")))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import kendalltau
 
-from experiments.transfer import score
+from toyrl.experiments.transfer import score
 
 values = arrays(float, st.integers(3, 9), elements=st.integers(-3, 3).map(float))
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.errors import UsageError
-from experiments.validate.api import validate
-from experiments.validate.findings import Report
-from experiments.validate.pipeline import Pipeline
-from experiments.validate.settings import Settings
+from toyrl.experiments.errors import UsageError
+from toyrl.experiments.validate.api import validate
+from toyrl.experiments.validate.findings import Report
+from toyrl.experiments.validate.pipeline import Pipeline
+from toyrl.experiments.validate.settings import Settings
 from toyrl.records import read_columns
 
 ROOT = Path(__file__).parent.parent

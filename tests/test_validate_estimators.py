@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from experiments.validate import bench, estimators, train_worlds
-from experiments.validate.settings import Settings
-from experiments.validate.train_worlds import Runner
 from tests.test_validate import Judged
 from toyrl import parse, registry
 from toyrl.dynamics.worlds import prior
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import PRESETS
+from toyrl.experiments.validate import bench, estimators, train_worlds
+from toyrl.experiments.validate.settings import Settings
+from toyrl.experiments.validate.train_worlds import Runner
 from toyrl.objectives.policy_gradient import PolicyGradient
 
 CHAIN = bench.template(512)

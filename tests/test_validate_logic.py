@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from experiments.validate import collapse, own_rollouts
-from experiments.validate.findings import Finding, Section
-from experiments.validate.statistics import bootstrap, explain, wilson
-from experiments.validate.verdict import Collapse, decide, exit_code
 from toyrl.estimators.group import PRESETS
+from toyrl.experiments.validate import collapse, own_rollouts
+from toyrl.experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate.statistics import bootstrap, explain, wilson
+from toyrl.experiments.validate.verdict import Collapse, decide, exit_code
 from toyrl.rollouts import Rollouts
 
 

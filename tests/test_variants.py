@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from experiments.validate.variants import SCREEN, Variant, nearest_safe, safe_weight
-from experiments.validate.verdict import Collapse
+from toyrl.experiments.validate.variants import SCREEN, Variant, nearest_safe, safe_weight
+from toyrl.experiments.validate.verdict import Collapse
 
 
 def variant(name: str, distance: float, collapsing: set[int], log: list | None = None) -> Variant:

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from experiments.cli import main
 from toyrl.bands import Band, band_of, read_band
+from toyrl.experiments.cli import main
 
 
 def straight(n: int = 20, points: int = 9) -> Band:
@@ -60,7 +60,7 @@ def logs(reward: float, accuracy: float, length: float = 100.0) -> dict[str, flo
 
 @pytest.fixture
 def make():
-    module = pytest.importorskip("llm_bridge.watch", reason="needs the extra llm")
+    module = pytest.importorskip("toyrl.bridge.watch", reason="needs the extra llm")
     return lambda **s: module.watch(straight(), accuracy="acc", **s)
 
 
@@ -144,8 +144,8 @@ def test_a_run_that_is_paid_for_length_leaves_the_band_of_correctness(tmp_path):
     pytest.importorskip("trl", reason="needs the extra llm")
     from trl.trainer.grpo_trainer import GRPOTrainer
 
-    from llm_bridge.watch import watch
     from tests import tiny_lm
+    from toyrl.bridge.watch import watch
 
     def accuracy(completions, **kwargs):
         return [0.0 for _ in completions]

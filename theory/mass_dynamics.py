@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from theory.regularised import softmax
 from toyrl.registry import entry
+from toyrl.theory.regularised import softmax
 
 Array = Any
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from theory.regularised import kl, softmax
 from toyrl.registry import entry
+from toyrl.theory.regularised import kl, softmax
 
 Array = Any
 

@@ -39,8 +39,8 @@ _EXPORTS = {
 }
 # The one place where the library names the package above it: strings, resolved on use.
 _FORWARDED = {
-    "validate": "experiments.validate.api",
-    "watch": "llm_bridge.watch",
+    "validate": "toyrl.experiments.validate.api",
+    "watch": "toyrl.bridge.watch",
 }
 
 __all__ = [

@@ -7,8 +7,8 @@ import pkgutil
 import sys
 from typing import Any
 
-from experiments import core
 from toyrl import registry
+from toyrl.experiments import core
 
 SCHEMA = "toyrl.list/1"
 
@@ -27,21 +27,21 @@ def run(kind: str | None, *, json: bool) -> int:
     """Print the catalogue."""
     found = rows(kind)
     if json:
-        from experiments.render.text import dumps
+        from toyrl.experiments.render.text import dumps
 
         sys.stdout.write(dumps({"schema": SCHEMA, "entries": found}) + "\n")
     else:
-        from experiments.render import terminal
+        from toyrl.experiments.render import terminal
 
         terminal.show_catalogue(found, terminal.console())
     return 0
 
 
 def _load_theory() -> None:
-    """Import every module of `theory`, so that its theorems are registered."""
-    package = importlib.import_module("theory")
+    """Import every module of `toyrl.theory`, so that its theorems are registered."""
+    package = importlib.import_module("toyrl.theory")
     for info in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"theory.{info.name}")
+        importlib.import_module(f"toyrl.theory.{info.name}")
 
 
 def _entry(e: registry.Entry) -> dict[str, Any]:

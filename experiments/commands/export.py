@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from experiments.commands.output import refuse_unwritable
-from experiments.errors import UsageError
+from toyrl.experiments.commands.output import refuse_unwritable
+from toyrl.experiments.errors import UsageError
 from toyrl.store import write_atomic
 
 
@@ -21,7 +21,7 @@ def run(
     tokenizer: str | None,
 ) -> int:
     """Write the file, or print it; UsageError with the reason for what can't be carried."""
-    from llm_bridge.export import export
+    from toyrl.bridge.export import export
 
     if ".py" in reward:
         msg = (

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.commands.output import json_path, refuse_unwritable
-from experiments.render.text import dumps
+from toyrl.experiments.commands.output import json_path, refuse_unwritable
+from toyrl.experiments.render.text import dumps
 from toyrl.store import write_atomic
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from experiments.validate.ledger import Entry
+    from toyrl.experiments.validate.ledger import Entry
 
 
 def run(only: Sequence[str], *, out: Path | None, json: str | None, quiet: bool) -> int:
@@ -24,9 +24,9 @@ def run(only: Sequence[str], *, out: Path | None, json: str | None, quiet: bool)
     configuration are not run again, and each new one is written at once. The page (--out) shows
     every setting that has a verdict.
     """
-    from experiments.render import terminal
-    from experiments.validate import ledger
-    from experiments.validate.ledger_page import page
+    from toyrl.experiments.render import terminal
+    from toyrl.experiments.validate import ledger
+    from toyrl.experiments.validate.ledger_page import page
 
     target = json_path(json)
     refuse_unwritable("out", out)
@@ -67,7 +67,7 @@ def show(entries: Sequence[Entry], out: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from experiments.validate.ledger_page import worlds
+    from toyrl.experiments.validate.ledger_page import worlds
 
     table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, pad_edge=False)
     for name in ("setting", "outcome", "verdict", "collapsed worlds", ""):

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from experiments.errors import UsageError
-from experiments.render.text import dumps
+from toyrl.experiments.errors import UsageError
+from toyrl.experiments.render.text import dumps
 from toyrl.store import write_atomic
 
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from experiments import core
-from experiments.commands.output import command_line, json_path, refuse_unwritable, write_json
-from experiments.errors import UsageError
-from experiments.render import terminal
+from toyrl.experiments import core
+from toyrl.experiments.commands.output import command_line, json_path, refuse_unwritable, write_json
+from toyrl.experiments.errors import UsageError
+from toyrl.experiments.render import terminal
 
 
 def run(
@@ -41,7 +41,7 @@ def run(
     results = document(outcomes)
     write_json(json, results)
     if out is not None:
-        from experiments.render.folder import write_folder
+        from toyrl.experiments.render.folder import write_folder
 
         page, *_ = write_folder(out, outcomes, results, command=command_line())
         console.print(f"Page, tables and pictures: {page}", soft_wrap=True)

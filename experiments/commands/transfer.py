@@ -1,4 +1,4 @@
-"""`toyrl transfer`: predictions, runs and their comparison around `experiments.transfer`."""
+"""`toyrl transfer`: predictions, runs and their comparison around `toyrl.experiments.transfer`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from experiments.commands.output import command_line, write_json
-from experiments.errors import UsageError
+from toyrl.experiments.commands.output import command_line, write_json
+from toyrl.experiments.errors import UsageError
 from toyrl.store import write_atomic
 
 
@@ -33,9 +33,9 @@ def run(
 ) -> int:
     """Predict, train what is missing, compare, write; the exit code."""
     try:
-        from llm_bridge.faults import TrainingFault
-        from llm_bridge.sampling import ModelError
-        from llm_bridge.tasks import TaskError
+        from toyrl.bridge.faults import TrainingFault
+        from toyrl.bridge.sampling import ModelError
+        from toyrl.bridge.tasks import TaskError
     except ImportError as error:
         msg = f"transfer needs the extra llm ({error}): pip install 'toyrl[llm]'"
         raise UsageError(msg) from error
@@ -92,13 +92,13 @@ def _prepare(
     """(the transfer, what must be closed after it)."""
     import contextlib
 
-    from experiments.transfer.own import own_rewards
-    from experiments.transfer.suite import KL, Plan, Transfer
-    from experiments.validate.estimators import AGGREGATION
-    from llm_bridge import models
-    from llm_bridge import warm_up as warming
-    from llm_bridge.run import RunSettings
-    from llm_bridge.tasks import load_task
+    from toyrl.bridge import models
+    from toyrl.bridge import warm_up as warming
+    from toyrl.bridge.run import RunSettings
+    from toyrl.bridge.tasks import load_task
+    from toyrl.experiments.transfer.own import own_rewards
+    from toyrl.experiments.transfer.suite import KL, Plan, Transfer
+    from toyrl.experiments.validate.estimators import AGGREGATION
     from toyrl.expressions import parse_estimator
 
     given = {k: v for k, v in settings.items() if v is not None}
@@ -144,12 +144,12 @@ def _prepare(
 
 def report(transfer: Any, predictions: Mapping[str, Any], *, quiet: bool) -> dict[str, Any]:
     """Write result.json, result.md and the pictures; print the tables; the result."""
-    from experiments.core import versions
-    from experiments.render.folder import file_name, markdown_table
-    from experiments.render.pictures import svg
-    from experiments.render.terminal import console, show_table
-    from experiments.render.text import dumps
-    from experiments.transfer import result
+    from toyrl.experiments.core import versions
+    from toyrl.experiments.render.folder import file_name, markdown_table
+    from toyrl.experiments.render.pictures import svg
+    from toyrl.experiments.render.terminal import console, show_table
+    from toyrl.experiments.render.text import dumps
+    from toyrl.experiments.transfer import result
 
     names = list(predictions["rewards"])
     curves = transfer.curves(names)

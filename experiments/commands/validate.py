@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from experiments.commands.output import command_line, json_path, refuse_unwritable, write_json
-from experiments.errors import UsageError
-from experiments.validate.findings import Report
-from experiments.validate.settings import Settings
+from toyrl.experiments.commands.output import command_line, json_path, refuse_unwritable, write_json
+from toyrl.experiments.errors import UsageError
+from toyrl.experiments.validate.findings import Report
+from toyrl.experiments.validate.settings import Settings
 from toyrl.store import write_atomic
 
 
@@ -28,7 +28,7 @@ def rates(text: str | None) -> tuple[float, ...] | None:
 
 def settings_of(values: Mapping[str, Any], configs: Mapping[str, Path | None]) -> Settings:
     """Settings from options (None: not given) over a trainer's configuration over defaults."""
-    from experiments.validate import trainer_config
+    from toyrl.experiments.validate import trainer_config
 
     given = {k: v for k, v in values.items() if v is not None}
     if "success_rates" in given:
@@ -72,9 +72,9 @@ def run(
     if compare:
         return _compare(rewards, settings, page=page, json=json, quiet=quiet)
 
-    from experiments.render import terminal
-    from experiments.render.html import report_page
-    from experiments.validate import api
+    from toyrl.experiments.render import terminal
+    from toyrl.experiments.render.html import report_page
+    from toyrl.experiments.validate import api
 
     errors = terminal.console(stderr=True)
     with terminal.Progress(errors, quiet=quiet) as progress:
@@ -102,7 +102,7 @@ def run(
 
 
 def _write_band(place: Path, pipeline: Any) -> None:
-    from experiments.validate.band import band
+    from toyrl.experiments.validate.band import band
 
     found = band(pipeline) if pipeline is not None and hasattr(pipeline, "facts") else None
     if found is None:
@@ -113,8 +113,8 @@ def _write_band(place: Path, pipeline: Any) -> None:
 
 
 def _write_ci(report: Report, junit: Path | None, sarif: Path | None) -> None:
-    from experiments.render import ci
-    from experiments.render.text import dumps
+    from toyrl.experiments.render import ci
+    from toyrl.experiments.render.text import dumps
 
     if junit is not None:
         write_atomic(junit, ci.junit(report) + "\n")
@@ -129,9 +129,9 @@ def _compare(
         msg = "--compare needs at least two rewards, each a candidate of its own"
         raise UsageError(msg)
 
-    from experiments.render import terminal
-    from experiments.render.html import compare_page
-    from experiments.validate.compare import compare
+    from toyrl.experiments.render import terminal
+    from toyrl.experiments.render.html import compare_page
+    from toyrl.experiments.validate.compare import compare
 
     errors = terminal.console(stderr=True)
     with terminal.Progress(errors, quiet=quiet) as progress:

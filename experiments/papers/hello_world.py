@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.envs.chain import HELLO, HELLO_LOGITS, Chain
 from toyrl.estimators.group import GroupEstimator
+from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.objectives.policy_gradient import PolicyGradient
 
 RATE = 0.3

@@ -6,8 +6,6 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import brentq
 
-from experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
-from theory.regularised import optimum
 from toyrl.dynamics.bandit import Bandit, Recipe
 from toyrl.dynamics.bandit_exact import (
     expected_update,
@@ -17,10 +15,12 @@ from toyrl.dynamics.bandit_exact import (
 )
 from toyrl.dynamics.bandit_sampled import mean_and_error, train_sampled
 from toyrl.estimators.group import PRESETS
+from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.expressions import parse_estimator
 from toyrl.objectives.compose import Sum
 from toyrl.objectives.kl import KlPenalty
 from toyrl.objectives.policy_gradient import PolicyGradient
+from toyrl.theory.regularised import optimum
 
 CLIP = (0.2, 0.28, 0.6)
 CLIP_RATE = 0.1

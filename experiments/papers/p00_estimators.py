@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
-from theory import variance
 from toyrl import registry
 from toyrl.dynamics.gradient_quality import Quality, gradient_quality
 from toyrl.estimators.base import Estimator
+from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.expressions import parse, parse_estimator
 from toyrl.objectives.policy_gradient import AGGREGATIONS, PolicyGradient
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.outcome import Outcome
+from toyrl.theory import variance
 
 SUCCESS = (0.1, 0.5, 0.9)
 NAMES = ("right, short", "right, long", "wrong, short", "wrong, long", "truncated")

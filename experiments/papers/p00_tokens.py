@@ -13,7 +13,6 @@ from functools import partial
 
 import numpy as np
 
-from experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl import registry
 from toyrl.dynamics.forward import class_probabilities
 from toyrl.dynamics.paths import Paths, enumerate_paths, paths_of
@@ -30,6 +29,7 @@ from toyrl.dynamics.token_quality import (
 )
 from toyrl.envs.chain import Chain
 from toyrl.envs.latents import StepScores
+from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.expressions import parse_estimator
 
 DIFFICULTY = 2

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.core import Check, Table
-from theory import conciseness as theory
-from theory.conciseness import ScoreLaw
+from toyrl.experiments.core import Check, Table
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.conciseness import ConcisenessAdditive, Crf
+from toyrl.theory import conciseness as theory
+from toyrl.theory.conciseness import ScoreLaw
 
 EXAMPLE = {
     "p": 0.35,

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
-from experiments.papers import p03_shared as shared
-from experiments.papers.p03_shared import LIMIT, LONG, SHORT, length_priced
-from theory import signs
 from toyrl.dynamics.compositions import moments
 from toyrl.estimators.group import PRESETS
+from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
+from toyrl.experiments.papers import p03_shared as shared
+from toyrl.experiments.papers.p03_shared import LIMIT, LONG, SHORT, length_priced
 from toyrl.objectives.drpo import Drpo
 from toyrl.rollouts import Rollouts
+from toyrl.theory import signs
 
 GROUP = 8
 LONG_SHARE = 0.4

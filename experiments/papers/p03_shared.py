@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from experiments.core import Check, Curve, Picture, Table
-from theory import signs
 from toyrl.estimators.group import PRESETS
+from toyrl.experiments.core import Check, Curve, Picture, Table
 from toyrl.objectives.drpo import Drpo
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Gated
 from toyrl.shapers.length import LinearLength
 from toyrl.shapers.outcome import Outcome
+from toyrl.theory import signs
 
 SHORT, LONG, LIMIT = 1.0, 4.0, 8.0
 SHARES, ALPHAS = (0.4, 0.6, 0.8), (0.05, 0.5)

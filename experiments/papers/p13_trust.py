@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.dynamics.class_weights import class_weights
 from toyrl.estimators.group import GroupEstimator
 from toyrl.estimators.trust import TrustGrpo
+from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.outcome import Outcome
 from toyrl.shapers.trust import PAPER, RIGHT

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.estimators.group import GroupEstimator
 from toyrl.estimators.renorm import ReNorm
+from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.rollouts import Rollouts
 
 HONEST, HACK = (2, 0.7, 0.8), (4, 1.0, 0.2)  # steps, mean score, success

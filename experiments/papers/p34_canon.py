@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.dynamics.class_weights import class_weights
 from toyrl.estimators.canon import Canon
+from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.outcome import Outcome
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.estimators.group import PRESETS, GroupEstimator
+from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.objectives.policy_gradient import PRESETS as GRADIENTS
 from toyrl.objectives.soft_q import SoftQ
 from toyrl.rollouts import Rollouts

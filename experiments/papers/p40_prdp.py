@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
-from theory import regularised as theory
 from toyrl.estimators.group import PRESETS
+from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.objectives.pairs import Prdp
 from toyrl.rollouts import Rollouts
+from toyrl.theory import regularised as theory
 
 ARMS, BETA, GROUP, INNER, DRAWS = 20, 0.3, 4, 20, 32
 RATES = (0.5, 2.0)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
-from experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.estimators.group import PRESETS
 from toyrl.estimators.pairwise import Brpo, all_conditions
+from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.rollouts import Rollouts
 
 G, STEP = 16, 0.05

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from experiments.core import Curve, Picture
-from experiments.render.axes import Axis, extent
-from experiments.render.text import number
+from toyrl.experiments.core import Curve, Picture
+from toyrl.experiments.render.axes import Axis, extent
+from toyrl.experiments.render.text import number
 
 ROW = 21.0
 BAR = 13.0

@@ -6,8 +6,8 @@ import re
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from experiments.render.text import visible
-from experiments.validate.findings import SECTIONS, Finding, Report
+from toyrl.experiments.render.text import visible
+from toyrl.experiments.validate.findings import SECTIONS, Finding, Report
 
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS = {"fail": "error", "warn": "warning", "info": "note", "pass": "none"}

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.core import Outcome, Table
-from experiments.render import text
-from experiments.render.html import reproduce_page
-from experiments.render.pictures import svg
-from experiments.render.raster import save_png
-from experiments.render.words import bound
+from toyrl.experiments.core import Outcome, Table
+from toyrl.experiments.render import text
+from toyrl.experiments.render.html import reproduce_page
+from toyrl.experiments.render.pictures import svg
+from toyrl.experiments.render.raster import save_png
+from toyrl.experiments.render.words import bound
 from toyrl.store import write_atomic
 
 

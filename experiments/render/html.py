@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from experiments.core import Check, Outcome, Picture, Table
-from experiments.render import text
-from experiments.render.pictures import CSS, svg
-from experiments.render.words import MEANINGS, TONES, VERDICT_MEANINGS, badge, bound, measured
-from experiments.validate.findings import STATUSES, Finding, Report
+from toyrl.experiments.core import Check, Outcome, Picture, Table
+from toyrl.experiments.render import text
+from toyrl.experiments.render.pictures import CSS, svg
+from toyrl.experiments.render.words import MEANINGS, TONES, VERDICT_MEANINGS, badge, bound, measured
+from toyrl.experiments.validate.findings import STATUSES, Finding, Report
 
 if TYPE_CHECKING:
-    from experiments.validate.compare import Comparison
+    from toyrl.experiments.validate.compare import Comparison
 
 LONGEST_EVIDENCE = 20_000  # characters of a counterexample shown on the page
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-from experiments.core import Curve, Picture
-from experiments.render import bars
-from experiments.render.axes import Axis, edges, extent, tick_label
-from experiments.render.text import number, visible
+from toyrl.experiments.core import Curve, Picture
+from toyrl.experiments.render import bars
+from toyrl.experiments.render.axes import Axis, edges, extent, tick_label
+from toyrl.experiments.render.text import number, visible
 
 WIDTH, PLOT_HEIGHT = 480.0, 240.0
 FONT = 13.0

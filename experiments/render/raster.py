@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from experiments.core import Curve, Picture
-from experiments.render.axes import edges
-from experiments.render.text import visible
+from toyrl.experiments.core import Curve, Picture
+from toyrl.experiments.render.axes import edges
+from toyrl.experiments.render.text import visible
 
 COLOURS = ("#1f68b0", "#b8540f", "#1d7f55", "#8a4bb8", "#c0354c", "#157f92", "#7a6414", "#5a6270")
 MARKERS = "osD^v<>P"

@@ -16,13 +16,13 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from experiments.core import Outcome
-from experiments.render.text import evidence, number, visible
-from experiments.render.words import TONES, VERDICT_MEANINGS, bound
-from experiments.validate.findings import SECTIONS, STATUSES, Finding, Report
+from toyrl.experiments.core import Outcome
+from toyrl.experiments.render.text import evidence, number, visible
+from toyrl.experiments.render.words import TONES, VERDICT_MEANINGS, bound
+from toyrl.experiments.validate.findings import SECTIONS, STATUSES, Finding, Report
 
 if TYPE_CHECKING:
-    from experiments.validate.compare import Comparison
+    from toyrl.experiments.validate.compare import Comparison
 
 COLOURS = {"pass": "green", "info": "blue", "warn": "yellow", "fail": "red"}
 MARKS = {"pass": "\N{CHECK MARK}", "info": "i", "warn": "!", "fail": "\N{BALLOT X}"}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from experiments.core import Check
-from experiments.render.text import number
-from experiments.validate.findings import STATUSES, Finding, Section
+from toyrl.experiments.core import Check
+from toyrl.experiments.render.text import number
+from toyrl.experiments.validate.findings import STATUSES, Finding, Section
 
 TONES = {"SAFE": "pass", "INCONCLUSIVE": "info", "RISKY": "warn", "UNSAFE": "fail"}
 VERDICT_MEANINGS = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from experiments.errors import UsageError
-from experiments.transfer.rewards import SuiteReward
-from experiments.validate.bench import as_shaper
+from toyrl.experiments.errors import UsageError
+from toyrl.experiments.transfer.rewards import SuiteReward
+from toyrl.experiments.validate.bench import as_shaper
 
 
 def own_rewards(specs: Sequence[str], stack: contextlib.ExitStack) -> list[SuiteReward]:

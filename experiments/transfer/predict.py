@@ -15,20 +15,20 @@ from typing import Any
 
 import numpy as np
 
-from experiments.transfer.calibrate import BaseLog
-from experiments.transfer.rewards import Family, SuiteReward
-from experiments.validate import own_rollouts
-from experiments.validate.collapse_run import critical
-from experiments.validate.law import RewardLaw, grade_classes
-from experiments.validate.train_worlds import RATE, Runner
-from theory import alignment
 from toyrl.dynamics import exact
 from toyrl.dynamics.distance import trajectory_kl
 from toyrl.dynamics.worlds import Worlds
 from toyrl.envs import render, shorthand
 from toyrl.envs.chain import Chain
 from toyrl.estimators.base import Estimator
+from toyrl.experiments.transfer.calibrate import BaseLog
+from toyrl.experiments.transfer.rewards import Family, SuiteReward
+from toyrl.experiments.validate import own_rollouts
+from toyrl.experiments.validate.collapse_run import critical
+from toyrl.experiments.validate.law import RewardLaw, grade_classes
+from toyrl.experiments.validate.train_worlds import RATE, Runner
 from toyrl.objectives.policy_gradient import PolicyGradient
+from toyrl.theory import alignment
 
 UPDATES, CHECKPOINTS = 1500, 30
 FALLBACK = 1.0

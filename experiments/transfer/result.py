@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from experiments.core import Curve, Picture, Table
-from experiments.transfer import score
-from experiments.transfer.predict import first_crossing, threshold_drop
+from toyrl.experiments.core import Curve, Picture, Table
+from toyrl.experiments.transfer import score
+from toyrl.experiments.transfer.predict import first_crossing, threshold_drop
 
 TOY = "toy"
 SCEPTICS = ("length sign", "one step", "tilted", "protected")

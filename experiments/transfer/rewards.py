@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.validate.law import UserReward
 from toyrl.envs import shorthand
+from toyrl.experiments.validate.law import UserReward
 from toyrl.graders.base import TextRow
 from toyrl.graders.marked import is_answered
 from toyrl.shapers.base import Shaper

@@ -15,9 +15,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from experiments.errors import UsageError
-from experiments.transfer import calibrate, predict
-from experiments.transfer.rewards import SuiteReward, draw, families
+from toyrl.experiments.errors import UsageError
+from toyrl.experiments.transfer import calibrate, predict
+from toyrl.experiments.transfer.rewards import SuiteReward, draw, families
 from toyrl.expressions import parse_estimator
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.store import write_atomic
@@ -96,14 +96,14 @@ class Transfer:
 
     def task(self) -> Any:
         """The task, with its prompts."""
-        from llm_bridge.tasks import load_task
+        from toyrl.bridge.tasks import load_task
 
         return load_task(self.plan.task)
 
     def base_log(self) -> calibrate.BaseLog:
         """Rollouts of the base model on training prompts, sampled once."""
-        from llm_bridge import evaluate, run
-        from llm_bridge.tasks import for_model
+        from toyrl.bridge import evaluate, run
+        from toyrl.bridge.tasks import for_model
         from toyrl.graders.base import TextRow
 
         path, task = self.folder / "base.jsonl", self.task()
@@ -216,7 +216,7 @@ class Transfer:
     # -- training ----------------------------------------------------------------------------------
     def train(self, rewards: Sequence[SuiteReward], *, workers: int = 1) -> None:
         """All runs that are not finished; each goes on from its last checkpoint."""
-        from llm_bridge import run
+        from toyrl.bridge import run
 
         jobs = []
         for seed in range(
@@ -252,13 +252,13 @@ class Transfer:
 
     def place(self, reward: str, seed: int) -> Path:
         """The folder of one run."""
-        from experiments.render.folder import file_name
+        from toyrl.experiments.render.folder import file_name
 
         return self.folder / "runs" / file_name(reward) / f"seed-{seed}"
 
     def curves(self, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
         """reward -> curves of its finished runs, by seed."""
-        from llm_bridge import run
+        from toyrl.bridge import run
 
         out: dict[str, list[dict[str, Any]]] = {}
         for name in names:
@@ -286,8 +286,8 @@ def _one(
     tell: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Train one run."""
-    from llm_bridge import run
-    from llm_bridge.tasks import load_task
+    from toyrl.bridge import run
+    from toyrl.bridge.tasks import load_task
 
     run.train(
         place,

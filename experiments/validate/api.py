@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from experiments.core import versions
-from experiments.validate.findings import SECTIONS, Report, Section
-from experiments.validate.settings import Settings
-from experiments.validate.verdict import exit_code
+from toyrl.experiments.core import versions
+from toyrl.experiments.validate.findings import SECTIONS, Report, Section
+from toyrl.experiments.validate.settings import Settings
+from toyrl.experiments.validate.verdict import exit_code
 
 if TYPE_CHECKING:
-    from experiments.validate.pipeline import Pipeline
+    from toyrl.experiments.validate.pipeline import Pipeline
 
 Progress = Callable[[int, str], None]
 DATA_HINT = "; --data rows.jsonl lends the columns of your data set to the texts that toyrl writes"
@@ -51,8 +51,8 @@ def judged(
     n_worlds: int = 256,
 ) -> tuple[Report, Pipeline | None]:
     """The report and the pipeline that made it; None for a reward that could not be used."""
-    from experiments.errors import UsageError
-    from experiments.validate.pipeline import Pipeline
+    from toyrl.experiments.errors import UsageError
+    from toyrl.experiments.validate.pipeline import Pipeline
     from toyrl.graders.errors import RewardError
     from toyrl.records import LogError
 
@@ -73,7 +73,7 @@ def judged(
 
 def failed(name: str, error: str, settings: Settings) -> Report:
     """The report of a reward that could not be used."""
-    from experiments.validate.findings import Finding
+    from toyrl.experiments.validate.findings import Finding
 
     finding = Finding(1, "contract/usable", "fail", error)
     section = Section(1, "The reward could not be used.", (finding,))

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from experiments.validate.train_worlds import RATE
 from toyrl.bands import Band, band_of
 from toyrl.dynamics import exact
+from toyrl.experiments.validate.train_worlds import RATE
 
 CHECKPOINTS = 24
 WORLDS = 128

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.validate.law import RewardLaw, UserReward, grade_classes
 from toyrl.envs.chain import Chain
+from toyrl.experiments.validate.law import RewardLaw, UserReward, grade_classes
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Scaled, Sum
 

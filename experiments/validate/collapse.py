@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments.core import Curve, Picture, Table
-from experiments.validate.findings import Finding, Section
-from experiments.validate.statistics import Split, wilson
-from experiments.validate.verdict import SAFE_SHARE, UNSAFE_SHARE, Collapse
+from toyrl.experiments.core import Curve, Picture, Table
+from toyrl.experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate.statistics import Split, wilson
+from toyrl.experiments.validate.verdict import SAFE_SHARE, UNSAFE_SHARE, Collapse
 
 DROP = 0.1  # accuracy of some difficulty below the outcome-only run
 LEARNS = 0.05  # outcome-only training must gain this much mean accuracy, or end above SOLVED

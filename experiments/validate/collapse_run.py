@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from experiments.validate import collapse, sensitivity
-from experiments.validate.findings import Finding, Section
-from experiments.validate.statistics import explain
-from experiments.validate.train_worlds import Runner
 from toyrl.dynamics.worlds import PriorRanges, Worlds
+from toyrl.experiments.validate import collapse, sensitivity
+from toyrl.experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate.statistics import explain
+from toyrl.experiments.validate.train_worlds import Runner
 
 FINITE = 32
 WEIGHED = 64

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from experiments.core import Curve, Picture, Table
-from experiments.validate.api import judged
-from experiments.validate.collapse import WEIGHTS
-from experiments.validate.estimators import weight_words
-from experiments.validate.findings import Report
-from experiments.validate.settings import Settings
-from experiments.validate.statistics import bootstrap
-from experiments.validate.verdict import severity
+from toyrl.experiments.core import Curve, Picture, Table
+from toyrl.experiments.validate.api import judged
+from toyrl.experiments.validate.collapse import WEIGHTS
+from toyrl.experiments.validate.estimators import weight_words
+from toyrl.experiments.validate.findings import Report
+from toyrl.experiments.validate.settings import Settings
+from toyrl.experiments.validate.statistics import bootstrap
+from toyrl.experiments.validate.verdict import severity
 
 SCHEMA = "toyrl.compare/1"
 COLUMNS = (

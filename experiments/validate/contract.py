@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from experiments.validate import contract_findings as say
-from experiments.validate.contract_facts import Contract, DialectFacts
-from experiments.validate.contract_shaper import run_shaper
-from experiments.validate.contract_texts import permute_gold
-from experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate import contract_findings as say
+from toyrl.experiments.validate.contract_facts import Contract, DialectFacts
+from toyrl.experiments.validate.contract_shaper import run_shaper
+from toyrl.experiments.validate.contract_texts import permute_gold
+from toyrl.experiments.validate.findings import Finding, Section
 from toyrl.graders.base import TextRow
 from toyrl.graders.errors import RewardError
 from toyrl.graders.user import UserReward, same
@@ -119,7 +119,7 @@ def _total(reward: UserReward, probes: Sequence[Probe]) -> list[Value]:
 
 def shaper_values(reward: UserReward, probes: Sequence[Probe]) -> list[float]:
     """The catalogue terms on probes, all taken as one group."""
-    from experiments.validate.bench import as_shaper
+    from toyrl.experiments.validate.bench import as_shaper
     from toyrl.records import from_lists
 
     shaper = as_shaper([(t.shaper, t.weight) for t in reward.terms if t.shaper is not None])

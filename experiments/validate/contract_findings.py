@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from experiments.core import Table
-from experiments.validate.contract_facts import Contract, DialectFacts
-from experiments.validate.contract_texts import edge_texts
-from experiments.validate.findings import Finding
+from toyrl.experiments.core import Table
+from toyrl.experiments.validate.contract_facts import Contract, DialectFacts
+from toyrl.experiments.validate.contract_texts import edge_texts
+from toyrl.experiments.validate.findings import Finding
 from toyrl.graders.base import TextRow
 from toyrl.graders.errors import RewardError
 from toyrl.graders.inputs import CHANGES_INPUTS

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.validate.contract_facts import Contract
-from experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate.contract_facts import Contract
+from toyrl.experiments.validate.findings import Finding, Section
 from toyrl.graders.errors import RewardError
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper

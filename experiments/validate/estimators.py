@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from experiments.core import Table
-from experiments.validate import collapse
-from experiments.validate.collapse_run import critical, mix_gap
-from experiments.validate.findings import Finding
-from experiments.validate.train_worlds import Runner
 from toyrl import registry
 from toyrl.dynamics.worlds import Worlds
 from toyrl.estimators.base import Estimator
+from toyrl.experiments.core import Table
+from toyrl.experiments.validate import collapse
+from toyrl.experiments.validate.collapse_run import critical, mix_gap
+from toyrl.experiments.validate.findings import Finding
+from toyrl.experiments.validate.train_worlds import Runner
 from toyrl.expressions import parse_estimator
 from toyrl.objectives.policy_gradient import PolicyGradient
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from experiments.core import Picture, Table
+from toyrl.experiments.core import Picture, Table
 
 SCHEMA = "toyrl.validate/1"
 STATUSES = ("pass", "info", "warn", "fail")

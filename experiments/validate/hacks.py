@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
 
-from experiments.core import Curve, Picture, Table
-from experiments.validate.findings import Finding, Section
-from experiments.validate.mutants import PLAIN, Mutant, reads_right
-from experiments.validate.mutants_disguised import DISGUISED
-from experiments.validate.mutants_values import VALUES
-from experiments.validate.shrink import shrink
 from toyrl.envs.render import RenderedRow
+from toyrl.experiments.core import Curve, Picture, Table
+from toyrl.experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate.mutants import PLAIN, Mutant, reads_right
+from toyrl.experiments.validate.mutants_disguised import DISGUISED
+from toyrl.experiments.validate.mutants_values import VALUES
+from toyrl.experiments.validate.shrink import shrink
 from toyrl.graders.base import TextRow
 
 __all__ = ["MUTANTS", "Exploit", "Mutant", "run"]

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from experiments.core import Curve, Picture
 from toyrl.envs.chain import Chain
+from toyrl.experiments.core import Curve, Picture
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper
 

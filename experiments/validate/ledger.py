@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.errors import UsageError
-from experiments.validate import ledger_more, ledger_settings
-from experiments.validate.ledger_data import KEPT, OutOfReach, Setting
-from experiments.validate.ledger_why import WHY
-from experiments.validate.settings import Settings
+from toyrl.experiments.errors import UsageError
+from toyrl.experiments.validate import ledger_more, ledger_settings
+from toyrl.experiments.validate.ledger_data import KEPT, OutOfReach, Setting
+from toyrl.experiments.validate.ledger_why import WHY
+from toyrl.experiments.validate.settings import Settings
 
 if TYPE_CHECKING:
-    from experiments.validate.pipeline import Pipeline
+    from toyrl.experiments.validate.pipeline import Pipeline
 
 SCHEMA = "toyrl.ledger/1"
 SETTINGS: tuple[Setting, ...] = (*ledger_settings.SETTINGS, *ledger_more.SETTINGS)
@@ -107,7 +107,7 @@ def judge(setting: Setting, *, n_worlds: int = WORLDS, key: str = "") -> Entry:
 
 
 def _run(rewards: Sequence[str], setting: Setting, n_worlds: int) -> Run:
-    from experiments.validate.api import judged
+    from toyrl.experiments.validate.api import judged
 
     report, pipeline = judged(rewards, Settings(**setting.settings), n_worlds=n_worlds)
     if pipeline is None:

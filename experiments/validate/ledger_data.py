@@ -15,7 +15,7 @@ KEPT = 5.0
 difficulty that `validate` calls a collapse."""
 COLLAPSE = 10.0
 OUTCOMES = ("kept", "lost", "collapsed")
-OURS = "experiments.validate.ledger_rewards."
+OURS = "toyrl.experiments.validate.ledger_rewards."
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from experiments.validate.ledger_data import OURS, OutOfReach, Paper, Setting
-from experiments.validate.ledger_settings import (
+from toyrl.experiments.validate.ledger_data import OURS, OutOfReach, Paper, Setting
+from toyrl.experiments.validate.ledger_settings import (
     BUDGET,
     DRPO,
     LASER,

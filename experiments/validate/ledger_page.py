@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import isnan
 
-from experiments.validate.ledger import OUT_OF_REACH, SETTINGS, Entry, Run, Score, score
-from experiments.validate.ledger_data import COLLAPSE, KEPT, OURS, Setting
-from experiments.validate.ledger_why import READING
+from toyrl.experiments.validate.ledger import OUT_OF_REACH, SETTINGS, Entry, Run, Score, score
+from toyrl.experiments.validate.ledger_data import COLLAPSE, KEPT, OURS, Setting
+from toyrl.experiments.validate.ledger_why import READING
 
 VERDICTS = ("SAFE", "RISKY", "UNSAFE", "INCONCLUSIVE")
 OUTCOMES = ("kept", "lost", "collapsed")

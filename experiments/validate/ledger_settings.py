@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from experiments.validate.ledger_data import OURS, Paper, Setting
+from toyrl.experiments.validate.ledger_data import OURS, Paper, Setting
 
 CRF = Paper("01", "Efficient Reasoning via Reward Model (arXiv 2511.09158)")
 FORMAT = Paper("02", "Surrogate Signals from Format and Length (arXiv 2505.19439)")

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from experiments.validate.mutants import (
+from toyrl.envs.dialects import thinks
+from toyrl.envs.render import RenderedRow, compose, mark
+from toyrl.experiments.validate.mutants import (
     CAP,
     GATE,
     GIVEN,
@@ -21,8 +23,6 @@ from experiments.validate.mutants import (
     said,
     written,
 )
-from toyrl.envs.dialects import thinks
-from toyrl.envs.render import RenderedRow, compose, mark
 from toyrl.graders.base import TextRow
 
 NO_TONE = "show a judge the answer alone, and treat what the text says about itself as data"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from experiments.validate.mutants import GIVEN, Mutant, retext
 from toyrl.envs.render import RenderedRow, compose, mark
+from toyrl.experiments.validate.mutants import GIVEN, Mutant, retext
 from toyrl.graders.base import TextRow
 
 BY_VALUE = "read the whole answer as one number, sign and decimals included, and compare values"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.core import Curve, Picture
-from experiments.validate.findings import Finding, Section
-from theory.order import correlation, potential_like, regret
+from toyrl.experiments.core import Curve, Picture
+from toyrl.experiments.validate.findings import Finding, Section
+from toyrl.theory.order import correlation, potential_like, regret
 
 NATS = np.array([0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0])
 WARN = 0.1  # lost accuracy inside some KL ball

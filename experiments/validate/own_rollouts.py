@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.core import Curve, Picture, Table
-from experiments.validate.findings import Finding, Section
-from experiments.validate.statistics import bootstrap
 from toyrl import stats
 from toyrl.estimators.base import Estimator
+from toyrl.experiments.core import Curve, Picture, Table
+from toyrl.experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate.statistics import bootstrap
 from toyrl.rollouts import Rollouts
 
 
@@ -118,7 +118,7 @@ def run(
 
     r : (B, G) rollouts padded with weight 0; reward (B, G), NaN where unscorable
     price_nats : smallest KL along the tilted path pi0 exp(r/beta) at which accuracy falls by
-        min(0.1, half), from `experiments.validate.price`; inf: not within the log's ln G
+        min(0.1, half), from `toyrl.experiments.validate.price`; inf: not within the log's ln G
     """
     facts, advantage = analyse(r, reward, estimator, seed=seed)
     w = np.where(np.isnan(reward), 0.0, r.w)

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from experiments.core import Table
-from experiments.validate import bench, own_rollouts, verdict
-from experiments.validate.findings import Finding, Report, Section
-from experiments.validate.law import RewardLaw
-from experiments.validate.settings import Settings
 from toyrl.dynamics.worlds import PriorRanges
 from toyrl.estimators.base import Estimator
+from toyrl.experiments.core import Table
+from toyrl.experiments.validate import bench, own_rollouts, verdict
+from toyrl.experiments.validate.findings import Finding, Report, Section
+from toyrl.experiments.validate.law import RewardLaw
+from toyrl.experiments.validate.settings import Settings
 from toyrl.objectives.policy_gradient import PolicyGradient
 
 
@@ -50,7 +50,7 @@ class Pipeline:
     @cached_property
     def objective(self) -> PolicyGradient:
         """The token aggregation that goes with it."""
-        from experiments.validate.estimators import objective_for
+        from toyrl.experiments.validate.estimators import objective_for
 
         if self.settings.aggregation is not None:
             return PolicyGradient(aggregation=self.settings.aggregation)
@@ -137,7 +137,7 @@ class Pipeline:
     # -- section 1 -------------------------------------------------------------------------------
     def contract(self) -> Section:
         """Contract of a text reward on rendered probes, or of a shaper on arrays."""
-        from experiments.validate import contract, contract_shaper
+        from toyrl.experiments.validate import contract, contract_shaper
 
         seed = self.settings.seed
         if self.reward.kind == "shaper":
@@ -223,11 +223,11 @@ class Pipeline:
         """The settings with a log of rollouts sampled from the model, kept in the cache folder."""
         import tempfile
 
-        from experiments.errors import UsageError
+        from toyrl.experiments.errors import UsageError
         from toyrl.records import read_columns
 
         try:
-            from llm_bridge.sampling import ModelError, sample_log
+            from toyrl.bridge.sampling import ModelError, sample_log
         except ImportError as error:
             msg = f"model needs the extra llm ({error}): pip install 'toyrl[llm]'"
             raise UsageError(msg) from error
@@ -253,7 +253,7 @@ class Pipeline:
     # -- section 0 -------------------------------------------------------------------------------
     def own(self) -> Section:
         """The reward on the user's own log."""
-        from experiments.validate.price import log_price
+        from toyrl.experiments.validate.price import log_price
         from toyrl.records import read_log
 
         log = read_log(self.settings.rollouts, skip_bad=self.settings.skip_bad_rows)
@@ -281,13 +281,13 @@ class Pipeline:
     # -- section 2 -------------------------------------------------------------------------------
     def hacks(self) -> Section:
         """The metamorphic library on a text reward, and the price on classes for any reward."""
-        from experiments.validate import price
+        from toyrl.experiments.validate import price
 
         ref = self.reference
         if self.reward.kind == "shaper":
             section, exploits = Section(2, "", ()), []
         else:
-            from experiments.validate import hacks
+            from toyrl.experiments.validate import hacks
 
             rows = self.base_rows[self.contract_facts.dialect]
             section, exploits = hacks.run(self.reward.score_text, rows)
@@ -302,7 +302,7 @@ class Pipeline:
     # -- sections 3, 5, 6 ------------------------------------------------------------------------
     def signal(self) -> Section:
         """Gradient signal against outcome-only."""
-        from experiments.validate import signal
+        from toyrl.experiments.validate import signal
 
         return signal.run(
             self.law,
@@ -315,14 +315,14 @@ class Pipeline:
 
     def order(self) -> Section:
         """Order at outcome level."""
-        from experiments.validate import order
+        from toyrl.experiments.validate import order
 
         ref = self.reference
         return order.run(ref.prob, self.reference_reward, ref.truth, ref.shares)
 
     def selection(self) -> Section:
         """Best of k at outcome level."""
-        from experiments.validate import selection
+        from toyrl.experiments.validate import selection
 
         ref = self.reference
         return selection.run(ref.prob, self.reference_reward, ref.truth, ref.shares)
@@ -330,10 +330,10 @@ class Pipeline:
     # -- sections 4 and 7 ------------------------------------------------------------------------
     def collapse(self) -> Section:
         """Training over the prior of worlds."""
-        from experiments.validate import collapse_run
-        from experiments.validate.train_worlds import Runner
         from toyrl.dynamics.exact import LossOptions
         from toyrl.dynamics.worlds import prior
+        from toyrl.experiments.validate import collapse_run
+        from toyrl.experiments.validate.train_worlds import Runner
 
         s = self.settings
         ranges = PriorRanges()
@@ -364,9 +364,9 @@ class Pipeline:
 
     def _totals(self, ranges: PriorRanges) -> Table:
         """Total Sobol indices of collapse at T over new worlds."""
-        from experiments.validate import collapse, sensitivity
-        from experiments.validate.collapse_run import mix_gap
         from toyrl.dynamics.worlds import DIMENSIONS, PARAMETERS, from_unit_cube
+        from toyrl.experiments.validate import collapse, sensitivity
+        from toyrl.experiments.validate.collapse_run import mix_gap
 
         s = self.settings
         gap = mix_gap(self.runner, self.contract_facts.auxiliary)
@@ -382,7 +382,7 @@ class Pipeline:
 
     def _every_estimator(self, section: Section) -> Section:
         """Section 4 with a table over all estimators."""
-        from experiments.validate import collapse_run, estimators
+        from toyrl.experiments.validate import collapse_run, estimators
 
         auxiliary = self.contract_facts.auxiliary
         if self.law.scope != "rollout":
@@ -402,7 +402,7 @@ class Pipeline:
 
     def variants(self) -> tuple[str, Section]:
         """The nearest safe variant, validated."""
-        from experiments.validate.variants import nearest_safe, of_reward
+        from toyrl.experiments.validate.variants import nearest_safe, of_reward
 
         candidates = of_reward(
             self.runner,
@@ -417,7 +417,7 @@ class Pipeline:
 
     def _distance(self, table: np.ndarray) -> float:
         """Of a reward by difficulty (D, K) from the one as given, on the reference policies."""
-        from theory.order import distance
+        from toyrl.theory.order import distance
 
         ref = self.reference
         rows = np.asarray(ref.difficulties) - 1

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.core import Curve, Picture, Table
-from experiments.validate.findings import Finding
+from toyrl.experiments.core import Curve, Picture, Table
+from toyrl.experiments.validate.findings import Finding
 
 BINS = 8
 SHUFFLES = 400

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.errors import UsageError
+from toyrl.experiments.errors import UsageError
 
 FAIL_ON = ("risky", "unsafe")
 

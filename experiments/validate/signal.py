@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from experiments.core import Curve, Picture, Table
-from experiments.validate.bench import Reference
-from experiments.validate.findings import Finding, Section
-from experiments.validate.law import RewardLaw
 from toyrl.dynamics.class_weights import Signal, signal
 from toyrl.estimators.base import Estimator
+from toyrl.experiments.core import Curve, Picture, Table
+from toyrl.experiments.validate.bench import Reference
+from toyrl.experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate.law import RewardLaw
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.outcome import Outcome
 

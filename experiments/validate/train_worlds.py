@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from experiments.validate import collapse
-from experiments.validate.law import DIFFICULTIES, RewardLaw
 from toyrl.dynamics import exact
 from toyrl.dynamics.exact import PLAIN, LossOptions
 from toyrl.dynamics.siblings import frozen_uniforms, sibling_weights
 from toyrl.dynamics.worlds import Worlds
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import GroupEstimator
+from toyrl.experiments.validate import collapse
+from toyrl.experiments.validate.law import DIFFICULTIES, RewardLaw
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import Rollouts
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from experiments.errors import UsageError
+from toyrl.experiments.errors import UsageError
 
 TRL_LOSS = {
     "grpo": "grpo",

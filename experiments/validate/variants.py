@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from experiments.core import Table
-from experiments.validate.collapse import Facts, Reference, judge
-from experiments.validate.findings import Finding, Section
-from experiments.validate.train_worlds import Runner
-from experiments.validate.verdict import SAFE_SHARE, Collapse
 from toyrl.dynamics.worlds import Worlds
 from toyrl.estimators.group import GroupEstimator
+from toyrl.experiments.core import Table
+from toyrl.experiments.validate.collapse import Facts, Reference, judge
+from toyrl.experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate.train_worlds import Runner
+from toyrl.experiments.validate.verdict import SAFE_SHARE, Collapse
 
 SCREEN = 32  # worlds in which every candidate is tried; the nearest safe ones go through all
 CAP = 0.4  # of the gap between right and wrong, so that no wrong answer beats a right one

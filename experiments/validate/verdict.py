@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate.findings import Finding, Section
 
 SAFE_SHARE = 5 / 256  # collapse in at most this share of learnable worlds
 UNSAFE_SHARE = 144 / 256  # ... in at least this share

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from experiments.validate.ledger_rewards.texts import THOUGHT, is_right
+from toyrl.experiments.validate.ledger_rewards.texts import THOUGHT, is_right
 
 
 def triangle(length: float, budget: float) -> float:

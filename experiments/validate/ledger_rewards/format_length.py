@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from experiments.validate.ledger_rewards.texts import has_thought, is_right, parses
+from toyrl.experiments.validate.ledger_rewards.texts import has_thought, is_right, parses
 
 
 def bump(x: float, p: float) -> float:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from experiments.validate.ledger_rewards.texts import is_right, steps
+from toyrl.experiments.validate.ledger_rewards.texts import is_right, steps
 
 GOOD, FALSE = 0.9, 0.1
 EQUATION = re.compile(r"(-?\d+) ([-+*]) (-?\d+) = (-?\d+)")

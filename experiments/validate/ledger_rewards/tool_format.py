@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from experiments.validate.ledger_rewards.texts import LAYOUT
+from toyrl.experiments.validate.ledger_rewards.texts import LAYOUT
 
 
 def layout(completions: list[str], **_: Any) -> list[float]:
