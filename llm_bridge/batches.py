@@ -16,7 +16,7 @@ import torch
 from toyrl.bridge.faults import unusable
 from toyrl.graders.base import TextRow
 from toyrl.rollouts import FIELDS, Rollouts
-from toyrl.store import Store
+from toyrl.rollouts.memory import Store
 
 Tensor = torch.Tensor
 

@@ -21,7 +21,7 @@ from typing import Any
 from toyrl.bridge import evaluate
 from toyrl.bridge.tasks import Task, as_dataset, for_model
 from toyrl.graders.base import TextRow
-from toyrl.store import write_atomic
+from toyrl.rollouts.memory import write_atomic
 
 SCHEMA = "toyrl.run/1"
 CURVE = "curve.json"

@@ -15,7 +15,7 @@ from toyrl.envs.dialects import mark
 from toyrl.envs.problems import make_problem
 from toyrl.graders.base import TextRow
 from toyrl.graders.marked import gold_answer, is_correct
-from toyrl.store import write_atomic
+from toyrl.rollouts.memory import write_atomic
 
 PROMPTS, GROUP = 32, 8
 QUESTION = ("prompt", "question", "problem")

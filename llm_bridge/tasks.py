@@ -193,7 +193,7 @@ def _gym(kind: str, options: dict[str, Any], n: int, held: int, seed: int) -> Ta
 
 # -- JSONL ---------------------------------------------------------------------------------------
 def _rows(path: Path, n: int, held: int, seed: int) -> Task:
-    from toyrl.records import LogError, read_columns
+    from toyrl.rollouts.logs import LogError, read_columns
 
     if not path.is_file():
         msg = f"task={str(path)!r} does not exist; name a JSONL file, one JSON object per line"

@@ -22,7 +22,7 @@ from typing import Any
 
 from toyrl.envs import shorthand
 from toyrl.envs.problems import make_problem
-from toyrl.store import write_atomic
+from toyrl.rollouts.memory import write_atomic
 
 SPECIAL = ("<pad>", "<eos>", "<unk>")
 PAD, EOS = 0, 1

@@ -33,9 +33,9 @@ from toyrl.expressions import parse, parse_estimator
 from toyrl.graders.base import TextRow
 from toyrl.graders.marked import is_answered, is_correct
 from toyrl.rollouts import FIELDS
+from toyrl.rollouts.memory import Store
 from toyrl.serving import text_of
 from toyrl.shapers.base import Shaper
-from toyrl.store import Store
 
 Tensor = torch.Tensor
 Grader = Callable[[Sequence[TextRow]], Sequence[Any]]

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from toyrl.expressions import to_expression
-from toyrl.store import Store, write_atomic
+from toyrl.rollouts.memory import Store, write_atomic
 
 FILE = "toyrl_state.json"
 SCHEMA = "toyrl.trainer/1"

@@ -16,7 +16,7 @@ from typing import Any
 from toyrl.bridge import evaluate, tiny
 from toyrl.bridge.run import load
 from toyrl.bridge.tasks import Task, TaskError, for_model
-from toyrl.store import write_atomic
+from toyrl.rollouts.memory import write_atomic
 
 IGNORED = -100
 REPORT = "warm-up.json"

@@ -28,8 +28,8 @@ from tests.backends import (
 from toyrl import pytree, registry
 from toyrl.estimators.group import PRESETS
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.memory import Store
 from toyrl.shapers.base import Shaper
-from toyrl.store import Store
 from toyrl.testing import CONTRACT, affine_difference, arrays, rewards, rollouts
 from toyrl.testing.check import search
 

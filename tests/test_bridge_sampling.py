@@ -11,7 +11,7 @@ pytest.importorskip("torch", reason="needs the extra llm")
 from tests import tiny_lm
 from toyrl.bridge.sampling import ModelError, sample_log
 from toyrl.experiments.cli import main
-from toyrl.records import read_log
+from toyrl.rollouts.logs import read_log
 
 pytestmark = [pytest.mark.bridge, pytest.mark.filterwarnings("default")]
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toyrl.records import LogError, check_values, from_lists, read_log, read_trl_log
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.logs import LogError, check_values, from_lists, read_log, read_trl_log
 
 SAMPLE = Path(__file__).parent.parent / "examples/data/smollm2-arithmetic-rollouts.jsonl"
 

@@ -15,7 +15,7 @@ from toyrl.experiments.validate.api import validate
 from toyrl.experiments.validate.findings import Report
 from toyrl.experiments.validate.pipeline import Pipeline
 from toyrl.experiments.validate.settings import Settings
-from toyrl.records import read_columns
+from toyrl.rollouts.logs import read_columns
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples" / "rewards"

@@ -15,8 +15,8 @@ if TYPE_CHECKING:  # what __getattr__ does, for editors and type checkers
     from toyrl.objectives.base import Objective
     from toyrl.registry import entries, get
     from toyrl.rollouts import Rollouts, register_field
+    from toyrl.rollouts.memory import Store
     from toyrl.shapers.base import Shaped, Shaper
-    from toyrl.store import Store
     from toyrl.testing import assert_invariants, check_invariants
 
 _EXPORTS = {
@@ -26,7 +26,7 @@ _EXPORTS = {
     "Rollouts": "toyrl.rollouts",
     "Shaped": "toyrl.shapers.base",
     "Shaper": "toyrl.shapers.base",
-    "Store": "toyrl.store",
+    "Store": "toyrl.rollouts.memory",
     "assert_invariants": "toyrl.testing",
     "check_invariants": "toyrl.testing",
     "entries": "toyrl.registry",

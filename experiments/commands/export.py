@@ -7,7 +7,7 @@ from pathlib import Path
 
 from toyrl.experiments.commands.output import refuse_unwritable
 from toyrl.experiments.errors import UsageError
-from toyrl.store import write_atomic
+from toyrl.rollouts.memory import write_atomic
 
 
 def run(

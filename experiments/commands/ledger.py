@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from toyrl.experiments.commands.output import json_path, refuse_unwritable
 from toyrl.experiments.render.text import dumps
-from toyrl.store import write_atomic
+from toyrl.rollouts.memory import write_atomic
 
 if TYPE_CHECKING:
     from rich.console import Console

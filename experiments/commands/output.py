@@ -9,7 +9,7 @@ from typing import Any
 
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.render.text import dumps
-from toyrl.store import write_atomic
+from toyrl.rollouts.memory import write_atomic
 
 
 def refuse_unwritable(name: str, path: Path | None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from toyrl.experiments.commands.output import command_line, write_json
 from toyrl.experiments.errors import UsageError
-from toyrl.store import write_atomic
+from toyrl.rollouts.memory import write_atomic
 
 
 def run(

@@ -12,7 +12,7 @@ from toyrl.experiments.commands.output import command_line, json_path, refuse_un
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.findings import Report
 from toyrl.experiments.validate.settings import Settings
-from toyrl.store import write_atomic
+from toyrl.rollouts.memory import write_atomic
 
 
 def rates(text: str | None) -> tuple[float, ...] | None:

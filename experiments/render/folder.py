@@ -15,7 +15,7 @@ from toyrl.experiments.render.html import reproduce_page
 from toyrl.experiments.render.pictures import svg
 from toyrl.experiments.render.raster import save_png
 from toyrl.experiments.render.words import bound
-from toyrl.store import write_atomic
+from toyrl.rollouts.memory import write_atomic
 
 
 def write_folder(

@@ -20,7 +20,7 @@ from toyrl.experiments.transfer import calibrate, predict
 from toyrl.experiments.transfer.rewards import SuiteReward, draw, families
 from toyrl.expressions import parse_estimator
 from toyrl.objectives.policy_gradient import PolicyGradient
-from toyrl.store import write_atomic
+from toyrl.rollouts.memory import write_atomic
 
 SCHEMA = "toyrl.transfer/1"
 KL = 3.0

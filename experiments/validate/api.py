@@ -54,7 +54,7 @@ def judged(
     from toyrl.experiments.errors import UsageError
     from toyrl.experiments.validate.pipeline import Pipeline
     from toyrl.graders.errors import RewardError
-    from toyrl.records import LogError
+    from toyrl.rollouts.logs import LogError
 
     start = time.perf_counter()
     tell = progress or (lambda _section, _message: None)

@@ -120,7 +120,7 @@ def _total(reward: UserReward, probes: Sequence[Probe]) -> list[Value]:
 def shaper_values(reward: UserReward, probes: Sequence[Probe]) -> list[float]:
     """The catalogue terms on probes, all taken as one group."""
     from toyrl.experiments.validate.bench import as_shaper
-    from toyrl.records import from_lists
+    from toyrl.rollouts.logs import from_lists
 
     shaper = as_shaper([(t.shaper, t.weight) for t in reward.terms if t.shaper is not None])
     length = [float(max(row.tokens, 1)) for row, _ in probes]

@@ -59,7 +59,7 @@ class Pipeline:
     @cached_property
     def data(self) -> list[dict[str, Any]]:
         """Columns that rewards may ask for beside prompt and gold answer: of --data, or the log."""
-        from toyrl.records import KEYS, read_columns
+        from toyrl.rollouts.logs import KEYS, read_columns
 
         source = self.settings.data or self.settings.rollouts
         if source is None:
@@ -224,7 +224,7 @@ class Pipeline:
         import tempfile
 
         from toyrl.experiments.errors import UsageError
-        from toyrl.records import read_columns
+        from toyrl.rollouts.logs import read_columns
 
         try:
             from toyrl.bridge.sampling import ModelError, sample_log
@@ -254,7 +254,7 @@ class Pipeline:
     def own(self) -> Section:
         """The reward on the user's own log."""
         from toyrl.experiments.validate.price import log_price
-        from toyrl.records import read_log
+        from toyrl.rollouts.logs import read_log
 
         log = read_log(self.settings.rollouts, skip_bad=self.settings.skip_bad_rows)
         r = log.rollouts

@@ -7,7 +7,6 @@ shaper or estimator is written once. Texts and prompt keys stay on the host, out
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,60 +14,9 @@ from typing import Any
 from array_api_compat import array_namespace, is_jax_array, is_torch_array
 
 from toyrl.pytree import register
+from toyrl.rollouts.fields import FIELDS
 
 Array = Any
-
-
-@dataclass(frozen=True)
-class FieldSpec:
-    """What an optional field means: its axes after (..., B, G), range, unit and origin."""
-
-    name: str
-    axes: str
-    low: float
-    high: float
-    unit: str
-    origin: str
-
-
-FIELDS: dict[str, FieldSpec] = {}
-
-
-def register_field(
-    name: str,
-    *,
-    axes: str = "",
-    low: float = -math.inf,
-    high: float = math.inf,
-    unit: str = "1",
-    origin: str,
-) -> FieldSpec:
-    """Name an optional per-rollout field (``axes=""``) or per-token field (``axes="T"``)."""
-    if name in FIELDS:
-        msg = f"field {name!r} is registered already ({FIELDS[name].origin}); choose another name"
-        raise ValueError(msg)
-    FIELDS[name] = FieldSpec(name, axes, low, high, unit, origin)
-    return FIELDS[name]
-
-
-register_field("logprobs", axes="T", high=0.0, unit="nats", origin="the policy's forward pass")
-register_field("ref_logprobs", axes="T", high=0.0, unit="nats", origin="a frozen reference model")
-register_field("entropy", axes="T", low=0.0, unit="nats", origin="the policy's forward pass")
-register_field("step_scores", axes="T", low=0.0, high=1.0, origin="a process reward model")
-register_field("step_ends", axes="T", low=0.0, high=1.0, origin="a step splitter: 1 on last tokens")
-register_field("potential", axes="T", origin="a potential function of the prefix before the token")
-register_field("conciseness", low=0.0, high=1.0, origin="a conciseness reward model or a grader")
-register_field("judge", origin="a judge model or a grader")
-register_field("format", low=0.0, high=1.0, origin="a format grader")
-register_field("answered", low=0.0, high=1.0, origin="an answer parser: 1 if an answer was found")
-register_field("mode", low=0.0, high=1.0, origin="the rollout's latent mode, 1 = long")
-register_field("phrases", low=0.0, unit="phrases", origin="counter of stock phrases in the text")
-register_field("answer", low=-1.0, origin="answer identity: 0 right, 1.. wrong ones, -1 none")
-register_field("user_reward", origin="a user's own reward function, per rollout")
-register_field("steps", low=0.0, unit="steps", origin="counter of STEP actions in the toy chain")
-register_field("fillers", low=0.0, unit="actions", origin="counter of FILL actions")
-register_field("checks", low=0.0, unit="actions", origin="counter of CHECK actions")
-register_field("repeats", low=0.0, unit="actions", origin="counter of REPEAT actions")
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +133,7 @@ class Rollouts:
 
     def validate(self) -> Rollouts:
         """Check values (host arrays only); self, or ValueError for the first fault."""
-        from toyrl.records import check_values
+        from toyrl.rollouts.logs import check_values
 
         check_values(self)
         return self
@@ -202,7 +150,7 @@ class Rollouts:
         fields: Mapping[str, Sequence[Sequence[float]]] | None = None,
     ) -> Rollouts:
         """From one list per prompt; shorter groups are padded with rows of weight 0."""
-        from toyrl.records import from_lists
+        from toyrl.rollouts.logs import from_lists
 
         return from_lists(
             correct, length, max_length=max_length, truncated=truncated, fields=fields or {}
@@ -210,15 +158,15 @@ class Rollouts:
 
     @classmethod
     def from_jsonl(cls, path: Any, **options: Any) -> Rollouts:
-        """From a log with one JSON object a line; see `toyrl.records.read_log` for keys."""
-        from toyrl.records import read_log
+        """From a log with one JSON object a line; see `toyrl.rollouts.logs.read_log` for keys."""
+        from toyrl.rollouts.logs import read_log
 
         return read_log(path, **options).rollouts
 
     @classmethod
     def from_trl_log(cls, path: Any, **options: Any) -> Rollouts:
-        """From TRL's completions parquet or JSONL; see `toyrl.records.read_trl_log`."""
-        from toyrl.records import read_trl_log
+        """From TRL's completions parquet or JSONL; see `toyrl.rollouts.logs.read_trl_log`."""
+        from toyrl.rollouts.logs import read_trl_log
 
         return read_trl_log(path, **options).rollouts
 

@@ -29,8 +29,8 @@ from typing import Any
 import numpy as np
 
 from toyrl.graders.base import TextRow
-from toyrl.record_arrays import check_values, from_lists, padded, positive
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.ragged import check_values, from_lists, padded, positive
 
 __all__ = ["Log", "LogError", "Record", "check_values", "from_lists", "read_log", "read_trl_log"]
 

@@ -1,0 +1,58 @@
+"""The optional fields of rollouts by name: axes, range, unit and where each comes from."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FieldSpec:
+    """What an optional field means: its axes after (..., B, G), range, unit and origin."""
+
+    name: str
+    axes: str
+    low: float
+    high: float
+    unit: str
+    origin: str
+
+
+FIELDS: dict[str, FieldSpec] = {}
+
+
+def register_field(
+    name: str,
+    *,
+    axes: str = "",
+    low: float = -math.inf,
+    high: float = math.inf,
+    unit: str = "1",
+    origin: str,
+) -> FieldSpec:
+    """Name an optional per-rollout field (``axes=""``) or per-token field (``axes="T"``)."""
+    if name in FIELDS:
+        msg = f"field {name!r} is registered already ({FIELDS[name].origin}); choose another name"
+        raise ValueError(msg)
+    FIELDS[name] = FieldSpec(name, axes, low, high, unit, origin)
+    return FIELDS[name]
+
+
+register_field("logprobs", axes="T", high=0.0, unit="nats", origin="the policy's forward pass")
+register_field("ref_logprobs", axes="T", high=0.0, unit="nats", origin="a frozen reference model")
+register_field("entropy", axes="T", low=0.0, unit="nats", origin="the policy's forward pass")
+register_field("step_scores", axes="T", low=0.0, high=1.0, origin="a process reward model")
+register_field("step_ends", axes="T", low=0.0, high=1.0, origin="a step splitter: 1 on last tokens")
+register_field("potential", axes="T", origin="a potential function of the prefix before the token")
+register_field("conciseness", low=0.0, high=1.0, origin="a conciseness reward model or a grader")
+register_field("judge", origin="a judge model or a grader")
+register_field("format", low=0.0, high=1.0, origin="a format grader")
+register_field("answered", low=0.0, high=1.0, origin="an answer parser: 1 if an answer was found")
+register_field("mode", low=0.0, high=1.0, origin="the rollout's latent mode, 1 = long")
+register_field("phrases", low=0.0, unit="phrases", origin="counter of stock phrases in the text")
+register_field("answer", low=-1.0, origin="answer identity: 0 right, 1.. wrong ones, -1 none")
+register_field("user_reward", origin="a user's own reward function, per rollout")
+register_field("steps", low=0.0, unit="steps", origin="counter of STEP actions in the toy chain")
+register_field("fillers", low=0.0, unit="actions", origin="counter of FILL actions")
+register_field("checks", low=0.0, unit="actions", origin="counter of CHECK actions")
+register_field("repeats", low=0.0, unit="actions", origin="counter of REPEAT actions")
