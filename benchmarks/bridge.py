@@ -121,10 +121,10 @@ def _own(trainer: Any) -> float:
 def _graders() -> None:
     import random
 
-    from toyrl.envs import shorthand
-    from toyrl.envs.problems import make_problem
     from toyrl.graders.base import TextRow
     from toyrl.graders.marked import is_answered, is_correct
+    from toyrl.worlds.text import shorthand
+    from toyrl.worlds.text.problems import make_problem
 
     rng = random.Random(0)
     rows = []

@@ -19,9 +19,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from toyrl.dynamics import forward
-from toyrl.dynamics.classes import ClassSpace, probabilities_and_gradient
-from toyrl.envs.chain import ACTIONS, Chain
+from toyrl.worlds.chain import forward
+from toyrl.worlds.chain.classes import ClassSpace, probabilities_and_gradient
+from toyrl.worlds.chain.model import ACTIONS, Chain
 
 GOALS = {"no counter": 2.0, "fillers, cap 16": 7.0}  # ms, three actions
 

@@ -27,11 +27,11 @@ from typing import Any
 import numpy as np
 
 from toyrl.dynamics.class_weights import ClassWeights, class_weights
-from toyrl.dynamics.forward import class_probabilities
-from toyrl.envs.chain import HELLO, HELLO_LOGITS
 from toyrl.estimators.group import PRESETS
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts
+from toyrl.worlds.chain.forward import class_probabilities
+from toyrl.worlds.chain.model import HELLO, HELLO_LOGITS
 
 GRPO = PRESETS["grpo_exact"]
 MORE = 16  # times as many groups, for the slope

@@ -17,12 +17,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from toyrl.dynamics import exact
-from toyrl.dynamics.classes import class_probabilities
 from toyrl.dynamics.worlds import prior
-from toyrl.envs.chain import Chain
 from toyrl.estimators.group import PRESETS
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.pytree import activate
+from toyrl.worlds.chain.classes import class_probabilities
+from toyrl.worlds.chain.model import Chain
 
 GOAL = 10.0  # ms per world-run of 4,000 updates, two cores
 RATE = 0.3

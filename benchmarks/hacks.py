@@ -34,13 +34,13 @@ sys.path.insert(0, str(ROOT))
 from benchmarks import hack_peers  # noqa: E402
 from tests.reward_zoo import SOUND, flawed_on  # noqa: E402
 from tests.reward_zoo.readers import mark  # noqa: E402
-from toyrl.envs.dialects import DIALECTS  # noqa: E402
 from toyrl.experiments.validate import hacks, verdict  # noqa: E402
 from toyrl.experiments.validate.findings import Section  # noqa: E402
 from toyrl.experiments.validate.pipeline import Pipeline  # noqa: E402
 from toyrl.experiments.validate.settings import Settings  # noqa: E402
 from toyrl.graders.errors import RewardError  # noqa: E402
 from toyrl.graders.user import load  # noqa: E402
+from toyrl.worlds.text.dialects import DIALECTS  # noqa: E402
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ import jax.numpy as jnp
 import numba
 import numpy as np
 
-from toyrl.dynamics.forward import class_probabilities
-from toyrl.dynamics.simulate import sample_trajectories
-from toyrl.envs.chain import Chain
+from toyrl.worlds.chain.forward import class_probabilities
+from toyrl.worlds.chain.model import Chain
+from toyrl.worlds.chain.simulate import sample_trajectories
 
 
 def scan_sampler(chain: Chain, theta: np.ndarray, d: int, n: int) -> Callable[..., Any]:

@@ -39,8 +39,8 @@ import numba
 import numpy as np
 
 from toyrl.dynamics.chain_sampled import Recipe, train_sampled
-from toyrl.envs.chain import Chain
 from toyrl.expressions import parse_estimator
+from toyrl.worlds.chain.model import Chain
 
 CHAIN = Chain(difficulties=(8,), shares=(1.0,), max_actions=100)
 LOGITS = CHAIN.logits(STEP=0.0, FILL=1.0, ANSWER=-3.0)

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from toyrl.envs.dialects import mark
-from toyrl.envs.problems import make_problem
 from toyrl.graders.base import TextRow
 from toyrl.graders.marked import gold_answer, is_correct
 from toyrl.rollouts.memory import write_atomic
+from toyrl.worlds.text.dialects import mark
+from toyrl.worlds.text.problems import make_problem
 
 PROMPTS, GROUP = 32, 8
 QUESTION = ("prompt", "question", "problem")
@@ -45,7 +45,7 @@ def sample_log(
     rows : data rows with a prompt (text or chat messages) and a gold column; the first `prompts`
         are used. Without rows: chain arithmetic of one to eight operations
     max_new_tokens, temperature : as in the planned run
-    answer_mark : how answers are marked (`toyrl.envs.dialects`); None: any usual way
+    answer_mark : how answers are marked (`toyrl.worlds.text.dialects`); None: any usual way
 
     Raises ModelError for a model that can't be loaded, KeyError for rows without gold.
     """

@@ -21,11 +21,11 @@ from typing import Any
 
 from toyrl.bridge.sampling import FRAME, QUESTION
 from toyrl.bridge.tiny import LARGEST
-from toyrl.envs import shorthand
-from toyrl.envs.problems import make_problem
 from toyrl.graders.base import TextRow
 from toyrl.graders.marked import gold_answer, is_correct, marked_answer
 from toyrl.serving import text_of
+from toyrl.worlds.text import shorthand
+from toyrl.worlds.text.problems import make_problem
 
 HELD_OUT = 5_000_000
 """Distance of held-out seeds from those of training, more than any run draws."""
@@ -45,7 +45,7 @@ class Task:
     correct : row -> 1.0 or 0.0
     solve : row -> a right completion for a warm-up, or None where none can be written
     chain : whether texts are shorthand, which the toy is calibrated on action by action
-    dialect : how answers are marked (`toyrl.envs.dialects`)
+    dialect : how answers are marked (`toyrl.worlds.text.dialects`)
     """
 
     name: str
@@ -135,7 +135,7 @@ def _solve_prose(row: Mapping[str, Any], rng: random.Random) -> str:
     """Steps of the operations in the prompt, some skipped at the end, then the answer."""
     import re
 
-    from toyrl.envs.problems import SYMBOLS, evaluate
+    from toyrl.worlds.text.problems import SYMBOLS, evaluate
 
     asked = text_of(row["prompt"])
     value = int(re.search(r"Start with (\d+)\.", asked)[1])  # type: ignore[index]

@@ -1,6 +1,6 @@
 """`tiny`: a character-level Llama of about a million parameters, trained here in two minutes.
 
-It reads and writes the chain in shorthand (`toyrl.envs.shorthand`): pretraining texts come from
+It reads and writes the chain in shorthand (`toyrl.worlds.text.shorthand`): pretraining texts come from
 random policies that skip steps and dawdle, so that lengths spread and rewards have something to
 choose from. It answers most easy and few hard problems. Built once, on the CPU, then kept in the
 cache folder with checksums; a damaged copy is built anew.
@@ -20,9 +20,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from toyrl.envs import shorthand
-from toyrl.envs.problems import make_problem
 from toyrl.rollouts.memory import write_atomic
+from toyrl.worlds.text import shorthand
+from toyrl.worlds.text.problems import make_problem
 
 SPECIAL = ("<pad>", "<eos>", "<unk>")
 PAD, EOS = 0, 1

@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 from hypothesis import strategies as st
 
-from toyrl.envs.chain import ACTIONS, Chain
+from toyrl.worlds.chain.model import ACTIONS, Chain
 
 # Compiled programs depend on sizes and switches; a few of them keep compilation short.
 STRUCTURES = (
@@ -116,7 +116,7 @@ def enumerate_paths(chain, theta, d):
 
 def class_law(chain, paths, counters=(), cap=16):
     """(K,) class probabilities from enumerated paths, in the order that the library states."""
-    from toyrl.envs.chain import COUNTERS
+    from toyrl.worlds.chain.model import COUNTERS
 
     bins = [cap + 1] * len(counters)
     out = np.zeros((2 * chain.max_actions + 1, *bins))

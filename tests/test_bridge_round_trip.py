@@ -6,9 +6,9 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the extra llm")
 from toyrl.bridge.export import export
-from toyrl.envs.render import base_rows
 from toyrl.experiments.validate.mutants import retext
 from toyrl.graders.user import load
+from toyrl.worlds.text.render import base_rows
 
 pytestmark = pytest.mark.bridge
 EXPRESSION = "outcome() - 0.3*linear_length()"

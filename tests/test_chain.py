@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.chains import any_structure, chains, class_law, enumerate_paths, logits
-from toyrl.dynamics.forward import class_probabilities, step_matrix
-from toyrl.envs.chain import ACTIONS, HELLO, HELLO_LOGITS, Chain
+from toyrl.worlds.chain.forward import class_probabilities, step_matrix
+from toyrl.worlds.chain.model import ACTIONS, HELLO, HELLO_LOGITS, Chain
 
 EPS = float(np.finfo(float).eps)
 

@@ -10,18 +10,19 @@ import numpy as np
 import pytest
 
 from tests.chains import logits
-from toyrl.dynamics import chain_tables, exact
+from toyrl.dynamics import exact
 from toyrl.dynamics.chain_sampled import Recipe, credit_table, draw, gradient, train_sampled
 from toyrl.dynamics.class_weights import class_weights
-from toyrl.dynamics.forward import class_probabilities
-from toyrl.dynamics.paths import paths_of
-from toyrl.dynamics.simulate import ALONE, sample_trajectories, threads_for
-from toyrl.envs.chain import ACTIONS, HELLO, HELLO_LOGITS, Chain
 from toyrl.estimators.group import PRESETS
 from toyrl.expressions import parse, parse_estimator
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.outcome import Outcome
+from toyrl.worlds.chain import tables as chain_tables
+from toyrl.worlds.chain.forward import class_probabilities
+from toyrl.worlds.chain.model import ACTIONS, HELLO, HELLO_LOGITS, Chain
+from toyrl.worlds.chain.paths import paths_of
+from toyrl.worlds.chain.simulate import ALONE, sample_trajectories, threads_for
 
 CHAINS = {
     "hello": HELLO.with_(max_actions=12),

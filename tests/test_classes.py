@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.chains import STRUCTURES, any_structure, chains, class_law, enumerate_paths, logits
-from toyrl.dynamics import forward
-from toyrl.dynamics.classes import (
+from toyrl.shapers.outcome import Outcome
+from toyrl.worlds.chain import forward
+from toyrl.worlds.chain.classes import (
     ClassSpace,
     StateLimitError,
     class_probabilities,
@@ -20,8 +21,7 @@ from toyrl.dynamics.classes import (
     probabilities_and_gradient,
     refine,
 )
-from toyrl.envs.chain import ACTIONS, COUNTERS, HELLO, HELLO_LOGITS, Chain
-from toyrl.shapers.outcome import Outcome
+from toyrl.worlds.chain.model import ACTIONS, COUNTERS, HELLO, HELLO_LOGITS, Chain
 
 EPS = float(np.finfo(float).eps)
 FULL = Chain(

@@ -7,8 +7,8 @@ import pytest
 
 from toyrl.dynamics import exact
 from toyrl.dynamics.distance import trajectory_kl
-from toyrl.dynamics.paths import enumerate_paths
-from toyrl.envs.chain import Chain
+from toyrl.worlds.chain.model import Chain
+from toyrl.worlds.chain.paths import enumerate_paths
 
 CHAINS = {
     "plain": Chain(difficulties=(1, 2), max_actions=4, slip=0.1, flag_noise=0.2, depth=2),

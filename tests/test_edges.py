@@ -7,10 +7,10 @@ import pytest
 
 from toyrl.dynamics import exact
 from toyrl.dynamics.class_weights import class_weights
-from toyrl.dynamics.edges import edge_table
-from toyrl.dynamics.forward import class_probabilities
-from toyrl.envs.chain import HELLO, Chain
 from toyrl.estimators.group import PRESETS
+from toyrl.worlds.chain.edges import edge_table
+from toyrl.worlds.chain.forward import class_probabilities
+from toyrl.worlds.chain.model import HELLO, Chain
 
 ALL = ("STEP", "FILL", "CHECK", "REPEAT", "END_THINK", "ANSWER")
 CHAINS = {

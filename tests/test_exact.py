@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toyrl.dynamics import exact
-from toyrl.dynamics.forward import class_probabilities
-from toyrl.envs.chain import HELLO, HELLO_LOGITS, Chain
 from toyrl.estimators.group import PRESETS, GroupEstimator
 from toyrl.objectives.policy_gradient import AGGREGATIONS, PolicyGradient
+from toyrl.worlds.chain.forward import class_probabilities
+from toyrl.worlds.chain.model import HELLO, HELLO_LOGITS, Chain
 
 ACTION_SETS = (
     ("STEP", "FILL", "ANSWER"),

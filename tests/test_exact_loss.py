@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from toyrl.dynamics import exact
-from toyrl.dynamics.edges import edge_table
 from toyrl.dynamics.exact import Batch, LossOptions
-from toyrl.envs.chain import Chain
 from toyrl.estimators.group import PRESETS
 from toyrl.objectives.policy_gradient import PolicyGradient
+from toyrl.worlds.chain.edges import edge_table
+from toyrl.worlds.chain.model import Chain
 
 CHAINS = {
     "flag": Chain(max_actions=12, difficulties=(1, 3), shares=(0.3, 0.7), slip=0.1, flag_noise=0.2),

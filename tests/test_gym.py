@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from toyrl.dynamics.forward import class_probabilities
-from toyrl.envs.chain import ACTIONS, HELLO_LOGITS, Chain
-from toyrl.envs.gym import ID, ReasoningChain
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.outcome import Outcome
+from toyrl.worlds.chain.forward import class_probabilities
+from toyrl.worlds.chain.gym import ID, ReasoningChain
+from toyrl.worlds.chain.model import ACTIONS, HELLO_LOGITS, Chain
 
 FULL = Chain(
     difficulties=(1, 3),
@@ -49,7 +49,7 @@ def test_passes_gymnasiums_checker_without_warnings(chain):
 
 
 def test_gymnasium_finds_it_by_module():
-    env = gymnasium.make(f"toyrl.envs.gym:{ID}")
+    env = gymnasium.make(f"toyrl.worlds.chain.gym:{ID}")
     assert isinstance(env.unwrapped, ReasoningChain)
 
 

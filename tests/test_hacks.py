@@ -10,11 +10,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from toyrl.envs import render
 from toyrl.experiments.validate import hacks
 from toyrl.experiments.validate.mutants import in_words, reads_right
 from toyrl.experiments.validate.shrink import shrink
 from toyrl.graders.base import TextRow
+from toyrl.worlds.text import render
 
 TAGS = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 NUMBER = re.compile(r"-?\d+")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toyrl.dynamics.classes import ClassSpace
-from toyrl.dynamics.forward import class_probabilities
-from toyrl.dynamics.simulate import sample_trajectories
-from toyrl.envs.chain import ACTIONS, HELLO, HELLO_LOGITS, Chain
-from toyrl.envs.latents import Answers, ClassTable, JudgeNoise, Mode, StepScores, Style
+from toyrl.worlds.chain.classes import ClassSpace
+from toyrl.worlds.chain.forward import class_probabilities
+from toyrl.worlds.chain.latents import Answers, ClassTable, JudgeNoise, Mode, StepScores, Style
+from toyrl.worlds.chain.model import ACTIONS, HELLO, HELLO_LOGITS, Chain
+from toyrl.worlds.chain.simulate import sample_trajectories
 
 EPS = float(np.finfo(float).eps)
 THETA = HELLO.logits(**HELLO_LOGITS)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toyrl.envs import render as R
-from toyrl.envs.chain import ACTIONS, Chain
-from toyrl.envs.problems import LARGEST, evaluate
-from toyrl.envs.prose import count_tokens, padding
+from toyrl.worlds.chain.model import ACTIONS, Chain
+from toyrl.worlds.text import render as R
+from toyrl.worlds.text.problems import LARGEST, evaluate
+from toyrl.worlds.text.prose import count_tokens, padding
 
 OWN = ("Final answer: {}", '{"answer": "{}"}', "<think></think>= {} =", "RESULT\n{}.")
 dialects = st.sampled_from((*R.DIALECTS, *OWN))

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toyrl.envs import shorthand
-from toyrl.envs.chain import Chain
-from toyrl.envs.problems import make_problem
 from toyrl.graders.base import TextRow
 from toyrl.graders.marked import is_correct
+from toyrl.worlds.chain.model import Chain
+from toyrl.worlds.text import shorthand
+from toyrl.worlds.text.problems import make_problem
 
 CHAIN = Chain(difficulties=(2, 5), max_actions=12, depth=8, tokens_per_action=8.0)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toyrl.dynamics.forward import class_probabilities
 from toyrl.dynamics.siblings import draw_classes, frozen_uniforms, sibling_weights
-from toyrl.envs.chain import HELLO, HELLO_LOGITS
 from toyrl.estimators.group import PRESETS
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import Rollouts
+from toyrl.worlds.chain.forward import class_probabilities
+from toyrl.worlds.chain.model import HELLO, HELLO_LOGITS
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from tests.chains import STRUCTURES, enumerate_paths, logits
-from toyrl.dynamics.forward import class_probabilities
-from toyrl.dynamics.simulate import sample_trajectories
-from toyrl.envs.chain import ACTIONS, COUNTERS, HELLO, HELLO_LOGITS, Chain
+from toyrl.worlds.chain.forward import class_probabilities
+from toyrl.worlds.chain.model import ACTIONS, COUNTERS, HELLO, HELLO_LOGITS, Chain
+from toyrl.worlds.chain.simulate import sample_trajectories
 
 N = 40_000
 FULL = Chain(

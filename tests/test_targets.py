@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toyrl.dynamics.forward import class_probabilities
-from toyrl.envs.chain import ACTIONS, HELLO, Chain
-from toyrl.envs.targets import (
+from toyrl.worlds.chain.base_policy import (
     fit_base_policy,
     fit_many,
     levenberg_marquardt,
     policy_basis,
 )
+from toyrl.worlds.chain.forward import class_probabilities
+from toyrl.worlds.chain.model import ACTIONS, HELLO, Chain
 
 NOISY = Chain(slip=0.05, flag_noise=0.2, tokens_per_action=10.0)
 

@@ -10,10 +10,6 @@ import pytest
 from tests.chains import enumerate_paths as outcomes_of_paths
 from tests.chains import logits
 from toyrl import registry
-from toyrl.dynamics.edges import edge_table
-from toyrl.dynamics.forward import class_probabilities
-from toyrl.dynamics.paths import Paths, enumerate_paths, paths_of
-from toyrl.dynamics.simulate import sample_trajectories
 from toyrl.dynamics.token_quality import (
     BATCHES,
     linear_gradient,
@@ -23,13 +19,17 @@ from toyrl.dynamics.token_quality import (
     token_quality,
     truth,
 )
-from toyrl.envs.chain import ACTIONS, Chain
-from toyrl.envs.latents import StepScores
 from toyrl.experiments.papers.p00_tokens import OPTIONS, catalogue
 from toyrl.expressions import parse_estimator
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.shapers.base import sum_parts
 from toyrl.shapers.outcome import Outcome
+from toyrl.worlds.chain.edges import edge_table
+from toyrl.worlds.chain.forward import class_probabilities
+from toyrl.worlds.chain.latents import StepScores
+from toyrl.worlds.chain.model import ACTIONS, Chain
+from toyrl.worlds.chain.paths import Paths, enumerate_paths, paths_of
+from toyrl.worlds.chain.simulate import sample_trajectories
 
 CHAINS = {
     "plain": Chain((2,), (1.0,), max_actions=3, slip=0.2, guess=0.1),

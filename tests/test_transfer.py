@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from toyrl.dynamics import exact
-from toyrl.envs import shorthand
 from toyrl.experiments.cli import main
 from toyrl.experiments.transfer import calibrate, predict, result, rewards
 from toyrl.experiments.validate.law import RewardLaw
@@ -17,6 +16,7 @@ from toyrl.expressions import parse, parse_estimator
 from toyrl.graders.base import TextRow
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import Rollouts
+from toyrl.worlds.text import shorthand
 
 LIMIT = 96
 CHAIN = calibrate.template(LIMIT, chain=True)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from toyrl.dynamics.exact import class_probabilities
-from toyrl.dynamics.forward import class_probabilities as reference_probabilities
 from toyrl.dynamics.worlds import PriorRanges, narrowed, prior
-from toyrl.envs.chain import Chain
 from toyrl.objectives.policy_gradient import PolicyGradient
+from toyrl.worlds.chain.forward import class_probabilities as reference_probabilities
+from toyrl.worlds.chain.model import Chain
 
 CHAIN = Chain(max_actions=40, tokens_per_action=12.8, flag_noise=0.1)
 RANGES = PriorRanges()

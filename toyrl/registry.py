@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 KINDS = ("shaper", "estimator", "objective", "environment", "theorem", "grader")
+CATALOGUE = ("shapers", "graders", "estimators", "objectives", "worlds")
 T = TypeVar("T")
 
 
@@ -93,10 +94,10 @@ def add(
 
 def load() -> None:
     """Import every module under toyrl's catalogue packages, so that their entries exist."""
-    for package in ("shapers", "graders", "estimators", "objectives", "envs"):
+    for package in CATALOGUE:
         parent = importlib.import_module(f"toyrl.{package}")
-        for info in pkgutil.iter_modules(parent.__path__):
-            importlib.import_module(f"toyrl.{package}.{info.name}")
+        for info in pkgutil.walk_packages(parent.__path__, f"toyrl.{package}."):
+            importlib.import_module(info.name)
 
 
 def entries(kind: str | None = None) -> list[Entry]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from toyrl.envs.chain import HELLO, HELLO_LOGITS, Chain
 from toyrl.estimators.group import GroupEstimator
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.objectives.policy_gradient import PolicyGradient
+from toyrl.worlds.chain.model import HELLO, HELLO_LOGITS, Chain
 
 RATE = 0.3
 DROP = 0.1
@@ -251,7 +251,7 @@ class _Lab:
 def _routes(seed: int) -> list[Check]:
     """The base policy's accuracy and length by three routes: kernel, reference, simulation."""
     from toyrl.dynamics import exact
-    from toyrl.dynamics.forward import class_probabilities
+    from toyrl.worlds.chain.forward import class_probabilities
 
     theta = HELLO.logits(**HELLO_LOGITS)
     reference = class_probabilities(HELLO, theta)

@@ -14,9 +14,6 @@ from functools import partial
 import numpy as np
 
 from toyrl import registry
-from toyrl.dynamics.forward import class_probabilities
-from toyrl.dynamics.paths import Paths, enumerate_paths, paths_of
-from toyrl.dynamics.simulate import sample_trajectories
 from toyrl.dynamics.token_quality import (
     BATCHES,
     TokenQuality,
@@ -27,10 +24,13 @@ from toyrl.dynamics.token_quality import (
     token_quality,
     truth,
 )
-from toyrl.envs.chain import Chain
-from toyrl.envs.latents import StepScores
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.expressions import parse_estimator
+from toyrl.worlds.chain.forward import class_probabilities
+from toyrl.worlds.chain.latents import StepScores
+from toyrl.worlds.chain.model import Chain
+from toyrl.worlds.chain.paths import Paths, enumerate_paths, paths_of
+from toyrl.worlds.chain.simulate import sample_trajectories
 
 DIFFICULTY = 2
 OPTIONS = {

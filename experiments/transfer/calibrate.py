@@ -15,10 +15,10 @@ from scipy.stats import qmc
 
 from toyrl.dynamics import exact
 from toyrl.dynamics.worlds import DIMENSIONS, PriorRanges, Worlds, fit_base, from_unit_cube
-from toyrl.envs import shorthand
-from toyrl.envs.chain import Chain
 from toyrl.graders.base import TextRow
 from toyrl.rollouts import Rollouts
+from toyrl.worlds.chain.model import Chain
+from toyrl.worlds.text import shorthand
 
 DRAWN, KEPT = 2048, 64
 FLAG_BONUS = (0.5, 5.0)

@@ -18,8 +18,6 @@ import numpy as np
 from toyrl.dynamics import exact
 from toyrl.dynamics.distance import trajectory_kl
 from toyrl.dynamics.worlds import Worlds
-from toyrl.envs import render, shorthand
-from toyrl.envs.chain import Chain
 from toyrl.estimators.base import Estimator
 from toyrl.experiments.transfer.calibrate import BaseLog
 from toyrl.experiments.transfer.rewards import Family, SuiteReward
@@ -29,6 +27,8 @@ from toyrl.experiments.validate.law import RewardLaw, grade_classes
 from toyrl.experiments.validate.train_worlds import RATE, Runner
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.theory import alignment
+from toyrl.worlds.chain.model import Chain
+from toyrl.worlds.text import render, shorthand
 
 UPDATES, CHECKPOINTS = 1500, 30
 FALLBACK = 1.0

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.envs import shorthand
 from toyrl.experiments.validate.law import UserReward
 from toyrl.graders.base import TextRow
 from toyrl.graders.marked import is_answered
@@ -20,6 +19,7 @@ from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Gated, Scaled, Sum
 from toyrl.shapers.length import LinearLength, Overlong
 from toyrl.shapers.outcome import Outcome
+from toyrl.worlds.text import shorthand
 
 MULTIPLES = {"small": (0.7, 1.4, 4.0), "full": (0.25, 0.7, 1.4, 4.0)}
 Text = Callable[[Sequence[TextRow]], Sequence[float | None]]

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.envs.chain import Chain
 from toyrl.experiments.validate.law import RewardLaw, UserReward, grade_classes
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Scaled, Sum
+from toyrl.worlds.chain.model import Chain
 
 H = 40
 DEPTH = 8
@@ -125,7 +125,7 @@ def law_of(
     shaper = as_shaper(terms)
     if score is None:
         return RewardLaw(chain, shaper), 0
-    from toyrl.envs.render import class_rows
+    from toyrl.worlds.text.render import class_rows
 
     mean, variance, texts = grade_classes(
         chain, score, class_rows, dialect=dialect, renderings=6 if thorough else 3, seed=seed

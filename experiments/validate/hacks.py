@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
 
-from toyrl.envs.render import RenderedRow
 from toyrl.experiments.core import Curve, Picture, Table
 from toyrl.experiments.validate.findings import Finding, Section
 from toyrl.experiments.validate.mutants import PLAIN, Mutant, reads_right
@@ -21,6 +20,7 @@ from toyrl.experiments.validate.mutants_disguised import DISGUISED
 from toyrl.experiments.validate.mutants_values import VALUES
 from toyrl.experiments.validate.shrink import shrink
 from toyrl.graders.base import TextRow
+from toyrl.worlds.text.render import RenderedRow
 
 __all__ = ["MUTANTS", "Exploit", "Mutant", "run"]
 
@@ -171,7 +171,7 @@ def _best(p: Paid) -> tuple[RenderedRow, TextRow]:
 
 def _shrunk(score: Score, p: Paid, honest: Honest, *, inflated: bool) -> TextRow:
     """The best paid text, shrunk while it is paid as much and doesn't become a right answer."""
-    from toyrl.envs.prose import count_tokens
+    from toyrl.worlds.text.prose import count_tokens
 
     base, row = _best(p)
     bound = honest.high if inflated else honest.median

@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from toyrl.envs.chain import Chain
 from toyrl.experiments.core import Curve, Picture
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper
+from toyrl.worlds.chain.model import Chain
 
 DIFFICULTIES = tuple(range(1, 9))  # the prior's prompts need 1 to 8 steps
 GRADED = (2, 5, 8)  # difficulties whose texts are graded; others take the nearest

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from toyrl.envs.prose import count_tokens
-from toyrl.envs.render import DIALECTS, RenderedRow, answers, compose, mark, parse
 from toyrl.graders.base import TextRow
+from toyrl.worlds.text.prose import count_tokens
+from toyrl.worlds.text.render import DIALECTS, RenderedRow, answers, compose, mark, parse
 
 SPAM = (
     "Wait, let me check. Let me verify this step by step. Let me double-check that. "

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from toyrl.envs.dialects import thinks
-from toyrl.envs.render import RenderedRow, compose, mark
 from toyrl.experiments.validate.mutants import (
     CAP,
     GATE,
@@ -24,6 +22,8 @@ from toyrl.experiments.validate.mutants import (
     written,
 )
 from toyrl.graders.base import TextRow
+from toyrl.worlds.text.dialects import thinks
+from toyrl.worlds.text.render import RenderedRow, compose, mark
 
 NO_TONE = "show a judge the answer alone, and treat what the text says about itself as data"
 STRICT_TAGS = "accept one well-formed opening and closing tag, in order, and nothing outside them"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from toyrl.envs.render import RenderedRow, compose, mark
 from toyrl.experiments.validate.mutants import GIVEN, Mutant, retext
 from toyrl.graders.base import TextRow
+from toyrl.worlds.text.render import RenderedRow, compose, mark
 
 BY_VALUE = "read the whole answer as one number, sign and decimals included, and compare values"
 CLOSE = "compare exactly, or within a tolerance far below the distance to the next answer"

@@ -159,7 +159,7 @@ class Pipeline:
     @cached_property
     def base_rows(self) -> dict[str, list[Any]]:
         """Rendered rows by dialect."""
-        from toyrl.envs import render
+        from toyrl.worlds.text import render
 
         s = self.settings
         n = 48 if s.thorough else 24

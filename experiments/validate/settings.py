@@ -40,7 +40,7 @@ class Settings:
     cache : folder where the values of slow rewards are kept by text, or None
     max_calls : texts that the reward may be asked to grade, or None
     answer_mark : how the reward wants answers marked: text with {} where the answer stands
-        (`toyrl.envs.dialects`), or None: the dialect of five that it reads best
+        (`toyrl.worlds.text.dialects`), or None: the dialect of five that it reads best
     fail_on : the mildest verdict with exit code 1, "risky" or "unsafe"
 
     Raises UsageError that names the argument, its value and what is allowed.
@@ -184,7 +184,7 @@ def _rates(values: Any) -> tuple[float, ...] | None:
 
 
 def _mark(value: Any) -> None:
-    from toyrl.envs.dialects import check_dialect
+    from toyrl.worlds.text.dialects import check_dialect
 
     if value is None:
         return

@@ -17,9 +17,6 @@ from typing import Any
 import numba
 import numpy as np
 
-from toyrl.dynamics.chain_tables import GAIN, REPAIR, SLIP
-from toyrl.dynamics.simulate import Trajectories, sample_trajectories, threads_for
-from toyrl.envs.chain import COUNTERS, Chain
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import PRESETS
 from toyrl.objectives.base import Objective
@@ -27,6 +24,9 @@ from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.outcome import Outcome
+from toyrl.worlds.chain.model import COUNTERS, Chain
+from toyrl.worlds.chain.simulate import Trajectories, sample_trajectories, threads_for
+from toyrl.worlds.chain.tables import GAIN, REPAIR, SLIP
 
 PIECES = 16  # trajectories are summed in so many pieces, whatever the number of threads
 
@@ -114,7 +114,7 @@ def draw(
 ) -> tuple[list[Trajectories], Rollouts]:
     """A batch: trajectories of each difficulty that was drawn, and their Rollouts (groups, G).
 
-    seed : what `numpy.random.default_rng` takes; counters : of `toyrl.envs.chain.COUNTERS`
+    seed : what `numpy.random.default_rng` takes; counters : of `toyrl.worlds.chain.model.COUNTERS`
     """
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(recipe.groups, chain.shares)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from toyrl.dynamics.exact import Batch
-from toyrl.dynamics.forward import step_matrix
+from toyrl.worlds.chain.forward import step_matrix
 
 
 def trajectory_kl(batch: Batch, theta: np.ndarray, base: np.ndarray) -> np.ndarray:

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from toyrl.dynamics import chain_kernel as kernel
-from toyrl.envs.chain import ACTIONS, Chain
 from toyrl.estimators.group import GroupEstimator
 from toyrl.objectives.policy_gradient import AGGREGATIONS, PolicyGradient
+from toyrl.worlds.chain.model import ACTIONS, Chain
 
 BASELINE = {"none": 0, "batch": 1, "mean": 2, "leave_one_out": 2}
 SCALE = {"none": 0, "group": 1, "batch": 2}

@@ -27,16 +27,16 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.dynamics.edges import EdgeTable, edge_table
 from toyrl.dynamics.gradient_quality import Quality
-from toyrl.dynamics.paths import Paths
-from toyrl.envs.latents import StepScores
 from toyrl.estimators.base import Estimator
 from toyrl.objectives.base import Objective
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.outcome import Outcome
+from toyrl.worlds.chain.edges import EdgeTable, edge_table
+from toyrl.worlds.chain.latents import StepScores
+from toyrl.worlds.chain.paths import Paths
 
 ROWS = 200_000
 MANY = 2.0**40  # groups behind the weights of batch = "many"

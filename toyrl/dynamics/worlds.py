@@ -16,8 +16,8 @@ import numpy as np
 
 from toyrl.dynamics import exact
 from toyrl.dynamics.exact import Batch
-from toyrl.envs.chain import Chain
 from toyrl.objectives.policy_gradient import PolicyGradient
+from toyrl.worlds.chain.model import Chain
 
 PARAMETERS = (
     "share of easy prompts",

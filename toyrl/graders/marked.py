@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from toyrl.envs.dialects import BOXED, answers
 from toyrl.graders.base import TextRow
 from toyrl.graders.signatures import GOLD, GOLD_SYNONYMS
+from toyrl.worlds.text.dialects import BOXED, answers
 
 READ = ("tag", "boxed", "gsm8k", "prose")
 NUMBER = re.compile(r"[+-]?(\d{1,60}|\d{1,3}(,\d{3}){1,18})(\.\d{1,60})?(/\d{1,60})?")
@@ -54,7 +54,7 @@ def same_answer(a: str, b: str) -> bool:
 def is_correct(row: TextRow, mark: str | None = None) -> float:
     """1.0 if the row's marked answer is the gold one, else 0.0; truncated texts without one are 0.
 
-    mark : a dialect to read alone (`toyrl.envs.dialects`).
+    mark : a dialect to read alone (`toyrl.worlds.text.dialects`).
     Raises KeyError where the row has no gold column.
     """
     gold, said = gold_answer(row), marked_answer(row.completion, mark)

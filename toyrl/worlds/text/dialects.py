@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from toyrl.envs.problems import SYMBOLS, Problem
+from toyrl.worlds.text.problems import SYMBOLS, Problem
 
 DIALECTS = ("tag", "boxed", "think_boxed", "gsm8k", "prose")
 BOXED = re.compile(r"\\boxed\{([^{}]*)\}")

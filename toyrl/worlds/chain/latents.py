@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.envs.chain import Chain
 from toyrl.rollouts import Rollouts
+from toyrl.worlds.chain.model import Chain
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class ClassTable:
 
     def rollouts(self, prob: Any, *, group_size: float = math.inf, step: Any = 0) -> Rollouts:
         """Class probabilities (..., B, K) as Rollouts weighted by share x probability."""
-        from toyrl.dynamics.classes import tabulate
+        from toyrl.worlds.chain.classes import tabulate
 
         return tabulate(
             prob,
@@ -243,7 +243,7 @@ class Mode(Latent):
         self, chain: Chain, thetas: tuple[Any, Any], difficulty: int, n: int, seed: int
     ) -> tuple[Any, Any, np.ndarray]:
         """(short trajectories, long ones, mode (n,) in the order short, long)."""
-        from toyrl.dynamics.simulate import sample_trajectories
+        from toyrl.worlds.chain.simulate import sample_trajectories
 
         count = int(np.random.default_rng(seed).binomial(n, self.long))
         short = sample_trajectories(chain, thetas[0], difficulty, n - count, seed)

@@ -18,7 +18,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from toyrl.dynamics.chain_program import (
+from toyrl.pytree import activate
+from toyrl.rollouts import Rollouts
+from toyrl.worlds.chain.model import COUNTERS, Chain
+from toyrl.worlds.chain.program import (
     NUMBERS,
     Layout,
     StateLimitError,
@@ -26,9 +29,6 @@ from toyrl.dynamics.chain_program import (
     layout_of,
     numbers_of,
 )
-from toyrl.envs.chain import COUNTERS, Chain
-from toyrl.pytree import activate
-from toyrl.rollouts import Rollouts
 
 __all__ = [
     "ClassSpace",

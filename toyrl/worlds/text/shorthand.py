@@ -18,11 +18,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from toyrl.envs.chain import Chain
-from toyrl.envs.dialects import columns, mark
-from toyrl.envs.problems import SYMBOLS, Problem, evaluate, make_problem
-from toyrl.envs.render import RenderedRow
 from toyrl.graders.base import TextRow
+from toyrl.worlds.chain.model import Chain
+from toyrl.worlds.text.dialects import columns, mark
+from toyrl.worlds.text.problems import SYMBOLS, Problem, evaluate, make_problem
+from toyrl.worlds.text.render import RenderedRow
 
 DIALECT = "gsm8k"
 FILLERS = ("so then", "I think", "let see", "go slow")
@@ -144,7 +144,7 @@ def class_rows(
     renderings: int = 3,
     seed: int = 0,
 ) -> list[RenderedRow]:
-    """Texts of one outcome class; the counterpart of `toyrl.envs.render.class_rows`.
+    """Texts of one outcome class; the counterpart of `toyrl.worlds.text.render.class_rows`.
 
     Lines that are not steps are FILL; a wrong answer follows a slip in a random step, or is off
     by a little where there is no step.

@@ -1,7 +1,7 @@
 """The reasoning chain as a Gymnasium environment, `toyrl/ReasoningChain-v0`.
 
 Importing this module registers the id; Gymnasium does so itself when the module is named:
-`gymnasium.make("toyrl.envs.gym:toyrl/ReasoningChain-v0")`.
+`gymnasium.make("toyrl.worlds.chain.gym:toyrl/ReasoningChain-v0")`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from toyrl.envs.chain import ANSWER_PHASE, COUNTERS, THINK, Chain
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
+from toyrl.worlds.chain.model import ANSWER_PHASE, COUNTERS, THINK, Chain
 
 ID = "toyrl/ReasoningChain-v0"
 
@@ -157,7 +157,7 @@ def _check_shaper(shaper: Any) -> None:
 def register() -> None:
     """Register `toyrl/ReasoningChain-v0` with Gymnasium (once)."""
     if ID not in gymnasium.registry:
-        gymnasium.register(id=ID, entry_point="toyrl.envs.gym:ReasoningChain")
+        gymnasium.register(id=ID, entry_point="toyrl.worlds.chain.gym:ReasoningChain")
 
 
 register()

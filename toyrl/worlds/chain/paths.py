@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.dynamics.forward import step_matrix
-from toyrl.envs.chain import ANSWER_PHASE, Chain
 from toyrl.rollouts import Rollouts
+from toyrl.worlds.chain.forward import step_matrix
+from toyrl.worlds.chain.model import ANSWER_PHASE, Chain
 
 LIMIT = 20_000
 END = -1
@@ -153,7 +153,7 @@ def _walk(chain: Chain, policy: np.ndarray, difficulty: int) -> Iterator[tuple[t
 
 
 def paths_of(trajectories: Any, theta: Any, *, seed: int = 0) -> Paths:
-    """Sampled trajectories (`toyrl.dynamics.simulate`) as paths, each with probability 1/N.
+    """Sampled trajectories (`toyrl.worlds.chain.simulate`) as paths, each with probability 1/N.
 
     The simulator averages the flag out; it is drawn here from its law given state and action.
     """

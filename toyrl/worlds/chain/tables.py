@@ -1,7 +1,7 @@
 """The chain's step as a table: per hidden state, the joint law of action, outcome and next state.
 
 Alias tables turn that law into one random number and one table row per step
-(`toyrl.dynamics.simulate`). What no policy changes is kept per chain, so that training, which
+(`toyrl.worlds.chain.simulate`). What no policy changes is kept per chain, so that training, which
 needs new tables for each update, pays for the probabilities alone.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from toyrl.envs.chain import ANSWER_PHASE, Chain
+from toyrl.worlds.chain.model import ANSWER_PHASE, Chain
 
 GAIN, SLIP, REPAIR, RIGHT = 8, 16, 32, 64  # event bits beside the action's index (0..7)
 SLOTS = 16  # alias slots per state; a state has at most 11 outcomes

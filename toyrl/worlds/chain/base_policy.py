@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.envs.chain import ANSWER_PHASE, THINK, Chain
+from toyrl.worlds.chain.model import ANSWER_PHASE, THINK, Chain
 
 SUCCESS_TOLERANCE = 0.01  # absolute
 LENGTH_TOLERANCE = 0.02  # relative
@@ -356,7 +356,7 @@ def levenberg_marquardt(
 
 
 def _observables(chain: Chain, errors: bool) -> Callable[..., Any]:
-    from toyrl.dynamics.chain_program import layout_of
+    from toyrl.worlds.chain.program import layout_of
 
     return _compiled(layout_of(chain, errors=errors), float(chain.tokens_per_action))
 
@@ -367,7 +367,7 @@ def _compiled(layout: Any, tokens_per_action: float) -> Callable[..., Any]:
     import jax
     import jax.numpy as jnp
 
-    from toyrl.dynamics.chain_program import class_program
+    from toyrl.worlds.chain.program import class_program
 
     H = layout.H
     t = tokens_per_action * np.arange(1, H + 1)

@@ -20,7 +20,9 @@ from typing import Any
 import numba
 import numpy as np
 
-from toyrl.dynamics.chain_tables import (
+from toyrl.rollouts import Rollouts
+from toyrl.worlds.chain.model import COUNTERS, Chain
+from toyrl.worlds.chain.tables import (
     END,
     GAIN,
     REPAIR,
@@ -30,8 +32,6 @@ from toyrl.dynamics.chain_tables import (
     alias_tables,
     step_law,
 )
-from toyrl.envs.chain import COUNTERS, Chain
-from toyrl.rollouts import Rollouts
 
 ALONE = 1 << 20
 """Steps below which one thread is used: waking the others costs more, most of all on busy cores."""

@@ -1,4 +1,4 @@
-"""The traced program behind `toyrl.dynamics.classes`: a banded linear recursion in time.
+"""The traced program behind `toyrl.worlds.chain.classes`: a banded linear recursion in time.
 
 The DP is a linear recursion x_{t+1} = M x_t over a flat state (counters, phase, error bit,
 progress), progress innermost. M has a few diagonals only (progress moves by 0 or 1, each counter
@@ -27,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from toyrl.envs.chain import ANSWER_PHASE, COUNTERS, THINK, Chain
+from toyrl.worlds.chain.model import ANSWER_PHASE, COUNTERS, THINK, Chain
 
 STATE_LIMIT = 100_000  # states of the DP for one prompt
 TRAJECTORY_LIMIT = 250_000_000  # numbers in all prompts' trajectories: 2 GB in float64

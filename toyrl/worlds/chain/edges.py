@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toyrl.dynamics.forward import step_matrix
-from toyrl.envs.chain import ANSWER_PHASE, THINK, Chain
+from toyrl.worlds.chain.forward import step_matrix
+from toyrl.worlds.chain.model import ANSWER_PHASE, THINK, Chain
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Outcome-class probabilities of the chain by forward dynamic programming, in NumPy.
 
 The plain reference: float64, one policy at a time, written to be read. The differentiable JAX
-form is `toyrl.dynamics.classes`, the compiled training loop `toyrl.dynamics.exact`; tests hold
+form is `toyrl.worlds.chain.classes`, the compiled training loop `toyrl.dynamics.exact`; tests hold
 the three against each other and against simulation.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from toyrl.envs.chain import ANSWER_PHASE, THINK, Chain
+from toyrl.worlds.chain.model import ANSWER_PHASE, THINK, Chain
 
 
 def step_matrix(chain: Chain, action: str) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 Every action writes one sentence with its own opening, then neutral padding up to its tokens. What
 is rendered parses back (`parse`) to outcome and numbers of actions. Answers in five dialects, or
-marked in a way of one's own (`toyrl.envs.dialects`):
+marked in a way of one's own (`toyrl.worlds.text.dialects`):
 
     tag          <think> ... </think> <answer>9</answer>
     boxed        ... So the result is \\boxed{9}.
@@ -18,8 +18,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from toyrl.envs.chain import Chain
-from toyrl.envs.dialects import (
+from toyrl.graders.base import TextRow
+from toyrl.worlds.chain.model import Chain
+from toyrl.worlds.text.dialects import (
     DIALECTS,
     answers,
     check_dialect,
@@ -29,9 +30,8 @@ from toyrl.envs.dialects import (
     step_text,
     thinks,
 )
-from toyrl.envs.problems import Problem, evaluate, make_problem
-from toyrl.envs.prose import FILLERS, PHRASES, SENTENCES, count_tokens, padding
-from toyrl.graders.base import TextRow
+from toyrl.worlds.text.problems import Problem, evaluate, make_problem
+from toyrl.worlds.text.prose import FILLERS, PHRASES, SENTENCES, count_tokens, padding
 
 __all__ = [
     "DIALECTS",
@@ -190,7 +190,7 @@ def render(
 ) -> RenderedRow:
     """Write a trajectory as a completion.
 
-    actions : names of `toyrl.envs.chain.ACTIONS`, ANSWER last unless truncated
+    actions : names of `toyrl.worlds.chain.model.ACTIONS`, ANSWER last unless truncated
     flags : for each action "" (a STEP makes progress), "fail" (it doesn't), "slip" (it makes an
         error, carried on), "fail+slip", or "repair" (a CHECK clears the error)
     correct : whether the answer is right; a right one without the work is a guess that says so
