@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.dynamics.class_weights import ClassWeights, class_weights
+from toyrl.dynamics.groups.class_weights import ClassWeights, class_weights
 from toyrl.estimators.group import PRESETS
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts

@@ -16,8 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from toyrl.dynamics import exact
-from toyrl.dynamics.worlds import prior
+from toyrl.dynamics.chain import exact
+from toyrl.dynamics.chain.prior import prior
 from toyrl.estimators.group import PRESETS
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.pytree import activate

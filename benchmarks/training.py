@@ -4,7 +4,7 @@
 
 The workload on all sides: from a table of softmax logits draw N rollouts, take advantages (return
 less the batch mean), one REINFORCE step on the table, again. Ours is
-`toyrl.dynamics.chain_sampled.train_sampled` on a chain of 100 actions. The peers are written as
+`toyrl.dynamics.chain.sampled.train_sampled` on a chain of 100 actions. The peers are written as
 purejaxrl does, `lax.scan` over updates around `lax.scan` over steps of `vmap`ped environments, all
 jitted: gymnax's DiscountingChain (100 steps, 5 actions) and Catch (9 steps, 3 actions, 250 table
 rows), and our chain written in plain JAX. Each peer's gradient is taken in the faster of two
@@ -38,7 +38,7 @@ import jax.numpy as jnp
 import numba
 import numpy as np
 
-from toyrl.dynamics.chain_sampled import Recipe, train_sampled
+from toyrl.dynamics.chain.sampled import Recipe, train_sampled
 from toyrl.expressions import parse_estimator
 from toyrl.worlds.chain.model import Chain
 

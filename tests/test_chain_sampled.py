@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tests.chains import logits
-from toyrl.dynamics import exact
-from toyrl.dynamics.chain_sampled import Recipe, credit_table, draw, gradient, train_sampled
-from toyrl.dynamics.class_weights import class_weights
+from toyrl.dynamics.chain import exact
+from toyrl.dynamics.chain.sampled import Recipe, credit_table, draw, gradient, train_sampled
+from toyrl.dynamics.groups.class_weights import class_weights
 from toyrl.estimators.group import PRESETS
 from toyrl.expressions import parse, parse_estimator
 from toyrl.objectives.policy_gradient import PolicyGradient

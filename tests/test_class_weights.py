@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toyrl.dynamics.class_weights import SUM, class_weights
-from toyrl.dynamics.quadrature import group_std_weights
+from toyrl.dynamics.groups.class_weights import SUM, class_weights
+from toyrl.dynamics.groups.quadrature import group_std_weights
 from toyrl.estimators.group import PRESETS, GroupEstimator
 from toyrl.objectives.policy_gradient import AGGREGATIONS, PolicyGradient
 from toyrl.rollouts import Rollouts

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toyrl.dynamics import exact
-from toyrl.dynamics.distance import trajectory_kl
+from toyrl.dynamics.chain import exact
+from toyrl.dynamics.chain.distance import trajectory_kl
 from toyrl.worlds.chain.model import Chain
 from toyrl.worlds.chain.paths import enumerate_paths
 

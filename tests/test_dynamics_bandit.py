@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toyrl import registry
-from toyrl.dynamics.bandit import Bandit, Recipe, entropy
-from toyrl.dynamics.bandit_exact import (
+from toyrl.dynamics.bandit.exact import (
     expected_update,
     informative_share,
     mean_over_runs,
     outcomes,
     train_expected,
 )
-from toyrl.dynamics.bandit_sampled import mean_and_error, train_sampled
-from toyrl.dynamics.class_weights import class_weights
+from toyrl.dynamics.bandit.sampled import mean_and_error, train_sampled
+from toyrl.dynamics.bandit.softmax import Bandit, Recipe, entropy
+from toyrl.dynamics.groups.class_weights import class_weights
 from toyrl.estimators.group import PRESETS
 from toyrl.objectives.compose import Sum
 from toyrl.objectives.kl import KlPenalty

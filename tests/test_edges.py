@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toyrl.dynamics import exact
-from toyrl.dynamics.class_weights import class_weights
+from toyrl.dynamics.chain import exact
+from toyrl.dynamics.groups.class_weights import class_weights
 from toyrl.estimators.group import PRESETS
 from toyrl.worlds.chain.edges import edge_table
 from toyrl.worlds.chain.forward import class_probabilities

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toyrl.dynamics.class_weights import class_weights
+from toyrl.dynamics.groups.class_weights import class_weights
 from toyrl.estimators.averaged import PRESETS, Averaged
 from toyrl.estimators.group import GroupEstimator
 from toyrl.rollouts import Rollouts

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toyrl.dynamics import exact
+from toyrl.dynamics.chain import exact
 from toyrl.estimators.group import PRESETS, GroupEstimator
 from toyrl.objectives.policy_gradient import AGGREGATIONS, PolicyGradient
 from toyrl.worlds.chain.forward import class_probabilities

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toyrl.dynamics import exact
-from toyrl.dynamics.exact import Batch, LossOptions
+from toyrl.dynamics.chain import exact
+from toyrl.dynamics.chain.exact import Batch, LossOptions
 from toyrl.estimators.group import PRESETS
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.worlds.chain.edges import edge_table

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from toyrl.dynamics.gradient_quality import gradient_quality
+from toyrl.dynamics.groups.gradient_quality import gradient_quality
 from toyrl.estimators.group import PRESETS
 from toyrl.expressions import ExpressionError, parse, parse_estimator
 from toyrl.objectives.policy_gradient import PolicyGradient

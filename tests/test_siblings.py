@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toyrl.dynamics.siblings import draw_classes, frozen_uniforms, sibling_weights
+from toyrl.dynamics.groups.siblings import draw_classes, frozen_uniforms, sibling_weights
 from toyrl.estimators.group import PRESETS
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import Rollouts

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from toyrl.dynamics.class_weights import signal
+from toyrl.dynamics.groups.class_weights import signal
 from toyrl.estimators.group import PRESETS
 from toyrl.experiments.validate import bench
 from toyrl.experiments.validate import signal as section

@@ -10,7 +10,7 @@ import pytest
 from tests.chains import enumerate_paths as outcomes_of_paths
 from tests.chains import logits
 from toyrl import registry
-from toyrl.dynamics.token_quality import (
+from toyrl.dynamics.groups.token_quality import (
     BATCHES,
     linear_gradient,
     readable,

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from toyrl.dynamics import exact
+from toyrl.dynamics.chain import exact
 from toyrl.experiments.cli import main
 from toyrl.experiments.transfer import calibrate, predict, result, rewards
 from toyrl.experiments.validate.law import RewardLaw

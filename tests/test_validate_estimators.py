@@ -9,7 +9,7 @@ import pytest
 
 from tests.test_validate import Judged
 from toyrl import parse, registry
-from toyrl.dynamics.worlds import prior
+from toyrl.dynamics.chain.prior import prior
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import PRESETS
 from toyrl.experiments.validate import bench, estimators, train_worlds

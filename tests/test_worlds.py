@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toyrl.dynamics.exact import class_probabilities
-from toyrl.dynamics.worlds import PriorRanges, narrowed, prior
+from toyrl.dynamics.chain.exact import class_probabilities
+from toyrl.dynamics.chain.prior import PriorRanges, narrowed, prior
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.worlds.chain.forward import class_probabilities as reference_probabilities
 from toyrl.worlds.chain.model import Chain

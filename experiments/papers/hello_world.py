@@ -194,7 +194,7 @@ class _Lab:
         self, chain: Chain, kind: str, estimator: GroupEstimator, weights: np.ndarray, updates: int
     ):
         """Exact training at each weight."""
-        from toyrl.dynamics import exact
+        from toyrl.dynamics.chain import exact
 
         return exact.train(
             exact.Batch.of(*[chain] * len(weights)),
@@ -250,7 +250,7 @@ class _Lab:
 
 def _routes(seed: int) -> list[Check]:
     """The base policy's accuracy and length by three routes: kernel, reference, simulation."""
-    from toyrl.dynamics import exact
+    from toyrl.dynamics.chain import exact
     from toyrl.worlds.chain.forward import class_probabilities
 
     theta = HELLO.logits(**HELLO_LOGITS)

@@ -1,6 +1,6 @@
 """Card 00: REINFORCE, RLOO, Dr. GRPO and GRPO on Bernoulli rewards, by three routes.
 
-Closed forms (`toyrl.theory.variance`), the class engine (`toyrl.dynamics.class_weights`,
+Closed forms (`toyrl.theory.variance`), the class engine (`toyrl.dynamics.groups.class_weights`,
 enumerating multisets) and simulation of groups must give one mean gradient in the logit bandit.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from toyrl.dynamics.class_weights import class_weights, signal
+from toyrl.dynamics.groups.class_weights import class_weights, signal
 from toyrl.estimators.group import PRESETS, GroupEstimator
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.rollouts import Rollouts

@@ -6,14 +6,14 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import brentq
 
-from toyrl.dynamics.bandit import Bandit, Recipe
-from toyrl.dynamics.bandit_exact import (
+from toyrl.dynamics.bandit.exact import (
     expected_update,
     informative_share,
     mean_over_runs,
     train_expected,
 )
-from toyrl.dynamics.bandit_sampled import mean_and_error, train_sampled
+from toyrl.dynamics.bandit.sampled import mean_and_error, train_sampled
+from toyrl.dynamics.bandit.softmax import Bandit, Recipe
 from toyrl.estimators.group import PRESETS
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.expressions import parse_estimator

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from toyrl import registry
-from toyrl.dynamics.gradient_quality import Quality, gradient_quality
+from toyrl.dynamics.groups.gradient_quality import Quality, gradient_quality
 from toyrl.estimators.base import Estimator
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.expressions import parse, parse_estimator

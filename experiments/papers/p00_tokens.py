@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from toyrl import registry
-from toyrl.dynamics.token_quality import (
+from toyrl.dynamics.groups.token_quality import (
     BATCHES,
     TokenQuality,
     linear_gradient,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.dynamics.compositions import moments
+from toyrl.dynamics.groups.compositions import moments
 from toyrl.estimators.group import PRESETS
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.experiments.papers import p03_shared as shared

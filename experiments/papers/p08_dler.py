@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.dynamics.class_weights import class_weights
+from toyrl.dynamics.groups.class_weights import class_weights
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.dynamic_sampling import DynamicSampling, expected_draws, keep_informative
 from toyrl.estimators.group import PRESETS, GroupEstimator

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import qmc
 
-from toyrl.dynamics import exact
-from toyrl.dynamics.worlds import DIMENSIONS, PriorRanges, Worlds, fit_base, from_unit_cube
+from toyrl.dynamics.chain import exact
+from toyrl.dynamics.chain.prior import DIMENSIONS, PriorRanges, Worlds, fit_base, from_unit_cube
 from toyrl.graders.base import TextRow
 from toyrl.rollouts import Rollouts
 from toyrl.worlds.chain.model import Chain

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.dynamics import exact
-from toyrl.dynamics.distance import trajectory_kl
-from toyrl.dynamics.worlds import Worlds
+from toyrl.dynamics.chain import exact
+from toyrl.dynamics.chain.distance import trajectory_kl
+from toyrl.dynamics.chain.prior import Worlds
 from toyrl.estimators.base import Estimator
 from toyrl.experiments.transfer.calibrate import BaseLog
 from toyrl.experiments.transfer.rewards import Family, SuiteReward

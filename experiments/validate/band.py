@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from toyrl.bands import Band, band_of
-from toyrl.dynamics import exact
+from toyrl.dynamics.chain import exact
 from toyrl.experiments.validate.train_worlds import RATE
 
 CHECKPOINTS = 24

@@ -83,8 +83,8 @@ def reference(
     chain: Chain, success: Sequence[float], typical_length: float
 ) -> tuple[Reference, list[str]]:
     """Fit one base policy per success rate, at the typical length; notes where it can't."""
-    from toyrl.dynamics import exact
-    from toyrl.dynamics.worlds import fit_base
+    from toyrl.dynamics.chain import exact
+    from toyrl.dynamics.chain.prior import fit_base
 
     length = min(typical_length, 0.9 * chain.max_length)
     ones = [

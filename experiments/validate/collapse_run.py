@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from toyrl.dynamics.worlds import PriorRanges, Worlds
+from toyrl.dynamics.chain.prior import PriorRanges, Worlds
 from toyrl.experiments.validate import collapse, sensitivity
 from toyrl.experiments.validate.findings import Finding, Section
 from toyrl.experiments.validate.statistics import explain

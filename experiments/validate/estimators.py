@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from toyrl import registry
-from toyrl.dynamics.worlds import Worlds
+from toyrl.dynamics.chain.prior import Worlds
 from toyrl.estimators.base import Estimator
 from toyrl.experiments.core import Table
 from toyrl.experiments.validate import collapse

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.dynamics.worlds import PriorRanges
+from toyrl.dynamics.chain.prior import PriorRanges
 from toyrl.estimators.base import Estimator
 from toyrl.experiments.core import Table
 from toyrl.experiments.validate import bench, own_rollouts, verdict
@@ -330,8 +330,8 @@ class Pipeline:
     # -- sections 4 and 7 ------------------------------------------------------------------------
     def collapse(self) -> Section:
         """Training over the prior of worlds."""
-        from toyrl.dynamics.exact import LossOptions
-        from toyrl.dynamics.worlds import prior
+        from toyrl.dynamics.chain.exact import LossOptions
+        from toyrl.dynamics.chain.prior import prior
         from toyrl.experiments.validate import collapse_run
         from toyrl.experiments.validate.train_worlds import Runner
 
@@ -364,7 +364,7 @@ class Pipeline:
 
     def _totals(self, ranges: PriorRanges) -> Table:
         """Total Sobol indices of collapse at T over new worlds."""
-        from toyrl.dynamics.worlds import DIMENSIONS, PARAMETERS, from_unit_cube
+        from toyrl.dynamics.chain.prior import DIMENSIONS, PARAMETERS, from_unit_cube
         from toyrl.experiments.validate import collapse, sensitivity
         from toyrl.experiments.validate.collapse_run import mix_gap
 

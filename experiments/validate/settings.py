@@ -32,7 +32,7 @@ class Settings:
     thorough : more worlds, more renderings, longer training
     skip_bad_rows : leave out unusable rows of `rollouts` and `data` instead of refusing the file
     every_estimator : compare all estimators too, as `estimator="all"` does
-    beta, kl : weight and form of the KL penalty (`toyrl.dynamics.exact.LossOptions`)
+    beta, kl : weight and form of the KL penalty (`toyrl.dynamics.chain.exact.LossOptions`)
     mask_truncated : truncated rollouts are left out of the loss
     aggregation : how the loss averages over tokens; None: what goes with the estimator
     notes : what a trainer's configuration says beyond these settings

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.dynamics.class_weights import Signal, signal
+from toyrl.dynamics.groups.class_weights import Signal, signal
 from toyrl.estimators.base import Estimator
 from toyrl.experiments.core import Curve, Picture, Table
 from toyrl.experiments.validate.bench import Reference

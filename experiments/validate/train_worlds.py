@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.dynamics import exact
-from toyrl.dynamics.exact import PLAIN, LossOptions
-from toyrl.dynamics.siblings import frozen_uniforms, sibling_weights
-from toyrl.dynamics.worlds import Worlds
+from toyrl.dynamics.chain import exact
+from toyrl.dynamics.chain.exact import PLAIN, LossOptions
+from toyrl.dynamics.chain.prior import Worlds
+from toyrl.dynamics.groups.siblings import frozen_uniforms, sibling_weights
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import GroupEstimator
 from toyrl.experiments.validate import collapse

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.dynamics.worlds import Worlds
+from toyrl.dynamics.chain.prior import Worlds
 from toyrl.estimators.group import GroupEstimator
 from toyrl.experiments.core import Table
 from toyrl.experiments.validate.collapse import Facts, Reference, judge

@@ -86,7 +86,7 @@ class Averaged(Estimator):
         """
         if self.scale == "none":
             return self
-        from toyrl.dynamics.class_weights import signal
+        from toyrl.dynamics.groups.class_weights import signal
 
         plain = replace(self, scale="none")
         s = signal(rollouts, _Fixed(parts), plain, group_size)

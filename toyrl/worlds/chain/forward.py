@@ -1,7 +1,7 @@
 """Outcome-class probabilities of the chain by forward dynamic programming, in NumPy.
 
 The plain reference: float64, one policy at a time, written to be read. The differentiable JAX
-form is `toyrl.worlds.chain.classes`, the compiled training loop `toyrl.dynamics.exact`; tests hold
+form is `toyrl.worlds.chain.classes`, the compiled training loop `toyrl.dynamics.chain.exact`; tests hold
 the three against each other and against simulation.
 """
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.dynamics import exact
-from toyrl.dynamics.exact import Batch
+from toyrl.dynamics.chain import exact
+from toyrl.dynamics.chain.exact import Batch
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.worlds.chain.model import Chain
 

@@ -22,9 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from toyrl import stats
-from toyrl.dynamics.class_problem import METHODS, ROWS, SUM, Problem
-from toyrl.dynamics.compositions import Moments
-from toyrl.dynamics.siblings import draw_classes, frozen_uniforms
+from toyrl.dynamics.groups.class_problem import METHODS, ROWS, SUM, Problem
+from toyrl.dynamics.groups.compositions import Moments
+from toyrl.dynamics.groups.siblings import draw_classes, frozen_uniforms
 from toyrl.estimators.base import Estimator
 from toyrl.objectives.base import Objective
 from toyrl.rollouts import Rollouts

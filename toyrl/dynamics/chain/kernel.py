@@ -9,7 +9,7 @@ of the chain is banded (progress moves by 0 or 1), so a state needs eight coeffi
     6 answer right       7 answer wrong
 
 State arrays are (phases, error bit, D+1, LANES); policy rows (phase * flags + flag) * (D+1) + m.
-`toyrl.dynamics.exact` is the host side; `toyrl.worlds.chain.forward` the readable reference.
+`toyrl.dynamics.chain.exact` is the host side; `toyrl.worlds.chain.forward` the readable reference.
 """
 
 from __future__ import annotations

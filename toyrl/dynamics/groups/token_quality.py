@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.dynamics.gradient_quality import Quality
+from toyrl.dynamics.groups.gradient_quality import Quality
 from toyrl.estimators.base import Estimator
 from toyrl.objectives.base import Objective
 from toyrl.objectives.policy_gradient import PolicyGradient

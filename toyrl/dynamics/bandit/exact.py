@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from toyrl.dynamics.bandit import (
+from toyrl.dynamics.bandit.softmax import (
     Arms,
     Bandit,
     Batch,
@@ -32,7 +32,7 @@ from toyrl.dynamics.bandit import (
     learn,
     refuse_whole_batches,
 )
-from toyrl.dynamics.compositions import multisets, row_count
+from toyrl.dynamics.groups.compositions import multisets, row_count
 from toyrl.pytree import activate
 
 Array = Any

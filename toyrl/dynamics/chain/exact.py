@@ -4,7 +4,7 @@ One update is theta += rate * sum_b share_b sum_k w_bk grad prob_bk with the cla
 estimator in the population limit, or with weights given from outside (finite groups). Many
 runs that share a structure (actions, H, D, number of prompt types) go in one batch; their
 numbers (difficulties, noise, shares, rewards, initial logits) may differ. The inner loop is
-compiled (`toyrl.dynamics.chain_kernel`); threads share the batch.
+compiled (`toyrl.dynamics.chain.kernel`); threads share the batch.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.dynamics import chain_kernel as kernel
+from toyrl.dynamics.chain import kernel
 from toyrl.estimators.group import GroupEstimator
 from toyrl.objectives.policy_gradient import AGGREGATIONS, PolicyGradient
 from toyrl.worlds.chain.model import ACTIONS, Chain

@@ -5,8 +5,8 @@ takes advantages from the estimator once, and then makes `inner` steps on the sa
 objective's coefficients, the ratio to the drawing policy moving all the while: this is where
 clipping acts. Gradients are exact, grad log pi_k = e_k - pi.
 
-One update, `learn`, serves two drivers: `toyrl.dynamics.bandit_exact` (the limit of many groups,
-all outcomes of one group, the mean over runs for two answers) and `toyrl.dynamics.bandit_sampled`
+One update, `learn`, serves two drivers: `toyrl.dynamics.bandit.exact` (the limit of many groups,
+all outcomes of one group, the mean over runs for two answers) and `toyrl.dynamics.bandit.sampled`
 (thousands of runs at once).
 
 An answer is one token, so all length normalisations agree.

@@ -1,6 +1,6 @@
 """One question to the class engine, prepared: which methods apply, and what each answers.
 
-`toyrl.dynamics.class_weights` is the way in; here a `Problem` holds classes, probabilities,
+`toyrl.dynamics.groups.class_weights` is the way in; here a `Problem` holds classes, probabilities,
 reward and estimator in one checked form.
 """
 
@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from toyrl import stats
-from toyrl.dynamics import compositions
-from toyrl.dynamics.compositions import Moments
-from toyrl.dynamics.siblings import draw_classes, frozen_uniforms, sibling_weights
+from toyrl.dynamics.groups import compositions
+from toyrl.dynamics.groups.compositions import Moments
+from toyrl.dynamics.groups.siblings import draw_classes, frozen_uniforms, sibling_weights
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import GroupEstimator
 from toyrl.objectives.policy_gradient import PolicyGradient
@@ -185,7 +185,7 @@ class Problem:
 
     def quadrature(self) -> np.ndarray:
         """(B, K) for division by the group's std; NaN classes make the group smaller."""
-        from toyrl.dynamics.quadrature import group_std_weights
+        from toyrl.dynamics.groups.quadrature import group_std_weights
 
         e, reward = self._family()
         inner, G = e.inner, int(self.group_size)

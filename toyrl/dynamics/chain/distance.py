@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from toyrl.dynamics.exact import Batch
+from toyrl.dynamics.chain.exact import Batch
 from toyrl.worlds.chain.forward import step_matrix
 
 

@@ -1,7 +1,7 @@
 """Sampled training of a softmax over answers, thousands of runs at once.
 
-One update is `toyrl.dynamics.bandit.learn` on drawn groups; runs are a `vmap`, updates a
-`lax.scan`, all compiled together. The counterpart of `toyrl.dynamics.bandit_exact`.
+One update is `toyrl.dynamics.bandit.softmax.learn` on drawn groups; runs are a `vmap`, updates a
+`lax.scan`, all compiled together. The counterpart of `toyrl.dynamics.bandit.exact`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from toyrl.dynamics.bandit import Arms, Bandit, Batch, Recipe, arms_of, learn
+from toyrl.dynamics.bandit.softmax import Arms, Bandit, Batch, Recipe, arms_of, learn
 from toyrl.pytree import activate
 
 Array = Any

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.dynamics.class_problem import ROWS, SUM, Problem
-from toyrl.dynamics.compositions import multisets, row_count
-from toyrl.dynamics.siblings import draw_classes, frozen_uniforms
+from toyrl.dynamics.groups.class_problem import ROWS, SUM, Problem
+from toyrl.dynamics.groups.compositions import multisets, row_count
+from toyrl.dynamics.groups.siblings import draw_classes, frozen_uniforms
 from toyrl.estimators.base import Estimator
 from toyrl.objectives.base import Objective
 from toyrl.rollouts import Rollouts
