@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toyrl.dynamics.groups.class_weights import class_weights
-from toyrl.estimators.averaged import PRESETS, Averaged
 from toyrl.estimators.group import GroupEstimator
+from toyrl.estimators.parts import PRESETS, Averaged
 from toyrl.rollouts import Rollouts
 
 SEED = st.integers(0, 2**32 - 1)

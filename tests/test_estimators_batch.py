@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.verl_code import Config, core_algos
-from toyrl.estimators.best_of_group import GrpoPassk, PassAtK
-from toyrl.estimators.gae import Gae, backward
+from toyrl.estimators.batch import PRESETS as WHITENED
+from toyrl.estimators.best_of import GrpoPassk, PassAtK
 from toyrl.estimators.group import PRESETS as GROUP
-from toyrl.estimators.whitened import PRESETS as WHITENED
+from toyrl.estimators.tokens import Gae, backward
 from toyrl.expressions import parse_estimator
 from toyrl.rollouts import Rollouts
 

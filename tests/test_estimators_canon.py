@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toyrl.dynamics.groups.class_weights import class_weights
-from toyrl.estimators.canon import Canon, CanonEntropy, RestartingMix
+from toyrl.estimators.halves import Canon, CanonEntropy, RestartingMix
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.outcome import Outcome
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toyrl.dynamics.groups.class_weights import class_weights
+from toyrl.estimators.batch import Whitened
 from toyrl.estimators.dynamic_sampling import (
     PRESETS,
     DynamicSampling,
@@ -18,7 +19,6 @@ from toyrl.estimators.dynamic_sampling import (
     keep_informative,
 )
 from toyrl.estimators.group import GroupEstimator
-from toyrl.estimators.whitened import Whitened
 from toyrl.objectives.dual_clip import DualClip
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import Rollouts

@@ -9,9 +9,9 @@ import numpy as np
 
 from toyrl.dynamics.groups.class_weights import class_weights
 from toyrl.estimators.base import Estimator
+from toyrl.estimators.batch import Whitened
 from toyrl.estimators.dynamic_sampling import DynamicSampling, expected_draws, keep_informative
 from toyrl.estimators.group import PRESETS, GroupEstimator
-from toyrl.estimators.whitened import Whitened
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.objectives.dual_clip import DualClip
 from toyrl.rollouts import Rollouts

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.estimators.averaged import Averaged
 from toyrl.estimators.base import Estimator
+from toyrl.estimators.parts import Averaged
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from toyrl.dynamics.groups.class_weights import class_weights
-from toyrl.estimators.canon import Canon
+from toyrl.estimators.halves import Canon
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.outcome import Outcome

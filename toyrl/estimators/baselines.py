@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 from toyrl import stats
 from toyrl.estimators.base import Estimator
-from toyrl.estimators.present import alone, check_choice, group_size, unlimited, usable
+from toyrl.estimators.participants import alone, check_choice, group_size, unlimited, usable
 from toyrl.registry import add, entry
 from toyrl.rollouts import Rollouts, register_field
 from toyrl.shapers.base import Parts

@@ -20,9 +20,9 @@ from dataclasses import dataclass, fields, replace
 
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.baselines import Gpg, LeaveOneOutStd, MaxRl, Opo
-from toyrl.estimators.best_of_group import GrpoPassk
+from toyrl.estimators.batch import PRESETS as WHITENED
+from toyrl.estimators.best_of import GrpoPassk
 from toyrl.estimators.group import GroupEstimator
-from toyrl.estimators.whitened import PRESETS as WHITENED
 
 VERSIONS: Mapping[str, str] = {
     "trl": "1.16.0",

@@ -15,9 +15,9 @@ from typing import Any
 
 from toyrl import stats
 from toyrl.estimators.base import Estimator
+from toyrl.estimators.batch import Whitened
 from toyrl.estimators.group import GroupEstimator
-from toyrl.estimators.present import check_choice, usable
-from toyrl.estimators.whitened import Whitened
+from toyrl.estimators.participants import check_choice, usable
 from toyrl.registry import add
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, sum_parts

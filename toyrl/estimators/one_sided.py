@@ -13,7 +13,7 @@ from typing import Any
 
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import PRESETS
-from toyrl.estimators.present import check_choice
+from toyrl.estimators.participants import check_choice
 from toyrl.registry import add
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts

@@ -21,7 +21,7 @@ from typing import Any
 
 from toyrl import stats
 from toyrl.estimators.base import Estimator
-from toyrl.estimators.present import check_choice, group_size, usable
+from toyrl.estimators.participants import check_choice, group_size, usable
 from toyrl.registry import add
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts

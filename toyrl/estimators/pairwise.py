@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toyrl.estimators.base import Estimator
-from toyrl.estimators.present import alone, check_choice, group_size, unlimited, usable
+from toyrl.estimators.participants import alone, check_choice, group_size, unlimited, usable
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts

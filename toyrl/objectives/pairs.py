@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from toyrl.estimators.present import group_size, unlimited
+from toyrl.estimators.participants import group_size, unlimited
 from toyrl.objectives.base import Objective
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts

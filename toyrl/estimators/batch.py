@@ -14,7 +14,7 @@ tokens the mean is not 0 when length goes with reward: long wrong answers shift 
     reinforce_baseline            r - mean         tokens    0     var >= 1e-8     OpenRLHF, NeMo-RL
 
 One reward per rollout and no discount: every token of a rollout then has the same advantage.
-`reinforce_plus_plus_tokens` (toyrl.estimators.gae) discounts and takes rewards per token.
+`reinforce_plus_plus_tokens` (toyrl.estimators.tokens) discounts and takes rewards per token.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any
 from toyrl import stats
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import GroupEstimator
-from toyrl.estimators.present import PLACES, alone, check_choice, divisor, group_size, usable
+from toyrl.estimators.participants import PLACES, alone, check_choice, divisor, group_size, usable
 from toyrl.registry import add
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, sum_parts

@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 
 from toyrl import stats
 from toyrl.estimators.base import Estimator
-from toyrl.estimators.present import divisor, usable
+from toyrl.estimators.participants import divisor, usable
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts, register_field
 from toyrl.shapers.base import Parts

@@ -17,7 +17,7 @@ from typing import Any
 
 from toyrl import stats
 from toyrl.estimators.base import Estimator
-from toyrl.estimators.present import check_choice, group_size, unlimited, usable
+from toyrl.estimators.participants import check_choice, group_size, unlimited, usable
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts
