@@ -14,7 +14,7 @@ from toyrl.registry import Entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Clipped, Gated, Scaled, Sum
-from toyrl.shapers.length import LinearLength
+from toyrl.shapers.length.absolute import LinearLength
 from toyrl.shapers.outcome import Outcome
 from toyrl.testing.invariants import Case, cases
 from toyrl.testing.strategies import rollouts

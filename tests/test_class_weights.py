@@ -15,7 +15,7 @@ from toyrl.dynamics.groups.quadrature import group_std_weights
 from toyrl.estimators.group import PRESETS, GroupEstimator
 from toyrl.objectives.policy_gradient import AGGREGATIONS, PolicyGradient
 from toyrl.rollouts import Rollouts
-from toyrl.shapers.group_length import EfficientReasoning
+from toyrl.shapers.length.relative import EfficientReasoning
 from toyrl.shapers.outcome import Outcome
 
 GROUP_LOCAL = [n for n, e in PRESETS.items() if "batch" not in (e.scale, e.baseline)]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from toyrl.estimators.group import GroupEstimator
 from toyrl.estimators.trust import PRESETS, TrustGrpo
 from toyrl.rollouts import Rollouts
-from toyrl.shapers.trust import Trust, TrustReleased, trust_weight
+from toyrl.shapers.judge.trust import Trust, TrustReleased, trust_weight
 
 SEED = st.integers(0, 2**32 - 1)
 MEAN = GroupEstimator(scale="none")

@@ -17,11 +17,11 @@ from toyrl import ExpressionError, parse, registry, to_expression
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Clipped, Gated, Scaled, Sum
-from toyrl.shapers.conciseness import Crf
-from toyrl.shapers.length import LinearLength, Overlong
+from toyrl.shapers.length.absolute import LinearLength, Overlong
+from toyrl.shapers.length.conciseness import Crf
+from toyrl.shapers.length.truncation import Laser, Truncation
 from toyrl.shapers.outcome import Outcome
 from toyrl.shapers.schedules import SCHEDULES, Constant, Cosine, Linear, Step
-from toyrl.shapers.truncation import Laser, Truncation
 
 READS = {
     "laser(target=0.5, alpha=0.5)": Laser(0.5, 0.5),

@@ -17,7 +17,7 @@ from toyrl import pytree
 from toyrl.estimators.group import PRESETS
 from toyrl.objectives.first_token import FirstToken, mode_hinge
 from toyrl.rollouts import Rollouts
-from toyrl.shapers.mode import ModeReward, easy
+from toyrl.shapers.length.mode import ModeReward, easy
 from toyrl.shapers.schedules import Linear
 
 SEED = st.integers(0, 2**32 - 1)

@@ -14,8 +14,8 @@ from toyrl.experiments.validate import bench
 from toyrl.experiments.validate import signal as section
 from toyrl.experiments.validate.law import RewardLaw, UserReward
 from toyrl.rollouts import Rollouts
-from toyrl.shapers.group_length import EfficientReasoning
-from toyrl.shapers.length import LinearLength
+from toyrl.shapers.length.absolute import LinearLength
+from toyrl.shapers.length.relative import EfficientReasoning
 from toyrl.shapers.outcome import Outcome
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.experiments.papers import p01_variance as variance
 from toyrl.rollouts import Rollouts
-from toyrl.shapers.conciseness import ConcisenessAdditive, Crf
+from toyrl.shapers.length.conciseness import ConcisenessAdditive, Crf
 from toyrl.theory import conciseness as theory
 from toyrl.theory.conciseness import LengthChain
 

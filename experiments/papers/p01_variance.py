@@ -10,7 +10,7 @@ import numpy as np
 from toyrl.experiments.core import Check, Table
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
-from toyrl.shapers.conciseness import ConcisenessAdditive, Crf
+from toyrl.shapers.length.conciseness import ConcisenessAdditive, Crf
 from toyrl.theory import conciseness as theory
 from toyrl.theory.conciseness import ScoreLaw
 

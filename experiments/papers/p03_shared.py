@@ -16,7 +16,7 @@ from toyrl.objectives.drpo import Drpo
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Gated
-from toyrl.shapers.length import LinearLength
+from toyrl.shapers.length.absolute import LinearLength
 from toyrl.shapers.outcome import Outcome
 from toyrl.theory import signs
 

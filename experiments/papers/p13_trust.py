@@ -12,8 +12,8 @@ from toyrl.estimators.group import GroupEstimator
 from toyrl.estimators.trust import TrustGrpo
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.rollouts import Rollouts
+from toyrl.shapers.judge.trust import PAPER, RIGHT
 from toyrl.shapers.outcome import Outcome
-from toyrl.shapers.trust import PAPER, RIGHT
 
 RIGHTS, SCORES = (0.8, 0.3), (0.6, 1.0)  # success and judge's score of the sound and the hack arm
 NOISE, GROUP, RATE, HORIZON = 0.05, 8, 0.15, 600

@@ -12,7 +12,7 @@ from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table,
 from toyrl.objectives.first_token import FirstToken
 from toyrl.objectives.policy_gradient import PRESETS as OBJECTIVES
 from toyrl.rollouts import Rollouts
-from toyrl.shapers.mode import ModeReward, easy
+from toyrl.shapers.length.mode import ModeReward, easy
 from toyrl.theory import mode_choice as theory
 
 HALF, THETA, MARGIN, WEIGHT = 4, 0.2, 3.0, 0.1

@@ -17,7 +17,7 @@ from toyrl.graders.base import TextRow
 from toyrl.graders.marked import is_answered
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Gated, Scaled, Sum
-from toyrl.shapers.length import LinearLength, Overlong
+from toyrl.shapers.length.absolute import LinearLength, Overlong
 from toyrl.shapers.outcome import Outcome
 from toyrl.worlds.text import shorthand
 

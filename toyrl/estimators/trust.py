@@ -1,6 +1,6 @@
 """Trust-GRPO: the outcome plus a judge's trusted score, then a group-relative advantage.
 
-The rules of `toyrl.shapers.trust` on whatever outcome reward the parts add up to.
+The rules of `toyrl.shapers.judge.trust` on whatever outcome reward the parts add up to.
 
     preset               variant    horizon  eps   as in
     trust_grpo           paper      1500     0     SophiaVL-R1, Eqs. 1-6
@@ -18,7 +18,7 @@ from toyrl.estimators.group import GroupEstimator
 from toyrl.registry import add
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, at, sum_parts
-from toyrl.shapers.trust import PAPER, check_horizon, decay, released_score, trust_weight
+from toyrl.shapers.judge.trust import PAPER, check_horizon, decay, released_score, trust_weight
 
 Array = Any
 VARIANTS = ("paper", "released", "untrusted")
@@ -29,7 +29,7 @@ INNER = GroupEstimator()
 class TrustGrpo(Estimator):
     """Group advantages of outcome + gamma alpha exp(-step/horizon) judge.
 
-    variant : "paper", "released" (the code; they disagree, see `toyrl.shapers.trust`), or
+    variant : "paper", "released" (the code; they disagree, see `toyrl.shapers.judge.trust`), or
         "untrusted" (gamma = 1, the paper's ablation)
     alpha : weight of the judge; horizon : updates (inf: no decay)
     inner : the group-relative advantage

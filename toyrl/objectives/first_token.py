@@ -21,7 +21,7 @@ from toyrl import stats
 from toyrl.objectives.base import Objective
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
-from toyrl.shapers.mode import PAPER, easy
+from toyrl.shapers.length.mode import PAPER, easy
 
 Array = Any
 
@@ -51,7 +51,7 @@ class FirstToken(Objective):
     """Minus c max(0, margin - gap) per prompt, gap the preferred mode's lead in log-probability.
 
     margin : nats; weight : c >= 0
-    theta, threshold : when a prompt is easy, see `toyrl.shapers.mode.easy`
+    theta, threshold : when a prompt is easy, see `toyrl.shapers.length.mode.easy`
 
     logp must be that of the prompt WITHOUT a mode instruction, else obedience is trained, not
     choice. Advantages and old log-probabilities are not read (None will do). Mean over prompts

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper, at, filled, in_tokens
-from toyrl.shapers.length import base_score
+from toyrl.shapers.length.absolute import base_score
 
 Array = Any
 
