@@ -57,8 +57,8 @@ def _trainers(folder: Path, completions: int) -> tuple[Any, Any]:
     from toyrl.bridge.tasks import as_dataset, load_task
     from toyrl.bridge.trainer import ShapedGRPOTrainer
     from toyrl.expressions import parse
+    from toyrl.graders.answers import is_correct
     from toyrl.graders.base import TextRow
-    from toyrl.graders.marked import is_correct
 
     source = models.prepare("tiny", tell=print)
     data = as_dataset(load_task("shorthand").train)
@@ -121,8 +121,8 @@ def _own(trainer: Any) -> float:
 def _graders() -> None:
     import random
 
+    from toyrl.graders.answers import is_answered, is_correct
     from toyrl.graders.base import TextRow
-    from toyrl.graders.marked import is_answered, is_correct
     from toyrl.worlds.text import shorthand
     from toyrl.worlds.text.problems import make_problem
 

@@ -38,8 +38,8 @@ from toyrl.experiments.validate import hacks, verdict  # noqa: E402
 from toyrl.experiments.validate.findings import Section  # noqa: E402
 from toyrl.experiments.validate.pipeline import Pipeline  # noqa: E402
 from toyrl.experiments.validate.settings import Settings  # noqa: E402
-from toyrl.graders.errors import RewardError  # noqa: E402
-from toyrl.graders.user import load  # noqa: E402
+from toyrl.rewards.errors import RewardError  # noqa: E402
+from toyrl.rewards.user import load  # noqa: E402
 from toyrl.worlds.text.dialects import DIALECTS  # noqa: E402
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from toyrl.graders.answers import gold_answer, is_correct
 from toyrl.graders.base import TextRow
-from toyrl.graders.marked import gold_answer, is_correct
 from toyrl.rollouts.memory import write_atomic
 from toyrl.worlds.text.dialects import mark
 from toyrl.worlds.text.problems import make_problem

@@ -21,8 +21,8 @@ from typing import Any
 
 from toyrl.bridge.sampling import FRAME, QUESTION
 from toyrl.bridge.tiny import LARGEST
+from toyrl.graders.answers import gold_answer, is_correct, marked_answer
 from toyrl.graders.base import TextRow
-from toyrl.graders.marked import gold_answer, is_correct, marked_answer
 from toyrl.serving import text_of
 from toyrl.worlds.text import shorthand
 from toyrl.worlds.text.problems import make_problem

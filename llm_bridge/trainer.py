@@ -30,8 +30,8 @@ from toyrl.bridge import batches, trainer_state
 from toyrl.bridge.faults import OUT_OF_MEMORY, RewardFault, TrainingFault, by_row, graded
 from toyrl.estimators.base import Estimator
 from toyrl.expressions import parse, parse_estimator
+from toyrl.graders.answers import is_answered, is_correct
 from toyrl.graders.base import TextRow
-from toyrl.graders.marked import is_answered, is_correct
 from toyrl.rollouts import FIELDS
 from toyrl.rollouts.memory import Store
 from toyrl.serving import text_of

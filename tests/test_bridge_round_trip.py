@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra llm")
 from toyrl.bridge.export import export
 from toyrl.experiments.validate.mutants import retext
-from toyrl.graders.user import load
+from toyrl.rewards.user import load
 from toyrl.worlds.text.render import base_rows
 
 pytestmark = pytest.mark.bridge

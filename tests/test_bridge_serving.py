@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from toyrl import Rollouts, parse
 from toyrl.expressions import parse_estimator
+from toyrl.graders.answers import is_answered, is_correct, marked_answer, same_answer
 from toyrl.graders.base import TextRow
-from toyrl.graders.marked import is_answered, is_correct, marked_answer, same_answer
 from toyrl.serving import ServedReward, bare_text, places, run_groups, text_of
 
 

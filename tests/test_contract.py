@@ -14,8 +14,8 @@ from toyrl.experiments.validate.contract_facts import DialectFacts
 from toyrl.experiments.validate.contract_texts import HUGE, edge_texts, permute_gold
 from toyrl.experiments.validate.findings import Section
 from toyrl.expressions import parse
-from toyrl.graders.errors import RewardError
-from toyrl.graders.user import load
+from toyrl.rewards.errors import RewardError
+from toyrl.rewards.user import load
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples" / "rewards"

@@ -13,9 +13,9 @@ import pytest
 from tests.text_probes import rows
 from toyrl.experiments.validate.api import validate
 from toyrl.experiments.validate.settings import Settings
-from toyrl.graders.cache import Budget, ValueCache, fingerprint
-from toyrl.graders.errors import RewardError
-from toyrl.graders.user import load
+from toyrl.rewards.cache import Budget, ValueCache, fingerprint
+from toyrl.rewards.errors import RewardError
+from toyrl.rewards.user import load
 
 JUDGE = """
 import asyncio, json, urllib.request

@@ -22,7 +22,7 @@ from toyrl.experiments.validate.ledger_rewards import (
 )
 from toyrl.experiments.validate.ledger_why import WHY
 from toyrl.experiments.validate.settings import Settings
-from toyrl.graders.specs import parse_specs
+from toyrl.rewards.specs import parse_specs
 
 DOCS = Path(__file__).parents[1] / "docs"
 ALL = {s.id: s for s in ledger.SETTINGS}

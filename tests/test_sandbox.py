@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from toyrl.graders.base import TextRow
-from toyrl.graders.errors import RewardError
-from toyrl.graders.sandbox import Sandbox, Target
+from toyrl.rewards.errors import RewardError
+from toyrl.rewards.sandbox.host import Sandbox, Target
 
 BAD = Path(__file__).parent / "bad_rewards"
 ROWS = [TextRow("p", text, {"answer": "5"}, 3) for text in ("aa", "bbbbb", "c c c")]
@@ -35,7 +35,7 @@ def failure(file: str, name: str, rows=ROWS, **limits) -> RewardError:
 
 def no_frames_of_ours(error: RewardError) -> None:
     text = f"{error} {error.detail}"
-    assert "sandbox_child.py" not in text
+    assert "sandbox/child.py" not in text
     assert "calling.py" not in text
     assert "Traceback" not in str(error)
 
@@ -305,7 +305,7 @@ def test_the_child_dies_with_a_killed_parent(tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(
         "import os, signal, sys\n"
-        "from toyrl.graders.sandbox import Sandbox, Target\n"
+        "from toyrl.rewards.sandbox.host import Sandbox, Target\n"
         "from toyrl.graders.base import TextRow\n"
         "box = Sandbox()\n"
         f"h = box.load(Target('x', path={str(BAD / 'leaves_child.py')!r}, name='detached'))[0]\n"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toyrl.graders.answers import is_correct
 from toyrl.graders.base import TextRow
-from toyrl.graders.marked import is_correct
 from toyrl.worlds.chain.model import Chain
 from toyrl.worlds.text import shorthand
 from toyrl.worlds.text.problems import make_problem

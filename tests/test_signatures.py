@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toyrl.graders.calling import EOS, Parser, call, token_ids
-from toyrl.graders.signatures import Refusal, Signature, recognise
+from toyrl.rewards.calling import EOS, Parser, call, token_ids
+from toyrl.rewards.signatures import Refusal, Signature, recognise
 
 ROWS = [
     {

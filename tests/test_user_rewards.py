@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.text_probes import probes, rows
 from toyrl.graders.base import TextRow
-from toyrl.graders.errors import RewardError
-from toyrl.graders.user import load, parse_spec, same
+from toyrl.rewards.errors import RewardError
+from toyrl.rewards.user import load, parse_spec, same
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples" / "rewards"

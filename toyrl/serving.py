@@ -5,7 +5,7 @@ runs on the host in float64; rows of one group share a key.
 
 Fields that the shaper reads come from data columns of the same name, except `answered`, which is
 read off the text. `correct` comes from a column of that name, from a function given, or from the
-marked answer and the gold column (`toyrl.graders.marked`).
+marked answer and the gold column (`toyrl.graders.answers`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import numpy as np
 
 from toyrl.estimators.base import Estimator
 from toyrl.expressions import parse, parse_estimator
+from toyrl.graders.answers import is_answered, is_correct
 from toyrl.graders.base import TextRow
-from toyrl.graders.marked import is_answered, is_correct
 from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.shapers.base import Shaper
 

@@ -15,8 +15,8 @@ def own_rewards(specs: Sequence[str], stack: contextlib.ExitStack) -> list[Suite
 
     stack : keeps the processes that user functions run in, until it is closed
     """
-    from toyrl.graders.errors import RewardError
-    from toyrl.graders.user import load
+    from toyrl.rewards.errors import RewardError
+    from toyrl.rewards.user import load
 
     out = []
     for spec in specs:

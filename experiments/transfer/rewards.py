@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from toyrl.experiments.validate.law import UserReward
+from toyrl.graders.answers import is_answered
 from toyrl.graders.base import TextRow
-from toyrl.graders.marked import is_answered
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Gated, Scaled, Sum
 from toyrl.shapers.length.absolute import LinearLength, Overlong

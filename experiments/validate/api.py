@@ -53,7 +53,7 @@ def judged(
     """The report and the pipeline that made it; None for a reward that could not be used."""
     from toyrl.experiments.errors import UsageError
     from toyrl.experiments.validate.pipeline import Pipeline
-    from toyrl.graders.errors import RewardError
+    from toyrl.rewards.errors import RewardError
     from toyrl.rollouts.logs import LogError
 
     start = time.perf_counter()

@@ -18,8 +18,8 @@ from toyrl.experiments.validate.contract_shaper import run_shaper
 from toyrl.experiments.validate.contract_texts import permute_gold
 from toyrl.experiments.validate.findings import Finding, Section
 from toyrl.graders.base import TextRow
-from toyrl.graders.errors import RewardError
-from toyrl.graders.user import UserReward, same
+from toyrl.rewards.errors import RewardError
+from toyrl.rewards.user import UserReward, same
 
 __all__ = ["Contract", "run", "run_shaper"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toyrl.graders.errors import RewardError
+from toyrl.rewards.errors import RewardError
 
 
 @dataclass(frozen=True)

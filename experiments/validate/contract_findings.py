@@ -11,9 +11,9 @@ from toyrl.experiments.validate.contract_facts import Contract, DialectFacts
 from toyrl.experiments.validate.contract_texts import edge_texts
 from toyrl.experiments.validate.findings import Finding
 from toyrl.graders.base import TextRow
-from toyrl.graders.errors import RewardError
-from toyrl.graders.inputs import CHANGES_INPUTS
-from toyrl.graders.user import UserReward
+from toyrl.rewards.errors import RewardError
+from toyrl.rewards.inputs import CHANGES_INPUTS
+from toyrl.rewards.user import UserReward
 
 YOURS = "give your own rows (--rollouts, --data) or say how answers are marked (--answer-mark)"
 

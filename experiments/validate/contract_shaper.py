@@ -6,7 +6,7 @@ import numpy as np
 
 from toyrl.experiments.validate.contract_facts import Contract
 from toyrl.experiments.validate.findings import Finding, Section
-from toyrl.graders.errors import RewardError
+from toyrl.rewards.errors import RewardError
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
 

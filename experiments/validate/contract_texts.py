@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from toyrl.graders.base import TextRow
-from toyrl.graders.signatures import GOLD_SYNONYMS
+from toyrl.rewards.signatures import GOLD_SYNONYMS
 
 CARRIERS = ("info", "extra_info", "metadata", "reward_model")  # columns that may hold gold inside
 HUGE = 100_000  # characters

@@ -71,7 +71,7 @@ class Pipeline:
     # -- the run ---------------------------------------------------------------------------------
     def run(self) -> Report:
         """All sections and the verdict."""
-        from toyrl.graders.user import load
+        from toyrl.rewards.user import load
 
         s = self.settings
         with load(

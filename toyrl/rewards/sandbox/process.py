@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-CHILD = Path(__file__).with_name("sandbox_child.py")
+CHILD = Path(__file__).with_name("child.py")
 OUTPUT_KEPT = 16_384  # last bytes of stdout and stderr that are kept
 POLL = 0.05  # seconds between looks at memory
 FAMILY_EVERY = 10  # ... of these, how often the child's own children are counted

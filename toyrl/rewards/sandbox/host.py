@@ -1,6 +1,6 @@
 """Running a user's code in a child interpreter: bounded in time, memory and output.
 
-The child (`sandbox_child`) talks JSON lines over pipes of its own. Nothing is pickled, nothing
+The child (`child`) talks JSON lines over pipes of its own. Nothing is pickled, nothing
 the user prints reaches us except as captured text, and at the end the child and everything it
 started is killed and reaped. This protects against accidents, not against a hostile author.
 """
@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from toyrl.graders.base import TextRow
-from toyrl.graders.errors import RewardError
-from toyrl.graders.sandbox_process import (
+from toyrl.rewards.errors import RewardError
+from toyrl.rewards.sandbox.process import (
     CHILD,
     POLL,
     Child,
@@ -30,7 +30,7 @@ from toyrl.graders.sandbox_process import (
     stop,
     write,
 )
-from toyrl.graders.signatures import Signature
+from toyrl.rewards.signatures import Signature
 
 GIB = 2**30
 
@@ -244,7 +244,7 @@ class Sandbox:
         if child is not None and child.output:
             lines = child.output.decode("utf-8", "replace").splitlines()
             # a crash prints all frames; ours would only distract
-            kept = [line for line in lines if str(CHILD.parent) not in line]
+            kept = [line for line in lines if str(CHILD.parents[1]) not in line]
             detail["output"] = "\n".join(kept)[-2000:]
 
 

@@ -1,6 +1,6 @@
 """The sandboxed side: a supervisor that reaps, and a worker that runs the user's code.
 
-Run as a script, `python -P sandbox_child.py REQUESTS REPLIES CONTROL` (three file descriptors);
+Run as a script, `python -P child.py REQUESTS REPLIES CONTROL` (three file descriptors);
 standard library only. Messages are JSON objects, one a line, on descriptors of their own, so
 that whatever the user's code prints can't disturb them.
 
@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-FOLDER = str(Path(__file__).resolve().parent)
+FOLDER = str(Path(__file__).resolve().parents[1])
 PACKAGE = "_toyrl_child"
 LAST_FRAMES = 4
 

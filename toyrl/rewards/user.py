@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from toyrl.graders.base import TextRow
-from toyrl.graders.cache import Budget, ValueCache, fingerprint
-from toyrl.graders.errors import RewardError
-from toyrl.graders.sandbox import GIB, Sandbox, located
-from toyrl.graders.signatures import GOLD_SYNONYMS, Signature
-from toyrl.graders.specs import Term, parse_spec, parse_specs
+from toyrl.rewards.cache import Budget, ValueCache, fingerprint
+from toyrl.rewards.errors import RewardError
+from toyrl.rewards.sandbox.host import GIB, Sandbox, located
+from toyrl.rewards.signatures import GOLD_SYNONYMS, Signature
+from toyrl.rewards.specs import Term, parse_spec, parse_specs
 
 __all__ = ["Term", "TextTerm", "UserReward", "load", "parse_spec", "parse_specs", "same"]
 
@@ -359,7 +359,7 @@ def load(
 ) -> UserReward:
     """Load a reward; every failure is a `RewardError`.
 
-    specs : see `toyrl.graders.specs`; several are summed
+    specs : see `toyrl.rewards.specs`; several are summed
     timeout : seconds per call; import_timeout : seconds for importing; memory : bytes
     data : columns of data rows, lent to graded rows that lack them; gold columns are left out,
         since a rendered text has a gold answer of its own

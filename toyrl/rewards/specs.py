@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toyrl.graders.errors import RewardError
-from toyrl.graders.sandbox import Target
+from toyrl.rewards.errors import RewardError
+from toyrl.rewards.sandbox.host import Target
 
 WEIGHT = re.compile(r"^(?P<spec>.+):(?P<weight>[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)$", re.DOTALL)
 FILE = re.compile(r"^(?P<path>.+?\.py)(:(?P<name>.*))?$", re.DOTALL)

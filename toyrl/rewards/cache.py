@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from toyrl.graders.errors import RewardError
+from toyrl.rewards.errors import RewardError
 
 CHUNK = 500  # keys in one question; SQLite's old limit is 999
 

@@ -11,7 +11,7 @@ import re
 from fractions import Fraction
 
 from toyrl.graders.base import TextRow
-from toyrl.graders.signatures import GOLD, GOLD_SYNONYMS
+from toyrl.rewards.signatures import GOLD, GOLD_SYNONYMS
 from toyrl.worlds.text.dialects import BOXED, answers
 
 READ = ("tag", "boxed", "gsm8k", "prose")
