@@ -53,9 +53,10 @@ def main() -> None:
 def _trainers(folder: Path, completions: int) -> tuple[Any, Any]:
     from trl.trainer.grpo_trainer import GRPOTrainer
 
-    from toyrl.bridge import models, run
+    from toyrl.bridge.models import choose as models
     from toyrl.bridge.tasks import as_dataset, load_task
-    from toyrl.bridge.trainer import ShapedGRPOTrainer
+    from toyrl.bridge.training import run
+    from toyrl.bridge.training.trainer import ShapedGRPOTrainer
     from toyrl.expressions import parse
     from toyrl.graders.answers import is_correct
     from toyrl.graders.base import TextRow

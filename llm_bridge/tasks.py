@@ -19,8 +19,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from toyrl.bridge.sampling import FRAME, QUESTION
-from toyrl.bridge.tiny import LARGEST
+from toyrl.bridge.models.sampling import FRAME, QUESTION
+from toyrl.bridge.models.tiny import LARGEST
 from toyrl.graders.answers import gold_answer, is_correct, marked_answer
 from toyrl.graders.base import TextRow
 from toyrl.serving import text_of

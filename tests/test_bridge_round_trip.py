@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 pytest.importorskip("torch", reason="needs the extra llm")
-from toyrl.bridge.export import export
+from toyrl.bridge.export.write import export
 from toyrl.experiments.validate.mutants import retext
 from toyrl.rewards.user import load
 from toyrl.worlds.text.render import base_rows

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra llm")
 
 from tests import tiny_lm
-from toyrl.bridge.sampling import ModelError, sample_log
+from toyrl.bridge.models.sampling import ModelError, sample_log
 from toyrl.experiments.cli import main
 from toyrl.rollouts.logs import read_log
 

@@ -15,8 +15,8 @@ pytest.importorskip("trl", reason="needs the extra llm")
 import torch
 
 from tests import tiny_lm
-from toyrl.bridge.faults import TrainingFault
-from toyrl.bridge.trainer import ShapedGRPOTrainer, check_save_steps
+from toyrl.bridge.training.faults import TrainingFault
+from toyrl.bridge.training.trainer import ShapedGRPOTrainer, check_save_steps
 from toyrl.estimators.base import Estimator
 from toyrl.expressions import parse, parse_estimator
 from toyrl.rollouts import Rollouts

@@ -12,10 +12,11 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra llm")
 import torch
 
-from toyrl.bridge import evaluate, run, tiny
-from toyrl.bridge.faults import TrainingFault
-from toyrl.bridge.sampling import ModelError
+from toyrl.bridge.models import tiny
+from toyrl.bridge.models.sampling import ModelError
 from toyrl.bridge.tasks import load_task
+from toyrl.bridge.training import evaluate, run
+from toyrl.bridge.training.faults import TrainingFault
 from toyrl.expressions import parse
 from toyrl.shapers.base import Shaper
 
@@ -152,7 +153,7 @@ def test_unknown_models_are_refused(tmp_path, task):
 
 
 def test_warm_up_learns_solutions_and_is_kept(tmp_path, model, task):
-    from toyrl.bridge.warm_up import warm_up
+    from toyrl.bridge.training.warm_up import warm_up
 
     made = warm_up(model, task, tmp_path / "w", steps=6, limit=12, rate=1e-2, measured=2)
     found = json.loads((made / "warm-up.json").read_text())

@@ -219,7 +219,7 @@ def test_outcomes_are_read_at_the_level_and_collapse_is_a_fall():
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     pytest.importorskip("trl", reason="needs the extra llm")
-    from toyrl.bridge import tiny
+    from toyrl.bridge.models import tiny
 
     recipe = tiny.Recipe(hidden=16, layers=1, heads=2, feed_forward=32, steps=30, batch=8)
     return str(tiny.folder(recipe, cache=tmp_path_factory.mktemp("model")))

@@ -60,7 +60,7 @@ def logs(reward: float, accuracy: float, length: float = 100.0) -> dict[str, flo
 
 @pytest.fixture
 def make():
-    module = pytest.importorskip("toyrl.bridge.watch", reason="needs the extra llm")
+    module = pytest.importorskip("toyrl.bridge.monitor.watch", reason="needs the extra llm")
     return lambda **s: module.watch(straight(), accuracy="acc", **s)
 
 
@@ -145,7 +145,7 @@ def test_a_run_that_is_paid_for_length_leaves_the_band_of_correctness(tmp_path):
     from trl.trainer.grpo_trainer import GRPOTrainer
 
     from tests import tiny_lm
-    from toyrl.bridge.watch import watch
+    from toyrl.bridge.monitor.watch import watch
 
     def accuracy(completions, **kwargs):
         return [0.0 for _ in completions]

@@ -9,7 +9,7 @@ ALPHABET = "0123456789+-*/=.,?# <>abcdefghijklmnopqrstuvwxyz"
 
 def tokenizer() -> Any:
     """Characters as tokens, with <pad>, <eos> and <unk>."""
-    from toyrl.bridge.tiny import character_tokenizer
+    from toyrl.bridge.models.tiny import character_tokenizer
 
     return character_tokenizer(ALPHABET)
 

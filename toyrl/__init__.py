@@ -40,7 +40,7 @@ _EXPORTS = {
 # The one place where the library names the package above it: strings, resolved on use.
 _FORWARDED = {
     "validate": "toyrl.experiments.validate.api",
-    "watch": "toyrl.bridge.watch",
+    "watch": "toyrl.bridge.monitor.watch",
 }
 
 __all__ = [

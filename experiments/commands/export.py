@@ -21,7 +21,7 @@ def run(
     tokenizer: str | None,
 ) -> int:
     """Write the file, or print it; UsageError with the reason for what can't be carried."""
-    from toyrl.bridge.export import export
+    from toyrl.bridge.export.write import export
 
     if ".py" in reward:
         msg = (

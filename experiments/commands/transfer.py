@@ -33,9 +33,9 @@ def run(
 ) -> int:
     """Predict, train what is missing, compare, write; the exit code."""
     try:
-        from toyrl.bridge.faults import TrainingFault
-        from toyrl.bridge.sampling import ModelError
+        from toyrl.bridge.models.sampling import ModelError
         from toyrl.bridge.tasks import TaskError
+        from toyrl.bridge.training.faults import TrainingFault
     except ImportError as error:
         msg = f"transfer needs the extra llm ({error}): pip install 'toyrl[llm]'"
         raise UsageError(msg) from error
@@ -92,10 +92,10 @@ def _prepare(
     """(the transfer, what must be closed after it)."""
     import contextlib
 
-    from toyrl.bridge import models
-    from toyrl.bridge import warm_up as warming
-    from toyrl.bridge.run import RunSettings
+    from toyrl.bridge.models import choose as models
     from toyrl.bridge.tasks import load_task
+    from toyrl.bridge.training import warm_up as warming
+    from toyrl.bridge.training.run import RunSettings
     from toyrl.experiments.transfer.own import own_rewards
     from toyrl.experiments.transfer.suite import KL, Plan, Transfer
     from toyrl.experiments.validate.estimators import AGGREGATION

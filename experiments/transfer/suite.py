@@ -102,8 +102,8 @@ class Transfer:
 
     def base_log(self) -> calibrate.BaseLog:
         """Rollouts of the base model on training prompts, sampled once."""
-        from toyrl.bridge import evaluate, run
         from toyrl.bridge.tasks import for_model
+        from toyrl.bridge.training import evaluate, run
         from toyrl.graders.base import TextRow
 
         path, task = self.folder / "base.jsonl", self.task()
@@ -216,7 +216,7 @@ class Transfer:
     # -- training ----------------------------------------------------------------------------------
     def train(self, rewards: Sequence[SuiteReward], *, workers: int = 1) -> None:
         """All runs that are not finished; each goes on from its last checkpoint."""
-        from toyrl.bridge import run
+        from toyrl.bridge.training import run
 
         jobs = []
         for seed in range(
@@ -258,7 +258,7 @@ class Transfer:
 
     def curves(self, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
         """reward -> curves of its finished runs, by seed."""
-        from toyrl.bridge import run
+        from toyrl.bridge.training import run
 
         out: dict[str, list[dict[str, Any]]] = {}
         for name in names:
@@ -286,8 +286,8 @@ def _one(
     tell: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Train one run."""
-    from toyrl.bridge import run
     from toyrl.bridge.tasks import load_task
+    from toyrl.bridge.training import run
 
     run.train(
         place,

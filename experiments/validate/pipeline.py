@@ -227,7 +227,7 @@ class Pipeline:
         from toyrl.rollouts.logs import read_columns
 
         try:
-            from toyrl.bridge.sampling import ModelError, sample_log
+            from toyrl.bridge.models.sampling import ModelError, sample_log
         except ImportError as error:
             msg = f"model needs the extra llm ({error}): pip install 'toyrl[llm]'"
             raise UsageError(msg) from error

@@ -9,7 +9,7 @@
 
 A reward that a trainer would centre or divide once more can still carry an estimator whose
 advantages have mean 0 in every group: they are returned as rewards, and the trainer subtracts 0.
-What an interface can't carry, `toyrl.bridge.trainer.ShapedGRPOTrainer` carries.
+What an interface can't carry, `toyrl.bridge.training.trainer.ShapedGRPOTrainer` carries.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from toyrl.shapers.base import Shaper
 from toyrl.shapers.schedules import SCHEDULES
 
 TARGETS = ("trl", "verl", "openrlhf", "verifiers")
-TRAINER = "toyrl.bridge.trainer.ShapedGRPOTrainer carries it"
+TRAINER = "toyrl.bridge.training.trainer.ShapedGRPOTrainer carries it"
 ALWAYS = ("correct", "length", "truncated", "mask")
 SEEN_BY_ESTIMATOR = ("correct", "length", "truncated", "mask")
 ROUNDING = 1e-9

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from toyrl.bridge import trainer_state
+from toyrl.bridge.training import state as trainer_state
 from toyrl.graders.base import TextRow
 from toyrl.serving import text_of
 

@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from toyrl.bridge import evaluate, tiny
-from toyrl.bridge.run import load
+from toyrl.bridge.models import tiny
 from toyrl.bridge.tasks import Task, TaskError, for_model
+from toyrl.bridge.training import evaluate
+from toyrl.bridge.training.run import load
 from toyrl.rollouts.memory import write_atomic
 
 IGNORED = -100

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from toyrl.bridge.faults import unusable
+from toyrl.bridge.training.faults import unusable
 from toyrl.graders.base import TextRow
 from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.rollouts.memory import Store

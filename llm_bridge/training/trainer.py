@@ -26,8 +26,9 @@ from transformers.utils import logging
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
-from toyrl.bridge import batches, trainer_state
-from toyrl.bridge.faults import OUT_OF_MEMORY, RewardFault, TrainingFault, by_row, graded
+from toyrl.bridge.training import batches
+from toyrl.bridge.training import state as trainer_state
+from toyrl.bridge.training.faults import OUT_OF_MEMORY, RewardFault, TrainingFault, by_row, graded
 from toyrl.estimators.base import Estimator
 from toyrl.expressions import parse, parse_estimator
 from toyrl.graders.answers import is_answered, is_correct

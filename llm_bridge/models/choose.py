@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from toyrl.bridge import tiny
-from toyrl.bridge.sampling import ModelError
+from toyrl.bridge.models import tiny
+from toyrl.bridge.models.sampling import ModelError
 
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
 NAMES = ("tiny", "smollm2")

@@ -18,8 +18,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from toyrl.bridge import evaluate
 from toyrl.bridge.tasks import Task, as_dataset, for_model
+from toyrl.bridge.training import evaluate
 from toyrl.graders.base import TextRow
 from toyrl.rollouts.memory import write_atomic
 
@@ -112,7 +112,7 @@ def train(
     """
     from transformers.trainer_callback import PrinterCallback
 
-    from toyrl.bridge.trainer import ShapedGRPOTrainer
+    from toyrl.bridge.training.trainer import ShapedGRPOTrainer
 
     folder.mkdir(parents=True, exist_ok=True)
     last = _last_checkpoint(folder) if resume else None
@@ -150,7 +150,7 @@ def load(model: str, *, trust_remote_code: bool = False) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
-    from toyrl.bridge.sampling import ModelError
+    from toyrl.bridge.models.sampling import ModelError
 
     logging.disable_progress_bar()
 
@@ -216,7 +216,7 @@ class _Curve:
         tokenizer: Any,
         tell: Callable[[str], None],
     ) -> None:
-        from toyrl.bridge.trainer_state import name_of
+        from toyrl.bridge.training.state import name_of
 
         self.folder, self.task, self.settings = folder, task, settings
         self.base, self.tokenizer, self.tell = base, tokenizer, tell

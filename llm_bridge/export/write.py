@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from toyrl.bridge.carry import Plan, looks_at_batch, plan
+from toyrl.bridge.export.carry import Plan, looks_at_batch, plan
 from toyrl.expressions import parse, parse_estimator
 
 ESTIMATOR_NAME = "toyrl"
@@ -39,7 +39,7 @@ def export(
 ) -> Export:
     """The file that carries `reward` (a catalogue expression) into `target`.
 
-    target : one of `toyrl.bridge.carry.TARGETS`
+    target : one of `toyrl.bridge.export.carry.TARGETS`
     estimator : name(field=value), None = the trainer's own
     max_completion_length : the run's limit in tokens; group_size : TRL's num_generations
     tokenizer : id or folder, where a trainer hands over text only (OpenRLHF)
@@ -107,7 +107,7 @@ def _page(way: Plan, values: Mapping[str, Any], tail: str) -> str:
 
 def _adapter_source(target: str) -> str:
     """The adapter module without its docstring."""
-    module = importlib.import_module(f"toyrl.bridge.adapters.{target}")
+    module = importlib.import_module(f"toyrl.bridge.export.{target}")
     lines = inspect.getsource(module).splitlines()
     first = ast.parse("\n".join(lines)).body[0]
     return "\n".join(lines[first.end_lineno :]).strip() + "\n"
