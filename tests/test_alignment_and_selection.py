@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from toyrl.experiments.validate import order, price, selection
 from toyrl.rollouts import Rollouts
-from toyrl.theory.alignment import kl, tilt, tilt_price
-from toyrl.theory.best_of_k import best_of_k, kl_bound, pass_at_k
-from toyrl.theory.order import correlation, distance, potential_like, regret
+from toyrl.theory.distance.order import correlation, distance, potential_like, regret
+from toyrl.theory.selection.alignment import kl, tilt, tilt_price
+from toyrl.theory.selection.best_of_k import best_of_k, kl_bound, pass_at_k
 
 K = 5
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from toyrl.estimators.paired import Paired
 from toyrl.rollouts import Rollouts
-from toyrl.theory.bon_cloning import prompt_weight
+from toyrl.theory.selection.bon_cloning import prompt_weight
 
 SCHEMES = {"rloo": 0.5, "reshaped": 1.0, "grpo": 1.0}
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toyrl.theory import mass_dynamics as theory
-from toyrl.theory.regularised import softmax
+from toyrl.theory.group import mass_dynamics as theory
+from toyrl.theory.preference.regularised import softmax
 
 logits = st.lists(st.floats(-4, 4), min_size=2, max_size=6).map(np.array)
 

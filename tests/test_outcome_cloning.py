@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from toyrl.objectives.outcome_cloning import Oreal
 from toyrl.rollouts import Rollouts
-from toyrl.theory import bon_cloning as theory
+from toyrl.theory.selection import bon_cloning as theory
 
 SHAPE = (2, 3, 4)
 

@@ -8,8 +8,8 @@ import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toyrl.theory import conciseness as theory
-from toyrl.theory.conciseness import LengthChain, ScoreLaw
+from toyrl.theory.length import conciseness as theory
+from toyrl.theory.length.conciseness import LengthChain, ScoreLaw
 
 p, k, m1, v1, m0, v0 = sp.symbols("p kappa m1 v1 m0 v0", positive=True)
 LAW = ScoreLaw(p, m1, v1, m0, v0, k)

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from toyrl.theory import mode_choice as t
+from toyrl.theory.length import mode_choice as t
 
 
 @pytest.mark.parametrize(

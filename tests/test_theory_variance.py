@@ -9,7 +9,7 @@ import pytest
 
 from toyrl.estimators.group import PRESETS
 from toyrl.rollouts import Rollouts
-from toyrl.theory import variance as v
+from toyrl.theory.group import variance as v
 
 P = np.array([0.02, 0.1, 0.3, 0.5, 0.8, 0.98])
 PRESET = {name: PRESETS["grpo_exact" if name == "grpo" else name] for name in v.ESTIMATORS}

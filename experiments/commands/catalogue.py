@@ -40,8 +40,8 @@ def run(kind: str | None, *, json: bool) -> int:
 def _load_theory() -> None:
     """Import every module of `toyrl.theory`, so that its theorems are registered."""
     package = importlib.import_module("toyrl.theory")
-    for info in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"toyrl.theory.{info.name}")
+    for info in pkgutil.walk_packages(package.__path__, "toyrl.theory."):
+        importlib.import_module(info.name)
 
 
 def _entry(e: registry.Entry) -> dict[str, Any]:

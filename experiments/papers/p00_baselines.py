@@ -1,6 +1,6 @@
 """Card 00: REINFORCE, RLOO, Dr. GRPO and GRPO on Bernoulli rewards, by three routes.
 
-Closed forms (`toyrl.theory.variance`), the class engine (`toyrl.dynamics.groups.class_weights`,
+Closed forms (`toyrl.theory.group.variance`), the class engine (`toyrl.dynamics.groups.class_weights`,
 enumerating multisets) and simulation of groups must give one mean gradient in the logit bandit.
 """
 
@@ -16,7 +16,7 @@ from toyrl.estimators.group import PRESETS, GroupEstimator
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.outcome import Outcome
-from toyrl.theory import variance
+from toyrl.theory.group import variance
 
 LABELS = {"reinforce": "REINFORCE", "rloo": "RLOO", "dr_grpo": "Dr. GRPO", "grpo": "GRPO"}
 P_GRID = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)

@@ -20,7 +20,7 @@ from toyrl.expressions import parse_estimator
 from toyrl.objectives.compose import Sum
 from toyrl.objectives.kl import KlPenalty
 from toyrl.objectives.policy_gradient import PolicyGradient
-from toyrl.theory.regularised import optimum
+from toyrl.theory.preference.regularised import optimum
 
 CLIP = (0.2, 0.28, 0.6)
 CLIP_RATE = 0.1

@@ -17,7 +17,7 @@ from toyrl.expressions import parse, parse_estimator
 from toyrl.objectives.policy_gradient import AGGREGATIONS, PolicyGradient
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.outcome import Outcome
-from toyrl.theory import variance
+from toyrl.theory.group import variance
 
 SUCCESS = (0.1, 0.5, 0.9)
 NAMES = ("right, short", "right, long", "wrong, short", "wrong, long", "truncated")

@@ -10,8 +10,8 @@ from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table,
 from toyrl.experiments.papers import p01_variance as variance
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.length.conciseness import ConcisenessAdditive, Crf
-from toyrl.theory import conciseness as theory
-from toyrl.theory.conciseness import LengthChain
+from toyrl.theory.length import conciseness as theory
+from toyrl.theory.length.conciseness import LengthChain
 
 WEIGHTS = (0.5, 2.0, 4.0, 8.0, 20.0)
 BEST_LENGTHS = {0.5: (22, 25), 2.0: (11, 20), 4.0: (5, 18), 8.0: (1, 17), 20.0: (1, 17)}

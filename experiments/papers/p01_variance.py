@@ -11,8 +11,8 @@ from toyrl.experiments.core import Check, Table
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.length.conciseness import ConcisenessAdditive, Crf
-from toyrl.theory import conciseness as theory
-from toyrl.theory.conciseness import ScoreLaw
+from toyrl.theory.length import conciseness as theory
+from toyrl.theory.length.conciseness import ScoreLaw
 
 EXAMPLE = {
     "p": 0.35,

@@ -15,7 +15,7 @@ from toyrl.experiments.papers import p03_shared as shared
 from toyrl.experiments.papers.p03_shared import LIMIT, LONG, SHORT, length_priced
 from toyrl.objectives.drpo import Drpo
 from toyrl.rollouts import Rollouts
-from toyrl.theory import signs
+from toyrl.theory.group import signs
 
 GROUP = 8
 LONG_SHARE = 0.4

@@ -18,7 +18,7 @@ from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Gated
 from toyrl.shapers.length.absolute import LinearLength
 from toyrl.shapers.outcome import Outcome
-from toyrl.theory import signs
+from toyrl.theory.group import signs
 
 SHORT, LONG, LIMIT = 1.0, 4.0, 8.0
 SHARES, ALPHAS = (0.4, 0.6, 0.8), (0.05, 0.5)

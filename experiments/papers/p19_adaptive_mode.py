@@ -13,7 +13,7 @@ from toyrl.objectives.first_token import FirstToken
 from toyrl.objectives.policy_gradient import PRESETS as OBJECTIVES
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.length.mode import ModeReward, easy
-from toyrl.theory import mode_choice as theory
+from toyrl.theory.length import mode_choice as theory
 
 HALF, THETA, MARGIN, WEIGHT = 4, 0.2, 3.0, 0.1
 LENGTH = {"short": 100.0, "long": 1000.0}

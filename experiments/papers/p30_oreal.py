@@ -13,8 +13,8 @@ from toyrl.estimators.paired import Paired
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.objectives.outcome_cloning import Oreal
 from toyrl.rollouts import Rollouts
-from toyrl.theory import bon_cloning as theory
-from toyrl.theory.regularised import kl, softmax
+from toyrl.theory.preference.regularised import kl, softmax
+from toyrl.theory.selection import bon_cloning as theory
 
 SIZES = (1, 2, 3, 5, 8)
 BETAS = (0.05, 0.3, 1.0)

@@ -10,8 +10,8 @@ import numpy as np
 from toyrl.estimators.group import PRESETS
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.rollouts import Rollouts
-from toyrl.theory import mass_dynamics as theory
-from toyrl.theory.regularised import softmax
+from toyrl.theory.group import mass_dynamics as theory
+from toyrl.theory.preference.regularised import softmax
 
 REWARD = np.array([0.8, 1.0, 0.0])
 RARE = (0.02, 0.01, 0.005, 0.002)

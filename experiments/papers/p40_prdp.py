@@ -15,7 +15,7 @@ from toyrl.estimators.group import PRESETS
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.objectives.pairs import Prdp
 from toyrl.rollouts import Rollouts
-from toyrl.theory import regularised as theory
+from toyrl.theory.preference import regularised as theory
 
 ARMS, BETA, GROUP, INNER, DRAWS = 20, 0.3, 4, 20, 32
 RATES = (0.5, 2.0)

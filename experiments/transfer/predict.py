@@ -26,7 +26,7 @@ from toyrl.experiments.validate.collapse_run import critical
 from toyrl.experiments.validate.law import RewardLaw, grade_classes
 from toyrl.experiments.validate.train_worlds import RATE, Runner
 from toyrl.objectives.policy_gradient import PolicyGradient
-from toyrl.theory import alignment
+from toyrl.theory.selection import alignment
 from toyrl.worlds.chain.model import Chain
 from toyrl.worlds.text import render, shorthand
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from toyrl.experiments.core import Curve, Picture
 from toyrl.experiments.validate.findings import Finding, Section
-from toyrl.theory.order import correlation, potential_like, regret
+from toyrl.theory.distance.order import correlation, potential_like, regret
 
 NATS = np.array([0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0])
 WARN = 0.1  # lost accuracy inside some KL ball

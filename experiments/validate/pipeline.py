@@ -417,7 +417,7 @@ class Pipeline:
 
     def _distance(self, table: np.ndarray) -> float:
         """Of a reward by difficulty (D, K) from the one as given, on the reference policies."""
-        from toyrl.theory.order import distance
+        from toyrl.theory.distance.order import distance
 
         ref = self.reference
         rows = np.asarray(ref.difficulties) - 1

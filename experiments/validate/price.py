@@ -11,7 +11,7 @@ from toyrl.experiments.core import Curve, Picture
 from toyrl.experiments.validate.findings import Finding
 from toyrl.experiments.validate.verdict import UNSAFE_PRICE
 from toyrl.rollouts import Rollouts
-from toyrl.theory.alignment import Price, tilt_price
+from toyrl.theory.selection.alignment import Price, tilt_price
 
 HACK_MASS = 1e-3
 """Base probability of all exploits together, unless told."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from toyrl.experiments.core import Curve, Picture, Table
 from toyrl.experiments.validate.findings import Finding, Section
-from toyrl.theory.best_of_k import curves, kl_bound
+from toyrl.theory.selection.best_of_k import curves, kl_bound
 
 K = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024)
 FALL = 0.01  # accuracy below the best k that makes the best k finite

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from toyrl.registry import entry
-from toyrl.theory.regularised import softmax
+from toyrl.theory.preference.regularised import softmax
 
 Array = Any
 

@@ -40,7 +40,7 @@ def curves(
     shares: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(gold, proxy, KL), each (N,), of best-of-k averaged over prompts; arrays (B, K)."""
-    from toyrl.theory.alignment import kl
+    from toyrl.theory.selection.alignment import kl
 
     B = len(prob)
     shares = np.full(B, 1 / B) if shares is None else np.asarray(shares)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toyrl.theory.alignment import kl, tilt
+from toyrl.theory.selection.alignment import kl, tilt
 
 
 def centred(prob: np.ndarray, reward: np.ndarray) -> np.ndarray:
