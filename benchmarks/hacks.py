@@ -34,8 +34,9 @@ sys.path.insert(0, str(ROOT))
 from benchmarks import hack_peers  # noqa: E402
 from tests.reward_zoo import SOUND, flawed_on  # noqa: E402
 from tests.reward_zoo.readers import mark  # noqa: E402
-from toyrl.experiments.validate import hacks, verdict  # noqa: E402
+from toyrl.experiments.validate import verdict  # noqa: E402
 from toyrl.experiments.validate.findings import Section  # noqa: E402
+from toyrl.experiments.validate.hacks import section as hacks  # noqa: E402
 from toyrl.experiments.validate.pipeline import Pipeline  # noqa: E402
 from toyrl.experiments.validate.settings import Settings  # noqa: E402
 from toyrl.rewards.errors import RewardError  # noqa: E402

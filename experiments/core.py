@@ -180,8 +180,8 @@ def experiment(
 def load() -> dict[str, Experiment]:
     """All experiments, by id."""
     package = importlib.import_module("toyrl.experiments.papers")
-    for info in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"toyrl.experiments.papers.{info.name}")
+    for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        importlib.import_module(info.name)
     return dict(sorted(_experiments.items()))
 
 

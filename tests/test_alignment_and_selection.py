@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toyrl.experiments.validate import order, price, selection
+from toyrl.experiments.validate.hacks import price
+from toyrl.experiments.validate.reward_law import order, selection
 from toyrl.rollouts import Rollouts
 from toyrl.theory.distance.order import correlation, distance, potential_like, regret
 from toyrl.theory.selection.alignment import kl, tilt, tilt_price

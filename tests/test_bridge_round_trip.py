@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the extra llm")
 from toyrl.bridge.export.write import export
-from toyrl.experiments.validate.mutants import retext
+from toyrl.experiments.validate.hacks.mutants import retext
 from toyrl.rewards.user import load
 from toyrl.worlds.text.render import base_rows
 

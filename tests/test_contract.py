@@ -9,9 +9,15 @@ import numpy as np
 import pytest
 
 from tests.text_probes import DIALECTS, probes, rows
-from toyrl.experiments.validate.contract import Contract, choose, matched_auc, run, run_shaper
-from toyrl.experiments.validate.contract_facts import DialectFacts
-from toyrl.experiments.validate.contract_texts import HUGE, edge_texts, permute_gold
+from toyrl.experiments.validate.contract.facts import DialectFacts
+from toyrl.experiments.validate.contract.section import (
+    Contract,
+    choose,
+    matched_auc,
+    run,
+    run_shaper,
+)
+from toyrl.experiments.validate.contract.texts import HUGE, edge_texts, permute_gold
 from toyrl.experiments.validate.findings import Section
 from toyrl.expressions import parse
 from toyrl.rewards.errors import RewardError

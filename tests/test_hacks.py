@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from toyrl.experiments.validate import hacks
-from toyrl.experiments.validate.mutants import in_words, reads_right
-from toyrl.experiments.validate.shrink import shrink
+from toyrl.experiments.validate.hacks import section as hacks
+from toyrl.experiments.validate.hacks.mutants import in_words, reads_right
+from toyrl.experiments.validate.hacks.shrink import shrink
 from toyrl.graders.base import TextRow
 from toyrl.worlds.text import render
 

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from toyrl.experiments.cli import main
-from toyrl.experiments.errors import UsageError
-from toyrl.experiments.validate import ledger
-from toyrl.experiments.validate.ledger_data import OURS, OUTCOMES, Paper, Setting
-from toyrl.experiments.validate.ledger_page import page
-from toyrl.experiments.validate.ledger_rewards import (
+from toyrl.experiments.backtest import ledger
+from toyrl.experiments.backtest.data import OURS, OUTCOMES, Paper, Setting
+from toyrl.experiments.backtest.page import page
+from toyrl.experiments.backtest.rewards import (
     budget,
     format_length,
     patterns,
     process,
     texts,
 )
-from toyrl.experiments.validate.ledger_why import WHY
+from toyrl.experiments.backtest.why import WHY
+from toyrl.experiments.cli import main
+from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.settings import Settings
 from toyrl.rewards.specs import parse_specs
 

@@ -71,7 +71,7 @@ def test_a_broken_run_goes_on_as_if_it_had_not_been(tmp_path, model, task):
 
     stop_at_three.calls = 0
     graders = {"user_reward": stop_at_three}
-    from toyrl.experiments.validate.law import UserReward
+    from toyrl.experiments.validate.reward_law.law import UserReward
     from toyrl.shapers.compose import Sum
 
     shaper = Sum((reward(), UserReward()))

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from scipy.stats import qmc
 
-from toyrl.experiments.validate.sensitivity import describe, first_order, indices, total_order
+from toyrl.experiments.validate.collapse.sensitivity import (
+    describe,
+    first_order,
+    indices,
+    total_order,
+)
 
 U = qmc.Sobol(3, rng=0).random_base2(10)
 

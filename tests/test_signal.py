@@ -10,9 +10,9 @@ import pytest
 
 from toyrl.dynamics.groups.class_weights import signal
 from toyrl.estimators.group import PRESETS
-from toyrl.experiments.validate import bench
-from toyrl.experiments.validate import signal as section
-from toyrl.experiments.validate.law import RewardLaw, UserReward
+from toyrl.experiments.validate.reward_law import bench
+from toyrl.experiments.validate.reward_law import signal as section
+from toyrl.experiments.validate.reward_law.law import RewardLaw, UserReward
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.length.absolute import LinearLength
 from toyrl.shapers.length.relative import EfficientReasoning

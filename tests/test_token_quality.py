@@ -19,7 +19,7 @@ from toyrl.dynamics.groups.token_quality import (
     token_quality,
     truth,
 )
-from toyrl.experiments.papers.p00_tokens import OPTIONS, catalogue
+from toyrl.experiments.papers.estimators.p00_tokens import OPTIONS, catalogue
 from toyrl.expressions import parse_estimator
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.shapers.base import sum_parts

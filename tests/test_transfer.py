@@ -11,7 +11,7 @@ import pytest
 from toyrl.dynamics.chain import exact
 from toyrl.experiments.cli import main
 from toyrl.experiments.transfer import calibrate, predict, result, rewards
-from toyrl.experiments.validate.law import RewardLaw
+from toyrl.experiments.validate.reward_law.law import RewardLaw
 from toyrl.expressions import parse, parse_estimator
 from toyrl.graders.base import TextRow
 from toyrl.objectives.policy_gradient import PolicyGradient

@@ -12,9 +12,10 @@ from toyrl import parse, registry
 from toyrl.dynamics.chain.prior import prior
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import PRESETS
-from toyrl.experiments.validate import bench, estimators, train_worlds
+from toyrl.experiments.validate.collapse import estimators, train_worlds
+from toyrl.experiments.validate.collapse.train_worlds import Runner
+from toyrl.experiments.validate.reward_law import bench
 from toyrl.experiments.validate.settings import Settings
-from toyrl.experiments.validate.train_worlds import Runner
 from toyrl.objectives.policy_gradient import PolicyGradient
 
 CHAIN = bench.template(512)

@@ -7,9 +7,10 @@ import pytest
 from scipy.stats import binomtest
 
 from toyrl.estimators.group import PRESETS
-from toyrl.experiments.validate import collapse, own_rollouts
+from toyrl.experiments.validate.collapse import section as collapse
+from toyrl.experiments.validate.collapse.statistics import bootstrap, explain, wilson
 from toyrl.experiments.validate.findings import Finding, Section
-from toyrl.experiments.validate.statistics import bootstrap, explain, wilson
+from toyrl.experiments.validate.reward_law import own_rollouts
 from toyrl.experiments.validate.verdict import Collapse, decide, exit_code
 from toyrl.rollouts import Rollouts
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from toyrl.experiments.validate.variants import SCREEN, Variant, nearest_safe, safe_weight
+from toyrl.experiments.validate.collapse.variants import SCREEN, Variant, nearest_safe, safe_weight
 from toyrl.experiments.validate.verdict import Collapse
 
 

@@ -14,7 +14,7 @@ from toyrl.rollouts.memory import write_atomic
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from toyrl.experiments.validate.ledger import Entry
+    from toyrl.experiments.backtest.ledger import Entry
 
 
 def run(only: Sequence[str], *, out: Path | None, json: str | None, quiet: bool) -> int:
@@ -24,9 +24,9 @@ def run(only: Sequence[str], *, out: Path | None, json: str | None, quiet: bool)
     configuration are not run again, and each new one is written at once. The page (--out) shows
     every setting that has a verdict.
     """
+    from toyrl.experiments.backtest import ledger
+    from toyrl.experiments.backtest.page import page
     from toyrl.experiments.render import terminal
-    from toyrl.experiments.validate import ledger
-    from toyrl.experiments.validate.ledger_page import page
 
     target = json_path(json)
     refuse_unwritable("out", out)
@@ -67,7 +67,7 @@ def show(entries: Sequence[Entry], out: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from toyrl.experiments.validate.ledger_page import worlds
+    from toyrl.experiments.backtest.page import worlds
 
     table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, pad_edge=False)
     for name in ("setting", "outcome", "verdict", "collapsed worlds", ""):

@@ -98,7 +98,7 @@ def _prepare(
     from toyrl.bridge.training.run import RunSettings
     from toyrl.experiments.transfer.own import own_rewards
     from toyrl.experiments.transfer.suite import KL, Plan, Transfer
-    from toyrl.experiments.validate.estimators import AGGREGATION
+    from toyrl.experiments.validate.collapse.estimators import AGGREGATION
     from toyrl.expressions import parse_estimator
 
     given = {k: v for k, v in settings.items() if v is not None}

@@ -102,7 +102,7 @@ def run(
 
 
 def _write_band(place: Path, pipeline: Any) -> None:
-    from toyrl.experiments.validate.band import band
+    from toyrl.experiments.validate.collapse.band import band
 
     found = band(pipeline) if pipeline is not None and hasattr(pipeline, "facts") else None
     if found is None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.transfer.rewards import SuiteReward
-from toyrl.experiments.validate.bench import as_shaper
+from toyrl.experiments.validate.reward_law.bench import as_shaper
 
 
 def own_rewards(specs: Sequence[str], stack: contextlib.ExitStack) -> list[SuiteReward]:

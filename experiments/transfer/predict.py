@@ -21,10 +21,10 @@ from toyrl.dynamics.chain.prior import Worlds
 from toyrl.estimators.base import Estimator
 from toyrl.experiments.transfer.calibrate import BaseLog
 from toyrl.experiments.transfer.rewards import Family, SuiteReward
-from toyrl.experiments.validate import own_rollouts
-from toyrl.experiments.validate.collapse_run import critical
-from toyrl.experiments.validate.law import RewardLaw, grade_classes
-from toyrl.experiments.validate.train_worlds import RATE, Runner
+from toyrl.experiments.validate.collapse.run import critical
+from toyrl.experiments.validate.collapse.train_worlds import RATE, Runner
+from toyrl.experiments.validate.reward_law import own_rollouts
+from toyrl.experiments.validate.reward_law.law import RewardLaw, grade_classes
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.theory.selection import alignment
 from toyrl.worlds.chain.model import Chain

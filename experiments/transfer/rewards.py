@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.experiments.validate.law import UserReward
+from toyrl.experiments.validate.reward_law.law import UserReward
 from toyrl.graders.answers import is_answered
 from toyrl.graders.base import TextRow
 from toyrl.shapers.base import Shaper

@@ -16,11 +16,11 @@ import numpy as np
 
 from toyrl.experiments.core import Curve, Picture, Table
 from toyrl.experiments.validate.api import judged
-from toyrl.experiments.validate.collapse import WEIGHTS
-from toyrl.experiments.validate.estimators import weight_words
+from toyrl.experiments.validate.collapse.estimators import weight_words
+from toyrl.experiments.validate.collapse.section import WEIGHTS
+from toyrl.experiments.validate.collapse.statistics import bootstrap
 from toyrl.experiments.validate.findings import Report
 from toyrl.experiments.validate.settings import Settings
-from toyrl.experiments.validate.statistics import bootstrap
 from toyrl.experiments.validate.verdict import severity
 
 SCHEMA = "toyrl.compare/1"

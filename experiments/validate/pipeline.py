@@ -14,9 +14,10 @@ import numpy as np
 from toyrl.dynamics.chain.prior import PriorRanges
 from toyrl.estimators.base import Estimator
 from toyrl.experiments.core import Table
-from toyrl.experiments.validate import bench, own_rollouts, verdict
+from toyrl.experiments.validate import verdict
 from toyrl.experiments.validate.findings import Finding, Report, Section
-from toyrl.experiments.validate.law import RewardLaw
+from toyrl.experiments.validate.reward_law import bench, own_rollouts
+from toyrl.experiments.validate.reward_law.law import RewardLaw
 from toyrl.experiments.validate.settings import Settings
 from toyrl.objectives.policy_gradient import PolicyGradient
 
@@ -50,7 +51,7 @@ class Pipeline:
     @cached_property
     def objective(self) -> PolicyGradient:
         """The token aggregation that goes with it."""
-        from toyrl.experiments.validate.estimators import objective_for
+        from toyrl.experiments.validate.collapse.estimators import objective_for
 
         if self.settings.aggregation is not None:
             return PolicyGradient(aggregation=self.settings.aggregation)
@@ -137,7 +138,8 @@ class Pipeline:
     # -- section 1 -------------------------------------------------------------------------------
     def contract(self) -> Section:
         """Contract of a text reward on rendered probes, or of a shaper on arrays."""
-        from toyrl.experiments.validate import contract, contract_shaper
+        from toyrl.experiments.validate.contract import section as contract
+        from toyrl.experiments.validate.contract import shaper as contract_shaper
 
         seed = self.settings.seed
         if self.reward.kind == "shaper":
@@ -253,7 +255,7 @@ class Pipeline:
     # -- section 0 -------------------------------------------------------------------------------
     def own(self) -> Section:
         """The reward on the user's own log."""
-        from toyrl.experiments.validate.price import log_price
+        from toyrl.experiments.validate.hacks.price import log_price
         from toyrl.rollouts.logs import read_log
 
         log = read_log(self.settings.rollouts, skip_bad=self.settings.skip_bad_rows)
@@ -281,13 +283,13 @@ class Pipeline:
     # -- section 2 -------------------------------------------------------------------------------
     def hacks(self) -> Section:
         """The metamorphic library on a text reward, and the price on classes for any reward."""
-        from toyrl.experiments.validate import price
+        from toyrl.experiments.validate.hacks import price
 
         ref = self.reference
         if self.reward.kind == "shaper":
             section, exploits = Section(2, "", ()), []
         else:
-            from toyrl.experiments.validate import hacks
+            from toyrl.experiments.validate.hacks import section as hacks
 
             rows = self.base_rows[self.contract_facts.dialect]
             section, exploits = hacks.run(self.reward.score_text, rows)
@@ -302,7 +304,7 @@ class Pipeline:
     # -- sections 3, 5, 6 ------------------------------------------------------------------------
     def signal(self) -> Section:
         """Gradient signal against outcome-only."""
-        from toyrl.experiments.validate import signal
+        from toyrl.experiments.validate.reward_law import signal
 
         return signal.run(
             self.law,
@@ -315,14 +317,14 @@ class Pipeline:
 
     def order(self) -> Section:
         """Order at outcome level."""
-        from toyrl.experiments.validate import order
+        from toyrl.experiments.validate.reward_law import order
 
         ref = self.reference
         return order.run(ref.prob, self.reference_reward, ref.truth, ref.shares)
 
     def selection(self) -> Section:
         """Best of k at outcome level."""
-        from toyrl.experiments.validate import selection
+        from toyrl.experiments.validate.reward_law import selection
 
         ref = self.reference
         return selection.run(ref.prob, self.reference_reward, ref.truth, ref.shares)
@@ -332,8 +334,8 @@ class Pipeline:
         """Training over the prior of worlds."""
         from toyrl.dynamics.chain.exact import LossOptions
         from toyrl.dynamics.chain.prior import prior
-        from toyrl.experiments.validate import collapse_run
-        from toyrl.experiments.validate.train_worlds import Runner
+        from toyrl.experiments.validate.collapse import run as collapse_run
+        from toyrl.experiments.validate.collapse.train_worlds import Runner
 
         s = self.settings
         ranges = PriorRanges()
@@ -365,8 +367,9 @@ class Pipeline:
     def _totals(self, ranges: PriorRanges) -> Table:
         """Total Sobol indices of collapse at T over new worlds."""
         from toyrl.dynamics.chain.prior import DIMENSIONS, PARAMETERS, from_unit_cube
-        from toyrl.experiments.validate import collapse, sensitivity
-        from toyrl.experiments.validate.collapse_run import mix_gap
+        from toyrl.experiments.validate.collapse import section as collapse
+        from toyrl.experiments.validate.collapse import sensitivity
+        from toyrl.experiments.validate.collapse.run import mix_gap
 
         s = self.settings
         gap = mix_gap(self.runner, self.contract_facts.auxiliary)
@@ -382,7 +385,8 @@ class Pipeline:
 
     def _every_estimator(self, section: Section) -> Section:
         """Section 4 with a table over all estimators."""
-        from toyrl.experiments.validate import collapse_run, estimators
+        from toyrl.experiments.validate.collapse import estimators
+        from toyrl.experiments.validate.collapse import run as collapse_run
 
         auxiliary = self.contract_facts.auxiliary
         if self.law.scope != "rollout":
@@ -402,7 +406,7 @@ class Pipeline:
 
     def variants(self) -> tuple[str, Section]:
         """The nearest safe variant, validated."""
-        from toyrl.experiments.validate.variants import nearest_safe, of_reward
+        from toyrl.experiments.validate.collapse.variants import nearest_safe, of_reward
 
         candidates = of_reward(
             self.runner,

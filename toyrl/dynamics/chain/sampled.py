@@ -6,7 +6,8 @@ estimator over the whole batch, and moves the logits by rate times
     (1 / rollouts) sum_i c_i A_i sum_t grad log P(action_it | hidden state_it),
 
 c_i the objective's factor. Where the policy sees a flag, the action's law is averaged over it
-first: the same expectation, less variance. `toyrl.dynamics.chain.exact` is the limit of many groups.
+first: the same expectation, less variance. `toyrl.dynamics.chain.exact` is the limit of many
+groups.
 """
 
 from __future__ import annotations

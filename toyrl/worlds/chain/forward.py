@@ -1,8 +1,8 @@
 """Outcome-class probabilities of the chain by forward dynamic programming, in NumPy.
 
 The plain reference: float64, one policy at a time, written to be read. The differentiable JAX
-form is `toyrl.worlds.chain.classes`, the compiled training loop `toyrl.dynamics.chain.exact`; tests hold
-the three against each other and against simulation.
+form is `toyrl.worlds.chain.classes`, the compiled training loop `toyrl.dynamics.chain.exact`; tests
+hold the three against each other and against simulation.
 """
 
 from __future__ import annotations

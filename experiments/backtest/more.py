@@ -1,0 +1,224 @@
+"""The ledger's other settings: process scores, noise, patterns, tools, controls; out of reach."""
+
+from __future__ import annotations
+
+from toyrl.experiments.backtest.data import OURS, OutOfReach, Paper, Setting
+from toyrl.experiments.backtest.settings import (
+    BUDGET,
+    DRPO,
+    LASER,
+    LENGTH,
+    UNKNOWN,
+)
+
+DELTA = Paper("09", "On Designing Effective RL Reward at Training Time for LLM Reasoning "
+              "(arXiv 2410.15115)")  # fmt: skip
+RENORM = Paper("18", "Hybrid Reward Normalization for Process-supervised Non-verifiable Agentic "
+               "Tasks")  # fmt: skip
+TOOL = Paper("21", "ToolRL: Reward is All Tool Learning Needs (arXiv 2504.13958)")
+CLIMB = Paper("25", "The Climb Carves Wisdom Deeper Than the Summit (2025)")
+COOPER = Paper("28", "Cooper: Co-Optimizing Policy and Reward Models (arXiv 2508.05613)")
+
+STAND_IN = "process reward model: a rule that likes every line without a false equation (0.9)"
+CRITIC = "PPO with gamma = lambda = 1: its leave-one-out limit (RLOO)"
+DELTA_RUN = {"success_rates": (0.249,), "estimator": "rloo", "group_size": 8}
+DELTA_ASSUMED = (STAND_IN, CRITIC, "weight 0.3", "limit and typical length: the defaults; no KL")
+RENORM_RUN = {"estimator": "rloo", "group_size": 8}
+CLIMB_RUN = {
+    "max_completion_length": 4096,
+    "typical_length": 1200,
+    "success_rates": (0.0482,),
+    "estimator": "rloo",
+    "group_size": 4,
+}
+PROCESS = f"{OURS}process:"
+
+SETTINGS = (
+    Setting(
+        "09-outcome", DELTA, "ablation table, success reward",
+        "right answers only, Qwen2-1.5B-Instruct",
+        ("outcome()",),
+        "MATH 30.58 against 24.90 before training",
+        DELTA_RUN, change=5.68, against="base model", control=True,
+        assumed=(CRITIC, "limit and typical length: the defaults; no KL"),
+    ),
+    Setting(
+        "09-process", DELTA, "ablation table, success reward plus PRM",
+        "scores of a process reward model summed over steps, Qwen2-1.5B-Instruct",
+        (f"{PROCESS}summed(alpha=0.3)",),
+        "MATH 11.16 against 30.58 with the success reward; steps and length grow",
+        DELTA_RUN, change=-19.42, against="success-reward run", assumed=DELTA_ASSUMED,
+        alternatives=((f"{PROCESS}summed(alpha=0.02)",), (f"{PROCESS}summed(alpha=1)",)),
+    ),
+    Setting(
+        "09-process-clip", DELTA, "ablation table, PR-Clip",
+        "the same scores cut at a threshold, so that none pays, Qwen2-1.5B-Instruct",
+        (f"{PROCESS}clipped(alpha=0.3)",),
+        "MATH 30.30 against 30.58 with the success reward",
+        DELTA_RUN, change=-0.28, against="success-reward run",
+        assumed=(*DELTA_ASSUMED, "threshold: the score of a good step"),
+        alternatives=((f"{PROCESS}clipped(alpha=0.02)",), (f"{PROCESS}clipped(alpha=1)",)),
+    ),
+    Setting(
+        "18-process-sum", RENORM, "ablation of reward designs (unnormalised sum)",
+        "process scores of each step plus the outcome, 3B and 7B",
+        (f"{PROCESS}summed(alpha=1)",),
+        "collapses, where the normalised form trains stably",
+        RENORM_RUN, said="collapsed",
+        assumed=(STAND_IN, CRITIC, UNKNOWN, "arithmetic in place of search with a judge"),
+    ),
+    Setting(
+        "18-renorm", RENORM, "ablation of reward designs (ReNorm)",
+        "process score plus outcome minus 1 on each step, 3B and 7B",
+        (f"{PROCESS}renorm()",),
+        "trains stably; 15 % (3B) and 5 % (7B) above outcome-only runs, relative",
+        RENORM_RUN, said="kept",
+        assumed=(STAND_IN, CRITIC, UNKNOWN, "arithmetic in place of search with a judge",
+                 "the sum over steps in place of a reward on each step"),
+    ),
+    Setting(
+        "21-toolrl", TOOL, "sections 3.3 and 5; default reward",
+        "correctness from -3 to 3 plus format from 0 to 1, Qwen2.5 1.5B to 7B",
+        ("outcome(right=3, wrong=-3)", f"{OURS}tool_format:layout"),
+        "+17 % over the base models on average",
+        {"max_completion_length": 1024, "typical_length": 300, "estimator": "grpo_verl",
+         "group_size": 4},
+        change=17.0, against="base models",
+        assumed=(LENGTH, "base success rate: the prior", "all-or-nothing in place of graded calls"),
+    ),
+    Setting(
+        "25-clean", CLIMB, "section 2, clean rewards",
+        "right answers only, Qwen2.5-7B",
+        ("outcome()",),
+        "MATH500 4.82 to 75.85",
+        CLIMB_RUN, change=71.03, against="base model", control=True, assumed=(CRITIC, LENGTH),
+    ),
+    Setting(
+        "25-noise-40", CLIMB, "section 2, 40 % of the questions flipped",
+        "outcome of a verifier that is wrong on 40 % of the questions, Qwen2.5-7B",
+        ("outcome(right=0.6, wrong=0.4)",),
+        "MATH500 72.02 against 75.85 with clean rewards",
+        CLIMB_RUN, change=-3.83, against="clean run",
+        assumed=(CRITIC, LENGTH, "the flips' mean without their spread"),
+    ),
+    Setting(
+        "25-noise-50", CLIMB, "section 2, half of the questions flipped",
+        "outcome of a verifier that is wrong on half of the questions, Qwen2.5-7B",
+        ("outcome(right=0.5, wrong=0.5)",),
+        "training collapses",
+        CLIMB_RUN, said="collapsed",
+        assumed=(CRITIC, LENGTH, "the flips' mean without their spread"),
+    ),
+    Setting(
+        "25-patterns", CLIMB, "section 2, reasoning pattern reward alone",
+        "phrases of reasoning, no gold answer, Qwen2.5-7B",
+        (f"{OURS}patterns:pattern_reward",),
+        "MATH500 rises to 70.21, then collapses as thoughts outgrow the limit of 4096",
+        CLIMB_RUN, said="collapsed", assumed=(CRITIC, LENGTH),
+    ),
+    Setting(
+        "28-rule", COOPER, "main table, rule reward",
+        "right answers by a rule, Qwen2.5-1.5B-Instruct",
+        ("outcome()",),
+        "57.48 against 54.93 (average of five benchmarks)",
+        {"success_rates": (0.5493,), "estimator": "grpo_verl", "group_size": 16, "beta": 1e-3,
+         "kl": "forward"},
+        change=2.55, against="base model", control=True,
+        assumed=("limit and typical length: the defaults",),
+    ),
+)  # fmt: skip
+
+JUDGE = "what the judge or reward model wrongly pays is not published; no class model can know it"
+OUT_OF_REACH = (
+    OutOfReach(
+        "03-drpo", DRPO, "DRPO, 7B", "-2.6 % accuracy at 51 % fewer tokens",
+        "the length preference is in the objective; validate judges rewards",
+    ),
+    OutOfReach(
+        "05-laser-d", LASER, "LASER-D and -DE, 1.5B", "60.3 and 59.5 against 56.9",
+        "targets by difficulty move with a monitor set during training; the classes' reward is "
+        "fixed",
+    ),
+    OutOfReach(
+        "11-hapo", Paper("11", "HAPO: History-Aware Policy Optimization (arXiv 2505.11225)"),
+        "history of the shortest right answer", "-2 to -5 % accuracy at 33 to 59 % fewer tokens",
+        "the reward changes with each problem's own history",
+    ),
+    OutOfReach(
+        "13-thinking-reward",
+        Paper("13", "SophiaVL-R1: Reinforcing MLLMs Reasoning with Thinking Reward"),
+        "judge's score with and without trust", "71.3 with, 67.4 without (MathVista)", JUDGE,
+    ),
+    OutOfReach(
+        "15-pear", Paper("15", "PEAR: Phase Entropy Aware Reward for Efficient Reasoning"),
+        "entropy of the thought as penalty, 1.5B", "56.45 against 55.73 at 32.4 % fewer tokens",
+        "outcome classes hold no token entropies",
+    ),
+    OutOfReach(
+        "17-curriculum", BUDGET, "budget from 256 down to 87 tokens",
+        "GSM8K 86.20 against 83.55; 82.71 with the budget fixed",
+        "the budget moves during training, and the prompt states it",
+    ),
+    OutOfReach(
+        "19-adaptive-mode",
+        Paper("19", "Adaptive Deep Reasoning: Triggering Deep Thinking When Needed "
+              "(arXiv 2505.20101)"),
+        "short or long mode by difficulty", "no substantial loss; numbers not at hand",
+        "classes hold no modes, and half of the reward's values are not published",
+    ),
+    OutOfReach(
+        "20-carl", Paper("20", "CaRL: Learning Scalable Planning Policies with Simple Rewards"),
+        "additive against multiplied driving rewards", "the additive one fails at large batches",
+        "the traps are those of driving; no answer is right or wrong",
+    ),
+    OutOfReach(
+        "21-length", TOOL, "the default plus a reward for long thoughts",
+        "longer thoughts without reliable gains; small models may lose",
+        "the outcome is mixed and without a number by model",
+    ),
+    OutOfReach(
+        "23-par", Paper("23", "Reward Shaping to Mitigate Reward Hacking in RLHF (PAR)"),
+        "raw and shaped scores of a reward model", "raw scores are hacked, bounded ones are not",
+        JUDGE,
+    ),
+    OutOfReach(
+        "28-fixed-model", COOPER, "a fixed reward model alone, 1.5B",
+        "38.91 against 54.93 before training", JUDGE,
+    ),
+    OutOfReach(
+        "34-canon",
+        Paper("34", "Conditional Advantage Estimation for Reinforcement Learning in Large "
+              "Reasoning Models"),
+        "CANON with alpha below 1", "45.5 % fewer tokens at equal accuracy",
+        "the length pressure is in the estimator, under which the outcome-only run trains too",
+    ),
+    OutOfReach(
+        "39-relevance",
+        Paper("39", "Preference-free Alignment Learning with Regularized Relevance Reward "
+              "(arXiv 2402.03469)"),
+        "relevance, relevance x length, with repetition penalty",
+        "the first two are hacked, the last is not",
+        "open-ended texts have no right answer, and classes have no relevance",
+    ),
+    OutOfReach(
+        "42-scalar-model", Paper("42", "Writing-Zero: pairwise GenRM and BRPO (arXiv 2506.00103)"),
+        "a scalar reward model for writing",
+        "WritingBench 8.87, but 2.83 in the in-house test; 1872 tokens against 1292", JUDGE,
+    ),
+    OutOfReach(
+        "47-majority", Paper("47", "Co-Reward: self-supervised RL via contrastive agreement "
+                             "(arXiv 2508.00410)"),
+        "majority vote, entropy, self-certainty", "collapse in training, Co-Reward does not",
+        "wrong answers of a class are all alike, so that there is no vote",
+    ),
+    OutOfReach(
+        "52-harmo", Paper("52", "Beyond Monolithic Rewards (HARMO, arXiv 2510.05283)"),
+        "rule or similarity, with a penalty on short wrong answers", "+9.5 % on average",
+        "the penalty's formula is not published; similarity needs an embedding model",
+    ),
+    OutOfReach(
+        "55-ace", Paper("55", "ACE-RL (arXiv 2509.04903)"),
+        "checklists for long texts", "above a holistic judge",
+        "open-ended texts have no right answer",
+    ),
+)  # fmt: skip

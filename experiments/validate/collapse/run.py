@@ -1,0 +1,174 @@
+"""Runs section 4: the user's reward in every world, finite groups, critical weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from toyrl.dynamics.chain.prior import PriorRanges, Worlds
+from toyrl.experiments.validate.collapse import section as collapse
+from toyrl.experiments.validate.collapse import sensitivity
+from toyrl.experiments.validate.collapse.statistics import explain
+from toyrl.experiments.validate.collapse.train_worlds import Runner
+from toyrl.experiments.validate.findings import Finding, Section
+
+FINITE = 32
+WEIGHED = 64
+
+
+def run(
+    runner: Runner,
+    worlds: Worlds,
+    *,
+    auxiliary: bool,
+    thorough: bool,
+    ranges: PriorRanges,
+    tell: Callable[[str], None] = lambda _: None,
+) -> tuple[Section, collapse.Facts, collapse.Reference]:
+    """The section, its facts and the outcome-only reference (for variants).
+
+    auxiliary : the reward ignores the gold answer; its critical weights are then those of
+        outcome + w x reward, while the verdict stays that of the reward as given
+
+    Rollout-scope rewards are judged in the population limit in all worlds and with finite groups
+    in the first 32, where the finite result counts. Group and batch rewards have no population
+    limit: they are judged with finite groups alone, in 64 worlds (256 with `thorough`).
+    """
+    auxiliary = auxiliary and runner.law.scope == "rollout"
+    gap = mix_gap(runner, auxiliary)
+    if runner.law.scope != "rollout" and not thorough:
+        worlds = worlds.take(np.arange(min(WEIGHED, len(worlds))))
+    tell("outcome-only training in every world")
+    reference = runner.outcome_only(worlds)
+    tell("the reward in every world")
+    judged, disagreements, finite = _judge(runner, worlds, reference, gap)
+    unit = weight_unit(auxiliary)
+    tell("critical weights")
+    rows = np.arange(len(worlds) if thorough else min(WEIGHED, len(worlds)))
+    rows = rows[reference.learnable[rows]]
+    weights, monotone = critical(runner, worlds.take(rows), reference.take(rows), gap, auxiliary)
+    learnable = judged.learnable
+    explained = explain(
+        {k: v[learnable] for k, v in worlds.parameters.items()}, judged.collapsed[learnable]
+    )
+    facts = collapse.Facts(judged, weights, tuple(explained), collapse.largest_safe(weights))
+    found = list(
+        collapse.findings(
+            facts,
+            disagreements=disagreements,
+            finite_worlds=finite,
+            group_size=runner.group_size,
+            unit=unit,
+        )
+    )
+    if not monotone.all():
+        found.append(
+            Finding(
+                4,
+                "collapse/not-monotone",
+                "info",
+                f"In {int((~monotone).sum())} worlds collapse is not monotone in the weight; the "
+                "smallest collapsing weight is quoted.",
+            )
+        )
+    if auxiliary:
+        found.append(_auxiliary(facts))
+    indices = sensitivity.indices(
+        {k: v[learnable] for k, v in worlds.parameters.items()},
+        judged.collapsed[learnable],
+        seed=runner.seed,
+    )
+    decisive, table = sensitivity.describe(indices)
+    small = sensitivity.picture(indices)
+    found.append(decisive)
+    tables = () if table is None else (table,)
+    name = explained[0].name if explained else "share of easy prompts"
+    pictures = (
+        collapse.outcome_picture(judged, worlds.parameters[name], name),
+        collapse.critical_picture(weights, unit),
+        *(() if small is None else (small,)),
+    )
+    section = collapse.section(
+        facts, tuple(found), pictures, (*tables, collapse.prior_table(ranges.describe()))
+    )
+    return section, facts, reference
+
+
+def weight_unit(auxiliary: bool) -> str:
+    """What critical weights are multiples of."""
+    return "times the term, added to the outcome reward" if auxiliary else "times your weight"
+
+
+def mix_gap(runner: Runner, auxiliary: bool) -> float:
+    """a in the mix (1-w) a correct + w reward: 0 for a reward that ignores the gold answer."""
+    if auxiliary:
+        return 0.0
+    return runner.law.gap() if runner.law.scope == "rollout" else 1.0
+
+
+def _auxiliary(facts: collapse.Facts) -> Finding:
+    safe = facts.largest_safe
+    limit = f"{safe:.3g}" if np.isfinite(safe) else f"at least {collapse.WEIGHTS[-1]:g}"
+    return Finding(
+        4,
+        "collapse/auxiliary",
+        "info",
+        f"This reward ignores the gold answer. As an auxiliary term, outcome + w x term, it "
+        f"keeps accuracy in 98 % of the worlds up to w = {limit}.",
+        value=safe,
+        fix="add it to a correctness reward with a weight below that",
+    )
+
+
+def _judge(
+    runner: Runner, worlds: Worlds, reference: collapse.Reference, gap: float
+) -> tuple[collapse.Judged, int, int]:
+    """Population and finite judgements merged; disagreements and finite worlds counted."""
+    if runner.law.scope != "rollout":
+        short, long = runner.finite(worlds, 1.0, gap)
+        return collapse.judge(reference, short, long), 0, len(worlds)
+    short, long = runner.at_weight(worlds, np.ones(len(worlds)), gap, short_only=False)
+    judged = collapse.judge(reference, short, long)
+    n = min(FINITE, len(worlds))
+    some = np.arange(n)
+    finite_short, finite_long = runner.finite(worlds.take(some), 1.0, gap)
+    own = runner.finite(worlds.take(some), 1.0, gap, outcome_only=True)
+    finite_reference = replace(reference.take(some), short=own[0], long=own[1])
+    finite = collapse.judge(finite_reference, finite_short, finite_long)
+    differ = (finite.collapsed != judged.collapsed[:n]) & judged.learnable[:n]
+    collapsed, slow = judged.collapsed.copy(), judged.slow.copy()
+    collapsed[:n], slow[:n] = finite.collapsed, finite.slow
+    accuracy = judged.accuracy.copy()
+    accuracy[:n] = finite.accuracy
+    return replace(judged, collapsed=collapsed, slow=slow, accuracy=accuracy), int(differ.sum()), n
+
+
+def critical(
+    runner: Runner,
+    worlds: Worlds,
+    reference: collapse.Reference,
+    gap: float,
+    auxiliary: bool,
+    *,
+    halvings: int = collapse.HALVINGS,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Critical weights (judged at T) in multiples of the user's own."""
+    if len(worlds) == 0:
+        return np.zeros(0), np.ones(0, dtype=bool)
+
+    def collapses(weight: np.ndarray) -> np.ndarray:
+        if runner.law.scope == "rollout":
+            if auxiliary:
+                reward = runner.correct + weight[:, None, None] * runner.reward(worlds)
+                accuracy, _ = runner.population(worlds, reward, short_only=True)
+            else:
+                accuracy, _ = runner.at_weight(worlds, weight, gap)
+        else:
+            accuracy, _ = runner.finite(worlds, weight, gap, short_only=True)
+        return (reference.short - accuracy > collapse.DROP).any(-1)
+
+    grid = collapse.WEIGHTS if runner.law.scope == "rollout" else collapse.WEIGHTS[2:7]
+    halvings = halvings if runner.law.scope == "rollout" else 2
+    return collapse.critical_weights(collapses, len(worlds), grid=grid, halvings=halvings)

@@ -1,0 +1,166 @@
+"""Safe variants of a reward: each candidate is itself trained in the worlds, then ranked.
+
+Candidates: a smaller weight, a gate on correctness, a cap that keeps every right answer above
+every wrong one, another normalisation, and a gate with a small weight. They are ranked by how near
+they stay to the reward as given, the distance being that of STARC within prompts: 0 for the same
+preferences, 1 for opposite ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from toyrl.dynamics.chain.prior import Worlds
+from toyrl.estimators.group import GroupEstimator
+from toyrl.experiments.core import Table
+from toyrl.experiments.validate.collapse.section import Facts, Reference, judge
+from toyrl.experiments.validate.collapse.train_worlds import Runner
+from toyrl.experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate.verdict import SAFE_SHARE, Collapse
+
+SCREEN = 32  # worlds in which every candidate is tried; the nearest safe ones go through all
+CAP = 0.4  # of the gap between right and wrong, so that no wrong answer beats a right one
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A change of the reward.
+
+    describe : the variant in words a user can act on
+    judge : worlds' rows -> its collapse counts there
+    distance : from the reward as given, 0..1; NaN where the change is not one of the reward
+    """
+
+    describe: str
+    judge: Callable[[np.ndarray], Collapse]
+    distance: float = float("nan")
+
+
+def nearest_safe(variants: Sequence[Variant], worlds: int) -> tuple[str, Section]:
+    """All variants, ranked, and the nearest that is safe in all worlds ("" if none is)."""
+    few = np.arange(min(SCREEN, worlds))
+    counts = [v.judge(few) for v in variants]
+    order = sorted(range(len(variants)), key=lambda i: (not _safe(counts[i]), _near(variants[i])))
+    best = ""
+    for i in order:
+        if not _safe(counts[i]):
+            break
+        if worlds > len(few):
+            counts[i] = variants[i].judge(np.arange(worlds))
+        if _safe(counts[i]):
+            c = counts[i]
+            best = f"{variants[i].describe} (collapses in {c.collapsed} of {c.worlds} worlds)"
+            break
+    order.sort(key=lambda i: (not _safe(counts[i]), _near(variants[i])))
+    table = Table(
+        "variants",
+        ("variant", "worlds collapsed", "safe", "distance from the reward as given"),
+        [_row(variants[i], counts[i]) for i in order],
+        caption="Each variant was trained in the same worlds as the reward; nearest safe first.",
+    )
+    message = (
+        f"Nearest safe variant: {best}."
+        if best
+        else "None of the variants tried is safe on the prior; use the outcome reward alone."
+    )
+    finding = Finding(7, "verdict/variant", "info", message)
+    return best, Section(7, message, (finding,), (), (table,))
+
+
+def _row(v: Variant, count: Collapse) -> list[Any]:
+    apart = "the reward is unchanged" if np.isnan(v.distance) else round(v.distance, 3)
+    return [
+        v.describe,
+        f"{count.collapsed} of {count.worlds}",
+        "yes" if _safe(count) else "no",
+        apart,
+    ]
+
+
+def _near(v: Variant) -> float:
+    return 0.0 if np.isnan(v.distance) else v.distance
+
+
+def _safe(count: Collapse) -> bool:
+    return count.worlds > 0 and count.share <= SAFE_SHARE
+
+
+def of_reward(
+    runner: Runner,
+    worlds: Worlds,
+    reference: Reference,
+    facts: Facts,
+    *,
+    auxiliary: bool,
+    estimator_name: str,
+    distance: Callable[[np.ndarray], float],
+) -> list[Variant]:
+    """Candidates for a reward of the rollout alone.
+
+    distance : of a reward (K,) or (D, K) by difficulty from the one as given
+    """
+    if runner.law.scope != "rollout":
+        return []
+    gap = 0.0 if auxiliary else runner.law.gap()
+    outcome = runner.correct if auxiliary else gap * runner.correct
+
+    def variant(text: str, change: Change, by: Runner = runner) -> Variant:
+        def count(rows: np.ndarray) -> Collapse:
+            some = worlds.take(rows)
+            extra = by.reward(some) - gap * by.correct
+            short, long = by.population(some, outcome + change(extra))
+            own = reference.take(rows) if by is runner else by.outcome_only(some)
+            return judge(own, short, long).count
+
+        if by is not runner:
+            return Variant(text, count)
+        table = runner.law.table()
+        return Variant(text, count, distance(outcome + change(table - gap * runner.correct)))
+
+    def gate(weight: float) -> Change:
+        return lambda extra: weight * runner.correct * extra
+
+    weight = safe_weight(facts.largest_safe)
+    light = (
+        f"outcome + {weight:g} x this reward"
+        if auxiliary
+        else f"{weight:g} x the part beyond correctness"
+    )
+    gated = (
+        "outcome x (1 + this reward)"
+        if auxiliary
+        else "the part beyond correctness paid to right answers only"
+    )
+    limit = CAP * (abs(gap) or 1.0)
+    out = [
+        variant(light, lambda extra: weight * extra),
+        variant(gated, gate(1.0)),
+        variant(
+            f"outcome + this reward cut off at +-{limit:.2g}"
+            if auxiliary
+            else f"the part beyond correctness cut off at +-{limit:.2g}",
+            lambda extra: np.clip(extra, -limit, limit),
+        ),
+        variant(f"{gated}, weight 0.1", gate(0.1)),
+    ]
+    e = runner.estimator
+    if isinstance(e, GroupEstimator) and e.scale != "none" and not auxiliary:
+        plain = replace(runner, estimator=replace(e, scale="none"))
+        text = f"the same reward without std normalisation (dr_grpo for {estimator_name})"
+        out.append(variant(text, lambda extra: extra, plain))
+    return out
+
+
+Change = Callable[[np.ndarray], np.ndarray]
+"""What the part beyond correctness becomes."""
+
+
+def safe_weight(limit: float) -> float:
+    """A round weight a little below the largest safe one, at most half of the user's own."""
+    target = min(0.9 * limit, 0.5)
+    digits = 1 - int(np.floor(np.log10(target)))
+    return float(np.floor(target * 10**digits) / 10**digits)
