@@ -93,7 +93,7 @@ def peers() -> tuple[Callable, Callable, str]:
     """verl's loop and vectorised functions, and where they come from."""
     # verl ships a package "tests" of its own; the project's must be found first.
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    from tests.verl_code import loaded
+    from tests.estimators.verl_code import loaded
 
     algos = loaded()
     if algos is None:

@@ -29,9 +29,9 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.reward_zoo import SOUND, spoilt  # noqa: E402
-from tests.reward_zoo.flaws import PROMPT  # noqa: E402
-from tests.reward_zoo.sound import Reward, build, call  # noqa: E402
+from tests.experiments.validate.reward_zoo import SOUND, spoilt  # noqa: E402
+from tests.experiments.validate.reward_zoo.flaws import PROMPT  # noqa: E402
+from tests.experiments.validate.reward_zoo.sound import Reward, build, call  # noqa: E402
 
 SETTINGS = ("as given", "wrapped", "wrapped, second setting")
 TASKS = [

@@ -2,8 +2,8 @@
 
     python benchmarks/hacks.py [--only TEXT] [--originals 1] [--peers VENV/bin/python]
 
-The rewards are those of `tests/reward_zoo`: sound ones, and flawed ones made of them by one change
-each. Sections 1 and 2 run as in `validate` (sandbox, all dialects, price of the exploit), and
+The rewards are those of `tests/experiments/validate/reward_zoo`: sound ones, and flawed ones made
+of them by one change each. Sections 1 and 2 run as in `validate` (sandbox, all dialects, price of the exploit), and
 nothing after them. An alarm is a finding of status warn or fail, or the verdict INCONCLUSIVE.
 
 false alarm : a sound reward with any alarm
@@ -32,8 +32,8 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import hack_peers  # noqa: E402
-from tests.reward_zoo import SOUND, flawed_on  # noqa: E402
-from tests.reward_zoo.readers import mark  # noqa: E402
+from tests.experiments.validate.reward_zoo import SOUND, flawed_on  # noqa: E402
+from tests.experiments.validate.reward_zoo.readers import mark  # noqa: E402
 from toyrl.experiments.validate import verdict  # noqa: E402
 from toyrl.experiments.validate.findings import Section  # noqa: E402
 from toyrl.experiments.validate.hacks import section as hacks  # noqa: E402
@@ -73,7 +73,7 @@ class Table:
 def judge(name: str, *, told: bool = False) -> Judged:
     """Sections 1 and 2 of `validate` on a reward of the zoo; told : how its answers are marked,
     where that is none of the usual ways."""
-    spec = f"tests.reward_zoo:make(name={name!r})"
+    spec = f"tests.experiments.validate.reward_zoo:make(name={name!r})"
     start = time.perf_counter()
     pipeline = Pipeline(
         [spec], Settings(answer_mark=own_mark(name) if told else None), lambda *_: None
@@ -122,7 +122,7 @@ def _two_sections(pipeline: Pipeline) -> tuple[str, list[Section]]:
 
 def mutants_per_second(name: str = "tag-only", repeats: int = 5) -> tuple[int, float]:
     """(texts, texts per second) of the hack section alone, sandbox included; best of repeats."""
-    spec = f"tests.reward_zoo:make(name={name!r})"
+    spec = f"tests.experiments.validate.reward_zoo:make(name={name!r})"
     pipeline = Pipeline([spec], Settings(), lambda *_: None)
     best, texts = 0.0, 0
     for _ in range(repeats):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
+from tests.places import ROOT
 from toyrl import registry
 from toyrl.estimators.conventions import table
 
-PAGE = (Path(__file__).resolve().parents[1] / "docs" / "estimators.md").read_text()
+PAGE = (ROOT / "docs" / "estimators.md").read_text()
 ESTIMATORS, OBJECTIVES = PAGE.split("## Objectives")[0], PAGE.split("## Objectives")[1]
 ROW = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
 

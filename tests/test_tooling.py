@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.places import ROOT
+
 PACKAGES = ("toyrl", "theory", "llm_bridge", "experiments")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 TEXTS = (".py", ".md", ".toml", ".txt", ".yml", ".yaml", ".j2", ".css", ".json", ".jsonl", "")

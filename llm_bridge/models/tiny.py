@@ -1,8 +1,8 @@
 """`tiny`: a character-level Llama of about a million parameters, trained here in two minutes.
 
 It reads and writes the chain in shorthand (`toyrl.worlds.text.shorthand`): pretraining texts come
-from random policies that skip steps and dawdle, so that lengths spread and rewards have something to
-choose from. It answers most easy and few hard problems. Built once, on the CPU, then kept in the
+from random policies that skip steps and dawdle, so that lengths spread and rewards have something
+to choose from. It answers most easy and few hard problems. Built once, on the CPU, then kept in the
 cache folder with checksums; a damaged copy is built anew.
 """
 

@@ -1,7 +1,8 @@
 """Card 00: REINFORCE, RLOO, Dr. GRPO and GRPO on Bernoulli rewards, by three routes.
 
 Closed forms (`toyrl.theory.group.variance`), the class engine
-(`toyrl.dynamics.groups.class_weights`, enumerating multisets) and simulation of groups must give one mean gradient in the logit bandit.
+(`toyrl.dynamics.groups.class_weights`, enumerating multisets) and simulation of groups must give
+one mean gradient in the logit bandit.
 """
 
 from __future__ import annotations

@@ -1,0 +1,363 @@
+"""The table of trainers' conventions, held by their own code or by their formulas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.estimators.peer_formulas import FORMULAS, by_group, nemo
+from tests.estimators.verl_code import Config, core_algos
+from toyrl import registry
+from toyrl.estimators.conventions import CONVENTIONS, Convention, convention, table
+from toyrl.expressions import parse_estimator
+from toyrl.rollouts import Rollouts
+
+PEERS = [c for c in CONVENTIONS if c.trainer != "trl"]
+CENTRES_OWN_GROUP = ("grpo", "rloo", "opo", "gpg", "norm", "grpo_no_std", "max_rl")
+
+
+def ids(row: Convention) -> str:
+    return f"{row.trainer}-{row.option}"
+
+
+def batch(reward: np.ndarray, length: np.ndarray | None = None) -> Rollouts:
+    n = np.ones_like(reward) if length is None else length
+    return Rollouts(np.zeros_like(reward), n.astype(reward.dtype), 8.0)
+
+
+def ours(row: Convention, reward: np.ndarray, length: np.ndarray | None = None) -> np.ndarray:
+    return np.asarray(row.estimator.apply({"reward": reward}, batch(reward, length))[0])
+
+
+@st.composite
+def untied(draw: Any, *, prompts: int = 3, group: tuple[int, int] = (2, 6)) -> tuple[Any, Any]:
+    """Rewards on a grid, exact in binary, no group tied and no two leave-one-out sets all equal."""
+    shape = (prompts, draw(st.integers(*group)))
+    raw = st.lists(
+        st.integers(0, 8), min_size=shape[1], max_size=shape[1], unique=shape[1] > 2
+    ).filter(lambda v: len(set(v)) > 1)
+    reward = np.array([draw(raw) for _ in range(prompts)], dtype=np.float64) / 8
+    length = np.array(draw(st.lists(st.integers(1, 7), min_size=reward.size, max_size=reward.size)))
+    return reward, length.reshape(shape).astype(np.float64)
+
+
+# -- the table itself ------------------------------------------------------------------------------
+def test_every_row_is_found_and_printed():
+    names, rows = table()
+    assert len(rows) == len(CONVENTIONS) == len({ids(c) for c in CONVENTIONS})
+    assert all(len(row) == len(names) for row in rows)
+    assert convention("verl", "grpo").ddof == 1
+    assert convention("prime_rl", "grpo").ddof is None
+    with pytest.raises(KeyError, match="verl rloo"):
+        convention("verl", "nothing")
+
+
+def test_every_peer_row_has_a_formula():
+    assert {(c.trainer, c.option) for c in PEERS} == set(FORMULAS)
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("grpo", ("trl", "grpo_group")),
+        ("dr_grpo", ("trl", "grpo_none")),
+        ("grpo_batch", ("trl", "grpo_batch")),
+        ("rloo", ("trl", "rloo")),
+        ("rloo_normalized", ("trl", "rloo_normalize_advantages")),
+        ("grpo_verl", ("verl", "grpo")),
+        ("grpo_nemo", ("nemo_rl", "grpo")),
+        ("reinforce_mean", ("openrlhf", "flash_reinforce")),
+        ("max_rl", ("prime_rl", "max_rl")),
+    ],
+)
+def test_registered_presets_are_rows(name: str, row: tuple[str, str]):
+    assert parse_estimator(name) == convention(*row).estimator
+
+
+# -- TRL: its own code -----------------------------------------------------------------------------
+TRL = {
+    "grpo_group": ("grpo", {"scale_rewards": "group"}),
+    "grpo_none": ("grpo", {"scale_rewards": "none"}),
+    "grpo_batch": ("grpo", {"scale_rewards": "batch"}),
+    "rloo": ("rloo", {}),
+    "rloo_normalize_advantages": ("rloo", {"normalize": True}),
+}
+REWARDS = {
+    "mixed": [[1.0, 0.0, 0.0, 1.0], [0.25, 0.5, 0.125, 0.875], [1.0, 0.0, 0.0, 0.0]],
+    "one tied": [[1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 1.0, 0.5]],
+    "all right": [[1.0] * 4] * 2,
+    "all wrong": [[0.0] * 4] * 2,
+    "pairs": [[0.0, 1.0], [1.0, 0.25]],
+    "a None": [[1.0, np.nan, 0.0, 0.5], [0.0, 1.0, 1.0, 0.0]],
+    "one left": [[np.nan, np.nan, np.nan, 0.5], [0.0, 1.0, 1.0, 0.25]],
+    "none left": [[np.nan] * 4, [0.0, 1.0, 1.0, 0.25]],
+    "large": [[1e6, 0.0, 0.0, 0.0], [1e6, 1e6, 0.0, 0.0]],
+}
+
+
+def trl(option: str, reward: np.ndarray) -> np.ndarray:
+    from tests.estimators import trl_code
+
+    kind, settings = TRL[option]
+    call = trl_code.grpo_advantages if kind == "grpo" else trl_code.rloo_advantages
+    return call(reward, **settings)
+
+
+@pytest.mark.parametrize("option", TRL)
+@pytest.mark.parametrize("name", REWARDS)
+def test_trl_rows_equal_trls_own_trainer(option: str, name: str):
+    reward = np.array(REWARDS[name])
+    want = trl(option, reward)
+    got = ours(convention("trl", option), reward)
+    # TRL computes in float32; numbers up to 1e6 come from rewards of 1e6.
+    np.testing.assert_allclose(got, want, rtol=2e-6, atol=2e-6)
+
+
+def test_trl_rows_are_all_tested():
+    assert {c.option for c in CONVENTIONS if c.trainer == "trl"} == set(TRL)
+
+
+def test_two_weighted_functions_and_one_none():
+    """TRL adds what is there: a None of one function counts as 0, unlike a NaN part here."""
+    from tests.estimators import trl_code
+
+    both = np.array([[[1.0, 0.5], [0.0, np.nan], [0.5, 0.25], [1.0, 1.0]]])
+    want = trl_code.grpo_advantages(both, weights=[1.0, 2.0])
+    row = convention("trl", "grpo_group").estimator
+    r = batch(both[..., 0])
+    filled = {"a": both[..., 0], "b": 2 * np.nan_to_num(both[..., 1])}
+    np.testing.assert_allclose(row.apply(filled, r)[0], want, atol=2e-6)
+    broken = row.apply({"a": both[..., 0], "b": 2 * both[..., 1]}, r)[0]
+    assert broken[0, 1] == 0 != want[0, 1]
+
+
+def test_ties_in_float32_are_rounding_in_trl_and_zero_here():
+    """Seven equal float32 0.1s: TRL divides the mean's rounding error by 1e-4."""
+    reward = np.full((1, 7), 0.1, dtype=np.float32)
+    theirs = np.abs(trl("grpo_group", reward)).max()
+    assert theirs <= 4 * np.finfo(np.float32).eps * 0.1 / 1e-4
+    assert np.all(ours(convention("trl", "grpo_group"), reward) == 0)
+
+
+# -- the others: formulas, and verl's own code ----------------------------------------------------
+@pytest.mark.parametrize("row", PEERS, ids=ids)
+@given(drawn=untied())
+def test_rows_equal_their_formula(row: Convention, drawn: tuple[np.ndarray, np.ndarray]):
+    reward, length = drawn
+    want = FORMULAS[row.trainer, row.option](reward, length)
+    np.testing.assert_allclose(ours(row, reward, length), want, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("row", [c for c in PEERS if c.option != "grpo_passk"], ids=ids)
+def test_column_singleton(row: Convention):
+    """What the formula gives a group of one beside other groups of one."""
+    reward, length = np.array([[0.5], [1.0], [0.25]]), np.ones((3, 1))
+    with np.errstate(all="ignore"):
+        got = FORMULAS[row.trainer, row.option](reward, length)
+    if row.singleton == "NaN":
+        assert np.isnan(got).all()
+    elif row.singleton.startswith("0"):
+        assert np.all(got == 0)
+    else:
+        np.testing.assert_allclose(ours(row, reward, length), got, rtol=2e-6)  # verl: r/(1+1e-6)
+        assert np.all(got != 0) or "minus" in row.singleton or "whitened" in row.singleton
+
+
+@pytest.mark.parametrize("row", PEERS, ids=ids)
+def test_column_missing(row: Convention):
+    """How far a NaN reward spreads in the formula; here it makes one rollout absent."""
+    reward = np.array([[0.5, np.nan, 0.25], [1.0, 0.0, 0.5]])
+    length = np.array([[2.0, 3.0, 1.0], [4.0, 1.0, 2.0]])
+    with np.errstate(all="ignore"):
+        got = np.isnan(FORMULAS[row.trainer, row.option](reward, length))
+    spread = {"NaN for the batch": (True, True), "NaN for its group": (True, False)}
+    if row.missing in spread:
+        assert (got[0].all(), got[1].all()) == spread[row.missing]
+    mine = ours(row, reward, length)
+    assert mine[0, 1] == 0
+    assert np.isfinite(mine).all()
+
+
+VERL_CALL = {
+    "grpo": ("grpo", "grpo_vectorized"),
+    "grpo_no_std": ("grpo", "grpo_vectorized"),
+    "rloo": ("rloo", "rloo_vectorized"),
+    "reinforce_plus_plus": ("reinforce_plus_plus",),
+    "reinforce_plus_plus_baseline": ("reinforce_plus_plus_baseline",),
+    "opo": ("opo",),
+    "gpg": ("gpg",),
+    "grpo_passk": ("grpo_passk",),
+}
+
+
+@pytest.mark.parametrize("option", VERL_CALL)
+def test_verl_rows_equal_verls_own_code(option: str):
+    """Runs where verl can be imported (`PYTHONPATH` will do); else its formulas stand above."""
+    import torch
+
+    algos = core_algos()
+    rng = np.random.default_rng(0)
+    length = rng.integers(1, 6, (4, 5)).astype(float)
+    reward = rng.permuted(np.tile(np.arange(5) / 8, (4, 1)), axis=1)
+    mask = (np.arange(6) < length[..., None]).astype(float).reshape(20, 6)
+    tokens = np.zeros((20, 6))
+    tokens[np.arange(20), length.ravel().astype(int) - 1] = reward.ravel()
+    for name in VERL_CALL[option]:
+        config = Config(gamma=1.0, norm_adv_by_std_in_grpo=option != "grpo_no_std")
+        extra = {"norm_adv_by_std_in_grpo": False} if option == "grpo_no_std" else {}
+        want = algos.ADV_ESTIMATOR_REGISTRY[name](
+            token_level_rewards=torch.from_numpy(tokens),
+            response_mask=torch.from_numpy(mask),
+            **({} if name == "reinforce_plus_plus" else {"index": np.repeat(np.arange(4), 5)}),
+            config=config,
+            **extra,
+        )[0].numpy()
+        got = ours(convention("verl", option), reward, length).reshape(20, 1) * mask
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+
+
+# -- known explosions ------------------------------------------------------------------------------
+def test_leave_one_out_std_explodes_without_a_guard():
+    """NeMo-RL issue 1518: of 1, 0, 0, 0 the others of the first are all equal."""
+    reward = np.array([[1.0, 0.0, 0.0, 0.0]])
+    r = batch(reward)
+    wild = parse_estimator("loo_std").apply({"reward": reward}, r)[0]
+    assert wild[0, 0] == pytest.approx(1e6)
+    tame = parse_estimator("grpo_nemo").apply({"reward": reward}, r)[0]
+    np.testing.assert_allclose(tame, FORMULAS["nemo_rl", "grpo"](reward, reward), atol=1e-12)
+    assert tame[0, 0] == 1.0
+    assert parse_estimator("loo_std(zero_std='zero')").apply({"reward": reward}, r)[0][0, 0] == 0
+    np.testing.assert_allclose(wild, by_group(lambda x, n: nemo(x, n, guard=False))(reward, reward))
+
+
+def test_mean_of_squares_in_float32_takes_rounding_for_a_std():
+    """NeMo-RL issues 4158, 4161: the guard `std > 0` doesn't help where E[r^2]-E[r]^2 rounds."""
+    worst = 0.0
+    for size in (4, 8, 16):
+        for others in (0.1, 1 / 3, 0.7, 0.9):
+            reward = np.full((1, size), others, dtype=np.float32)
+            reward[0, 0] = 1.0
+            worst = max(worst, FORMULAS["nemo_rl", "grpo"](reward, reward)[0, 0])
+            mine = ours(convention("nemo_rl", "grpo"), reward)[0, 0]
+            assert mine == pytest.approx(1 - others, rel=1e-6)
+    assert worst > 100  # a difference below 1 divided by a rounding error
+
+
+# -- edge cases of every registered estimator ------------------------------------------------------
+ESTIMATORS = [e.name for e in registry.entries("estimator")]
+GROUP_CENTRED = [
+    *("rloo", "dr_grpo", "grpo", "grpo_exact", "grpo_population", "grpo_verl", "grpo_batch"),
+    *("opo", "gpg", "max_rl", "loo_std", "grpo_nemo", "grpo_passk", "pass_at_k"),
+    *("averaged", "normalize_then_sum", "canon"),
+]
+OWN = [
+    *GROUP_CENTRED[:-3],
+    *("reinforce", "reinforce_mean", "remax", "gae", "reinforce_plus_plus_tokens"),
+    *("reinforce_plus_plus", "reinforce_plus_plus_baseline", "rloo_normalized"),
+    *("reinforce_openrlhf", "reinforce_baseline"),
+]
+
+
+def situation(name: str, reward: np.ndarray, length: np.ndarray | None = None) -> Rollouts:
+    """Rollouts with every field that the estimator reads, 4 tokens wide."""
+    from toyrl.rollouts import FIELDS
+
+    n = np.full(reward.shape, 3.0) if length is None else length
+    r = batch(reward, n)
+    mask = (np.arange(4) < n[..., None]).astype(reward.dtype)
+    names = [x for x in parse_estimator(name).needs if x in FIELDS]
+    extra = {}
+    for x in names:
+        shape = (*reward.shape, *((4,) if "T" in FIELDS[x].axes else ()))
+        value = min(max(0.25, FIELDS[x].low), FIELDS[x].high)
+        extra[x] = np.full(shape, value, dtype=reward.dtype)
+    return r.with_(mask=mask, fields=extra)
+
+
+def run(name: str, reward: np.ndarray, r: Rollouts | None = None) -> np.ndarray:
+    r = situation(name, reward) if r is None else r
+    return np.asarray(parse_estimator(name).apply({"reward": reward}, r)[0])
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize(
+    "reward",
+    [np.ones((2, 4)), np.zeros((2, 4)), np.full((1, 7), 0.1, dtype=np.float32)],
+    ids=["all right", "all wrong", "seven float32 0.1s"],
+)
+def test_ties(name: str, reward: np.ndarray):
+    got = run(name, reward)
+    assert np.isfinite(got).all()
+    if name in GROUP_CENTRED:
+        assert np.all(got == 0)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("size", [1, 2])
+def test_small_groups(name: str, size: int):
+    got = run(name, np.array([[1.0, 0.0], [0.25, 0.5]])[:, :size])
+    assert np.isfinite(got).all()
+    if size == 1 and name in GROUP_CENTRED and name not in ("grpo_verl", "normalize_then_sum"):
+        assert np.all(got == 0)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_one_nan_is_an_absent_rollout(name: str):
+    reward = np.array([[1.0, np.nan, 0.0, 0.5], [0.0, 1.0, 1.0, 0.0]])
+    got = run(name, reward)
+    assert np.isfinite(got).all()
+    assert np.all(got[0, 1] == 0)
+    r = situation(name, reward)
+    weight = np.where(np.isnan(reward), 0.0, 1.0)
+    gone = run(name, np.nan_to_num(reward, nan=9.0), r.with_(weight=weight))
+    np.testing.assert_allclose(got, gone, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_huge_rewards(name: str, dtype: type):
+    """1e30 overflows float32 when squared; scale-free estimators give what they give for 1."""
+    small = np.array([[1.0, 0.0, 0.0, 1.0], [0.0, 0.0, 1.0, 0.0]], dtype=dtype)
+    got = run(name, small * dtype(1e30))
+    assert np.isfinite(got).all()
+    assert got.dtype == dtype
+    if name in ("grpo", "grpo_exact", "grpo_population", "grpo_verl"):
+        want = run("grpo_exact", small)
+        np.testing.assert_allclose(got / got.max(), want / want.max(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_empty_completions(name: str):
+    reward = np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.0]])
+    for length in (np.zeros((2, 3)), np.array([[0.0, 2.0, 3.0], [1.0, 0.0, 0.0]])):
+        assert np.isfinite(run(name, reward, situation(name, reward, length))).all()
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_unequal_groups(name: str):
+    """A group filled up with rows of weight 0 gets what it gets without them."""
+    reward = np.array([[1.0, 0.0, 0.5, 9.0], [0.25, 1.0, 9.0, 9.0]])
+    weight = np.array([[1.0, 1.0, 1.0, 0.0], [1.0, 1.0, 0.0, 0.0]])
+    r = situation(name, reward).with_(weight=weight)
+    got = run(name, reward, r)
+    assert np.all(got[weight == 0] == 0)
+    from_one = run(name, np.array([[1.0, 0.0, 0.5]]))
+    if name in GROUP_CENTRED and name not in ("grpo_batch", "gpg"):  # the batch enters these
+        np.testing.assert_allclose(got[0, :3], from_one[0], atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_read_only_arrays_are_not_written_to(name: str):
+    reward = np.array([[1.0, np.nan, 0.0], [0.0, 1.0, 1.0]])
+    r = situation(name, reward)
+    held = [reward, r.correct, r.length, r.mask, *r.fields.values()]
+    before = [x.copy() for x in held]
+    for x in held:
+        x.flags.writeable = False
+    run(name, reward, r)
+    for x, y in zip(held, before, strict=True):
+        np.testing.assert_array_equal(x, y)

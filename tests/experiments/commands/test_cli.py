@@ -1,0 +1,396 @@
+"""The command line: exit codes, refusals, what is printed where."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from tests.experiments.render.sample_report import HOSTILE, curve_picture, sample_report
+from toyrl.experiments import core
+from toyrl.experiments.cli import main
+from toyrl.experiments.core import Check, Experiment, Mutant, Result
+from toyrl.experiments.errors import UsageError
+from toyrl.experiments.validate.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
+    """Each test in an empty folder, because a report page lands in the current one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TOYRL_DEBUG", raising=False)
+
+
+def call(capsys, *tokens: str) -> tuple[int, str, str]:
+    code = main(tokens)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+# --- usage errors ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tokens", "says"),
+    [
+        (("validate",), "REWARD"),
+        (("validat", "x"), 'Did you mean "validate"'),
+        (("validate", "x", "--nope"), "--nope"),
+        (("validate", "x", "--group-size", "many"), "--group-size"),
+        (("validate", "x", "--group-size", "1"), "group_size=1"),
+        (("validate", "x", "--typical-length", "600"), "max_completion_length=512"),
+        (("validate", "x", "--success-rates", ".1,b"), "success_rates='.1,b'"),
+        (("validate", "x", "--success-rates", "1.0"), "success_rates=1.0"),
+        (("validate", "x", "--timeout", "0"), "timeout=0.0"),
+        (("validate", "x", "--fail-on", "safe"), "risky"),
+        (("validate", "x", "--estimator", "gprpo"), "did you mean grpo"),
+        (("validate", "x", "--rollouts", "missing.jsonl"), "does not exist"),
+        (("validate", "x", "--data", "."), "is a folder"),
+        (("validate", "x", "--report", "no/where.html"), "does not exist"),
+        (("validate", "x", "--json", "no/where.json"), "does not exist"),
+        (("validate", "x", "--json", "--quiet"), "json='--quiet' looks like an option"),
+        (("reproduce",), "ID"),
+        (("reproduce", "no-such-paper"), "no experiment is called 'no-such-paper'"),
+        (("reproduce", "all", "--seed", "-1"), "seed=-1"),
+        (("list", "--kind", "spell"), "theorem"),
+        (("calibrate",), "calibrate"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_exit_code_2(capsys, tokens, says):
+    code, out, err = call(capsys, *tokens)
+    assert code == 2
+    assert out == ""
+    assert says in err
+    assert err.startswith("toyrl: ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("tokens", [(), ("--help",), ("validate", "--help"), ("--version",)])
+def test_help_and_version(capsys, tokens):
+    code, out, err = call(capsys, *tokens)
+    assert (code, err) == (0, "")
+    assert "toyrl" in out
+
+
+def test_nothing_heavy_is_loaded_before_a_command_runs():
+    heavy = ("numpy", "jax", "numba", "scipy", "sympy", "matplotlib", "torch", "jinja2")
+    code = f"import sys, toyrl.experiments.cli; print([m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+# --- settings -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"group_size": True},
+        {"group_size": 2.5},
+        {"seed": -1},
+        {"max_completion_length": 1},
+        {"timeout": float("nan")},
+        {"timeout": "soon"},
+        {"success_rates": ()},
+        {"success_rates": (0.5, 0.0)},
+        {"fail_on": "never"},
+    ],
+)
+def test_settings_refuse_by_name_and_value(wrong):
+    ((name, value),) = wrong.items()
+    with pytest.raises(UsageError, match=name) as caught:
+        Settings(**wrong)
+    shown = value[-1] if isinstance(value, tuple) and value else value
+    assert name == "success_rates" or repr(shown) in str(caught.value)
+
+
+def test_settings_take_what_their_documentation_allows(tmp_path):
+    log = tmp_path / "log.jsonl"
+    log.write_text("{}\n")
+    settings = Settings(rollouts=str(log), group_size=2, success_rates=[0.1, 0.9], timeout=1)
+    assert settings.rollouts == log
+    assert settings.success_rates == (0.1, 0.9)
+    data = json.loads(json.dumps(settings.to_dict()))
+    assert data["rollouts"] == str(log)
+    assert data["success_rates"] == [0.1, 0.9]
+
+
+# --- validate, with a report made elsewhere -------------------------------------------------------
+
+
+@pytest.fixture
+def answer(monkeypatch):
+    """Let `validate` answer with a given report, or raise a given error; records its calls."""
+    from toyrl.experiments.validate import api
+
+    calls = []
+
+    def give(report):
+        def validate(rewards, settings, progress, **options):
+            calls.append((list(rewards), settings, options))
+            progress(1, "probing")
+            if isinstance(report, BaseException):
+                raise report
+            return report
+
+        monkeypatch.setattr(api, "validate", validate)
+        return calls
+
+    return give
+
+
+def test_validate_hands_on_what_it_is_told(capsys, answer):
+    calls = answer(sample_report())
+    call(
+        capsys,
+        "validate",
+        "a.py:f:1.0",
+        "b.py:g:0.2",
+        "--group-size",
+        "4",
+        "--success-rates",
+        ".1,.5",
+        "--fail-on",
+        "risky",
+        "--thorough",
+        "--skip-bad-rows",
+        "--seed",
+        "3",
+    )
+    ((rewards, settings, _),) = calls
+    assert rewards == ["a.py:f:1.0", "b.py:g:0.2"]
+    assert settings == Settings(
+        group_size=4,
+        success_rates=(0.1, 0.5),
+        fail_on="risky",
+        thorough=True,
+        skip_bad_rows=True,
+        seed=3,
+    )
+
+
+@pytest.mark.parametrize("code", [0, 1, 2])
+def test_validate_exits_with_the_reports_code(capsys, answer, code):
+    answer(replace(sample_report(), exit_code=code))
+    assert call(capsys, "validate", "x")[0] == code
+
+
+def test_validate_writes_its_page_and_names_it(capsys, answer, tmp_path):
+    answer(sample_report())
+    _, out, err = call(capsys, "validate", "x")
+    assert "Report: toyrl-report.html" in out
+    assert "1 contract" in err
+    assert (tmp_path / "toyrl-report.html").read_text().startswith("<!doctype html>")
+
+
+def test_validate_writes_nothing_unasked(capsys, answer, tmp_path):
+    answer(sample_report())
+    _, out, _ = call(capsys, "validate", "x", "--no-report")
+    assert "Report:" not in out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_validate_prints_json_alone_on_standard_output(capsys, answer):
+    report = sample_report(HOSTILE)
+    answer(report)
+    _, out, err = call(capsys, "validate", "x", "--json", "-")
+    assert json.loads(out)["verdict"] == "UNSAFE"
+    assert "UNSAFE" in err
+
+
+def test_validate_json_file_holds_every_finding(capsys, answer, tmp_path):
+    report = sample_report()
+    answer(report)
+    call(capsys, "validate", "x", "--json", "r.json", "--quiet")
+    data = json.loads((tmp_path / "r.json").read_text())
+    assert [f["name"] for f in data["findings"]] == [f.name for f in report.findings]
+    assert data["schema"] == "toyrl.validate/1"
+
+
+def test_validate_quiet_is_one_line(capsys, answer):
+    answer(sample_report("\n"))
+    _, out, err = call(capsys, "validate", "x", "--quiet")
+    assert out.count("\n") == 1
+    assert out.startswith("UNSAFE: ")
+    assert err == ""
+
+
+def test_inconclusive_is_no_silent_success(capsys, answer):
+    answer(replace(sample_report(verdict="INCONCLUSIVE"), exit_code=0))
+    code, _, err = call(capsys, "validate", "x", "--quiet")
+    assert code == 0
+    assert "INCONCLUSIVE" in err
+
+
+def test_a_reward_that_cannot_be_used_is_said_on_stderr(capsys, answer):
+    answer(replace(sample_report(), error="no column 'answer'\x1b[2J", exit_code=2))
+    code, _, err = call(capsys, "validate", "x", "--quiet")
+    assert (code, err) == (2, "toyrl: no column 'answer'<U+001B>[2J\n")
+
+
+def test_our_own_faults_are_said_to_be_ours(capsys, answer, monkeypatch):
+    answer(RuntimeError("matrix of the wrong kind"))
+    code, _, err = call(capsys, "validate", "x")
+    assert code == 3
+    assert "toyrl itself failed" in err
+    assert "RuntimeError: matrix of the wrong kind" in err
+    assert "Traceback" not in err
+    monkeypatch.setenv("TOYRL_DEBUG", "1")
+    with pytest.raises(RuntimeError, match="wrong kind"):
+        main(("validate", "x"))
+
+
+def test_an_interrupt_is_quiet(capsys, answer):
+    answer(KeyboardInterrupt())
+    code, _, err = call(capsys, "validate", "x", "--quiet")
+    assert (code, err) == (130, "toyrl: interrupted\n")
+
+
+# --- list -----------------------------------------------------------------------------------------
+
+
+def test_list_shows_the_catalogue(capsys):
+    code, out, _ = call(capsys, "list", "--kind", "estimator")
+    assert code == 0
+    assert "estimator (" in out
+    assert "grpo_verl" in out
+
+
+def test_list_json(capsys):
+    from toyrl import registry
+
+    code, out, _ = call(capsys, "list", "--json", "--kind", "shaper")
+    data = json.loads(out)
+    assert code == 0
+    assert data["schema"] == "toyrl.list/1"
+    assert [e["name"] for e in data["entries"]] == [e.name for e in registry.entries("shaper")]
+    assert set(data["entries"][0]) == {
+        "name",
+        "kind",
+        "summary",
+        "cards",
+        "paper",
+        "section",
+        "provenance",
+    }
+
+
+# --- reproduce, with experiments of this file's own -----------------------------------------------
+
+
+def _square(*, x: float = 3.0, power: float = 2.0, seed: int = 0) -> Result:
+    value = x**power + 0 * seed
+    return Result(
+        (Check("nine", value, x * x, "~", 1e-12, routes=("power", "product")),), (curve_picture(),)
+    )
+
+
+def _crash(*, seed: int = 0) -> Result:
+    msg = f"seed {seed} is unlucky"
+    raise ZeroDivisionError(msg)
+
+
+def _experiment(name: str, card: str, run, mutant: dict) -> Experiment:
+    return Experiment(
+        name,
+        card,
+        f"slug-{name}",
+        "A square is a product.",
+        "Euclid II",
+        run,
+        {},
+        (Mutant("cube", mutant, ("nine",)),),
+    )
+
+
+@pytest.fixture
+def experiments(monkeypatch):
+    known = {
+        "good": _experiment("good", "03", _square, {"power": 3.0}),
+        "blind": _experiment("blind", "04", _square, {"power": 2.0}),
+        "wrong": _experiment(
+            "wrong", "05", lambda **k: _square(**{"power": 2.5, **k}), {"power": 3.0}
+        ),
+        "crash": _experiment("crash", "06", _crash, {}),
+    }
+    monkeypatch.setattr(core, "load", lambda: known)
+    return known
+
+
+@pytest.mark.parametrize(
+    ("tokens", "code"),
+    [
+        (("03",), 0),
+        (("3",), 0),
+        (("slug-good",), 0),
+        (("good",), 0),
+        (("blind",), 1),
+        (("blind", "--no-mutants"), 0),
+        (("wrong",), 1),
+        (("crash",), 1),
+        (("all",), 1),
+        (("good", "good"), 0),
+    ],
+)
+@pytest.mark.usefixtures("experiments")
+def test_reproduce_exits_by_checks_and_mutants(capsys, tokens, code):
+    assert call(capsys, "reproduce", *tokens)[0] == code
+
+
+@pytest.mark.usefixtures("experiments")
+def test_reproduce_json(capsys):
+    _, out, _ = call(capsys, "reproduce", "good", "--json", "-", "--seed", "7")
+    data = json.loads(out)
+    assert set(data) == {"schema", "results"}
+    (result,) = data["results"]
+    assert set(result) >= {
+        "id",
+        "card",
+        "claim",
+        "source",
+        "checks",
+        "mutants",
+        "seconds",
+        "seed",
+        "versions",
+    }
+    assert (result["id"], result["card"], result["seed"]) == ("good", "03", 7)
+    assert result["mutants"] == [{"name": "cube", "breaks": ["nine"], "caught": True}]
+    (check,) = result["checks"]
+    assert set(check) >= {"name", "value", "bound", "op", "stderr", "routes", "holds"}
+    assert (check["value"], check["holds"], check["routes"]) == (9.0, True, ["power", "product"])
+
+
+@pytest.mark.usefixtures("experiments")
+def test_reproduce_goes_on_after_a_crash_and_says_so(capsys):
+    code, out, _ = call(capsys, "reproduce", "crash", "good", "--quiet", "--json", "r.json")
+    assert code == 1
+    assert out == "1 of 2 hold\n"
+    with open("r.json") as file:  # noqa: PTH123  (relative on purpose)
+        crashed, good = json.load(file)["results"]
+    assert crashed["notes"] == ["ZeroDivisionError: seed 0 is unlucky"]
+    assert [c["holds"] for c in crashed["checks"] + good["checks"]] == [False, True]
+
+
+@pytest.mark.usefixtures("experiments")
+def test_reproduce_fills_a_folder(capsys, tmp_path):
+    code, out, _ = call(capsys, "reproduce", "good", "--out", "made/here", "--smoke")
+    assert code == 0
+    assert "made/here/index.html" in out
+    assert {p.name for p in (tmp_path / "made/here").iterdir()} == {
+        "good",
+        "index.html",
+        "results.json",
+        "summary.md",
+    }
+
+
+@pytest.mark.usefixtures("experiments")
+def test_reproduce_refuses_a_file_as_folder(capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, _, err = call(capsys, "reproduce", "good", "--out", "file")
+    assert code == 2
+    assert "out='file' is a file" in err

@@ -1,0 +1,172 @@
+"""Terminal output and the folder of `reproduce --out`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+
+import pytest
+from rich.console import Console
+
+from tests.experiments.render.sample_report import (
+    HOSTILE,
+    curve_picture,
+    phase_picture,
+    sample_outcome,
+    sample_report,
+)
+from toyrl.experiments.core import SCHEMA, Picture, Table
+from toyrl.experiments.render import folder, terminal
+from toyrl.experiments.render.raster import save_png
+from toyrl.experiments.validate.findings import VERDICTS
+
+
+def record(show, *arguments, tty: bool = False, encoding: str = "utf-8", **options) -> str:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    out = Console(
+        file=stream, width=100, highlight=False, markup=False, force_terminal=tty, **options
+    )
+    show(*arguments, out)
+    stream.flush()
+    return stream.buffer.getvalue().decode(encoding)
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_report_shows_verdict_reasons_findings_and_where_the_page_is(verdict):
+    report = sample_report(verdict=verdict)
+    shown = record(lambda r, out: terminal.show_report(r, out, page="there.html"), report)
+    first, *_ = shown.splitlines()
+    assert verdict in first
+    assert report.reward in first
+    flat = " ".join(shown.replace("│", " ").split())
+    for sentence in (*report.reasons, *(f.message for f in report.findings)):
+        assert sentence in flat
+    assert "Report: there.html" in flat
+    assert {s for s in ("pass", "info", "warn", "fail") if s in flat} == {
+        "pass",
+        "info",
+        "warn",
+        "fail",
+    }
+
+
+@pytest.mark.parametrize("tty", [False, True])
+def test_hostile_text_cannot_steer_the_terminal(tty):
+    quiet = record(terminal.show_report, sample_report(HOSTILE), tty=tty)
+    assert "\x1b[2J" not in quiet
+    assert "\u202e" not in quiet
+    assert "<U+001B>" in quiet
+    assert "\x1b" not in terminal.verdict_line(sample_report(HOSTILE))
+    assert "\n" not in terminal.verdict_line(sample_report("\n"))
+
+
+def test_markup_in_text_is_text():
+    assert "[bold]x[/bold]" in record(terminal.show_report, sample_report("[bold]x[/bold]"))
+
+
+def test_no_control_sequences_off_a_terminal_and_no_colours_if_unwanted():
+    report = sample_report()
+    assert "\x1b" not in record(terminal.show_report, report)
+    coloured = record(terminal.show_report, report, tty=True, color_system="standard")
+    assert "\x1b[31m" in coloured
+    plain = record(terminal.show_report, report, tty=True, color_system="standard", no_color=True)
+    assert "\x1b[31m" not in plain
+
+
+def test_a_terminal_without_unicode_is_served():
+    shown = record(terminal.show_report, sample_report(), encoding="ascii")
+    assert "x fail" in shown
+    assert "+ pass" in record(terminal.show_outcome, sample_outcome(), encoding="ascii")
+
+
+def test_outcome_shows_checks_with_bounds_and_mutants():
+    shown = record(terminal.show_outcome, sample_outcome(holds=False))
+    assert "does not hold" in shown
+    assert "must be 0.933 within 0.001" in shown
+    assert "must be >= 0.1" in shown
+    assert "broken variant: broken" in shown
+
+
+def progress_lines(**options) -> list[str]:
+    stream = io.StringIO()
+    out = Console(file=stream, width=100, force_terminal=False)
+    with terminal.Progress(out, **options) as progress:
+        progress(1, "probing")
+        progress(1, "more probing")
+        progress(4, "worlds")
+    return stream.getvalue().splitlines()
+
+
+def test_progress_is_a_line_per_section():
+    first, second = progress_lines()
+    assert "1 contract" in first
+    assert "4 collapse" in second
+    assert progress_lines(quiet=True) == []
+
+
+def test_folder_holds_everything(tmp_path):
+    outcomes = [sample_outcome()]
+    results = {"schema": SCHEMA, "results": [o.to_dict() for o in outcomes]}
+    written = folder.write_folder(tmp_path / "out", outcomes, results)
+    names = sorted(p.relative_to(tmp_path / "out").as_posix() for p in written)
+    assert names == [
+        "index.html",
+        "results.json",
+        "sample/phase.png",
+        "sample/phase.svg",
+        "sample/price.png",
+        "sample/price.svg",
+        "sample/t.csv",
+        "sample/t.md",
+        "summary.md",
+    ]
+    assert all(p.stat().st_size > 0 for p in written)
+    assert json.loads((tmp_path / "out/results.json").read_text())["schema"] == SCHEMA
+
+
+def test_folder_is_not_left_by_hostile_names(tmp_path):
+    outcome = sample_outcome("/../../" + HOSTILE)
+    results = {"schema": SCHEMA, "results": [outcome.to_dict()]}
+    for path in folder.write_folder(tmp_path / "out", [outcome], results):
+        assert path.resolve().is_relative_to(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("a b/c", "a-b-c"), ("..", "unnamed"), ("", "unnamed"), ("x_1.2", "x_1.2")],
+)
+def test_file_names(name, file):
+    assert folder.file_name(name) == file
+
+
+def test_csv_keeps_numbers_exactly():
+    table = Table("t", ("a,b", "c"), ((1 / 3, 'say "x"'), (math.inf, None)))
+    rows = list(csv.reader(io.StringIO(folder.csv_table(table))))
+    assert rows == [["a,b", "c"], [repr(1 / 3), 'say "x"'], ["inf", ""]]
+
+
+def test_markdown_cells_cannot_break_the_table():
+    lines = folder.markdown_table(Table("t", ("a|b",), (("x\ny",), ("<b>",)))).splitlines()
+    assert lines == ["| a\\|b |", "| --- |", "| x y |", "| &lt;b> |"]
+
+
+def test_summary_says_what_fails():
+    text = folder.summary([sample_outcome(), sample_outcome(holds=False)])
+    assert text.startswith("1 of 2 experiments hold.")
+    assert text.count("FAILS") == 1
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [curve_picture("$x_{broken$ _label"), phase_picture(), Picture("p", "t", "x", "y")],
+    ids=["curves", "heat-map", "empty"],
+)
+def test_png_is_a_picture(picture, tmp_path):
+    from PIL import Image
+
+    save_png(picture, tmp_path / "p.png", dpi=50)
+    with Image.open(tmp_path / "p.png") as image:
+        assert image.size == (320, 220)
+        assert len(image.convert("RGB").getcolors(maxcolors=100_000)) > 10

@@ -1,0 +1,231 @@
+"""`validate` from end to end, on rewards that people wrote and on a real model's log."""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import cache
+
+import numpy as np
+import pytest
+
+from tests.places import BAD_REWARDS as BAD
+from tests.places import ROOT
+from toyrl.experiments.errors import UsageError
+from toyrl.experiments.validate.api import validate
+from toyrl.experiments.validate.findings import Report
+from toyrl.experiments.validate.pipeline import Pipeline
+from toyrl.experiments.validate.settings import Settings
+from toyrl.rollouts.logs import read_columns
+
+EXAMPLES = ROOT / "examples" / "rewards"
+LOG = ROOT / "examples" / "data" / "smollm2-arithmetic-rollouts.jsonl"
+WORLDS = 32  # enough to tell the examples apart; the command draws 256
+
+pytestmark = pytest.mark.slow
+
+
+class Judged:
+    """A report and the pipeline that made it."""
+
+    def __init__(self, *specs: str, worlds: int = WORLDS, **settings):
+        self.pipeline = Pipeline(specs, Settings(**settings), lambda *_: None, n_worlds=worlds)
+        self.report: Report = self.pipeline.run()
+
+    @property
+    def verdict(self) -> str:
+        return self.report.verdict
+
+    def finding(self, name: str):
+        found = [f for s in self.report.sections for f in s.findings if f.name == name]
+        assert found, f"no finding {name}"
+        return found[0]
+
+    @property
+    def collapsed(self) -> np.ndarray:
+        judged = self.pipeline.facts.judged
+        return judged.collapsed & judged.learnable
+
+
+@cache
+def example(name: str, function: str = "reward") -> Judged:
+    return Judged(f"{EXAMPLES / name}.py:{function}")
+
+
+# -- the examples ----------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("name", "function"), [("correctness", "reward"), ("gsm8k_verl", "compute_score")]
+)
+def test_correctness_is_safe(name, function):
+    judged = example(name, function)
+    assert judged.verdict == "SAFE"
+    assert not judged.collapsed.any()
+    assert judged.report.exit_code == 0
+    assert judged.pipeline.price == math.inf
+
+
+@pytest.mark.parametrize("name", ["format_only", "phrase_count"])
+def test_gold_free_rewards_are_unsafe_alone_and_safe_beside_correctness_up_to_a_weight(name):
+    path = f"{EXAMPLES / name}.py:reward"
+    alone = Judged(path, worlds=64)
+    assert alone.verdict == "UNSAFE"
+    assert alone.report.exit_code == 1
+    finding = alone.finding("collapse/auxiliary")
+    assert finding.status == "info"
+    assert 0 < finding.value < math.inf
+    below = Judged(str(EXAMPLES / "correctness.py"), f"{path}:{0.5 * finding.value:.4g}", worlds=64)
+    assert below.verdict == "SAFE"
+
+
+def test_phrases_far_above_their_weight_are_unsafe_beside_correctness_too():
+    """Format is not: among rollouts that end in time it is a constant, which no group sees."""
+    limit = example("phrase_count").finding("collapse/auxiliary").value
+    path = f"{EXAMPLES / 'phrase_count'}.py:reward"
+    above = Judged(str(EXAMPLES / "correctness.py"), f"{path}:{20 * limit:.4g}")
+    assert above.verdict == "UNSAFE"
+
+
+def test_brevity_bonus_is_unsafe_since_wrong_answers_earn_it():
+    judged = example("brevity_bonus")
+    assert judged.verdict == "UNSAFE"
+    assert judged.collapsed.mean() > 0.5
+
+
+def test_additive_penalty_is_risky_and_named_by_its_critical_weights():
+    judged = example("correct_minus_length")
+    assert judged.verdict == "RISKY"
+    critical = judged.pipeline.facts.critical
+    assert 0.02 < (critical <= 1).mean() < 0.56  # the user's own weight is 1
+    assert judged.finding("collapse/critical-weight").value == np.median(critical)
+    assert "share of easy prompts" in judged.pipeline.worlds.parameters
+    assert judged.report.safe_variant
+
+
+def test_a_gated_term_is_never_worse_than_an_additive_one_of_equal_strength():
+    gated, additive = example("gated_conciseness"), example("correct_minus_length")
+    learnable = gated.pipeline.facts.judged.learnable
+    assert (learnable == additive.pipeline.facts.judged.learnable).all()
+    assert gated.collapsed.sum() < additive.collapsed.sum()
+    assert not (gated.collapsed & ~additive.collapsed).any()
+
+
+def test_where_gated_conciseness_collapses_nearly_all_prompts_are_solved():
+    """All its worlds, so that the share of easy prompts beyond which it collapses is named."""
+    judged = Judged(f"{EXAMPLES / 'gated_conciseness.py'}:reward", worlds=256)
+    named = [s for s in judged.pipeline.facts.explained if s.name == "share of easy prompts"]
+    assert named
+    assert named[0].above
+    assert named[0].threshold > 0.5
+    assert named[0].share_outside < 0.02
+    assert f"{named[0].threshold:.2f}" in "".join(judged.report.reasons)
+
+
+# -- rewards of TRL --------------------------------------------------------------------------------
+def trl(name: str) -> str:
+    rewards = pytest.importorskip("trl.rewards", reason="needs the extra llm")
+    if not hasattr(rewards, name.partition("(")[0]):
+        pytest.skip(f"this TRL has no {name}")
+    return f"trl.rewards:{name}"
+
+
+@pytest.mark.parametrize("name", ["accuracy_reward", "reasoning_accuracy_reward"])
+def test_trls_accuracy_rewards_are_safe(name):
+    pytest.importorskip("math_verify", reason="needs the extra llm")
+    assert Judged(trl(name)).verdict == "SAFE"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "think_format_reward",
+        "get_soft_overlong_punishment(max_completion_len=512, soft_punish_cache=128)",
+    ],
+)
+def test_trls_gold_free_rewards_are_unsafe_alone(name):
+    judged = Judged(trl(name))
+    assert judged.verdict == "UNSAFE"
+    assert judged.finding("collapse/auxiliary")
+
+
+def test_the_sum_people_train_on_is_safe():
+    pytest.importorskip("math_verify", reason="needs the extra llm")
+    judged = Judged(
+        trl("accuracy_reward"),
+        trl("think_format_reward") + ":0.2",
+        trl("get_soft_overlong_punishment(max_completion_len=512, soft_punish_cache=128)"),
+    )
+    assert judged.verdict == "SAFE"
+    assert "0.2 *" in judged.report.reward
+
+
+# -- a real log, data columns ----------------------------------------------------------------------
+def test_a_real_log_gives_section_0():
+    judged = Judged(str(EXAMPLES / "correctness.py"), rollouts=LOG)
+    own = judged.report.sections[0]
+    assert own.number == 0
+    rows = [json.loads(line) for line in LOG.read_text().splitlines()]
+    assert len(rows) == 480
+    assert judged.verdict == "SAFE"
+    share = np.mean([r["correct"] for r in rows])
+    assert f"{share:.3f}" in own.summary + "".join(f.message for f in own.findings)
+
+
+def test_a_column_we_do_not_have_is_inconclusive_and_named():
+    report = validate(f"{BAD / 'signatures.py'}:wants_column")
+    assert (report.verdict, report.exit_code) == ("INCONCLUSIVE", 2)
+    assert "unit_tests" in report.error
+    assert "--data" in report.error
+
+
+def test_data_rows_lend_their_columns(tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    lines = [json.dumps({"prompt": f"p{i}", "answer": "7", "unit_tests": i}) for i in range(5)]
+    rows.write_text("\n".join([*lines, "{broken"]))
+    spec = f"{BAD / 'signatures.py'}:wants_column"
+    judged = Judged(spec, data=rows, skip_bad_rows=True)
+    assert judged.verdict != "SAFE"  # it pays by prompt, whatever the completion
+    assert "1 bad rows were left out" in judged.finding("contract/data").message
+    assert [r["unit_tests"] for r in read_columns(rows, skip_bad=True)[0]] == list(range(5))
+
+
+OWN_MARKS = """
+import json
+
+def from_json(completion, answer):
+    last = completion.strip().splitlines()[-1:]
+    try:
+        return float(json.loads(*last)["answer"] == answer)
+    except (TypeError, ValueError, KeyError):
+        return 0.0
+
+def after_thinking(completion, answer):
+    work, closed, rest = completion.rpartition("</think>")
+    return float("<think>" in work and rest.strip() == f"Result: {answer}")
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "mark"),
+    [("from_json", '{"answer": "{}"}'), ("after_thinking", "<think></think>Result: {}")],
+)
+def test_a_mark_of_ones_own_can_be_said(tmp_path, function, mark):
+    file = tmp_path / "own.py"
+    file.write_text(OWN_MARKS)
+    told = Judged(f"{file}:{function}", worlds=8, answer_mark=mark)
+    assert told.pipeline.contract_facts.separates
+    assert told.verdict == "SAFE"
+    untold = validate(f"{file}:{function}")
+    assert (untold.verdict, untold.exit_code) == ("INCONCLUSIVE", 0)
+    assert "--answer-mark" in untold.reasons[0]
+
+
+def test_a_mark_without_a_place_is_refused():
+    with pytest.raises(UsageError, match=r"answer_mark='Final answer:' .* one \{\}"):
+        Settings(answer_mark="Final answer:")
+
+
+def test_equal_seeds_give_equal_reports():
+    one, two = (Judged("cosine()", worlds=8).report.to_dict() for _ in range(2))
+    for report in (one, two):
+        report.pop("seconds", None)
+    assert one == two

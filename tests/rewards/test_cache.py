@@ -1,0 +1,171 @@
+"""Slow and remote judges: asked once per text, resumed, budgeted; one is served over HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tests.experiments.validate.text_probes import rows
+from toyrl.experiments.validate.api import validate
+from toyrl.experiments.validate.settings import Settings
+from toyrl.rewards.cache import Budget, ValueCache, fingerprint
+from toyrl.rewards.errors import RewardError
+from toyrl.rewards.user import load
+
+JUDGE = """
+import asyncio, json, urllib.request
+
+def ask(text, gold):
+    body = json.dumps({{"text": text, "gold": gold}}).encode()
+    with urllib.request.urlopen("http://127.0.0.1:{port}/", body, timeout=10) as answer:
+        return json.load(answer)["score"]
+
+async def judge(completions, answer, **kwargs):
+    calls = [asyncio.to_thread(ask, c, a) for c, a in zip(completions, answer)]
+    return list(await asyncio.gather(*calls))
+"""
+
+
+def judged(text: str, gold: str) -> bool:
+    """The only answer, after the thinking."""
+    found = re.findall(r"<answer>(.*?)</answer>", text.rpartition("</think>")[2])
+    return [a.strip() for a in found] == [gold]
+
+
+class Served:
+    """A judge on the loopback interface that counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        served = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                data = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                served.asked.append(data["text"])
+                score = float(judged(data["text"], data["gold"]))
+                body = json.dumps({"score": score}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def port(self) -> int:
+        return self.server.server_address[1]
+
+
+@pytest.fixture
+def served():
+    judge = Served()
+    yield judge
+    judge.server.shutdown()
+    judge.server.server_close()
+
+
+@pytest.fixture
+def spec(tmp_path, served):
+    place = tmp_path / "judge.py"
+    place.write_text(JUDGE.format(port=served.port))
+    return f"{place}:judge"
+
+
+def test_a_judge_over_http_is_asked_once_per_text(tmp_path, served, spec):
+    texts = rows(12)
+    with load(spec, cache=tmp_path / "cache") as reward:
+        first = reward.score(texts)
+        asked = len(served.asked)
+        assert reward.score(texts) == first
+        assert len(served.asked) == asked
+    with load(spec, cache=tmp_path / "cache") as reward:
+        assert reward.score(texts) == first
+    # A new process asks again only what tells whether values repeat and depend on neighbours.
+    again = served.asked[asked:]
+    assert len(again) < asked
+    with load(spec) as reward:
+        assert reward.score(texts) == first
+
+
+def test_edited_code_is_asked_anew(tmp_path):
+    place = tmp_path / "r.py"
+    place.write_text("def f(completions, **kwargs):\n    return [1.0 for _ in completions]\n")
+    before = fingerprint("r.py:f", place)
+    texts = rows(12)
+    with load(f"{place}:f", cache=tmp_path / "c") as reward:
+        assert set(reward.score(texts)) == {1.0}
+    place.write_text("def f(completions, **kwargs):\n    return [2.0 for _ in completions]\n")
+    assert fingerprint("r.py:f", place) != before
+    with load(f"{place}:f", cache=tmp_path / "c") as reward:
+        assert set(reward.score(texts)) == {2.0}
+
+
+def test_a_budget_stops_before_the_call_and_a_cache_resumes(tmp_path, served, spec):
+    texts = rows(60)
+    with load(spec) as reward:
+        want = reward.score(texts)
+    whole = len(served.asked)
+    with load(spec, max_calls=whole - 20, cache=tmp_path / "c") as reward:
+        with pytest.raises(RewardError, match=f"budget of {whole - 20}") as caught:
+            reward.score(texts)
+        assert caught.value.kind == "budget"
+    first = len(served.asked) - whole
+    assert first <= whole - 20
+    with load(spec, max_calls=whole - 20, cache=tmp_path / "c") as reward:
+        assert reward.score(texts) == want  # what the first run graded is not asked again
+    assert set(want) == {0.0, 1.0}
+
+
+def test_budgets_count():
+    budget = Budget(3)
+    budget.spend(2)
+    with pytest.raises(RewardError):
+        budget.spend(2)
+    assert budget.used == 2
+    Budget().spend(10**9)
+
+
+def test_caches_keep_none_and_refuse_strange_places(tmp_path):
+    cache = ValueCache(tmp_path / "c")
+    cache.keep("r", {"a": 1.5, "b": None})
+    assert cache.find("r", ["a", "b", "x"]) == {"a": 1.5, "b": None}
+    assert cache.find("other", ["a"]) == {}
+    many = {f"k{i}": float(i) for i in range(1201)}
+    cache.keep("r", many)
+    assert cache.find("r", list(many)) == many
+    cache.close()
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ValueError, match="is a file"):
+        ValueCache(tmp_path / "file")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "rewards.sqlite").write_text("not a database, but long enough " * 40)
+    with pytest.raises(ValueError, match="can't be used"):
+        ValueCache(tmp_path / "bad")
+    assert sqlite3.sqlite_version
+
+
+def test_a_spent_budget_is_a_plain_answer(spec):
+    report = validate(spec, Settings(max_calls=5))
+    assert (report.verdict, report.exit_code) == ("INCONCLUSIVE", 2)
+    assert "--max-calls" in report.error
+
+
+@pytest.mark.slow
+def test_a_whole_verdict_on_a_served_judge(tmp_path, spec, served):
+    first = validate(spec, Settings(cache=tmp_path / "c"))
+    asked = len(served.asked)
+    assert first.verdict == "SAFE"
+    assert asked < 2000  # what docs say a verdict asks of a judge
+    second = validate(spec, Settings(cache=tmp_path / "c"))
+    assert second.verdict == "SAFE"
+    assert len(served.asked) - asked < 0.4 * asked
