@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 RTOL, ATOL = 1e-9, 1e-12
+WIDTH = 200  # of an object on one line
 
 
 def plain(value: Any) -> Any:
@@ -26,15 +27,20 @@ def plain(value: Any) -> Any:
 
 
 def text(value: Any, margin: str = "") -> str:
-    """JSON text; a list without lists or objects in it stays on one line."""
+    """JSON text; what holds no list or object stays on one line, an object if it is short."""
     deeper = margin + " "
-    if isinstance(value, dict) and value:
+    flat = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if isinstance(value, dict) and (_nested(value.values()) or len(flat) > WIDTH):
         rows = [f"{deeper}{json.dumps(k)}: {text(v, deeper)}" for k, v in value.items()]
         return "{\n" + ",\n".join(rows) + f"\n{margin}}}"
-    if isinstance(value, list) and any(isinstance(v, (dict, list)) for v in value):
+    if isinstance(value, list) and _nested(value):
         rows = [deeper + text(v, deeper) for v in value]
         return "[\n" + ",\n".join(rows) + f"\n{margin}]"
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return flat
+
+
+def _nested(values: Iterable[Any]) -> bool:
+    return any(isinstance(v, (dict, list)) for v in values)
 
 
 def attempt(work: Any) -> Any:

@@ -14,7 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.golden import part_pages, part_tables
+from tests.golden import (
+    part_experiments,
+    part_pages,
+    part_predictions,
+    part_tables,
+    part_validate,
+)
 from tests.golden.form import plain, text
 
 STORED = Path(__file__).parent / "stored"
@@ -27,6 +33,9 @@ PARTS: dict[str, dict[str, Callable[[], Any]]] = {
         f"export/{name}.txt": partial(part_pages.record_export, name)
         for name in part_pages.TRAINERS
     },
+    "validate": {"validate.json": part_validate.record},
+    "predictions": {"predictions.json": part_predictions.record},
+    "experiments": {"experiments.json": part_experiments.record},
 }
 
 

@@ -6,15 +6,26 @@ import json
 
 import pytest
 
+from tests.golden import part_validate
 from tests.golden.compare import SHOWN, compared
 from tests.golden.form import ATOL, RTOL, differences, plain, text
 from tests.golden.part_pages import record_registry
 from tests.golden.record import PARTS, STORED
 
+JUDGED = ("laser()", "kimi()", "potential()", part_validate.CORRECT, "a text and a shaper")
+
 
 @pytest.mark.parametrize("name", ["shapers", "estimators"])
 def test_numbers_are_those_of_the_record(name):
     assert compared(name)[:SHOWN] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", JUDGED)
+def test_verdicts_are_those_of_the_record(name):
+    recorded = json.loads((STORED / "validate.json").read_text(encoding="utf-8"))
+    fresh = plain(part_validate.one(*part_validate.CASES[name]))
+    assert list(differences(recorded[name], fresh))[:SHOWN] == []
 
 
 def test_every_recorded_name_exists():
