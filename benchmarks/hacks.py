@@ -4,7 +4,8 @@
 
 The rewards are those of `tests/experiments/validate/reward_zoo`: sound ones, and flawed ones made
 of them by one change each. Sections 1 and 2 run as in `validate` (sandbox, all dialects, price of
-the exploit), and nothing after them. An alarm is a finding of status warn or fail, or the verdict INCONCLUSIVE.
+the exploit), and nothing after them. An alarm is a finding of status warn or fail, or the verdict
+INCONCLUSIVE.
 
 false alarm : a sound reward with any alarm
 miss : a flawed reward without an alarm that its sound original doesn't raise too

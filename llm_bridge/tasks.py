@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from toyrl.bridge.models.sampling import FRAME, QUESTION
+from toyrl.bridge.models.sampling import QUESTION, framed
 from toyrl.bridge.models.tiny import LARGEST
 from toyrl.graders.answers import gold_answer, is_correct, marked_answer
 from toyrl.graders.base import TextRow
@@ -109,9 +109,7 @@ def _arithmetic(kind: str, options: dict[str, Any], n: int, held: int, seed: int
         easy = int((i + 1) * o["share"]) > int(i * o["share"])
         problem = make_problem(o["easy"] if easy else o["hard"], start + i, largest)
         asked = (
-            shorthand.prompt(problem)
-            if kind == "shorthand"
-            else FRAME.format(prompt=problem.prompt)
+            shorthand.prompt(problem) if kind == "shorthand" else framed(problem.prompt, "prose")
         )
         return {"prompt": asked, "answer": problem.answer, "difficulty": problem.difficulty}
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 KINDS = ("shaper", "estimator", "objective", "environment", "theorem", "grader")
-CATALOGUE = ("shapers", "graders", "estimators", "objectives", "worlds")
+CATALOGUE = ("shapers", "estimators", "objectives", "worlds.chain.gym")
 T = TypeVar("T")
 
 
@@ -96,7 +96,7 @@ def load() -> None:
     """Import every module under toyrl's catalogue packages, so that their entries exist."""
     for package in CATALOGUE:
         parent = importlib.import_module(f"toyrl.{package}")
-        for info in pkgutil.walk_packages(parent.__path__, f"toyrl.{package}."):
+        for info in pkgutil.walk_packages(getattr(parent, "__path__", []), f"toyrl.{package}."):
             importlib.import_module(info.name)
 
 

@@ -22,6 +22,11 @@ QUESTION = ("prompt", "question", "problem")
 FRAME = "{prompt}\nThink step by step and end with: {mark}\n"
 
 
+def framed(prompt: str, dialect: str) -> str:
+    """A prompt that asks for working and for an answer marked in that dialect."""
+    return FRAME.format(prompt=prompt, mark=mark(dialect, "N"))
+
+
 class ModelError(ValueError):
     """The model can't be loaded or used; one message with the way out."""
 
@@ -100,7 +105,7 @@ def _asked(
     if not rows:
         for i in range(n):
             problem = make_problem(1 + i % 8, seed * 10_000 + i)
-            asked = FRAME.format(prompt=problem.prompt, mark=mark(answer_mark or "prose", "N"))
+            asked = framed(problem.prompt, answer_mark or "prose")
             yield asked, _as_text(asked, tokenizer), {"answer": problem.answer}
         return
     for row in rows[:n]:
