@@ -5,6 +5,8 @@ constant per prompt never changes the order of policies: rewards are compared af
 within each prompt under the base policy. This is the canonicalised, normalised comparison of
 STARC/EPIC at outcome level, with the Pearson form d = sqrt((1 - rho)/2): 0 for positive affine
 copies (one scale for all prompts), 1/sqrt 2 for uncorrelated rewards, 1 for opposite ones.
+
+Formulas: docs/theory/distance.md.
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ c = pi2(0)^2/(pi1(0) pi3(0)), at t = (7/162)/(D' C), and takes over at t = 1/(6 
 The two stages are claimed by "The Debate on RLVR Reasoning Capability Boundary" (arXiv
 2510.04028), Theorem 1; the flow's asymptotics and the statements on negative-only updates are
 derived. With rewards 0 and 1 there is no second stage.
+
+Formulas: docs/theory/group.md.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ cost. A group of G has K right rollouts, of mean cost f_bar. Its mean reward is
 
 for every estimator that centres on the group's mean (or on the others') and scales by something
 positive. All functions broadcast over arrays.
+
+Formulas: docs/theory/group.md.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ For REINFORCE, RLOO and Dr. GRPO this is a constant times grad p; for GRPO it is
 the difficulty bias. Variances are those of the logit bandit, theta = logit p, where grad log pi is
 q for a right and -p for a wrong rollout, so that g is a function of K alone. All functions
 broadcast over p; standard deviations are the sample's (ddof = 1) unless told, eps = 0.
+
+Formulas: docs/theory/group.md.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ v0 given a wrong one, fixed weight kappa > 0. The two rewards are
 
 Derivations use only Cov(o, c) = p(1-p)(m1-m0) and Cov(o, oc) = p(1-p) m1; the tests redo them
 symbolically from the raw moments. All functions broadcast over arrays.
+
+Formulas: docs/theory/length.md.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 A policy opens a prompt in the long mode with probability q = sigmoid(d), d = z_long - z_short the
 difference of two logits, each with its own parameter. A group holds h rollouts forced into each
 mode. All derived; the setting is that of "Adaptive Deep Reasoning".
+
+Formulas: docs/theory/length.md.
 """
 
 from __future__ import annotations

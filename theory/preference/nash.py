@@ -6,6 +6,8 @@ multiplicative weights; the average over iterations approaches the minimax winne
 need not.
 (Direct Nash Optimization, arXiv 2404.03715, sections 2 to 4; the Jeffreys identity, the drift from
 Nash and the bound's constants are derived.)
+
+Formulas: docs/theory/preference.md.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@
 Reward difference prediction with pairs drawn from mu has the loss 2 Var_mu(log pi/ref - r/beta),
 which is 2 Var_mu(log pi/pi*): log Z cancels. Its gradient with pairs from pi itself, the sampling
 law held fixed, is -(4/beta) grad J (derived; PRDP, arXiv 2402.08714, section 3).
+
+Formulas: docs/theory/preference.md.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ Among all policies with the same reward, the tilted one is nearest to the base i
 walking the path from beta = inf to 0 shows what optimising a reward does first. All formulas
 are exact on finite classes. One beta is shared by all prompts; KL and accuracy are averaged
 over prompts by their shares.
+
+Formulas: docs/theory/selection.md.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ With F(r) the base probability of a reward at most r and F(r-) of one below it, 
 is r with probability F(r)^k - F(r-)^k; ties are broken at random, so the classes that share a
 reward keep their relative probabilities. KL(best of k || base) follows exactly; the well-known
 log k - (k-1)/k holds with equality only without ties and is an upper bound with them.
+
+Formulas: docs/theory/selection.md.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ which is the maximiser of E R - beta KL(pi || pi0) at 1/beta_n = log[q_n / (p (1
 picks that are right have the law pi0(. | R = 1) for every n. (OREAL, arXiv 2502.06781, section 2;
 beta_n, the anchor and the direction statement are derived.) The factor 1 - p on wrong rollouts
 does not follow from gradient consistency: both expectations carry n (1-p)^(n-1).
+
+Formulas: docs/theory/selection.md.
 """
 
 from __future__ import annotations
