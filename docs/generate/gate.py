@@ -10,8 +10,9 @@ shapes      for every argument, field or answer annotated as an array its docstr
 errors      every exception class that its own body raises by name is named in its docstring;
             helpers it calls are not followed
 source      in shapers, estimators, objectives and theory: the docstring, the module's docstring, or
-            the catalogue's entry registered in that module names where the formula comes from: a
-            paper (arXiv, authors and year, section, equation, theorem), released code, or "derived"
+            an entry that the module gives to the catalogue names where the formula comes from: a
+            paper (number, arXiv, authors and year, section, equation, theorem), released code, or
+            "derived". Modules of `PLUMBING` hold protocols and no formula of anybody's
 
 `unfinished.txt` lists what violates the rule today. It may only become shorter: a new violation
 fails the test, and so does a listed one that has been mended. `python -m docs.generate.gate`
@@ -34,13 +35,25 @@ UNFINISHED = Path(__file__).with_name("unfinished.txt")
 ARRAY = re.compile(r"\b(Array|ndarray|NDArray|ArrayLike|Tensor|Parts)\b")
 _SIZE = r"(?:\.\.\.|[A-Z]\w{0,4}(?: ?[+*-] ?\w+)?|\d+|len\(\w+\)|[a-z]\w* [+*-] \w+|n)"
 SHAPE = re.compile(
-    rf"\({_SIZE},(?: ?{_SIZE},?)*\)|\[B\b|\b[Ss]calars?\b|\b[Bb]roadcasts?\b|\b[Ss]ame shape|"
+    rf"\({_SIZE},(?: ?\*?[\w.]+(?: ?[+*-] ?\w+)?,?)*\)|\[B\b|\b[Ss]calars?\b|\b[Bb]roadcasts?\b|\b[Ss]ame shape|"
     r"\b[Aa]ny shape|\b[Ss]hape of\b|\blast axis\b"
 )
 SOURCE = re.compile(
-    r"arXiv|[Ss]ource:|\b[Dd]erived|\b[Ee]qs?\.? ?\d|\b[Ss]ections? \d|\bTheorem \d|"
+    r"arXiv|[Ss]ource:|\bpaper \d\d\b|\b[Dd]erived|\b[Ee]qs?\.? ?\d|\b[Ss]ections? \d|\bTheorem \d|"
     r"\b(TRL|verl|OpenRLHF|NeMo-RL|verifiers)\b|[A-Z][a-z]+(?: et al\.)?,? \(?(?:19|20)\d\d|"
     r"[Tt]extbook|[Dd]efinition of the field"
+)
+PLUMBING = tuple(
+    f"toyrl.{name}"
+    for name in (
+        "shapers.base",
+        "shapers.compose",
+        "shapers.schedules",
+        "estimators.base",
+        "estimators.participants",
+        "objectives.base",
+        "objectives.compose",
+    )
 )
 SOURCED = ("toyrl.shapers", "toyrl.estimators", "toyrl.objectives", "toyrl.theory")
 RULES = ("documented", "shapes", "errors", "source")
@@ -53,7 +66,7 @@ class Public:
     module: Module
     node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     context: str  # the module's docstring, and a class's bases' in the same file
-    registered: bool  # the module gives the catalogue a paper for this name
+    registered: bool  # its module cites papers in an entry of the catalogue
 
     @property
     def name(self) -> str:
@@ -79,7 +92,7 @@ def read(module: Module, text: str | None = None) -> Iterator[Public]:
     said = ast.get_docstring(tree) or ""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     defined = {n.name: n for n in tree.body if isinstance(n, kinds)}
-    registers = _registers_papers(tree)
+    registers = any(_paper(n) for n in ast.walk(tree))
     for node in defined.values():
         if node.name.startswith("_"):
             continue
@@ -87,8 +100,7 @@ def read(module: Module, text: str | None = None) -> Iterator[Public]:
         if isinstance(node, ast.ClassDef):
             bases = [b.id for b in node.bases if isinstance(b, ast.Name) and b.id in defined]
             context += "".join("\n" + (ast.get_docstring(defined[b]) or "") for b in bases)
-        own = any(_paper(d) for d in node.decorator_list)
-        yield Public(module, node, context, own or (isinstance(node, ast.ClassDef) and registers))
+        yield Public(module, node, context, registers)
 
 
 def violations(item: Public) -> tuple[str, ...]:
@@ -102,7 +114,8 @@ def violations(item: Public) -> tuple[str, ...]:
         broken.append("shapes")
     if any(name not in said for name in raised(item.node)):
         broken.append("errors")
-    if item.module.name.startswith(SOURCED) and not (item.registered or SOURCE.search(everything)):
+    needs_source = item.module.name.startswith(SOURCED) and item.module.name not in PLUMBING
+    if needs_source and not (item.registered or SOURCE.search(everything)):
         broken.append("source")
     return tuple(broken)
 
@@ -154,22 +167,12 @@ def _has_arrays(node: ast.AST) -> bool:
     return any(ARRAY.search(ast.unparse(k)) for k in kinds if k is not None)
 
 
-def _paper(decorator: ast.expr) -> bool:
-    """`@entry(..., paper=...)` or cards that cite papers by number."""
-    if not isinstance(decorator, ast.Call) or ast.unparse(decorator.func) != "entry":
-        return False
-    return any(k.arg in ("paper", "papers", "cards") for k in decorator.keywords)
-
-
-def _registers_papers(tree: ast.Module) -> bool:
-    """The module registers presets by `add(..., paper=...)` outside of any function."""
-    return any(
-        isinstance(n, ast.Call)
-        and ast.unparse(n.func) in ("add", "registry.add")
-        and any(k.arg in ("paper", "papers", "cards") for k in n.keywords)
-        for statement in tree.body
-        if not isinstance(statement, (ast.FunctionDef, ast.ClassDef))
-        for n in ast.walk(statement)
+def _paper(node: ast.AST) -> bool:
+    """A call `entry(..., cards=...)` or `add(..., paper=...)` to the catalogue."""
+    return (
+        isinstance(node, ast.Call)
+        and ast.unparse(node.func) in ("entry", "add", "registry.entry", "registry.add")
+        and any(k.arg in ("paper", "papers", "card", "cards") for k in node.keywords)
     )
 
 

@@ -7,6 +7,10 @@ STARC/EPIC at outcome level, with the Pearson form d = sqrt((1 - rho)/2): 0 for 
 copies (one scale for all prompts), 1/sqrt 2 for uncorrelated rewards, 1 for opposite ones.
 
 Formulas: docs/theory/distance.md.
+
+Source: EPIC (Gleave et al. 2021) and STARC (Skalse et al. 2024, arXiv 2309.15257), specialised to
+outcome classes; derived. Arrays are prob, reward, truth (B, K) over B prompts and K classes, and
+shares (B,) of the prompts, which sum to 1.
 """
 
 from __future__ import annotations

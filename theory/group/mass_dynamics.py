@@ -44,7 +44,10 @@ def flow(z: Array, reward: Array) -> np.ndarray:
 
 
 def integrate(start: Array, reward: Array, times: Array) -> np.ndarray:
-    """(len(times), K) logits along the flow from probabilities `start`; stiff, rtol 1e-10."""
+    """(len(times), K) logits along the flow from probabilities `start`; stiff, rtol 1e-10.
+
+    start, reward : (K,); times : (T,), from 0 on. Raises RuntimeError if the solver gives up.
+    """
     from scipy.integrate import solve_ivp
 
     r = np.asarray(reward, dtype=float)
@@ -74,7 +77,10 @@ class Turning:
 
 
 def turning(start: Array, reward: Array) -> Turning:
-    """The asymptotics for (good, best, bad) answers."""
+    """The asymptotics for (good, best, bad) answers.
+
+    start, reward : (3,). Raises ValueError unless the second answer is best and the third worst.
+    """
     p1, p2, p3 = np.asarray(start, dtype=float)
     r1, r2, r3 = np.asarray(reward, dtype=float)
     up, gap = r2 - r1, r1 - r3
@@ -86,7 +92,11 @@ def turning(start: Array, reward: Array) -> Turning:
 
 
 def pass_at_k(p: Array, k: int) -> np.ndarray:
-    """1 - (1-p)^k."""
+    """1 - (1-p)^k.
+
+    p : any shape, each in [0, 1]; exact for small p. From samples:
+    `toyrl.theory.selection.best_of_k.pass_at_k`.
+    """
     return -np.expm1(k * np.log1p(-np.minimum(np.asarray(p, dtype=float), 1 - 1e-16)))
 
 

@@ -10,6 +10,9 @@ for every estimator that centres on the group's mean (or on the others') and sca
 positive. All functions broadcast over arrays.
 
 Formulas: docs/theory/group.md.
+
+Source: the diagnosis of length-penalised GRPO in paper 03; thresholds, probabilities and drifts are
+derived.
 """
 
 from __future__ import annotations
@@ -96,6 +99,8 @@ def shared_drift(estimator: str, q: Array, rho: float, alpha: float, group_size:
         E x = (G-1)/G q (1-q)
     grpo : -y and +y, y = sqrt((G-1)/G) sqrt((n/G)(1 - n/G)): alpha has cancelled
     drpo : easy groups are unmixed and silent; a mixed hard one gives (1-q) - (-q) = 1
+
+    q : any shape. Raises ValueError for another estimator.
     """
     q, G = np.asarray(q, dtype=float), group_size
     n = np.arange(G + 1)
@@ -142,6 +147,8 @@ def drpo_fixed_point(
 
     length is traded linearly against the log-odds of being right. success in (0, 1); length and
     limit in the same tokens.
+
+    Raises ValueError for a success that is 0 or 1.
     """
     b = np.asarray(success, dtype=float)
     if ((b <= 0) | (b >= 1)).any():

@@ -13,6 +13,9 @@ q for a right and -p for a wrong rollout, so that g is a function of K alone. Al
 broadcast over p; standard deviations are the sample's (ddof = 1) unless told, eps = 0.
 
 Formulas: docs/theory/group.md.
+
+Source: definitions of REINFORCE, RLOO, GRPO, Dr. GRPO and DAPO as TRL and verl have them; closed
+forms derived.
 """
 
 from __future__ import annotations
@@ -49,6 +52,8 @@ def omega(p: Array, group_size: float, *, ddof: int = 1) -> np.ndarray:
     a polynomial of degree G-2, symmetric in p <-> q, (G-1)/sqrt(G) at p = 0 and 1, 1/sqrt(2)
     for G = 2, and 1/sqrt(p q) as G grows: GRPO then ascends sum 2 arcsin(sqrt(p)) over prompts.
     ddof = 0 (population std) multiplies it by sqrt(G/(G-1)). group_size = inf: p in (0, 1).
+
+    Broadcasts over p. Raises ValueError for a group of one.
     """
     p = np.asarray(p, dtype=float)
     if math.isinf(group_size):

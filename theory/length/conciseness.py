@@ -9,6 +9,9 @@ Derivations use only Cov(o, c) = p(1-p)(m1-m0) and Cov(o, oc) = p(1-p) m1; the t
 symbolically from the raw moments. All functions broadcast over arrays.
 
 Formulas: docs/theory/length.md.
+
+Source: paper 01, whose printed theorem was not available; T1 to T3 and the closed forms are
+derived.
 """
 
 from __future__ import annotations

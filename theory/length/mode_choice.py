@@ -50,6 +50,8 @@ def logit_drift(advantage: float, q: Array, length_short: float, length_long: fl
     advantage : expected sum of the long half's advantages over the group size; minus that of the
         short half, as the group's advantages sum to 0. Each of the two logits moves by
         advantage * ((1 - q)/L_long + q/L_short), one up and one down.
+
+    q : any shape, in (0, 1); lengths in tokens, > 0.
     """
     return 2 * advantage * ((1 - q) / length_long + q / length_short)
 

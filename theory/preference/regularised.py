@@ -49,12 +49,18 @@ def optimum(ref: Array, reward: Array, beta: float) -> np.ndarray:
 
 
 def objective(pi: Array, ref: Array, reward: Array, beta: float) -> float:
-    """J(pi) = E_pi r - beta KL(pi || ref)."""
+    """J(pi) = E_pi r - beta KL(pi || ref).
+
+    pi, ref, reward : (K,); beta in reward units per nat.
+    """
     return float(np.sum(pi * np.asarray(reward)) - beta * kl(pi, ref))
 
 
 def difference_loss(pi: Array, ref: Array, reward: Array, beta: float, mu: Array) -> float:
-    """E over independent pairs from mu of the squared residual: 2 Var_mu(log pi/ref - r/beta)."""
+    """E over independent pairs from mu of the squared residual: 2 Var_mu(log pi/ref - r/beta).
+
+    pi, ref, reward, mu : (K,), mu summing to 1.
+    """
     u = np.log(pi) - np.log(ref) - np.asarray(reward) / beta
     mean = np.sum(mu * u)
     return float(2 * np.sum(mu * (u - mean) ** 2))

@@ -6,6 +6,9 @@ are exact on finite classes. One beta is shared by all prompts; KL and accuracy 
 over prompts by their shares.
 
 Formulas: docs/theory/selection.md.
+
+Source: the exponential tilt as the maximiser of expected reward under a KL penalty; the price of a
+hack is derived. Arrays: prob, reward, truth (B, K), shares (B,).
 """
 
 from __future__ import annotations

@@ -6,6 +6,9 @@ reward keep their relative probabilities. KL(best of k || base) follows exactly;
 log k - (k-1)/k holds with equality only without ties and is an upper bound with them.
 
 Formulas: docs/theory/selection.md.
+
+Source: best-of-k sampling and its KL bound as Beirami et al. 2024 (arXiv 2401.01879) discuss them,
+ties derived; pass@k of Chen et al. 2021 (arXiv 2107.03374), Eq. 1.
 """
 
 from __future__ import annotations
@@ -29,7 +32,10 @@ def best_of_k(prob: np.ndarray, reward: np.ndarray, k: Sequence[int]) -> np.ndar
 
 
 def kl_bound(k: Sequence[int]) -> np.ndarray:
-    """log k - (k-1)/k nats: KL of best-of-k without ties, an upper bound with them."""
+    """log k - (k-1)/k nats: KL of best-of-k without ties, an upper bound with them.
+
+    k : (N,) whole numbers of at least 1.
+    """
     k = np.asarray(k, dtype=float)
     return np.log(k) - (k - 1) / k
 
@@ -57,6 +63,8 @@ def pass_at_k(n: int | np.ndarray, c: np.ndarray, k_max: int) -> np.ndarray:
 
     1 - C(n-c, k)/C(n, k) by one cumulative product over k; exactly 1 once k > n - c. NaN for
     k > n, where no unbiased estimator exists.
+
+    n, c : shapes that broadcast. Raises ValueError for c outside 0..n.
     """
     n, c = np.broadcast_arrays(np.asarray(n), np.asarray(c))
     if np.any((c < 0) | (c > n)):

@@ -25,7 +25,10 @@ Array = Any
 
 
 def success_of_best(p: Array, n: Array) -> np.ndarray:
-    """q_n = 1 - (1-p)^n, exact for small p."""
+    """q_n = 1 - (1-p)^n, exact for small p.
+
+    p, n broadcast; p in [0, 1].
+    """
     return -np.expm1(np.asarray(n) * np.log1p(-np.asarray(p, dtype=float)))
 
 
@@ -52,7 +55,10 @@ def inverse_temperature(p: float, n: int) -> float:
 
 
 def tilted(pi0: Array, right: Array, inverse_beta: float) -> np.ndarray:
-    """pi0 exp(R/beta)/Z."""
+    """pi0 exp(R/beta)/Z.
+
+    pi0, right : (K,).
+    """
     x = np.asarray(pi0, dtype=float) * np.exp(np.asarray(right) * inverse_beta)
     return x / x.sum()
 
@@ -80,6 +86,8 @@ def prompt_weight(p: Array, scheme: str) -> np.ndarray:
 
     reinforce 1; rloo 1; pair_1_p: a right with weight 1 and a wrong one with 1-p; pair_rloo: RLOO
     advantages of rewards +-1, wrong ones halved; pair_grpo: population-normalised advantages
+
+    p : any shape, in (0, 1). Raises ValueError for another scheme.
     """
     p = np.asarray(p, dtype=float)
     q = 1 - p

@@ -42,6 +42,8 @@ class PassAtK(Estimator):
         pushed down but by the normalisation of the policy.
 
     Shape (..., B, G, G) inside.
+
+    Raises ValueError for a `k` that is not a whole number of at least 2.
     """
 
     k: int = 2

@@ -45,6 +45,8 @@ def expected_draws(informative: Array, share: Array) -> Array:
     """Prompts to draw per prompt kept: 1 / sum_b share_b P(group of b is informative).
 
     Source: DLER (arXiv 2510.15110), sections 2-3, dynamic sampling; derived.
+
+    informative, share : same shape, one number a prompt; the answer is a scalar.
     """
     xp = stats.array_namespace(informative, share)
     return xp.sum(share) / xp.sum(share * informative)

@@ -61,6 +61,9 @@ class Canon(Estimator):
 
     With an odd group the high half is the larger one. A NaN reward or metric makes a rollout
     absent: out of the halves, advantage 0. Works on weights (multiplicities, probabilities).
+
+    Raises ValueError for a `mu` in words other than these two, or another choice of metric, heavy,
+    ties or singleton.
     """
 
     mu: Any = 1.0
@@ -232,6 +235,8 @@ def half_means(x: Array, w: Array, h: Halves) -> HalfMeans:
     Of a block of n tied rollouts that straddles the middle, k lie in the low half; given the own
     place, the others of the block share what places are left, each with the block's mean without
     the own reward. Means are linear, so this is the exact average over tie-breaks.
+
+    x, w : (..., B, G).
     """
     xp, zero = stats.array_namespace(x, w), stats.array_namespace(x, w).zeros_like(x)
     kept = xp.where(w > 0, x, zero) * w

@@ -44,6 +44,8 @@ class Brpo(Estimator):
     ties : what a comparison of equal scores counts, -1 as published, or 0
 
     Advantages are in [-1, 1]. Shape (..., B, G, G) inside. Weights count as multiplicities.
+
+    Raises ValueError for other `ties` than -1 and 0, or a negative skew.
     """
 
     reference: str = "average"

@@ -42,6 +42,8 @@ class Averaged(Estimator):
         over the whole batch, as TRL does
     missing : a NaN in one part makes the rollout "absent" from all, or is "skip"ped: the rollout
         gets no advantage from that part and keeps the others (TRL)
+
+    Raises ValueError for a choice that does not exist.
     """
 
     inner: GroupEstimator = INNER

@@ -35,6 +35,8 @@ class TrustGrpo(Estimator):
     inner : the group-relative advantage
 
     Reads the field `judge`, scores in [0, 1]. NaN in the reward or the judge: absent.
+
+    Raises ValueError for another variant.
     """
 
     variant: str = "paper"

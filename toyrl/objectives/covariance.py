@@ -25,7 +25,10 @@ def covariance(t: Tokens) -> Array:
 
 
 def live(t: Tokens) -> Array:
-    """True on the mask of present rollouts."""
+    """True on the mask of present rollouts.
+
+    (..., B, G, T) bool.
+    """
     return (t.mask > 0) & (t.rollouts.w[..., None] > 0)
 
 

@@ -49,6 +49,8 @@ class Drpo(Objective):
 
     Right is `correct` == 1 and wrong is `correct` == 0, exactly; a graded outcome in between takes
     no part: threshold it first. Rollouts of length 0 and of weight 0 take no part either.
+
+    Raises ValueError for a number that must be above 0 and isn't, and for another KL estimate.
     """
 
     lambda_: float = 0.1

@@ -21,6 +21,8 @@ class DualClip(PolicyGradient):
     """The clipped policy gradient, without gradient for A < 0 past rho = `dual`.
 
     dual : above 1; verl's default is 3, DLER's 10. The defaults are DLER's clip-higher, 0.2/0.28.
+
+    Raises ValueError for a `dual` that is not above 1.
     """
 
     clip_high: float = 0.28

@@ -37,6 +37,8 @@ class KlPenalty(Surrogate):
         gradient beyond (verl 20 and 10; None: no limit, as TRL)
 
     Reads `ref_logprobs` (..., B, G, T), nats.
+
+    Raises ValueError for another kind or a negative beta.
     """
 
     kind: str = "k3"

@@ -44,6 +44,8 @@ class Oreal(Objective):
         of the running mean of logits, which marks everything after the decisive token
 
     Reads `credit_logit` unless weights is "none". KL is apart (`KlPenalty`).
+
+    Raises ValueError for other weights.
     """
 
     eta: float = 0.5

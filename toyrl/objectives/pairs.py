@@ -70,6 +70,8 @@ class Prdp(Objective):
     `coefficients` takes the rewards (..., B, G) in place of advantages; no centring, no std: the
     loss sees differences alone. Reads `ref_logprobs`. NaN rewards drop their pairs; a prompt
     with fewer than two rollouts gives nothing. Never divides by length. Mean over prompts.
+
+    Raises ValueError for a beta or eps that is not above 0.
     """
 
     beta: float = 1.0
@@ -147,6 +149,8 @@ class Dno(Objective):
 
     `coefficients` takes win rates in [0, 1] (`win_rates`) in place of advantages. NaN win rates
     drop their pairs. Mean over prompts.
+
+    Raises ValueError for an eta that is not above 0.
     """
 
     eta: float = 1.0

@@ -48,6 +48,8 @@ class SoftQ(Objective):
     `coefficients` takes the (shaped) rewards (..., B, G) in place of advantages; a NaN reward
     makes its rollout absent. Reads `target_values` (..., B, G, T), reward units; the old policy's
     log-probabilities are not read (None will do). The mask covers the first tokens of each row.
+
+    Raises ValueError for a `multi` outside [0, 1].
     """
 
     multi: float = 0.5

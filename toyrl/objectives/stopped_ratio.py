@@ -22,7 +22,10 @@ Array = Any
 
 
 def below(t: Tokens, x: Array, cap: float) -> Array:
-    """min(x, cap)."""
+    """min(x, cap).
+
+    The answer has the shape of `x`.
+    """
     return t.xp.where(x > cap, t.xp.zeros_like(x) + cap, x)
 
 
@@ -130,6 +133,8 @@ class Dppo(Surrogate):
 
     measure : "tv" (pi - pi_old) or "kl" (KL of the two-way choice: this token or another)
     low, high : thresholds for A <= 0 and A > 0, in probability or nats
+
+    Raises ValueError for another measure.
     """
 
     measure: str = "tv"

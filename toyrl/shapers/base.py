@@ -184,6 +184,8 @@ def sum_parts(parts: Parts, r: Rollouts) -> Array:
     """Total reward per rollout; token-level parts are summed over the rollout's tokens.
 
     Whole-number and bool parts become floats of the rollouts' dtype.
+
+    Each part is (..., B, G) or (..., B, G, T); the answer (..., B, G).
     """
     xp = r.xp
     if not parts:
@@ -210,7 +212,10 @@ def filled(value: Any, like: Array) -> Array:
 
 
 def r_xp(x: Array) -> Any:
-    """The array namespace of `x`."""
+    """The array namespace of `x`.
+
+    `x` is an array of any shape on any backend.
+    """
     from array_api_compat import array_namespace
 
     return array_namespace(x)

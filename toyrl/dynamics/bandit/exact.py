@@ -119,6 +119,8 @@ def mean_over_runs(
 
     Exact but for interpolation, O(spacing^4) where the update is smooth in the logits; where a
     clip makes it jump, O(spacing times the jump).
+
+    logits : (1, 2). Raises ValueError for a bandit of another shape.
     """
     if bandit.policy_shape != (1, 2):
         msg = f"the policy is {bandit.policy_shape}; the mean over runs needs one row, two answers"

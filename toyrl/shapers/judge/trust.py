@@ -54,7 +54,10 @@ def decay(step: Any, horizon: Any, like: Array) -> Array:
 
 
 def check_horizon(horizon: Any) -> None:
-    """Refuse a horizon that is not positive."""
+    """Refuse a horizon that is not positive.
+
+    Raises ValueError that says what is allowed.
+    """
     if isinstance(horizon, (int, float)) and not horizon > 0:
         msg = f"horizon={horizon} is not positive; give the number of updates, or inf for no decay"
         raise ValueError(msg)

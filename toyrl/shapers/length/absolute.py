@@ -163,6 +163,9 @@ class Overlong(Shaper):
 
 
 def base_score(right: Any, wrong: Any, r: Rollouts) -> Array:
-    """`right` for right rollouts and `wrong` for wrong ones; graded correctness interpolates."""
+    """`right` for right rollouts and `wrong` for wrong ones; graded correctness interpolates.
+
+    The answer is (..., B, G), in reward units.
+    """
     low = at(wrong, r.step)
     return low + (at(right, r.step) - low) * r.correct

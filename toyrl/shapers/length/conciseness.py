@@ -22,7 +22,10 @@ LOWEST = 0.1  # the judge's scale starts here
 
 
 def score(r: Rollouts) -> Array:
-    """c clipped to [0.1, 1]; 0.1 for an empty completion."""
+    """c clipped to [0.1, 1]; 0.1 for an empty completion.
+
+    The answer is (..., B, G).
+    """
     xp = r.xp
     raw = r.fields["conciseness"] if r.has("conciseness") else 1.0 - r.length / r.max_length
     lowest, one = filled(LOWEST, raw), xp.ones_like(raw)

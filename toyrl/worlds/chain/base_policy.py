@@ -154,6 +154,8 @@ def fit_many(
 
     difficulties, shares, success : (W, B) or (B,), NaN = free; other arguments (W,) or a
     scalar, None = the chain's own (targets: free). `starts` initial policies are tried in each.
+
+    Raises ValueError for a chain with flag noise and for targets that can't be.
     """
     given = {
         "progress": progress,
