@@ -207,7 +207,10 @@ def at(value: Any, step: Any) -> Any:
 
 
 def filled(value: Any, like: Array) -> Array:
-    """A number, 0-d array or per-prompt array as an array of `like`'s shape and dtype."""
+    """A number, 0-d array or per-prompt array as an array of `like`'s shape and dtype.
+
+    The answer has the same shape as `like`, (..., B, G).
+    """
     return r_xp(like).zeros_like(like) + value
 
 

@@ -41,7 +41,11 @@ ROWS = 50_000
 
 
 class Kinds(NamedTuple):
-    """Kinds of groups: multisets of levels."""
+    """Kinds of groups: multisets of levels.
+
+    counts (M, R), members of each level in each kind; level (B, C), of each class; first (B, R), a
+    class of each level; log_ways (M,), log of G! over the product of counts!
+    """
 
     counts: Array  # (M, R) members of each level
     level: Array  # (B, C) level of each class

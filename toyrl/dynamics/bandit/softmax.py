@@ -148,7 +148,11 @@ class Recipe:
 
 
 class Arms(NamedTuple):
-    """A bandit as arrays for JAX; classes C = K V are pairs of an answer and its reward."""
+    """A bandit as arrays for JAX; classes C = K V are pairs of an answer and its reward.
+
+    arm (C,) the answer of a class; reward, correct and each field (B, C); chance (B, C) of this
+    reward given the answer; share, row (B,).
+    """
 
     arm: Array  # (C,) the answer
     reward: Array  # (B, C)

@@ -97,6 +97,8 @@ class LossOptions:
         (TRL before, verl's low_var_kl). The states visited are not differentiated, as there.
     reference : (W, *policy_shape) its logits; None: where the run starts
     mask_truncated : truncated rollouts are left out of the loss (not of the group's statistics)
+
+    Raises ValueError for another form or a negative beta.
     """
 
     beta: float = 0.0

@@ -108,6 +108,8 @@ def fit_base_policy(
 
     Raises ValueError for targets outside their range; a target inside it that no policy of the
     family meets is missed, and `Achieved` says by how much.
+
+    The logits are (H, phases, A).
     """
     rates = np.full((1, len(chain.difficulties)), np.nan)
     if isinstance(success, Mapping):
