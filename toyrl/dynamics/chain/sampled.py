@@ -120,7 +120,7 @@ def draw(
 
     seed : what `numpy.random.default_rng` takes; counters : of `toyrl.worlds.chain.model.COUNTERS`
 
-    theta : (H, phases, A) logits, `chain.policy_shape`.
+    theta : (phases, flags, D+1, A) logits, `chain.policy_shape`.
     """
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(recipe.groups, chain.shares)

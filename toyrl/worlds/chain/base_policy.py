@@ -109,7 +109,7 @@ def fit_base_policy(
     Raises ValueError for targets outside their range; a target inside it that no policy of the
     family meets is missed, and `Achieved` says by how much.
 
-    The logits are (H, phases, A).
+    The logits are (phases, flags, D+1, A).
     """
     rates = np.full((1, len(chain.difficulties)), np.nan)
     if isinstance(success, Mapping):

@@ -81,7 +81,7 @@ def probabilities(
 ) -> np.ndarray:
     """`class_probabilities` for host arrays, in float64.
 
-    (B, K); theta : `chain.policy_shape`, that is (H, phases, A).
+    (B, K); theta : `chain.policy_shape`, that is (phases, flags, D+1, A).
     """
     activate()
     with jax.enable_x64(True):

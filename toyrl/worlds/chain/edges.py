@@ -63,7 +63,7 @@ def edge_table(
         E[delta + discount * lam * value(next)]: GAE (Schulman et al. 2016, Eqs. 11-16). Without a
         potential and with lam = 1 it is the discounted return to come.
 
-    Raises ValueError for a reward or an array of another shape.
+    Raises ValueError for a reward of another shape.
     """
     pi = chain.policy(np.asarray(theta, dtype=float))
     flag = chain.flag_law(difficulty)
