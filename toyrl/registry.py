@@ -191,6 +191,13 @@ def get(kind: str, name: str) -> Entry:
     raise KeyError(msg)
 
 
+def find(kind: str, name: str) -> Any:
+    """The target of that kind and name, None for none."""
+    load()
+    found = _entries.get((kind, name))
+    return None if found is None else found.target
+
+
 def suggestion(name: str, kind: str, more: tuple[str, ...] = ()) -> str:
     """What the user may have meant: the same name of another kind, else near names.
 
