@@ -32,6 +32,7 @@ Array = Any
     cards=("33",),
     section="Theorem 1",
     provenance="second-hand",
+    formula="dz_v/dt = pi_v (r_v - E r)",
 )
 def flow(z: Array, reward: Array) -> np.ndarray:
     """(K,) dz/dt = pi (r - E r), the expected on-policy update per unit learning rate."""
@@ -39,6 +40,13 @@ def flow(z: Array, reward: Array) -> np.ndarray:
     return pi * (reward - pi @ reward)
 
 
+@entry(
+    "mass_flow",
+    kind="theorem",
+    cards=("33",),
+    provenance="derived",
+    formula="z(t) of dz_v/dt = pi_v (r_v - E r)",
+)
 def integrate(start: Array, reward: Array, times: Array) -> np.ndarray:
     """(len(times), K) logits along the flow from probabilities `start`; stiff, rtol 1e-10."""
     from scipy.integrate import solve_ivp
@@ -69,6 +77,13 @@ class Turning:
     ratio: float  # pi3 / pi2 there
 
 
+@entry(
+    "turning_point",
+    kind="theorem",
+    cards=("33",),
+    provenance="derived",
+    formula="turns at (27/4) C, t = (7/162)/(D' C); takes over at 1/(6 D' C)",
+)
 def turning(start: Array, reward: Array) -> Turning:
     """The asymptotics for (good, best, bad) answers."""
     p1, p2, p3 = np.asarray(start, dtype=float)
@@ -81,11 +96,19 @@ def turning(start: Array, reward: Array) -> Turning:
     return Turning(6.75 * C, 7 / 162 / (up * C), 1 / (6 * up * C), 2 * up / gap)
 
 
+@entry("pass_at_k", kind="theorem", cards=("33",), provenance="derived", formula="1 - (1-p)^k")
 def pass_at_k(p: Array, k: int) -> np.ndarray:
     """1 - (1-p)^k."""
     return -np.expm1(k * np.log1p(-np.minimum(np.asarray(p, dtype=float), 1 - 1e-16)))
 
 
+@entry(
+    "effective_number",
+    kind="theorem",
+    cards=("33",),
+    provenance="derived",
+    formula="exp(-sum p log p)",
+)
 def effective_number(p: Array) -> np.ndarray:
     """exp(entropy) of the last axis, normalised: how many answers share the mass."""
     p = np.asarray(p, dtype=float)
