@@ -33,7 +33,7 @@ from docs.generate.modules import Module, folders, top_modules
 
 UNFINISHED = Path(__file__).with_name("unfinished.txt")
 ARRAY = re.compile(r"\b(Array|ndarray|NDArray|ArrayLike|Tensor|Parts)\b")
-_SIZE = r"(?:\.\.\.|[A-Z]\w{0,4}(?: ?[+*-] ?\w+)?|\d+|len\(\w+\)|[a-z]\w* [+*-] \w+|n)"
+_SIZE = r"(?:\.\.\.|[A-Z]\w{0,4}(?: ?[+*-] ?\w+)?|\d+|len\(\w+\)|[a-z]\w* [+*-] \w+|n|phases)"
 _NEXT = r"(?: ?\*?(?:len\(\w+\)|[\w.]+)(?: ?[+*-] ?\w+)?,?)*"
 SHAPE = re.compile(
     rf"\({_SIZE},{_NEXT}\)|\[B\b|\b[Ss]calars?\b|\b[Bb]roadcasts?\b|\b[Ss]ame shape|"

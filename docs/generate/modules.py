@@ -7,6 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = (
+    "expressions",
     "rollouts",
     "shapers",
     "graders",
@@ -20,7 +21,7 @@ FOLDERS = (
     "theory",
     "bridge",
 )
-TOP = ("registry", "expressions", "stats", "serving", "bands", "papers", "pytree")
+TOP = ("registry", "papers", "theorems", "stats", "serving", "bands", "pytree")
 ENTRY_POINTS = ("toyrl.experiments.validate.api", "toyrl.experiments.validate.settings")
 
 

@@ -9,6 +9,10 @@ from typing import Any
 from docs.generate.modules import folders
 from docs.generate.text import escaped
 
+TABLE = (
+    "| number | paper | year | catalogue | experiments | published runs |",
+    "| --- | --- | --- | ---: | ---: | ---: |",
+)
 ESTABLISHED = {
     "code": "taken from released code",
     "text": "taken from the paper's text",
@@ -31,9 +35,7 @@ def by_card() -> dict[str, dict[str, list[Any]]]:
     from toyrl import registry
     from toyrl.experiments import core
     from toyrl.experiments.backtest import ledger
-    from toyrl.experiments.commands import catalogue
 
-    catalogue.rows("theorem")  # registers the theorems
     found: dict[str, dict[str, list[Any]]] = defaultdict(
         lambda: {"entries": [], "experiments": [], "settings": []}
     )
@@ -54,54 +56,51 @@ def by_card() -> dict[str, dict[str, list[Any]]]:
     )
 
 
-def title(card: str, rows: dict[str, list[Any]]) -> str:
-    """The paper's title, from whoever names it."""
-    if card == "00":
-        return "Group-relative policy gradients: definitions of the field"
-    named = [s.paper.title for s in rows["settings"]]
-    named += [e.paper for e in rows["entries"] if e.paper and e.cards[0] == card]
-    named += [x.source for x in rows["experiments"]]
-    named += [e.paper for e in rows["entries"] if e.paper]
-    return named[0]
-
-
-def families() -> dict[str, list[str]]:
-    """Folder of `toyrl.experiments.papers` -> numbers of the papers whose experiment lies there."""
-    from toyrl.experiments import core
-
-    found: dict[str, set[str]] = defaultdict(set)
-    for x in core.load().values():
-        if x.card:
-            found[x.run.__module__.split(".")[-2]].add(x.card)
-    return {family: sorted(cards) for family, cards in sorted(found.items())}
-
-
 def _index(cards: dict[str, dict[str, list[Any]]]) -> str:
+    from toyrl import papers
+
     lines = [
         "# Papers",
         "",
-        "Papers with code in toyrl, made from the catalogue (`toyrl list`), the experiments and "
-        "the ledger. Numbers are those of `toyrl reproduce` and of the ledger.",
-        "",
-        "| number | paper | catalogue | experiments | ledger |",
-        "| --- | --- | ---: | ---: | ---: |",
+        f"The {len(cards)} of {len(papers.papers())} papers that have code here, made from the "
+        "catalogue (`toyrl list`), the experiments and the ledger. The number is the one that "
+        "`toyrl reproduce` takes and that every page and docstring cites.",
     ]
-    for card, rows in cards.items():
-        counts = " | ".join(str(len(rows[k]) or "") for k in ("entries", "experiments", "settings"))
-        lines.append(f"| {card} | [{escaped(title(card, rows))}]({card}.md) | {counts} |")
-    lines += ["", "## By family", ""]
-    for family, inside in families().items():
-        links = ", ".join(f"[{card}]({card}.md)" for card in inside)
-        lines.append(f"- **{family}** (`toyrl.experiments.papers.{family}`): {links}")
+    for family in papers.FAMILIES:
+        inside = [p for p in papers.papers(family) if p.number in cards]
+        if inside:
+            lines += ["", f"## {family.capitalize()}", "", *TABLE]
+            lines += [_row(p, cards[p.number]) for p in inside]
     return "\n".join(lines) + "\n"
 
 
+def _row(paper: Any, rows: dict[str, list[Any]]) -> str:
+    counts = [str(len(rows[k]) or "") for k in ("entries", "experiments", "settings")]
+    name = f"[{escaped(paper.title)}]({paper.number}.md)"
+    return f"| {' | '.join((paper.number, name, str(paper.year or ''), *counts))} |"
+
+
 def _page(card: str, rows: dict[str, list[Any]]) -> str:
-    name = title(card, rows)
+    from toyrl import papers
+
+    paper = papers.paper(card)
+    short = escaped(paper.title.split(":")[0])
+    facts = [
+        paper.authors,
+        f"arXiv {paper.arxiv}" if paper.arxiv else "",
+        str(paper.year or ""),
+        f"family *{paper.family}*",
+        f"formulas {ESTABLISHED[paper.provenance]}",
+        paper.note,
+    ]
     lines = [
-        f'---\ntitle: "{card} {name.split(":")[0].split(" (")[0]}"\n---',
+        "---",
+        f"title: '{card} {short.replace(chr(39), chr(39) * 2)}'",
+        "---",
         "",
-        f"# {card}. {escaped(name)}",
+        f"# {card}. {escaped(paper.title)}",
+        "",
+        "; ".join(escaped(f) for f in facts if f).replace("\\*", "*") + ".",
         "",
     ]
     lines += _entries(rows["entries"])
@@ -126,17 +125,17 @@ def _entries(entries: Iterable[Any]) -> list[str]:
     for kind, some in sorted(kinds.items()):
         for e in some:
             sure = ESTABLISHED[e.provenance] + (f" ({escaped(e.section)})" if e.section else "")
-            lines.append(f"| {kind} | {_link(e)} | {escaped(e.summary)} | {sure} |")
+            said = escaped(e.summary) + (f"<br>`{e.formula}`" if e.formula else "")
+            lines.append(f"| {kind} | {_link(e)} | {said} | {sure} |")
     return [*lines, ""]
 
 
 def _link(e: Any) -> str:
     """The entry's name, linked to where its formula stands."""
-    target = e.target
-    owner = target if isinstance(target, type) or hasattr(target, "__qualname__") else type(target)
+    module, _, name = e.path.partition(":")
     known = {m.name for f in folders() for m in f.modules}
-    if owner.__module__ in known and not owner.__name__.startswith("_"):
-        return f"[`{e.name}`][{owner.__module__}.{owner.__qualname__}]"
+    if module in known and name and not name.startswith("_"):
+        return f"[`{e.name}`][{module}.{name}]"
     return f"`{e.name}`"
 
 

@@ -9,9 +9,8 @@ likely bad 3, a rare best 2 (D = r1 - r3, D' = r2 - r1), the best one shrinks as
 sqrt(pi1 pi3), turns where pi3/pi2 = 2 D'/D, at about (27/4) C with C = (D'/D) c,
 c = pi2(0)^2/(pi1(0) pi3(0)), at t = (7/162)/(D' C), and takes over at t = 1/(6 D' C).
 
-The two stages are claimed by "The Debate on RLVR Reasoning Capability Boundary" (arXiv
-2510.04028), Theorem 1; the flow's asymptotics and the statements on negative-only updates are
-derived. With rewards 0 and 1 there is no second stage.
+The two stages are claimed by paper 33, Theorem 1; the flow's asymptotics and the statements on
+negative-only updates are derived. With rewards 0 and 1 there is no second stage.
 
 Formulas: docs/theory/group.md.
 """
@@ -33,9 +32,9 @@ Array = Any
     "mass_dynamics",
     kind="theorem",
     cards=("33",),
-    paper="The Debate on RLVR Reasoning Capability Boundary: a Two-Stage Dynamic View",
     section="Theorem 1",
     provenance="second-hand",
+    formula="dz_v/dt = pi_v (r_v - E r)",
 )
 def flow(z: Array, reward: Array) -> np.ndarray:
     """(K,) dz/dt = pi (r - E r), the expected on-policy update per unit learning rate."""
@@ -43,6 +42,13 @@ def flow(z: Array, reward: Array) -> np.ndarray:
     return pi * (reward - pi @ reward)
 
 
+@entry(
+    "mass_flow",
+    kind="theorem",
+    cards=("33",),
+    provenance="derived",
+    formula="z(t) of dz_v/dt = pi_v (r_v - E r)",
+)
 def integrate(start: Array, reward: Array, times: Array) -> np.ndarray:
     """(len(times), K) logits along the flow from probabilities `start`; stiff, rtol 1e-10.
 
@@ -76,6 +82,13 @@ class Turning:
     ratio: float  # pi3 / pi2 there
 
 
+@entry(
+    "turning_point",
+    kind="theorem",
+    cards=("33",),
+    provenance="derived",
+    formula="turns at (27/4) C, t = (7/162)/(D' C); takes over at 1/(6 D' C)",
+)
 def turning(start: Array, reward: Array) -> Turning:
     """The asymptotics for (good, best, bad) answers.
 
@@ -91,6 +104,7 @@ def turning(start: Array, reward: Array) -> Turning:
     return Turning(6.75 * C, 7 / 162 / (up * C), 1 / (6 * up * C), 2 * up / gap)
 
 
+@entry("pass_at_k", kind="theorem", cards=("33",), provenance="derived", formula="1 - (1-p)^k")
 def pass_at_k(p: Array, k: int) -> np.ndarray:
     """1 - (1-p)^k.
 
@@ -100,6 +114,13 @@ def pass_at_k(p: Array, k: int) -> np.ndarray:
     return -np.expm1(k * np.log1p(-np.minimum(np.asarray(p, dtype=float), 1 - 1e-16)))
 
 
+@entry(
+    "effective_number",
+    kind="theorem",
+    cards=("33",),
+    provenance="derived",
+    formula="exp(-sum p log p)",
+)
 def effective_number(p: Array) -> np.ndarray:
     """exp(entropy) of the last axis, normalised: how many answers share the mass."""
     p = np.asarray(p, dtype=float)

@@ -19,6 +19,13 @@ from toyrl.registry import entry
 Array = Any
 
 
+@entry(
+    "mode_count_law",
+    kind="theorem",
+    cards=("19",),
+    provenance="derived",
+    formula="P(K = k) = C(half,k) p^k (1-p)^(half-k)",
+)
 def binomial(half: int, p: float) -> np.ndarray:
     """(half + 1,) probabilities of 0..half successes."""
     k = np.arange(half + 1)
@@ -30,9 +37,9 @@ def binomial(half: int, p: float) -> np.ndarray:
     "mislabelled_prompt",
     kind="theorem",
     cards=("19",),
-    paper="Adaptive Deep Reasoning: Triggering Deep Thinking When Needed",
     section="group-wise reward; derived",
     provenance="derived",
+    formula="P(a_S >= a_L - theta)",
 )
 def easy_probability(short: float, long: float, half: int, theta: float) -> float:
     """P(a_S >= a_L - theta) in a group with `half` rollouts in each mode.
@@ -44,6 +51,13 @@ def easy_probability(short: float, long: float, half: int, theta: float) -> floa
     return float(chance[i / half >= j / half - theta - 1e-12].sum())
 
 
+@entry(
+    "mode_logit_drift",
+    kind="theorem",
+    cards=("19",),
+    provenance="derived",
+    formula="2 A ((1-q)/L_long + q/L_short)",
+)
 def logit_drift(advantage: float, q: Array, length_short: float, length_long: float) -> Array:
     """Expected change of d per unit learning rate, a loss that divides rollouts by their length.
 
@@ -56,11 +70,25 @@ def logit_drift(advantage: float, q: Array, length_short: float, length_long: fl
     return 2 * advantage * ((1 - q) / length_long + q / length_short)
 
 
+@entry(
+    "steps_to_margin",
+    kind="theorem",
+    cards=("19",),
+    provenance="derived",
+    formula="(margin - gap)/(2 eta c), rounded up",
+)
 def steps_to_margin(gap: float, margin: float, rate: float, weight: float) -> int:
     """Hinge steps until the preferred logit leads by the margin: a step moves it by 2 eta c."""
     return max(0, math.ceil((margin - gap) / (2 * rate * weight) - 1e-12))
 
 
+@entry(
+    "mean_steps",
+    kind="theorem",
+    cards=("19",),
+    provenance="derived",
+    formula="target/(2 eta c (2 agreement - 1))",
+)
 def mean_steps(target: float, agreement: float, rate: float, weight: float) -> float:
     """Steps until d has moved by `target` nats, labels right with probability `agreement`."""
     return target / (2 * rate * weight * (2 * agreement - 1))

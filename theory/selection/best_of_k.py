@@ -17,7 +17,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from toyrl.registry import entry
 
+
+@entry(
+    "best_of_k",
+    kind="theorem",
+    cards=("57",),
+    provenance="derived",
+    formula="(F_l^k - F_(l-1)^k) p/P_l in the value class l",
+)
 def best_of_k(prob: np.ndarray, reward: np.ndarray, k: Sequence[int]) -> np.ndarray:
     """(N, K) class probabilities of the kept rollout for each k, one prompt; prob, reward (K,)."""
     _, place = np.unique(reward, return_inverse=True)
@@ -31,6 +40,13 @@ def best_of_k(prob: np.ndarray, reward: np.ndarray, k: Sequence[int]) -> np.ndar
     return share[:, place] * prob
 
 
+@entry(
+    "best_of_k_kl_bound",
+    kind="theorem",
+    cards=("57",),
+    provenance="derived",
+    formula="log k - (k-1)/k",
+)
 def kl_bound(k: Sequence[int]) -> np.ndarray:
     """log k - (k-1)/k nats: KL of best-of-k without ties, an upper bound with them.
 
@@ -40,6 +56,13 @@ def kl_bound(k: Sequence[int]) -> np.ndarray:
     return np.log(k) - (k - 1) / k
 
 
+@entry(
+    "best_of_k_curves",
+    kind="theorem",
+    cards=("57",),
+    provenance="derived",
+    formula="E truth, E r and KL under best-of-k",
+)
 def curves(
     prob: np.ndarray,
     reward: np.ndarray,
@@ -58,6 +81,13 @@ def curves(
     return gold, proxy, kl(kept, prob) @ shares
 
 
+@entry(
+    "pass_at_k_estimate",
+    kind="theorem",
+    cards=("57",),
+    provenance="derived",
+    formula="1 - C(n-c,k)/C(n,k)",
+)
 def pass_at_k(n: int | np.ndarray, c: np.ndarray, k_max: int) -> np.ndarray:
     """(..., k_max) unbiased pass@k, k = 1..k_max, from c right answers among n samples.
 

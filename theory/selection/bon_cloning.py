@@ -24,6 +24,13 @@ from toyrl.registry import entry
 Array = Any
 
 
+@entry(
+    "success_of_best",
+    kind="theorem",
+    cards=("30",),
+    provenance="derived",
+    formula="q_n = 1 - (1-p)^n",
+)
 def success_of_best(p: Array, n: Array) -> np.ndarray:
     """q_n = 1 - (1-p)^n, exact for small p.
 
@@ -36,8 +43,9 @@ def success_of_best(p: Array, n: Array) -> np.ndarray:
     "best_of_n_cloning",
     kind="theorem",
     cards=("30",),
-    paper="OREAL: Exploring the Limit of Outcome Reward for Learning Mathematical Reasoning",
     section="2, Eq. 5",
+    provenance="text",
+    formula="pi0 [R q_n/p + (1-R)(1-p)^(n-1)]",
 )
 def best_of_n(pi0: Array, right: Array, n: int) -> np.ndarray:
     """(K,) law of the pick; right (K,) in {0, 1}."""
@@ -49,11 +57,21 @@ def best_of_n(pi0: Array, right: Array, n: int) -> np.ndarray:
     return pi0 * np.where(right > 0, gain, (1 - p) ** (n - 1))
 
 
+@entry(
+    "cloning_inverse_temperature",
+    kind="theorem",
+    cards=("30",),
+    provenance="derived",
+    formula="1/beta_n = log[q_n/(p (1-p)^(n-1))]",
+)
 def inverse_temperature(p: float, n: int) -> float:
     """1/beta_n = log sum_{i<n} (1-p)^(-i), at which the KL optimum is the best of n."""
     return float(np.log(success_of_best(p, n)) - np.log(p) - (n - 1) * np.log1p(-p))
 
 
+@entry(
+    "cloning_tilt", kind="theorem", cards=("30",), provenance="derived", formula="pi0 exp(R/beta)/Z"
+)
 def tilted(pi0: Array, right: Array, inverse_beta: float) -> np.ndarray:
     """pi0 exp(R/beta)/Z.
 
@@ -63,6 +81,13 @@ def tilted(pi0: Array, right: Array, inverse_beta: float) -> np.ndarray:
     return x / x.sum()
 
 
+@entry(
+    "best_of_n_kl",
+    kind="theorem",
+    cards=("30",),
+    provenance="derived",
+    formula="KL(Bernoulli(q_n) || Bernoulli(p)) <= log n - (n-1)/n",
+)
 def best_kl(p: float, n: int) -> float:
     """KL(best of n || pi0) in nats: the binary KL of q_n from p; at most log n - (n-1)/n."""
     q = float(success_of_best(p, n))
@@ -70,6 +95,13 @@ def best_kl(p: float, n: int) -> float:
     return float(q * np.log(q / p) + wrong)
 
 
+@entry(
+    "anchored_mass",
+    kind="theorem",
+    cards=("30",),
+    provenance="derived",
+    formula="1/P = beta (logit P - logit p)",
+)
 def anchored_mass(p: float, beta: float) -> float:
     """P(right) of argmin -E[log pi | right] + beta KL(pi || pi0): 1/P = beta log odds ratio."""
     from scipy.optimize import brentq
@@ -81,6 +113,13 @@ def anchored_mass(p: float, beta: float) -> float:
     return float(expit(brentq(gap, logit(p) + 1e-12, logit(p) + 2 / (p * beta) + 50)))
 
 
+@entry(
+    "prompt_weight",
+    kind="theorem",
+    cards=("30",),
+    provenance="derived",
+    formula="E[update] = W(p) grad p",
+)
 def prompt_weight(p: Array, scheme: str) -> np.ndarray:
     """W(p) in E[update] = W(p) grad p: how a scheme weighs prompts of success rate p.
 

@@ -44,7 +44,7 @@ def keep_informative(score: Array, r: Rollouts) -> Rollouts:
 def expected_draws(informative: Array, share: Array) -> Array:
     """Prompts to draw per prompt kept: 1 / sum_b share_b P(group of b is informative).
 
-    Source: DLER (arXiv 2510.15110), sections 2-3, dynamic sampling; derived.
+    Source: DLER, sections 2-3, dynamic sampling; derived.
 
     informative, share : same shape, one number a prompt; the answer is a scalar.
     """
@@ -140,7 +140,6 @@ add(
     PRESETS["dler"],
     kind="estimator",
     cards=("08",),
-    paper="DLER: Doing Length pEnalty Right (arXiv 2510.15110)",
     section="Eq. 3; code NVlabs/DLER verl-dler, core_algos.py; filter on the outcome",
     provenance="code",
     summary="Rewards minus their group's mean, whitened over tokens, uniform prompts dropped",

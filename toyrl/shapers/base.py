@@ -19,6 +19,13 @@ Array = Any
 Parts = dict[str, Array]
 
 
+def written(thing: Any) -> str:
+    """The repr of shapers, estimators and objectives: their catalogue expression."""
+    from toyrl.expressions import shown
+
+    return shown(thing)
+
+
 @dataclass(frozen=True)
 class Shaped:
     """A shaper's answer.
@@ -54,6 +61,7 @@ class Shaper:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls.__repr__ = written  # @dataclass keeps a repr that stands in the class
         defer(cls)  # its fields are known only after @dataclass
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Shaper:
