@@ -6,10 +6,10 @@ project, so that `docs.generate` and `toyrl` are this checkout's.
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from docs.generate import api, formula
+from docs.generate import api, formula, inserts, offline
 
 _pages: dict[str, str] = {}
 
@@ -36,9 +36,17 @@ def on_files(files: Any, config: Any) -> Any:
     return files
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Formula blocks become mathematics."""
-    return formula.rendered(markdown)
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Formula blocks become mathematics, marks what they name."""
+    path = page.file.src_uri
+    if path in _pages:
+        return markdown
+    return inserts.filled(formula.rendered(markdown), path.count("/"))
+
+
+def on_post_build(config: Any) -> None:
+    """A site that needs a network is a failed build."""
+    offline.check(Path(config.site_dir))
 
 
 def _section(start: str) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from docs.generate.modules import folders
@@ -30,6 +31,7 @@ def pages() -> dict[str, str]:
     return out
 
 
+@cache
 def by_card() -> dict[str, dict[str, list[Any]]]:
     """Number -> what it has: entries of the catalogue, experiments, settings of the ledger."""
     from toyrl import registry
@@ -47,13 +49,7 @@ def by_card() -> dict[str, dict[str, list[Any]]]:
             found[x.card]["experiments"].append(x)
     for s in ledger.SETTINGS:
         found[s.paper.card]["settings"].append(s)
-    return dict(
-        sorted(
-            (c, rows)
-            for c, rows in found.items()
-            if rows["entries"] or rows["experiments"] or rows["settings"]
-        )
-    )
+    return dict(sorted(found.items()))
 
 
 def _index(cards: dict[str, dict[str, list[Any]]]) -> str:
@@ -126,11 +122,11 @@ def _entries(entries: Iterable[Any]) -> list[str]:
         for e in some:
             sure = ESTABLISHED[e.provenance] + (f" ({escaped(e.section)})" if e.section else "")
             said = escaped(e.summary) + (f"<br>`{e.formula}`" if e.formula else "")
-            lines.append(f"| {kind} | {_link(e)} | {said} | {sure} |")
+            lines.append(f"| {kind} | {link(e)} | {said} | {sure} |")
     return [*lines, ""]
 
 
-def _link(e: Any) -> str:
+def link(e: Any) -> str:
     """The entry's name, linked to where its formula stands."""
     module, _, name = e.path.partition(":")
     known = {m.name for f in folders() for m in f.modules}
