@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from griffe import Extension, Object
 
+from docs.generate.inserts import linked
 from docs.generate.text import to_markdown
 
 
@@ -13,4 +14,4 @@ class PlainDocstrings(Extension):
     def on_instance(self, *, obj: Object, **_: object) -> None:
         """Called by Griffe for every module, class, function and attribute."""
         if obj.docstring is not None:
-            obj.docstring.value = to_markdown(obj.docstring.value)
+            obj.docstring.value = linked(to_markdown(obj.docstring.value), 1)

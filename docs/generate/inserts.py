@@ -21,12 +21,18 @@ CITED = re.compile(r"(?<![\[`\w])paper (\d\d)\b(?!\])")
 
 
 def filled(markdown: str, depth: int) -> str:
-    """A page, `depth` folders below docs/, with its marks replaced. Raises KeyError for a name
-    that does not exist."""
-    made = MARK.sub(lambda m: KINDS[m[1]](*m[2].split()), markdown)
+    """A page, `depth` folders below docs/, with its marks replaced and papers linked.
+
+    Raises KeyError for a name that does not exist.
+    """
+    return linked(MARK.sub(lambda m: KINDS[m[1]](*m[2].split()), markdown), depth)
+
+
+def linked(markdown: str, depth: int) -> str:
+    """The same text with "paper 13" as a link, but in code and for papers without a page."""
     up = "../" * depth
     known = papers.by_card()
-    parts = re.split(r"(^(?:```.*?^```|    .*?)$|`[^`\n]*`)", made, flags=re.MULTILINE | re.DOTALL)
+    parts = re.split(r"(^(?:```.*?^```|    .*?)$|`[^`\n]*`)", markdown, flags=re.M | re.S)
     return "".join(
         part if i % 2 else CITED.sub(lambda m: _linked(m[1], up, known), part)
         for i, part in enumerate(parts)

@@ -138,7 +138,9 @@ def _binary(node: ast.BinOp) -> tuple[int, str]:
             return SUM, f"<mrow>{_set(left, SUM)}<mo>−</mo>{_set(right, PRODUCT)}</mrow>"
         case ast.Mult():
             digit = isinstance(right, ast.Constant) or (
-                isinstance(right, ast.BinOp) and isinstance(right.left, ast.Constant)
+                isinstance(right, ast.BinOp)
+                and isinstance(right.op, (ast.Mult, ast.Pow))
+                and isinstance(right.left, ast.Constant)
             )
             sign = "<mo>·</mo>" if digit else '<mspace width="0.17em"/>'
             return PRODUCT, f"<mrow>{_set(left, PRODUCT)}{sign}{_set(right, PRODUCT)}</mrow>"

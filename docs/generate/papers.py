@@ -85,7 +85,7 @@ def _page(card: str, rows: dict[str, list[Any]]) -> str:
         paper.authors,
         f"arXiv {paper.arxiv}" if paper.arxiv else "",
         str(paper.year or ""),
-        f"family *{paper.family}*",
+        f"family {paper.family}",
         f"formulas {ESTABLISHED[paper.provenance]}",
         paper.note,
     ]
@@ -96,7 +96,7 @@ def _page(card: str, rows: dict[str, list[Any]]) -> str:
         "",
         f"# {card}. {escaped(paper.title)}",
         "",
-        "; ".join(escaped(f) for f in facts if f).replace("\\*", "*") + ".",
+        _sentence("; ".join(escaped(f) for f in facts if f)),
         "",
     ]
     lines += _entries(rows["entries"])
@@ -104,6 +104,10 @@ def _page(card: str, rows: dict[str, list[Any]]) -> str:
         lines += _experiment(x)
     lines += _ledger(rows["settings"])
     return "\n".join(lines) + "\n"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:].rstrip('.')}."
 
 
 def _entries(entries: Iterable[Any]) -> list[str]:

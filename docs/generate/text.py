@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 
 FIELD = re.compile(r"^[`\w*, /.]{1,60}? : \S")
+NEXT = re.compile(r"; (?=[`\w*, ]{1,60}? : \S)")
+PAGE = re.compile(r"\bdocs/((?:[\w-]+/)*[\w-]+)\.md")
 SPECIAL = re.compile(r"(?<!\\)([*<>\[\]|~])")
 RULE = re.compile(r"^[-=]{3,}$")
 
@@ -25,8 +27,10 @@ def to_markdown(text: str) -> str:
         if FIELD.match(line):
             if not in_list and out and out[-1]:
                 out.append("")
-            name, meaning = line.split(" : ", 1)
-            out.append(f"- `{name.strip('` ')}`: {escaped(meaning)}")
+            # One line may hold several: "alpha : weight; horizon : in updates".
+            for item in NEXT.split(line):
+                name, meaning = item.split(" : ", 1)
+                out.append(f"- `{name.strip('` ')}`: {escaped(meaning)}")
             in_list = True
         elif in_list and indented and out[-1]:
             out.append(f"    {escaped(line.strip())}")
@@ -37,7 +41,8 @@ def to_markdown(text: str) -> str:
                 out.append("")
             in_list = False
             out.append(line if indented or line.strip() == "::" else escaped(line))
-    return "\n".join(line for line in out if line.strip() != "::")
+    joined = "\n".join(line for line in out if line.strip() != "::")
+    return PAGE.sub(r"[\1](../\1.md)", joined)  # the reference lies one folder below docs/
 
 
 def escaped(line: str) -> str:

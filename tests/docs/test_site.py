@@ -119,6 +119,8 @@ def test_a_formula_block_with_a_misspelt_entry_is_refused():
     ("plain", "markdown"),
     [
         ("x : (B, K) numbers", "- `x`: (B, K) numbers"),
+        ("a : (K,); b, c : two", "- `a`: (K,)\n- `b, c`: two"),
+        ("Formulas: docs/theory/length.md.", "Formulas: [theory/length](../theory/length.md)."),
         ("a, b : two\n    more of it", "- `a, b`: two\n    more of it"),
         ("The f* of [a, b] < 3", r"The f\* of \[a, b\] \< 3"),
         ("`a*b` stays", "`a*b` stays"),
