@@ -108,6 +108,8 @@ def entry(name: str, *, kind: str, **facts: Any) -> Callable[[T], T]:
     """Register the decorated object under `name`; the facts are those of `add`.
 
     In `toyrl/theory/` all arguments are literals, so that they can be read without an import.
+
+    Raises ValueError for an unknown kind.
     """
     if kind not in KINDS:
         msg = f"kind={kind!r} is unknown; choose from {', '.join(KINDS)}"

@@ -1,4 +1,4 @@
-"""Public modules, folder by folder, read from the source tree without importing anything."""
+"""Public modules, folder by folder, found in the source tree; only `toyrl` itself is imported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FOLDERS = (
     "bridge",
 )
 TOP = ("registry", "papers", "theorems", "stats", "serving", "bands", "pytree")
-ENTRY_POINTS = ("toyrl.experiments.validate.api", "toyrl.experiments.validate.settings")
+SETTINGS = "toyrl.experiments.validate.settings"
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,14 @@ def folders() -> list[Folder]:
 
 
 def top_modules() -> Folder:
-    """Files directly under `toyrl/` that users import, and the functions above the library."""
+    """Files directly under `toyrl/`, and those above the library whose names `toyrl` forwards."""
+    import toyrl
+
     paths = [ROOT / "toyrl" / f"{name}.py" for name in TOP]
     modules = [Module(f"toyrl.{p.stem}", p) for p in paths if p.exists()]
-    for name in ENTRY_POINTS:
-        path = ROOT.joinpath(*name.split(".")[1:]).with_suffix(".py")
-        if path.exists():
-            modules.append(Module(name, path))
+    above = {m for m in toyrl._FORWARDED.values() if m.startswith("toyrl.experiments.")}
+    for name in sorted(above | {SETTINGS}):
+        path = ROOT.joinpath(*name.split(".")[1:])
+        file = path.with_suffix(".py") if not path.is_dir() else path / "__init__.py"
+        modules.append(Module(name, file))
     return Folder("toyrl", tuple(modules))

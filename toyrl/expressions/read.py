@@ -302,6 +302,7 @@ def _a(word: str) -> str:
 
 
 def number(value: Any) -> bool:
+    """True for a Python number; a bool is none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
@@ -317,6 +318,7 @@ def _kind(value: Any) -> str:
 
 
 def required(field: Any) -> bool:
+    """True for a dataclass field without a default."""
     return field.default is MISSING and field.default_factory is MISSING
 
 

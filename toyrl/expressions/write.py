@@ -101,7 +101,10 @@ def _text(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Arrays of one number as Python numbers; everything else unchanged."""
+    """Arrays of one number as Python numbers; everything else unchanged.
+
+    Raises ValueError for an array of more than one number.
+    """
     if hasattr(value, "dtype"):
         if math.prod(value.shape) != 1:
             msg = f"a weight of shape {tuple(value.shape)} has no expression; take one entry of it"
@@ -120,7 +123,10 @@ def _changed(node: Any) -> dict[str, Any]:
 
 
 def shaper_name(shaper: Shaper) -> str:
-    """The catalogue name of a shaper."""
+    """The catalogue name of a shaper.
+
+    Raises ValueError for a shaper that is not in the catalogue.
+    """
     for e in registry.entries("shaper"):
         if e.target is type(shaper):
             return e.name
@@ -149,7 +155,10 @@ def to_json(shaper: Shaper) -> str:
 
 
 def from_json(text: str) -> Shaper:
-    """Inverse of `to_json`; refuses other schemas."""
+    """Inverse of `to_json`; refuses other schemas.
+
+    Raises ValueError for another schema.
+    """
     data = json.loads(text)
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         found = data.get("schema") if isinstance(data, dict) else type(data).__name__
