@@ -35,7 +35,7 @@ FUNCTIONS = {
     "sqrt": np.sqrt,
     "log": np.log,
     "exp": np.exp,
-    "asin": np.arcsin,
+    "ceil": math.ceil,
     "comb": math.comb,
     "prod": math.prod,
     "abs": abs,

@@ -161,6 +161,8 @@ def _call(name: str, args: list[ast.expr]) -> tuple[int, str]:
         return ATOM, f"<msqrt>{inside}</msqrt>"
     if name == "abs":
         return ATOM, f"<mrow><mo>|</mo>{inside}<mo>|</mo></mrow>"
+    if name == "ceil":
+        return ATOM, f"<mrow><mo>⌈</mo>{inside}<mo>⌉</mo></mrow>"
     if name == "exp":
         return POWER, f"<msup><mi>e</mi><mrow>{inside}</mrow></msup>"
     if name == "comb":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import re
 from xml.etree import ElementTree
 
 import numpy as np
@@ -61,7 +63,13 @@ def test_every_module_of_the_theory_names_its_page_and_is_on_it():
         for module in folder.glob("[!_]*.py"):
             name = f"toyrl.theory.{folder.name}.{module.stem}"
             assert f"code: {name}." in text, f"{page.name} shows no formula of {name}"
-            assert f"docs/theory/{page.name}" in module.read_text(encoding="utf-8"), name
+            source = module.read_text(encoding="utf-8")
+            assert f"docs/theory/{page.name}" in source, name
+            defined = {n.name for n in ast.parse(source).body if isinstance(n, ast.FunctionDef)}
+            shown = set(re.findall(r"`(\w+)`|code: [\w.]+\.(\w+)", text))
+            named = {x for pair in shown for x in pair}
+            missing = sorted(n for n in defined - named if not n.startswith("_"))
+            assert missing == [], f"{page.name} says nothing of these functions of {name}"
 
 
 @pytest.mark.parametrize(
