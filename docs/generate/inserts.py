@@ -55,7 +55,7 @@ def _ledger(*ids: str) -> str:
     for name in ids:
         s, run = settings[name], kept[name].run
         worlds = f"{run.collapsed} of {run.worlds}" if run.worlds else "-"
-        told = f"{escaped(s.what)} (paper {s.paper.card})"
+        told = f"{escaped(s.what)} (paper {s.id.partition('-')[0]})"
         lines.append(f"| {told} | {s.outcome}: {escaped(s.published)} | {run.verdict} | {worlds} |")
     return "\n".join(lines)
 

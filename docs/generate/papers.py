@@ -48,7 +48,7 @@ def by_card() -> dict[str, dict[str, list[Any]]]:
         if x.card:
             found[x.card]["experiments"].append(x)
     for s in ledger.SETTINGS:
-        found[s.paper.card]["settings"].append(s)
+        found[s.id.partition("-")[0]]["settings"].append(s)
     return dict(sorted(found.items()))
 
 
