@@ -70,7 +70,8 @@ class Entry:
     @property
     def family(self) -> str:
         """One of `papers.FAMILIES`: its folder's, else its first paper's; "" for none."""
-        folder = next((x for x in self.path.split(".")[2:] if x in papers.FAMILIES), "")
+        places = self.path.partition(":")[0].split(".")[2:-1]
+        folder = next((x for x in places if x in papers.FAMILIES), "")
         if folder or not self.cards:
             return folder
         return papers.paper(self.cards[0]).family
@@ -80,7 +81,7 @@ class Entry:
         """Fields (parameters of a function) with their defaults as text; None: must be given."""
         if self.theorem is not None and self.loaded is None:
             return dict(self.theorem.parameters)
-        return _fields(self.target)
+        return fields_of(self.target)
 
     def make(self, **fields: Any) -> Any:
         """The shaper, estimator, objective or environment with these fields, others at default.
@@ -231,7 +232,7 @@ def _path(target: Any) -> str:
     return f"{made.__module__}:{made.__qualname__}"
 
 
-def _fields(target: Any) -> dict[str, str | None]:
+def fields_of(target: Any) -> dict[str, str | None]:
     """The fields of a dataclass or instance, else the parameters of a call."""
     if not dataclasses.is_dataclass(target):
         given = inspect.signature(target).parameters.values()
