@@ -209,11 +209,11 @@ def suggestion(name: str, kind: str, more: tuple[str, ...] = ()) -> str:
     if same:
         return f"it is {_article(same[0])} {same[0]}: toyrl.get({same[0]!r}, {name!r})"
     own = sorted([*more, *(n for k, n in _entries if k == kind)])
-    near = difflib.get_close_matches(name, own, n=3, cutoff=0.5)
-    others: dict[str, str] = {n: k for k, n in _entries if k != kind}
-    if not near:
-        found = difflib.get_close_matches(name, others, n=2, cutoff=0.7)
-        near = [f"{n} ({_article(others[n])} {others[n]})" for n in found]
+    others = {n: k for k, n in _entries if k != kind and n not in own}
+    found = difflib.get_close_matches(name, own, n=3, cutoff=0.5)
+    found += difflib.get_close_matches(name, others, n=2, cutoff=0.8)
+    found.sort(key=lambda n: -difflib.SequenceMatcher(None, n, name).ratio())
+    near = [f"{n} ({_article(others[n])} {others[n]})" if n in others else n for n in found[:3]]
     return f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(own)}"
 
 

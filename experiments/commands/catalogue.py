@@ -56,11 +56,13 @@ def run(
 
 def _nothing(kind: str | None, words: Sequence[str], paper: str | None) -> str:
     """What was looked for, and what is near."""
-    what = " ".join(filter(None, (kind, *map(repr, words), paper and f"of {papers.cite(paper)}")))
-    names = {row["name"]: row["kind"] for row in rows()}
+    said = f" for {' '.join(map(repr, words))}" if words else ""
+    source = f" from {papers.cite(paper)}" if paper else ""
+    what = f"{kind or 'entry'}{said}{source}"
+    names = {row["family"]: "family" for row in rows()} | {r["name"]: r["kind"] for r in rows()}
     near = [n for w in words for n in difflib.get_close_matches(w, names, n=2, cutoff=0.6)]
     hint = "did you mean " + ", ".join(f"{n} ({names[n]})" for n in near) if near else ""
-    return f"the catalogue has nothing for {what}; {hint or '`toyrl list` shows all'}"
+    return f"the catalogue has no {what}; {hint or '`toyrl list` shows all'}"
 
 
 def _searched(row: dict[str, Any]) -> str:
