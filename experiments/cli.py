@@ -398,20 +398,29 @@ def ledger(
 
 @app.command(name="list")
 def list_(
-    *, kind: Kind | None = None, json: Annotated[bool, Parameter(negative="")] = False
+    words: Annotated[list[str] | None, Parameter(name="WORD", negative="")] = None,
+    /,
+    *,
+    kind: Kind | None = None,
+    paper: str | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Every shaper, estimator, environment, theorem and experiment, with its paper.
 
     Parameters
     ----------
+    words
+        Only what has these words in its name, family, summary, formula or paper's title.
     kind
         Only this kind.
+    paper
+        Only what comes from this paper: its number (05), short name (laser) or arXiv number.
     json
         Print JSON.
     """
     from toyrl.experiments.commands.catalogue import run
 
-    return run(kind, json=json)
+    return run(kind, words=words or (), paper=paper, json=json)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -235,7 +235,12 @@ def test_repr_of_what_has_no_expression_shows_its_fields() -> None:
     class Own(Shaper):
         scale: float = 2.0
 
+    class Named(Shaper):
+        def __repr__(self) -> str:
+            return "mine"
+
     assert repr(Own()).endswith("Own(scale=2.0)")
+    assert repr(Named()) == "mine"
     assert repr(Scaled(Outcome(), np.ones(2))).startswith("Scaled(term=outcome(), weight=array(")
     assert repr(Laser(0.3)) == "laser(target=0.3)"
 

@@ -23,7 +23,8 @@ class Estimator:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.__repr__ = written  # @dataclass keeps a repr that stands in the class
+        if "__repr__" not in cls.__dict__:
+            cls.__repr__ = written  # @dataclass keeps a repr that stands in the class
 
     def apply(
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None

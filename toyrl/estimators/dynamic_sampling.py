@@ -139,6 +139,7 @@ add(
     "dler",
     PRESETS["dler"],
     kind="estimator",
+    formula="A_i = inner advantage in groups of mixed outcome, else 0",
     cards=("08",),
     section="Eq. 3; code NVlabs/DLER verl-dler, core_algos.py; filter on the outcome",
     provenance="code",

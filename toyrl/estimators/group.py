@@ -242,5 +242,6 @@ for _name, _preset in PRESETS.items():
         kind="estimator",
         cards=("00",),
         provenance="code",
+        formula="A_i = (r_i - baseline)/(std + eps)",
         summary=f"Group-relative advantage: {_note}",
     )

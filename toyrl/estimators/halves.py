@@ -38,6 +38,7 @@ FROM_BATCH = ("accuracy", "failure")
 @entry(
     "canon",
     kind="estimator",
+    formula="A_i = mu (r_i - mean of the other half) + (1 - mu)(r_i - mean of its half)",
     cards=("34",),
     section=f"Eqs. 5, 7, 8; code {CODE}",
     provenance="code",
@@ -151,6 +152,7 @@ class Canon(Estimator):
 @entry(
     "canon_entropy",
     kind="estimator",
+    formula="A_i = mu (r_i - mean of the other half) + (1 - mu)(r_i - mean of its half)",
     cards=("34",),
     section=f"Eqs. 5, 8; code {CODE}",
     provenance="code",

@@ -28,6 +28,7 @@ REFERENCES = ("average", "first")
 @entry(
     "brpo",
     kind="estimator",
+    formula="A_i = mean over references j of sign(q_i - q_j)",
     cards=("42",),
     section="Bootstrapped Relative Policy Optimization",
     provenance="second-hand",

@@ -39,6 +39,7 @@ NEUTRAL = 0.5  # what a missing score counts as
 @entry(
     "renorm",
     kind="estimator",
+    formula="A_t = G_t - mean over siblings, G_t = sum_(u >= t) (p_u + o - 1)",
     cards=("18",),
     section="ReNorm; equation reconstructed from two descriptions",
     provenance="reconstructed",

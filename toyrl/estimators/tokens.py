@@ -115,6 +115,7 @@ class _Tokens(Estimator):
 @entry(
     "gae",
     kind="estimator",
+    formula="A_t = sum_u (gamma lam)^u delta_(t+u), delta = r + gamma V' - V",
     cards=("00",),
     works=("gae",),
     section="Eqs. 11-16; verl compute_gae_advantage_return",
@@ -147,6 +148,7 @@ class Gae(_Tokens):
 @entry(
     "reinforce_plus_plus_tokens",
     kind="estimator",
+    formula="A_t = sum_u gamma^u r_(t+u), whitened over tokens",
     cards=("00",),
     works=("reinforce++",),
     section="verl compute_reinforce_plus_plus_outcome_advantage",

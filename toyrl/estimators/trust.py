@@ -93,6 +93,7 @@ for _name, _section, _provenance in (
         _name,
         PRESETS[_name],
         kind="estimator",
+        formula="grpo on o + gamma alpha e^(-step/horizon) judge",
         cards=("13",),
         section=_section,
         provenance=_provenance,

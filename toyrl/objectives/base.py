@@ -21,7 +21,8 @@ class Objective:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.__repr__ = written  # @dataclass keeps a repr that stands in the class
+        if "__repr__" not in cls.__dict__:
+            cls.__repr__ = written  # @dataclass keeps a repr that stands in the class
 
     def coefficients(
         self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array

@@ -104,6 +104,7 @@ for _name, _mode, _summary in (
         _name,
         Corrected(mode=_mode),
         kind="objective",
+        formula="w J, w = pi_old/pi_sampler, truncated or masked",
         cards=("00",),
         section=f'TRL vllm_importance_sampling_mode="{_mode}"',
         provenance="code",

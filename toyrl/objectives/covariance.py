@@ -41,6 +41,7 @@ def quota(t: Tokens, share: float) -> Array:
 @entry(
     "clip_cov",
     kind="objective",
+    formula="min(rho A, clip(rho) A), a few tokens of large covariance dropped",
     cards=("00",),
     works=("entropy",),
     section='Clip-Cov; verl loss_mode="clip_cov"',
@@ -77,6 +78,7 @@ class ClipCov(PolicyGradient):
 @entry(
     "kl_cov",
     kind="objective",
+    formula="rho A - coef |log rho| on tokens of largest covariance",
     cards=("00",),
     works=("entropy",),
     section='KL-Cov; verl loss_mode="kl_cov"',

@@ -30,6 +30,7 @@ KL_ESTIMATES = ("kl", "low_var_kl")
 @entry(
     "drpo",
     kind="objective",
+    formula="sum_P w_i s_i - tau log mean_N exp(s_j/tau), w = softmax_P(-L/(C lambda))",
     cards=("03",),
     section="Eq. 7; official code, compute_policy_loss_drpo",
     provenance="code",

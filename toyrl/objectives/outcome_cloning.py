@@ -30,6 +30,7 @@ register_field(
 @entry(
     "oreal",
     kind="objective",
+    formula="mean_right omega+ log pi - eta mean_wrong omega- pi/sg(pi)",
     cards=("30",),
     section="Eqs. 10 to 12; repository train_oreal.py",
     provenance="code",

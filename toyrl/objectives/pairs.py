@@ -55,6 +55,7 @@ def _per_prompt(prompts: Array, xp: Any) -> Array:
 @entry(
     "prdp",
     kind="objective",
+    formula="-mean max(l, l_clip), l = (h_a - h_b - (r_a - r_b)/beta)^2",
     cards=("40",),
     section="RDP and proximal losses, online algorithm",
     provenance="second-hand",
@@ -135,6 +136,7 @@ class Prdp(Objective):
 @entry(
     "dno",
     kind="objective",
+    formula="mean sigma(r_a - r_b) log sigma(eta (h_a - h_b)) + (a <-> b)",
     cards=("29",),
     section="Algorithm 1, Eq. 8",
 )

@@ -34,6 +34,7 @@ register_field(
 @entry(
     "soft_q",
     kind="objective",
+    formula="-(1-multi) sum_t (log pi_t - y_t)^2 - multi sum_t (sum_(u>=t) log pi_u - r + V'_t)^2",
     cards=("37",),
     section="soft Q-learning; code rlprompt/losses/sql_losses.py, v2_v2r_v3_v3r",
     provenance="code",

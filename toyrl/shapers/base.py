@@ -19,11 +19,11 @@ Array = Any
 Parts = dict[str, Array]
 
 
-def written(thing: Any) -> str:
+def written(self: Any) -> str:
     """The repr of shapers, estimators and objectives: their catalogue expression."""
     from toyrl.expressions import shown
 
-    return shown(thing)
+    return shown(self)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ class Shaper:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.__repr__ = written  # @dataclass keeps a repr that stands in the class
+        if "__repr__" not in cls.__dict__:
+            cls.__repr__ = written  # @dataclass keeps a repr that stands in the class
         defer(cls)  # its fields are known only after @dataclass
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Shaper:

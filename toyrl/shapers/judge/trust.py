@@ -65,6 +65,7 @@ def check_horizon(horizon: Any) -> None:
 @entry(
     "trust",
     kind="shaper",
+    formula="R = o + gamma alpha e^(-step/horizon) judge",
     cards=("13",),
     section="Eqs. 1-6 (Trust-GRPO)",
     provenance="text",
@@ -95,6 +96,7 @@ class Trust(Shaper):
 @entry(
     "trust_released",
     kind="shaper",
+    formula="R = o + gamma alpha e^(-step/horizon) judge [o >= 0.2, mixed group]",
     cards=("13",),
     section="code kxfan2002/SophiaVL-R1, verl/workers/reward/custom.py",
     provenance="code",

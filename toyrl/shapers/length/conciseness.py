@@ -35,6 +35,7 @@ def score(r: Rollouts) -> Array:
 @entry(
     "crf",
     kind="shaper",
+    formula="R = o (1 + alpha c (s + e^p_hat))",
     cards=("01",),
     section="reward definition; alpha and the schedule of s reconstructed",
     provenance="second-hand",
@@ -63,6 +64,7 @@ class Crf(Shaper):
 @entry(
     "conciseness_additive",
     kind="shaper",
+    formula="R = o + kappa c",
     cards=("01",),
     section="the additive form it is compared with",
     provenance="derived",

@@ -53,6 +53,7 @@ def length_score(r: Rollouts, *, ddof: float = 0.0, eps: Any = 0.0) -> Array:
 @entry(
     "efficient_reasoning",
     kind="shaper",
+    formula="R = o (1 - alpha sigmoid(z)), z = (L - mean)/(sd + eps) of right siblings",
     cards=("05", "04"),
     works=("efficient",),
     section="length reward; LASER paper, Table 2 (group)",
@@ -80,6 +81,7 @@ class EfficientReasoning(Shaper):
 @entry(
     "kimi",
     kind="shaper",
+    formula="R = o + weight t (wrong: min(0, t)), t = 1/2 - (L - L_min)/(L_max - L_min)",
     cards=("05",),
     works=("kimi",),
     section="length reward; LASER paper, Table 2",
@@ -124,6 +126,7 @@ def share_up(share: Array, count: Array) -> Array:
 @entry(
     "grpo_lambda",
     kind="shaper",
+    formula="R = o (1 - alpha sigmoid(z)) in the share lam of prompts solved most, else o",
     cards=("04",),
     section="method section; alpha reconstructed",
     provenance="second-hand",
