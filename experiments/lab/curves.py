@@ -25,18 +25,13 @@ def threshold(
     bad: Callable[[np.ndarray], np.ndarray],
     low: float,
     high: float,
-    *,
     passes: int,
-    near: tuple[float, float] | None = None,
 ) -> tuple[float, float]:
     """The bracket around the least bad number in [low, high]; (inf, inf) if none is bad.
 
     bad : (n,) numbers -> (n,) bool, all asked at once; once bad, larger ones are
     passes : each of 16 numbers, geometrically, narrows the bracket 15-fold
-    near : a bracket that may hold already and is then the answer, for two questions instead of 16
     """
-    if near is not None and np.isfinite(near[1]) and list(bad(np.array(near))) == [False, True]:
-        return near
     for _ in range(passes):
         grid = np.geomspace(low, high, 16)
         hit = bad(grid)

@@ -202,6 +202,7 @@ def variance_table() -> Table:
          "relative gradient variance"),
         rows,
         caption=f"One law of scores, accuracy {EXAMPLE['p']}, weight {EXAMPLE['kappa']}: gating "
-        "raises the raw variance because it adds signal, and lowers the noise relative to it. The last column is "
-        "without a baseline, so a constant counts: the length penalty is additive less a constant.",
+        "raises the raw variance because it adds signal, and lowers the noise relative to it. "
+        "The last column is without a baseline, so a constant counts: the length penalty is "
+        "additive less a constant.",
     )  # fmt: skip
