@@ -18,7 +18,7 @@ from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.mutants import after, pick, replaced
 from toyrl.experiments.lab.routes import apart, same
 from toyrl.rollouts import Rollouts
-from toyrl.shapers.judge.trust import PAPER, RIGHT
+from toyrl.shapers.judge.trust import RIGHT
 
 RIGHTS, SCORES = (0.8, 0.3), (0.6, 1.0)  # success and judge's score of the sound and the hack arm
 NOISE, GROUP, RATE, HORIZON = 0.05, 8, 0.15, 600
@@ -211,7 +211,7 @@ def training(kind: type[TrustGrpo], released: str, horizon: float, honest: Seque
     claim="Weighing a judge by how it separates right from wrong rollouts, and fading it out, "
     "keeps a judge that rewards a hack from taking over; as released, the trust weight is "
     "inactive for outcomes 0 and 1 and only right rollouts are paid.",
-    source=f"{PAPER}, Eqs. 1-6; code kxfan2002/SophiaVL-R1",
+    source="Eqs. 1-6; code kxfan2002/SophiaVL-R1",
     provenance="code",
     smoke={"replicas": 40, "groups": 5000},
     mutants=[

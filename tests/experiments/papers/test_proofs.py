@@ -152,8 +152,8 @@ def main() -> None:
     for name in sys.argv[1:] or EXPERIMENTS:
         LISTED[name] = lacks(name)
         print(name, {kind: len(x) for kind, x in LISTED[name].items()}, flush=True)
-    text = {name: x for name, x in sorted(LISTED.items()) if x}
-    ALLOWED.write_text(json.dumps(text, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = {name: x for name, x in sorted(LISTED.items()) if x}
+        ALLOWED.write_text(json.dumps(text, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print({kind: sum(len(x.get(kind, [])) for x in text.values()) for kind in MOST})
 
 
