@@ -13,18 +13,18 @@ class Draws(np.random.Generator):
     """`numpy.random.default_rng(seed)`, the same numbers; each number drawn is a unit of work."""
 
     def __getattribute__(self, name: str) -> Any:
-        found = super().__getattribute__(name)
+        found: Any = super().__getattribute__(name)
         if name.startswith("_") or not callable(found):
             return found
 
         def drawn(*args: Any, **options: Any) -> Any:
-            out = found(*args, **options)
+            out: Any = found(*args, **options)
             spend(np.size(out))
             return out
 
         return drawn
 
 
-def draws(*seed: int) -> Draws:
+def draws(seed: int, *place: int) -> Draws:
     """The stream of a seed and the places under it: `draws(seed, 2)`."""
-    return Draws(np.random.default_rng(list(seed) if len(seed) > 1 else seed[0]).bit_generator)
+    return Draws(np.random.default_rng([seed, *place] if place else seed).bit_generator)

@@ -46,7 +46,7 @@ def trainer(chain: Chain, kind: str, scale: str, penalty: float) -> Run:
     def run(weights: Sequence[float], updates: Any) -> Any:
         w = penalty * np.asarray(weights, dtype=float)[:, None, None]
         reward = correct - w * cost if kind == "additive" else correct * (1 + w * (1 - cost))
-        work = chains.along if isinstance(updates, Sequence) else chains.train
+        work: Any = chains.along if isinstance(updates, Sequence) else chains.train
         return work(
             chain, chain.logits(**HELLO_LOGITS), reward, updates, rate=RATE,
             estimator=GroupEstimator(scale=scale), objective=PolicyGradient("sum"),
