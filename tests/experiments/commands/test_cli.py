@@ -10,9 +10,8 @@ from dataclasses import replace
 import pytest
 
 from tests.experiments.render.sample_report import HOSTILE, curve_picture, sample_report
-from toyrl.experiments import core
 from toyrl.experiments.cli import main
-from toyrl.experiments.core import Check, Experiment, Mutant, Result
+from toyrl.experiments.core import Check, Experiment, Mutant, Result, registry
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.settings import Settings
 
@@ -357,7 +356,7 @@ def experiments(monkeypatch):
         ),
         "crash": _experiment("crash", "06", _crash, {}),
     }
-    monkeypatch.setattr(core, "load", lambda: known)
+    monkeypatch.setattr(registry, "load", lambda: known)
     return known
 
 
@@ -394,6 +393,9 @@ def test_reproduce_json(capsys):
         "source",
         "checks",
         "mutants",
+        "proven",
+        "unproven",
+        "work",
         "seconds",
         "seed",
         "versions",
@@ -403,6 +405,7 @@ def test_reproduce_json(capsys):
     (check,) = result["checks"]
     assert set(check) >= {"name", "value", "bound", "op", "stderr", "routes", "holds"}
     assert (check["value"], check["holds"], check["routes"]) == (9.0, True, ["power", "product"])
+    assert (check["claim"], result["proven"], result["unproven"]) == (True, ["nine"], [])
 
 
 @pytest.mark.usefixtures("experiments")
