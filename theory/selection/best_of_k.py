@@ -28,8 +28,8 @@ def best_of_k(prob: np.ndarray, reward: np.ndarray, k: Sequence[int]) -> np.ndar
 
 def kl_bound(k: Sequence[int]) -> np.ndarray:
     """log k - (k-1)/k nats: KL of best-of-k without ties, an upper bound with them."""
-    k = np.asarray(k, dtype=float)
-    return np.log(k) - (k - 1) / k
+    n = np.asarray(k, dtype=float)
+    return np.log(n) - (n - 1) / n
 
 
 def curves(
