@@ -21,6 +21,8 @@ PIP_FLAGS ?=
 CONSTRAINTS ?= constraints.txt
 
 BIN := $(VENV)/bin
+# Tests that share what is dear (one module, one experiment) stay on one worker.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 comma := ,
 # pip's chatter goes to a log that is shown when something fails.
 define install
@@ -40,10 +42,10 @@ validate: $(VENV)/.stamp-core
 	@$(BIN)/toyrl validate $(REWARD) --report $(REPORT) || [ $$? -eq 1 ]
 
 test: $(VENV)/.stamp-llm
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(PYTEST)
 
 quick: $(VENV)/.stamp-llm
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ here: `toyrl --help` answers at once, and each command loads what it needs.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -427,7 +428,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code. Shows no traceback unless TOYRL_DEBUG is set."""
     for stream in (sys.stdout, sys.stderr):
         # A terminal or pipe that isn't UTF-8 shows foreign signs escaped instead of failing.
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     try:

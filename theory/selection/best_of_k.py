@@ -52,8 +52,8 @@ def kl_bound(k: Sequence[int]) -> np.ndarray:
 
     k : (N,) whole numbers of at least 1.
     """
-    k = np.asarray(k, dtype=float)
-    return np.log(k) - (k - 1) / k
+    n = np.asarray(k, dtype=float)
+    return np.log(n) - (n - 1) / n
 
 
 @entry(
