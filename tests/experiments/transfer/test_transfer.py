@@ -67,21 +67,20 @@ def log():
 
 @pytest.fixture(scope="module")
 def fitted(log):
-    return calibrate.calibrate(log, CHAIN, drawn=512, kept=32)
+    return calibrate.calibrate(log, CHAIN, wanted=32, most=256)
 
 
 def test_calibration_finds_worlds_like_the_one_that_made_the_log(fitted, log):
+    assert fitted.within
     for name, seen in fitted.seen.items():
         assert abs(fitted.fitted[name] - seen) < 0.12, name
-    assert (np.diff(fitted.distance) >= 0).all()
-    far = calibrate.calibrate(log, CHAIN, drawn=512, kept=512)
-    assert fitted.distance.mean() < 0.5 * far.distance.mean()
     np.testing.assert_array_equal(fitted.worlds.batch.difficulties, [[2, 5]] * 32)
 
 
 def test_calibration_without_difficulties(log):
     unknown = calibrate.BaseLog(log.rollouts, log.rows, np.full(16, np.nan))
-    found = calibrate.calibrate(unknown, CHAIN, drawn=128, kept=16)
+    found = calibrate.calibrate(unknown, CHAIN, wanted=16, most=256)
+    assert found.within
     assert abs(found.fitted["success all"] - log.success) < 0.05
 
 
@@ -96,7 +95,9 @@ def test_predictions_know_good_rewards_from_bad_ones(fitted):
     assert good.accuracy > 0.1
     assert good.collapse == 0.0
     assert bad.accuracy < -0.1
-    assert bad.collapse > 0.9
+    assert bad.collapse > 0.5  # of the worlds; where guesses are often right, haste costs little
+    inverted, _ = predicted(fitted, "-1*outcome()")
+    assert inverted.collapse == 1.0
     assert bad.log_length < good.log_length
     assert bad.low <= bad.accuracy <= bad.high
     assert (walked.kl[:, 0] == 0).all()
