@@ -82,7 +82,7 @@ def validate(
         expression ("laser(target=0.5)"); several are added, each with an optional weight:
         acc.py:correct:1.0 fmt.py:tags:0.2
     rollouts
-        JSONL log of real rollouts, which are looked at first.
+        JSONL log of real rollouts, which are looked at first; the worlds are fitted to them.
     data
         JSONL rows with prompts and gold columns.
     model
@@ -95,9 +95,9 @@ def validate(
     verl_config
         verl's configuration as YAML.
     max_completion_length
-        The run's limit in tokens [default: 512].
+        The run's limit in tokens [default: that of --rollouts, else 512].
     typical_length
-        Mean completion length now, in tokens [default: 150].
+        Mean completion length now, in tokens [default: that of --rollouts, else 150].
     estimator
         Advantage estimator (toyrl list --kind estimator); all compares them [default: grpo].
     group_size

@@ -8,8 +8,8 @@ two numbers, worlds come from `toyrl.dynamics.chain.observed`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from itertools import combinations
 from typing import Any
 
@@ -244,8 +244,3 @@ def _table(chain: Chain, x: np.ndarray) -> np.ndarray:
 def _logit(p: np.ndarray) -> np.ndarray:
     p = np.clip(p, 1e-9, 1 - 1e-9)
     return np.log(p / (1 - p))
-
-
-def narrowed(ranges: PriorRanges, changes: Mapping[str, Any]) -> PriorRanges:
-    """The prior with some ranges replaced by what a log shows."""
-    return replace(ranges, **changes)
