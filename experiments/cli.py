@@ -83,7 +83,7 @@ def validate(
         expression ("laser(target=0.5)"); several are added, each with an optional weight:
         acc.py:correct:1.0 fmt.py:tags:0.2
     rollouts
-        JSONL log of real rollouts, which are looked at first.
+        JSONL log of real rollouts, which are looked at first; the worlds are fitted to them.
     data
         JSONL rows with prompts and gold columns.
     model
@@ -96,9 +96,9 @@ def validate(
     verl_config
         verl's configuration as YAML.
     max_completion_length
-        The run's limit in tokens [default: 512].
+        The run's limit in tokens [default: that of --rollouts, else 512].
     typical_length
-        Mean completion length now, in tokens [default: 150].
+        Mean completion length now, in tokens [default: that of --rollouts, else 150].
     estimator
         Advantage estimator (toyrl list --kind estimator); all compares them [default: grpo].
     group_size
@@ -279,6 +279,8 @@ def transfer(
     kl: float | None = None,
     warm_up: int = 0,
     workers: int = 1,
+    measured: Path | None = None,
+    predictions: Path | None = None,
     resume: Annotated[bool, Parameter(negative="")] = False,
     trust_remote_code: Annotated[bool, Parameter(negative="")] = False,
     json: JsonTarget = None,
@@ -328,6 +330,11 @@ def transfer(
         Supervised updates on rendered solutions first, for a model that solves nothing yet.
     workers
         Runs at a time.
+    measured
+        result.json of a finished suite: its rewards are predicted again, by today's toy and after
+        the fact, and set beside those runs; nothing is trained.
+    predictions
+        The sealed predictions of that suite [default: predictions.json beside it].
     resume
         Go on with what the folder holds.
     trust_remote_code
@@ -337,8 +344,17 @@ def transfer(
     quiet
         No progress and no tables.
     """
-    from toyrl.experiments.commands.transfer import run
+    from toyrl.experiments.commands.transfer import run, run_again
 
+    if predictions is not None and measured is None:
+        msg = "predictions go with --measured, the result.json of the same suite"
+        raise UsageError(msg)
+    if measured is not None:
+        if rewards or suite:
+            msg = "measured names a finished suite, whose rewards are predicted again; leave out "
+            msg += "REWARD and --suite"
+            raise UsageError(msg)
+        return run_again(measured, predictions, out=out, json=json, quiet=quiet)
     settings = {
         "steps": steps,
         "estimator": estimator,

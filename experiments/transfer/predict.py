@@ -162,6 +162,51 @@ def predict(runner: Runner, worlds: Worlds, kl: float) -> tuple[Prediction, Path
     )
 
 
+@dataclass(frozen=True)
+class Toy:
+    """The calibrated worlds and how rewards are trained in them.
+
+    form : `dialect` and `short` of `law_of`
+    """
+
+    chain: Chain
+    worlds: Worlds
+    estimator: Estimator
+    objective: PolicyGradient
+    group_size: int
+    form: dict[str, Any]
+
+    def entry(self, reward: SuiteReward, kl: float) -> dict[str, Any]:
+        """What the toy says of one reward at `kl` nats; the path is a mean over worlds."""
+        law = law_of(reward, self.chain, **self.form)
+        runner = runner_of(law, self.estimator, self.objective, self.group_size)
+        said, walked = predict(runner, self.worlds, kl)
+        return {
+            "family": reward.family,
+            "weight": reward.weight,
+            "multiple": reward.multiple,
+            "toy": plain(said),
+            "reached": float((walked.kl[:, -1] >= kl).mean()),
+            "path": {
+                "kl": walked.kl.mean(0).tolist(),
+                "accuracy": walked.accuracy.mean(0).tolist(),
+                "length": walked.length.mean(0).tolist(),
+            },
+        }
+
+    def thresholds(self, chosen: Sequence[Family]) -> tuple[dict[str, float], dict[str, float]]:
+        """(weights that stand for one threshold, the measured ones, inf where none) by family."""
+        return family_thresholds(
+            chosen,
+            self.chain,
+            self.worlds,
+            self.estimator,
+            self.objective,
+            self.group_size,
+            **self.form,
+        )
+
+
 def threshold(runner: Runner, worlds: Worlds) -> float:
     """Median over worlds of the weight at which a family's term collapses accuracy; inf if none."""
     reference = runner.outcome_only(worlds)
