@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 
-SCHEMA = "toyrl.reproduce/1"
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,

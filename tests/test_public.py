@@ -55,6 +55,6 @@ def test_unknown_name() -> None:
 
 
 def test_forwarded_functions_are_those_of_experiments() -> None:
-    from toyrl.experiments.validate.api import validate
+    from toyrl.experiments.api import validate
 
     assert toyrl.validate is validate

@@ -25,14 +25,13 @@ from collections.abc import Callable
 from dataclasses import MISSING, fields, replace
 from typing import Any
 
-from toyrl import registry
+from toyrl import registry, schemas
 from toyrl.estimators.base import Estimator
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Scaled, Sum
 from toyrl.shapers.schedules import SCHEDULES
 
 MAX_LENGTH = 10_000
-SCHEMA = "toyrl.shaper/1"
 _ARITHMETIC: dict[type, Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -375,14 +374,11 @@ def _schedule_name(value: Any) -> str | None:
 # -- JSON --------------------------------------------------------------------------------------
 def to_json(shaper: Shaper) -> str:
     """JSON with the expression (exact: numbers are written in full) and a schema name."""
-    return json.dumps({"schema": SCHEMA, "expression": to_expression(shaper)})
+    return json.dumps({"schema": schemas.tag("shaper"), "expression": to_expression(shaper)})
 
 
 def from_json(text: str) -> Shaper:
-    """Inverse of `to_json`; refuses other schemas."""
+    """Inverse of `to_json`; `toyrl.schemas.SchemaError` (a ValueError) for another schema."""
     data = json.loads(text)
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-        found = data.get("schema") if isinstance(data, dict) else type(data).__name__
-        msg = f"schema={found!r} is not {SCHEMA!r}; the text must come from toyrl.to_json"
-        raise ValueError(msg)
+    schemas.check(data, "shaper", "the text")
     return parse(data["expression"])

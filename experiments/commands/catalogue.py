@@ -7,10 +7,8 @@ import pkgutil
 import sys
 from typing import Any
 
-from toyrl import registry
+from toyrl import registry, schemas
 from toyrl.experiments import core
-
-SCHEMA = "toyrl.list/1"
 
 
 def rows(kind: str | None = None) -> list[dict[str, Any]]:
@@ -29,7 +27,7 @@ def run(kind: str | None, *, json: bool) -> int:
     if json:
         from toyrl.experiments.render.text import dumps
 
-        sys.stdout.write(dumps({"schema": SCHEMA, "entries": found}) + "\n")
+        sys.stdout.write(dumps({"schema": schemas.tag("list"), "entries": found}) + "\n")
     else:
         from toyrl.experiments.render import terminal
 

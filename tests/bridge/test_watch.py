@@ -60,7 +60,7 @@ def logs(reward: float, accuracy: float, length: float = 100.0) -> dict[str, flo
 
 @pytest.fixture
 def make():
-    module = pytest.importorskip("toyrl.bridge.monitor.watch", reason="needs the extra llm")
+    module = pytest.importorskip("toyrl.bridge.monitor.callback", reason="needs the extra llm")
     return lambda **s: module.watch(straight(), accuracy="acc", **s)
 
 

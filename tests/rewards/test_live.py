@@ -125,7 +125,7 @@ def _row(function, r, b):
         ((plain, float("nan")), "the weight of plain is nan; it must be a finite number"),
         ({plain: "2"}, "the weight of plain is '2'; it must be a finite number"),
         (Brevity, "Brevity is a class, not a function; make an object of it"),
-        (lambda correct, length: correct[:1] * length[:1], "lambda raised ValueError"),
+        (lambda correct, length: correct[:1] * length[:1], "lambda raised TypeError"),
         (lambda correct, bonus: correct + bonus, r"lambda\(correct, bonus\) names no parameter"),
     ],
 )
