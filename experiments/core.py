@@ -20,6 +20,12 @@ from typing import Any
 
 import numpy as np
 
+<<<<<<< HEAD
+=======
+from toyrl.papers import cite
+
+SCHEMA = "toyrl.reproduce/1"
+>>>>>>> main
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -157,19 +163,28 @@ def experiment(
     card: str,
     slug: str,
     claim: str,
-    source: str,
+    source: str = "",
     smoke: Mapping[str, Any],
     mutants: Sequence[Mutant],
     provenance: str = "text",
+    works: Sequence[str] = (),
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
-    """Register the decorated function as an experiment."""
+    """Register the decorated function as an experiment.
+
+    card : number of its paper, "" for none; works : short names of what it rests on instead (both
+        as in `toyrl.papers`, which gives their titles)
+    source : where in them, and what else; the experiment's `source` has the titles before it
+    """
     if not mutants:
         msg = f"experiment {id!r} has no mutant; a check that cannot fail proves nothing"
         raise ValueError(msg)
 
+    titles = "; ".join(cite(n) for n in works or filter(None, (card,)))
+    full = ", ".join(filter(None, (titles, source)))
+
     def decorate(run: Callable[..., Result]) -> Callable[..., Result]:
         _experiments[id] = Experiment(
-            id, card, slug, claim, source, run, dict(smoke), tuple(mutants), provenance
+            id, card, slug, claim, full, run, dict(smoke), tuple(mutants), provenance
         )
         return run
 

@@ -1,4 +1,4 @@
-"""What every answer of the Python functions can do: show itself, say whether it is good, be saved."""
+"""What every answer of the Python functions can do: show itself, say if it is good, be saved."""
 
 from __future__ import annotations
 

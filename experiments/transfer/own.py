@@ -47,8 +47,8 @@ def own_rewards(specs: Sequence[Any], stack: contextlib.ExitStack) -> list[Suite
         shaper = as_shaper(terms)
         if shaper.all_scope() != "rollout":
             msg = (
-                f"{name_of(spec)!r} pays by {shaper.all_scope()}; its prediction along training has "
-                "no population limit, so it can't be set beside a run: use toyrl validate"
+                f"{name_of(spec)!r} pays by {shaper.all_scope()}; its prediction along training "
+                "has no population limit, so it can't be set beside a run: use toyrl validate"
             )
             raise UsageError(msg)
         text = reward.score_text if by_text else None

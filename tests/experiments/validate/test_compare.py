@@ -88,7 +88,7 @@ def test_one_reward_is_a_usage_error(capsys):
 def test_end_to_end():
     settings = Settings()
     found = compare(
-        ["outcome()", "outcome()-3*linear_length()", "nothing.py:f"],
+        {r: r for r in ("outcome()", "outcome()-3*linear_length()", "nothing.py:f")},
         settings,
         lambda *_: None,
         n_worlds=16,
