@@ -20,12 +20,8 @@ from typing import Any
 
 import numpy as np
 
-<<<<<<< HEAD
-=======
 from toyrl.papers import cite
 
-SCHEMA = "toyrl.reproduce/1"
->>>>>>> main
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,

@@ -45,8 +45,8 @@ class Exported(Answer):
         told = ", ".join(f"{k}={v!r}" for k, v in self.settings.items())
         return [
             f"{self.reward} for {self.target}: {len(self.text.splitlines())} lines of Python",
-            f"  set {told}" if told else "  no settings needed",
-            *(f"  note: {note}" for note in self.notes[:1]),
+            f"set {told}" if told else "no settings needed",
+            *(f"note: {note}" for note in self.notes[:1]),
         ]
 
     def forms(self) -> dict[str, Callable[[], str]]:

@@ -58,10 +58,10 @@ class Reproduction(Answer):
         if bad is not None:
             checks = [c.name for c in bad.result.checks if not c.holds]
             uncaught = [f"broken variant {m['name']}" for m in bad.mutants if not m["caught"]]
-            out.append(f"  {bad.experiment.id}: {'; '.join([*checks, *uncaught])}")
+            out.append(f"{bad.experiment.id}: {'; '.join([*checks, *uncaught])}")
         elif len(self.outcomes) == 1:
             out[0] = f"{self.outcomes[0].experiment.id} holds"
-            out.append(f"  {self.outcomes[0].experiment.claim}")
+            out.append(f"{self.outcomes[0].experiment.claim}")
         return out
 
     def forms(self) -> dict[str, Callable[[], str]]:

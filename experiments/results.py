@@ -68,7 +68,8 @@ class Answer:
     def __repr__(self) -> str:
         from toyrl.experiments.render.text import visible
 
-        return "\n".join(visible(" ".join(x.split()), limit=LONGEST) for x in self.lines())
+        shown = [visible(" ".join(x.split()), limit=LONGEST) for x in self.lines()]
+        return "\n  ".join(shown)
 
     def _repr_html_(self) -> str:
         return self.card()

@@ -50,7 +50,7 @@ class Transferred(Answer):
         plan, runs = self.data["plan"], self.data["runs"]
         return [
             f"{runs} runs of {plan['model']} on {plan['task']}, predicted and measured",
-            f"  read at {plan['kl']:g} nats a completion; {self.folder / 'result.md'}",
+            f"read at {plan['kl']:g} nats a completion; {self.folder / 'result.md'}",
         ]
 
     def forms(self) -> dict[str, Callable[[], str]]:

@@ -114,7 +114,7 @@ class Comparison(Answer):
             if best is None
             else f"Best of {len(self.candidates)}: {best.name}"
         )
-        return [head, "  " + "; ".join(f"{c.name}: {c.report.verdict}" for c in self.candidates)]
+        return [head, "; ".join(f"{c.name}: {c.report.verdict}" for c in self.candidates)]
 
     def forms(self) -> dict[str, Callable[[], str]]:
         """.html: the page; .md, .csv: the rewards side by side."""

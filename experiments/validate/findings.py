@@ -108,7 +108,7 @@ class Report(Answer):
         counts = [(s, sum(f.status == s for f in self.findings)) for s in ("fail", "warn", "pass")]
         said = ", ".join(f"{n} {s}" for s, n in counts if n) or "nothing was judged"
         reason = self.reasons[0] if self.reasons else ""
-        return [f"{self.verdict}: {self.reward}", *([f"  {reason}"] if reason else []), f"  {said}"]
+        return [f"{self.verdict}: {self.reward}", *([reason] if reason else []), said]
 
     def forms(self) -> dict[str, Callable[[], str]]:
         """.html: the page; .md, .csv: the findings; .xml: JUnit; .sarif: SARIF 2.1.0."""
