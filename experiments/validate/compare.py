@@ -121,8 +121,9 @@ class Comparison(Answer):
         from toyrl.experiments.render.folder import csv_table, markdown_table
         from toyrl.experiments.render.html import compare_page
 
+        me: Any = self  # a type checker meets this file under two paths
         return {
-            ".html": lambda: compare_page(self, command=self.command),
+            ".html": lambda: compare_page(me, command=self.command),
             ".md": lambda: markdown_table(self.table()),
             ".csv": lambda: csv_table(self.table()),
         }
