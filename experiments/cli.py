@@ -6,6 +6,7 @@ here: `toyrl --help` answers at once, and each command loads what it needs.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -396,27 +397,36 @@ def ledger(
 
 @app.command(name="list")
 def list_(
-    *, kind: Kind | None = None, json: Annotated[bool, Parameter(negative="")] = False
+    words: Annotated[list[str] | None, Parameter(name="WORD", negative="")] = None,
+    /,
+    *,
+    kind: Kind | None = None,
+    paper: str | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Every shaper, estimator, environment, theorem and experiment, with its paper.
 
     Parameters
     ----------
+    words
+        Only what has these words in its name, family, summary, formula or paper's title.
     kind
         Only this kind.
+    paper
+        Only what comes from this paper: its number (05), short name (laser) or arXiv number.
     json
         Print JSON.
     """
     from toyrl.experiments.commands.catalogue import run
 
-    return run(kind, json=json)
+    return run(kind, words=words or (), paper=paper, json=json)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code. Shows no traceback unless TOYRL_DEBUG is set."""
     for stream in (sys.stdout, sys.stderr):
         # A terminal or pipe that isn't UTF-8 shows foreign signs escaped instead of failing.
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     try:

@@ -57,7 +57,7 @@ class Reproduction(Answer):
         out = [f"{kept} of {len(self.outcomes)} hold"]
         if bad is not None:
             checks = [c.name for c in bad.result.checks if not c.holds]
-            uncaught = [f"broken variant {m['name']}" for m in bad.mutants if not m["caught"]]
+            uncaught = [f"broken variant {m.name}" for m in bad.mutants if not m.caught]
             out.append(f"{bad.experiment.id}: {'; '.join([*checks, *uncaught])}")
         elif len(self.outcomes) == 1:
             out[0] = f"{self.outcomes[0].experiment.id} holds"

@@ -91,21 +91,32 @@ def checks_table(outcomes: Sequence[Outcome]) -> Table:
     for outcome in outcomes:
         e = outcome.experiment
         rows += [
-            (e.card, e.id, c.name, c.value, bound(c), "holds" if c.holds else "FAILS")
+            (
+                e.card,
+                e.id,
+                c.name,
+                c.value,
+                bound(c),
+                "holds" if c.holds else "FAILS",
+                outcome.standing(c),
+            )
             for c in outcome.result.checks
         ]
         rows += [
             (
                 e.card,
                 e.id,
-                f"broken variant: {m['name']}",
+                f"broken variant: {m.name}",
                 "",
                 "caught",
-                "caught" if m["caught"] else "NOT CAUGHT",
+                "caught" if m.caught else "NOT CAUGHT",
+                "",
             )
             for m in outcome.mutants
         ]
-    return Table("checks", ("Paper", "Experiment", "Check", "Value", "Must be", "Answer"), rows)
+    return Table(
+        "checks", ("Paper", "Experiment", "Check", "Value", "Must be", "Answer", "Proof"), rows
+    )
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:

@@ -101,7 +101,7 @@ def calibrate(
         guess=(0.0, 0.3),
         slip=(0.0, 0.3),
         progress=(0.6, 1.0),
-        success=(_inside(log.success),) * 2,
+        success=(_inside(log.success), _inside(log.success)),
         length_ratio=(1.0, 1.0),
         updates=(500,),
         depth=chain.D,

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from toyrl.dynamics.chain import exact
 from toyrl.dynamics.chain.distance import trajectory_kl
@@ -68,7 +69,7 @@ class Path:
         return accuracy - self.accuracy[:, 0], length - np.log(self.length[:, 0])
 
 
-def first_crossing(kl: Sequence[float], values: Sequence[float], level: float) -> float:
+def first_crossing(kl: ArrayLike, values: ArrayLike, level: float) -> float:
     """`values` where kl first reaches `level`, linearly between points; the last one if never."""
     x, y = np.asarray(kl, dtype=float), np.asarray(values, dtype=float)
     above = np.flatnonzero(x >= level)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +97,8 @@ class Pipeline:
         if self.settings.model is not None:
             self.tell(0, f"sampling {self.settings.model}")
             self.settings = self._sampled()
-        if self.settings.rollouts is not None:
-            add(0, "your own rollouts", self.own)
+        if (log := self.settings.rollouts) is not None:
+            add(0, "your own rollouts", partial(self.own, log))
         early = self._stop_early(sections)
         if early is not None:
             return early
@@ -255,12 +255,12 @@ class Pipeline:
         return replace(s, model=None, rollouts=log)
 
     # -- section 0 -------------------------------------------------------------------------------
-    def own(self) -> Section:
-        """The reward on the user's own log."""
+    def own(self, path: Path) -> Section:
+        """The reward on the user's own log at `path`."""
         from toyrl.experiments.validate.hacks.price import log_price
         from toyrl.rollouts.logs import read_log
 
-        log = read_log(self.settings.rollouts, skip_bad=self.settings.skip_bad_rows)
+        log = read_log(path, skip_bad=self.settings.skip_bad_rows)
         r = log.rollouts
         if any(shaper is None for shaper, _ in self.terms):
             values = self.reward.score_text(log.rows)
@@ -275,7 +275,7 @@ class Pipeline:
             reward,
             self.estimator,
             estimator_name=self.settings.estimator,
-            source=self.settings.rollouts.name,
+            source=path.name,
             seed=self.settings.seed,
             price_nats=log_price(r, reward),
             notes=tuple(log.notes),
@@ -380,7 +380,7 @@ class Pipeline:
             worlds = from_unit_cube(self.chain, u, typical_length=s.typical_length, ranges=ranges)
             own, _ = self.runner.population(worlds, self.runner.correct, short_only=True)
             short, _ = self.runner.at_weight(worlds, np.ones(len(u)), gap)
-            return (own - short > collapse.DROP).any(-1) * 1.0
+            return np.any(own - short > collapse.DROP, axis=-1) * 1.0
 
         found = sensitivity.total_order(collapsed, DIMENSIONS, seed=s.seed)
         return sensitivity.totals_table(PARAMETERS, found)

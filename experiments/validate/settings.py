@@ -199,8 +199,6 @@ def _estimator(name: Any) -> None:
 
     try:
         parse_estimator(name)
-    except KeyError as error:
-        raise UsageError(error.args[0]) from error
     except ExpressionError as error:
         msg = f"estimator={name!r}: {error}"
         raise UsageError(msg) from error

@@ -211,7 +211,7 @@ def test_outcomes_show_and_save_themselves(tmp_path, monkeypatch, bound):
 
     broken = core.Mutant("tenfold", {"scale": 10.0}, ("small",))
     claim = core.Experiment("one", "", "one", "One is small.", "", run, {}, (broken,))
-    monkeypatch.setattr(core, "load", lambda: {"one": claim})
+    monkeypatch.setattr("toyrl.experiments.core.registry.load", lambda: {"one": claim})
     seen = []
     found = toyrl.reproduce("one", progress=seen.append)
     assert seen == [*found]

@@ -36,8 +36,8 @@ SCHEMAS = {
     for s in (
         Schema("validate", 2, "a verdict of validate", "toyrl validate REWARD --json FILE"),
         Schema("compare", 2, "rewards side by side", "toyrl validate --compare A B --json FILE"),
-        Schema("reproduce", 1, "checks of experiments", "toyrl reproduce ID --json FILE"),
-        Schema("list", 1, "the catalogue", "toyrl list --json"),
+        Schema("reproduce", 2, "checks of experiments", "toyrl reproduce ID --json FILE"),
+        Schema("list", 2, "the catalogue", "toyrl list --json"),
         Schema("export", 1, "what a written reward file asks of its trainer", "toyrl.export(...)"),
         Schema(
             "transfer", 1, "a transfer's plan or predictions", "toyrl transfer REWARD --out NEW"

@@ -167,7 +167,7 @@ def critical(
                 accuracy, _ = runner.at_weight(worlds, weight, gap)
         else:
             accuracy, _ = runner.finite(worlds, weight, gap, short_only=True)
-        return (reference.short - accuracy > collapse.DROP).any(-1)
+        return np.any(reference.short - accuracy > collapse.DROP, axis=-1)
 
     grid = collapse.WEIGHTS if runner.law.scope == "rollout" else collapse.WEIGHTS[2:7]
     halvings = halvings if runner.law.scope == "rollout" else 2

@@ -202,6 +202,8 @@ def fit_base(
     Two numbers per world are fitted, the logits of FILL and of ANSWER; a raised done flag adds
     `flag_bonus` to ANSWER, so that right rollouts are the shorter ones. Levenberg-Marquardt with
     finite differences on (logit success, log length), all worlds at once.
+
+    success : (W,) in (0, 1); length : (W,) tokens.
     """
     W = len(batch)
     x = np.tile([0.5, -2.0], (W, 1))

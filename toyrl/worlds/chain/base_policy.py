@@ -108,6 +108,8 @@ def fit_base_policy(
 
     Raises ValueError for targets outside their range; a target inside it that no policy of the
     family meets is missed, and `Achieved` says by how much.
+
+    The logits are (phases, flags, D+1, A).
     """
     rates = np.full((1, len(chain.difficulties)), np.nan)
     if isinstance(success, Mapping):
@@ -154,6 +156,8 @@ def fit_many(
 
     difficulties, shares, success : (W, B) or (B,), NaN = free; other arguments (W,) or a
     scalar, None = the chain's own (targets: free). `starts` initial policies are tried in each.
+
+    Raises ValueError for a chain with flag noise and for targets that can't be.
     """
     given = {
         "progress": progress,
