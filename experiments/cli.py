@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from toyrl.experiments.errors import UsageError
+from toyrl.extras import MissingExtra, missing
 
 USAGE, INTERNAL, INTERRUPTED = 2, 3, 130
 Kind = Literal["shaper", "estimator", "objective", "environment", "theorem", "grader", "experiment"]
@@ -161,7 +162,7 @@ def validate(
     return run(
         rewards,
         values,
-        configs={"trl": trl_config, "verl": verl_config},
+        configs={"trl_config": trl_config, "verl_config": verl_config},
         compare=compare,
         junit=junit,
         sarif=sarif,
@@ -344,37 +345,27 @@ def transfer(
     quiet
         No progress and no tables.
     """
-    from toyrl.experiments.commands.transfer import run, run_again
+    from toyrl.experiments.commands.transfer import run
 
-    if predictions is not None and measured is None:
-        msg = "predictions go with --measured, the result.json of the same suite"
-        raise UsageError(msg)
-    if measured is not None:
-        if rewards or suite:
-            msg = "measured names a finished suite, whose rewards are predicted again; leave out "
-            msg += "REWARD and --suite"
-            raise UsageError(msg)
-        return run_again(measured, predictions, out=out, json=json, quiet=quiet)
-    settings = {
-        "steps": steps,
-        "estimator": estimator,
-        "aggregation": loss_type,
-        "group_size": group_size,
-        "completions": completions,
-        "limit": max_completion_length,
-        "rate": learning_rate,
-        "beta": beta,
-    }
     return run(
         rewards or (),
         suite=suite,
+        measured=measured,
+        predictions=predictions,
         model=model,
         gguf=gguf,
         task=task,
         out=out,
         seeds=seeds,
         kl=kl,
-        settings=settings,
+        steps=steps,
+        estimator=estimator,
+        loss_type=loss_type,
+        group_size=group_size,
+        completions=completions,
+        max_completion_length=max_completion_length,
+        learning_rate=learning_rate,
+        beta=beta,
         workers=workers,
         warm_up=warm_up,
         resume=resume,
@@ -452,7 +443,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except CycloptsError as error:
         return _complain(f"{error}", USAGE, hint=_help_hint(tokens))
-    except UsageError as error:
+    except (UsageError, MissingExtra) as error:
         return _complain(str(error), USAGE)
     except KeyboardInterrupt:
         return _complain("interrupted", INTERRUPTED)
@@ -463,6 +454,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("TOYRL_DEBUG"):
             raise
+        if name := missing(error):
+            return _complain(f"this needs {name}: pip install 'toyrl[llm]'", USAGE)
         return _complain(
             f"toyrl itself failed, which is a bug: {type(error).__name__}: {error}",
             INTERNAL,

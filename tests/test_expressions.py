@@ -272,9 +272,11 @@ def test_shaper_outside_the_catalogue_has_no_expression() -> None:
 
 def test_json_names_its_schema() -> None:
     assert json.loads(toyrl.to_json(Outcome()))["schema"] == "toyrl.shaper/1"
-    with pytest.raises(ValueError, match="schema='other' is not"):
+    with pytest.raises(
+        ValueError, match="the text has the schema 'other', which is none of toyrl's"
+    ):
         toyrl.from_json('{"schema": "other", "expression": "outcome()"}')
-    with pytest.raises(ValueError, match="schema='list' is not"):
+    with pytest.raises(ValueError, match="the text holds a list, not an object"):
         toyrl.from_json("[]")
 
 

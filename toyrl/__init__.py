@@ -1,16 +1,22 @@
 """toyrl: a testbed for reward shaping in RL of reasoning language models.
 
-Names are loaded when first used, so that `import toyrl` stays light. `validate`, `compare` and
-`reproduce` live in the package `experiments` and are forwarded.
+Names are loaded when first used, so that `import toyrl` stays light. `validate`, `compare`,
+`reproduce`, `transfer` and `export` are the commands as functions (`toyrl.experiments.api`);
+`watch` holds a live run against a predicted band. Submodules (`toyrl.testing`) load likewise.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what __getattr__ does, for editors and type checkers
+    from toyrl.bridge.monitor.watch import watch
     from toyrl.estimators.base import Estimator
+    from toyrl.experiments.api import compare, export, reproduce, transfer, validate
+    from toyrl.experiments.errors import UsageError
+    from toyrl.experiments.validate.settings import Settings
     from toyrl.expressions import (
         ExpressionError,
         from_json,
@@ -52,7 +58,13 @@ _EXPORTS = {
 }
 # The one place where the library names the package above it: strings, resolved on use.
 _FORWARDED = {
-    "validate": "toyrl.experiments.validate.api",
+    "Settings": "toyrl.experiments.validate.settings",
+    "UsageError": "toyrl.experiments.errors",
+    "compare": "toyrl.experiments.api",
+    "export": "toyrl.experiments.api",
+    "reproduce": "toyrl.experiments.api",
+    "transfer": "toyrl.experiments.api",
+    "validate": "toyrl.experiments.api",
     "watch": "toyrl.bridge.monitor.watch",
 }
 
@@ -61,14 +73,18 @@ __all__ = [
     "ExpressionError",
     "Objective",
     "Rollouts",
+    "Settings",
     "Shaped",
     "Shaper",
     "Store",
+    "UsageError",
     "__version__",  # pyright: ignore[reportUnsupportedDunderAll]
     "assert_invariants",
     "check_invariants",
     "cite",
+    "compare",
     "entries",
+    "export",
     "from_json",
     "get",
     "paper",
@@ -76,10 +92,12 @@ __all__ = [
     "parse_estimator",
     "parse_objective",
     "register_field",
+    "reproduce",
     "to_expression",
     "to_json",
-    "validate",  # pyright: ignore[reportUnsupportedDunderAll]
-    "watch",  # pyright: ignore[reportUnsupportedDunderAll]
+    "transfer",
+    "validate",
+    "watch",
 ]
 
 
@@ -90,6 +108,8 @@ def __getattr__(name: str) -> Any:
         return metadata.version("toyrl")
     module = _EXPORTS.get(name) or _FORWARDED.get(name)
     if module is None:
+        if not name.startswith("_") and importlib.util.find_spec(f"toyrl.{name}") is not None:
+            return importlib.import_module(f"toyrl.{name}")
         msg = f"module 'toyrl' has no attribute {name!r}"
         raise AttributeError(msg)
     value = getattr(importlib.import_module(module), name)

@@ -7,11 +7,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from toyrl import papers, registry
+from toyrl import papers, registry, schemas
 from toyrl.experiments import core
 from toyrl.experiments.errors import UsageError
-
-SCHEMA = "toyrl.list/2"
 
 
 def rows(
@@ -44,7 +42,7 @@ def run(
     if json:
         from toyrl.experiments.render.text import dumps
 
-        sys.stdout.write(dumps({"schema": SCHEMA, "entries": found}) + "\n")
+        sys.stdout.write(dumps({"schema": schemas.tag("list"), "entries": found}) + "\n")
         return 0
     if not found:
         raise UsageError(_nothing(kind, words, paper))

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from toyrl import schemas
 from toyrl.dynamics.chain.observed import Observed, two_types
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.transfer import calibrate, predict, result
 from toyrl.experiments.transfer.suite import (
     BASE_PROMPTS,
-    SCHEMA,
     Plan,
     calibration,
     drawn_again,
@@ -28,7 +28,6 @@ from toyrl.experiments.transfer.suite import (
 )
 from toyrl.rollouts.memory import write_atomic
 
-RESULT_SCHEMA = "toyrl.transfer-result/1"
 AFTER = "made after the fact: the outcomes were known"
 
 
@@ -44,8 +43,8 @@ class Measured:
 
 def read(measured: Path, predictions: Path) -> Measured:
     """From result.json and predictions.json; UsageError if they don't belong together."""
-    found = _json(measured, "measured", RESULT_SCHEMA)
-    said = _json(predictions, "predictions", SCHEMA)
+    found = _json(measured, "transfer-result")
+    said = _json(predictions, "transfer")
     seal = found["predictions_sha256"]
     if predict.sealed(said)[1] != seal:
         msg = (
@@ -63,15 +62,15 @@ def read(measured: Path, predictions: Path) -> Measured:
     return Measured(plan, said, found, seal)
 
 
-def _json(path: Path, name: str, schema: str) -> dict[str, Any]:
+def _json(path: Path, schema: str) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
+        schemas.check(data, schema, str(path))
+    except schemas.SchemaError as error:
+        raise UsageError(str(error)) from error
     except (OSError, ValueError) as error:
-        msg = f"{name}={str(path)!r} can't be read as JSON: {error}"
+        msg = f"{path} can't be read as JSON: {error}"
         raise UsageError(msg) from error
-    if not isinstance(data, dict) or data.get("schema") != schema:
-        msg = f"{name}={str(path)!r} is no file of schema {schema}, which a transfer writes"
-        raise UsageError(msg)
     return data
 
 
@@ -97,7 +96,7 @@ def predictions_again(
         simple = {name: old["rewards"][reward.name][name] for name in result.SCEPTICS}
         rewards[reward.name] = {**toy.entry(reward, plan.kl), **simple}
     return {
-        "schema": SCHEMA,
+        "schema": schemas.tag("transfer"),
         "note": AFTER,
         "earlier_sha256": known.seal,
         "base": old["base"],

@@ -15,6 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from toyrl import schemas
 from toyrl.dynamics.chain.observed import Fitted
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.transfer import calibrate, predict
@@ -24,7 +25,6 @@ from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts.memory import write_atomic
 from toyrl.worlds.chain.model import Chain
 
-SCHEMA = "toyrl.transfer/1"
 KL = 3.0
 """Nats from the base at which outcomes are compared, unless told."""
 BASE_PROMPTS, BASE_GROUP = 64, 8
@@ -49,7 +49,7 @@ class Plan:
 
     def to_json(self) -> str:
         """Text of plan.json."""
-        data = {"schema": SCHEMA, **asdict(self)}
+        data = {"schema": schemas.tag("transfer"), **asdict(self)}
         if self.suite:
             del data["rewards"]
         return json.dumps(data, indent=1, sort_keys=True) + "\n"
@@ -74,7 +74,9 @@ class Transfer:
         """Create or reopen the folder; UsageError if it holds another transfer."""
         path = self.folder / "plan.json"
         if path.is_file():
-            if path.read_text(encoding="utf-8") != self.plan.to_json():
+            text = path.read_text(encoding="utf-8")
+            _of_this_version(path, text)
+            if text != self.plan.to_json():
                 msg = (
                     f"out={str(self.folder)!r} holds a transfer with other settings; name another "
                     "folder, or repeat its settings (plan.json)"
@@ -131,7 +133,9 @@ class Transfer:
         """Predictions of every reward, made once, before training, and sealed by a hash."""
         path, seal = self.folder / "predictions.json", self.folder / "predictions.sha256"
         if path.is_file() and seal.is_file():
-            data = json.loads(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            _of_this_version(path, text)
+            data = json.loads(text)
             if predict.sealed(data)[1] != seal.read_text(encoding="utf-8").strip():
                 msg = f"{path} was changed after it was sealed; its hash is not that of {seal.name}"
                 raise UsageError(msg)
@@ -170,7 +174,7 @@ class Transfer:
                 **{name: predict.plain(p) for name, p in simple.items()},
             }
         return {
-            "schema": SCHEMA,
+            "schema": schemas.tag("transfer"),
             "base": {"accuracy": log.success, "length": log.length},
             "calibration": calibration(fitted),
             "thresholds": {k: v if v < 1e9 else None for k, v in measured.items()},
@@ -272,6 +276,15 @@ def drawn_again(plan: Plan, predictions: Mapping[str, Any]) -> list[SuiteReward]
         if entry["multiple"] is not None
     }
     return draw(plan.suite, weights, int(plan.run["limit"]))
+
+
+def _of_this_version(path: Path, text: str) -> None:
+    """UsageError for a file of another schema, or for none of JSON."""
+    try:
+        schemas.check(json.loads(text), "transfer", str(path))
+    except ValueError as error:  # SchemaError among them
+        known = isinstance(error, schemas.SchemaError)
+        raise UsageError(str(error) if known else f"{path} holds no JSON: {error}") from error
 
 
 def _threads(n: int) -> None:

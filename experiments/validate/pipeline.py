@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,9 @@ from toyrl.experiments.validate.findings import Finding, Report, Section
 from toyrl.experiments.validate.reward_law import bench, own_rollouts
 from toyrl.experiments.validate.reward_law.law import RewardLaw
 from toyrl.experiments.validate.settings import Settings
+from toyrl.extras import needed_by
 from toyrl.objectives.policy_gradient import PolicyGradient
+from toyrl.rewards.specs import Reward
 from toyrl.rollouts.logs import Log, read_log
 
 
@@ -30,7 +32,7 @@ class Pipeline:
     n_worlds : worlds drawn from the prior (256 but for quick tests)
     """
 
-    specs: Sequence[str]
+    rewards: Reward
     settings: Settings
     tell: Callable[[int, str], None]
     n_worlds: int = 256
@@ -79,7 +81,7 @@ class Pipeline:
         s = self.settings
         self._read_log()
         with load(
-            self.specs, timeout=s.timeout, data=self.data, cache=s.cache, max_calls=s.max_calls
+            self.rewards, timeout=s.timeout, data=self.data, cache=s.cache, max_calls=s.max_calls
         ) as reward:
             self.reward = reward
             return self._run()
@@ -228,11 +230,11 @@ class Pipeline:
         from toyrl.experiments.errors import UsageError
         from toyrl.rollouts.logs import read_columns
 
-        try:
+        with needed_by("model"):
+            import torch  # noqa: F401 - found out before anything is sampled
+            import transformers  # noqa: F401
+
             from toyrl.bridge.models.sampling import ModelError, sample_log
-        except ImportError as error:
-            msg = f"model needs the extra llm ({error}): pip install 'toyrl[llm]'"
-            raise UsageError(msg) from error
         s = self.settings
         rows = read_columns(s.data, skip_bad=s.skip_bad_rows)[0] if s.data else []
         folder = Path(s.cache) if s.cache else Path(tempfile.mkdtemp(prefix="toyrl-"))

@@ -18,12 +18,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from toyrl import schemas
 from toyrl.bridge.tasks import Task, as_dataset, for_model
 from toyrl.bridge.training import evaluate
 from toyrl.graders.base import TextRow
 from toyrl.rollouts.memory import write_atomic
 
-SCHEMA = "toyrl.run/1"
 CURVE = "curve.json"
 LOSS_TYPE = {"grpo": "grpo", "dapo": "dapo", "dr_grpo": "dr_grpo", "sum": "dr_grpo"}
 """TRL's name of each token aggregation; `sum` and Dr. GRPO differ by a constant factor."""
@@ -82,12 +82,16 @@ def finished(folder: Path, settings: RunSettings) -> dict[str, Any] | None:
 
 
 def read_curve(folder: Path) -> dict[str, Any] | None:
-    """`curve.json` of a run's folder, or None where there is none that can be read."""
+    """`curve.json` of a run's folder, or None where there is none that can be read.
+
+    A whole file of another schema is refused (SchemaError): going on would overwrite it.
+    """
     try:
         data = json.loads((folder / CURVE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return data if data.get("schema") == SCHEMA else None
+    schemas.check(data, "run", str(folder / CURVE))
+    return data
 
 
 def train(
@@ -227,7 +231,7 @@ class _Curve:
         self.folder, self.task, self.settings = folder, task, settings
         self.base, self.tokenizer, self.tell = base, tokenizer, tell
         self.data: dict[str, Any] = {
-            "schema": SCHEMA,
+            "schema": schemas.tag("run"),
             "model": model,
             "task": task.name,
             "reward": name_of(shaper),

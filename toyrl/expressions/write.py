@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
-from toyrl import registry
+from toyrl import registry, schemas
 from toyrl.estimators.base import Estimator
 from toyrl.expressions.read import number, parse, required
 from toyrl.objectives import compose as objectives
@@ -16,8 +16,6 @@ from toyrl.objectives.base import Objective
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Scaled, Sum
 from toyrl.shapers.schedules import SCHEDULES
-
-SCHEMA = "toyrl.shaper/1"
 
 
 def to_expression(thing: Shaper | Estimator | Objective) -> str:
@@ -151,17 +149,14 @@ def shown(thing: Any) -> str:
 # -- JSON --------------------------------------------------------------------------------------
 def to_json(shaper: Shaper) -> str:
     """JSON with the expression (exact: numbers are written in full) and a schema name."""
-    return json.dumps({"schema": SCHEMA, "expression": to_expression(shaper)})
+    return json.dumps({"schema": schemas.tag("shaper"), "expression": to_expression(shaper)})
 
 
 def from_json(text: str) -> Shaper:
     """Inverse of `to_json`; refuses other schemas.
 
-    Raises ValueError for another schema.
+    Raises `toyrl.schemas.SchemaError`, a ValueError, for another schema.
     """
     data = json.loads(text)
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-        found = data.get("schema") if isinstance(data, dict) else type(data).__name__
-        msg = f"schema={found!r} is not {SCHEMA!r}; the text must come from toyrl.to_json"
-        raise ValueError(msg)
+    schemas.check(data, "shaper", "the text")
     return parse(data["expression"])

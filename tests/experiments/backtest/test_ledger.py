@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.places import ROOT
+from toyrl import schemas
 from toyrl.experiments.backtest import ledger
 from toyrl.experiments.backtest.data import OURS, OUTCOMES, Setting
 from toyrl.experiments.backtest.page import page
@@ -209,7 +210,7 @@ def test_wrong_calls_are_refused_by_name(tmp_path, capsys):
         broken.write_text(text, encoding="utf-8")
         assert main(["ledger", "--only", "25-clean", "--json", str(broken)]) == 2
     with pytest.raises(UsageError, match="toyrl ledger"):
-        ledger.from_dict({"schema": ledger.SCHEMA, "settings": [{"id": "25-clean"}]})
+        ledger.from_dict({"schema": schemas.tag("ledger"), "settings": [{"id": "25-clean"}]})
 
 
 def test_other_code_or_configuration_is_another_key():

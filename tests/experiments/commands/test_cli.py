@@ -126,7 +126,7 @@ def test_settings_take_what_their_documentation_allows(tmp_path):
 @pytest.fixture
 def answer(monkeypatch):
     """Let `validate` answer with a given report, or raise a given error; records its calls."""
-    from toyrl.experiments.validate import api
+    from toyrl.experiments import api
 
     calls = []
 
@@ -209,7 +209,7 @@ def test_validate_json_file_holds_every_finding(capsys, answer, tmp_path):
     call(capsys, "validate", "x", "--json", "r.json", "--quiet")
     data = json.loads((tmp_path / "r.json").read_text())
     assert [f["name"] for f in data["findings"]] == [f.name for f in report.findings]
-    assert data["schema"] == "toyrl.validate/1"
+    assert data["schema"] == "toyrl.validate/2"
 
 
 def test_validate_quiet_is_one_line(capsys, answer):

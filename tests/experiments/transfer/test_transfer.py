@@ -252,8 +252,8 @@ def test_a_measured_suite_is_predicted_again_at_its_weights(monkeypatch, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["outcome()", "--measured", str(MEASURED)], "leave out REWARD"),
-        (["outcome()", "--predictions", str(SEALED)], "go with --measured"),
+        (["outcome()", "--measured", str(MEASURED)], "leave out rewards"),
+        (["outcome()", "--predictions", str(SEALED)], "go with measured"),
         (["--measured", str(SEALED), "--predictions", str(SEALED)], "toyrl.transfer-result/1"),
         (["--measured", str(MEASURED)], "can't be read"),
         (["--measured", str(MEASURED), "--predictions", "changed"], "are not those"),

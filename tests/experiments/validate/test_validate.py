@@ -11,8 +11,8 @@ import pytest
 
 from tests.places import BAD_REWARDS as BAD
 from tests.places import ROOT
+from toyrl.experiments.api import validate
 from toyrl.experiments.errors import UsageError
-from toyrl.experiments.validate.api import validate
 from toyrl.experiments.validate.findings import Report
 from toyrl.experiments.validate.pipeline import Pipeline
 from toyrl.experiments.validate.settings import Settings
