@@ -17,6 +17,7 @@ from toyrl.dynamics.chain import exact
 from toyrl.dynamics.chain.prior import DIMENSIONS, PriorRanges, Worlds, fit_base, from_unit_cube
 from toyrl.graders.base import TextRow
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.texts import text_rollouts
 from toyrl.worlds.chain.model import Chain
 from toyrl.worlds.text import shorthand
 
@@ -48,13 +49,8 @@ class BaseLog:
 
 def log_of(rows: list[TextRow], correct: list[float], group: int, limit: float) -> BaseLog:
     """A log from rows in groups of `group` neighbours."""
-    shape = (len(rows) // group, group)
-    made = Rollouts(
-        correct=np.array(correct, dtype=float).reshape(shape),
-        length=np.array([row.tokens for row in rows], dtype=float).reshape(shape),
-        truncated=np.array([row.truncated for row in rows]).reshape(shape),
-        max_length=limit,
-    )
+    groups = np.arange(len(rows)) // group
+    made, _ = text_rollouts(rows, groups.tolist(), correct=correct, max_length=limit)
     known = [float(row.columns.get("difficulty", np.nan)) for row in rows[::group]]
     return BaseLog(made, rows, np.array(known))
 

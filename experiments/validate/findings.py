@@ -75,6 +75,8 @@ class Report:
 
     verdict : SAFE | RISKY | UNSAFE | INCONCLUSIVE
     reasons : the two or three sentences that decided it
+    assumed : fields that a latent of the toy supplied, each with the latent, its numbers and a
+        sentence (`toyrl.worlds.chain.declared.stated`)
     """
 
     reward: str
@@ -89,6 +91,7 @@ class Report:
     exit_code: int = 0
     seconds: float = 0.0
     error: str = ""
+    assumed: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -117,6 +120,7 @@ class Report:
                 }
                 for f in self.findings
             ],
+            "assumed": [dict(x) for x in self.assumed],
             "safe_variant": self.safe_variant,
             "settings": dict(self.settings),
             "command": self.command,
