@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from toyrl.papers import cite
+
 SCHEMA = "toyrl.reproduce/1"
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
@@ -158,19 +160,28 @@ def experiment(
     card: str,
     slug: str,
     claim: str,
-    source: str,
+    source: str = "",
     smoke: Mapping[str, Any],
     mutants: Sequence[Mutant],
     provenance: str = "text",
+    works: Sequence[str] = (),
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
-    """Register the decorated function as an experiment."""
+    """Register the decorated function as an experiment.
+
+    card : number of its paper, "" for none; works : short names of what it rests on instead (both
+        as in `toyrl.papers`, which gives their titles)
+    source : where in them, and what else; the experiment's `source` has the titles before it
+    """
     if not mutants:
         msg = f"experiment {id!r} has no mutant; a check that cannot fail proves nothing"
         raise ValueError(msg)
 
+    titles = "; ".join(cite(n) for n in works or filter(None, (card,)))
+    full = ", ".join(filter(None, (titles, source)))
+
     def decorate(run: Callable[..., Result]) -> Callable[..., Result]:
         _experiments[id] = Experiment(
-            id, card, slug, claim, source, run, dict(smoke), tuple(mutants), provenance
+            id, card, slug, claim, full, run, dict(smoke), tuple(mutants), provenance
         )
         return run
 

@@ -1,19 +1,27 @@
-"""The catalogue: every shaper, estimator, objective, environment, theorem and experiment.
+"""The catalogue: every shaper, estimator, objective, environment, theorem and grader.
 
 An entry is added where the thing is defined, by `@entry(...)`. Importing a module of the
-catalogue registers what it holds; `load()` imports them all.
+catalogue registers what it holds; `load()` imports them all. Theorems live above the library: they
+are found by reading the decorators of `toyrl/theory/` as text, and imported when used.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from toyrl import papers
+from toyrl.theorems import Theorem, index
+
 KINDS = ("shaper", "estimator", "objective", "environment", "theorem", "grader")
 CATALOGUE = ("shapers", "estimators", "objectives", "worlds.chain.gym")
+INSTANCES = ("estimator", "objective")  # kinds whose target is always an instance
 T = TypeVar("T")
 
 
@@ -23,50 +31,90 @@ class Entry:
 
     name : the identifier used in expressions (`laser(...)`, `--estimator rloo`)
     kind : one of `KINDS`
-    cards : paper numbers whose idea this is ("05", ...)
-    paper, section : where the formula stands
+    path : where its class or function is imported from, "toyrl.shapers.length.truncation:Laser"
+    summary, formula : one line each; formula is "" where it has none
+    cards : numbers of the papers whose idea this is ("05", ...); see `toyrl.papers`
+    works : short names of the other works it comes from ("dapo", ...)
+    section : where the formula stands in them
     provenance : "code", "text", "second-hand", "reconstructed" or "derived"
+    loaded : the thing itself; None for a theorem that nobody has used yet
+    theorem : what the decorator of such a theorem says
     """
 
     name: str
     kind: str
-    target: Any
+    path: str
     summary: str
+    formula: str = ""
     cards: tuple[str, ...] = ()
-    paper: str = ""
+    works: tuple[str, ...] = ()
     section: str = ""
     provenance: str = "text"
+    loaded: Any = dataclasses.field(default=None, repr=False, compare=False)
+    theorem: Theorem | None = dataclasses.field(default=None, repr=False, compare=False)
+
+    @property
+    def target(self) -> Any:
+        """A shaper's or environment's class, an estimator or objective, a theorem's function."""
+        if self.loaded is not None:
+            return self.loaded
+        module, _, name = self.path.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+    @property
+    def paper(self) -> str:
+        """The work or paper it comes from, with its arXiv number; "" for none."""
+        first = (*self.works, *self.cards)[:1]
+        return papers.cite(first[0]) if first else ""
+
+    @property
+    def family(self) -> str:
+        """One of `papers.FAMILIES`: its folder's, else its first paper's; "" for none."""
+        folder = next((x for x in self.path.split(".")[2:] if x in papers.FAMILIES), "")
+        if folder or not self.cards:
+            return folder
+        return papers.paper(self.cards[0]).family
+
+    @property
+    def fields(self) -> dict[str, str | None]:
+        """Fields (parameters of a function) with their defaults as text; None: must be given."""
+        if self.theorem is not None and self.loaded is None:
+            return dict(self.theorem.parameters)
+        return _fields(self.target)
+
+    def make(self, **fields: Any) -> Any:
+        """The shaper, estimator, objective or environment with these fields, others at default.
+
+        Raises TypeError for a field that it does not have and for theorems, which are functions.
+        """
+        if self.kind == "theorem":
+            msg = f"{self.name} is a function: call toyrl.get('theorem', {self.name!r}).target(...)"
+            raise TypeError(msg)
+        unknown = [name for name in fields if name not in self.fields]
+        if unknown:
+            allowed = ", ".join(self.fields) or "none"
+            msg = f"{self.kind} {self.name} has no field {unknown[0]!r}; it has {allowed}"
+            raise TypeError(msg)
+        target = self.target
+        if isinstance(target, type):
+            return target(**fields)
+        return dataclasses.replace(target, **fields)
 
 
 _entries: dict[tuple[str, str], Entry] = {}
 
 
-def entry(
-    name: str,
-    *,
-    kind: str,
-    cards: tuple[str, ...] = (),
-    paper: str = "",
-    section: str = "",
-    provenance: str = "text",
-    summary: str | None = None,
-) -> Callable[[T], T]:
-    """Register the decorated object; its docstring's first line is the summary."""
+def entry(name: str, *, kind: str, **facts: Any) -> Callable[[T], T]:
+    """Register the decorated object under `name`; the facts are those of `add`.
+
+    In `toyrl/theory/` all arguments are literals, so that they can be read without an import.
+    """
     if kind not in KINDS:
         msg = f"kind={kind!r} is unknown; choose from {', '.join(KINDS)}"
         raise ValueError(msg)
 
     def decorate(target: T) -> T:
-        add(
-            name,
-            target,
-            kind=kind,
-            cards=cards,
-            paper=paper,
-            section=section,
-            provenance=provenance,
-            summary=summary,
-        )
+        add(name, target, kind=kind, **facts)
         return target
 
     return decorate
@@ -78,42 +126,116 @@ def add(
     *,
     kind: str,
     cards: tuple[str, ...] = (),
-    paper: str = "",
+    works: tuple[str, ...] = (),
     section: str = "",
     provenance: str = "text",
     summary: str | None = None,
+    formula: str = "",
 ) -> None:
-    """Register `target` under `name`; a second, different target of that name is refused."""
+    """Register `target`; an estimator's or objective's class stands for its defaults.
+
+    summary : None: the first line of its docstring
+    formula : one line of plain text
+
+    Raises ValueError for a second, different target of that name, and KeyError for a paper or
+    work that `toyrl.papers` does not know.
+    """
+    for number in (*cards, *works):
+        papers.paper(number)
+    path = _path(target)
+    if kind in INSTANCES and isinstance(target, type):
+        target = target()
     known = _entries.get((kind, name))
-    if known is not None and known.target is not target and known.target != target:
-        msg = f"{kind} {name!r} is registered twice; rename one of {known.target!r}, {target!r}"
+    if known is not None and known.path != path:
+        msg = f"{kind} {name!r} is registered twice; rename that of {known.path} or of {path}"
         raise ValueError(msg)
-    text = summary or (target.__doc__ or "").strip().split("\n")[0]
-    _entries[kind, name] = Entry(name, kind, target, text, cards, paper, section, provenance)
+    told = summary or (target.__doc__ or "").strip().split("\n")[0]
+    facts = (formula, cards, works, section, provenance)
+    found = Entry(name, kind, path, told, *facts, loaded=target)
+    if known is not None and known.loaded is not None and known.loaded != target:
+        msg = f"{kind} {name!r} is registered twice, as {known.loaded!r} and {target!r}; rename one"
+        raise ValueError(msg)
+    _entries[kind, name] = found
 
 
 def load() -> None:
-    """Import every module under toyrl's catalogue packages, so that their entries exist."""
+    """Import every module under toyrl's catalogue packages and list the theorems."""
     for package in CATALOGUE:
         parent = importlib.import_module(f"toyrl.{package}")
         for info in pkgutil.walk_packages(getattr(parent, "__path__", []), f"toyrl.{package}."):
             importlib.import_module(info.name)
+    for t in index():
+        if ("theorem", t.name) not in _entries:
+            facts = (t.formula, t.cards, t.works, t.section, t.provenance)
+            found = Entry(t.name, "theorem", t.path, t.summary, *facts, theorem=t)
+            _entries["theorem", t.name] = found
 
 
 def entries(kind: str | None = None) -> list[Entry]:
     """All entries (of one kind), sorted by kind and name."""
+    _check(kind)
     load()
-    return [e for (k, _), e in sorted(_entries.items()) if kind in (None, k)]
+    return [e for (k, _), e in sorted(_entries.items(), key=lambda x: x[0]) if kind in (None, k)]
 
 
 def get(kind: str, name: str) -> Entry:
-    """The entry of that kind and name, or an error that lists near names."""
+    """The entry of that kind and name.
+
+    Raises KeyError that lists near names, of other kinds too, and ValueError for an unknown kind.
+    """
+    _check(kind)
     load()
     if (kind, name) in _entries:
         return _entries[kind, name]
-    import difflib
-
-    names = [n for k, n in _entries if k == kind]
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or sorted(names)
-    msg = f"no {kind} is called {name!r}; did you mean {', '.join(near)}? (`toyrl list` shows all)"
+    msg = f"no {kind} is called {name!r}; {suggestion(name, kind)} (`toyrl list` shows all)"
     raise KeyError(msg)
+
+
+def suggestion(name: str, kind: str, more: tuple[str, ...] = ()) -> str:
+    """What the user may have meant: the same name of another kind, else near names.
+
+    more : further names that are allowed where one of `kind` is
+    """
+    load()
+    same = [k for k, n in _entries if n == name and k != kind]
+    if same:
+        return f"it is {_article(same[0])} {same[0]}: toyrl.get({same[0]!r}, {name!r})"
+    own = sorted([*more, *(n for k, n in _entries if k == kind)])
+    near = difflib.get_close_matches(name, own, n=3, cutoff=0.5)
+    others: dict[str, str] = {n: k for k, n in _entries if k != kind}
+    if not near:
+        found = difflib.get_close_matches(name, others, n=2, cutoff=0.7)
+        near = [f"{n} ({_article(others[n])} {others[n]})" for n in found]
+    return f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(own)}"
+
+
+def _article(kind: str) -> str:
+    return "an" if kind[0] in "aeiou" else "a"
+
+
+def _check(kind: str | None) -> None:
+    if kind is not None and kind not in KINDS:
+        msg = f"kind={kind!r} is unknown; choose from {', '.join(KINDS)}"
+        raise ValueError(msg)
+
+
+def _path(target: Any) -> str:
+    made = target if isinstance(target, type) or inspect.isroutine(target) else type(target)
+    return f"{made.__module__}:{made.__qualname__}"
+
+
+def _fields(target: Any) -> dict[str, str | None]:
+    """The fields of a dataclass or instance, else the parameters of a call."""
+    if not dataclasses.is_dataclass(target):
+        given = inspect.signature(target).parameters.values()
+        return {p.name: None if p.default is p.empty else repr(p.default) for p in given}
+    out: dict[str, str | None] = {}
+    for f in dataclasses.fields(target):
+        if not isinstance(target, type):
+            out[f.name] = repr(getattr(target, f.name))
+        elif f.default is not dataclasses.MISSING:
+            out[f.name] = repr(f.default)
+        else:
+            factory = f.default_factory
+            out[f.name] = None if factory is dataclasses.MISSING else repr(factory())
+    return out

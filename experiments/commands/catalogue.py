@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import sys
 from typing import Any
 
@@ -15,8 +13,6 @@ SCHEMA = "toyrl.list/1"
 
 def rows(kind: str | None = None) -> list[dict[str, Any]]:
     """Catalogue lines (of one kind), sorted by kind and name; experiments included."""
-    if kind in (None, "theorem"):
-        _load_theory()
     found = [] if kind == "experiment" else [_entry(e) for e in registry.entries(kind)]
     if kind in (None, "experiment"):
         found += [_experiment(e) for e in core.load().values()]
@@ -35,13 +31,6 @@ def run(kind: str | None, *, json: bool) -> int:
 
         terminal.show_catalogue(found, terminal.console())
     return 0
-
-
-def _load_theory() -> None:
-    """Import every module of `toyrl.theory`, so that its theorems are registered."""
-    package = importlib.import_module("toyrl.theory")
-    for info in pkgutil.walk_packages(package.__path__, "toyrl.theory."):
-        importlib.import_module(info.name)
 
 
 def _entry(e: registry.Entry) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from toyrl.experiments.validate.verdict import exit_code
 
 if TYPE_CHECKING:
     from toyrl.experiments.validate.pipeline import Pipeline
+    from toyrl.rewards.specs import Reward
 
 Progress = Callable[[int, str], None]
 DATA_HINT = "; --data rows.jsonl lends the columns of your data set to the texts that toyrl writes"
@@ -44,7 +45,7 @@ def validate(
 
 
 def judged(
-    specs: Sequence[str],
+    rewards: Reward,
     settings: Settings,
     progress: Progress | None = None,
     *,
@@ -54,17 +55,18 @@ def judged(
     from toyrl.experiments.errors import UsageError
     from toyrl.experiments.validate.pipeline import Pipeline
     from toyrl.rewards.errors import RewardError
+    from toyrl.rewards.specs import name_of
     from toyrl.rollouts.logs import LogError
 
     start = time.perf_counter()
     tell = progress or (lambda _section, _message: None)
     pipeline: Pipeline | None = None
     try:
-        pipeline = Pipeline(specs, settings, tell, n_worlds=n_worlds)
+        pipeline = Pipeline(rewards, settings, tell, n_worlds=n_worlds)
         report = pipeline.run()
     except RewardError as error:
         hint = DATA_HINT if error.kind == "missing_column" and settings.data is None else ""
-        report, pipeline = failed(" + ".join(specs), f"{error}{hint}", settings), None
+        report, pipeline = failed(name_of(rewards), f"{error}{hint}", settings), None
     except LogError as error:
         raise UsageError(str(error)) from error
     seconds = time.perf_counter() - start

@@ -9,9 +9,8 @@ likely bad 3, a rare best 2 (D = r1 - r3, D' = r2 - r1), the best one shrinks as
 sqrt(pi1 pi3), turns where pi3/pi2 = 2 D'/D, at about (27/4) C with C = (D'/D) c,
 c = pi2(0)^2/(pi1(0) pi3(0)), at t = (7/162)/(D' C), and takes over at t = 1/(6 D' C).
 
-The two stages are claimed by "The Debate on RLVR Reasoning Capability Boundary" (arXiv
-2510.04028), Theorem 1; the flow's asymptotics and the statements on negative-only updates are
-derived. With rewards 0 and 1 there is no second stage.
+The two stages are claimed by paper 33, Theorem 1; the flow's asymptotics and the statements on
+negative-only updates are derived. With rewards 0 and 1 there is no second stage.
 """
 
 from __future__ import annotations
@@ -31,7 +30,6 @@ Array = Any
     "mass_dynamics",
     kind="theorem",
     cards=("33",),
-    paper="The Debate on RLVR Reasoning Capability Boundary: a Two-Stage Dynamic View",
     section="Theorem 1",
     provenance="second-hand",
 )

@@ -19,7 +19,6 @@ import numpy as np
 
 from toyrl.registry import entry
 
-PAPER = "DRPO: Efficient Reasoning via Decoupled Reward Policy Optimization"
 Array = Any
 
 
@@ -27,7 +26,6 @@ Array = Any
     "sign_threshold",
     kind="theorem",
     cards=("03",),
-    paper=PAPER,
     section="diagnosis of length-penalised GRPO; threshold derived",
     provenance="derived",
 )
@@ -124,7 +122,6 @@ def shared_policy_collapses(estimator: str, rho: float, alpha: float) -> bool:
     "drpo_fixed_point",
     kind="theorem",
     cards=("03",),
-    paper=PAPER,
     section="stationary policy; derived",
     provenance="derived",
 )

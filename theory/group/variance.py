@@ -22,7 +22,6 @@ import numpy as np
 
 from toyrl.registry import entry
 
-PAPER = "definitions of REINFORCE, RLOO, GRPO, Dr. GRPO, DAPO (TRL and verl sources)"
 ESTIMATORS = ("reinforce", "rloo", "dr_grpo", "grpo")
 Array = Any
 
@@ -34,7 +33,7 @@ def count_law(p: Array, group_size: int) -> np.ndarray:
     return binom.pmf(np.arange(group_size + 1), group_size, np.asarray(p, dtype=float)[..., None])
 
 
-@entry("omega", kind="theorem", cards=("00",), paper=PAPER, provenance="derived")
+@entry("omega", kind="theorem", cards=("00",), provenance="derived")
 def omega(p: Array, group_size: float, *, ddof: int = 1) -> np.ndarray:
     """Weight of a prompt under group-std normalisation: E[g] = omega_G(p) grad p.
 
@@ -111,7 +110,7 @@ def group_gradient(estimator: str, right: Array, p: Array, group_size: int) -> n
     return spread if estimator == "dr_grpo" else np.sqrt((1 - 1 / group_size) * spread)
 
 
-@entry("gradient_variance", kind="theorem", cards=("00",), paper=PAPER, provenance="derived")
+@entry("gradient_variance", kind="theorem", cards=("00",), provenance="derived")
 def gradient_variance(estimator: str, p: Array, group_size: int) -> np.ndarray:
     """Var[g] over one group in the logit bandit, G >= 2.
 
@@ -133,7 +132,7 @@ def gradient_variance(estimator: str, p: Array, group_size: int) -> np.ndarray:
     return rloo if estimator == "rloo" else shrink * rloo
 
 
-@entry("zero_signal", kind="theorem", cards=("00",), paper=PAPER, provenance="derived")
+@entry("zero_signal", kind="theorem", cards=("00",), provenance="derived")
 def zero_signal(p: Array, group_size: int) -> np.ndarray:
     """P(no signal) = p^G + q^G: all rollouts right or all wrong, every centred advantage 0."""
     p = np.asarray(p, dtype=float)

@@ -18,7 +18,6 @@ import numpy as np
 
 from toyrl.registry import entry
 
-PAPER = "Efficient Reasoning via Reward Model (arXiv 2511.09158)"
 Array = Any
 
 
@@ -53,7 +52,6 @@ class ScoreLaw:
     "crf_variance",
     kind="theorem",
     cards=("01",),
-    paper=PAPER,
     section="variance claim; the printed theorem was not available",
     provenance="derived",
 )
@@ -165,7 +163,6 @@ class LengthChain:
     "crf_length_optimum",
     kind="theorem",
     cards=("01",),
-    paper=PAPER,
     section="length collapse; derived for a chain of lengths",
     provenance="derived",
 )

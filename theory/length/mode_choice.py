@@ -28,7 +28,6 @@ def binomial(half: int, p: float) -> np.ndarray:
     "mislabelled_prompt",
     kind="theorem",
     cards=("19",),
-    paper="Adaptive Deep Reasoning: Triggering Deep Thinking When Needed",
     section="group-wise reward; derived",
     provenance="derived",
 )

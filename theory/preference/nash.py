@@ -40,7 +40,6 @@ def beats(P: Array, pi: Array, other: Array) -> float:
     "soft_policy_iteration",
     kind="theorem",
     cards=("29",),
-    paper="Direct Nash Optimization",
     section="Algorithm 1",
 )
 def step(P: Array, pi: Array, eta: float) -> np.ndarray:

@@ -36,7 +36,6 @@ def kl(p: Array, q: Array) -> np.ndarray:
     "tilted_optimum",
     kind="theorem",
     cards=("40",),
-    paper="PRDP: Proximal Reward Difference Prediction",
     section="3.1",
     provenance="derived",
 )

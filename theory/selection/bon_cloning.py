@@ -31,7 +31,6 @@ def success_of_best(p: Array, n: Array) -> np.ndarray:
     "best_of_n_cloning",
     kind="theorem",
     cards=("30",),
-    paper="OREAL: Exploring the Limit of Outcome Reward for Learning Mathematical Reasoning",
     section="2, Eq. 5",
 )
 def best_of_n(pi0: Array, right: Array, n: int) -> np.ndarray:

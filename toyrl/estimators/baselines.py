@@ -69,7 +69,7 @@ class _Centred(Estimator):
     "opo",
     kind="estimator",
     cards=("00",),
-    paper="On-Policy RL with Optimal Reward Baseline (arXiv 2505.23585)",
+    works=("opo",),
     section="verl compute_opo_outcome_advantage",
     provenance="code",
 )
@@ -92,7 +92,7 @@ class Opo(_Centred):
     "max_rl",
     kind="estimator",
     cards=("00",),
-    paper="Maximum Likelihood Reinforcement Learning (arXiv 2602.02710)",
+    works=("max-rl",),
     section="prime-rl max_rl_advantage_fn",
     provenance="code",
 )
@@ -115,7 +115,7 @@ class MaxRl(_Centred):
     "gpg",
     kind="estimator",
     cards=("00",),
-    paper="GPG: A Simple and Strong Reinforcement Learning Baseline (arXiv 2504.02546)",
+    works=("gpg",),
     section="verl compute_gpg_outcome_advantage",
     provenance="code",
 )
@@ -164,7 +164,7 @@ class Gpg(_Centred):
     "remax",
     kind="estimator",
     cards=("00",),
-    paper="ReMax (arXiv 2310.10505)",
+    works=("remax",),
     section="verl compute_remax_outcome_advantage",
     provenance="code",
 )
@@ -241,8 +241,8 @@ for _name, _rule, _summary in (
         LeaveOneOutStd(zero_std=_rule),
         kind="estimator",
         cards=("00",),
-        paper="NeMo-RL, calculate_baseline_and_std_per_prompt",
-        section="before and after issue 1518" if _rule == "divide" else "GRPOAdvantageEstimator",
+        section="NeMo-RL, calculate_baseline_and_std_per_prompt, "
+        + ("before and after issue 1518" if _rule == "divide" else "GRPOAdvantageEstimator"),
         provenance="code",
         summary=f"Mean and standard deviation of the other rollouts; {_summary}",
     )

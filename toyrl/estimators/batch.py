@@ -174,14 +174,11 @@ PRESETS = {
     "reinforce_baseline": replace(OPENRLHF, baseline="mean"),
 }
 SOURCES = {
-    "reinforce_plus_plus": ("REINFORCE++ (arXiv 2501.03262)", "verl reinforce_plus_plus, gamma=1"),
-    "reinforce_plus_plus_baseline": (
-        "REINFORCE++ (arXiv 2501.03262)",
-        "verl reinforce_plus_plus_baseline",
-    ),
-    "rloo_normalized": ("Ahmadian et al. 2024", "TRL RLOOConfig normalize_advantages=True"),
-    "reinforce_openrlhf": ("OpenRLHF", "--algo.advantage.estimator reinforce"),
-    "reinforce_baseline": ("OpenRLHF", "--algo.advantage.estimator reinforce_baseline"),
+    "reinforce_plus_plus": ("reinforce++", "verl reinforce_plus_plus, gamma=1"),
+    "reinforce_plus_plus_baseline": ("reinforce++", "verl reinforce_plus_plus_baseline"),
+    "rloo_normalized": ("rloo", "TRL RLOOConfig normalize_advantages=True"),
+    "reinforce_openrlhf": ("", "OpenRLHF --algo.advantage.estimator reinforce"),
+    "reinforce_baseline": ("", "OpenRLHF --algo.advantage.estimator reinforce_baseline"),
 }
 for _name, _preset in PRESETS.items():
     _what = {"none": "Rewards", "mean": "Rewards minus their group's mean"}.get(
@@ -192,7 +189,7 @@ for _name, _preset in PRESETS.items():
         _preset,
         kind="estimator",
         cards=("00",),
-        paper=SOURCES[_name][0],
+        works=tuple(filter(None, SOURCES[_name][:1])),
         section=SOURCES[_name][1],
         provenance="code",
         summary=f"{_what}, whitened over all {_preset.over} of the batch",

@@ -23,14 +23,13 @@ from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts
 
 Array = Any
-PAPER = "Optimizing Language Models for Inference Time Objectives using RL (arXiv 2503.19595)"
 
 
 @entry(
     "pass_at_k",
     kind="estimator",
     cards=("00",),
-    paper=PAPER,
+    works=("passk",),
     section="leave-one-out, averaged over subsets",
     provenance="derived",
 )
@@ -90,7 +89,7 @@ class PassAtK(Estimator):
     "grpo_passk",
     kind="estimator",
     cards=("00",),
-    paper=PAPER,
+    works=("passk",),
     section="verl compute_grpo_passk_outcome_advantage",
     provenance="code",
 )

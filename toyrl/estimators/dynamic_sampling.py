@@ -44,7 +44,7 @@ def keep_informative(score: Array, r: Rollouts) -> Rollouts:
 def expected_draws(informative: Array, share: Array) -> Array:
     """Prompts to draw per prompt kept: 1 / sum_b share_b P(group of b is informative).
 
-    Source: DLER (arXiv 2510.15110), sections 2-3, dynamic sampling; derived.
+    Source: DLER, sections 2-3, dynamic sampling; derived.
     """
     xp = stats.array_namespace(informative, share)
     return xp.sum(share) / xp.sum(share * informative)
@@ -138,7 +138,6 @@ add(
     PRESETS["dler"],
     kind="estimator",
     cards=("08",),
-    paper="DLER: Doing Length pEnalty Right (arXiv 2510.15110)",
     section="Eq. 3; code NVlabs/DLER verl-dler, core_algos.py; filter on the outcome",
     provenance="code",
     summary="Rewards minus their group's mean, whitened over tokens, uniform prompts dropped",

@@ -26,7 +26,6 @@ from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, at, sum_parts
 
 Array = Any
-PAPER = "Conditional Advantage Estimation for Reinforcement Learning in Large Reasoning Models"
 CODE = "biuboomc/CANON, verl/trainer/ppo/core_algos.py"
 OPTIONS = {
     "ties": ("average", "order"),
@@ -40,7 +39,6 @@ FROM_BATCH = ("accuracy", "failure")
     "canon",
     kind="estimator",
     cards=("34",),
-    paper=PAPER,
     section=f"Eqs. 5, 7, 8; code {CODE}",
     provenance="code",
 )
@@ -151,7 +149,6 @@ class Canon(Estimator):
     "canon_entropy",
     kind="estimator",
     cards=("34",),
-    paper=PAPER,
     section=f"Eqs. 5, 8; code {CODE}",
     provenance="code",
 )

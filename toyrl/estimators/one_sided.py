@@ -48,7 +48,6 @@ for _side in ("negative", "positive"):
         OneSided(side=_side),
         kind="estimator",
         cards=("33",),
-        paper="The Debate on RLVR Reasoning Capability Boundary: a Two-Stage Dynamic View",
         section="GRPO-N",
         provenance="second-hand",
         summary=f"GRPO's {_side} advantages alone",

@@ -28,7 +28,6 @@ from toyrl.shapers.base import Parts
 
 Array = Any
 SCHEMES = ("rloo", "reshaped", "grpo")
-PAPER = "OREAL: Exploring the Limit of Outcome Reward for Learning Mathematical Reasoning"
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,6 @@ for _name, _scheme, _eta, _summary, _provenance in (
         Paired(_scheme, _eta),
         kind="estimator",
         cards=("30",),
-        paper=PAPER,
         section="Eqs. 6, 10 to 12; repository oreal/datasets/trajectory.py",
         provenance=_provenance,
         summary=f"One right and one wrong rollout per prompt, {_summary}",

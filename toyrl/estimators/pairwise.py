@@ -29,7 +29,6 @@ REFERENCES = ("average", "first")
     "brpo",
     kind="estimator",
     cards=("42",),
-    paper="Writing-Zero: Bridge the Gap Between Non-verifiable Tasks and Verifiable Rewards",
     section="Bootstrapped Relative Policy Optimization",
     provenance="second-hand",
 )

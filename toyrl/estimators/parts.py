@@ -144,8 +144,6 @@ add(
     PRESETS["averaged"],
     kind="estimator",
     cards=("10",),
-    paper="LongWriter-Zero: Mastering Ultra-Long Text Generation via Reinforcement Learning "
-    "(arXiv 2506.18841)",
     section="advantage-level averaging, A_final; ddof and eps reconstructed",
     provenance="second-hand",
     summary="Each reward part normalised in its group, then averaged",
@@ -155,8 +153,7 @@ add(
     PRESETS["normalize_then_sum"],
     kind="estimator",
     cards=("10",),
-    paper="TRL GRPOTrainer",
-    section='multi_objective_aggregation="normalize_then_sum"',
+    section='TRL GRPOTrainer, multi_objective_aggregation="normalize_then_sum"',
     provenance="code",
     summary="Each reward part normalised in its group, summed, then normalised over the batch",
 )

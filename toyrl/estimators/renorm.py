@@ -40,7 +40,6 @@ NEUTRAL = 0.5  # what a missing score counts as
     "renorm",
     kind="estimator",
     cards=("18",),
-    paper="Hybrid Reward Normalization for Process-supervised Non-verifiable Agentic Tasks",
     section="ReNorm; equation reconstructed from two descriptions",
     provenance="reconstructed",
 )

@@ -27,7 +27,6 @@ from toyrl.rollouts import Rollouts, register_field
 from toyrl.shapers.base import Parts
 
 Array = Any
-GAE_PAPER = "High-Dimensional Continuous Control Using Generalized Advantage Estimation"
 
 register_field("values", axes="T", origin="a critic: the value of the prefix before the token")
 
@@ -111,7 +110,7 @@ class _Tokens(Estimator):
     "gae",
     kind="estimator",
     cards=("00",),
-    paper=GAE_PAPER,
+    works=("gae",),
     section="Eqs. 11-16; verl compute_gae_advantage_return",
     provenance="code",
 )
@@ -143,7 +142,7 @@ class Gae(_Tokens):
     "reinforce_plus_plus_tokens",
     kind="estimator",
     cards=("00",),
-    paper="REINFORCE++ (arXiv 2501.03262)",
+    works=("reinforce++",),
     section="verl compute_reinforce_plus_plus_outcome_advantage",
     provenance="code",
 )

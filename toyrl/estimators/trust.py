@@ -18,7 +18,7 @@ from toyrl.estimators.group import GroupEstimator
 from toyrl.registry import add
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, at, sum_parts
-from toyrl.shapers.judge.trust import PAPER, check_horizon, decay, released_score, trust_weight
+from toyrl.shapers.judge.trust import check_horizon, decay, released_score, trust_weight
 
 Array = Any
 VARIANTS = ("paper", "released", "untrusted")
@@ -92,7 +92,6 @@ for _name, _section, _provenance in (
         PRESETS[_name],
         kind="estimator",
         cards=("13",),
-        paper=PAPER,
         section=_section,
         provenance=_provenance,
         summary=f"Outcome plus a judge's trusted score, group-relative ({PRESETS[_name].variant})",

@@ -100,8 +100,7 @@ for _name, _mode, _summary in (
         Corrected(mode=_mode),
         kind="objective",
         cards=("00",),
-        paper="TRL vllm_importance_sampling_mode",
-        section=f'"{_mode}"',
+        section=f'TRL vllm_importance_sampling_mode="{_mode}"',
         provenance="code",
         summary=_summary,
     )

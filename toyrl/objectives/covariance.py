@@ -15,7 +15,6 @@ from toyrl.objectives.surrogate import Surrogate, Tokens
 from toyrl.registry import entry
 
 Array = Any
-PAPER = "The Entropy Mechanism of Reinforcement Learning for Reasoning Language Models"
 
 
 def covariance(t: Tokens) -> Array:
@@ -40,7 +39,7 @@ def quota(t: Tokens, share: float) -> Array:
     "clip_cov",
     kind="objective",
     cards=("00",),
-    paper=PAPER,
+    works=("entropy",),
     section='Clip-Cov; verl loss_mode="clip_cov"',
     provenance="code",
 )
@@ -76,7 +75,7 @@ class ClipCov(PolicyGradient):
     "kl_cov",
     kind="objective",
     cards=("00",),
-    paper=PAPER,
+    works=("entropy",),
     section='KL-Cov; verl loss_mode="kl_cov"',
     provenance="code",
 )

@@ -31,7 +31,6 @@ KL_ESTIMATES = ("kl", "low_var_kl")
     "drpo",
     kind="objective",
     cards=("03",),
-    paper="DRPO: Efficient Reasoning via Decoupled Reward Policy Optimization",
     section="Eq. 7; official code, compute_policy_loss_drpo",
     provenance="code",
 )

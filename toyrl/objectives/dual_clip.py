@@ -47,7 +47,6 @@ add(
     DualClip(),
     kind="objective",
     cards=("08", "00"),
-    paper="DLER: Doing Length pEnalty Right (arXiv 2510.15110)",
     section="code NVlabs/DLER verl-dler, compute_policy_loss",
     provenance="code",
     summary="Clipped policy gradient, clip-higher 0.28, dual clip 10, token mean",

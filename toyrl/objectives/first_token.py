@@ -21,7 +21,7 @@ from toyrl import stats
 from toyrl.objectives.base import Objective
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
-from toyrl.shapers.length.mode import PAPER, easy
+from toyrl.shapers.length.mode import easy
 
 Array = Any
 
@@ -42,7 +42,6 @@ def mode_hinge(preferred: Array, other: Array, margin: Any) -> tuple[Array, Arra
     "first_token",
     kind="objective",
     cards=("19",),
-    paper=PAPER,
     section="reasoning-mode switching loss; margin, weight and rule reconstructed",
     provenance="reconstructed",
 )

@@ -24,7 +24,6 @@ from toyrl.registry import add
 
 Array = Any
 KINDS = ("k1", "k2", "k3", "k3_plus", "k3_ratio", "abs")
-PAPER = "Approximating KL Divergence (Schulman 2020)"
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ for _kind in KINDS:
         KlPenalty(kind=_kind),
         kind="objective",
         cards=("00",),
-        paper=PAPER,
+        works=("kl",),
         section="TRL use_bias_correction_kl" if _kind == "k3_ratio" else "verl kl_penalty",
         provenance="code",
         summary=f"Penalty on the divergence from a reference policy, estimate {_kind}",

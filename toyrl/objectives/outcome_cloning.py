@@ -31,7 +31,6 @@ register_field(
     "oreal",
     kind="objective",
     cards=("30",),
-    paper="OREAL: Exploring the Limit of Outcome Reward for Learning Mathematical Reasoning",
     section="Eqs. 10 to 12; repository train_oreal.py",
     provenance="code",
 )

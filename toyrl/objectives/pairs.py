@@ -56,7 +56,6 @@ def _per_prompt(prompts: Array, xp: Any) -> Array:
     "prdp",
     kind="objective",
     cards=("40",),
-    paper="PRDP: Proximal Reward Difference Prediction for Large-Scale Reward Finetuning",
     section="RDP and proximal losses, online algorithm",
     provenance="second-hand",
 )
@@ -135,8 +134,6 @@ class Prdp(Objective):
     "dno",
     kind="objective",
     cards=("29",),
-    paper="Direct Nash Optimization: Teaching Language Models to Self-Improve with General "
-    "Preferences",
     section="Algorithm 1, Eq. 8",
 )
 @dataclass(frozen=True)

@@ -48,17 +48,17 @@ PRESETS = {
 }
 _SOURCES = {
     "gspo": (
-        "Group Sequence Policy Optimization (arXiv 2507.18071)",
+        "gspo",
         'verl loss_mode="gspo"; TRL importance_sampling_level="sequence"; clip range second-hand',
         "Clipped policy gradient, one length-normalised ratio per rollout",
     ),
     "luspo": (
-        "Length-Unbiased Sequence Policy Optimization",
+        "luspo",
         'TRL loss_type="luspo"',
         "Clipped policy gradient, one length-normalised ratio per rollout, tokens summed",
     ),
     "rloo": (
-        "Back to Basics: Revisiting REINFORCE Style Optimization (arXiv 2402.14740)",
+        "rloo",
         "TRL RLOOTrainer",
         "Clipped policy gradient, one probability ratio per rollout, tokens summed",
     ),
@@ -69,7 +69,7 @@ for _name, _preset in PRESETS.items():
         _preset,
         kind="objective",
         cards=("00",),
-        paper=_SOURCES[_name][0],
+        works=(_SOURCES[_name][0],),
         section=_SOURCES[_name][1],
         provenance="code",
         summary=_SOURCES[_name][2],
@@ -80,7 +80,7 @@ for _name, _preset in PRESETS.items():
     "geo_mean",
     kind="objective",
     cards=("00",),
-    paper="Geometric-Mean Policy Optimization (arXiv 2507.20673)",
+    works=("gmpo",),
     section='verl loss_mode="geo_mean"',
     provenance="code",
 )
@@ -111,7 +111,7 @@ class GeoMean(Surrogate):
     "vespo",
     kind="objective",
     cards=("00",),
-    paper="VESPO (TRL loss_type)",
+    works=("vespo",),
     section='TRL loss_type="vespo", get_gamma_weights',
     provenance="code",
 )

@@ -35,7 +35,6 @@ register_field(
     "soft_q",
     kind="objective",
     cards=("37",),
-    paper="RLPrompt: Optimizing Discrete Text Prompts with Reinforcement Learning",
     section="soft Q-learning; code rlprompt/losses/sql_losses.py, v2_v2r_v3_v3r",
     provenance="code",
 )

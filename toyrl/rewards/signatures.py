@@ -125,7 +125,7 @@ def recognise(function: Any, name: str) -> Signature:
     if form is None:
         raise _refusal(name, names, required)
     batch = form in ("trl", "verl_batch", "verifiers_group", "plain_batch")
-    codes = list(_codes(function))
+    found = list(codes(function))
     # a gold name with a real default (target=100) is a setting, not a column
     served = {p.name for p in named if p.default is p.empty or p.default is None}
     gold = tuple(n for n in names if n in served and is_gold(n, form))
@@ -140,8 +140,8 @@ def recognise(function: Any, name: str) -> Signature:
         is_async=_is_async(function),
         gold=gold,
         columns=tuple(n for n in required if _is_column(n, names, form)),
-        reads_gold=_reads_gold(codes, names, gold, extra),
-        chat_hint=any(c in ("content", "role") for code in codes for c in _constants(code)),
+        reads_gold=_reads_gold(found, names, gold, extra),
+        chat_hint=any(c in ("content", "role") for code in found for c in _constants(code)),
         reads_state="trainer_state" in names,
     )
 
@@ -244,7 +244,7 @@ def _is_async(function: Any) -> bool:
     )
 
 
-def _codes(function: Any, depth: int = 2) -> Iterator[types.CodeType]:
+def codes(function: Any, depth: int = 2) -> Iterator[types.CodeType]:
     """Code of a function, of functions inside it, and of module-level helpers that it names."""
     target = plain_function(function)
     code = getattr(target, "__code__", None)
@@ -260,7 +260,7 @@ def _codes(function: Any, depth: int = 2) -> Iterator[types.CodeType]:
     for name in sorted(names) if depth else ():
         helper = scope.get(name)
         if inspect.isfunction(helper) and helper.__globals__ is scope and helper is not target:
-            yield from _codes(helper, depth - 1)
+            yield from codes(helper, depth - 1)
 
 
 def _constants(code: types.CodeType) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""What users write for a reward, read into terms: files, dotted paths, catalogue expressions.
+"""What users give for a reward, read into terms: files, dotted paths, expressions, objects.
 
 my_rewards.py:brevity                     a function in a file
 my_rewards.py                             the file's only function (or `reward`)
@@ -6,6 +6,9 @@ trl.rewards:think_format_reward           a function in an installed module
 trl.rewards:get_soft_overlong_punishment(max_completion_len=512, soft_punish_cache=100)
 laser(target=0.5)                         a shaper of the catalogue
 acc.py:correct:1.0                        any of these with a weight
+
+In Python also a function, lambda, partial, bound method or callable instance, a shaper, a pair
+(reward, weight), a mapping {reward: weight}, and lists of all of these, which are added.
 """
 
 from __future__ import annotations
@@ -13,9 +16,10 @@ from __future__ import annotations
 import ast
 import difflib
 import math
+import numbers
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +37,15 @@ class Term:
     """One term of a reward.
 
     spec : as written, without the weight; weight : its factor in the sum
-    target : the Python function behind it, or None; shaper : the catalogue shaper, or None
+    target : where the Python function behind it is, or None; shaper : the shaper, or None
+    function : a live function that takes texts, or None
     """
 
     spec: str
     weight: float = 1.0
     target: Target | None = None
     shaper: Any = None
+    function: Callable[..., Any] | None = None
 
     @property
     def name(self) -> str:
@@ -47,13 +53,112 @@ class Term:
         return self.spec if self.weight == 1.0 else f"{self.weight:g} * {self.spec}"
 
 
-def parse_specs(specs: str | Sequence[str]) -> list[Term]:
-    """Terms of a sum, in order; RewardError(bad_spec | not_found) names what can't be read."""
-    listed = [specs] if isinstance(specs, str) else list(specs)
-    if not listed:
+Reward = Any
+"""What `read` takes: str, callable, Shaper, Term, (reward, weight), {reward: weight}, or a list."""
+
+
+def read(rewards: Reward) -> list[Term]:
+    """Terms of a sum, in order; RewardError(bad_spec | not_found | ...) names what can't be read.
+
+    A callable whose parameters are columns of rollouts (correct, length, ...) becomes a shaper;
+    any other is called with texts, in the form that its signature says.
+    """
+    terms = list(_terms(rewards, 1.0))
+    if not terms:
         msg = f"no reward is named; write one, e.g. {EXAMPLES}"
         raise RewardError(kind="bad_spec", message=msg)
-    return [parse_spec(spec) for spec in listed]
+    return terms
+
+
+def name_of(rewards: Reward) -> str:
+    """How a reward is called, also where it can't be read."""
+    if isinstance(rewards, str):
+        return rewards
+    if isinstance(rewards, Mapping):
+        return " + ".join(f"{_number(w)} * {name_of(r)}" for r, w in rewards.items())
+    if _is_pair(rewards):
+        return f"{_number(rewards[1])} * {name_of(rewards[0])}"
+    if isinstance(rewards, Iterable) and not callable(rewards):
+        return " + ".join(map(name_of, rewards))
+    if isinstance(rewards, Term):
+        return rewards.name
+    return _object_name(rewards)
+
+
+def _number(weight: Any) -> str:
+    return f"{weight:g}" if isinstance(weight, numbers.Real) else repr(weight)
+
+
+def _object_name(reward: Any) -> str:
+    from toyrl.expressions import to_expression
+    from toyrl.rewards.live import label_of
+    from toyrl.shapers.base import Shaper
+
+    if not isinstance(reward, Shaper):
+        return label_of(reward)
+    try:
+        return to_expression(reward)
+    except ValueError:  # a shaper of the user's own, or an array for a weight
+        return repr(reward)
+
+
+def _is_pair(value: Any) -> bool:
+    """(reward, weight): a tuple of two whose second is a number."""
+    return isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], numbers.Real)
+
+
+def _terms(rewards: Reward, weight: float) -> Iterable[Term]:
+    from toyrl.shapers.base import Shaper
+
+    if isinstance(rewards, Mapping):
+        for reward, factor in rewards.items():
+            yield from _terms(reward, weight * _factor(factor, reward))
+    elif _is_pair(rewards):
+        yield from _terms(rewards[0], weight * _factor(rewards[1], rewards[0]))
+    elif isinstance(rewards, str):
+        yield _weighted(parse_spec(rewards), weight)
+    elif isinstance(rewards, Term):
+        yield _weighted(rewards, weight)
+    elif isinstance(rewards, Shaper) or callable(rewards):
+        yield _weighted(_live(rewards), weight)
+    elif isinstance(rewards, Iterable):
+        for reward in rewards:
+            yield from _terms(reward, weight)
+    else:
+        msg = (
+            f"{rewards!r} is no reward but a {type(rewards).__name__}; give a function, a shaper, "
+            f"a pair (reward, weight), a list of these, or text such as {EXAMPLES}"
+        )
+        raise RewardError(kind="bad_spec", message=msg)
+
+
+def _weighted(term: Term, weight: float) -> Term:
+    return term if weight == 1.0 else replace(term, weight=term.weight * weight)
+
+
+def _factor(weight: Any, reward: Any) -> float:
+    if isinstance(weight, numbers.Real) and not isinstance(weight, bool) and math.isfinite(weight):
+        return float(weight)
+    msg = f"the weight of {name_of(reward)} is {weight!r}; it must be a finite number"
+    raise RewardError(kind="bad_spec", message=msg)
+
+
+def _live(reward: Any) -> Term:
+    """A term of an object: a shaper, a function of columns, or a function of texts."""
+    import inspect
+
+    from toyrl.rewards import columns
+    from toyrl.shapers.base import Shaper
+
+    name = _object_name(reward)
+    if isinstance(reward, Shaper):
+        return Term(name, shaper=reward)
+    if inspect.isclass(reward) or not columns.reads_columns(reward):
+        return Term(name, function=reward)
+    try:
+        return Term(name, shaper=columns.judged_shaper(reward))
+    except ValueError as error:
+        raise RewardError(kind="raised", message=f"{name} {error}") from error
 
 
 def parse_spec(spec: str) -> Term:

@@ -13,11 +13,12 @@ from typing import Any
 from toyrl.graders.base import TextRow
 from toyrl.rewards.cache import Budget, ValueCache, fingerprint
 from toyrl.rewards.errors import RewardError
+from toyrl.rewards.live import LiveBox, identity
 from toyrl.rewards.sandbox.host import GIB, Sandbox, located
 from toyrl.rewards.signatures import GOLD_SYNONYMS, Signature
-from toyrl.rewards.specs import Term, parse_spec, parse_specs
+from toyrl.rewards.specs import Reward, Term, parse_spec, read
 
-__all__ = ["Term", "TextTerm", "UserReward", "load", "parse_spec", "parse_specs", "same"]
+__all__ = ["Term", "TextTerm", "UserReward", "load", "parse_spec", "read", "same"]
 
 Value = float | None
 CHAT_FORMS = ("trl", "verifiers", "verifiers_group", "plain", "plain_batch")
@@ -39,11 +40,11 @@ class TextTerm:
     budget : texts that may still be graded; disk : values of earlier runs, under `disk_name`
     """
 
-    box: Sandbox
+    box: Sandbox | LiveBox
     handle: int
     signature: Signature
-    label: str
     import_seconds: float
+    label: str
     chat: bool | None = None
     batch_dependent: bool | None = None
     stable: bool | None = None
@@ -257,10 +258,9 @@ class UserReward:
         self,
         terms: Sequence[Term],
         texts: Sequence[TextTerm],
-        boxes: list[Sandbox],
         disk: ValueCache | None = None,
     ):
-        self.terms, self.texts, self._boxes, self._disk = list(terms), list(texts), boxes, disk
+        self.terms, self.texts, self._disk = list(terms), list(texts), disk
         self.name = " + ".join(t.name for t in self.terms)
 
     @property
@@ -335,8 +335,8 @@ class UserReward:
 
     def close(self) -> None:
         """End the child interpreters and everything they started."""
-        for box in self._boxes:
-            box.close()
+        for text in self.texts:
+            text.box.close()
         if self._disk is not None:
             self._disk.close()
 
@@ -348,7 +348,7 @@ class UserReward:
 
 
 def load(
-    specs: str | Sequence[str],
+    rewards: Reward,
     *,
     timeout: float = 10.0,
     import_timeout: float = 120.0,
@@ -359,45 +359,38 @@ def load(
 ) -> UserReward:
     """Load a reward; every failure is a `RewardError`.
 
-    specs : see `toyrl.rewards.specs`; several are summed
-    timeout : seconds per call; import_timeout : seconds for importing; memory : bytes
+    rewards : see `toyrl.rewards.specs`; several are summed
+    timeout : seconds per call; import_timeout : seconds for importing; memory : bytes (the last
+        two hold for functions of files and modules, which run in a sandbox)
     data : columns of data rows, lent to graded rows that lack them; gold columns are left out,
         since a rendered text has a gold answer of its own
     cache : folder where values are kept by text for later runs; max_calls : texts that may be
         graded, over all functions
     """
-    terms = parse_specs(specs)
+    terms = read(rewards)
     lent = [{k: v for k, v in row.items() if k not in GOLD_SYNONYMS} for row in data]
     boxes: dict[str, Sandbox] = {}
-    texts = []
     disk = None if cache is None else ValueCache(cache)
-    budget = Budget(max_calls)
+    shared = {"data": lent, "budget": Budget(max_calls), "disk": disk}
+
+    def text(term: Term) -> TextTerm:
+        if term.function is not None:
+            kept = "" if disk is None else fingerprint(term.spec + identity(term.function), None)
+            live, name = LiveBox(timeout=timeout), term.spec
+            return TextTerm(live, *live.load(term.function, name), name, disk_name=kept, **shared)
+        target = term.target
+        assert target is not None
+        where = target.path or target.module
+        if where not in boxes:
+            boxes[where] = Sandbox(timeout=timeout, import_timeout=import_timeout, memory=memory)
+        kept = fingerprint(term.spec, target.path)
+        box, name = boxes[where], target.label
+        return TextTerm(box, *box.load(target), name, disk_name=kept, **shared)
+
     try:
-        for term in terms:
-            if term.target is None:
-                continue
-            where = term.target.path or term.target.module
-            if where not in boxes:
-                boxes[where] = Sandbox(
-                    timeout=timeout, import_timeout=import_timeout, memory=memory
-                )
-            handle, signature, seconds = boxes[where].load(term.target)
-            label = term.target.label
-            texts.append(
-                TextTerm(
-                    boxes[where],
-                    handle,
-                    signature,
-                    label,
-                    seconds,
-                    data=lent,
-                    budget=budget,
-                    disk=disk,
-                    disk_name=fingerprint(term.spec, term.target.path),
-                )
-            )
+        texts = [text(term) for term in terms if term.shaper is None]
     except BaseException:
         for box in boxes.values():
             box.close()
         raise
-    return UserReward(terms, texts, list(boxes.values()), disk)
+    return UserReward(terms, texts, disk)

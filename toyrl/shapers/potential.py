@@ -17,7 +17,6 @@ Array = Any
     "potential",
     kind="shaper",
     cards=("56",),
-    paper="Policy Invariance Under Reward Transformations (Ng, Harada, Russell 1999)",
     section="Theorem 1",
     provenance="text",
 )

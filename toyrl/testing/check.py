@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import seed as with_seed
 
 from toyrl.estimators.base import Estimator
+from toyrl.rewards.columns import as_shaper, is_text_reward
 from toyrl.shapers.base import Shaper
 from toyrl.testing.arrays import describe
 from toyrl.testing.estimators import ESTIMATOR_LAWS, EstimatorLaw
-from toyrl.testing.functions import as_shaper, is_text_reward
 from toyrl.testing.invariants import CONTRACT, INVARIANTS, Case, Invariant, smaller_cases
 from toyrl.testing.texts import TEXT_INVARIANTS, TextInvariant, TextReward
 

@@ -36,8 +36,8 @@ PER_GROUP = ("closed form", "the estimator on every group")
     slug="grpo-baselines",
     claim="REINFORCE and RLOO are unbiased, Dr. GRPO scales the gradient by (G-1)/G, and GRPO by "
     "omega_G(p), which favours very easy and very hard prompts except at G = 2.",
-    source="Shao et al. 2024, DeepSeekMath, section 4.1; Liu et al. 2025, Understanding "
-    "R1-Zero-Like Training, section 3; closed forms derived in theory/variance.py",
+    works=("grpo", "dr-grpo"),
+    source="sections 4.1 and 3; closed forms derived in theory/group/variance.py",
     provenance="derived",
     smoke={"groups": 20_000, "sizes": (2, 8)},
     mutants=(

@@ -55,7 +55,8 @@ ORDER = "one-sided: share of the rarer right answer at reward 0.8, positive only
     claim="A higher upper clip learns sooner but keeps no more entropy at equal reward; refilling "
     "batches rescales the update by a closed form and saves no rollouts; the KL penalty's end "
     "point depends on the estimate; sampled runs follow the exact mean.",
-    source="DAPO (arXiv 2503.14476) sections 3.1, 3.2; Approximating KL Divergence (Schulman 2020)",
+    works=("kl", "dapo"),
+    source="sections 3.1, 3.2",
     provenance="derived",
     smoke={"runs": 400, "updates": 30},
     mutants=(

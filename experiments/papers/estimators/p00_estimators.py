@@ -52,8 +52,8 @@ def classes() -> Rollouts:
     claim="REINFORCE, with or without a batch mean, and RLOO are unbiased; Dr. GRPO is (G-1)/G of "
     "it; group-std normalisation keeps the direction of each prompt and changes its weight; "
     "per-sequence length normalisation favours long wrong answers.",
-    source="Shao et al. 2024, DeepSeekMath; Ahmadian et al. 2024, Back to Basics; Liu et al. 2025, "
-    "Understanding R1-Zero-Like Training, section 3.1",
+    works=("grpo", "rloo", "dr-grpo"),
+    source="section 3.1",
     provenance="derived",
     smoke={"groups": 20_000},
     mutants=(

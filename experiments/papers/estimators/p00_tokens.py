@@ -111,8 +111,8 @@ def catalogue() -> tuple[list[str], list[str]]:
     claim="Returns-to-go, and GAE with lambda 1 under any critic or lambda 0 under a perfect one, "
     "are unbiased until they are whitened; whitening a small batch turns the gradient, whitening "
     "a large one only scales it; a mean over the siblings that reach the same step turns it too.",
-    source="Schulman et al. 2016, High-Dimensional Continuous Control Using Generalized Advantage "
-    "Estimation, Eqs. 11-16; Hu 2025, REINFORCE++; Sutton et al. 2000, Policy Gradient Methods",
+    works=("reinforce++", "policy-gradient", "gae"),
+    source="Eqs. 11-16",
     provenance="derived",
     smoke={"actions": 3, "groups": 10_000},
     mutants=(

@@ -41,8 +41,8 @@ NEVER = "T5: equal rewards: largest rise of the rarer right answer's share"
     slug="two-stage-dynamics",
     claim="Mass first flows to the likely good answer while the rare best one shrinks, and later "
     "to the best; negative-only updates keep equally likely right answers equal.",
-    source="The Debate on RLVR Reasoning Capability Boundary (arXiv 2510.04028), Theorem 1; "
-    "asymptotics derived in theory/mass_dynamics.py. With 0/1 rewards there is no second stage",
+    source="Theorem 1; asymptotics derived in theory/group/mass_dynamics.py. With 0/1 rewards "
+    "there is no second stage",
     provenance="second-hand",
     smoke={"replicas": 60, "rare": (0.02, 0.01)},
     mutants=(

@@ -300,8 +300,7 @@ def efficiency(kind: type[Canon], groups: int, seed: int) -> tuple[list[Check], 
     claim="Comparing each rollout with the other half of its group doubles the weight of the "
     "metric's better direction without a preset direction; an alpha below 1 shortens answers "
     "only where length is not needed.",
-    source="Conditional Advantage Estimation for Reinforcement Learning in Large Reasoning Models, "
-    "Eqs. 5-8, Theorems 1 and 2; code biuboomc/CANON",
+    source="Eqs. 5-8, Theorems 1 and 2; code biuboomc/CANON",
     provenance="code",
     smoke={"groups": 8000, "replicas": 200, "updates": 60},
     mutants=[

@@ -195,7 +195,6 @@ def group_check(form: str, size: int = 8) -> Check:
     slug="crf",
     claim="Conciseness paid through the outcome follows the outcome more closely than conciseness "
     "added to it, and never collapses in length or accuracy.",
-    source=theory.PAPER,
     provenance="derived",
     smoke={"draws": 500, "samples": 20_000, "grid": 50},
     mutants=[

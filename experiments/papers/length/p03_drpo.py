@@ -226,7 +226,6 @@ def trade_picture() -> Picture:
     claim="With a length penalty GRPO pushes long right answers down and, on easy prompts, "
     "collapses a shared policy however small the penalty; DRPO never pushes a right answer down "
     "and trades length linearly against the log-odds of being right.",
-    source=signs.PAPER,
     provenance="code",
     smoke={"groups": 20_000, "random_groups": 10_000, "replicas": 2, "mean_updates": 1200,
            "cells": 12},

@@ -347,8 +347,7 @@ def weight_picture() -> Picture:
     claim="Under truncation many prompts are rarely rewarded; normalising by the batch keeps their "
     "gradients in proportion where normalising by the group magnifies them, a higher clip lets "
     "rare tokens grow, and dropping uniform prompts restores the batch.",
-    source="DLER: Doing Length pEnalty Right (arXiv 2510.15110), sections 2-3, Eq. 3, Appendix B; "
-    "code NVlabs/DLER",
+    source="sections 2-3, Eq. 3, Appendix B; code NVlabs/DLER",
     provenance="code",
     smoke={"groups": 6000},
     mutants=[

@@ -277,9 +277,8 @@ def mix_checks(d: dict[str, np.ndarray]) -> tuple[list[Check], Picture]:
     claim="Rewards that favour short answers on easy prompts and long ones on hard prompts teach "
     "the mode, but a length-normalised loss moves one first token in a thousand too slowly; a "
     "hinge on its logits is tens of times faster and stops at its margin.",
-    source="Adaptive Deep Reasoning: Triggering Deep Thinking When Needed, group-wise reward and "
-    "mode switching loss (hard-prompt values, rule and coefficients reconstructed); closed forms "
-    "derived",
+    source="group-wise reward and mode switching loss (hard-prompt values, rule and coefficients "
+    "reconstructed); closed forms derived",
     provenance="reconstructed",
     smoke={"steps": 2000, "groups": 40_000, "runs": 1000},
     mutants=[

@@ -40,8 +40,7 @@ SAMPLED = "T8: the objective's coefficients on all pairs against the exact gradi
     slug="dno",
     claim="Fitting log-ratio differences to win-rate differences is multiplicative weights: each "
     "policy beats the one before; the average approaches Nash, the last may spiral away.",
-    source="Direct Nash Optimization (arXiv 2404.03715), sections 2 to 4; identities derived in "
-    "theory/nash.py",
+    source="sections 2 to 4; identities derived in theory/preference/nash.py",
     smoke={"runs": 200, "prompts": 600},
     mutants=(
         Mutant("the reference stays the first policy", {"moving": False}, (REACHED, TARGET)),

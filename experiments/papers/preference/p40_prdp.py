@@ -43,7 +43,7 @@ NAIVE = "T6: KL to the optimum of unweighted REINFORCE on that law, median of fi
     claim="Predicting reward differences by log-ratio differences is KL-regularised reward "
     "maximisation: same optimum, gradient -(4/beta) times, on a group RLOO; the proximal clip "
     "makes it stable at rates that ruin REINFORCE on the same samples.",
-    source="PRDP (arXiv 2402.08714), sections 3 and 4; identities derived in theory/regularised.py",
+    source="sections 3 and 4; identities derived in theory/preference/regularised.py",
     provenance="second-hand",
     smoke={"seeds": 3, "snapshots": 180},
     mutants=(

@@ -38,8 +38,8 @@ RULE = "T4: kept ranks against |G + 1 - 2k| <= 0.6 G, mistakes"
     claim="A reference drawn from the current group keeps a constant signal however good the "
     "policy is; a fixed reference saturates. Signs of comparisons ignore the judge's scale and "
     "outliers, which scalar rewards follow.",
-    source="Writing-Zero (arXiv 2506.00103), Bootstrapped Relative Policy Optimization; theory "
-    "derived: order statistics of the normal law",
+    source="Bootstrapped Relative Policy Optimization; theory derived: order statistics "
+    "of the normal law",
     provenance="second-hand",
     smoke={"replicas": 60, "groups": 40_000, "updates": 300},
     mutants=(

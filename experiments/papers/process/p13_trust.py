@@ -12,7 +12,7 @@ from toyrl.estimators.group import GroupEstimator
 from toyrl.estimators.trust import TrustGrpo
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.rollouts import Rollouts
-from toyrl.shapers.judge.trust import PAPER, RIGHT
+from toyrl.shapers.judge.trust import RIGHT
 from toyrl.shapers.outcome import Outcome
 
 RIGHTS, SCORES = (0.8, 0.3), (0.6, 1.0)  # success and judge's score of the sound and the hack arm
@@ -237,7 +237,7 @@ def training(
     claim="Weighing a judge by how it separates right from wrong rollouts, and fading it out, "
     "keeps a judge that rewards a hack from taking over; as released, the trust weight is "
     "inactive for outcomes 0 and 1 and only right rollouts are paid.",
-    source=f"{PAPER}, Eqs. 1-6; code kxfan2002/SophiaVL-R1",
+    source="Eqs. 1-6; code kxfan2002/SophiaVL-R1",
     provenance="code",
     smoke={"replicas": 40, "groups": 5000},
     mutants=[

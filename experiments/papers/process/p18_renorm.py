@@ -298,8 +298,7 @@ def credit_checks(
     claim="Paying each step its process score plus the outcome minus 1 never rewards a step of a "
     "failed rollout and resists a fooled process judge; at fixed length it equals the sum without "
     "the constant.",
-    source="Hybrid Reward Normalization for Process-supervised Non-verifiable Agentic Tasks, "
-    "ReNorm (equation reconstructed from two descriptions); closed forms derived",
+    source="ReNorm (equation reconstructed from two descriptions); closed forms derived",
     provenance="reconstructed",
     smoke={"replicas": 60, "groups": 500, "points": 4000},
     mutants=[

@@ -44,8 +44,9 @@ SAME = "e: expected update of RLOO against REINFORCE, largest error"
     claim="Cloning the best of n is the KL-regularised optimum at a temperature beta_n(p), and "
     "right picks are pi0 given right for every n; weights of right and wrong rollouts choose only "
     "how prompts are weighed.",
-    source="OREAL (arXiv 2502.06781), sections 2 and 3; repository InternLM/OREAL; derivations in "
-    "theory/bon_cloning.py. The factor 1-p on wrong rollouts does not follow as printed: see T5",
+    source="sections 2 and 3; repository InternLM/OREAL; derivations in "
+    "theory/selection/bon_cloning.py. The factor 1-p on wrong rollouts does not "
+    "follow as printed: see T5",
     provenance="code",
     smoke={"batches": 400, "seeds": 12},
     mutants=(

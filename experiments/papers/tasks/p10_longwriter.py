@@ -264,8 +264,7 @@ def tilted(points: int) -> Picture:
     slug="longwriter-zero",
     claim="Averaging group-normalised advantages instead of rewards keeps every component's say "
     "whatever its scale; all three rewards together have the best text as their only maximiser.",
-    source="LongWriter-Zero: Mastering Ultra-Long Text Generation via Reinforcement Learning "
-    "(arXiv 2506.18841), reward section, A_final; scale test and closed forms derived",
+    source="reward section, A_final; scale test and closed forms derived",
     provenance="second-hand",
     smoke={"updates": 2000, "cells": 3, "groups": 100},
     mutants=[

@@ -272,8 +272,7 @@ def learning_checks(normaliser: str, runs: int, seed: int) -> tuple[list[Check],
     claim="Path-consistent soft Q-learning ends at softmax of the reward, so that the reward's "
     "range is an inverse temperature; that needs true soft values, which the released average "
     "does not train. Rewards z-scored among prompts on the same input learn in half the steps.",
-    source="RLPrompt: Optimizing Discrete Text Prompts with Reinforcement Learning; code "
-    "rlprompt/losses/sql_losses.py; closed forms derived",
+    source="code rlprompt/losses/sql_losses.py; closed forms derived",
     provenance="code",
     smoke={"steps": 2500, "samples": 400_000, "runs": 15},
     mutants=[

@@ -45,8 +45,7 @@ def few(names, quick):
 
 
 def built(kind: str, name: str):
-    target = registry.get(kind, name).target
-    return target() if isinstance(target, type) else target
+    return registry.get(kind, name).target
 
 
 class Paid:

@@ -22,7 +22,7 @@ from toyrl.experiments.backtest.why import WHY
 from toyrl.experiments.cli import main
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.settings import Settings
-from toyrl.rewards.specs import parse_specs
+from toyrl.rewards.specs import read
 
 DOCS = ROOT / "docs"
 ALL = {s.id: s for s in ledger.SETTINGS}
@@ -61,7 +61,7 @@ def test_a_setting_is_well_formed(s):
     assert "/work" not in repr(s)
     Settings(**s.settings)
     for rewards in (s.rewards, *s.alternatives):
-        assert parse_specs(rewards)
+        assert read(rewards)
     assert not s.alternatives or s.assumed
 
 

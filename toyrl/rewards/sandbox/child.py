@@ -152,28 +152,8 @@ class Worker:
         """The answer to one request; never raises."""
         try:
             return {"ok": getattr(self, f"on_{request['do']}")(request)}
-        except self.signatures.Refusal as refusal:
-            return {"error": _error(refusal.kind, refusal.message, refusal.row, refusal.detail)}
-        except self.calling.UserRaised as wrapped:
-            return {"error": self.raised(wrapped)}
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-            return {"error": _error("exited", f"called sys.exit({stop.code!r})", None, code=code)}
-        except MemoryError:
-            return {"error": _error("memory", "ran out of memory (MemoryError)")}
-        except Exception as error:  # an object whose len(), iteration or attributes raise
-            message = f"can't be called, or what it returns can't be read: {_describe(error)}"
-            return {"error": _error("raised", message, traceback=frames(error))}
-
-    def raised(self, wrapped: BaseException) -> dict[str, Any]:
-        """What the user's code raised, with its own frames only."""
-        cause = wrapped.__cause__
-        assert cause is not None
-        row = wrapped.args[0] if wrapped.args else None
-        if isinstance(cause, MemoryError):
-            return _error("memory", "ran out of memory (MemoryError)", row)
-        message = f"raised {_describe(cause)}"
-        return _error("raised", message, row, traceback=frames(cause), type=type(cause).__name__)
+        except (Exception, SystemExit) as error:
+            return {"error": fault(error, self.signatures.Refusal, self.calling.UserRaised)}
 
     def on_load(self, request: dict[str, Any]) -> dict[str, Any]:
         """Import the user's module, find the name, make the factory's call, read the signature."""
@@ -230,6 +210,36 @@ def work(requests: int, replies: int) -> None:
                 with contextlib.suppress(Exception):
                     stream.flush()
             worker.send({"id": request["id"], **answer})
+
+
+def fault(
+    error: BaseException, refusal: type[Exception], user_raised: type[Exception]
+) -> dict[str, Any]:
+    """What an exception of a call or an import says, as the error that is sent."""
+    if isinstance(error, refusal):
+        told: Any = error
+        return _error(told.kind, told.message, told.row, told.detail)
+    if isinstance(error, user_raised):
+        return _raised(error)
+    if isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        return _error("exited", f"called sys.exit({error.code!r})", None, code=code)
+    if isinstance(error, MemoryError):
+        return _error("memory", "ran out of memory (MemoryError)")
+    # an object whose len(), iteration or attributes raise
+    message = f"can't be called, or what it returns can't be read: {_describe(error)}"
+    return _error("raised", message, traceback=frames(error))
+
+
+def _raised(wrapped: BaseException) -> dict[str, Any]:
+    """What the user's code raised, with its own frames only."""
+    cause = wrapped.__cause__
+    assert cause is not None
+    row = wrapped.args[0] if wrapped.args else None
+    if isinstance(cause, MemoryError):
+        return _error("memory", "ran out of memory (MemoryError)", row)
+    message = f"raised {_describe(cause)}"
+    return _error("raised", message, row, traceback=frames(cause), type=type(cause).__name__)
 
 
 def _error(

@@ -107,9 +107,9 @@ class Sandbox:
         self._start()
         if handle not in self._loaded:
             self._load(handle)
-        wire = [_wire(row) for row in rows]
+        wired = [wire(row) for row in rows]
         target = self._targets[handle]
-        message = {"do": "call", "handle": handle, "rows": wire, "chat": chat}
+        message = {"do": "call", "handle": handle, "rows": wired, "chat": chat}
         answer = self._exchange(message, self.timeout, target.label, rows)
         return Answer(answer["values"], answer["notes"])
 
@@ -195,24 +195,17 @@ class Sandbox:
                 text = _memory_text(label, watch.peak, self.memory)
                 raise self._fatal(text, "memory", row, rows)
             if time.monotonic() >= deadline:
-                text = _timeout_text(label, limit, len(rows), row, importing)
+                text = timeout_text(label, limit, len(rows), row, importing)
                 raise self._fatal(text, "timeout", row, rows)
             if ended:
                 raise self._died(None, label, row, rows)
 
     def _failed(self, error: dict[str, Any], label: str, rows: Sequence[TextRow]) -> RewardError:
         """The child is alive, the user's code said no."""
-        kind, row, detail = error["kind"], error["row"], dict(error["detail"])
-        text = error["message"]
-        if kind in ("raised", "wrong_count", "bad_value", "memory", "exited"):
-            text = f"{label} {text}"
-        where = str(detail.get("traceback", "")).strip().splitlines()
-        spot = next((w.strip() for w in reversed(where) if w.strip().startswith("File ")), "")
-        if kind == "raised" and spot:
-            text += f" ({spot})"
-        if kind == "exited":
-            self._kill_keep_output(detail)
-        return RewardError(kind, with_row(text, row, rows), row, with_input(detail, row, rows))
+        made = failure(error, label, rows)
+        if made.kind == "exited":
+            self._kill_keep_output(made.detail)
+        return made
 
     def _fatal(
         self, text: str, kind: str, row: int | None, rows: Sequence[TextRow], **more: Any
@@ -249,7 +242,21 @@ class Sandbox:
 
 
 # -- words -------------------------------------------------------------------------------------
-def _wire(row: TextRow) -> dict[str, Any]:
+def failure(error: dict[str, Any], label: str, rows: Sequence[TextRow]) -> RewardError:
+    """What `child.fault` found, as the error for the reward's author."""
+    kind, row, detail = error["kind"], error["row"], dict(error["detail"])
+    text = error["message"]
+    if kind in ("raised", "wrong_count", "bad_value", "memory", "exited"):
+        text = f"{label} {text}"
+    where = str(detail.get("traceback", "")).strip().splitlines()
+    spot = next((w.strip() for w in reversed(where) if w.strip().startswith("File ")), "")
+    if kind == "raised" and spot:
+        text += f" ({spot})"
+    return RewardError(kind, with_row(text, row, rows), row, with_input(detail, row, rows))
+
+
+def wire(row: TextRow) -> dict[str, Any]:
+    """A row as `calling` takes it."""
     return {
         "prompt": row.prompt,
         "completion": row.completion,
@@ -285,12 +292,13 @@ def with_row(text: str, row: int | None, rows: Sequence[TextRow]) -> str:
 
 def with_input(detail: dict[str, Any], row: int | None, rows: Sequence[TextRow]) -> dict[str, Any]:
     if row is not None and 0 <= row < len(rows):
-        one = _wire(rows[row])
+        one = wire(rows[row])
         detail["input"] = {**one, "completion": one["completion"][:2000]}
     return detail
 
 
-def _timeout_text(label: str, limit: float, n: int, row: int | None, importing: bool) -> str:
+def timeout_text(label: str, limit: float, n: int, row: int | None, importing: bool) -> str:
+    """What a call over its limit is told as."""
     if importing:
         return f"{label}: importing its module took more than {limit:g} s"
     what = "one completion" if row is not None or n == 1 else f"one call with {n} completions"

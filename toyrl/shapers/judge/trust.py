@@ -23,7 +23,6 @@ from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper, at
 
 Array = Any
-PAPER = "SophiaVL-R1: Reinforcing MLLMs Reasoning with Thinking Reward"
 RIGHT, SOLVED, FAILED, UNPAID = 0.5, 0.9, 0.1, 0.2
 
 
@@ -64,7 +63,6 @@ def check_horizon(horizon: Any) -> None:
     "trust",
     kind="shaper",
     cards=("13",),
-    paper=PAPER,
     section="Eqs. 1-6 (Trust-GRPO)",
     provenance="text",
 )
@@ -95,7 +93,6 @@ class Trust(Shaper):
     "trust_released",
     kind="shaper",
     cards=("13",),
-    paper=PAPER,
     section="code kxfan2002/SophiaVL-R1, verl/workers/reward/custom.py",
     provenance="code",
 )

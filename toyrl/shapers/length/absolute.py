@@ -41,7 +41,7 @@ class LinearLength(Shaper):
 @entry(
     "cosine",
     kind="shaper",
-    paper="Demystifying Long Chain-of-Thought Reasoning (arXiv 2502.03373)",
+    works=("cosine",),
     section="Appendix C.1; TRL get_cosine_scaled_reward",
     provenance="code",
 )
@@ -74,7 +74,7 @@ class CosineLength(Shaper):
     "l1_exact",
     kind="shaper",
     cards=("05",),
-    paper="L1: Controlling How Long a Reasoning Model Thinks (arXiv 2503.04697)",
+    works=("l1",),
     section="LCPO-Exact; LASER paper, Table 2",
     provenance="reconstructed",
 )
@@ -102,7 +102,7 @@ class L1Exact(Shaper):
     "l1_max",
     kind="shaper",
     cards=("05",),
-    paper="L1: Controlling How Long a Reasoning Model Thinks (arXiv 2503.04697)",
+    works=("l1",),
     section="LCPO-Max; LASER paper, Table 2 (its sign of L - target is a slip)",
     provenance="reconstructed",
 )
@@ -129,7 +129,7 @@ class L1Max(Shaper):
     "overlong",
     kind="shaper",
     cards=("00", "08"),
-    paper="DAPO (arXiv 2503.14476)",
+    works=("dapo",),
     section="Eq. 13; TRL get_soft_overlong_punishment; verl reward manager dapo",
     provenance="code",
 )

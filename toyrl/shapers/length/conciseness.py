@@ -17,7 +17,6 @@ from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper, at, filled
 
 Array = Any
-PAPER = "Efficient Reasoning via Reward Model (arXiv 2511.09158)"
 LOWEST = 0.1  # the judge's scale starts here
 
 
@@ -34,7 +33,6 @@ def score(r: Rollouts) -> Array:
     "crf",
     kind="shaper",
     cards=("01",),
-    paper=PAPER,
     section="reward definition; alpha and the schedule of s reconstructed",
     provenance="second-hand",
 )
@@ -63,7 +61,6 @@ class Crf(Shaper):
     "conciseness_additive",
     kind="shaper",
     cards=("01",),
-    paper=PAPER,
     section="the additive form it is compared with",
     provenance="derived",
 )

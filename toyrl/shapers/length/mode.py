@@ -21,7 +21,6 @@ from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper, at
 
 Array = Any
-PAPER = "Adaptive Deep Reasoning: Triggering Deep Thinking When Needed"
 
 
 def easy(r: Rollouts, theta: Any, threshold: Any = None) -> tuple[Array, Array]:
@@ -45,7 +44,6 @@ def easy(r: Rollouts, theta: Any, threshold: Any = None) -> tuple[Array, Array]:
     "mode_reward",
     kind="shaper",
     cards=("19",),
-    paper=PAPER,
     section="group-wise reward; hard prompts, wrong answers and theta reconstructed",
     provenance="reconstructed",
 )

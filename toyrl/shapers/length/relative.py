@@ -48,7 +48,7 @@ def length_score(r: Rollouts, *, ddof: float = 0.0, eps: Any = 0.0) -> Array:
     "efficient_reasoning",
     kind="shaper",
     cards=("05", "04"),
-    paper="Training Language Models to Reason Efficiently (arXiv 2502.04463)",
+    works=("efficient",),
     section="length reward; LASER paper, Table 2 (group)",
     provenance="text",
 )
@@ -75,7 +75,7 @@ class EfficientReasoning(Shaper):
     "kimi",
     kind="shaper",
     cards=("05",),
-    paper="Kimi k1.5 (arXiv 2501.12599)",
+    works=("kimi",),
     section="length reward; LASER paper, Table 2",
     provenance="second-hand",
 )
@@ -116,7 +116,6 @@ def share_up(share: Array, count: Array) -> Array:
     "grpo_lambda",
     kind="shaper",
     cards=("04",),
-    paper="Stable Reinforcement Learning for Efficient Reasoning (arXiv 2505.18086)",
     section="method section; alpha reconstructed",
     provenance="second-hand",
 )

@@ -27,7 +27,6 @@ def within(target: Any, r: Rollouts) -> Array:
     "truncation",
     kind="shaper",
     cards=("05", "08"),
-    paper="LASER (arXiv 2505.15612)",
     section="Table 2, vanilla truncation and ThinkPrune",
     provenance="text",
 )
@@ -49,7 +48,6 @@ class Truncation(Shaper):
     "laser",
     kind="shaper",
     cards=("05",),
-    paper="LASER (arXiv 2505.15612)",
     section="Eq. 2, Table 2; code hkust-nlp/Laser",
     provenance="code",
 )
