@@ -7,7 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from toyrl.rollouts.classes import class_rollouts, drawn_rollouts, picked, token_mask
+from toyrl.rollouts.classes import (
+    class_rollouts,
+    drawn_rollouts,
+    joined,
+    picked,
+    token_mask,
+)
 
 PROB = np.array([[0.2, 0.3, 0.5], [0.6, 0.4, 0.0]])
 TABLES = {
@@ -78,3 +84,15 @@ def test_picking_keeps_everything_but_what_is_given():
     np.testing.assert_array_equal(some.mask[1, 1], [1, 0, 0])
     assert some.weight is None
     assert some.max_length == 3.0
+
+
+def test_joined_batches_hold_every_row():
+    r = class_rollouts(PROB, **TABLES, fields={"potential": PHI, "judge": PROB})
+    some = [picked(r, [i]) for i in (1, 0)]
+    both = joined(some, step=7)
+    assert both.step == 7
+    np.testing.assert_array_equal(both.weight, PROB[::-1])
+    np.testing.assert_array_equal(both.truncated, r.truncated)
+    np.testing.assert_array_equal(both.fields["potential"], PHI[::-1])
+    np.testing.assert_array_equal(both.fields["judge"], PROB[::-1])
+    np.testing.assert_array_equal(both.mask, r.mask)

@@ -6,6 +6,7 @@ reads. Whoever has tables of classes gets `Rollouts` here:
     class_rollouts   every class once, weight = probability: the population of each prompt
     drawn_rollouts   groups of class indices: a finite multiset, one row a rollout
     picked           some of the rollouts that there are, by index
+    joined           batches one behind the other
 
 An answer is known to be there unless the rollout was truncated: the field `answered` is filled in
 where the tables have none.
@@ -14,7 +15,7 @@ where the tables have none.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -134,6 +135,30 @@ def picked(r: Rollouts, where: Any, **changes: Any) -> Rollouts:
     if "fields" not in changes:
         own["fields"] = {name: pick(value) for name, value in r.fields.items()}
     return replace(r, **own, **changes)
+
+
+def joined(each: Sequence[Rollouts], **changes: Any) -> Rollouts:
+    """Batches one behind the other, along the prompt axis (-2); NumPy or JAX.
+
+    changes : attributes of the whole, as in `dataclasses.replace`. Arrays that the first batch
+    lacks are left out.
+    """
+    first = each[0]
+    xp = first.xp
+
+    def join(values: list[Array], axis: int) -> Array:
+        return xp.concat(values, axis=axis)
+
+    own: dict[str, Any] = {
+        name: join([getattr(r, name) for r in each], -2 if name != "mask" else -3)
+        for name in ("correct", "length", "truncated", "weight", "mask")
+        if getattr(first, name) is not None
+    }
+    fields = {
+        name: join([r.fields[name] for r in each], -3 if _per_token(name) else -2)
+        for name in first.fields
+    }
+    return replace(first, **own, fields=fields, **changes)
 
 
 def with_answered(
