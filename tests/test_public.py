@@ -15,9 +15,7 @@ HEAVY = ("jax", "torch", "scipy", "numba", "sympy", "matplotlib", "hypothesis", 
 def loaded_after(statement: str) -> set[str]:
     """Heavy packages in sys.modules after a statement, in a fresh interpreter."""
     code = f"{statement}\nimport sys\nprint(*[m for m in {HEAVY!r} if m in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
 

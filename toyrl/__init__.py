@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what __getattr__ does, for editors and type checkers
     from toyrl.estimators.base import Estimator
-    from toyrl.expressions import ExpressionError, from_json, parse, to_expression, to_json
+    from toyrl.expressions import (
+        ExpressionError,
+        from_json,
+        parse,
+        parse_estimator,
+        parse_objective,
+        to_expression,
+        to_json,
+    )
     from toyrl.objectives.base import Objective
+    from toyrl.papers import cite, paper
     from toyrl.registry import entries, get
     from toyrl.rollouts import Rollouts, register_field
     from toyrl.rollouts.memory import Store
@@ -29,10 +38,14 @@ _EXPORTS = {
     "Store": "toyrl.rollouts.memory",
     "assert_invariants": "toyrl.testing",
     "check_invariants": "toyrl.testing",
+    "cite": "toyrl.papers",
     "entries": "toyrl.registry",
     "from_json": "toyrl.expressions",
     "get": "toyrl.registry",
+    "paper": "toyrl.papers",
     "parse": "toyrl.expressions",
+    "parse_estimator": "toyrl.expressions",
+    "parse_objective": "toyrl.expressions",
     "register_field": "toyrl.rollouts",
     "to_expression": "toyrl.expressions",
     "to_json": "toyrl.expressions",
@@ -54,10 +67,14 @@ __all__ = [
     "__version__",  # pyright: ignore[reportUnsupportedDunderAll]
     "assert_invariants",
     "check_invariants",
+    "cite",
     "entries",
     "from_json",
     "get",
+    "paper",
     "parse",
+    "parse_estimator",
+    "parse_objective",
     "register_field",
     "to_expression",
     "to_json",

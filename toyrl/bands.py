@@ -86,7 +86,10 @@ class Band:
 
 
 def read_band(source: Band | str | Path | Mapping[str, Any]) -> Band:
-    """A band from a file, its JSON as a mapping, or a Band."""
+    """A band from a file, its JSON as a mapping, or a Band.
+
+    Raises ValueError for a path that is no file.
+    """
     if isinstance(source, Band):
         return source
     if isinstance(source, Mapping):

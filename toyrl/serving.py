@@ -53,6 +53,8 @@ class ServedReward:
     estimator : None = rewards are returned, else advantages
     correct : row -> 1, 0 or None (unscorable), instead of the marked answer
     tokenizer : a transformers tokenizer's id or folder, for trainers that hand over text only
+
+    Raises ValueError for a limit that is not above 0.
     """
 
     shaper: Shaper
@@ -149,6 +151,8 @@ def run_groups(keys: Sequence[Hashable], group_size: int | None) -> list[int]:
 
     keys : one prompt's key a row; neighbouring groups may share a prompt. Without `group_size`
     it is the greatest common divisor of the runs of equal keys.
+
+    Raises ValueError where the runs of equal keys are not whole groups.
     """
     runs: list[int] = []
     for i, key in enumerate(keys):

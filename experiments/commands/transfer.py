@@ -75,6 +75,42 @@ def run(
     return 0
 
 
+def run_again(
+    measured: Path, predictions: Path | None, *, out: Path, json: str | None, quiet: bool
+) -> int:
+    """Predict a measured suite again and compare; the exit code."""
+    try:
+        from toyrl.experiments.transfer import again
+    except ImportError as error:
+        msg = f"transfer needs the extra llm ({error}): pip install 'toyrl[llm]'"
+        raise UsageError(msg) from error
+    if predictions is None:
+        predictions = measured.with_name("predictions.json")
+
+    def tell(message: str) -> None:
+        if not quiet:
+            print(message, file=sys.stderr, flush=True)
+
+    known = again.read(measured, predictions)
+    again.refuse_taken(out)
+    made, digest = again.write_sealed(out, again.predictions_again(known, tell=tell))
+    families = {n: e["family"] for n, e in made["rewards"].items()}
+    found = again.outcomes_in(known.result, families)
+    about = {
+        "note": again.AFTER,
+        "earlier_sha256": known.seal,
+        "earlier_toy": known.result["predictors"]["toy"],
+        "plan": asdict(known.plan),
+        "device": known.result["device"],
+        "run_versions": known.result["versions"],
+        "predictions_sha256": digest,
+        "seconds_a_run": known.result["seconds_a_run"],
+    }
+    data = _write(out, made, found, about, kl=known.plan.kl, quiet=quiet)
+    write_json(json, data)
+    return 0
+
+
 def _prepare(
     rewards: Sequence[str],
     suite: str | None,
@@ -144,6 +180,44 @@ def _prepare(
 
 def report(transfer: Any, predictions: Mapping[str, Any], *, quiet: bool) -> dict[str, Any]:
     """Write result.json, result.md and the pictures; print the tables; the result."""
+    from toyrl.experiments.transfer import result
+
+    names = list(predictions["rewards"])
+    curves = transfer.curves(names)
+    families = {n: predictions["rewards"][n]["family"] for n in names}
+    found = result.outcomes(curves, families, transfer.plan.kl)
+    some = next(iter(curves.values()))[0]
+    seconds = [c["seconds"] for group in curves.values() for c in group]
+    about = {
+        "plan": asdict(transfer.plan),
+        "device": some["device"],
+        "run_versions": some["versions"],
+        "predictions_sha256": (transfer.folder / "predictions.sha256").read_text().strip(),
+        "seconds_a_run": sum(seconds) / max(1, len(seconds)),
+    }
+    pictures = [result.paths(predictions, curves, n) for n in curves]
+    return _write(
+        transfer.folder,
+        predictions,
+        found,
+        about,
+        kl=transfer.plan.kl,
+        quiet=quiet,
+        pictures=pictures,
+    )
+
+
+def _write(
+    folder: Path,
+    predictions: Mapping[str, Any],
+    found: Any,
+    about: dict[str, Any],
+    *,
+    kl: float,
+    quiet: bool,
+    pictures: Sequence[Any] = (),
+) -> dict[str, Any]:
+    """The comparison's files and tables; about: what the result says of the runs."""
     from toyrl.experiments.core import versions
     from toyrl.experiments.render.folder import file_name, markdown_table
     from toyrl.experiments.render.pictures import svg
@@ -151,34 +225,22 @@ def report(transfer: Any, predictions: Mapping[str, Any], *, quiet: bool) -> dic
     from toyrl.experiments.render.text import dumps
     from toyrl.experiments.transfer import result
 
-    names = list(predictions["rewards"])
-    curves = transfer.curves(names)
-    families = {n: predictions["rewards"][n]["family"] for n in names}
-    found = result.outcomes(curves, families, transfer.plan.kl)
     numbers = result.compare(predictions, found)
-    some = next(iter(curves.values()))[0]
     data = {
         "schema": "toyrl.transfer-result/1",
         "command": command_line(),
-        "plan": asdict(transfer.plan),
-        "device": some["device"],
-        "versions": {**versions(), **some["versions"]},
-        "predictions_sha256": (transfer.folder / "predictions.sha256").read_text().strip(),
+        **about,
+        "versions": {**versions(), **about.pop("run_versions")},
         "calibration": predictions["calibration"],
         "thresholds": predictions["thresholds"],
-        "seconds_a_run": sum(c["seconds"] for g in curves.values() for c in g)
-        / max(1, numbers["runs"]),
         **numbers,
     }
-    tables = [result.rewards_table(predictions, found, transfer.plan.kl)]
-    if len(curves) >= result.FEWEST:
-        tables.append(result.scores_table(numbers))
+    tables = [result.rewards_table(predictions, found, kl)]
+    if len(found.names) >= result.FEWEST:
+        tables.append(result.scores_table(numbers, earlier=about.get("earlier_toy")))
     tables.append(result.calibration_table(predictions["calibration"]))
-    folder = transfer.folder
     write_atomic(folder / "result.json", dumps(data) + "\n")
-    pictures = [result.scatter(predictions, found), *(
-        result.paths(predictions, curves, n) for n in curves
-    )]  # fmt: skip
+    pictures = [result.scatter(predictions, found, note=about.get("note", "")), *pictures]
     for picture in pictures:
         write_atomic(folder / f"{file_name(picture.name)}.svg", svg(picture, standalone=True))
     text = "\n\n".join([_heading(data), *(markdown_table(t) for t in tables)])
@@ -211,9 +273,20 @@ def _heading(data: Mapping[str, Any]) -> str:
             "",
             f"- Command: `{data['command']}`",
             f"- Device: {data['device']}; {versions}",
-            f"- Predictions sealed before training: sha256 `{data['predictions_sha256']}`",
+            _sealed(data),
             f"- Base model: accuracy {data['base']['accuracy']:.3f}, length "
-            f"{data['base']['length']:.1f} tokens; calibration distance {seen['distance']:.2f}",
+            f"{data['base']['length']:.1f} tokens; calibration distance {seen['distance']:.2f}, "
+            f"{seen['within']} of {seen['drawn']} worlds drawn within tolerance (1)",
             f"- {data['seconds_a_run']:.0f} s a run",
         ]
+    )
+
+
+def _sealed(data: Mapping[str, Any]) -> str:
+    digest = data["predictions_sha256"]
+    if "note" not in data:
+        return f"- Predictions sealed before training: sha256 `{digest}`"
+    return (
+        f"- Predictions {data['note']}; sha256 `{digest}`, those sealed before training "
+        f"`{data['earlier_sha256']}`"
     )

@@ -80,22 +80,31 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     for outcome in outcomes:
         e = outcome.experiment
         rows += [
-            (e.card, e.id, c.name, c.value, bound(c), "holds" if c.holds else "FAILS")
+            (
+                e.card,
+                e.id,
+                c.name,
+                c.value,
+                bound(c),
+                "holds" if c.holds else "FAILS",
+                outcome.standing(c),
+            )
             for c in outcome.result.checks
         ]
         rows += [
             (
                 e.card,
                 e.id,
-                f"broken variant: {m['name']}",
+                f"broken variant: {m.name}",
                 "",
                 "caught",
-                "caught" if m["caught"] else "NOT CAUGHT",
+                "caught" if m.caught else "NOT CAUGHT",
+                "",
             )
             for m in outcome.mutants
         ]
     kept = sum(outcome.holds for outcome in outcomes)
-    columns = ("Paper", "Experiment", "Check", "Value", "Must be", "Answer")
+    columns = ("Paper", "Experiment", "Check", "Value", "Must be", "Answer", "Proof")
     return f"{kept} of {len(outcomes)} experiments hold.\n\n" + _markdown(columns, rows)
 
 

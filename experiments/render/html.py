@@ -19,7 +19,15 @@ from markupsafe import Markup
 from toyrl.experiments.core import Check, Outcome, Picture, Table
 from toyrl.experiments.render import text
 from toyrl.experiments.render.pictures import CSS, svg
-from toyrl.experiments.render.words import MEANINGS, TONES, VERDICT_MEANINGS, badge, bound, measured
+from toyrl.experiments.render.words import (
+    MEANINGS,
+    TONES,
+    VERDICT_MEANINGS,
+    badge,
+    bound,
+    measured,
+    proof_words,
+)
 from toyrl.experiments.validate.findings import STATUSES, Finding, Report
 
 if TYPE_CHECKING:
@@ -137,5 +145,6 @@ def _environment() -> Environment:
         "measured": measured,
         "measured_check": _measured_check,
         "bound": bound,
+        "proof_words": proof_words,
     }
     return env

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from toyrl.experiments.core import Outcome
 from toyrl.experiments.render.text import evidence, number, visible
-from toyrl.experiments.render.words import TONES, VERDICT_MEANINGS, bound
+from toyrl.experiments.render.words import TONES, VERDICT_MEANINGS, bound, proof_words
 from toyrl.experiments.validate.findings import SECTIONS, STATUSES, Finding, Report
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def show_outcome(outcome: Outcome, out: Console) -> None:
     out.print(Text.assemble((visible(heading), "bold"), "  ", word, f"  ({outcome.seconds:.1f} s)"))
     out.print(Text(f"  {visible(e.claim)}"))
     table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, show_header=False)
-    for _ in range(4):
+    for _ in range(5):
         table.add_column(overflow="fold")
     for check in outcome.result.checks:
         error = "" if check.stderr is None else f" +- {number(check.stderr)}"
@@ -177,21 +177,24 @@ def show_outcome(outcome: Outcome, out: Console) -> None:
             Text(visible(check.name)),
             Text(f"{number(check.value)}{error}"),
             Text(f"must be {bound(check)}"),
+            Text(outcome.standing(check)),
         )
     for mutant in outcome.mutants:
         table.add_row(
-            _mark("pass" if mutant["caught"] else "fail", out),
-            Text(f"broken variant: {visible(mutant['name'])}"),
-            Text("caught" if mutant["caught"] else "not caught"),
+            _mark("pass" if mutant.caught else "fail", out),
+            Text(f"broken variant: {visible(mutant.name)}"),
+            Text("caught" if mutant.caught else "not caught"),
+            Text(""),
             Text(""),
         )
     out.print(table)
+    out.print(Text(f"  {proof_words(outcome)}", style="dim"))
     for note in outcome.result.notes:
         out.print(Text(f"  {visible(note)}", style="dim"))
 
 
 def show_catalogue(rows: Sequence[Mapping[str, Any]], out: Console) -> None:
-    """The catalogue, a table per kind."""
+    """The catalogue, a table per kind, its rows grouped by family."""
     for kind in dict.fromkeys(row["kind"] for row in rows):
         chosen = [row for row in rows if row["kind"] == kind]
         table = Table(
@@ -205,7 +208,11 @@ def show_catalogue(rows: Sequence[Mapping[str, Any]], out: Console) -> None:
         table.add_column("Name", no_wrap=True)
         table.add_column("What it is", ratio=3, overflow="fold")
         table.add_column("Source", ratio=2, overflow="fold")
+        family = None
         for row in chosen:
+            if row["family"] != family:
+                family = row["family"]
+                table.add_row(Text(family or "general", style="dim italic"))
             source = " ".join(filter(None, (",".join(row["cards"]), row["paper"], row["section"])))
             table.add_row(Text(row["name"]), Text(visible(row["summary"])), Text(visible(source)))
         out.print(table)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from toyrl.experiments.core import Check
-from toyrl.experiments.render.text import number
+from toyrl.experiments.core import Check, Outcome
+from toyrl.experiments.render.text import number, visible
 from toyrl.experiments.validate.findings import STATUSES, Finding, Section
 
 TONES = {"SAFE": "pass", "INCONCLUSIVE": "info", "RISKY": "warn", "UNSAFE": "fail"}
@@ -61,3 +61,15 @@ def bound(check: Check) -> str:
     if check.op == "~":
         return f"{number(check.bound)} within {number(check.tolerance)}"
     return f"{check.op} {number(check.bound)}"
+
+
+def proof_words(outcome: Outcome) -> str:
+    """How many checks a broken variant is shown to break, and which of the claim's none does."""
+    if not outcome.mutants:
+        return "No broken variant was run, so no check is proven."
+    checks = outcome.result.checks
+    bare = [visible(c.name) for c in checks if outcome.standing(c) == "unproven"]
+    support = sum(outcome.standing(c) == "support" for c in checks)
+    words = f"{len(outcome.proven)} of {len(checks)} checks are proven by a broken variant"
+    words += f", {support} only support the claim." if support else "."
+    return f"{words} Unproven: {'; '.join(bare)}." if bare else words

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from toyrl.dynamics.chain import exact
 from toyrl.dynamics.chain.distance import trajectory_kl
@@ -68,7 +69,7 @@ class Path:
         return accuracy - self.accuracy[:, 0], length - np.log(self.length[:, 0])
 
 
-def first_crossing(kl: Sequence[float], values: Sequence[float], level: float) -> float:
+def first_crossing(kl: ArrayLike, values: ArrayLike, level: float) -> float:
     """`values` where kl first reaches `level`, linearly between points; the last one if never."""
     x, y = np.asarray(kl, dtype=float), np.asarray(values, dtype=float)
     above = np.flatnonzero(x >= level)
@@ -147,6 +148,51 @@ def predict(runner: Runner, worlds: Worlds, kl: float) -> tuple[Prediction, Path
         ),
         found,
     )
+
+
+@dataclass(frozen=True)
+class Toy:
+    """The calibrated worlds and how rewards are trained in them.
+
+    form : `dialect` and `short` of `law_of`
+    """
+
+    chain: Chain
+    worlds: Worlds
+    estimator: Estimator
+    objective: PolicyGradient
+    group_size: int
+    form: dict[str, Any]
+
+    def entry(self, reward: SuiteReward, kl: float) -> dict[str, Any]:
+        """What the toy says of one reward at `kl` nats; the path is a mean over worlds."""
+        law = law_of(reward, self.chain, **self.form)
+        runner = runner_of(law, self.estimator, self.objective, self.group_size)
+        said, walked = predict(runner, self.worlds, kl)
+        return {
+            "family": reward.family,
+            "weight": reward.weight,
+            "multiple": reward.multiple,
+            "toy": plain(said),
+            "reached": float((walked.kl[:, -1] >= kl).mean()),
+            "path": {
+                "kl": walked.kl.mean(0).tolist(),
+                "accuracy": walked.accuracy.mean(0).tolist(),
+                "length": walked.length.mean(0).tolist(),
+            },
+        }
+
+    def thresholds(self, chosen: Sequence[Family]) -> tuple[dict[str, float], dict[str, float]]:
+        """(weights that stand for one threshold, the measured ones, inf where none) by family."""
+        return family_thresholds(
+            chosen,
+            self.chain,
+            self.worlds,
+            self.estimator,
+            self.objective,
+            self.group_size,
+            **self.form,
+        )
 
 
 def threshold(runner: Runner, worlds: Worlds) -> float:

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from toyrl.dynamics.chain.observed import Fitted
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.transfer import calibrate, predict
 from toyrl.experiments.transfer.rewards import SuiteReward, draw, families
 from toyrl.expressions import parse_estimator
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts.memory import write_atomic
+from toyrl.worlds.chain.model import Chain
 
 SCHEMA = "toyrl.transfer/1"
 KL = 3.0
@@ -149,55 +151,28 @@ class Transfer:
     def _predict(self) -> dict[str, Any]:
         log = self.base_log()
         task = self.task()
-        form = {"dialect": task.dialect, "short": task.chain}
         chain = calibrate.template(self.limit, chain=task.chain)
         self.tell("calibrating the toy to the base rollouts")
         fitted = calibrate.calibrate(log, chain)
-        estimator = parse_estimator(self.plan.run["estimator"])
-        objective = PolicyGradient(aggregation=self.plan.run["aggregation"])
-        group = int(self.plan.run["group_size"])
+        self.tell(fitted.describe())
+        toy = toy_of(self.plan, task, chain, fitted)
         thresholds, measured = {}, {}
         if self.plan.suite:
             self.tell("thresholds of the families")
-            thresholds, measured = predict.family_thresholds(
-                families(self.plan.suite, self.limit),
-                chain,
-                fitted.worlds,
-                estimator,
-                objective,
-                group,
-                **form,
-            )
+            thresholds, measured = toy.thresholds(families(self.plan.suite, self.limit))
         rewards = list(self.own) or draw(self.plan.suite, thresholds, self.limit)
         out = {}
         for reward in rewards:
             self.tell(f"predicting {reward.name}")
-            law = predict.law_of(reward, chain, **form)
-            runner = predict.runner_of(law, estimator, objective, group)
-            toy, walked = predict.predict(runner, fitted.worlds, self.plan.kl)
-            simple = predict.sceptic(reward, log, estimator, self.plan.kl)
+            simple = predict.sceptic(reward, log, toy.estimator, self.plan.kl)
             out[reward.name] = {
-                "family": reward.family,
-                "weight": reward.weight,
-                "multiple": reward.multiple,
-                "toy": predict.plain(toy),
-                "reached": float((walked.kl[:, -1] >= self.plan.kl).mean()),
-                "path": {
-                    "kl": walked.kl.mean(0).tolist(),
-                    "accuracy": walked.accuracy.mean(0).tolist(),
-                    "length": walked.length.mean(0).tolist(),
-                },
+                **toy.entry(reward, self.plan.kl),
                 **{name: predict.plain(p) for name, p in simple.items()},
             }
         return {
             "schema": SCHEMA,
             "base": {"accuracy": log.success, "length": log.length},
-            "calibration": {
-                "worlds": len(fitted.worlds),
-                "distance": float(fitted.distance.mean()),
-                "seen": fitted.seen,
-                "fitted": fitted.fitted,
-            },
+            "calibration": calibration(fitted),
             "thresholds": {k: v if v < 1e9 else None for k, v in measured.items()},
             "rewards": out,
         }
@@ -206,12 +181,7 @@ class Transfer:
         """The rewards that were predicted, as shapers again."""
         if self.own:
             return list(self.own)
-        weights = {
-            entry["family"]: entry["weight"] / entry["multiple"]
-            for entry in predictions["rewards"].values()
-            if entry["multiple"] is not None
-        }
-        return draw(self.plan.suite, weights, self.limit)
+        return drawn_again(self.plan, predictions)
 
     # -- training ----------------------------------------------------------------------------------
     def train(self, rewards: Sequence[SuiteReward], *, workers: int = 1) -> None:
@@ -268,6 +238,40 @@ class Transfer:
                 if curve is not None:
                     out.setdefault(name, []).append(curve)
         return out
+
+
+def toy_of(plan: Plan, task: Any, chain: Chain, fitted: Fitted) -> predict.Toy:
+    """The calibrated toy under a plan's estimator and aggregation."""
+    return predict.Toy(
+        chain,
+        fitted.worlds,
+        parse_estimator(plan.run["estimator"]),
+        PolicyGradient(aggregation=plan.run["aggregation"]),
+        int(plan.run["group_size"]),
+        {"dialect": task.dialect, "short": task.chain},
+    )
+
+
+def calibration(fitted: Fitted) -> dict[str, Any]:
+    """How well the toy fits, JSON-able; within: of the worlds drawn, those that came near."""
+    return {
+        "worlds": len(fitted.worlds),
+        "drawn": fitted.drawn,
+        "within": fitted.near,
+        "distance": float(fitted.distance.mean()),
+        "seen": fitted.seen,
+        "fitted": fitted.fitted,
+    }
+
+
+def drawn_again(plan: Plan, predictions: Mapping[str, Any]) -> list[SuiteReward]:
+    """The rewards of a suite that were predicted, as shapers again."""
+    weights = {
+        entry["family"]: entry["weight"] / entry["multiple"]
+        for entry in predictions["rewards"].values()
+        if entry["multiple"] is not None
+    }
+    return draw(plan.suite, weights, int(plan.run["limit"]))
 
 
 def _threads(n: int) -> None:

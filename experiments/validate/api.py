@@ -51,7 +51,10 @@ def judged(
     *,
     n_worlds: int = 256,
 ) -> tuple[Report, Pipeline | None]:
-    """The report and the pipeline that made it; None for a reward that could not be used."""
+    """The report and the pipeline that made it; None for a reward that could not be used.
+
+    Raises UsageError for settings or a log that can't be used.
+    """
     from toyrl.experiments.errors import UsageError
     from toyrl.experiments.validate.pipeline import Pipeline
     from toyrl.rewards.errors import RewardError

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.dynamics.chain.prior import PriorRanges
+from toyrl.dynamics.chain.observed import Observed, observe
 from toyrl.estimators.base import Estimator
 from toyrl.experiments.core import Table
 from toyrl.experiments.validate import verdict
@@ -20,6 +20,7 @@ from toyrl.experiments.validate.reward_law import bench, own_rollouts
 from toyrl.experiments.validate.reward_law.law import RewardLaw
 from toyrl.experiments.validate.settings import Settings
 from toyrl.objectives.policy_gradient import PolicyGradient
+from toyrl.rollouts.logs import Log, read_log
 
 
 @dataclass
@@ -34,12 +35,13 @@ class Pipeline:
     tell: Callable[[int, str], None]
     n_worlds: int = 256
     data_note: str = ""
+    log: Log | None = None
 
     # -- shared pieces ---------------------------------------------------------------------------
     @cached_property
     def chain(self) -> Any:
         """The class template at the user's completion limit."""
-        return bench.template(self.settings.max_completion_length)
+        return bench.template(self.settings.limit)
 
     @cached_property
     def estimator(self) -> Estimator:
@@ -75,6 +77,7 @@ class Pipeline:
         from toyrl.rewards.user import load
 
         s = self.settings
+        self._read_log()
         with load(
             self.specs, timeout=s.timeout, data=self.data, cache=s.cache, max_calls=s.max_calls
         ) as reward:
@@ -95,7 +98,8 @@ class Pipeline:
         if self.settings.model is not None:
             self.tell(0, f"sampling {self.settings.model}")
             self.settings = self._sampled()
-        if self.settings.rollouts is not None:
+            self._read_log()
+        if self.log is not None:
             add(0, "your own rollouts", self.own)
         early = self._stop_early(sections)
         if early is not None:
@@ -174,9 +178,7 @@ class Pipeline:
         s = self.settings
         n = 48 if s.thorough else 24
         return {
-            d: render.base_rows(
-                d, n, s.seed, typical_tokens=s.typical_length, max_tokens=s.max_completion_length
-            )
+            d: render.base_rows(d, n, s.seed, typical_tokens=s.typical, max_tokens=s.limit)
             for d in (render.DIALECTS if s.answer_mark is None else (s.answer_mark,))
         }
 
@@ -220,9 +222,7 @@ class Pipeline:
     def reference(self) -> bench.Reference:
         """Base policies at the asked success rates."""
         rates = self.settings.success_rates or bench.REFERENCE_SUCCESS
-        reference, self.reference_notes = bench.reference(
-            self.chain, rates, self.settings.typical_length
-        )
+        reference, self.reference_notes = bench.reference(self.chain, rates, self.settings.typical)
         return reference
 
     @cached_property
@@ -256,22 +256,40 @@ class Pipeline:
                 folder / "sampled-rollouts.jsonl",
                 rows=rows,
                 group_size=s.group_size,
-                max_new_tokens=s.max_completion_length,
+                max_new_tokens=s.limit,
                 seed=s.seed,
                 answer_mark=s.answer_mark,
                 tell=lambda message: self.tell(0, message),
             )
         except (ModelError, KeyError) as error:
             raise UsageError(str(error.args[0])) from error
-        return replace(s, model=None, rollouts=log)
+        return replace(s, model=None, rollouts=log, max_completion_length=s.limit)
+
+    def _read_log(self) -> None:
+        """Read the log, if there is one; it also says lengths that the user did not."""
+        s = self.settings
+        if s.rollouts is None:
+            return
+        self.log = read_log(s.rollouts, skip_bad=s.skip_bad_rows)
+        r = self.log.rollouts
+        mean = float(np.average(r.length, weights=r.w))
+        self.settings = s.with_lengths_of(r.max_length, mean)
+
+    @property
+    def seen(self) -> Observed | None:
+        """What the log shows of its policy; None without a log."""
+        if self.log is None:
+            return None
+        return observe(self.log.rollouts, self.log.difficulty, depth=bench.DEPTH)
 
     # -- section 0 -------------------------------------------------------------------------------
     def own(self) -> Section:
         """The reward on the user's own log."""
         from toyrl.experiments.validate.hacks.price import log_price
-        from toyrl.rollouts.logs import read_log
 
-        log = read_log(self.settings.rollouts, skip_bad=self.settings.skip_bad_rows)
+        log = self.log
+        assert log is not None
+        assert self.settings.rollouts is not None
         try:
             r = self._with_fields(log)
         except KeyError as error:
@@ -358,20 +376,13 @@ class Pipeline:
     def collapse(self) -> Section:
         """Training over the prior of worlds."""
         from toyrl.dynamics.chain.exact import LossOptions
-        from toyrl.dynamics.chain.prior import prior
         from toyrl.experiments.validate.collapse import run as collapse_run
         from toyrl.experiments.validate.collapse.train_worlds import Runner
+        from toyrl.experiments.validate.collapse.worlds import drawn
 
         s = self.settings
-        ranges = PriorRanges()
-        self.worlds = prior(
-            self.chain,
-            self.n_worlds,
-            seed=s.seed,
-            typical_length=s.typical_length,
-            ranges=ranges,
-            success_rates=s.success_rates,
-        )
+        found = drawn(self.chain, s, self.n_worlds, self.seen)
+        self.worlds = found.worlds
         loss = LossOptions(beta=s.beta, kl=s.kl, mask_truncated=s.mask_truncated)
         self.runner = Runner(self.law, self.estimator, self.objective, s.group_size, s.seed, loss)
         section, self.facts, self.outcome_runs = collapse_run.run(
@@ -379,19 +390,20 @@ class Pipeline:
             self.worlds,
             auxiliary=self.contract_facts.auxiliary,
             thorough=s.thorough,
-            ranges=ranges,
+            prior=found.prior,
             tell=lambda message: self.tell(4, message),
         )
         if s.thorough and self.law.scope == "rollout":
             self.tell(4, "sensitivity with interactions")
-            section = replace(section, tables=(self._totals(ranges), *section.tables))
+            section = replace(section, tables=(self._totals(found.at), *section.tables))
+        section = replace(section, tables=(*section.tables, *found.tables))
         notes = tuple(Finding(4, "collapse/config", "info", f"{n}.") for n in s.notes)
-        section = replace(section, findings=(*section.findings, *notes))
+        section = replace(section, findings=(*section.findings, *found.findings, *notes))
         return self._every_estimator(section) if s.every_estimator else section
 
-    def _totals(self, ranges: PriorRanges) -> Table:
+    def _totals(self, worlds_at: Callable[[np.ndarray], Any]) -> Table:
         """Total Sobol indices of collapse at T over new worlds."""
-        from toyrl.dynamics.chain.prior import DIMENSIONS, PARAMETERS, from_unit_cube
+        from toyrl.dynamics.chain.prior import DIMENSIONS, PARAMETERS
         from toyrl.experiments.validate.collapse import section as collapse
         from toyrl.experiments.validate.collapse import sensitivity
         from toyrl.experiments.validate.collapse.run import mix_gap
@@ -400,10 +412,10 @@ class Pipeline:
         gap = mix_gap(self.runner, self.contract_facts.auxiliary)
 
         def collapsed(u: np.ndarray) -> np.ndarray:
-            worlds = from_unit_cube(self.chain, u, typical_length=s.typical_length, ranges=ranges)
+            worlds = worlds_at(u)
             own, _ = self.runner.population(worlds, self.runner.correct, short_only=True)
             short, _ = self.runner.at_weight(worlds, np.ones(len(u)), gap)
-            return (own - short > collapse.DROP).any(-1) * 1.0
+            return np.any(own - short > collapse.DROP, axis=-1) * 1.0
 
         found = sensitivity.total_order(collapsed, DIMENSIONS, seed=s.seed)
         return sensitivity.totals_table(PARAMETERS, found)

@@ -83,7 +83,10 @@ def sample_log(
 
 
 def load(model: str) -> tuple[Any, Any]:
-    """(tokenizer, network in evaluation mode, on the GPU where there is one)."""
+    """(tokenizer, network in evaluation mode, on the GPU where there is one).
+
+    Raises ModelError for a model that can't be loaded.
+    """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

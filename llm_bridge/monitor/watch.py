@@ -62,6 +62,8 @@ class Watch(TrainerCallback):
     smoothing : weight of the newest log in the running means, 0..1
 
     alarms : what was found so far
+
+    Raises ValueError for settings out of range, and later for an accuracy that the run doesn't log.
     """
 
     def __init__(

@@ -130,7 +130,10 @@ def shape(
 
 
 def gathered(batch: Batch, gang: Any) -> Rollouts:
-    """All processes' rows as Rollouts (prompts, group)."""
+    """All processes' rows as Rollouts (prompts, group).
+
+    Raises ValueError for rows that are not whole groups.
+    """
     correct = _whole(batch.correct, gang)
     if len(correct) % batch.group:
         msg = f"{len(correct)} completions are not whole groups of {batch.group}"

@@ -37,6 +37,9 @@ class RunSettings:
     steps : updates; completions : a step, in groups of group_size; limit : tokens a completion
     rate : learning rate; every : updates between evaluations, of `times` completions of each
     held-out prompt; keep : updates between checkpoints
+
+    Raises ValueError for counts below 1, an aggregation that doesn't exist, and a group size that
+    is 1 or doesn't divide the completions.
     """
 
     steps: int = 80
@@ -145,7 +148,10 @@ def train(
 
 
 def load(model: str, *, trust_remote_code: bool = False) -> tuple[Any, Any]:
-    """(network, tokenizer); float32 on the CPU, bfloat16 weights are left to the trainer."""
+    """(network, tokenizer); float32 on the CPU, bfloat16 weights are left to the trainer.
+
+    Raises ModelError for a model that can't be loaded.
+    """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging

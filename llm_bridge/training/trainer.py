@@ -61,6 +61,8 @@ class ShapedGRPOTrainer(GRPOTrainer):
     `prompt_id` names the prompt in the shaper's memory, else the prompt itself does. TRL's logged
     "reward" is correctness; `toyrl/reward` is what the shaper pays. A NaN loss, a raising reward
     or a full device memory ends the run with a `TrainingFault`, after a checkpoint.
+
+    Raises TypeError for reward functions, ValueError for a reward whose fields nothing supplies.
     """
 
     model: Any

@@ -1,5 +1,7 @@
 """Compare with the golden record: `python -m tests.golden.compare [--only NAME ...]`.
 
+`--experiment ID ...` compares these experiments alone.
+
 Numbers may differ by rounding. Exit code 1 if anything else differs, or is gone, or is new.
 """
 
@@ -8,6 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 import sys
+from collections.abc import Sequence
 
 from tests.golden.form import differences
 from tests.golden.record import STORED, chosen, record
@@ -15,10 +18,10 @@ from tests.golden.record import STORED, chosen, record
 SHOWN = 40
 
 
-def compared(name: str) -> list[str]:
+def compared(name: str, experiments: Sequence[str] = ()) -> list[str]:
     """The differences of one part from the stored record."""
     found = []
-    for file, made in record(name).items():
+    for file, made in record(name, experiments).items():
         place = STORED / file
         if not place.is_file():
             found.append(f"{file}: not in the record")
@@ -39,7 +42,7 @@ def main() -> int:
     told = chosen("Compare with the golden record.", out=False)
     total = 0
     for name in told.only:
-        found = compared(name)
+        found = compared(name, told.experiment)
         total += len(found)
         for line in found[:SHOWN]:
             print(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from toyrl.experiments import core
@@ -40,12 +41,25 @@ def one(e: Experiment) -> dict[str, Any]:
     }
 
 
-def record() -> dict[str, Any]:
-    """Every experiment; unproven: checks that no mutant breaks; unnamed: that none has to."""
-    found = {name: one(e) for name, e in core.load().items()}
+def record(ids: Sequence[str] = (), stored: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Every experiment; unproven: checks that no mutant breaks; unnamed: that none has to.
+
+    ids : run these alone, the others are taken from the `stored` record
+    """
+    known = core.load()
+    if unknown := sorted(set(ids) - set(known)):
+        msg = f"no experiment is called {', '.join(unknown)}; there are {', '.join(known)}"
+        raise SystemExit(msg)
+    old = stored["experiments"] if ids and stored else {}
+    found = {
+        name: old[name] if ids and name in old and name not in ids else one(e)
+        for name, e in known.items()
+        if not ids or name in ids or name in old
+    }
     totals = {key: sum(len(x[key]) for x in found.values()) for key in ("unproven", "unnamed")}
     checks = sum(len(x["checks"]) for x in found.values())
-    for name, x in found.items():
+    for name in ids or found:
+        x = found[name]
         counts = [len(x[key]) for key in ("checks", "unproven", "unnamed")]
         _tell(f"{name}: {counts[0]} checks, {counts[1]} unproven, {counts[2]} unnamed")
     _tell(f"{checks} checks, {totals['unproven']} unproven, {totals['unnamed']} unnamed")

@@ -1,5 +1,7 @@
 """Write the golden record: `python -m tests.golden.record [--out FOLDER] [--only NAME ...]`.
 
+`--experiment ID ...` runs these experiments alone and leaves the record of the others.
+
 The record holds the numbers of the program at one moment. Later versions are compared with it by
 `tests.golden.compare`; where a difference is meant, the record is written again.
 """
@@ -7,9 +9,10 @@ The record holds the numbers of the program at one moment. Later versions are co
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,14 +48,24 @@ def chosen(description: str, *, out: bool) -> argparse.Namespace:
     if out:
         parser.add_argument("--out", type=Path, default=STORED, metavar="FOLDER")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="NAME")
-    return parser.parse_args()
+    parser.add_argument(
+        "--experiment", nargs="+", default=[], metavar="ID", help="of experiments, these alone"
+    )
+    told = parser.parse_args()
+    if told.experiment:
+        told.only = ["experiments"]
+    return told
 
 
-def record(name: str) -> dict[str, str]:
-    """File -> text of one part."""
+def record(name: str, experiments: Sequence[str] = ()) -> dict[str, str]:
+    """File -> text of one part; with `experiments` only these are run, the others stay."""
     found = {}
     for file, work in PARTS[name].items():
-        made = work()
+        if experiments:
+            stored = json.loads((STORED / file).read_text(encoding="utf-8"))
+            made = part_experiments.record(experiments, stored)
+        else:
+            made = work()
         found[file] = made if isinstance(made, str) else text(plain(made)) + "\n"
     return found
 
@@ -62,7 +75,7 @@ def main() -> int:
     told = chosen("Write the golden record.", out=True)
     for name in told.only:
         start = time.process_time()
-        for file, made in record(name).items():
+        for file, made in record(name, told.experiment).items():
             place = told.out / file
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(made, encoding="utf-8")

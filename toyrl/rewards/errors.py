@@ -31,6 +31,8 @@ class RewardError(ValueError):
     row : index of the offending row among those given, or None
     detail : "input" (the offending text), "traceback" (the author's frames), "output" (what
         the code printed last), "columns" (names that are missing), "code", "signal": what applies
+
+    Raises ValueError for another kind.
     """
 
     def __init__(

@@ -180,6 +180,9 @@ def read_trl_log(
     correct : the reward function's column that holds correctness (above 0.5 counts as right)
 
     TRL writes no lengths; they are estimated from the text unless a `length` column was logged.
+
+    Raises LogError where nothing was logged or the column is missing; the message lists the
+    columns.
     """
     place = Path(path)
     files = sorted(place.glob("*.parquet")) if place.is_dir() else [place]

@@ -38,7 +38,10 @@ def ran_out(tokens: Any, *, ended: Any = False, limit: float | None = None) -> A
 
 
 def places(groups: Sequence[Hashable]) -> tuple[tuple[np.ndarray, np.ndarray], tuple[int, int]]:
-    """((group, position) of each row, (number of groups, size of the largest))."""
+    """((group, position) of each row, (number of groups, size of the largest)).
+
+    group, position : (R,) whole numbers, one a row
+    """
     order: dict[Hashable, int] = {}
     taken: list[int] = []
     group, position = [], []

@@ -8,9 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from toyrl.experiments.core import Check, Table
+from toyrl.experiments.lab.draws import Draws, draws
+from toyrl.experiments.lab.mutants import pick
+from toyrl.experiments.lab.routes import (
+    ENUMERATED,
+    EXACT,
+    SIMULATED,
+    apart,
+    missed,
+    same,
+    sampled,
+)
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.length.conciseness import ConcisenessAdditive, Crf
+from toyrl.shapers.outcome import Outcome
 from toyrl.theory.length import conciseness as theory
 from toyrl.theory.length.conciseness import ScoreLaw
 
@@ -21,23 +33,33 @@ EXAMPLE = {
     "wrong": ([0.4, 0.8, 1.0], [0.2, 0.3, 0.5]),
 }
 """Wrong answers are the more concise ones: the raw variance of CRF is then the larger one."""
-BREAKS = (
-    "variance: enumeration equals closed form",
-    "T2: second moment saved as derived",
+EQUAL = "variance: enumeration equals closed form"
+SIGN = "T1: sign of the raw difference, laws missed"
+LARGER = "T1: share of laws where CRF has the larger raw variance"
+SAVED = "T2: second moment saved as derived"
+FOLLOWS, NOISIER = (
+    "T3: laws where CRF follows the outcome less",
+    "T3: laws where CRF's gradient is relatively noisier",
 )
-"""Checks that fail when the additive reward stands in for the gated one."""
+NU, SAMPLED = "example: relative gradient variance of ", "example: sampled variance of "
+FACTOR = "example: additive is relatively noisier by a factor"
 
 
 # -- rewards on classes --------------------------------------------------------------------------
-def gated(form: str, kappa: np.ndarray | float, share: np.ndarray | float) -> Shaper:
-    """The reward under test with the given total weight kappa where `share` of siblings are right.
+def paid(form: str, kappa: np.ndarray | float, share: np.ndarray | float) -> Shaper:
+    """A reward with the given total weight kappa where `share` of siblings are right.
 
-    CRF's own weight is kappa = alpha (s + exp(share)); s is 1 here. form = "additive" is the
-    mutant.
+    form : "crf" (its own weight is kappa = alpha (s + exp(share)); s is 1 here) or "additive"; as
+        mutants "outcome" (conciseness is not paid) and "wrong" (it is paid to wrong answers)
     """
-    if form == "additive":
-        return ConcisenessAdditive(kappa)
-    return Crf(alpha=kappa / (1.0 + np.exp(share)), s=1.0)
+    crf = Crf(alpha=kappa / (1.0 + np.exp(share)), s=1.0)
+    forms = {
+        "crf": crf,
+        "additive": ConcisenessAdditive(kappa),
+        "outcome": Outcome(),
+        "wrong": Outcome() + ConcisenessAdditive(kappa) - crf,
+    }
+    return pick(forms, form)
 
 
 @dataclass(frozen=True)
@@ -91,7 +113,7 @@ def example() -> Laws:
     return Laws(np.array([[p]]), np.array([[EXAMPLE["kappa"]]]), np.array([[*c1, *c0]]), mass)
 
 
-def random_laws(n: int, rng: np.random.Generator) -> Laws:
+def random_laws(n: int, rng: Draws) -> Laws:
     """Three scores per outcome, uniform on [0.1, 1], with Dirichlet weights; kappa to 5."""
     p = rng.uniform(0.02, 0.98, (n, 1))
     mass = np.concatenate(
@@ -118,92 +140,69 @@ def statistics(laws: Laws, reward: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def both(laws: Laws, form: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Statistics of the additive reward and of the reward under test."""
-    additive = laws.reward(ConcisenessAdditive(laws.kappa))
-    tested = laws.reward(gated(form, laws.kappa, laws.p))
-    return statistics(laws, additive), statistics(laws, tested)
+def variance_checks(pair: tuple[str, str], law: str, draw: int, samples: int, seed: int
+                    ) -> list[Check]:  # fmt: skip
+    """T1, T2, T3 on random laws; the example by three routes.
 
-
-def variance_checks(form: str, draws: int, samples: int, seed: int) -> list[Check]:
-    """T1, T2, T3 on random laws; the example by three routes."""
-    rng = np.random.default_rng(seed)
-    laws = random_laws(draws, rng)
-    add, crf = both(laws, form)
-    law = laws.moments()
-    closed_add, closed_crf = theory.variances(law)
-    error = max(
-        np.abs(add["variance"] - closed_add).max(), np.abs(crf["variance"] - closed_crf).max()
-    )
-    saved = add["second"] - crf["second"]
-    positive = law.gap_add > 0
+    pair : the forms that stand for the additive reward and for CRF
+    law : how the example is sampled: "its own", or as a mutant "even"
+    """
+    rng = draws(seed)
+    laws = random_laws(draw, rng)
+    add, crf = (statistics(laws, laws.reward(paid(f, laws.kappa, laws.p))) for f in pair)
+    moments = laws.moments()
+    positive = moments.gap_add > 0
     smaller = crf["variance"] < add["variance"]
-    missed = smaller != theory.crf_has_smaller_variance(law)
     lower = (crf["corr2"] < add["corr2"] - 1e-12) & positive
     noisier = (crf["nu"] > add["nu"] * (1 + 1e-9)) & positive
-    routes = ("closed form", "enumeration")
+    found = np.stack([add["variance"], crf["variance"]])
+    saved = add["second"] - crf["second"]
     return [
-        Check(BREAKS[0], float(error), 1e-10, routes=routes),
-        Check("T1: sign of the raw difference, laws missed", float(missed.sum()), 0, "==",
-              routes=routes),
-        Check("T1: share of laws where CRF has the larger raw variance",
-              float((~smaller).mean()), 0.5, ">"),
-        Check(BREAKS[1],
-              float(np.abs(saved - theory.second_moment_saving(law)).max()), 1e-10, routes=routes),
-        Check("T3: laws where CRF follows the outcome less", float(lower.sum()), 0, "=="),
-        Check("T3: laws where CRF's gradient is relatively noisier", float(noisier.sum()), 0, "=="),
-        *example_checks(form, samples, rng),
-    ]  # fmt: skip
+        apart(EQUAL, found, theory.variances(moments), 1e-10),
+        missed(SIGN, smaller, theory.crf_has_smaller_variance(moments)),
+        Check(LARGER, float((~smaller).mean()), 0.5, ">", claim=False),
+        apart(SAVED, saved, theory.second_moment_saving(moments), 1e-10),
+        Check(FOLLOWS, float(lower.sum()), 0, "==", routes=EXACT),
+        Check(NOISIER, float(noisier.sum()), 0, "==", routes=EXACT),
+        *example_checks(pair, law, samples, rng),
+    ]
 
 
-def example_checks(form: str, samples: int, rng: np.random.Generator) -> list[Check]:
+def example_checks(pair: tuple[str, str], law: str, samples: int, rng: Draws) -> list[Check]:
     """The worked example: printed values, and the simulation within 4 standard errors."""
-    laws = example()
-    add, crf = both(laws, form)
-    nu_add, nu_crf = (float(x.item()) for x in theory.relative_gradient_variances(laws.moments()))
-    out = [
-        Check("example: relative gradient variance of additive", float(add["nu"].item()), nu_add,
-              "~", 1e-9, routes=("closed form", "enumeration")),
-        Check("example: relative gradient variance of CRF", float(crf["nu"].item()), nu_crf, "~",
-              1e-9, routes=("closed form", "enumeration")),
-        Check("example: additive is relatively noisier by a factor", nu_add / nu_crf, 10.0, ">"),
-    ]  # fmt: skip
-    drawn = rng.choice(laws.mass.shape[1], size=samples, p=laws.mass[0])
-    for name, stat, shaper in (
-        ("additive", add, ConcisenessAdditive(laws.kappa)),
-        ("CRF", crf, gated(form, laws.kappa, laws.p)),
-    ):
-        x = laws.reward(shaper)[0, drawn]
-        centred = (x - x.mean()) ** 2
-        error = float(centred.std() / math.sqrt(samples))
-        out.append(
-            Check(f"example: sampled variance of {name}", float(centred.mean()),
-                  float(stat["variance"].item()), "~", 4 * error, error,
-                  ("enumeration", "simulation"))
-        )  # fmt: skip
+    laws, names = example(), ("additive", "CRF")
+    rewards = [laws.reward(paid(f, laws.kappa, laws.p)) for f in pair]
+    found = [{k: float(v.item()) for k, v in statistics(laws, x).items()} for x in rewards]
+    closed = [float(x.item()) for x in theory.relative_gradient_variances(laws.moments())]
+    chance = laws.mass[0] if law == "its own" else np.full_like(laws.mass[0], 1 / laws.mass.size)
+    drawn = rng.choice(laws.mass.shape[1], size=samples, p=chance)
+    out = [same(NU + n, s["nu"], c, 1e-9) for n, s, c in zip(names, found, closed, strict=True)]
+    out.append(Check(FACTOR, found[0]["nu"] / found[1]["nu"], 10.0, ">", routes=EXACT))
+    for name, stat, reward in zip(names, found, rewards, strict=True):
+        x = reward[0, drawn]
+        squares = (x - x.mean()) ** 2
+        out.append(sampled(SAMPLED + name, squares, stat["variance"], (ENUMERATED, SIMULATED)))
     return out
 
 
 def variance_table() -> Table:
     """The example under four rewards; the length penalty charges (1 - c)/0.9 of the limit."""
     laws = example()
-    k = EXAMPLE["kappa"]
     rewards = {
         "outcome": laws.outcome,
-        "length penalty": laws.outcome - k * (1 - laws.score),
-        "additive": laws.reward(ConcisenessAdditive(laws.kappa)),
-        "CRF": laws.reward(gated("crf", laws.kappa, laws.p)),
+        "length penalty": laws.outcome - EXAMPLE["kappa"] * (1 - laws.score),
+        **{n: laws.reward(paid(n.lower(), laws.kappa, laws.p)) for n in ("additive", "CRF")},
     }
-    rows = []
-    for name, reward in rewards.items():
-        s = statistics(laws, reward)
-        rows.append([name, *(float(s[key].item()) for key in ("variance", "corr2", "nu"))])
+    found = {name: statistics(laws, reward) for name, reward in rewards.items()}
+    rows = [[n, *(float(s[k].item()) for k in ("variance", "corr2", "nu"))]
+            for n, s in found.items()]  # fmt: skip
     return Table(
         "variance",
         ("reward", "variance (reward^2)", "squared correlation with outcome",
          "relative gradient variance"),
         rows,
-        caption=f"One law of scores, accuracy {EXAMPLE['p']}, weight {k}: gating raises the raw "
-        "variance because it adds signal, and lowers the noise relative to it. The last column is "
-        "without a baseline, so a constant counts: the length penalty is additive less a constant.",
+        caption=f"One law of scores, accuracy {EXAMPLE['p']}, weight {EXAMPLE['kappa']}: gating "
+        "raises the raw variance because it adds signal, and lowers the noise relative to it. "
+        "The last column is without a baseline, so a constant counts: the length penalty is "
+        "additive less a constant.",
     )  # fmt: skip

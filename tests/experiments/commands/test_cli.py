@@ -10,9 +10,8 @@ from dataclasses import replace
 import pytest
 
 from tests.experiments.render.sample_report import HOSTILE, curve_picture, sample_report
-from toyrl.experiments import core
 from toyrl.experiments.cli import main
-from toyrl.experiments.core import Check, Experiment, Mutant, Result
+from toyrl.experiments.core import Check, Experiment, Mutant, Result, registry
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.settings import Settings
 
@@ -56,6 +55,9 @@ def call(capsys, *tokens: str) -> tuple[int, str, str]:
         (("reproduce", "no-such-paper"), "no experiment is called 'no-such-paper'"),
         (("reproduce", "all", "--seed", "-1"), "seed=-1"),
         (("list", "--kind", "spell"), "theorem"),
+        (("list", "lenght"), "no entry for 'lenght'; did you mean length (family)"),
+        (("list", "--paper", "99"), "no paper is called '99'; numbers run from 00 to 58"),
+        (("list", "--paper", "38"), "no entry from Reasoning-SQL"),
         (("calibrate",), "calibrate"),
     ],
 )
@@ -265,17 +267,55 @@ def test_list_json(capsys):
     code, out, _ = call(capsys, "list", "--json", "--kind", "shaper")
     data = json.loads(out)
     assert code == 0
-    assert data["schema"] == "toyrl.list/1"
-    assert [e["name"] for e in data["entries"]] == [e.name for e in registry.entries("shaper")]
-    assert set(data["entries"][0]) == {
+    assert data["schema"] == "toyrl.list/2"
+    listed = {e["name"]: e for e in data["entries"]}
+    assert sorted(listed) == [e.name for e in registry.entries("shaper")]
+    assert set(listed["laser"]) == {
         "name",
         "kind",
+        "family",
         "summary",
+        "formula",
+        "path",
+        "fields",
         "cards",
+        "works",
         "paper",
         "section",
         "provenance",
     }
+    assert listed["laser"]["path"] == "toyrl.shapers.length.truncation:Laser"
+    assert listed["laser"]["fields"]["target"] == "0.5"
+    assert [e["family"] for e in data["entries"]] == sorted(e["family"] for e in data["entries"])
+
+
+def names(capsys, *words):
+    """The names that `toyrl list` finds."""
+    code, out, _ = call(capsys, "list", "--json", *words)
+    assert code == 0
+    return {e["name"] for e in json.loads(out)["entries"]}
+
+
+def test_list_searches_names_summaries_and_titles(capsys):
+    assert {"laser", "kimi", "01", "crf_variance"} <= names(capsys, "length")
+    assert names(capsys, "diffusion") == names(capsys, "--paper", "40") >= {"prdp", "40"}
+    assert names(capsys, "LASER", "--kind", "experiment") == set()
+    assert names(capsys, "group", "variance", "--kind", "theorem") >= {"gradient_variance"}
+
+
+def test_list_by_paper(capsys):
+    of_laser = names(capsys, "--paper", "05")
+    assert {"laser", "truncation", "kimi"} <= of_laser
+    assert of_laser == names(capsys, "--paper", "laser") == names(capsys, "--paper", "2505.15612")
+    assert names(capsys, "--paper", "dapo") == {"overlong", "dynamics"}
+
+
+def test_list_groups_by_family(capsys):
+    _, out, _ = call(capsys, "list", "--kind", "estimator")
+    lines = [line.strip() for line in out.splitlines()]
+    places = [lines.index(family) for family in ("estimators", "length", "preference", "tasks")]
+    assert places == sorted(places)
+    assert "general" in call(capsys, "list", "gated")[1]
 
 
 # --- reproduce, with experiments of this file's own -----------------------------------------------
@@ -316,7 +356,7 @@ def experiments(monkeypatch):
         ),
         "crash": _experiment("crash", "06", _crash, {}),
     }
-    monkeypatch.setattr(core, "load", lambda: known)
+    monkeypatch.setattr(registry, "load", lambda: known)
     return known
 
 
@@ -353,6 +393,9 @@ def test_reproduce_json(capsys):
         "source",
         "checks",
         "mutants",
+        "proven",
+        "unproven",
+        "work",
         "seconds",
         "seed",
         "versions",
@@ -362,6 +405,7 @@ def test_reproduce_json(capsys):
     (check,) = result["checks"]
     assert set(check) >= {"name", "value", "bound", "op", "stderr", "routes", "holds"}
     assert (check["value"], check["holds"], check["routes"]) == (9.0, True, ["power", "product"])
+    assert (check["claim"], result["proven"], result["unproven"]) == (True, ["nine"], [])
 
 
 @pytest.mark.usefixtures("experiments")

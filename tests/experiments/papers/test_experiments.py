@@ -9,23 +9,20 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from functools import cache
 
 import pytest
 
+from tests.experiments.papers.runs import BY_EXPERIMENT, EXPERIMENTS, broken, smoke
 from toyrl.experiments import core
 from toyrl.experiments.core import Experiment, Mutant, Result
 from toyrl.experiments.render.pictures import svg
 from toyrl.experiments.render.text import dumps
 
-EXPERIMENTS = core.load()
-MUTANTS = [(e, m) for e in EXPERIMENTS.values() for m in e.mutants]
-
-
-@cache
-def smoke(name: str) -> Result:
-    e = EXPERIMENTS[name]
-    return e.run(**{**e.smoke, "seed": 0})
+MUTANTS = [
+    pytest.param(e, m, id=f"{e.id}-{m.name}", marks=pytest.mark.xdist_group(f"experiment-{e.id}"))
+    for e in EXPERIMENTS.values()
+    for m in e.mutants
+]
 
 
 def failures(result: Result) -> list[str]:
@@ -36,30 +33,30 @@ def test_there_are_experiments():
     assert EXPERIMENTS
 
 
-@pytest.mark.parametrize("e", EXPERIMENTS.values(), ids=EXPERIMENTS)
-def test_smoke_configuration_holds(e: Experiment):
-    result = smoke(e.id)
+@pytest.mark.parametrize("name", BY_EXPERIMENT)
+def test_smoke_configuration_holds(name: str):
+    e = EXPERIMENTS[name]
+    result = smoke(e.id)[0]
     assert result.checks
     assert failures(result) == []
     doubled = [n for n, k in Counter(c.name for c in result.checks).items() if k > 1]
     assert doubled == []  # mutants and readers refer to checks by name
 
 
-@pytest.mark.parametrize(("e", "m"), MUTANTS, ids=[f"{e.id}-{m.name}" for e, m in MUTANTS])
+@pytest.mark.parametrize(("e", "m"), MUTANTS)
 def test_mutant_is_caught(e: Experiment, m: Mutant):
-    holding = {c.name for c in smoke(e.id).checks if c.holds}
+    holding = {c.name for c in smoke(e.id)[0].checks if c.holds}
     assert m.breaks
     assert set(m.breaks) <= holding
-    broken = e.run(**{**e.smoke, **m.arguments, "seed": 0})
-    failing = {c.name for c in broken.checks if not c.holds}
-    assert set(m.breaks) <= failing
+    assert set(m.breaks) <= set(broken(e.id, m.name)[0].failed)
 
 
-@pytest.mark.parametrize("e", EXPERIMENTS.values(), ids=EXPERIMENTS)
-def test_arguments_and_outcome_are_jsonable_and_pictures_can_be_drawn(e: Experiment):
+@pytest.mark.parametrize("name", BY_EXPERIMENT)
+def test_arguments_and_outcome_are_jsonable_and_pictures_can_be_drawn(name: str):
+    e = EXPERIMENTS[name]
     arguments = {**e.smoke, **{k: v for m in e.mutants for k, v in m.arguments.items()}}
     json.dumps(arguments, allow_nan=False)
-    result = smoke(e.id)
+    result = smoke(e.id)[0]
     data = json.loads(dumps(core.Outcome(e, result).to_dict()))
     assert [c["name"] for c in data["checks"]] == [c.name for c in result.checks]
     for k, picture in enumerate(result.pictures):
@@ -84,4 +81,4 @@ def test_two_runs_agree():
     name = next(iter(EXPERIMENTS))
     e = EXPERIMENTS[name]
     again = e.run(**{**e.smoke, "seed": 0})
-    assert [c.to_dict() for c in again.checks] == [c.to_dict() for c in smoke(name).checks]
+    assert [c.to_dict() for c in again.checks] == [c.to_dict() for c in smoke(name)[0].checks]

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import math
 
-from toyrl.experiments.core import Check, Curve, Experiment, Mutant, Outcome, Picture, Result, Table
+from toyrl.experiments.core import (
+    Broken,
+    Check,
+    Curve,
+    Experiment,
+    Mutant,
+    Outcome,
+    Picture,
+    Result,
+    Table,
+)
 from toyrl.experiments.validate.findings import Finding, Report, Section
 
 HOSTILE = "</script></pre><img src=x onerror=alert(1)>\u202e\u200b\x1b[2J{{ 7*7 }}"
@@ -173,5 +183,5 @@ def sample_outcome(text: str = "", *, holds: bool = True) -> Outcome:
         (Table("t" + text, ("weight" + text, "accuracy"), ((0.1, 0.99), (text or "none", None))),),
         ("A note." + text,),
     )
-    mutants = ({"name": "broken" + text, "breaks": ["threshold"], "caught": True},)
+    mutants = (Broken("broken" + text, ("threshold" + text,), ("threshold" + text,)),)
     return Outcome(experiment, result, mutants, 1.5, 7)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -87,6 +88,15 @@ def test_outcome_shows_checks_with_bounds_and_mutants():
     assert "must be 0.933 within 0.001" in shown
     assert "must be >= 0.1" in shown
     assert "broken variant: broken" in shown
+
+
+def test_outcome_says_what_is_proven():
+    shown = record(terminal.show_outcome, sample_outcome())
+    assert "1 of 2 checks are proven by a broken variant. Unproven: accuracy." in shown
+    rows = {line.split()[-1] for line in shown.splitlines() if "must be" in line}
+    assert rows == {"proven", "unproven"}
+    blind = replace(sample_outcome(), mutants=())
+    assert "no check is proven" in record(terminal.show_outcome, blind)
 
 
 def progress_lines(**options) -> list[str]:

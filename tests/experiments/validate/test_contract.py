@@ -27,7 +27,7 @@ from toyrl.rewards.user import load
 EXAMPLES = ROOT / "examples" / "rewards"
 
 
-def judge(*specs: str, timeout: float = 5.0) -> tuple[Section, Contract]:
+def judge(*specs: str, timeout: float = 60.0) -> tuple[Section, Contract]:
     with load(list(specs), timeout=timeout) as reward:
         return run(reward, probes(12))
 
@@ -170,9 +170,9 @@ def test_slow_backtracking_on_huge_text_is_found(tmp_path):
         "    re.search(r'(a|a)*b', text[:40] if len(text) > 9999 else '')\n"
         "    return float(answer in text)\n"
     )
-    section, c = judge(str(file), timeout=0.5)
+    section, c = judge(str(file), timeout=2.0)
     assert status(section, "edge-huge") == "fail"
-    assert "0.5 s" in message(section, "edge-huge")
+    assert "2 s" in message(section, "edge-huge")
     assert c.reads_gold
 
 

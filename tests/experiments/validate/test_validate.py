@@ -168,6 +168,11 @@ def test_a_real_log_gives_section_0():
     assert judged.verdict == "SAFE"
     share = np.mean([r["correct"] for r in rows])
     assert f"{share:.3f}" in own.summary + "".join(f.message for f in own.findings)
+    fitted = judged.finding("collapse/base-policies")
+    assert fitted.status == "info"
+    assert fitted.value < 1  # the worlds do what the log shows
+    assert judged.report.settings["max_completion_length"] == 96  # the log's limit
+    assert np.median(judged.pipeline.worlds.success) == pytest.approx(share, abs=0.02)
 
 
 def test_a_column_we_do_not_have_is_inconclusive_and_named():

@@ -54,6 +54,9 @@ class Bandit:
                                      of one row share their policy
     correct : like reward, optional  1 = right, for what looks at correctness (None: reward > 0)
     fields : name -> like reward     other registered fields that an estimator or objective needs
+
+    Raises ValueError for several rewards of an answer without their chances, and for shapes that
+    don't fit.
     """
 
     reward: np.ndarray
@@ -123,6 +126,8 @@ class Recipe:
     inner : steps on one batch; 1 is on-policy, the clip then never acts
     refill : dynamic sampling: groups of equal rewards are drawn anew (prompt and answers)
     most_draws : rounds of drawing anew before such a group is left out
+
+    Raises ValueError for a number that is not whole or below 1 where it must not be.
     """
 
     estimator: Estimator = PRESETS["dr_grpo"]
@@ -144,7 +149,11 @@ class Recipe:
 
 
 class Arms(NamedTuple):
-    """A bandit as arrays for JAX; classes C = K V are pairs of an answer and its reward."""
+    """A bandit as arrays for JAX; classes C = K V are pairs of an answer and its reward.
+
+    arm (C,) the answer of a class; reward, correct and each field (B, C); chance (B, C) of this
+    reward given the answer; share, row (B,).
+    """
 
     arm: Array  # (C,) the answer
     reward: Array  # (B, C)
@@ -258,7 +267,10 @@ def by_level(recipe: Recipe) -> bool:
 
 
 def refuse_whole_batches(objective: Objective) -> None:
-    """Refuse objectives that are neither additive nor a mean over single groups."""
+    """Refuse objectives that are neither additive nor a mean over single groups.
+
+    Raises ValueError that names the term.
+    """
     for term in objective.terms if isinstance(objective, Sum) else (objective,):
         if isinstance(term, WHOLE_BATCH):
             msg = (

@@ -40,6 +40,9 @@ class Recipe:
     groups, group_size : groups per update and rollouts in each
     rate : learning rate
     objective : gives the factor per rollout; on-policy, one step per batch
+
+    Raises ValueError for an estimator per token, and for counts that are not whole numbers of at
+    least 1.
     """
 
     estimator: Estimator = PRESETS["grpo_exact"]
@@ -117,6 +120,8 @@ def draw(
     """A batch: trajectories of each difficulty that was drawn, and their Rollouts (groups, G).
 
     seed : what `numpy.random.default_rng` takes; counters : of `toyrl.worlds.chain.model.COUNTERS`
+
+    theta : (phases, flags, D+1, A) logits, `chain.policy_shape`.
     """
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(recipe.groups, chain.shares)

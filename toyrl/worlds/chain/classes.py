@@ -59,6 +59,8 @@ def class_probabilities(
         replace the chain's, so that they can be traced, differentiated or mapped over
 
     Raises `StateLimitError` naming the counters if the DP would be too large.
+
+    Raises ValueError for unknown counters and logits of another shape.
     """
     numbers = dict(numbers or {})
     unknown = set(numbers) - {*NUMBERS, "difficulties"}
@@ -77,7 +79,10 @@ def class_probabilities(
 def probabilities(
     chain: Chain, theta: Any, *, counters: Sequence[str] = (), cap: int = 16
 ) -> np.ndarray:
-    """`class_probabilities` for host arrays, in float64."""
+    """`class_probabilities` for host arrays, in float64.
+
+    (B, K); theta : `chain.policy_shape`, that is (phases, flags, D+1, A).
+    """
     activate()
     with jax.enable_x64(True):
         theta = jnp.asarray(np.asarray(theta, dtype=np.float64))

@@ -161,6 +161,8 @@ class Style(Latent):
     kept_right, kept_wrong : probability that a right / wrong answer keeps the format (field
         `format`); a truncated rollout never does
     phrases : probabilities of 0, 1, 2, ... phrases (field `phrases`), independent of the rest
+
+    Raises ValueError for chances outside [0, 1] and phrases that are no probabilities.
     """
 
     kept_right: float = 0.95
@@ -193,6 +195,8 @@ class Answers(Latent):
     The j-th most common wrong answer has probability proportional to j**-exponent: what
     majority voting meets. A truncated rollout has no answer, another wrong one with probability
     `missing`. Fields: `answer`, `answered`.
+
+    Raises ValueError for fewer than one wrong answer or a `missing` outside [0, 1].
     """
 
     wrong: int = 4

@@ -48,6 +48,8 @@ class Chain:
         step; None: the policy sees no flag (then its table has one flag row)
     tokens_per_action : real tokens per action, for penalties written per token
     depth : D, where progress saturates (None: the largest difficulty)
+
+    Raises ValueError that lists everything that doesn't fit.
     """
 
     difficulties: tuple[int, ...] = (2, 8)

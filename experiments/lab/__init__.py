@@ -1,0 +1,12 @@
+"""What experiments share, by idea.
+
+    routes    checks from two or three independent routes, with their standard errors
+    bandits   arms with classes: expected drift, training with sampled groups, roots and thresholds
+    chains    exact training of the reasoning chain over weights; simulation; thresholds
+    curves    paths and grids as pictures
+    mutants   a rule with one step broken
+    draws     random numbers, counted
+
+Small pure functions over `toyrl.dynamics`, which has the engines. Whatever loops or draws here
+reports its work (`toyrl.experiments.core.work`), so that a test can hold a paper's budget.
+"""
