@@ -15,6 +15,7 @@ from toyrl.dynamics.chain.observed import Fitted, Observed, observe, worlds_like
 from toyrl.dynamics.chain.prior import PriorRanges
 from toyrl.graders.base import TextRow
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.texts import text_rollouts
 from toyrl.worlds.chain.model import Chain
 from toyrl.worlds.text import shorthand
 
@@ -43,13 +44,8 @@ class BaseLog:
 
 def log_of(rows: list[TextRow], correct: list[float], group: int, limit: float) -> BaseLog:
     """A log from rows in groups of `group` neighbours."""
-    shape = (len(rows) // group, group)
-    made = Rollouts(
-        correct=np.array(correct, dtype=float).reshape(shape),
-        length=np.array([row.tokens for row in rows], dtype=float).reshape(shape),
-        truncated=np.array([row.truncated for row in rows]).reshape(shape),
-        max_length=limit,
-    )
+    groups = np.arange(len(rows)) // group
+    made, _ = text_rollouts(rows, groups.tolist(), correct=correct, max_length=limit)
     known = [float(row.columns.get("difficulty", np.nan)) for row in rows[::group]]
     return BaseLog(made, rows, np.array(known))
 

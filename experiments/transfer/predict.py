@@ -104,7 +104,7 @@ def law_of(
 def path(runner: Runner, worlds: Worlds) -> Path:
     """Train every world on the runner's reward and look at it on the way."""
     chain, shares, theta = runner.law.chain, worlds.batch.shares, worlds.theta
-    reward, variance = runner.reward(worlds), _scaled_variance(runner, worlds)
+    reward, variance = runner.reward(worlds), runner.variance(worlds)
     rows, done = [], 0
 
     def look(theta: np.ndarray) -> np.ndarray:
@@ -130,18 +130,6 @@ def path(runner: Runner, worlds: Worlds) -> Path:
         done = target
         rows.append(look(theta))
     return Path(*np.stack(rows, axis=-1))
-
-
-def _scaled_variance(runner: Runner, worlds: Worlds) -> np.ndarray | None:
-    """The variance of a text term under its weight and gate, by finite difference of the law."""
-    law = runner.law
-    if law.user_mean is None or law.user_variance is None:
-        return None
-    step = 1e-3
-    moved = replace(law, user_mean=law.user_mean + step)
-    slope = (moved.table() - law.table()) / step
-    own = slope**2 * law.user_variance
-    return own[worlds.batch.difficulties - 1]
 
 
 def predict(runner: Runner, worlds: Worlds, kl: float) -> tuple[Prediction, Path]:

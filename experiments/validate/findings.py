@@ -82,6 +82,8 @@ class Report(Answer):
     exit_code : 0 below `fail_on`, 1 at or above it, 2 where the reward could not be used
     error : why it could not be used, or ""
     band : the predicted band of accuracy and length, where it was asked for and there is one
+    assumed : fields that a latent of the toy supplied, each with the latent, its numbers and a
+        sentence (`toyrl.worlds.chain.declared.stated`)
     """
 
     reward: str
@@ -97,6 +99,7 @@ class Report(Answer):
     seconds: float = 0.0
     error: str = ""
     band: Band | None = None
+    assumed: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -166,6 +169,7 @@ class Report(Answer):
                 }
                 for f in self.findings
             ],
+            "assumed": [dict(x) for x in self.assumed],
             "safe_variant": self.safe_variant,
             "settings": dict(self.settings),
             "command": self.command,

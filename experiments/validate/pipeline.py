@@ -138,6 +138,7 @@ class Pipeline:
             seed=self.settings.seed,
             settings=self.settings.to_dict(),
             safe_variant=safe,
+            assumed=self.assumed,
             exit_code=verdict.exit_code(word, fail_on=self.settings.fail_on),
         )
 
@@ -154,10 +155,17 @@ class Pipeline:
             )
         else:
             section, self.contract_facts = contract.run(self.reward, self.probes, seed=seed)
+        more = contract_shaper.assumptions(self.assumed)
+        section = replace(section, findings=(*section.findings, *more))
         if self.data_note:
             note = Finding(1, "contract/data", "warn", self.data_note)
             section = replace(section, findings=(*section.findings, note))
         return section
+
+    @cached_property
+    def assumed(self) -> tuple[dict[str, Any], ...]:
+        """The latents that supply fields of the catalogue terms."""
+        return tuple(RewardLaw(self.chain, bench.as_shaper(self.terms)).stated())
 
     @cached_property
     def terms(self) -> list[tuple[Any, float]]:
@@ -191,6 +199,7 @@ class Pipeline:
             reads_gold=f.reads_gold,
             separates=f.separates,
             sections=sections,
+            on_texts=self.reward.kind != "shaper",
         )
         if word != "INCONCLUSIVE":
             return None
@@ -219,9 +228,13 @@ class Pipeline:
         return reference
 
     @cached_property
-    def reference_reward(self) -> np.ndarray:
-        """(B, K) the reward on the reference policies' classes."""
-        return self.law.table()[np.asarray(self.reference.difficulties) - 1]
+    def reference_points(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(B, N) probability, reward and correctness of the law's points under the references."""
+        ref = self.reference
+        rows = np.asarray(ref.difficulties)
+        prob = self.law.expand(ref.prob, rows)
+        reward = self.law.values()[rows - 1]
+        return prob, reward, np.broadcast_to(self.law.correct, prob.shape).copy()
 
     def _sampled(self) -> Settings:
         """The settings with a log of rollouts sampled from the model, kept in the cache folder."""
@@ -279,13 +292,11 @@ class Pipeline:
         log = self.log
         assert log is not None
         assert self.settings.rollouts is not None
-        r = log.rollouts
-        if any(shaper is None for shaper, _ in self.terms):
-            values = self.reward.score_text(log.rows)
-            flat = np.array([np.nan if v is None else v for v in values], dtype=float)
-            user = np.full(r.shape, np.nan)
-            user[r.w > 0] = flat
-            r = r.with_(user_reward=user)
+        try:
+            r = self._with_fields(log)
+        except KeyError as error:
+            text = f"Your log was not judged: {error.args[0]}; write it into the log."
+            return Section(0, text, (Finding(0, "own/fields", "warn", text),))
         reward = np.asarray(bench.as_shaper(self.terms).reward(r), dtype=float)
         reward = np.where(r.w > 0, reward, np.nan)
         section, self.own_facts = own_rollouts.run(
@@ -300,12 +311,28 @@ class Pipeline:
         )
         return section
 
+    def _with_fields(self, log: Any) -> Any:
+        """The log's rollouts with what the reward reads: text rewards graded, fields by column."""
+        from toyrl.rollouts.texts import text_fields
+
+        r, shaper = log.rollouts, bench.as_shaper(self.terms)
+        needs = [n for n in shaper.all_needs() if n != "user_reward"]
+        flat = text_fields(log.rows, needs, shaper.all_wants())
+        if any(shaper is None for shaper, _ in self.terms):
+            values = self.reward.score_text(log.rows)
+            graded = [np.nan if v is None else v for v in values]
+            flat["user_reward"] = np.array(graded, dtype=float)
+        own = dict(r.fields)
+        for name, value in flat.items():
+            own[name] = np.full((*r.shape, *value.shape[1:]), np.nan)
+            own[name][r.w > 0] = value
+        return r.with_(fields=own)
+
     # -- section 2 -------------------------------------------------------------------------------
     def hacks(self) -> Section:
         """The metamorphic library on a text reward, and the price on classes for any reward."""
         from toyrl.experiments.validate.hacks import price
 
-        ref = self.reference
         if self.reward.kind == "shaper":
             section, exploits = Section(2, "", ()), []
         else:
@@ -313,7 +340,7 @@ class Pipeline:
 
             rows = self.base_rows[self.contract_facts.dialect]
             section, exploits = hacks.run(self.reward.score_text, rows)
-        found = price.on_classes(ref.prob, self.reference_reward, ref.truth, ref.shares, exploits)
+        found = price.on_classes(*self.reference_points, self.reference.shares, exploits)
         self.price = found.kl
         finding, picture = price.describe(found, len(exploits))
         summary = " ".join(x for x in (section.summary, finding.message) if x)
@@ -339,15 +366,13 @@ class Pipeline:
         """Order at outcome level."""
         from toyrl.experiments.validate.reward_law import order
 
-        ref = self.reference
-        return order.run(ref.prob, self.reference_reward, ref.truth, ref.shares)
+        return order.run(*self.reference_points, self.reference.shares)
 
     def selection(self) -> Section:
         """Best of k at outcome level."""
         from toyrl.experiments.validate.reward_law import selection
 
-        ref = self.reference
-        return selection.run(ref.prob, self.reference_reward, ref.truth, ref.shares)
+        return selection.run(*self.reference_points, self.reference.shares)
 
     # -- sections 4 and 7 ------------------------------------------------------------------------
     def collapse(self) -> Section:
@@ -434,9 +459,9 @@ class Pipeline:
         return nearest_safe(candidates, len(self.facts.judged.learnable))
 
     def _distance(self, table: np.ndarray) -> float:
-        """Of a reward by difficulty (D, K) from the one as given, on the reference policies."""
+        """Of a reward (D, N) on the law's points from the one as given, under the references."""
         from toyrl.theory.distance.order import distance
 
-        ref = self.reference
-        rows = np.asarray(ref.difficulties) - 1
-        return float(distance(ref.prob, table[rows], self.reference_reward, ref.shares))
+        prob, own, _ = self.reference_points
+        rows = np.asarray(self.reference.difficulties) - 1
+        return float(distance(prob, table[rows], own, self.reference.shares))

@@ -162,8 +162,9 @@ def critical(
     def collapses(weight: np.ndarray) -> np.ndarray:
         if runner.law.scope == "rollout":
             if auxiliary:
-                reward = runner.correct + weight[:, None, None] * runner.reward(worlds)
-                accuracy, _ = runner.population(worlds, reward, short_only=True)
+                w = weight[:, None, None]
+                reward, variance = runner.changed(worlds, lambda own, right: right + w * own)
+                accuracy, _ = runner.population(worlds, reward, variance=variance, short_only=True)
             else:
                 accuracy, _ = runner.at_weight(worlds, weight, gap)
         else:

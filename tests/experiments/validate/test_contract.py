@@ -307,14 +307,14 @@ def test_a_shaper_that_is_not_finite_breaks_the_contract():
                 return {"reciprocal": 1.0 / (r.length - 1.0)}
 
     @dataclass(frozen=True)
-    class Judged(Shaper):
-        needs: ClassVar[tuple[str, ...]] = ("judge",)
+    class Critic(Shaper):
+        needs: ClassVar[tuple[str, ...]] = ("greedy_reward",)
 
         def parts(self, r, memory):
-            return {"judge": r.need("judge", by="Judged")}
+            return {"critic": r.need("greedy_reward", by="Critic")}
 
     section, _ = run_shaper(Reciprocal())
     assert status(section, "edge-one-token") == "fail"
-    with pytest.raises(RewardError, match="judge") as caught:
-        run_shaper(Judged())
-    assert caught.value.kind == "missing_column"
+    with pytest.raises(RewardError, match=r"declare\('greedy_reward'") as caught:
+        run_shaper(Critic())
+    assert caught.value.kind == "no_latent"

@@ -33,6 +33,7 @@ from toyrl.objectives.outcome_cloning import Oreal
 from toyrl.objectives.policy_gradient import PRESETS as LOSSES
 from toyrl.objectives.surrogate import Surrogate
 from toyrl.rollouts import FIELDS, Rollouts
+from toyrl.rollouts.classes import class_rollouts, picked
 
 Array = Any
 MANY = 2.0**40
@@ -311,10 +312,14 @@ def _rollouts(
     weight = batch.weight
     if batch.chance is not None:
         weight = weight * batch.chance[:, None] * MANY
-    r = Rollouts(
-        batch.read(arms.correct), one, 1.0, weight=weight, group_size=float(recipe.group_size),
-        mask=one[..., None], fields=fields,
-    )  # fmt: skip
+    r = class_rollouts(
+        weight,
+        correct=batch.read(arms.correct),
+        length=one,
+        max_length=1.0,
+        fields=fields,
+        group_size=float(recipe.group_size),
+    )
     return (keep_informative(batch.read(arms.reward), r) if recipe.refill else r), logp_of
 
 
@@ -325,11 +330,7 @@ def _coefficients(
     if batch.chance is None or is_additive(objective):
         return objective.coefficients(a, r, logp, old)[..., 0]
     # Each kind of group as a batch of its own; J is the mean over groups.
-    alone = Rollouts(
-        r.correct[:, None], r.length[:, None], r.max_length, weight=batch.weight[:, None],
-        group_size=r.group_size, mask=r.need("mask", by="bandit")[:, None],
-        fields={n: v[:, None] for n, v in r.fields.items()},
-    )  # fmt: skip
+    alone = picked(r, (slice(None), None), weight=batch.weight[:, None])
     c = objective.coefficients(a[:, None], alone, logp[:, None], old[:, None])[:, 0, :, 0]
     kept = batch.chance * (r.w > 0).any(-1)
     return c * (kept / jnp.where(kept.sum() > 0, kept.sum(), 1.0))[:, None]

@@ -20,6 +20,7 @@ import numpy as np
 
 from toyrl.pytree import activate
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.classes import class_rollouts
 from toyrl.worlds.chain.model import COUNTERS, Chain
 from toyrl.worlds.chain.program import (
     NUMBERS,
@@ -39,7 +40,6 @@ __all__ = [
     "probabilities",
     "probabilities_and_gradient",
     "refine",
-    "tabulate",
 ]
 
 
@@ -197,7 +197,7 @@ class ClassSpace:
 
     def rollouts(self, prob: Any, *, group_size: float = math.inf, step: Any = 0) -> Rollouts:
         """Class probabilities (..., B, K) as Rollouts weighted by share x probability."""
-        return tabulate(
+        return class_rollouts(
             prob,
             correct=self.correct,
             length=self.length,
@@ -208,40 +208,6 @@ class ClassSpace:
             group_size=group_size,
             step=step,
         )
-
-
-def tabulate(
-    prob: Any,
-    *,
-    correct: np.ndarray,
-    length: np.ndarray,
-    truncated: np.ndarray,
-    fields: Mapping[str, np.ndarray],
-    shares: Sequence[float],
-    max_length: float,
-    group_size: float = math.inf,
-    step: Any = 0,
-) -> Rollouts:
-    """Rollouts of shape (..., B, K) from class tables (K,) and probabilities; any backend."""
-    from array_api_compat import array_namespace
-
-    xp = array_namespace(prob)
-
-    def wide(x: np.ndarray) -> Any:
-        x = np.asarray(x)
-        kind = None if x.dtype == bool else prob.dtype
-        return xp.broadcast_to(xp.asarray(x, dtype=kind), prob.shape)
-
-    return Rollouts(
-        correct=wide(correct),
-        length=wide(length),
-        truncated=wide(truncated),
-        max_length=max_length,
-        weight=prob * xp.asarray(np.asarray(shares)[:, None], dtype=prob.dtype),
-        group_size=group_size,
-        step=step,
-        fields={name: wide(value) for name, value in fields.items()},
-    )
 
 
 def classes_for(chain: Chain, shaper: Any, *, cap: int = 16) -> ClassSpace:

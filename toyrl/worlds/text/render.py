@@ -347,8 +347,11 @@ def class_rows(
     truncated: bool = False,
     renderings: int = 3,
     seed: int = 0,
+    keep_format: bool = True,
 ) -> list[RenderedRow]:
     """Texts of one outcome class, each on a prompt of its own, by plausible trajectories.
+
+    keep_format : False leaves out the dialect's marks, so that no answer is found
 
     Right answers have all steps where the length allows (else they are guesses); wrong ones have
     an error or miss steps; the rest is filled with failed steps, FILL and what the chain knows.
@@ -368,6 +371,7 @@ def class_rows(
                 truncated=truncated,
                 flags=flags,
                 seed=rng.getrandbits(30),
+                keep_format=keep_format,
                 tokens_per_action=chain.tokens_per_action,
             )
         )
