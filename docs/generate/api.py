@@ -59,7 +59,12 @@ def exported() -> list[tuple[str, str, str]]:
     known = {m.name for f in (top_modules(), *folders()) for m in f.modules}
     rows = []
     for name in toyrl.__all__:
-        value = getattr(toyrl, name)
+        try:
+            value = getattr(toyrl, name)
+        except ModuleNotFoundError:  # its package belongs to an extra that is not installed
+            module = toyrl._FORWARDED[name]
+            rows.append((name, f"[`{module}`][{module}.{name}]", "needs the extra `llm`"))
+            continue
         module = getattr(value, "__module__", None)
         if module is None:
             rows.append((name, "", "the installed version"))

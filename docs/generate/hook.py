@@ -18,6 +18,11 @@ def on_config(config: Any) -> Any:
     """Make the pages and put them into the navigation."""
     from docs.generate import papers
 
+    written = {
+        p.relative_to(config.docs_dir).as_posix() for p in Path(config.docs_dir).rglob("*.md")
+    }
+    if more := sorted(written - set(_paths(config.nav))):
+        config.nav.append({"More": more})
     _pages.clear()
     _pages.update(papers.pages())
     _pages.update(api.pages())
@@ -47,6 +52,14 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 def on_post_build(config: Any) -> None:
     """A site that needs a network is a failed build."""
     offline.check(Path(config.site_dir))
+
+
+def _paths(part: Any) -> list[str]:
+    """Every page of a navigation."""
+    if isinstance(part, str):
+        return [part]
+    inside = part if isinstance(part, list) else list(part.values())
+    return [path for x in inside for path in _paths(x)]
 
 
 def _section(start: str) -> list[Any]:

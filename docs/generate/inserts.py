@@ -17,6 +17,11 @@ from docs.generate.modules import ROOT
 from docs.generate.text import escaped
 
 MARK = re.compile(r"^<!-- (\w+): (.*?) -->$", re.MULTILINE)
+# Links to files of the project that are no pages: their text stays.
+OUTSIDE = (
+    re.compile(r"\[([^\]\n]+)\]\(\.\./[^)\s]+\)"),
+    re.compile(r"\[([^\]\n]+)\]\(\.\./\.\./[^)\s]+\)"),
+)
 CITED = re.compile(r"(?<![\[`\w])paper (\d\d)\b(?!\])")
 
 
@@ -25,7 +30,8 @@ def filled(markdown: str, depth: int) -> str:
 
     Raises KeyError for a name that does not exist.
     """
-    return linked(MARK.sub(lambda m: KINDS[m[1]](*m[2].split()), markdown), depth)
+    inside = OUTSIDE[min(depth, 1)].sub(r"\1", markdown)
+    return linked(MARK.sub(lambda m: KINDS[m[1]](*m[2].split()), inside), depth)
 
 
 def linked(markdown: str, depth: int) -> str:

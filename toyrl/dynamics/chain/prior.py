@@ -201,7 +201,10 @@ def _scaled(u: np.ndarray, i: int, span: tuple[float, float]) -> np.ndarray:
 
 
 def worlds_of(batch: Batch, theta: np.ndarray, updates: np.ndarray) -> Worlds:
-    """Worlds with these base policies, and what these reach."""
+    """Worlds with these base policies, and what these reach.
+
+    theta : (W, *policy_shape) logits; updates : (W,)
+    """
     prob = exact.class_probabilities(batch, theta)
     success = (prob @ batch.chain.class_correct() * batch.shares).sum(-1)
     length = (prob @ batch.chain.class_length() * batch.shares).sum(-1)
