@@ -5,70 +5,69 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from toyrl.estimators.base import Estimator
 from toyrl.estimators.parts import Averaged
-from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
+from toyrl.experiments.core import Check, Mutant, Picture, Result, Table, experiment
+from toyrl.experiments.lab.bandits import ascend
+from toyrl.experiments.lab.curves import lines
+from toyrl.experiments.lab.draws import draws
+from toyrl.experiments.lab.mutants import before, pick, replaced
+from toyrl.experiments.lab.routes import ENUMERATED, apart, same
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.classes import class_rollouts
 from toyrl.shapers.base import Parts
+from toyrl.theory.preference.regularised import softmax
 
 NAMES = ("length", "write", "format")
+SUBSETS = [s for k in (1, 2, 3) for s in itertools.combinations(range(3), k)]
 LOWER, UPPER, LIMIT, PARAGRAPH = 400.0, 600.0, 1400.0, 100.0  # words
 SCALES = (0.01, 1.0, 20.0, 100.0)
 TIE = 1e-12
+HACKED = "T1: worst utility among the maximisers of any two or fewer rewards, largest"
 UNIQUE = "T1: texts that maximise all three rewards"
-SUBSETS = "T1: worst utility among the maximisers of any two or fewer rewards, largest"
+BEST = "T1: utility of the text that maximises all three"
+LOST = "T1: it is the best text there is, lost utility"
+MOVES = "T1: the sum's maximiser moves with the scale 1, 10, 20 (of 3 texts)"
 KEEPS = "T2: advantages averaged: least final utility over the scales"
 SAME = "T2: advantages averaged: policies of different scales apart by at most"
+EQUAL = "T2: rewards averaged: final utility at scale 1"
 DRIFTS = "T2: rewards averaged: final utility at scale 20"
 FORMULA = "T3: correlation with each component against the closed form, largest error"
+REJECTED = "T3: the same for rewards averaged"
 SPREAD = "T3: standard deviation of the average against the closed form, largest error"
+LIVE = "T3: a constant component leaves the others a third each, largest error"
+
+enumerated = partial(Check, routes=(ENUMERATED,), why_one_route="all 168 texts are compared")
+trained = partial(Check, routes=("exact training",), why_one_route="the end of training has no "
+                  "closed form; T3 has one for each advantage")  # fmt: skip
 
 
-# -- estimators ------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class RewardLevel(Averaged):
-    """The rejected way: rewards averaged first, then normalised once."""
-
-    def apply(self, parts: Parts, rollouts: Rollouts, state: Any = None) -> tuple[Any, Any]:
-        mean = sum(parts.values()) / len(parts)
-        return self.inner.apply({"mean": mean}, rollouts, state)
-
-
-@dataclass(frozen=True)
-class LiveOnly(Averaged):
+# -- ways to average -------------------------------------------------------------------------------
+def live_only(self: Averaged, parts: Parts, r: Rollouts, state: Any = None) -> tuple[Any, Any]:
     """Mutant: divided by the number of components that vary in the group."""
-
-    def apply(self, parts: Parts, rollouts: Rollouts, state: Any = None) -> tuple[Any, Any]:
-        a, state = super().apply(parts, rollouts, state)
-        live = sum((np.ptp(v, axis=-1, keepdims=True) > 0) * 1.0 for v in parts.values())
-        return a * len(parts) / np.maximum(live, 1.0), state
+    a, state = Averaged.apply(self, parts, r, state)
+    live = sum((np.ptp(v, axis=-1, keepdims=True) > 0) * 1.0 for v in parts.values())
+    return a * len(parts) / np.maximum(live, 1.0), state
 
 
-@dataclass(frozen=True)
-class OverBatch(Averaged):
+def over_batch(self: Averaged, parts: Parts, r: Rollouts, state: Any = None) -> tuple[Any, Any]:
     """Mutant: each component normalised over the whole batch instead of the prompt's group."""
-
-    def apply(self, parts: Parts, rollouts: Rollouts, state: Any = None) -> tuple[Any, Any]:
-        w = rollouts.w
-        out = np.zeros(w.shape)
-        for x in parts.values():
-            mean = (w * x).sum() / w.sum()
-            spread = np.sqrt((w * (x - mean) ** 2).sum() / w.sum())
-            out += (x - mean) / (spread if spread > 0 else 1.0)
-        return out / len(parts), dict(state or {})
+    flat = {name: np.reshape(v, (1, -1)) for name, v in parts.items()}
+    a, state = Averaged.apply(self, flat, texts_as_rollouts(r.w.reshape(1, -1)), state)
+    return np.reshape(a, r.w.shape), state
 
 
-AGGREGATIONS: dict[str, Averaged] = {
-    "averaged": Averaged(),
-    "reward level": RewardLevel(),
-    "live only": LiveOnly(),
-    "over batch": OverBatch(),
-}
+RULES: dict[str, type[Averaged]] = {
+    "averaged": Averaged,
+    "reward level": before(Averaged, apply=lambda parts, r: (
+        {"mean": sum(parts.values()) / len(parts)}, r)),
+    "live only": replaced(Averaged, apply=live_only),
+    "over batch": replaced(Averaged, apply=over_batch),
+}  # fmt: skip
 
 
 # -- the texts -------------------------------------------------------------------------------------
@@ -85,177 +84,167 @@ class Texts:
     utility: np.ndarray
 
 
-def length_reward(words: np.ndarray) -> np.ndarray:
-    """1 in [LOWER, UPPER], falling to 0 at no words and at LIMIT."""
-    above = (LIMIT - words) / (LIMIT - UPPER)
-    return np.clip(np.where(words < LOWER, words / LOWER, above), 0, 1)
+def texts(docked: bool = True) -> Texts:
+    """All texts with their rewards; the quality model sees no repetition and likes short texts.
 
-
-def texts() -> Texts:
-    """All texts with their rewards; the quality model sees no repetition and likes short texts."""
+    docked : the format reward falls with the share of copies
+    """
     arms = tuple(itertools.product((0, 1), (0, 1), range(1, 7), range(7)))
     f, s, u, d = np.array(arms, dtype=float).T
     n = u + d
     distinct = np.where(s == 1, 1 - 0.025 * (u - 1), 0.2)  # mean of 1 - 0.05 (j - 1), j <= u
     first = np.where(s == 1, 1.0, 0.2)
     write = (u * distinct + d * first) / n
-    length = length_reward(PARAGRAPH * n)
-    tidy = f * (1 - d / n)
+    words = PARAGRAPH * n
+    above = (LIMIT - words) / (LIMIT - UPPER)
+    length = np.clip(np.where(words < LOWER, words / LOWER, above), 0, 1)
+    tidy = f * (1 - d / n) if docked else f
     return Texts(arms, np.array([length, write, tidy]), f * length * distinct * u / n)
 
 
+def texts_as_rollouts(policy: np.ndarray | None, like: Any = None) -> Rollouts:
+    """The texts as classes of chance `policy` (..., B, K), or a group in the shape of `like`."""
+    none = np.zeros_like(policy if like is None else like)
+    return class_rollouts(policy, correct=none, length=none, max_length=LIMIT,
+                          group_size=np.inf if like is None else None)  # fmt: skip
+
+
+def label(subset: Sequence[int]) -> str:
+    """Names of the chosen rewards."""
+    return " + ".join(NAMES[i] for i in subset)
+
+
+# -- T1: what each reward alone is hacked by -------------------------------------------------------
 def maximisers(t: Texts, subset: Sequence[int], scale: Sequence[float] = (1, 1, 1)) -> np.ndarray:
     """Indices of the texts with the largest sum of the chosen, scaled rewards."""
     total = (t.rewards * np.array(scale)[:, None])[list(subset)].sum(0)
     return np.flatnonzero(total >= total.max() - TIE)
 
 
-# -- T1: what each reward alone is hacked by -------------------------------------------------------
-def hacks(t: Texts) -> tuple[list[Check], Table]:
-    """Worst utility among the maximisers of every subset of the rewards."""
-    rows, worst = [], {}
-    for k in (1, 2, 3):
-        for subset in combinations(range(3), k):
-            best = maximisers(t, subset)
-            least = best[np.argmin(t.utility[best])]
-            worst[subset] = float(t.utility[least])
-            label = " + ".join(NAMES[i] for i in subset)
-            rows.append([label, len(best), worst[subset], str(t.arms[least])])
-    full = maximisers(t, range(3))
-    parts = [v for subset, v in worst.items() if len(subset) < 3]
+def hacks(t: Texts, among_ties: str) -> tuple[list[Check], Table]:
+    """Utility of the worst (or best) maximiser of every subset of the rewards."""
+    choose = pick({"worst": np.argmin, "best": np.argmax}, among_ties)
+    rows = []
+    for subset in SUBSETS:
+        best = maximisers(t, subset)
+        one = best[choose(t.utility[best])]
+        rows.append([label(subset), len(best), float(t.utility[one]), str(t.arms[one])])
+    full = rows[-1][2]
     moved = [t.arms[maximisers(t, range(3), (1, c, 1))[0]] for c in (1, 10, 20)]
     checks = [
-        Check(SUBSETS, max(parts), 0.25 + 1e-9),
-        Check(UNIQUE, len(full), 1, "=="),
-        Check("T1: utility of the text that maximises all three", worst[0, 1, 2], 0.925, "~",
-              1e-12),
-        Check("T1: it is the best text there is, lost utility", float(t.utility.max())
-              - worst[0, 1, 2], 0.0, "=="),
-        Check("T1: the sum's maximiser moves with the scale 1, 10, 20 (of 3 texts)",
-              float(moved == [(1, 1, 4, 0), (1, 1, 2, 2), (1, 1, 1, 0)]), 1, "=="),
-    ]  # fmt: skip
+        enumerated(HACKED, max(row[2] for row in rows[:-1]), 0.25 + 1e-9),
+        enumerated(UNIQUE, rows[-1][1], 1, "=="),
+        # Four careful paragraphs: the mean of 1, 0.95, 0.9 and 0.85.
+        same(BEST, full, 0.925, 1e-12),
+        enumerated(LOST, float(t.utility.max()) - full, 0.0, "=="),
+        enumerated(MOVES, float(moved == [(1, 1, 4, 0), (1, 1, 2, 2), (1, 1, 1, 0)]), 1, "=="),
+    ]
     columns = ("reward", "maximisers", "worst utility", "that text (f, s, u, d)")
     return checks, Table("maximisers", columns, rows)
 
 
+def tilted(t: Texts, points: int) -> Picture:
+    """Goodhart curves: E[utility] of the policy tilted by each sum of rewards."""
+    inverse = np.geomspace(0.1, 1 / 0.003, points)
+    curves = {label(s): softmax(inverse[:, None] * t.rewards[list(s)].sum(0)) @ t.utility
+              for s in SUBSETS}  # fmt: skip
+    return lines("goodhart", "Optimising part of the reward", ("1/beta", "E[utility]"), curves,
+                 x=inverse.tolist(), dashed=list(curves)[:-1], log_x=True,
+                 caption="Policy proportional to exp(reward/beta).")  # fmt: skip
+
+
 # -- T2: the scale of one reward -------------------------------------------------------------------
-def trajectories(e: Estimator, scales: Sequence[float], updates: int) -> np.ndarray:
+def trajectories(e: Averaged, t: Texts, scales: Sequence[float], updates: int) -> np.ndarray:
     """(updates + 1, C, K) policies from the uniform one, the quality reward scaled by each c.
 
     Exact policy gradient on the logits with the population's statistics: the group is infinite.
     """
-    t = texts()
-    base = np.broadcast_to(t.rewards[:, None], (3, len(scales), len(t.arms)))
-    base = base * np.array([np.ones(len(scales)), scales, np.ones(len(scales))])[..., None]
+    one = np.ones(len(scales))
+    base = t.rewards[:, None] * np.array([one, scales, one])[..., None]
     parts: Parts = dict(zip(NAMES, base, strict=True))
-    theta = np.zeros(base.shape[1:])
-    empty = np.zeros_like(theta)
-    out = []
-    for _ in range(updates + 1):
-        pi = np.exp(theta - theta.max(-1, keepdims=True))
-        pi /= pi.sum(-1, keepdims=True)
-        out.append(pi)
-        a, _ = e.apply(parts, Rollouts(empty, empty, LIMIT, weight=pi, group_size=np.inf))
-        theta = theta + 0.5 * pi * (a - (pi * a).sum(-1, keepdims=True))
-    return np.array(out)
+
+    def change(pi: np.ndarray, _: int) -> np.ndarray:
+        a, _ = e.apply(parts, texts_as_rollouts(pi))
+        return 0.5 * pi * (a - (pi * a).sum(-1, keepdims=True))
+
+    return ascend(change, np.zeros(base.shape[1:]), updates)
 
 
-def scale_test(e: Estimator, updates: int, cells: int) -> tuple[list[Check], list[Picture]]:
+def scale_test(e: Averaged, rival: Averaged, t: Texts, updates: int, cells: int
+               ) -> tuple[list[Check], list[Picture]]:  # fmt: skip
     """Final utility against the quality reward's scale, for both ways of averaging."""
-    t = texts()
     grid = np.union1d(SCALES, np.geomspace(0.01, 100, cells))
     place = np.searchsorted(grid, SCALES)
-    averaged = trajectories(e, grid.tolist(), updates)
-    rejected = trajectories(RewardLevel(), grid.tolist(), updates)
+    averaged, rejected = (trajectories(x, t, grid.tolist(), updates) for x in (e, rival))
     mine, other = averaged[-1] @ t.utility, rejected[-1] @ t.utility
-    at = dict(zip(SCALES, other[place], strict=True))
+    at = dict(zip(SCALES, other[place].tolist(), strict=True))
     checks = [
-        Check(KEEPS, float(mine[place].min()), 0.92, ">="),
-        Check(SAME, float(np.ptp(averaged[:, place], axis=1).max()), 1e-4),
-        Check("T2: rewards averaged: final utility at scale 1", float(at[1.0]), 0.92, ">="),
-        Check(DRIFTS, float(at[20.0]), 0.35),
+        trained(KEEPS, float(mine[place].min()), 0.92, ">="),
+        trained(SAME, float(np.ptp(averaged[:, place], axis=1).max()), 1e-4),
+        trained(EQUAL, at[1.0], 0.92, ">="),
+        trained(DRIFTS, at[20.0], 0.35),
     ]
-    final = Picture(
+    final = lines(
         "scale", "One reward's scale decides only if rewards are added",
-        "scale of the quality reward", "final E[utility]",
-        (Curve("advantages averaged", grid.tolist(), mine.tolist()),
-         Curve("rewards averaged", grid.tolist(), other.tolist())),
+        ("scale of the quality reward", "final E[utility]"),
+        {"advantages averaged": mine, "rewards averaged": other}, x=grid.tolist(),
         log_x=True, caption=f"168 texts, exact policy gradient, {updates} updates.",
     )  # fmt: skip
-    steps = list(range(0, updates + 1, max(1, updates // 100)))
-    path = Picture(
-        "training", "Utility during training", "update", "E[utility]",
-        [Curve(f"{label}, scale {c:g}", steps, (run[steps][:, k] @ t.utility).tolist(),
-               style=style)
-         for label, run, style in (("advantages", averaged, "line"), ("rewards", rejected,
-                                                                      "dashed"))
-         for c, k in zip(SCALES, place, strict=True) if c in (1.0, 20.0)],
-    )  # fmt: skip
+    curves = {f"{name}, scale {c:g}": run[:, k] @ t.utility
+              for name, run in (("advantages", averaged), ("rewards", rejected))
+              for c, k in zip(SCALES, place, strict=True) if c in (1.0, 20.0)}  # fmt: skip
+    path = lines("training", "Utility during training", ("update", "E[utility]"), curves,
+                 dashed=[k for k in curves if k.startswith("rewards")])  # fmt: skip
     return checks, [final, path]
 
 
 # -- T3: closed forms ------------------------------------------------------------------------------
-def correlations(a: np.ndarray, parts: np.ndarray) -> np.ndarray:
-    """(3,) correlation of an advantage (K,) with each component (3, K)."""
-    return np.array(np.corrcoef(a, parts))[0, 1:]
+def standardised(x: np.ndarray) -> np.ndarray:
+    """(..., G) less the mean, over the population standard deviation."""
+    return (x - x.mean(-1, keepdims=True)) / x.std(-1, keepdims=True)
 
 
-def closed_form(parts: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(3,) correlation of sum_k weight_k z_k with each component; z_k standardised."""
-    rho = np.array(np.corrcoef(parts))
-    return (rho @ weights) / np.sqrt(weights @ rho @ weights)
+def predicted(x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Correlation (3, B) of sum_k weight_k z_k with each component, and its deviation (B,).
+
+    x : components (3, B, G), z_k standardised; weight (3, B)
+    """
+    z = standardised(x)
+    rho = np.einsum("jbg,kbg->jkb", z, z) / x.shape[-1]
+    spread = np.sqrt(np.einsum("jb,jkb,kb->b", weight, rho, weight))
+    return np.einsum("jkb,kb->jb", rho, weight) / spread, spread
 
 
-def formula_checks(e: Averaged, groups: int, seed: int) -> list[Check]:
+def formula_checks(e: Averaged, rival: Averaged, groups: int, seed: int) -> list[Check]:
     """Correlations and spread in the uniform group of texts and in random groups, at eps 0."""
-    e = replace(e, inner=replace(e.inner, eps=0.0))
-    rng = np.random.default_rng(seed)
-    samples = [np.array([1, c, 1.0])[:, None] * texts().rewards for c in (1.0, 10.0)]
-    samples += [rng.normal(size=(3, 8)) * 10 ** rng.uniform(-1, 1, (3, 1)) for _ in range(groups)]
-    errors = np.zeros(3)
-    for x in samples:
-        parts = {n: v[None] for n, v in zip(NAMES, x, strict=True)}
-        r = Rollouts(np.zeros((1, x.shape[1])), np.zeros((1, x.shape[1])), LIMIT)
-        a = e.apply(parts, r)[0][0]
-        rejected = RewardLevel().apply(parts, r)[0][0]
-        rho = np.array(np.corrcoef(x))
-        errors = np.maximum(errors, [
-            np.abs(correlations(a, x) - closed_form(x, np.ones(3))).max(),
-            np.abs(correlations(rejected, x) - closed_form(x, x.std(-1))).max(),
-            abs(a.std() - np.sqrt(rho.sum()) / 3),
-        ])  # fmt: skip
-    x = samples[0].copy()
+    e, rival = (replace(x, inner=replace(x.inner, eps=0.0)) for x in (e, rival))
+    rng, all_texts = draws(seed), texts().rewards
+    scaled = np.stack([np.array([1, c, 1.0])[:, None] * all_texts for c in (1.0, 10.0)], axis=1)
+    random = rng.normal(size=(3, groups, 8)) * 10 ** rng.uniform(-1, 1, (3, groups, 1))
+
+    def advantage(e: Averaged, x: np.ndarray) -> np.ndarray:
+        r = texts_as_rollouts(None, x[0])
+        return np.asarray(e.apply(dict(zip(NAMES, x, strict=True)), r)[0])
+
+    found: list[list[np.ndarray]] = [[], [], []]
+    want: list[list[np.ndarray]] = [[], [], []]
+    for x in (scaled, random):
+        equal = predicted(x, np.ones(x.shape[:2]))
+        by_spread = predicted(x, x.std(-1))[0]
+        a, b = advantage(e, x), advantage(rival, x)
+        closed = (equal[0], by_spread, equal[1] / 3)
+        measured = (*((standardised(x) * standardised(y)).mean(-1) for y in (a, b)), a.std(-1))
+        for i in range(3):
+            want[i].append(closed[i].ravel())
+            found[i].append(measured[i].ravel())
+    x = all_texts[:, None].copy()
     x[1] = 1.0  # a constant component: the other two keep a third each
-    parts = {n: v[None] for n, v in zip(NAMES, x, strict=True)}
-    r = Rollouts(np.zeros((1, x.shape[1])), np.zeros((1, x.shape[1])), LIMIT)
-    a = e.apply(parts, r)[0][0]
-    live = [0, 2]
-    alone = (x[live] - x[live].mean(-1, keepdims=True)) / x[live].std(-1, keepdims=True)
     routes = ("closed form", "estimator")
     return [
-        Check(FORMULA, float(errors[0]), 1e-8, routes=routes),
-        Check("T3: the same for rewards averaged", float(errors[1]), 1e-8, routes=routes),
-        Check(SPREAD, float(errors[2]), 1e-8, routes=routes),
-        Check("T3: a constant component leaves the others a third each, largest error",
-              float(np.abs(a - alone.sum(0) / 3).max()), 1e-8),
+        *(apart(name, np.concatenate(have), np.concatenate(ought), 1e-8, routes)
+          for name, have, ought in zip((FORMULA, REJECTED, SPREAD), found, want, strict=True)),
+        apart(LIVE, advantage(e, x), standardised(x[[0, 2]]).sum(0) / 3, 1e-8, routes),
     ]  # fmt: skip
-
-
-def tilted(points: int) -> Picture:
-    """Goodhart curves: E[utility] of the policy tilted by each sum of rewards."""
-    t = texts()
-    inverse = np.geomspace(0.1, 1 / 0.003, points)
-    curves = []
-    for k in (1, 2, 3):
-        for subset in combinations(range(3), k):
-            total = t.rewards[list(subset)].sum(0)
-            p = np.exp(inverse[:, None] * (total - total.max()))
-            value = (p @ t.utility) / p.sum(-1)
-            label = " + ".join(NAMES[i] for i in subset)
-            curves.append(Curve(label, inverse.tolist(), value.tolist(),
-                                style="dashed" if k < 3 else "line"))  # fmt: skip
-    return Picture("goodhart", "Optimising part of the reward", "1/beta", "E[utility]", curves,
-                   log_x=True, caption="Policy proportional to exp(reward/beta).")  # fmt: skip
 
 
 @experiment(
@@ -266,17 +255,24 @@ def tilted(points: int) -> Picture:
     "whatever its scale; all three rewards together have the best text as their only maximiser.",
     source="reward section, A_final; scale test and closed forms derived",
     provenance="second-hand",
-    smoke={"updates": 2000, "cells": 3, "groups": 100},
+    smoke={"updates": 1000, "cells": 3, "groups": 100},
     mutants=[
-        Mutant("rewards averaged", {"aggregation": "reward level"}, (KEEPS, SAME, FORMULA)),
-        Mutant("divided by live components", {"aggregation": "live only"},
-               ("T3: a constant component leaves the others a third each, largest error",)),
+        Mutant("rewards averaged", {"aggregation": "reward level"}, (KEEPS, SAME, FORMULA, SPREAD)),
+        Mutant("advantages averaged in the rival too", {"rival": "averaged"}, (DRIFTS, REJECTED)),
+        Mutant("divided by live components", {"aggregation": "live only", "train": False},
+               (LIVE,)),
         Mutant("normalised over the batch", {"aggregation": "over batch"}, (SAME,)),
+        Mutant("copies are not docked", {"docked": False}, (UNIQUE, BEST, LOST, MOVES, EQUAL)),
+        Mutant("ties broken in our favour", {"among_ties": "best", "train": False}, (HACKED,)),
     ],
 )  # fmt: skip
 def run(
     *,
     aggregation: str = "averaged",
+    rival: str = "reward level",
+    docked: bool = True,
+    among_ties: str = "worst",
+    train: bool = True,
     updates: int = 2000,
     cells: int = 13,
     groups: int = 2000,
@@ -284,10 +280,14 @@ def run(
 ) -> Result:
     """Maximisers of each subset, training under scaled rewards, and the closed forms.
 
-    aggregation : "averaged", or another of `AGGREGATIONS`
     updates : exact updates; cells : further scales in the picture; groups : random groups of T3
+    aggregation, rival : the ways of averaging, of `RULES`; docked : copies cost format reward;
+    among_ties : which maximiser of T1 is looked at; train : with T2; all for mutants
     """
-    e = AGGREGATIONS[aggregation]
-    t1, table = hacks(texts())
-    t2, pictures = scale_test(e, updates, cells)
-    return Result((*t1, *t2, *formula_checks(e, groups, seed)), (*pictures, tilted(60)), (table,))
+    e, other, t = pick(RULES, aggregation)(), pick(RULES, rival)(), texts(docked)
+    t1, table = hacks(t, among_ties)
+    t3 = formula_checks(e, other, groups, seed)
+    if not train:
+        return Result((*t1, *t3), tables=(table,))
+    t2, pictures = scale_test(e, other, t, updates, cells)
+    return Result((*t1, *t2, *t3), (*pictures, tilted(t, 60)), (table,))
