@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from toyrl.estimators.group import PRESETS, GroupEstimator
-from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
+from toyrl.experiments.core import Check, Mutant, Picture, Result, Table, experiment
+from toyrl.experiments.core.work import spend
+from toyrl.experiments.lab.bandits import ascend, follow
+from toyrl.experiments.lab.curves import lines
+from toyrl.experiments.lab.draws import Draws, draws
+from toyrl.experiments.lab.mutants import pick, replaced
+from toyrl.experiments.lab.routes import CLOSED, SAMPLED, same
 from toyrl.objectives.policy_gradient import PRESETS as GRADIENTS
 from toyrl.objectives.soft_q import SoftQ
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.classes import class_rollouts
+from toyrl.theory.preference.regularised import softmax
 
 ACTIONS, DEPTH = 3, 3
 MERITS = np.array([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 1.0])
@@ -22,247 +30,227 @@ RATES = (0.05, 0.1, 0.2, 0.5, 1.0)
 CONSTANT = "T1: one token, loss at Q = r + c against c^2, largest error"
 FIXED = "T1: one token, on-policy descent: distance from softmax(r)"
 SHAPED = "T1: shaped to 5 z, uniform paths: distance from softmax(5 z)"
-SAMPLED = "T1: 16 sampled prompts a step: distance of the mean policy from softmax(r)"
-TREE = "T2: three tokens, true soft values, {} paths: distance from softmax(r)"
+DRAWN = "T1: 16 sampled prompts a step: distance of the mean policy from softmax(r)"
+TREE = tuple(f"T2: three tokens, true soft values, {x} paths: distance from softmax(r)"
+             for x in ("policy's", "uniform"))  # fmt: skip
 MULTI = "T2: values of the policy's own logits, multi-step loss: distance from softmax(r)"
 RELEASED = "T2: values of the policy's own logits, released average: distance from softmax(r)"
+NOISE = {n: (f"T3: signal to noise, {n}, enumerated",
+             f"T3: signal to noise, {n}, sampled, relative error")
+         for n in ("raw", "z-scored")}  # fmt: skip
+GAIN = "T3: gain of the z-score"
 LEARNS = "T3: steps to 90 %: z-scored over the better of raw and centred, largest of all rates"
+DESCENT = (CLOSED, "exact descent")
 
 
 # -- broken losses ---------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Ascent:
+def ascent(_: SoftQ, reward: Any, r: Rollouts, logp: Any, old: Any) -> Any:
     """Mutant: the reward taken as an advantage, without path consistency."""
-
-    multi: float = 0.5
-
-    def coefficients(self, reward: Any, r: Rollouts, logp: Any, old: Any) -> Any:
-        del old
-        return GRADIENTS["sum"].coefficients(reward, r, logp, logp)
+    del old
+    return GRADIENTS["sum"].coefficients(reward, r, logp, logp)
 
 
-@dataclass(frozen=True)
-class EveryToken(SoftQ):
+def every_token(self: SoftQ, reward: Any, r: Rollouts, logp: Any, old: Any) -> Any:
     """Mutant: the reward is paid at every token."""
-
-    def coefficients(self, advantages: Any, rollouts: Rollouts, logp: Any, old_logp: Any) -> Any:
-        value = rollouts.fields["target_values"]
-        late = np.arange(value.shape[-1]) * advantages[..., None]
-        moved = rollouts.with_(target_values=value + late)
-        n = value.shape[-1]
-        return super().coefficients(n * advantages, moved, logp, old_logp)
+    n = logp.shape[-1]
+    moved = r.fields["target_values"] + np.arange(n) * reward[..., None]
+    return SoftQ.coefficients(self, n * reward, r.with_(target_values=moved), logp, old)
 
 
-LOSSES = {"soft q": SoftQ, "policy gradient": Ascent, "every token": EveryToken}
+LOSSES: dict[str, Any] = {
+    "soft q": SoftQ,
+    "policy gradient": replaced(SoftQ, coefficients=ascent),
+    "every token": replaced(SoftQ, coefficients=every_token),
+    "multi-step alone": lambda multi=0.5: SoftQ(np.ones_like(multi)),
+}
 
 
-# -- exact descent on a tree of prompts ------------------------------------------------------------
-def log_softmax(x: np.ndarray) -> np.ndarray:
-    return x - np.logaddexp.reduce(x, axis=-1, keepdims=True)
-
-
+# -- exact descent on trees of prompts -------------------------------------------------------------
 def distance(p: np.ndarray, q: np.ndarray) -> float:
     """Total variation."""
     return float(0.5 * np.abs(p - q).sum())
 
 
-def soft_values(reward: np.ndarray) -> list[np.ndarray]:
-    """Soft value of every prefix, by length: shapes (), (A,), (A, A), ..., reward itself last."""
-    out = [reward]
-    while out[0].ndim:
-        out.insert(0, np.logaddexp.reduce(out[0], axis=-1))
-    return out
+def descend(reward: np.ndarray, actions: int, objective: Any, own: Any, on_policy: Any, steps: int,
+            rate: float = 0.5) -> np.ndarray:  # fmt: skip
+    """(N, paths) policies after exact gradient descent of N runs from the same random logits.
 
-
-@dataclass(frozen=True)
-class Tree:
-    """All prompts of `depth` tokens; path i has tokens paths[i]."""
-
-    reward: np.ndarray  # (A,) * depth
-
-    @property
-    def paths(self) -> np.ndarray:
-        """(A**depth, depth) tokens."""
-        return np.array(list(itertools.product(*map(range, self.reward.shape))))
-
-    def along(self, tables: list[np.ndarray]) -> np.ndarray:
-        """(paths, depth) entries of tables (prefix, token) of each depth on each path."""
-        p = self.paths
-        return np.stack([t[tuple(p[:, : k + 1].T)] for k, t in enumerate(tables)], axis=-1)
-
-    def before(self, values: list[np.ndarray]) -> np.ndarray:
-        """(paths, depth) values of the prefix before each token."""
-        p = self.paths
-        columns = [v[tuple(p[:, :k].T)] for k, v in enumerate(values[: self.reward.ndim])]
-        return np.stack([c + np.zeros(len(p)) for c in columns], axis=-1)
-
-
-def descend(
-    tree: Tree, objective: Any, *, own_values: bool, on_policy: bool, steps: int, rate: float = 0.5
-) -> np.ndarray:
-    """(paths,) policy after exact gradient descent from random logits.
-
-    own_values : targets are the logsumexp of the current logits (target = online network); else
-        the true soft values
-    on_policy : paths are drawn from the policy; else uniformly
+    reward : (N, actions ** depth) of every path of tokens, in the order of `itertools.product`
+    own : (N,) targets are the logsumexp of the current logits (target = online network); else the
+        true soft values
+    on_policy : (N,) paths are drawn from the policy; else uniformly
     """
-    rng = np.random.default_rng(7)
-    depth, shape = tree.reward.ndim, tree.reward.shape
-    logits = [rng.normal(size=shape[: k + 1]) for k in range(depth)]
-    n, paths = tree.reward.size, tree.paths
-    one = np.ones((1, n))
-    true = tree.before(soft_values(tree.reward))
-    for _ in range(steps):
-        logs = [log_softmax(x) for x in logits]
-        logp = tree.along(logs)
-        own = [np.logaddexp.reduce(x, axis=-1) for x in logits]
-        value = tree.before(own) if own_values else true
-        weight = np.exp(logp.sum(-1)) if on_policy else one[0] / n
-        r = Rollouts(
-            one, depth * one, float(depth), weight=weight[None], group_size=np.inf,
-            mask=np.ones((1, n, depth)), fields={"target_values": value[None]},
+    runs, n = reward.shape
+    depth = round(np.log(n) / np.log(actions))
+    sizes = [actions ** (k + 1) for k in range(depth)]
+    own, on_policy = np.array(own)[:, None, None], np.array(on_policy)[:, None]
+
+    def on_paths(tables: list[np.ndarray]) -> np.ndarray:
+        """(N, paths, depth) from one table (N, prefixes or tokens) for each place."""
+        return np.stack([np.repeat(x, n // x.shape[1], axis=1) for x in tables], axis=-1)
+
+    ahead = [reward.reshape(runs, size // actions, -1) for size in sizes]
+    true = on_paths([np.logaddexp.reduce(x, axis=-1) for x in ahead])
+
+    def log_policy(z: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
+        """Logits and their logsumexp by place, and log-probabilities along the paths."""
+        logits = [x.reshape(runs, -1, actions) for x in np.split(z, np.cumsum(sizes)[:-1], axis=1)]
+        values = [np.logaddexp.reduce(x, axis=-1) for x in logits]
+        logs = [(x - v[..., None]).reshape(runs, -1) for x, v in zip(logits, values, strict=True)]
+        return logits, values, on_paths(logs)
+
+    def step(z: np.ndarray, _: int) -> np.ndarray:
+        logits, values, logp = log_policy(z)
+        weight = np.where(on_policy, np.exp(logp.sum(-1)), 1 / n)
+        r = class_rollouts(
+            weight[:, None], correct=1.0, length=float(depth), max_length=float(depth),
+            fields={"target_values": np.where(own, on_paths(values), true)[:, None]},
         )  # fmt: skip
-        c = objective.coefficients(tree.reward.reshape(1, -1), r, logp[None], None)[0]
-        for k in range(depth):
-            pull = np.zeros(shape[: k + 1])
-            np.add.at(pull, tuple(paths[:, : k + 1].T), c[:, k])
-            logits[k] = logits[k] + rate * (pull - np.exp(logs[k]) * pull.sum(-1, keepdims=True))
-    return np.exp(tree.along([log_softmax(x) for x in logits]).sum(-1))
+        c = objective.coefficients(reward[:, None], r, logp[:, None], None)[:, 0]
+        spend(c.size)
+        pulls = [c[..., k].reshape(runs, -1, actions, n // size).sum(-1)
+                 for k, size in enumerate(sizes)]  # fmt: skip
+        moves = [x - softmax(q) * x.sum(-1, keepdims=True)
+                 for x, q in zip(pulls, logits, strict=True)]  # fmt: skip
+        return z + rate * np.concatenate([x.reshape(runs, -1) for x in moves], axis=1)
+
+    start = np.tile(draws(7).normal(size=sum(sizes)), (runs, 1))
+    return np.exp(log_policy(follow(step, start, steps)[-1])[2].sum(-1))
 
 
-def one_token_checks(kind: Any, seed: int, steps: int) -> list[Check]:
+def one_token_checks(kind: Any, normalised: bool, seed: int, steps: int) -> list[Check]:
     """A prompt of one token, where the values take care of themselves."""
-    rng = np.random.default_rng([seed, 1])
+    rng = draws(seed, 1)
     reward = rng.normal(size=8)
     worst = 0.0
     for c in (0.0, 0.3, -1.2):
         q = (reward + c)[None]
-        v = np.logaddexp.reduce(q, axis=-1, keepdims=True) + 0 * q
-        r = Rollouts(0 * q, 1 + 0 * q, 1.0, mask=np.ones((1, 8, 1)),
-                     fields={"target_values": v[..., None]})  # fmt: skip
-        for loss in SoftQ().losses(reward[None], r, (q - v)[..., None]):
+        # Normalised logits have logsumexp 0: the level of Q is lost.
+        target = (0 if normalised else np.logaddexp.reduce(q, axis=-1)) + 0 * q[..., None]
+        r = class_rollouts(None, correct=0 * q, length=1.0, max_length=1.0, group_size=None,
+                           fields={"target_values": target})  # fmt: skip
+        for loss in SoftQ().losses(reward[None], r, np.log(softmax(q))[..., None]):
             worst = max(worst, float(np.abs(loss - c**2).max()))
     z = (reward - reward.mean()) / reward.std()
     # On-policy descent crawls where softmax(5 z) is nearly 0; uniform paths reach it.
-    ends = [
-        descend(Tree(x), kind(), own_values=own, on_policy=own, steps=steps)
-        for x, own in ((reward, True), (5 * z, False))
-    ]
-    want = [np.exp(log_softmax(x)) for x in (reward, 5 * z)]
-    routes = ("closed form", "exact descent")
+    rewards, on = np.array([reward, 5 * z]), (True, False)
+    ends, want = descend(rewards, 8, kind(), on, on, steps), softmax(rewards)
     return [
-        Check(CONSTANT, worst, 1e-12, routes=("closed form", "the library's loss")),
-        Check(FIXED, distance(ends[0], want[0]), 1e-4, routes=routes),
-        Check(SHAPED, distance(ends[1], want[1]), 1e-4, routes=routes),
-        Check(SAMPLED, sampled(kind(), reward, steps, rng), 0.02, routes=("simulation",)),
-    ]
+        Check(CONSTANT, worst, 1e-12, routes=(CLOSED, "the library's loss")),
+        Check(FIXED, distance(ends[0], want[0]), 1e-4, routes=DESCENT),
+        Check(SHAPED, distance(ends[1], want[1]), 1e-4, routes=DESCENT),
+        Check(DRAWN, distance(sampled(kind(), reward, min(steps, 2000), rng), want[0]), 0.02,
+              routes=SAMPLED),
+    ]  # fmt: skip
 
 
-def sampled(objective: Any, reward: np.ndarray, steps: int, rng: Any, runs: int = 32) -> float:
-    """Distance from softmax(r) of the mean policy over runs and the second half of training."""
-    logits = rng.normal(size=(runs, 1, len(reward)))
-    total, count = np.zeros(len(reward)), 0
-    for step in range(min(steps, 2000)):
-        logs = log_softmax(logits)
-        uniform = rng.random((runs, 16, 1))
-        act = np.minimum((uniform > np.cumsum(np.exp(logs), axis=-1)).sum(-1), len(reward) - 1)
-        logp = np.take_along_axis(logs[:, 0], act, axis=-1)
-        value = np.logaddexp.reduce(logits, axis=-1) + np.zeros((runs, 16))
-        r = Rollouts(0 * logp, 1 + 0 * logp, 1.0, mask=np.ones((*logp.shape, 1)),
-                     fields={"target_values": value[..., None]})  # fmt: skip
+def sampled(objective: Any, reward: np.ndarray, steps: int, rng: Draws) -> np.ndarray:
+    """(8,) mean policy over runs and the second half of training on 16 sampled prompts a step."""
+    runs, eye = 32, np.eye(len(reward))
+
+    def step(z: np.ndarray, _: int) -> np.ndarray:
+        pi = softmax(z)
+        act = (rng.random((runs, 16, 1)) > np.cumsum(pi, axis=-1)[..., :-1]).sum(-1)
+        logp = np.take_along_axis(np.log(pi[:, 0]), act, axis=-1)
+        value = np.logaddexp.reduce(z, axis=-1) + 0 * logp
+        r = class_rollouts(None, correct=0 * logp, length=1.0, max_length=1.0, group_size=None,
+                           fields={"target_values": value[..., None]})  # fmt: skip
         c = runs * objective.coefficients(reward[act], r, logp[..., None], None)
-        chosen = np.eye(len(reward))[act]
-        logits = logits + 0.2 * (c * (chosen - np.exp(logs))).sum(-2, keepdims=True)
-        if step >= min(steps, 2000) // 2:
-            total, count = total + np.exp(logs).mean((0, 1)), count + 1
-    return distance(total / count, np.exp(log_softmax(reward)))
+        return z + 0.2 * (c * (eye[act] - pi)).sum(-2, keepdims=True)
+
+    path = follow(step, rng.normal(size=(runs, 1, len(reward))), steps)
+    return softmax(path[steps // 2 : -1]).mean((0, 1, 2))
 
 
-def tree_checks(kind: Any, seed: int, steps: int) -> tuple[list[Check], Table]:
+def tree_checks(kind: Any, seed: int, steps: int) -> tuple[list[Check], tuple[Table]]:
     """Three tokens: which targets and which loss have softmax(r) as their end."""
-    reward = np.random.default_rng([seed, 2]).normal(size=(ACTIONS,) * DEPTH)
-    want = np.exp(log_softmax(reward.reshape(-1)))
-    rows, gap = [], {}
-    for own, multi, on in itertools.product((False, True), (0.0, 0.5, 1.0), (True, False)):
-        end = descend(Tree(reward), kind(multi), own_values=own, on_policy=on, steps=steps // 2)
-        gap[own, multi, on] = distance(end, want)
-        rows.append(["own logits" if own else "true soft values", multi,
-                     "policy" if on else "uniform", gap[own, multi, on]])  # fmt: skip
-    routes = ("closed form", "exact descent")
+    reward = draws(seed, 2).normal(size=ACTIONS**DEPTH)
+    cells = list(itertools.product((False, True), (0.0, 0.5, 1.0), (True, False)))
+    own, multi, on = zip(*cells, strict=True)
+    share = np.array(multi)[:, None, None, None]
+    ends = descend(np.tile(reward, (len(cells), 1)), ACTIONS, kind(share), own, on, steps // 2)
+    gap = {cell: distance(end, softmax(reward)) for cell, end in zip(cells, ends, strict=True)}
+    rows = [["own logits" if o else "true soft values", m, "policy" if p else "uniform", x]
+            for (o, m, p), x in gap.items()]  # fmt: skip
     checks = [
-        Check(TREE.format("policy's"), gap[False, 0.5, True], 1e-4, routes=routes),
-        Check(TREE.format("uniform"), gap[False, 0.5, False], 1e-4, routes=routes),
-        Check(MULTI, gap[True, 1.0, True], 1e-4, routes=routes),
-        Check(RELEASED, gap[True, 0.5, True], 0.01, ">", routes=("exact descent",)),
+        Check(TREE[0], gap[False, 0.5, True], 1e-4, routes=DESCENT),
+        Check(TREE[1], gap[False, 0.5, False], 1e-4, routes=DESCENT),
+        Check(MULTI, gap[True, 1.0, True], 1e-4, routes=DESCENT),
+        Check(RELEASED, gap[True, 0.5, True], 0.01, ">", routes=DESCENT),
     ]
     columns = ("target values", "share of the multi-step loss", "paths drawn from", "distance")
     caption = "Total variation from softmax(r), 27 prompts of three tokens."
-    return checks, Table("where the loss ends", columns, rows, caption)
+    return checks, (Table("where the loss ends", columns, rows, caption),)
 
 
 # -- T3: the z-score per input ---------------------------------------------------------------------
-def signal_to_noise(samples: int, seed: int) -> list[Check]:
-    """|E g|^2 / E|g|^2 of one REINFORCE sample at the uniform policy."""
-    a, k = MERITS - MERITS.mean(), len(MERITS)
-    spread = a.var()
+SIGNALS = {
+    "raw": lambda a, b: a + b,
+    "z-scored": lambda a, b: a / MERITS.std() + 0 * b,
+    "over batch": lambda a, b: (a + b) / np.sqrt(MERITS.var() + 1),
+}
+
+
+def signal_to_noise(signals: Sequence[str], samples: int, seed: int) -> list[Check]:
+    """|E g|^2 / E|g|^2 of one REINFORCE sample at the uniform policy, raw and z-scored."""
+    a, k, spread = MERITS - MERITS.mean(), len(MERITS), MERITS.var()
     closed = {"raw": spread / k / ((1 - 1 / k) * (spread + 1)), "z-scored": 1 / (k - 1)}
     # The offset's law by quadrature (its square has mean 1), every prompt by enumeration.
     nodes, weights = np.polynomial.hermite_e.hermegauss(8)
     weights = weights / weights.sum()
-    score = np.eye(k) - 1 / k
-    rng = np.random.default_rng([seed, 3])
+    score, rng = np.eye(k) - 1 / k, draws(seed, 3)
     z, b = rng.integers(0, k, samples), rng.standard_normal(samples)
-    checks = []
-    for name, want in closed.items():
-        reward = a + nodes[:, None] if name == "raw" else a / a.std() + 0 * nodes[:, None]
+    checks, exact = [], {}
+    for (name, want), signal in zip(closed.items(), signals, strict=True):
+        reward = pick(SIGNALS, signal)(a, nodes[:, None])
         mean = np.einsum("n,nz,zj->j", weights, reward, score) / k
-        square = np.einsum("n,nz,zj->", weights, reward**2, score**2) / k
-        g = (a[z] + b if name == "raw" else a[z] / a.std())[:, None] * score[z]
+        exact[name] = mean @ mean / (np.einsum("n,nz,zj->", weights, reward**2, score**2) / k)
+        g = SIGNALS[signal](a[z], b)[:, None] * score[z]
         found = (g.mean(0) ** 2).sum() / (g**2).sum(-1).mean()
         checks += [
-            Check(f"T3: signal to noise, {name}, enumerated", (mean @ mean) / square, want, "~",
-                  1e-9, routes=("closed form", "enumeration")),
-            Check(f"T3: signal to noise, {name}, sampled, relative error", abs(found / want - 1),
-                  0.05, routes=("closed form", "simulation")),
-        ]  # fmt: skip
-    gain = closed["z-scored"] / closed["raw"]
-    checks.append(Check("T3: gain of the z-score", gain, 1 + 1 / spread, "~", 1e-9))
-    return checks
+            same(NOISE[name][0], exact[name], want, 1e-9),
+            Check(NOISE[name][1], abs(found / want - 1), 0.05, routes=SAMPLED),
+        ]
+    return [*checks, same(GAIN, exact["z-scored"] / exact["raw"], 1 + 1 / spread, 1e-9)]
 
 
-def steps_to_best(e: Any, rate: float, runs: int, seed: int) -> float:
-    """Median steps until the best prompt has probability 0.9; 16 prompts, one input a step."""
-    rng = np.random.default_rng([seed, round(1000 * rate)])
-    logits, done = np.zeros((runs, len(MERITS))), np.zeros(runs)
-    for step in range(4000):
-        pi = np.exp(log_softmax(logits))
-        active = (done == 0) & (pi[:, -1] < 0.9)
-        done[(done == 0) & ~active] = step
-        if not active.any():
-            break
-        act = (rng.random((runs, 16, 1)) > np.cumsum(pi, axis=-1)[:, None]).sum(-1)
-        act = np.minimum(act, len(MERITS) - 1)
-        scale, offset = np.exp(rng.standard_normal((runs, 1))), rng.standard_normal((runs, 1))
+def steps_to_best(kinds: Sequence[Any], runs: int, seed: int, most: int) -> np.ndarray:
+    """(kinds, rates) median steps until the best prompt has probability 0.9, at most `most`.
+
+    16 prompts, one input a step; every kind of reward sees the same draws.
+    """
+    rng, n, eye = draws(seed, 4), len(RATES) * runs, np.eye(len(MERITS))
+    rate = np.repeat(RATES, runs)[:, None]
+
+    def change(pi: np.ndarray, _: int) -> np.ndarray:
+        act = (rng.random((n, 16, 1)) > np.cumsum(pi, axis=-1)[..., None, :-1]).sum(-1)
+        scale, offset = np.exp(rng.standard_normal((n, 1))), rng.standard_normal((n, 1))
         reward = scale * (MERITS[act] + offset)
-        a, _ = e.apply({"score": reward}, Rollouts(reward, np.ones_like(reward), 1.0))
-        score = np.eye(len(MERITS))[act] - pi[:, None]
-        logits = logits + rate * (a[..., None] * score).mean(-2)
-    return float(np.median(np.where(done == 0, 4000, done)))
+        a = np.stack([e.apply({"score": x}, Rollouts(x, np.ones_like(x), 1.0))[0]
+                      for e, x in zip(kinds, reward, strict=True)])  # fmt: skip
+        spend(a.size)
+        return rate * (a[..., None] * (eye[act] - pi[..., None, :])).mean(-2)
+
+    there = ascend(change, np.zeros((len(kinds), n, len(MERITS))), most)[..., -1] >= 0.9
+    first = np.where(there.any(0), there.argmax(0), most)
+    return np.median(first.reshape(len(kinds), len(RATES), runs), axis=-1)
 
 
-def learning_checks(normaliser: str, runs: int, seed: int) -> tuple[list[Check], Picture]:
-    """Steps to 90 % under raw, centred and z-scored rewards at five rates."""
-    kinds = {**REWARDS, "z-scored": REWARDS[normaliser]}
-    steps = {n: [steps_to_best(e, x, runs, seed) for x in RATES] for n, e in kinds.items()}
-    best = np.minimum(steps["raw"], steps["centred"])
-    worst = float((np.array(steps["z-scored"]) / best).max())
-    picture = Picture(
-        "z-score", "Inputs of unequal difficulty and scale", "learning rate",
-        "steps until the best prompt has 90 %",
-        [Curve(n, RATES, y) for n, y in steps.items()], log_x=True, log_y=True,
+def input_checks(normaliser: str, signals: Sequence[str], samples: int, runs: int, horizon: int,
+                 seed: int) -> tuple[list[Check], tuple[Picture]]:  # fmt: skip
+    """Signal to noise, and steps to 90 % under raw, centred and z-scored rewards at five rates."""
+    kinds = {**REWARDS, "z-scored": pick(REWARDS, normaliser)}
+    raw, centred, scored = steps = steps_to_best(list(kinds.values()), runs, seed, horizon)
+    picture = lines(
+        "z-score", "Inputs of unequal difficulty and scale",
+        ("learning rate", "steps until the best prompt has 90 %"),
+        dict(zip(kinds, steps, strict=True)), x=RATES, log_x=True, log_y=True,
         caption=f"Eight prompts, 16 samples on one input a step; median of {runs} runs.",
     )  # fmt: skip
-    return [Check(LEARNS, worst, 0.7, routes=("simulation",))], picture
+    learns = Check(LEARNS, float((scored / np.minimum(raw, centred)).max()), 0.7,
+                   routes=("simulation",), why_one_route="a first passage of sampled training has "
+                   "no closed form; its signal to noise has")  # fmt: skip
+    return [*signal_to_noise(signals, samples, seed), learns], (picture,)
 
 
 @experiment(
@@ -274,37 +262,51 @@ def learning_checks(normaliser: str, runs: int, seed: int) -> tuple[list[Check],
     "does not train. Rewards z-scored among prompts on the same input learn in half the steps.",
     source="code rlprompt/losses/sql_losses.py; closed forms derived",
     provenance="code",
-    smoke={"steps": 2500, "samples": 400_000, "runs": 15},
+    smoke={"steps": 2000, "samples": 400_000, "runs": 15, "horizon": 600},
     mutants=[
-        Mutant("reward as an advantage", {"loss": "policy gradient"}, (FIXED, SHAPED, SAMPLED)),
-        Mutant("reward at every token", {"loss": "every token"}, (TREE.format("policy's"), MULTI)),
-        Mutant("mean subtracted, no division", {"normaliser": "centred"}, (LEARNS,)),
+        Mutant("reward as an advantage", {"loss": "policy gradient", "parts": ("T1",)},
+               (FIXED, SHAPED, DRAWN)),
+        Mutant("reward at every token", {"loss": "every token", "parts": ("T2",)},
+               (*TREE, MULTI)),
+        Mutant("no single-step loss", {"loss": "multi-step alone", "parts": ("T2",)}, (RELEASED,)),
+        Mutant("values of normalised logits", {"normalised": True, "parts": ("T1",)},
+               (CONSTANT,)),
+        Mutant("mean subtracted, no division", {"normaliser": "centred", "parts": ("T3",)},
+               (LEARNS,)),
+        Mutant("normalised over inputs too", {"signals": ("raw", "over batch"), "parts": ("T3",)},
+               (*NOISE["z-scored"], GAIN)),
+        Mutant("raw without offset", {"signals": ("z-scored", "z-scored"), "parts": ("T3",)},
+               (*NOISE["raw"], GAIN)),
     ],
-)
+)  # fmt: skip
 def run(
     *,
     loss: str = "soft q",
+    normalised: bool = False,
     normaliser: str = "z-scored",
+    signals: Sequence[str] = ("raw", "z-scored"),
+    parts: Sequence[str] = ("T1", "T2", "T3"),
     steps: int = 6000,
     samples: int = 400_000,
     runs: int = 51,
+    horizon: int = 1000,
     seed: int = 0,
 ) -> Result:
     """Where soft Q-learning ends on one and three tokens, and the z-score's signal.
 
-    loss : "soft q", or one of the broken ones in `LOSSES`; normaliser : of `REWARDS`
-    steps : of exact descent; samples : for signal to noise; runs : per learning rate
+    steps : of exact descent; samples : for signal to noise; runs : per learning
+    rate; horizon : most steps of learning
+    loss, normaliser, signals : the mechanism, or broken ones of `LOSSES`, `REWARDS`, `SIGNALS`;
+    normalised : T1's values are of normalised logits; parts : that are run; all for mutants
     """
-    kind = LOSSES[loss]
-    tree, table = tree_checks(kind, seed, steps)
-    learning, picture = learning_checks(normaliser, runs, seed)
-    return Result(
-        (*one_token_checks(kind, seed, steps), *tree, *signal_to_noise(samples, seed), *learning),
-        (picture,),
-        (table,),
-        notes=(
-            "The gradient of log pi by the logits of a position sums to 0, so in a tabular policy "
-            "the loss never moves the level of logsumexp(logits): values read off the policy's own "
-            "logits stay wrong, and the single-step loss is pulled by them.",
-        ),
+    kind = pick(LOSSES, loss)
+    t1 = one_token_checks(kind, normalised, seed, steps) if "T1" in parts else []
+    t2, tables = tree_checks(kind, seed, steps) if "T2" in parts else ([], ())
+    inputs = (normaliser, signals, samples, runs, horizon, seed)
+    t3, pictures = input_checks(*inputs) if "T3" in parts else ([], ())
+    note = (
+        "The gradient of log pi by the logits of a position sums to 0, so in a tabular policy "
+        "the loss never moves the level of logsumexp(logits): values read off the policy's own "
+        "logits stay wrong, and the single-step loss is pulled by them."
     )
+    return Result((*t1, *t2, *t3), pictures, tables, (note,))
