@@ -11,8 +11,8 @@ from scipy.stats import binomtest
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.objectives.pairs import Dno, win_rates
 from toyrl.rollouts import Rollouts
+from toyrl.theory.policies import kl, softmax
 from toyrl.theory.preference import nash
-from toyrl.theory.preference.regularised import kl, softmax
 
 RPS = 0.5 + 0.4 * np.array([[0, 1, -1], [-1, 0, 1], [1, -1, 0]])
 START = np.array([0.5, 0.3, 0.2])

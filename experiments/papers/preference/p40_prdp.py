@@ -15,6 +15,7 @@ from toyrl.estimators.group import PRESETS
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.objectives.pairs import Prdp
 from toyrl.rollouts import Rollouts
+from toyrl.theory.policies import kl, softmax, tilt
 from toyrl.theory.preference import regularised as theory
 
 ARMS, BETA, GROUP, INNER, DRAWS = 20, 0.3, 4, 20, 32
@@ -87,7 +88,7 @@ def _descend(ref: np.ndarray, reward: np.ndarray, beta: float, mu: Any = None) -
     law = np.full(len(ref), 1 / len(ref)) if mu is None else mu
 
     def value(t: np.ndarray) -> tuple[float, np.ndarray]:
-        loss = theory.difference_loss(theory.softmax(t), ref, reward, beta, law)
+        loss = theory.difference_loss(softmax(t), ref, reward, beta, law)
         return loss, theory.difference_gradient(t, ref, reward, beta, law)
 
     found = minimize(
@@ -105,10 +106,10 @@ def _optimum(rng: Any, beta_used: float) -> list[Check]:
     worst_loss, worst = 0.0, 0.0
     for _ in range(5):
         ref, reward = _bandit(rng)
-        best = theory.optimum(ref, reward, BETA)
+        best = tilt(ref, reward, 1 / BETA)
         worst_loss = max(worst_loss, theory.difference_loss(best, ref, reward, BETA, ref))
-        made = theory.softmax(_descend(ref, reward, beta_used))
-        worst = max(worst, float(theory.kl(made, best)))
+        made = softmax(_descend(ref, reward, beta_used))
+        worst = max(worst, float(kl(made, best)))
     return [
         Check(LOSS, worst_loss, 1e-12, routes=("closed form",)),
         Check(REACHED, worst, 1e-8, "<", routes=("closed form", "descent")),
@@ -131,7 +132,7 @@ def _identities(rng: Any, mixed: bool) -> list[Check]:
     for _ in range(20):
         ref, reward = _bandit(rng)
         theta = rng.standard_normal(len(ref))
-        pi = theory.softmax(theta)
+        pi = softmax(theta)
         got = theory.difference_gradient(theta, ref, reward, BETA, pi)
         want = -4 / BETA * theory.objective_gradient(theta, ref, reward, BETA)
         relative = max(relative, float(np.abs(got - want).max() / np.abs(want).max()))
@@ -146,7 +147,7 @@ def _group_error(
     rng: Any, theta: np.ndarray, ref: np.ndarray, reward: np.ndarray, mixed: bool
 ) -> float:
     """The objective's coefficients against 4/beta times RLOO's advantages, on drawn groups."""
-    pi = theory.softmax(theta)
+    pi = softmax(theta)
     drawn = rng.choice(len(pi), size=(3, GROUP), p=pi)
     shift = rng.standard_normal((3, 1))  # another prompt, another level of reward
     r = _rollouts(drawn.shape, np.log(ref)[drawn])
@@ -173,10 +174,10 @@ def _near(rng: Any) -> list[Check]:
     worst = 0.0
     for _ in range(20):
         ref, reward = _bandit(rng)
-        best = theory.optimum(ref, reward, BETA)
+        best = tilt(ref, reward, 1 / BETA)
         step = rng.standard_normal(len(ref))
-        pi = theory.softmax(np.log(best) + 0.05 * step / np.linalg.norm(step))
-        gap = BETA * float(theory.kl(pi, best))
+        pi = softmax(np.log(best) + 0.05 * step / np.linalg.norm(step))
+        gap = BETA * float(kl(pi, best))
         loss = theory.difference_loss(pi, ref, reward, BETA, pi)
         worst = max(worst, abs(loss * BETA / (4 * gap) - 1))
     return [Check(RATIO, worst, 0.05, routes=("closed form",))]
@@ -240,7 +241,7 @@ def _run(
     rdp = Prdp(BETA, 0.2 if rule == "prdp" else np.inf)
     path = []
     for _ in range(snapshots):
-        pi = theory.softmax(theta)
+        pi = softmax(theta)
         u = rng.random((n, GROUP))
         drawn = np.minimum((u[..., None] > np.cumsum(pi, -1)[:, None]).sum(-1), ARMS - 1)
         old = np.log(np.maximum(pi, 1e-300))[rows, drawn][..., None]
@@ -249,7 +250,7 @@ def _run(
         if rule == "reinforce with KL":
             paid = paid - BETA * (old[..., 0] - log_ref[drawn])
         for _ in range(INNER):
-            pi = theory.softmax(theta)
+            pi = softmax(theta)
             logp = np.log(np.maximum(pi, 1e-300))[rows, drawn][..., None]
             if rule.startswith("reinforce"):
                 c = _reinforce(paid)
@@ -258,8 +259,8 @@ def _run(
             g = np.zeros_like(theta)
             np.add.at(g, (rows, drawn), c)
             theta = theta + rate * (g - pi * c.sum(-1, keepdims=True))
-        pi = theory.softmax(theta)
-        path.append((pi * reward).sum(-1) - BETA * theory.kl(pi, ref))
+        pi = softmax(theta)
+        path.append((pi * reward).sum(-1) - BETA * kl(pi, ref))
     return np.mean(path[-50:], axis=0), np.array(path)
 
 
@@ -270,7 +271,7 @@ def _stability(rng: Any, seeds: int, snapshots: int) -> tuple[list[Check], Pictu
     """Many reward tables, `seeds` runs each; J relative to each table's optimum."""
     tables = np.random.default_rng(0).standard_normal((DRAWS, ARMS))
     ref = np.full(ARMS, 1 / ARMS)
-    best = np.array([theory.objective(theory.optimum(ref, t, BETA), ref, t, BETA) for t in tables])
+    best = np.array([theory.objective(tilt(ref, t, 1 / BETA), ref, t, BETA) for t in tables])
     reward, scale = np.repeat(tables, seeds, axis=0), np.repeat(best, seeds)
     ends, curves, rows = {}, [], []
     for rate in RATES:
@@ -317,14 +318,14 @@ def _off_policy(rng: Any, beta_used: float) -> list[Check]:
     for _ in range(5):
         ref, reward = _bandit(rng)
         mu = rng.dirichlet(np.full(len(ref), 3.0))
-        best = theory.optimum(ref, reward, BETA)
-        made = theory.softmax(_descend(ref, reward, beta_used, mu))
-        worst = max(worst, float(theory.kl(made, best)))
+        best = tilt(ref, reward, 1 / BETA)
+        made = softmax(_descend(ref, reward, beta_used, mu))
+        worst = max(worst, float(kl(made, best)))
         theta = np.log(ref)
         for _ in range(3000):  # ascent on E_mu (r - E_mu r) log pi, which forgets KL and ratio
             g = mu * (reward - np.sum(mu * reward))
-            theta = theta + 0.1 * (g - theory.softmax(theta) * g.sum())
-        naive.append(float(theory.kl(best, np.maximum(theory.softmax(theta), 1e-300))))
+            theta = theta + 0.1 * (g - softmax(theta) * g.sum())
+        naive.append(float(kl(best, np.maximum(softmax(theta), 1e-300))))
     return [
         Check(OFF, worst, 1e-8, "<", routes=("closed form", "descent")),
         Check(NAIVE, float(np.median(naive)), 0.1, ">", routes=("descent",)),

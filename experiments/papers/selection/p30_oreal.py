@@ -13,8 +13,9 @@ from toyrl.estimators.paired import Paired
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.objectives.outcome_cloning import Oreal
 from toyrl.rollouts import Rollouts
-from toyrl.theory.preference.regularised import kl, softmax
+from toyrl.theory.policies import kl, softmax, tilt
 from toyrl.theory.selection import bon_cloning as theory
+from toyrl.theory.selection.best_of_k import success_of_best
 
 SIZES = (1, 2, 3, 5, 8)
 BETAS = (0.05, 0.3, 1.0)
@@ -117,7 +118,7 @@ def _cloning(rng: Any, careless: bool) -> tuple[list[Check], Picture]:
             found = _enumerated(pi0, right, n, careless)
             closed = theory.best_of_n(pi0, right, n)
             law = max(law, float(np.abs(found - closed).max()))
-            tilted = theory.tilted(pi0, right, theory.inverse_temperature(p, n))
+            tilted = tilt(pi0, right, theory.inverse_temperature(p, n))
             best = max(best, float(np.abs(closed - tilted).max()))
             if n > 1:  # law of the right picks, given that one was right
                 none = (1 - p) ** n
@@ -127,7 +128,7 @@ def _cloning(rng: Any, careless: bool) -> tuple[list[Check], Picture]:
     over = max(theory.best_kl(0.2, int(n)) / (np.log(n) - (n - 1) / n) for n in sizes)
     n = np.arange(1, 65)
     curves = (
-        Curve("success", n.tolist(), theory.success_of_best(0.2, n).tolist()),
+        Curve("success", n.tolist(), success_of_best(0.2, n).tolist()),
         Curve("KL (nats)", n.tolist(), [theory.best_kl(0.2, int(i)) for i in n]),
         Curve("log n - (n-1)/n", n.tolist(), (np.log(n) - (n - 1) / n).tolist(), style="dashed"),
         Curve("-log p", [1, 64], [-np.log(0.2)] * 2, style="dashed"),
@@ -195,7 +196,7 @@ def _consistency(rng: Any, printed: bool) -> Check:
         theta, right = rng.standard_normal(5), np.array([1.0, 1, 0, 0, 0])
 
         def q(t: np.ndarray, n: int = n, right: Any = right) -> float:
-            return float(theory.success_of_best(softmax(t) @ right, n))
+            return float(success_of_best(softmax(t) @ right, n))
 
         eps = 1e-5
         slope = np.array([(q(theta + eps * e) - q(theta - eps * e)) / (2 * eps) for e in np.eye(5)])
