@@ -219,7 +219,7 @@ def credit_check(rule: ReNorm) -> Check:
     weight = np.repeat(chance / len(act), len(act), axis=-1)
     seen = np.tile((act[None] ^ act[:, None]).reshape(-1, CHAIN) * 1.0, (len(flip), 1, 1))
     chosen = np.tile(act, (len(flip), len(act), 1))
-    solved = chosen.all(-1) * 1.0
+    solved = np.asarray(chosen.all(-1), dtype=float)
     r = steps_of(solved, seen, np.full(weight.shape, CHAIN), weight=weight, group_size=np.inf)
     found = (weight[..., None] * rule.apply({"outcome": solved}, r)[0] * (chosen - 0.5)).sum(1)
     return apart(CREDIT, found, ((1 - 2 * flip) + left * 0.5 ** (CHAIN - 1)) / 4, 1e-12)
@@ -241,7 +241,7 @@ def updates_to(runs: list[tuple[ReNorm, float, float]], replicas: int, updates: 
             act = u < p
             outcome = np.asarray(act.all(axis=-1), dtype=float)
             r = steps_of(outcome, (act ^ (v < flip)) * 1.0, count)
-            a, _ = e.apply({"outcome": outcome}, r)
+            a = e.apply({"outcome": outcome}, r)[0]
             moves.append(0.5 * scale * (a * (act - p)).mean(-2, keepdims=True))
         spend(len(runs) * u.size)
         return theta + np.array(moves)

@@ -276,9 +276,11 @@ def baseline_check(baseline: str) -> Check:
     p, k = SUCCESS[:, None], np.arange(17)
     right = (np.arange(16) < k[:, None]) * 1.0
     chance = np.array([comb(16, int(i)) for i in k]) * p**k * (1 - p) ** (16 - k)
-    means = [(chance * (advantages(PRESETS[e], right) * (right - p[..., None])).mean(-1)).sum(-1)
-             for e in ("reinforce", baseline)]  # fmt: skip
-    return apart(SAME, *means, 1e-12, ("without a baseline", "with one"))
+    moves = (
+        advantages(PRESETS[e], right) * (right - p[..., None]) for e in ("reinforce", baseline)
+    )
+    plain, other = ((chance * x.mean(-1)).sum(-1) for x in moves)
+    return apart(SAME, plain, other, 1e-12, ("without a baseline", "with one"))
 
 
 @experiment(
