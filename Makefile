@@ -7,6 +7,7 @@
 #   make lint       ruff and the import contracts
 #   make types      basedpyright
 #   make check      lint, types and quick tests
+#   make docs       the documentation site, into site/
 #
 # Choices:  make validate REWARD=my_rewards.py:brevity     make test PYTHON=python3.12
 
@@ -20,6 +21,8 @@ PIP_FLAGS ?=
 CONSTRAINTS ?= constraints.txt
 
 BIN := $(VENV)/bin
+# Tests that share what is dear (one module, one experiment) stay on one worker.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 comma := ,
 # pip's chatter goes to a log that is shown when something fails.
 define install
@@ -29,7 +32,7 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help validate test quick lint types check clean
+.PHONY: help validate test quick lint types check docs clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -39,10 +42,10 @@ validate: $(VENV)/.stamp-core
 	@$(BIN)/toyrl validate $(REWARD) --report $(REPORT) || [ $$? -eq 1 ]
 
 test: $(VENV)/.stamp-llm
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(PYTEST)
 
 quick: $(VENV)/.stamp-llm
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check .
@@ -54,6 +57,11 @@ types: $(VENV)/.stamp-llm
 	$(BIN)/basedpyright
 
 check: lint types quick
+
+# Warnings are errors. The pages of papers and of the API are made from the code of this checkout.
+docs: $(VENV)/.stamp-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build --strict
+	@echo "open site/index.html"
 
 # The profiles build on each other: core, then the developer's tools, then torch and trl.
 # A stamp is older than pyproject.toml or the constraints only when the set-up has to run again.
@@ -82,5 +90,10 @@ $(VENV)/.stamp-llm: $(VENV)/.stamp-dev
 	$(call install,.[llm$(comma)dev])
 	@touch $@
 
+$(VENV)/.stamp-docs: $(VENV)/.stamp-core
+	@echo "Adding the tools of the documentation site ..."
+	$(call install,.[docs])
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) site build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis

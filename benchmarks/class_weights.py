@@ -29,6 +29,7 @@ import numpy as np
 from toyrl.dynamics.groups.class_weights import ClassWeights, class_weights
 from toyrl.estimators.group import PRESETS
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.classes import class_rollouts
 from toyrl.shapers.base import Parts
 from toyrl.worlds.chain.forward import class_probabilities
 from toyrl.worlds.chain.model import HELLO, HELLO_LOGITS
@@ -87,7 +88,7 @@ def chain(size: int) -> Problem:
     prob = class_probabilities(HELLO, HELLO.logits(**HELLO_LOGITS))
     wide = np.broadcast_to(HELLO.class_length(), prob.shape)
     correct = np.broadcast_to(HELLO.class_correct(), prob.shape)
-    r = Rollouts(correct, wide, HELLO.max_length, weight=prob / len(prob))
+    r = HELLO.rollouts(prob)
     paid = Paid(correct - 0.3 * wide / HELLO.max_length)
     return Problem(f"chain, 81 classes, G = {size}", r, paid, size, "quadrature")
 
@@ -97,7 +98,7 @@ def random_classes(k: int, size: int, method: str) -> Problem:
     rng = np.random.default_rng(0)
     prob = rng.dirichlet(np.ones(k))[None]
     correct = (rng.random((1, k)) < 0.5) * 1.0
-    r = Rollouts(correct, np.ones((1, k)), 1.0, weight=prob)
+    r = class_rollouts(prob, correct=correct, length=np.ones(k), max_length=1.0)
     paid = Paid(correct + 0.1 * rng.standard_normal((1, k)))
     return Problem(f"random, {k} classes, G = {size}", r, paid, size, method)
 

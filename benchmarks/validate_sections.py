@@ -31,7 +31,7 @@ def child(spec: str) -> None:
     """Two runs in this process, as JSON: seconds by section, import first."""
     start = time.perf_counter()
     sys.path.insert(0, str(ROOT))
-    from toyrl.experiments.validate.api import validate
+    from toyrl.experiments.api import validate
 
     imported = time.perf_counter() - start
     runs = []

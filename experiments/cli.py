@@ -6,6 +6,7 @@ here: `toyrl --help` answers at once, and each command loads what it needs.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from toyrl.experiments.errors import UsageError
+from toyrl.extras import MissingExtra, missing
 
 USAGE, INTERNAL, INTERRUPTED = 2, 3, 130
 Kind = Literal["shaper", "estimator", "objective", "environment", "theorem", "grader", "experiment"]
@@ -82,7 +84,7 @@ def validate(
         expression ("laser(target=0.5)"); several are added, each with an optional weight:
         acc.py:correct:1.0 fmt.py:tags:0.2
     rollouts
-        JSONL log of real rollouts, which are looked at first.
+        JSONL log of real rollouts, which are looked at first; the worlds are fitted to them.
     data
         JSONL rows with prompts and gold columns.
     model
@@ -95,9 +97,9 @@ def validate(
     verl_config
         verl's configuration as YAML.
     max_completion_length
-        The run's limit in tokens [default: 512].
+        The run's limit in tokens [default: that of --rollouts, else 512].
     typical_length
-        Mean completion length now, in tokens [default: 150].
+        Mean completion length now, in tokens [default: that of --rollouts, else 150].
     estimator
         Advantage estimator (toyrl list --kind estimator); all compares them [default: grpo].
     group_size
@@ -160,7 +162,7 @@ def validate(
     return run(
         rewards,
         values,
-        configs={"trl": trl_config, "verl": verl_config},
+        configs={"trl_config": trl_config, "verl_config": verl_config},
         compare=compare,
         junit=junit,
         sarif=sarif,
@@ -278,6 +280,8 @@ def transfer(
     kl: float | None = None,
     warm_up: int = 0,
     workers: int = 1,
+    measured: Path | None = None,
+    predictions: Path | None = None,
     resume: Annotated[bool, Parameter(negative="")] = False,
     trust_remote_code: Annotated[bool, Parameter(negative="")] = False,
     json: JsonTarget = None,
@@ -327,6 +331,11 @@ def transfer(
         Supervised updates on rendered solutions first, for a model that solves nothing yet.
     workers
         Runs at a time.
+    measured
+        result.json of a finished suite: its rewards are predicted again, by today's toy and after
+        the fact, and set beside those runs; nothing is trained.
+    predictions
+        The sealed predictions of that suite [default: predictions.json beside it].
     resume
         Go on with what the folder holds.
     trust_remote_code
@@ -338,26 +347,25 @@ def transfer(
     """
     from toyrl.experiments.commands.transfer import run
 
-    settings = {
-        "steps": steps,
-        "estimator": estimator,
-        "aggregation": loss_type,
-        "group_size": group_size,
-        "completions": completions,
-        "limit": max_completion_length,
-        "rate": learning_rate,
-        "beta": beta,
-    }
     return run(
         rewards or (),
         suite=suite,
+        measured=measured,
+        predictions=predictions,
         model=model,
         gguf=gguf,
         task=task,
         out=out,
         seeds=seeds,
         kl=kl,
-        settings=settings,
+        steps=steps,
+        estimator=estimator,
+        loss_type=loss_type,
+        group_size=group_size,
+        completions=completions,
+        max_completion_length=max_completion_length,
+        learning_rate=learning_rate,
+        beta=beta,
         workers=workers,
         warm_up=warm_up,
         resume=resume,
@@ -398,27 +406,36 @@ def ledger(
 
 @app.command(name="list")
 def list_(
-    *, kind: Kind | None = None, json: Annotated[bool, Parameter(negative="")] = False
+    words: Annotated[list[str] | None, Parameter(name="WORD", negative="")] = None,
+    /,
+    *,
+    kind: Kind | None = None,
+    paper: str | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Every shaper, estimator, environment, theorem and experiment, with its paper.
 
     Parameters
     ----------
+    words
+        Only what has these words in its name, family, summary, formula or paper's title.
     kind
         Only this kind.
+    paper
+        Only what comes from this paper: its number (05), short name (laser) or arXiv number.
     json
         Print JSON.
     """
     from toyrl.experiments.commands.catalogue import run
 
-    return run(kind, json=json)
+    return run(kind, words=words or (), paper=paper, json=json)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code. Shows no traceback unless TOYRL_DEBUG is set."""
     for stream in (sys.stdout, sys.stderr):
         # A terminal or pipe that isn't UTF-8 shows foreign signs escaped instead of failing.
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -426,7 +443,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except CycloptsError as error:
         return _complain(f"{error}", USAGE, hint=_help_hint(tokens))
-    except UsageError as error:
+    except (UsageError, MissingExtra) as error:
         return _complain(str(error), USAGE)
     except KeyboardInterrupt:
         return _complain("interrupted", INTERRUPTED)
@@ -437,6 +454,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("TOYRL_DEBUG"):
             raise
+        if name := missing(error):
+            return _complain(f"this needs {name}: pip install 'toyrl[llm]'", USAGE)
         return _complain(
             f"toyrl itself failed, which is a bug: {type(error).__name__}: {error}",
             INTERNAL,

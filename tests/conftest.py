@@ -1,9 +1,13 @@
-"""Hypothesis profiles: "ci" (200 examples, derandomised) unless HYPOTHESIS_PROFILE says "deep"."""
+"""Hypothesis profiles, and which tests one worker of a parallel run keeps together.
+
+Profiles: "ci" (200 examples, derandomised) unless HYPOTHESIS_PROFILE says "deep".
+"""
 
 from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -18,3 +22,14 @@ settings.register_profile(
     "deep", settings.get_profile("ci"), max_examples=5000, derandomize=False, print_blob=True
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker runs all tests of a module (`--dist loadgroup`), unless they name a group.
+
+    So what a module keeps (fixtures, caches, compiled programs) is made once and not once a worker.
+    """
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))

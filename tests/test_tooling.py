@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -56,19 +57,57 @@ def test_packages_import_only_what_they_may():
     assert done.returncode == 0, done.stdout
 
 
-def test_the_import_contract_can_fail(tmp_path):
-    """The control: the same contracts over a copy in which theory imports experiments."""
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    for folder in ROOT.glob("toyrl/*"):
-        if folder.is_dir() and not folder.name.startswith("__"):
-            (tmp_path / "toyrl" / folder.name).mkdir(parents=True)
-    for module in (*ROOT.glob("toyrl/*.py"), *ROOT.glob("toyrl/*/__init__.py")):
-        (tmp_path / module.relative_to(ROOT)).write_text("")
-    (tmp_path / "toyrl" / "theory" / "bad.py").write_text("import toyrl.experiments\n")
+LINKS = {"theory": "theory", "bridge": "llm_bridge", "experiments": "experiments"}
+
+
+def skeleton(place: Path) -> None:
+    """The project's settings over empty modules, in the same folders behind the same links."""
+    shutil.copy(ROOT / "pyproject.toml", place)
+    (place / "toyrl").mkdir()
+    for link, folder in LINKS.items():
+        (place / folder).mkdir()
+        (place / folder / "__init__.py").touch()
+        (place / "toyrl" / link).symlink_to(f"../{folder}", target_is_directory=True)
+    for entry in (ROOT / "toyrl").iterdir():
+        if entry.is_dir() and not entry.is_symlink() and not entry.name.startswith("__"):
+            (place / "toyrl" / entry.name).mkdir()
+            (place / "toyrl" / entry.name / "__init__.py").touch()
+        elif entry.suffix == ".py":
+            (place / "toyrl" / entry.name).touch()
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported"),
+    [("stats", "theory"), ("theory", "experiments"), ("bridge", "theory"), ("worlds", "bridge")],
+)
+def test_the_import_contract_can_fail(tmp_path, importer, imported):
+    """The control: the same contracts over a copy with one import against the layers."""
+    skeleton(tmp_path)
+    assert lint_imports(tmp_path).returncode == 0
+    place = tmp_path / "toyrl" / importer
+    module = place / "bad.py" if place.is_dir() else place.with_suffix(".py")
+    module.write_text(f"import toyrl.{imported}\n")
     done = lint_imports(tmp_path)
     assert done.returncode != 0
     assert "BROKEN" in done.stdout
-    assert "toyrl.theory is not allowed to import toyrl.experiments" in done.stdout
+    assert f"toyrl.{importer} is not allowed to import toyrl.{imported}" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_type_checker_sees_every_folder_once(tmp_path):
+    """The control: the same settings over a copy with one wrong type in each folder."""
+    pytest.importorskip("basedpyright")
+    skeleton(tmp_path)
+    for folder in PACKAGES:
+        (tmp_path / folder / "bad.py").write_text('length: int = "long"\n')
+    command = [sys.executable, "-m", "basedpyright", "--outputjson"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    found = [
+        Path(d["file"]).resolve().relative_to(tmp_path.resolve()).as_posix()
+        for d in json.loads(done.stdout)["generalDiagnostics"]
+        if d["rule"] == "reportAssignmentType"
+    ]
+    assert sorted(found) == sorted(f"{folder}/bad.py" for folder in PACKAGES)
 
 
 def test_every_python_folder_belongs_to_a_declared_package():
@@ -80,7 +119,7 @@ def test_every_python_folder_belongs_to_a_declared_package():
 
 @pytest.mark.parametrize(
     ("link", "folder"),
-    [("theory", "theory"), ("bridge", "llm_bridge"), ("experiments", "experiments")],
+    LINKS.items(),
 )
 def test_every_folder_is_reached_through_toyrl(link, folder):
     """A checkout without symbolic links (git's core.symlinks=false) has files in their place."""
@@ -197,7 +236,7 @@ def test_make_validate_fails_on_faults_only(tmp_path, verdict_code, make_fails):
     assert (done.returncode != 0) == make_fails
 
 
-@pytest.mark.parametrize("failing", [(), ("lint",), ("test",), ("types", "test")])
+@pytest.mark.parametrize("failing", [(), ("lint",), ("docs",), ("test",), ("types", "test")])
 def test_ci_runs_every_step_and_fails_if_any_did(tmp_path, failing):
     """With a stand-in for make that fails the named targets."""
     stand_in = tmp_path / "make"
@@ -213,5 +252,5 @@ def test_ci_runs_every_step_and_fails_if_any_did(tmp_path, failing):
         env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
     )
     ran = re.findall(r"^ran (\w+)$", done.stdout, re.MULTILINE)
-    assert ran == ["lint", "types", "test"]
+    assert ran == ["lint", "types", "docs", "test"]
     assert (done.returncode != 0) == bool(failing)

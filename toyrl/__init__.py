@@ -1,18 +1,33 @@
 """toyrl: a testbed for reward shaping in RL of reasoning language models.
 
-Names are loaded when first used, so that `import toyrl` stays light. `validate`, `compare` and
-`reproduce` live in the package `experiments` and are forwarded.
+Names are loaded when first used, so that `import toyrl` stays light. `validate`, `compare`,
+`reproduce`, `transfer` and `export` are the commands as functions (`toyrl.experiments.api`);
+`watch` holds a live run against a predicted band. Submodules (`toyrl.testing`) load likewise.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what __getattr__ does, for editors and type checkers
+    from toyrl.bridge.monitor.watch import watch
     from toyrl.estimators.base import Estimator
-    from toyrl.expressions import ExpressionError, from_json, parse, to_expression, to_json
+    from toyrl.experiments.api import compare, export, reproduce, transfer, validate
+    from toyrl.experiments.errors import UsageError
+    from toyrl.experiments.validate.settings import Settings
+    from toyrl.expressions import (
+        ExpressionError,
+        from_json,
+        parse,
+        parse_estimator,
+        parse_objective,
+        to_expression,
+        to_json,
+    )
     from toyrl.objectives.base import Objective
+    from toyrl.papers import cite, paper
     from toyrl.registry import entries, get
     from toyrl.rollouts import Rollouts, register_field
     from toyrl.rollouts.memory import Store
@@ -29,17 +44,27 @@ _EXPORTS = {
     "Store": "toyrl.rollouts.memory",
     "assert_invariants": "toyrl.testing",
     "check_invariants": "toyrl.testing",
+    "cite": "toyrl.papers",
     "entries": "toyrl.registry",
     "from_json": "toyrl.expressions",
     "get": "toyrl.registry",
+    "paper": "toyrl.papers",
     "parse": "toyrl.expressions",
+    "parse_estimator": "toyrl.expressions",
+    "parse_objective": "toyrl.expressions",
     "register_field": "toyrl.rollouts",
     "to_expression": "toyrl.expressions",
     "to_json": "toyrl.expressions",
 }
 # The one place where the library names the package above it: strings, resolved on use.
 _FORWARDED = {
-    "validate": "toyrl.experiments.validate.api",
+    "Settings": "toyrl.experiments.validate.settings",
+    "UsageError": "toyrl.experiments.errors",
+    "compare": "toyrl.experiments.api",
+    "export": "toyrl.experiments.api",
+    "reproduce": "toyrl.experiments.api",
+    "transfer": "toyrl.experiments.api",
+    "validate": "toyrl.experiments.api",
     "watch": "toyrl.bridge.monitor.watch",
 }
 
@@ -48,21 +73,31 @@ __all__ = [
     "ExpressionError",
     "Objective",
     "Rollouts",
+    "Settings",
     "Shaped",
     "Shaper",
     "Store",
+    "UsageError",
     "__version__",  # pyright: ignore[reportUnsupportedDunderAll]
     "assert_invariants",
     "check_invariants",
+    "cite",
+    "compare",
     "entries",
+    "export",
     "from_json",
     "get",
+    "paper",
     "parse",
+    "parse_estimator",
+    "parse_objective",
     "register_field",
+    "reproduce",
     "to_expression",
     "to_json",
-    "validate",  # pyright: ignore[reportUnsupportedDunderAll]
-    "watch",  # pyright: ignore[reportUnsupportedDunderAll]
+    "transfer",
+    "validate",
+    "watch",
 ]
 
 
@@ -73,6 +108,8 @@ def __getattr__(name: str) -> Any:
         return metadata.version("toyrl")
     module = _EXPORTS.get(name) or _FORWARDED.get(name)
     if module is None:
+        if not name.startswith("_") and importlib.util.find_spec(f"toyrl.{name}") is not None:
+            return importlib.import_module(f"toyrl.{name}")
         msg = f"module 'toyrl' has no attribute {name!r}"
         raise AttributeError(msg)
     value = getattr(importlib.import_module(module), name)

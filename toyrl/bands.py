@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-SCHEMA = "toyrl.band/1"
+from toyrl import schemas
+
 SHRINK = 1e-9
 
 
@@ -54,7 +55,7 @@ class Band:
     def to_json(self) -> str:
         """One JSON object; NaN as null."""
         plain = {
-            "schema": SCHEMA,
+            "schema": schemas.tag("band"),
             "reward": self.reward,
             "gain": self.gain.tolist(),
             "accuracy": _nulls(self.accuracy),
@@ -65,13 +66,11 @@ class Band:
         return json.dumps(plain, allow_nan=False)
 
     @classmethod
-    def from_json(cls, text: str) -> Band:
-        """Read what `to_json` wrote; ValueError for anything else."""
+    def from_json(cls, text: str, source: str = "this") -> Band:
+        """Read what `to_json` wrote; ValueError for anything else, which names `source`."""
         try:
             data = json.loads(text)
-            if data.get("schema") != SCHEMA:
-                msg = f"schema={data.get('schema')!r} is not {SCHEMA!r}"
-                raise ValueError(msg)
+            schemas.check(data, "band", source)
             return cls(
                 data["reward"],
                 np.array(data["gain"], dtype=float),
@@ -80,13 +79,18 @@ class Band:
                 float(data["level"]),
                 int(data["worlds"]),
             )
+        except schemas.SchemaError:
+            raise
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            msg = f"this is no band that `toyrl validate --band FILE` wrote: {error}"
+            msg = f"{source} is no band that `toyrl validate --band FILE` wrote: {error}"
             raise ValueError(msg) from error
 
 
 def read_band(source: Band | str | Path | Mapping[str, Any]) -> Band:
-    """A band from a file, its JSON as a mapping, or a Band."""
+    """A band from a file, its JSON as a mapping, or a Band.
+
+    Raises ValueError for a path that is no file.
+    """
     if isinstance(source, Band):
         return source
     if isinstance(source, Mapping):
@@ -95,7 +99,7 @@ def read_band(source: Band | str | Path | Mapping[str, Any]) -> Band:
     if not place.is_file():
         msg = f"band={str(place)!r} is no file; write one with `toyrl validate REWARD --band FILE`"
         raise ValueError(msg)
-    return Band.from_json(place.read_text(encoding="utf-8"))
+    return Band.from_json(place.read_text(encoding="utf-8"), str(place))
 
 
 def band_of(

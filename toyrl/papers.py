@@ -22,7 +22,7 @@ class Paper:
 
     number : "00" to "58"; for the other works cited, a short name such as "dapo"
     slug : short name for file names and commands
-    title : as published; for 00, 56, 57 and 58, which gather several sources, what they gather
+    title : as published; for 00, 57 and 58, which gather several sources, what they gather
     arxiv : "2505.15612", or None where it is not known
     year : of the first public version, or None where it is not known
     family : one of `FAMILIES`, the folder of its experiment; "" for the other works
@@ -186,7 +186,7 @@ _NUMBERED = (
           "Reinforcement Learning", "2509.04903", 2025, "tasks", "second-hand",
           "length reward reconstructed"),
     Paper("56", "potential-based-shaping",
-          "Policy Invariance Under Reward Transformations and an exact invariance test", None,
+          "Policy Invariance Under Reward Transformations", None,
           1999, "shaping", "derived", "classical results; the test is ours",
           "Ng, Harada, Russell"),
     Paper("57", "best-of-k", "Best-of-k, pass@k and soft best-of-k in closed form", None, None,
@@ -295,9 +295,14 @@ def paper(number: str | int) -> Paper:
 
 
 def cite(number: str | int) -> str:
-    """Title and arXiv number (else authors and year) of `paper(number)`, in one line."""
+    """Title and arXiv number (else authors and year) of `paper(number)`, in one line.
+
+    Raises KeyError as `paper` does.
+    """
     p = paper(number)
-    said = f"arXiv {p.arxiv}" if p.arxiv else " ".join(filter(None, (p.authors, _text(p.year))))
+    names = p.authors.split(", ")
+    authors = f"{names[0]} et al." if len(names) > 3 else p.authors
+    said = f"arXiv {p.arxiv}" if p.arxiv else " ".join(filter(None, (authors, _text(p.year))))
     return f"{p.title} ({said})" if said else p.title
 
 

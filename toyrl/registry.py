@@ -70,7 +70,8 @@ class Entry:
     @property
     def family(self) -> str:
         """One of `papers.FAMILIES`: its folder's, else its first paper's; "" for none."""
-        folder = next((x for x in self.path.split(".")[2:] if x in papers.FAMILIES), "")
+        places = self.path.partition(":")[0].split(".")[2:-1]
+        folder = next((x for x in places if x in papers.FAMILIES), "")
         if folder or not self.cards:
             return folder
         return papers.paper(self.cards[0]).family
@@ -80,7 +81,7 @@ class Entry:
         """Fields (parameters of a function) with their defaults as text; None: must be given."""
         if self.theorem is not None and self.loaded is None:
             return dict(self.theorem.parameters)
-        return _fields(self.target)
+        return fields_of(self.target)
 
     def make(self, **fields: Any) -> Any:
         """The shaper, estimator, objective or environment with these fields, others at default.
@@ -108,6 +109,8 @@ def entry(name: str, *, kind: str, **facts: Any) -> Callable[[T], T]:
     """Register the decorated object under `name`; the facts are those of `add`.
 
     In `toyrl/theory/` all arguments are literals, so that they can be read without an import.
+
+    Raises ValueError for an unknown kind.
     """
     if kind not in KINDS:
         msg = f"kind={kind!r} is unknown; choose from {', '.join(KINDS)}"
@@ -191,6 +194,13 @@ def get(kind: str, name: str) -> Entry:
     raise KeyError(msg)
 
 
+def find(kind: str, name: str) -> Any:
+    """The target of that kind and name, None for none."""
+    load()
+    found = _entries.get((kind, name))
+    return None if found is None else found.target
+
+
 def suggestion(name: str, kind: str, more: tuple[str, ...] = ()) -> str:
     """What the user may have meant: the same name of another kind, else near names.
 
@@ -201,11 +211,11 @@ def suggestion(name: str, kind: str, more: tuple[str, ...] = ()) -> str:
     if same:
         return f"it is {_article(same[0])} {same[0]}: toyrl.get({same[0]!r}, {name!r})"
     own = sorted([*more, *(n for k, n in _entries if k == kind)])
-    near = difflib.get_close_matches(name, own, n=3, cutoff=0.5)
-    others: dict[str, str] = {n: k for k, n in _entries if k != kind}
-    if not near:
-        found = difflib.get_close_matches(name, others, n=2, cutoff=0.7)
-        near = [f"{n} ({_article(others[n])} {others[n]})" for n in found]
+    others = {n: k for k, n in _entries if k != kind and n not in own}
+    found = difflib.get_close_matches(name, own, n=3, cutoff=0.5)
+    found += difflib.get_close_matches(name, others, n=2, cutoff=0.8)
+    found.sort(key=lambda n: -difflib.SequenceMatcher(None, n, name).ratio())
+    near = [f"{n} ({_article(others[n])} {others[n]})" if n in others else n for n in found[:3]]
     return f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(own)}"
 
 
@@ -224,7 +234,7 @@ def _path(target: Any) -> str:
     return f"{made.__module__}:{made.__qualname__}"
 
 
-def _fields(target: Any) -> dict[str, str | None]:
+def fields_of(target: Any) -> dict[str, str | None]:
     """The fields of a dataclass or instance, else the parameters of a call."""
     if not dataclasses.is_dataclass(target):
         given = inspect.signature(target).parameters.values()

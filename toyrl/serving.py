@@ -20,14 +20,14 @@ import numpy as np
 
 from toyrl.estimators.base import Estimator
 from toyrl.expressions import parse, parse_estimator
-from toyrl.graders.answers import is_answered, is_correct
+from toyrl.graders.answers import is_correct
 from toyrl.graders.base import TextRow
-from toyrl.rollouts import FIELDS, Rollouts
+from toyrl.rollouts import Rollouts
+from toyrl.rollouts.texts import text_fields, text_rollouts
 from toyrl.shapers.base import Shaper
 
 Value = float | None
 END_TOKENS = re.compile(r"(<\|[^<>|]+\|>|</s>|<eos>|<end_of_turn>|<pad>|\s)+$")
-NOT_FIELDS = ("correct", "length", "truncated", "mask", "weight")
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class ServedReward:
     estimator : None = rewards are returned, else advantages
     correct : row -> 1, 0 or None (unscorable), instead of the marked answer
     tokenizer : a transformers tokenizer's id or folder, for trainers that hand over text only
+
+    Raises ValueError for a limit that is not above 0.
     """
 
     shaper: Shaper
@@ -107,25 +109,18 @@ class ServedReward:
     ) -> tuple[Rollouts, tuple[np.ndarray, np.ndarray]]:
         """Rollouts (groups, largest group), short groups padded with weight 0; rows' places."""
         rows = [self.measured(row) for row in rows] if self.tokenizer else list(rows)
-        place, shape = places(groups)
         self._check_lengths(rows)
-
-        def table(values: Sequence[float]) -> np.ndarray:
-            out = np.zeros(shape)
-            out[place] = values
-            return out
-
-        fields = {n: table([_field(r, n) for r in rows]) for n in self._columns(rows)}
-        rollouts = Rollouts(
-            correct=table([self.correctness(r) for r in rows]),
-            length=table([float(r.tokens) for r in rows]),
+        estimator = self.estimator.needs if self.estimator is not None else ()
+        return text_rollouts(
+            rows,
+            groups,
+            correct=[self.correctness(r) for r in rows],
             max_length=float(self.max_completion_length),
-            truncated=table([float(r.truncated) for r in rows]) > 0,
-            weight=table([1.0] * len(rows)),
+            fields=text_fields(
+                rows, (*self.shaper.all_needs(), *estimator), self.shaper.all_wants()
+            ),
             step=step,
-            fields=fields,
         )
-        return rollouts, place
 
     def correctness(self, row: TextRow) -> float:
         """1 right, 0 wrong, NaN unscorable."""
@@ -141,21 +136,6 @@ class ServedReward:
         tokens = len(ids) + (not row.truncated and bare_text(row.completion) == row.completion)
         return replace(row, tokens=min(max(tokens, 1), limit))
 
-    def _columns(self, rows: Sequence[TextRow]) -> list[str]:
-        """Fields that the shaper or the estimator reads and the rows can give."""
-        estimator = self.estimator.needs if self.estimator is not None else ()
-        needed = [n for n in (*self.shaper.all_needs(), *estimator) if n not in NOT_FIELDS]
-        for name in needed:
-            absent = not all(name in r.columns for r in rows)
-            if name not in ("answered",) and absent:
-                spec = FIELDS.get(name)
-                origin = f": {spec.origin}" if spec else ""
-                msg = f"the reward reads {name!r}{origin}; give the data rows a column {name!r}"
-                raise KeyError(msg)
-        wanted = [n for n in self.shaper.all_wants() if n not in NOT_FIELDS]
-        found = [n for n in wanted if n == "answered" or all(n in r.columns for r in rows)]
-        return list(dict.fromkeys([*needed, *found]))
-
     def _check_lengths(self, rows: Sequence[TextRow]) -> None:
         longest = max((r.tokens for r in rows), default=0)
         if longest > self.max_completion_length:
@@ -166,27 +146,13 @@ class ServedReward:
             raise ValueError(msg)
 
 
-def places(groups: Sequence[Hashable]) -> tuple[tuple[np.ndarray, np.ndarray], tuple[int, int]]:
-    """((group, position) of each row, (number of groups, size of the largest))."""
-    order: dict[Hashable, int] = {}
-    taken: list[int] = []
-    group, position = [], []
-    for key in groups:
-        i = order.setdefault(key, len(order))
-        if i == len(taken):
-            taken.append(0)
-        group.append(i)
-        position.append(taken[i])
-        taken[i] += 1
-    index = (np.asarray(group, dtype=int), np.asarray(position, dtype=int))
-    return index, (len(taken), max(taken, default=0))
-
-
 def run_groups(keys: Sequence[Hashable], group_size: int | None) -> list[int]:
     """Group numbers of rows whose groups stand one after another, as TRL lays them out.
 
     keys : one prompt's key a row; neighbouring groups may share a prompt. Without `group_size`
     it is the greatest common divisor of the runs of equal keys.
+
+    Raises ValueError where the runs of equal keys are not whole groups.
     """
     runs: list[int] = []
     for i, key in enumerate(keys):
@@ -221,13 +187,6 @@ def bare_text(text: str) -> str:
 def _content(message: Any) -> Any:
     get = getattr(message, "get", None)
     return get("content") if get else getattr(message, "content", None)
-
-
-def _field(row: TextRow, name: str) -> float:
-    if name == "answered" and name not in row.columns:
-        return is_answered(row)
-    value = row.columns[name]
-    return math.nan if value is None else float(value)
 
 
 def _summed(value: np.ndarray, like: np.ndarray) -> np.ndarray:

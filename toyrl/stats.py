@@ -98,6 +98,8 @@ def rank(x: Array, w: Array, *, axis: int = -1) -> Array:
 
     Shape of ``x``. O(G^2) in the group size, without sorting, so multiplicities and ties need
     no care. Only the last axis is supported.
+
+    Raises ValueError for another axis than the last.
     """
     if axis != -1:
         msg = f"axis={axis} is not supported by rank; move the group axis last"

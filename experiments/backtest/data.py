@@ -10,20 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from toyrl.papers import Paper
+
 KEPT = 5.0
 """Points of accuracy that a setting may lose and still count as kept: half of the loss at one
 difficulty that `validate` calls a collapse."""
 COLLAPSE = 10.0
 OUTCOMES = ("kept", "lost", "collapsed")
 OURS = "toyrl.experiments.backtest.rewards."
-
-
-@dataclass(frozen=True)
-class Paper:
-    """card : number under which `toyrl list` names the paper; title with its year or number."""
-
-    card: str
-    title: str
 
 
 @dataclass(frozen=True)

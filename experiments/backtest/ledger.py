@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toyrl import schemas
 from toyrl.experiments.backtest import more as ledger_more
 from toyrl.experiments.backtest import settings as ledger_settings
 from toyrl.experiments.backtest.data import KEPT, OutOfReach, Setting
@@ -26,7 +27,6 @@ from toyrl.experiments.validate.settings import Settings
 if TYPE_CHECKING:
     from toyrl.experiments.validate.pipeline import Pipeline
 
-SCHEMA = "toyrl.ledger/1"
 SETTINGS: tuple[Setting, ...] = (*ledger_settings.SETTINGS, *ledger_more.SETTINGS)
 OUT_OF_REACH: tuple[OutOfReach, ...] = ledger_more.OUT_OF_REACH
 WORLDS = 256
@@ -191,18 +191,20 @@ def to_dict(entries: Iterable[Entry]) -> dict[str, Any]:
         }
         for e in (by_id[s.id] for s in SETTINGS if s.id in by_id)
     ]
-    return {"schema": SCHEMA, "settings": rows}
+    return {"schema": schemas.tag("ledger"), "settings": rows}
 
 
-def from_dict(data: Mapping[str, Any]) -> dict[str, Entry]:
+def from_dict(data: Any, source: str = "this") -> dict[str, Entry]:
     """id -> entry from `to_dict`; settings that the data no longer hold are left out.
 
-    Raises UsageError if it is not a ledger.
+    Raises UsageError, which names `source`, if it is not a ledger of the present schema.
     """
     known = {s.id: s for s in SETTINGS}
     try:
-        if data["schema"] != SCHEMA:
-            raise KeyError
+        schemas.check(data, "ledger", source)
+    except schemas.SchemaError as error:
+        raise UsageError(str(error)) from error
+    try:
         return {
             row["id"]: Entry(
                 known[row["id"]],
@@ -214,7 +216,7 @@ def from_dict(data: Mapping[str, Any]) -> dict[str, Entry]:
             if row["id"] in known
         }
     except (KeyError, TypeError) as error:
-        msg = f"this is no ledger of schema {SCHEMA!r}; name a file that `toyrl ledger` wrote"
+        msg = f"{source} is no ledger: an entry lacks {error}; write it anew with `toyrl ledger`"
         raise UsageError(msg) from error
 
 
@@ -232,7 +234,7 @@ def load(path: Path) -> dict[str, Entry]:
     except ValueError as error:
         msg = f"json={str(path)!r} does not hold JSON; name another file or remove it"
         raise UsageError(msg) from error
-    return from_dict(data)
+    return from_dict(data, str(path))
 
 
 # -- the score -----------------------------------------------------------------------------------

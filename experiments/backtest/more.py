@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toyrl.experiments.backtest.data import OURS, OutOfReach, Paper, Setting
+from toyrl.experiments.backtest.data import OURS, OutOfReach, Setting
 from toyrl.experiments.backtest.settings import (
     BUDGET,
     DRPO,
@@ -10,14 +10,13 @@ from toyrl.experiments.backtest.settings import (
     LENGTH,
     UNKNOWN,
 )
+from toyrl.papers import paper
 
-DELTA = Paper("09", "On Designing Effective RL Reward at Training Time for LLM Reasoning "
-              "(arXiv 2410.15115)")  # fmt: skip
-RENORM = Paper("18", "Hybrid Reward Normalization for Process-supervised Non-verifiable Agentic "
-               "Tasks")  # fmt: skip
-TOOL = Paper("21", "ToolRL: Reward is All Tool Learning Needs (arXiv 2504.13958)")
-CLIMB = Paper("25", "The Climb Carves Wisdom Deeper Than the Summit (2025)")
-COOPER = Paper("28", "Cooper: Co-Optimizing Policy and Reward Models (arXiv 2508.05613)")
+DELTA = paper("09")
+RENORM = paper("18")
+TOOL = paper("21")
+CLIMB = paper("25")
+COOPER = paper("28")
 
 STAND_IN = "process reward model: a rule that likes every line without a false equation (0.9)"
 CRITIC = "PPO with gamma = lambda = 1: its leave-one-out limit (RLOO)"
@@ -140,17 +139,17 @@ OUT_OF_REACH = (
         "fixed",
     ),
     OutOfReach(
-        "11-hapo", Paper("11", "HAPO: History-Aware Policy Optimization (arXiv 2505.11225)"),
+        "11-hapo", paper("11"),
         "history of the shortest right answer", "-2 to -5 % accuracy at 33 to 59 % fewer tokens",
         "the reward changes with each problem's own history",
     ),
     OutOfReach(
         "13-thinking-reward",
-        Paper("13", "SophiaVL-R1: Reinforcing MLLMs Reasoning with Thinking Reward"),
+        paper("13"),
         "judge's score with and without trust", "71.3 with, 67.4 without (MathVista)", JUDGE,
     ),
     OutOfReach(
-        "15-pear", Paper("15", "PEAR: Phase Entropy Aware Reward for Efficient Reasoning"),
+        "15-pear", paper("15"),
         "entropy of the thought as penalty, 1.5B", "56.45 against 55.73 at 32.4 % fewer tokens",
         "outcome classes hold no token entropies",
     ),
@@ -161,13 +160,12 @@ OUT_OF_REACH = (
     ),
     OutOfReach(
         "19-adaptive-mode",
-        Paper("19", "Adaptive Deep Reasoning: Triggering Deep Thinking When Needed "
-              "(arXiv 2505.20101)"),
+        paper("19"),
         "short or long mode by difficulty", "no substantial loss; numbers not at hand",
         "classes hold no modes, and half of the reward's values are not published",
     ),
     OutOfReach(
-        "20-carl", Paper("20", "CaRL: Learning Scalable Planning Policies with Simple Rewards"),
+        "20-carl", paper("20"),
         "additive against multiplied driving rewards", "the additive one fails at large batches",
         "the traps are those of driving; no answer is right or wrong",
     ),
@@ -177,7 +175,7 @@ OUT_OF_REACH = (
         "the outcome is mixed and without a number by model",
     ),
     OutOfReach(
-        "23-par", Paper("23", "Reward Shaping to Mitigate Reward Hacking in RLHF (PAR)"),
+        "23-par", paper("23"),
         "raw and shaped scores of a reward model", "raw scores are hacked, bounded ones are not",
         JUDGE,
     ),
@@ -187,37 +185,34 @@ OUT_OF_REACH = (
     ),
     OutOfReach(
         "34-canon",
-        Paper("34", "Conditional Advantage Estimation for Reinforcement Learning in Large "
-              "Reasoning Models"),
+        paper("34"),
         "CANON with alpha below 1", "45.5 % fewer tokens at equal accuracy",
         "the length pressure is in the estimator, under which the outcome-only run trains too",
     ),
     OutOfReach(
         "39-relevance",
-        Paper("39", "Preference-free Alignment Learning with Regularized Relevance Reward "
-              "(arXiv 2402.03469)"),
+        paper("39"),
         "relevance, relevance x length, with repetition penalty",
         "the first two are hacked, the last is not",
         "open-ended texts have no right answer, and classes have no relevance",
     ),
     OutOfReach(
-        "42-scalar-model", Paper("42", "Writing-Zero: pairwise GenRM and BRPO (arXiv 2506.00103)"),
+        "42-scalar-model", paper("42"),
         "a scalar reward model for writing",
         "WritingBench 8.87, but 2.83 in the in-house test; 1872 tokens against 1292", JUDGE,
     ),
     OutOfReach(
-        "47-majority", Paper("47", "Co-Reward: self-supervised RL via contrastive agreement "
-                             "(arXiv 2508.00410)"),
+        "47-majority", paper("47"),
         "majority vote, entropy, self-certainty", "collapse in training, Co-Reward does not",
         "wrong answers of a class are all alike, so that there is no vote",
     ),
     OutOfReach(
-        "52-harmo", Paper("52", "Beyond Monolithic Rewards (HARMO, arXiv 2510.05283)"),
+        "52-harmo", paper("52"),
         "rule or similarity, with a penalty on short wrong answers", "+9.5 % on average",
         "the penalty's formula is not published; similarity needs an embedding model",
     ),
     OutOfReach(
-        "55-ace", Paper("55", "ACE-RL (arXiv 2509.04903)"),
+        "55-ace", paper("55"),
         "checklists for long texts", "above a holistic judge",
         "open-ended texts have no right answer",
     ),

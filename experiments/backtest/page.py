@@ -8,6 +8,7 @@ from math import isnan
 from toyrl.experiments.backtest.data import COLLAPSE, KEPT, OURS, Setting
 from toyrl.experiments.backtest.ledger import OUT_OF_REACH, SETTINGS, Entry, Run, Score, score
 from toyrl.experiments.backtest.why import READING
+from toyrl.papers import cite
 
 VERDICTS = ("SAFE", "RISKY", "UNSAFE", "INCONCLUSIVE")
 OUTCOMES = ("kept", "lost", "collapsed")
@@ -100,7 +101,7 @@ def _table(entries: Sequence[Entry]) -> str:
 def _details(e: Entry) -> str:
     s = e.setting
     told = [
-        f"Paper: *{s.paper.title}* (card {s.paper.card}), {s.section}.",
+        f"Paper: *{cite(s.paper.number)}* (card {s.paper.number}), {s.section}.",
         f"Run: {s.what}.",
         f"Reward: {' + '.join(f'`{shown(r)}`' for r in s.rewards)}"
         + (f"; {configuration(s)}." if s.settings else "."),
@@ -166,7 +167,7 @@ def _out_of_reach() -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     for o in OUT_OF_REACH:
-        told = (f"`{o.id}`", o.paper.title, o.what, o.published, o.reason)
+        told = (f"`{o.id}`", cite(o.paper.number), o.what, o.published, o.reason)
         lines.append("| " + " | ".join(_cell(x) for x in told) + " |")
     return "\n".join(lines) + "\n"
 

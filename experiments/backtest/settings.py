@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from toyrl.experiments.backtest.data import OURS, Paper, Setting
+from toyrl.experiments.backtest.data import OURS, Setting
+from toyrl.papers import paper
 
-CRF = Paper("01", "Efficient Reasoning via Reward Model (arXiv 2511.09158)")
-FORMAT = Paper("02", "Surrogate Signals from Format and Length (arXiv 2505.19439)")
-DRPO = Paper("03", "DRPO: Efficient Reasoning via Decoupled Reward Policy Optimization")
-LAMBDA = Paper("04", "Stable Reinforcement Learning for Efficient Reasoning (arXiv 2505.18086)")
-LASER = Paper("05", "Learn to Reason Efficiently with Adaptive Length-based Reward Shaping "
-              "(arXiv 2505.15612)")  # fmt: skip
-DLER = Paper("08", "DLER: Doing Length pEnalty Right (arXiv 2510.15110)")
-BUDGET = Paper("17", "Train Long, Think Short: Curriculum Learning for Efficient Reasoning "
-               "(arXiv 2508.08940)")  # fmt: skip
+CRF = paper("01")
+FORMAT = paper("02")
+DRPO = paper("03")
+LAMBDA = paper("04")
+LASER = paper("05")
+DLER = paper("08")
+BUDGET = paper("17")
 
 LASER_RUN = {
     "max_completion_length": 16384,

@@ -1,219 +1,27 @@
-"""`toyrl transfer`: predictions, runs and their comparison around `toyrl.experiments.transfer`."""
+"""`toyrl transfer`: progress and tables around `toyrl.transfer`."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
+from toyrl.experiments import api
 from toyrl.experiments.commands.output import command_line, write_json
-from toyrl.experiments.errors import UsageError
-from toyrl.rollouts.memory import write_atomic
 
 
-def run(
-    rewards: Sequence[str],
-    *,
-    suite: str | None,
-    model: str,
-    gguf: Path | None,
-    task: str | None,
-    out: Path,
-    seeds: int,
-    kl: float | None,
-    settings: Mapping[str, Any],
-    workers: int,
-    warm_up: int,
-    resume: bool,
-    trust_remote_code: bool,
-    json: str | None,
-    quiet: bool,
-) -> int:
-    """Predict, train what is missing, compare, write; the exit code."""
-    try:
-        from toyrl.bridge.models.sampling import ModelError
-        from toyrl.bridge.tasks import TaskError
-        from toyrl.bridge.training.faults import TrainingFault
-    except ImportError as error:
-        msg = f"transfer needs the extra llm ({error}): pip install 'toyrl[llm]'"
-        raise UsageError(msg) from error
-    if bool(rewards) == (suite is not None):
-        msg = "name either rewards (such as 'outcome() - 0.5*linear_length()') or --suite"
-        raise UsageError(msg)
-    if seeds < 1 or workers < 1:
-        msg = f"seeds={seeds} and workers={workers} must be at least 1"
-        raise UsageError(msg)
-
-    def tell(message: str) -> None:
-        if not quiet:
-            print(message, file=sys.stderr, flush=True)
-
-    try:
-        transfer, close = _prepare(
-            rewards, suite, model, gguf, task, out, seeds, kl, settings, warm_up,
-            trust_remote_code, tell,
-        )  # fmt: skip
-        with close:
-            transfer.open(resume=resume)
-            predictions = transfer.predictions()
-            chosen = transfer.rewards(predictions)
-            # A reward of the user's own runs in a process that can't be handed to others.
-            by_text = any(r.text is not None for r in transfer.own)
-            transfer.train(chosen, workers=1 if by_text else workers)
-    except (ModelError, TaskError, TrainingFault) as error:
-        raise UsageError(str(error)) from error
-    except OSError as error:
-        msg = f"out={str(out)!r}: {error.strerror or error}; what was finished is kept, --resume"
-        raise UsageError(msg) from error
-    except KeyboardInterrupt:
-        tell("interrupted; the same command with --resume goes on from the last checkpoints")
-        raise
-    data = report(transfer, predictions, quiet=quiet)
-    write_json(json, data)
-    return 0
-
-
-def _prepare(
-    rewards: Sequence[str],
-    suite: str | None,
-    model: str,
-    gguf: Path | None,
-    task: str | None,
-    out: Path,
-    seeds: int,
-    kl: float | None,
-    settings: Mapping[str, Any],
-    warm_up: int,
-    trust_remote_code: bool,
-    tell: Any,
-) -> tuple[Any, Any]:
-    """(the transfer, what must be closed after it)."""
-    import contextlib
-
-    from toyrl.bridge.models import choose as models
-    from toyrl.bridge.tasks import load_task
-    from toyrl.bridge.training import warm_up as warming
-    from toyrl.bridge.training.run import RunSettings
-    from toyrl.experiments.transfer.own import own_rewards
-    from toyrl.experiments.transfer.suite import KL, Plan, Transfer
-    from toyrl.experiments.validate.collapse.estimators import AGGREGATION
-    from toyrl.expressions import parse_estimator
-
-    given = {k: v for k, v in settings.items() if v is not None}
-    if "aggregation" not in given and "estimator" in given:
-        given["aggregation"] = AGGREGATION.get(given["estimator"].partition("(")[0], "grpo")
-    try:
-        run_settings = asdict(RunSettings(**given))
-        parse_estimator(run_settings["estimator"])
-    except (ValueError, KeyError) as error:
-        raise UsageError(str(error.args[0])) from error
-    del run_settings["seed"]
-    name = task or ("shorthand" if model == "tiny" and gguf is None else "chain")
-    made = load_task(name)
-    source = models.prepare(model, gguf=gguf, tell=tell)
-    if warm_up:
-        source = str(
-            warming.warm_up(
-                source,
-                made,
-                out.with_name(f"{out.name}-warm"),
-                steps=warm_up,
-                limit=run_settings["limit"],
-                trust_remote_code=trust_remote_code,
-                tell=tell,
-            )
-        )
-    stack = contextlib.ExitStack()
-    own = own_rewards(rewards, stack) if rewards else ()
-    plan = Plan(
-        model if gguf is None else gguf.name,
-        name,
-        suite or "",
-        seeds,
-        KL if kl is None else kl,
-        run_settings,
-        tuple(rewards),
-    )
-    if suite and not made.chain:
-        msg = f"task={name!r}: suites are drawn for the task shorthand; name rewards instead"
-        raise UsageError(msg)
-    return Transfer(out, plan, source, own, tell), stack
-
-
-def report(transfer: Any, predictions: Mapping[str, Any], *, quiet: bool) -> dict[str, Any]:
-    """Write result.json, result.md and the pictures; print the tables; the result."""
-    from toyrl.experiments.core import versions
-    from toyrl.experiments.render.folder import file_name, markdown_table
-    from toyrl.experiments.render.pictures import svg
-    from toyrl.experiments.render.terminal import console, show_table
-    from toyrl.experiments.render.text import dumps
-    from toyrl.experiments.transfer import result
-
-    names = list(predictions["rewards"])
-    curves = transfer.curves(names)
-    families = {n: predictions["rewards"][n]["family"] for n in names}
-    found = result.outcomes(curves, families, transfer.plan.kl)
-    numbers = result.compare(predictions, found)
-    some = next(iter(curves.values()))[0]
-    data = {
-        "schema": "toyrl.transfer-result/1",
-        "command": command_line(),
-        "plan": asdict(transfer.plan),
-        "device": some["device"],
-        "versions": {**versions(), **some["versions"]},
-        "predictions_sha256": (transfer.folder / "predictions.sha256").read_text().strip(),
-        "calibration": predictions["calibration"],
-        "thresholds": predictions["thresholds"],
-        "seconds_a_run": sum(c["seconds"] for g in curves.values() for c in g)
-        / max(1, numbers["runs"]),
-        **numbers,
-    }
-    tables = [result.rewards_table(predictions, found, transfer.plan.kl)]
-    if len(curves) >= result.FEWEST:
-        tables.append(result.scores_table(numbers))
-    tables.append(result.calibration_table(predictions["calibration"]))
-    folder = transfer.folder
-    write_atomic(folder / "result.json", dumps(data) + "\n")
-    pictures = [result.scatter(predictions, found), *(
-        result.paths(predictions, curves, n) for n in curves
-    )]  # fmt: skip
-    for picture in pictures:
-        write_atomic(folder / f"{file_name(picture.name)}.svg", svg(picture, standalone=True))
-    text = "\n\n".join([_heading(data), *(markdown_table(t) for t in tables)])
-    write_atomic(folder / "result.md", text + "\n")
+def run(rewards: Sequence[str], *, json: str | None, quiet: bool, **options: Any) -> int:
+    """Predict, train, compare, show; the exit code."""
+    options = {k: v for k, v in options.items() if v is not None}
+    found = api.transfer(*rewards, progress=not quiet, command=command_line(), **options)
     if not quiet:
+        from toyrl.experiments.render.terminal import console, show_table
+
         out = console()
         # The rewards' last columns are for the page; a terminal is narrow.
-        show_table(tables[0], out, columns=8)
-        for table in tables[1:]:
+        show_table(found.tables[0], out, columns=8)
+        for table in found.tables[1:]:
             show_table(table, out)
-        out.print(f"Wrote {folder / 'result.md'}, result.json and {len(pictures)} pictures.")
-    return data
-
-
-def _heading(data: Mapping[str, Any]) -> str:
-    plan, seen = data["plan"], data["calibration"]
-    versions = ", ".join(f"{k} {v}" for k, v in sorted(data["versions"].items()))
-    note = (
-        " `tiny` was trained on the chain's own text, so this is an in-distribution test."
-        if plan["model"] == "tiny"
-        else ""
-    )
-    return "\n".join(
-        [
-            f"# Prediction beside outcome: {plan['model']} on {plan['task']}",
-            "",
-            f"{data['runs']} runs ({data['seeds']} seeds), {plan['run']['steps']} updates of "
-            f"{plan['run']['completions']} completions, read at {plan['kl']:g} nats a completion "
-            f"from the base.{note}",
-            "",
-            f"- Command: `{data['command']}`",
-            f"- Device: {data['device']}; {versions}",
-            f"- Predictions sealed before training: sha256 `{data['predictions_sha256']}`",
-            f"- Base model: accuracy {data['base']['accuracy']:.3f}, length "
-            f"{data['base']['length']:.1f} tokens; calibration distance {seen['distance']:.2f}",
-            f"- {data['seconds_a_run']:.0f} s a run",
-        ]
-    )
+        pictures = f"result.json and {len(found.pictures)} pictures"
+        out.print(f"Wrote {found.folder / 'result.md'}, {pictures}.")
+    write_json(json, found.to_dict())
+    return found.exit_code

@@ -1,49 +1,18 @@
-"""`toyrl validate`: settings, progress, verdict, page and JSON around `api.validate`."""
+"""`toyrl validate`: settings, progress, verdict, page and JSON around `toyrl.validate`."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from toyrl.experiments.commands.output import command_line, json_path, refuse_unwritable, write_json
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.findings import Report
+from toyrl.experiments.validate.options import settings_of
 from toyrl.experiments.validate.settings import Settings
 from toyrl.rollouts.memory import write_atomic
-
-
-def rates(text: str | None) -> tuple[float, ...] | None:
-    """Success rates from "0.1,0.5,0.9"."""
-    if text is None:
-        return None
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError as error:
-        msg = f"success_rates={text!r} is not a list of numbers such as .1,.5,.9"
-        raise UsageError(msg) from error
-
-
-def settings_of(values: Mapping[str, Any], configs: Mapping[str, Path | None]) -> Settings:
-    """Settings from options (None: not given) over a trainer's configuration over defaults."""
-    from toyrl.experiments.validate import trainer_config
-
-    given = {k: v for k, v in values.items() if v is not None}
-    if "success_rates" in given:
-        given["success_rates"] = rates(given["success_rates"])
-    named = {k: v for k, v in configs.items() if v is not None}
-    if len(named) > 1:
-        msg = "trl_config and verl_config are both given; a run has one trainer, name one of them"
-        raise UsageError(msg)
-    for kind, path in named.items():
-        read = trainer_config.read_trl if kind == "trl" else trainer_config.read_verl
-        config = read(path)
-        if "estimator" in given and given["estimator"] != config.values.get("estimator"):
-            config.values.pop("aggregation", None)  # it went with the configuration's estimator
-        given = {**config.values, "notes": tuple(config.notes), **given}
-    return Settings(**given)
 
 
 def run(
@@ -60,7 +29,7 @@ def run(
     quiet: bool,
 ) -> int:
     """Validate, show and write; the exit code."""
-    settings = settings_of(values, configs)
+    settings = settings_of(None, {**values, **configs})
     refuse_unwritable("report", page)
     refuse_unwritable("json", json_path(json))
     refuse_unwritable("junit", junit)
@@ -72,18 +41,17 @@ def run(
     if compare:
         return _compare(rewards, settings, page=page, json=json, quiet=quiet)
 
+    from toyrl.experiments import api
     from toyrl.experiments.render import terminal
     from toyrl.experiments.render.html import report_page
-    from toyrl.experiments.validate import api
 
     errors = terminal.console(stderr=True)
     with terminal.Progress(errors, quiet=quiet) as progress:
-        if band is None:
-            report = api.validate(rewards, settings, progress, command=command_line())
-        else:
-            report, pipeline = api.judged(rewards, settings, progress)
-            report = replace(report, command=command_line())
-            _write_band(band, pipeline)
+        report = api.validate(
+            rewards, settings, progress, band=band is not None, command=command_line()
+        )
+    if band is not None:
+        _write_band(band, report)
     if page is not None:
         write_atomic(page, report_page(report))
     write_json(json, report.to_dict())
@@ -101,15 +69,12 @@ def run(
     return report.exit_code
 
 
-def _write_band(place: Path, pipeline: Any) -> None:
-    from toyrl.experiments.validate.collapse.band import band
-
-    found = band(pipeline) if pipeline is not None and hasattr(pipeline, "facts") else None
-    if found is None:
+def _write_band(place: Path, report: Report) -> None:
+    if report.band is None:
         text = "no band was written: it needs a reward of the rollout alone that could be judged"
         print(f"toyrl: warning: {text}", file=sys.stderr)
         return
-    write_atomic(place, found.to_json() + "\n")
+    write_atomic(place, report.band.to_json() + "\n")
 
 
 def _write_ci(report: Report, junit: Path | None, sarif: Path | None) -> None:
@@ -129,15 +94,15 @@ def _compare(
         msg = "--compare needs at least two rewards, each a candidate of its own"
         raise UsageError(msg)
 
+    from toyrl.experiments import api
     from toyrl.experiments.render import terminal
     from toyrl.experiments.render.html import compare_page
-    from toyrl.experiments.validate.compare import compare
 
     errors = terminal.console(stderr=True)
     with terminal.Progress(errors, quiet=quiet) as progress:
-        found = compare(rewards, settings, progress)
+        found = api.compare(*rewards, settings=settings, progress=progress, command=command_line())
     if page is not None:
-        write_atomic(page, compare_page(found, command=command_line()))
+        write_atomic(page, compare_page(found, command=found.command))
     write_json(json, found.to_dict())
     out = errors if json == "-" else terminal.console()
     if quiet and json != "-":

@@ -9,7 +9,6 @@ break is *unproven*.
 from toyrl.experiments.core.registry import Experiment, Mutant, experiment, load, select
 from toyrl.experiments.core.results import Check, Curve, Picture, Result, Table
 from toyrl.experiments.core.running import (
-    SCHEMA,
     Broken,
     Outcome,
     execute,
@@ -20,7 +19,6 @@ from toyrl.experiments.core.running import (
 )
 
 __all__ = [
-    "SCHEMA",
     "Broken",
     "Check",
     "Curve",

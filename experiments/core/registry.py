@@ -34,6 +34,7 @@ class Experiment:
     smoke: Mapping[str, Any]
     mutants: tuple[Mutant, ...]
     provenance: str = "text"
+    works: tuple[str, ...] = ()
 
 
 _experiments: dict[str, Experiment] = {}
@@ -66,7 +67,7 @@ def experiment(
 
     def decorate(run: Callable[..., Result]) -> Callable[..., Result]:
         _experiments[id] = Experiment(
-            id, card, slug, claim, full, run, dict(smoke), tuple(mutants), provenance
+            id, card, slug, claim, full, run, dict(smoke), tuple(mutants), provenance, tuple(works)
         )
         return run
 

@@ -15,8 +15,6 @@ from toyrl.experiments.core.registry import Experiment, Mutant
 from toyrl.experiments.core.results import Check, Result
 from toyrl.experiments.core.work import counted
 
-SCHEMA = "toyrl.reproduce/1"
-
 
 def versions() -> dict[str, str]:
     """Versions that a result depends on."""

@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toyrl.experiments.core import Outcome, Table
 from toyrl.experiments.render import text
@@ -16,6 +16,9 @@ from toyrl.experiments.render.pictures import svg
 from toyrl.experiments.render.raster import save_png
 from toyrl.experiments.render.words import bound
 from toyrl.rollouts.memory import write_atomic
+
+if TYPE_CHECKING:
+    from toyrl.experiments.validate.findings import Report
 
 
 def write_folder(
@@ -74,8 +77,16 @@ def markdown_table(table: Table) -> str:
     return head + _markdown(table.columns, table.rows)
 
 
-def summary(outcomes: Sequence[Outcome]) -> str:
-    """All checks and mutants of all outcomes as one Markdown table."""
+def report_summary(report: Report) -> str:
+    """A report of `validate` as Markdown: verdict, reasons, findings."""
+    reasons = "".join(f"- {_cell(reason)}\n" for reason in report.reasons)
+    head = f"**{report.verdict}**: `{text.visible(report.reward)}`\n\n{reasons}"
+    safe = f"\nNearest safe variant: {_cell(report.safe_variant)}\n" if report.safe_variant else ""
+    return f"{head}{safe}\n{markdown_table(report.table())}"
+
+
+def checks_table(outcomes: Sequence[Outcome]) -> Table:
+    """All checks and mutants of all outcomes."""
     rows: list[tuple[Any, ...]] = []
     for outcome in outcomes:
         e = outcome.experiment
@@ -103,9 +114,16 @@ def summary(outcomes: Sequence[Outcome]) -> str:
             )
             for m in outcome.mutants
         ]
+    return Table(
+        "checks", ("Paper", "Experiment", "Check", "Value", "Must be", "Answer", "Proof"), rows
+    )
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """All checks and mutants of all outcomes as one Markdown table."""
     kept = sum(outcome.holds for outcome in outcomes)
-    columns = ("Paper", "Experiment", "Check", "Value", "Must be", "Answer", "Proof")
-    return f"{kept} of {len(outcomes)} experiments hold.\n\n" + _markdown(columns, rows)
+    table = checks_table(outcomes)
+    return f"{kept} of {len(outcomes)} experiments hold.\n\n" + markdown_table(table)
 
 
 def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

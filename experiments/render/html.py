@@ -82,6 +82,12 @@ def compare_page(found: Comparison, *, command: str = "") -> str:
     )
 
 
+def card(name: str, *, tone: str, **words: Any) -> str:
+    """A piece of HTML for a notebook's cell, with its own style: the template card-NAME.html.j2."""
+    template = _environment().get_template(f"card-{name}.html.j2")
+    return template.render(tone=tone, **words)
+
+
 def data_uri(data: Any) -> str:
     """JSON as a link target; base64 keeps it free of characters with a meaning in HTML."""
     payload = base64.b64encode(text.dumps(data).encode()).decode("ascii")

@@ -194,7 +194,7 @@ def show_outcome(outcome: Outcome, out: Console) -> None:
 
 
 def show_catalogue(rows: Sequence[Mapping[str, Any]], out: Console) -> None:
-    """The catalogue, a table per kind."""
+    """The catalogue, a table per kind, its rows grouped by family."""
     for kind in dict.fromkeys(row["kind"] for row in rows):
         chosen = [row for row in rows if row["kind"] == kind]
         table = Table(
@@ -208,7 +208,11 @@ def show_catalogue(rows: Sequence[Mapping[str, Any]], out: Console) -> None:
         table.add_column("Name", no_wrap=True)
         table.add_column("What it is", ratio=3, overflow="fold")
         table.add_column("Source", ratio=2, overflow="fold")
+        family = None
         for row in chosen:
+            if row["family"] != family:
+                family = row["family"]
+                table.add_row(Text(family or "general", style="dim italic"))
             source = " ".join(filter(None, (",".join(row["cards"]), row["paper"], row["section"])))
             table.add_row(Text(row["name"]), Text(visible(row["summary"])), Text(visible(source)))
         out.print(table)

@@ -71,7 +71,7 @@ def number(value: Any, *, digits: int = 4) -> str:
         if not math.isfinite(value):
             return str(float(value))
         if value == 0 or 1e-4 <= abs(value) < 1e6:
-            text = f"{value:,.{max(0, digits - 1 - _exponent(value))}f}"
+            text = f"{value:,.{max(0, digits - 1 - _exponent(float(value)))}f}"
             return text.rstrip("0").rstrip(".") if "." in text else text
         return f"{value:.{digits - 1}e}"
     if value is None:

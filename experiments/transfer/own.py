@@ -4,24 +4,42 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from typing import Any
 
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.transfer.rewards import SuiteReward
 from toyrl.experiments.validate.reward_law.bench import as_shaper
 
 
-def own_rewards(specs: Sequence[str], stack: contextlib.ExitStack) -> list[SuiteReward]:
+def identified(reward: Any) -> str:
+    """A reward as a plan writes it: its name, and for live functions a hash of what they do."""
+    from toyrl.rewards.errors import RewardError
+    from toyrl.rewards.live import identity
+    from toyrl.rewards.specs import name_of, read
+
+    name = reward if isinstance(reward, str) else name_of(reward)
+    try:
+        terms = [] if isinstance(reward, str) else read(reward)
+        live = [t.function or getattr(t.shaper, "function", None) for t in terms]
+        marks = [identity(f)[:12] for f in live if f is not None]
+    except RewardError as error:
+        raise UsageError(str(error)) from error
+    return f"{name} #{'-'.join(marks)}" if marks else name
+
+
+def own_rewards(specs: Sequence[Any], stack: contextlib.ExitStack) -> list[SuiteReward]:
     """One reward for each specification, as `toyrl validate` reads them.
 
     stack : keeps the processes that user functions run in, until it is closed
     """
     from toyrl.rewards.errors import RewardError
+    from toyrl.rewards.specs import name_of
     from toyrl.rewards.user import load
 
     out = []
     for spec in specs:
         try:
-            reward = stack.enter_context(load([spec]))
+            reward = stack.enter_context(load(spec))
         except RewardError as error:
             raise UsageError(str(error)) from error
         terms = [(t.shaper, t.weight) for t in reward.terms]
@@ -29,14 +47,15 @@ def own_rewards(specs: Sequence[str], stack: contextlib.ExitStack) -> list[Suite
         shaper = as_shaper(terms)
         if shaper.all_scope() != "rollout":
             msg = (
-                f"{spec!r} pays by {shaper.all_scope()}; its prediction along training has no "
-                "population limit, so it can't be set beside a run: use toyrl validate"
+                f"{name_of(spec)!r} pays by {shaper.all_scope()}; its prediction along training "
+                "has no population limit, so it can't be set beside a run: use toyrl validate"
             )
             raise UsageError(msg)
         text = reward.score_text if by_text else None
-        name = _short(spec)
+        full = name_of(spec)
+        name = _short(full)
         if any(name == reward.name for reward in out):
-            name = spec
+            name = full
         out.append(SuiteReward(name, name, shaper, 1.0, None, text))
     return out
 

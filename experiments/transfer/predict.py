@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from toyrl.dynamics.chain import exact
 from toyrl.dynamics.chain.distance import trajectory_kl
@@ -68,7 +69,7 @@ class Path:
         return accuracy - self.accuracy[:, 0], length - np.log(self.length[:, 0])
 
 
-def first_crossing(kl: Sequence[float], values: Sequence[float], level: float) -> float:
+def first_crossing(kl: ArrayLike, values: ArrayLike, level: float) -> float:
     """`values` where kl first reaches `level`, linearly between points; the last one if never."""
     x, y = np.asarray(kl, dtype=float), np.asarray(values, dtype=float)
     above = np.flatnonzero(x >= level)
@@ -103,7 +104,7 @@ def law_of(
 def path(runner: Runner, worlds: Worlds) -> Path:
     """Train every world on the runner's reward and look at it on the way."""
     chain, shares, theta = runner.law.chain, worlds.batch.shares, worlds.theta
-    reward, variance = runner.reward(worlds), _scaled_variance(runner, worlds)
+    reward, variance = runner.reward(worlds), runner.variance(worlds)
     rows, done = [], 0
 
     def look(theta: np.ndarray) -> np.ndarray:
@@ -131,18 +132,6 @@ def path(runner: Runner, worlds: Worlds) -> Path:
     return Path(*np.stack(rows, axis=-1))
 
 
-def _scaled_variance(runner: Runner, worlds: Worlds) -> np.ndarray | None:
-    """The variance of a text term under its weight and gate, by finite difference of the law."""
-    law = runner.law
-    if law.user_mean is None or law.user_variance is None:
-        return None
-    step = 1e-3
-    moved = replace(law, user_mean=law.user_mean + step)
-    slope = (moved.table() - law.table()) / step
-    own = slope**2 * law.user_variance
-    return own[worlds.batch.difficulties - 1]
-
-
 def predict(runner: Runner, worlds: Worlds, kl: float) -> tuple[Prediction, Path]:
     """The toy's prediction and the paths it rests on."""
     found = path(runner, worlds)
@@ -159,6 +148,51 @@ def predict(runner: Runner, worlds: Worlds, kl: float) -> tuple[Prediction, Path
         ),
         found,
     )
+
+
+@dataclass(frozen=True)
+class Toy:
+    """The calibrated worlds and how rewards are trained in them.
+
+    form : `dialect` and `short` of `law_of`
+    """
+
+    chain: Chain
+    worlds: Worlds
+    estimator: Estimator
+    objective: PolicyGradient
+    group_size: int
+    form: dict[str, Any]
+
+    def entry(self, reward: SuiteReward, kl: float) -> dict[str, Any]:
+        """What the toy says of one reward at `kl` nats; the path is a mean over worlds."""
+        law = law_of(reward, self.chain, **self.form)
+        runner = runner_of(law, self.estimator, self.objective, self.group_size)
+        said, walked = predict(runner, self.worlds, kl)
+        return {
+            "family": reward.family,
+            "weight": reward.weight,
+            "multiple": reward.multiple,
+            "toy": plain(said),
+            "reached": float((walked.kl[:, -1] >= kl).mean()),
+            "path": {
+                "kl": walked.kl.mean(0).tolist(),
+                "accuracy": walked.accuracy.mean(0).tolist(),
+                "length": walked.length.mean(0).tolist(),
+            },
+        }
+
+    def thresholds(self, chosen: Sequence[Family]) -> tuple[dict[str, float], dict[str, float]]:
+        """(weights that stand for one threshold, the measured ones, inf where none) by family."""
+        return family_thresholds(
+            chosen,
+            self.chain,
+            self.worlds,
+            self.estimator,
+            self.objective,
+            self.group_size,
+            **self.form,
+        )
 
 
 def threshold(runner: Runner, worlds: Worlds) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from toyrl.dynamics.chain.observed import plain, shown
 from toyrl.experiments.core import Curve, Picture, Table
 from toyrl.experiments.transfer import score
 from toyrl.experiments.transfer.predict import first_crossing, threshold_drop
@@ -182,8 +183,8 @@ def rewards_table(predictions: Mapping[str, Any], found: Outcomes, kl: float) ->
     )
 
 
-def scores_table(result: Mapping[str, Any]) -> Table:
-    """One row a predictor."""
+def scores_table(result: Mapping[str, Any], *, earlier: Mapping[str, Any] | None = None) -> Table:
+    """One row a predictor; earlier : scores of the toy as it was sealed before training."""
     rows = []
     for name in PREDICTORS:
         own = result["predictors"][name]
@@ -199,6 +200,9 @@ def scores_table(result: Mapping[str, Any]) -> Table:
                 _interval(gap, "brier"),
             ]
         )
+    if earlier is not None:
+        own = [_number(earlier[k]) for k in ("tau_accuracy", "tau_length", "brier")]
+        rows.insert(1, ["toy, sealed before training", own[0], "", own[1], "", own[2], ""])
     top = result["ceiling"]
     rows.append(
         ["noise ceiling", _number(top["tau_accuracy"]), "", _number(top["tau_length"]), "", "", ""]
@@ -221,13 +225,10 @@ def scores_table(result: Mapping[str, Any]) -> Table:
 
 def calibration_table(calibration: Mapping[str, Any]) -> Table:
     """What the toy was fitted to: the log's value and the mean over the worlds kept."""
-    rows = []
-    for name, seen in calibration["seen"].items():
-        values = (seen, calibration["fitted"][name])
-        if name.startswith("length"):
-            rows.append([f"{name} (tokens)", *(f"{np.exp(v):.1f}" for v in values)])
-        else:
-            rows.append([name, *(f"{v:.3f}" for v in values)])
+    rows = [
+        [shown(name), plain(name, seen), plain(name, calibration["fitted"][name])]
+        for name, seen in calibration["seen"].items()
+    ]
     return Table("calibration", ("statistic", "base rollouts", "calibrated worlds"), rows)
 
 
@@ -245,8 +246,11 @@ def _interval(gap: Mapping[str, Any] | None, key: str) -> str:
 
 
 # -- pictures -------------------------------------------------------------------------------------
-def scatter(predictions: Mapping[str, Any], found: Outcomes) -> Picture:
-    """Measured against predicted change of accuracy, a point a reward."""
+def scatter(predictions: Mapping[str, Any], found: Outcomes, *, note: str = "") -> Picture:
+    """Measured against predicted change of accuracy, a point a reward.
+
+    note : how the predictions were made, if not before training
+    """
     curves = []
     for family in dict.fromkeys(found.families):
         rows = [i for i, f in enumerate(found.families) if f == family]
@@ -258,7 +262,7 @@ def scatter(predictions: Mapping[str, Any], found: Outcomes) -> Picture:
     return Picture(
         "transfer-scatter",
         "Change of accuracy: predicted and measured",
-        "predicted by the toy before training",
+        f"predicted by the toy, {note}" if note else "predicted by the toy before training",
         "measured, mean over seeds",
         curves=(*curves, Curve("equal", ends, ends, style="dashed")),
         caption="Each point is a reward, read at the same distance from the base model.",

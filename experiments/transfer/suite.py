@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from toyrl import schemas
+from toyrl.dynamics.chain.observed import Fitted
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.transfer import calibrate, predict
 from toyrl.experiments.transfer.rewards import SuiteReward, draw, families
 from toyrl.expressions import parse_estimator
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts.memory import write_atomic
+from toyrl.worlds.chain.model import Chain
 
-SCHEMA = "toyrl.transfer/1"
 KL = 3.0
 """Nats from the base at which outcomes are compared, unless told."""
 BASE_PROMPTS, BASE_GROUP = 64, 8
@@ -47,7 +49,7 @@ class Plan:
 
     def to_json(self) -> str:
         """Text of plan.json."""
-        data = {"schema": SCHEMA, **asdict(self)}
+        data = {"schema": schemas.tag("transfer"), **asdict(self)}
         if self.suite:
             del data["rewards"]
         return json.dumps(data, indent=1, sort_keys=True) + "\n"
@@ -72,7 +74,9 @@ class Transfer:
         """Create or reopen the folder; UsageError if it holds another transfer."""
         path = self.folder / "plan.json"
         if path.is_file():
-            if path.read_text(encoding="utf-8") != self.plan.to_json():
+            text = path.read_text(encoding="utf-8")
+            _of_this_version(path, text)
+            if text != self.plan.to_json():
                 msg = (
                     f"out={str(self.folder)!r} holds a transfer with other settings; name another "
                     "folder, or repeat its settings (plan.json)"
@@ -129,7 +133,9 @@ class Transfer:
         """Predictions of every reward, made once, before training, and sealed by a hash."""
         path, seal = self.folder / "predictions.json", self.folder / "predictions.sha256"
         if path.is_file() and seal.is_file():
-            data = json.loads(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            _of_this_version(path, text)
+            data = json.loads(text)
             if predict.sealed(data)[1] != seal.read_text(encoding="utf-8").strip():
                 msg = f"{path} was changed after it was sealed; its hash is not that of {seal.name}"
                 raise UsageError(msg)
@@ -149,55 +155,28 @@ class Transfer:
     def _predict(self) -> dict[str, Any]:
         log = self.base_log()
         task = self.task()
-        form = {"dialect": task.dialect, "short": task.chain}
         chain = calibrate.template(self.limit, chain=task.chain)
         self.tell("calibrating the toy to the base rollouts")
         fitted = calibrate.calibrate(log, chain)
-        estimator = parse_estimator(self.plan.run["estimator"])
-        objective = PolicyGradient(aggregation=self.plan.run["aggregation"])
-        group = int(self.plan.run["group_size"])
+        self.tell(fitted.describe())
+        toy = toy_of(self.plan, task, chain, fitted)
         thresholds, measured = {}, {}
         if self.plan.suite:
             self.tell("thresholds of the families")
-            thresholds, measured = predict.family_thresholds(
-                families(self.plan.suite, self.limit),
-                chain,
-                fitted.worlds,
-                estimator,
-                objective,
-                group,
-                **form,
-            )
+            thresholds, measured = toy.thresholds(families(self.plan.suite, self.limit))
         rewards = list(self.own) or draw(self.plan.suite, thresholds, self.limit)
         out = {}
         for reward in rewards:
             self.tell(f"predicting {reward.name}")
-            law = predict.law_of(reward, chain, **form)
-            runner = predict.runner_of(law, estimator, objective, group)
-            toy, walked = predict.predict(runner, fitted.worlds, self.plan.kl)
-            simple = predict.sceptic(reward, log, estimator, self.plan.kl)
+            simple = predict.sceptic(reward, log, toy.estimator, self.plan.kl)
             out[reward.name] = {
-                "family": reward.family,
-                "weight": reward.weight,
-                "multiple": reward.multiple,
-                "toy": predict.plain(toy),
-                "reached": float((walked.kl[:, -1] >= self.plan.kl).mean()),
-                "path": {
-                    "kl": walked.kl.mean(0).tolist(),
-                    "accuracy": walked.accuracy.mean(0).tolist(),
-                    "length": walked.length.mean(0).tolist(),
-                },
+                **toy.entry(reward, self.plan.kl),
                 **{name: predict.plain(p) for name, p in simple.items()},
             }
         return {
-            "schema": SCHEMA,
+            "schema": schemas.tag("transfer"),
             "base": {"accuracy": log.success, "length": log.length},
-            "calibration": {
-                "worlds": len(fitted.worlds),
-                "distance": float(fitted.distance.mean()),
-                "seen": fitted.seen,
-                "fitted": fitted.fitted,
-            },
+            "calibration": calibration(fitted),
             "thresholds": {k: v if v < 1e9 else None for k, v in measured.items()},
             "rewards": out,
         }
@@ -206,12 +185,7 @@ class Transfer:
         """The rewards that were predicted, as shapers again."""
         if self.own:
             return list(self.own)
-        weights = {
-            entry["family"]: entry["weight"] / entry["multiple"]
-            for entry in predictions["rewards"].values()
-            if entry["multiple"] is not None
-        }
-        return draw(self.plan.suite, weights, self.limit)
+        return drawn_again(self.plan, predictions)
 
     # -- training ----------------------------------------------------------------------------------
     def train(self, rewards: Sequence[SuiteReward], *, workers: int = 1) -> None:
@@ -268,6 +242,49 @@ class Transfer:
                 if curve is not None:
                     out.setdefault(name, []).append(curve)
         return out
+
+
+def toy_of(plan: Plan, task: Any, chain: Chain, fitted: Fitted) -> predict.Toy:
+    """The calibrated toy under a plan's estimator and aggregation."""
+    return predict.Toy(
+        chain,
+        fitted.worlds,
+        parse_estimator(plan.run["estimator"]),
+        PolicyGradient(aggregation=plan.run["aggregation"]),
+        int(plan.run["group_size"]),
+        {"dialect": task.dialect, "short": task.chain},
+    )
+
+
+def calibration(fitted: Fitted) -> dict[str, Any]:
+    """How well the toy fits, JSON-able; within: of the worlds drawn, those that came near."""
+    return {
+        "worlds": len(fitted.worlds),
+        "drawn": fitted.drawn,
+        "within": fitted.near,
+        "distance": float(fitted.distance.mean()),
+        "seen": fitted.seen,
+        "fitted": fitted.fitted,
+    }
+
+
+def drawn_again(plan: Plan, predictions: Mapping[str, Any]) -> list[SuiteReward]:
+    """The rewards of a suite that were predicted, as shapers again."""
+    weights = {
+        entry["family"]: entry["weight"] / entry["multiple"]
+        for entry in predictions["rewards"].values()
+        if entry["multiple"] is not None
+    }
+    return draw(plan.suite, weights, int(plan.run["limit"]))
+
+
+def _of_this_version(path: Path, text: str) -> None:
+    """UsageError for a file of another schema, or for none of JSON."""
+    try:
+        schemas.check(json.loads(text), "transfer", str(path))
+    except ValueError as error:  # SchemaError among them
+        known = isinstance(error, schemas.SchemaError)
+        raise UsageError(str(error) if known else f"{path} holds no JSON: {error}") from error
 
 
 def _threads(n: int) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,29 +20,6 @@ Progress = Callable[[int, str], None]
 DATA_HINT = "; --data rows.jsonl lends the columns of your data set to the texts that toyrl writes"
 
 
-def validate(
-    rewards: str | Sequence[str],
-    settings: Settings | None = None,
-    progress: Progress | None = None,
-    *,
-    command: str = "",
-) -> Report:
-    """Judge a reward before training on it.
-
-    rewards : one specification or several with weights, as on the command line
-        ("my.py:brevity", "trl.rewards:think_format_reward", "laser(target=0.5)",
-        "acc.py:correct:1.0")
-    settings : see `Settings`; progress(section number, message) is called as work begins
-
-    Never raises for what a reward does: a reward that can't be loaded or used gives a report with
-    verdict INCONCLUSIVE, `error` set and exit code 2. Raises UsageError for settings or a log that
-    can't be used.
-    """
-    specs = [rewards] if isinstance(rewards, str) else list(rewards)
-    report, _ = judged(specs, settings or Settings(), progress)
-    return replace(report, command=command or shlex.join(["toyrl", "validate", *specs]))
-
-
 def judged(
     rewards: Reward,
     settings: Settings,
@@ -51,7 +27,10 @@ def judged(
     *,
     n_worlds: int = 256,
 ) -> tuple[Report, Pipeline | None]:
-    """The report and the pipeline that made it; None for a reward that could not be used."""
+    """The report and the pipeline that made it; None for a reward that could not be used.
+
+    Raises UsageError for settings or a log that can't be used.
+    """
     from toyrl.experiments.errors import UsageError
     from toyrl.experiments.validate.pipeline import Pipeline
     from toyrl.rewards.errors import RewardError

@@ -8,13 +8,15 @@ worlds, which a shared hard world can't widen.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from toyrl import schemas
 from toyrl.experiments.core import Curve, Picture, Table
+from toyrl.experiments.results import Answer
 from toyrl.experiments.validate.api import judged
 from toyrl.experiments.validate.collapse.estimators import weight_words
 from toyrl.experiments.validate.collapse.section import WEIGHTS
@@ -22,8 +24,8 @@ from toyrl.experiments.validate.collapse.statistics import bootstrap
 from toyrl.experiments.validate.findings import Report
 from toyrl.experiments.validate.settings import Settings
 from toyrl.experiments.validate.verdict import severity
+from toyrl.rewards.specs import Reward
 
-SCHEMA = "toyrl.compare/1"
 COLUMNS = (
     "reward",
     "verdict",
@@ -79,12 +81,16 @@ class Difference:
         )
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """All candidates, in the order given, and the differences from the first."""
+@dataclass(frozen=True, repr=False)
+class Comparison(Answer):
+    """All candidates, in the order given, and the differences from the first.
+
+    command : how it was called, for the page
+    """
 
     candidates: tuple[Candidate, ...]
     differences: tuple[Difference, ...]
+    command: str = ""
 
     @property
     def best(self) -> Candidate | None:
@@ -95,10 +101,40 @@ class Comparison:
         return min(able, key=lambda c: (severity(c.report.verdict), float(np.mean(_hits(c)))))
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> int:  # type: ignore[override]
         """2 if some reward can't be used, else that of the best candidate."""
         codes = [c.report.exit_code for c in self.candidates]
         return 2 if 2 in codes else min(codes)
+
+    def lines(self) -> list[str]:
+        """The best, then every verdict."""
+        best = self.best
+        head = (
+            "None could be judged"
+            if best is None
+            else f"Best of {len(self.candidates)}: {best.name}"
+        )
+        return [head, "; ".join(f"{c.name}: {c.report.verdict}" for c in self.candidates)]
+
+    def forms(self) -> dict[str, Callable[[], str]]:
+        """.html: the page; .md, .csv: the rewards side by side."""
+        from toyrl.experiments.render.folder import csv_table, markdown_table
+        from toyrl.experiments.render.html import compare_page
+
+        me: Any = self  # a type checker meets this file under two paths
+        return {
+            ".html": lambda: compare_page(me, command=self.command),
+            ".md": lambda: markdown_table(self.table()),
+            ".csv": lambda: csv_table(self.table()),
+        }
+
+    def card(self) -> str:
+        """The best and the rewards side by side."""
+        from toyrl.experiments.render.html import card
+        from toyrl.experiments.render.words import TONES
+
+        tone = "info" if self.best is None else TONES[self.best.report.verdict]
+        return card("table", tone=tone, answer=self, table=self.table())
 
     def table(self) -> Table:
         """One row per reward."""
@@ -107,7 +143,7 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
         return {
-            "schema": SCHEMA,
+            "schema": schemas.tag("compare"),
             "rewards": [c.report.to_dict() for c in self.candidates],
             "differences": [
                 {
@@ -144,17 +180,17 @@ class Comparison:
 
 
 def compare(
-    specs: Sequence[str],
+    rewards: Mapping[str, Reward],
     settings: Settings,
     tell: Callable[[int, str], None],
     *,
     n_worlds: int = 256,
 ) -> Comparison:
-    """Judge each reward and pair the outcomes."""
+    """Judge each reward and pair the outcomes; rewards : name -> reward."""
     found = []
-    for spec in specs:
-        report, pipeline = judged([spec], settings, tell, n_worlds=n_worlds)
-        found.append(_candidate(report, pipeline))
+    for name, reward in rewards.items():
+        report, pipeline = judged(reward, settings, tell, n_worlds=n_worlds)
+        found.append(_candidate(replace(report, reward=name), pipeline))
     first = found[0]
     differences = tuple(
         d for c in found[1:] if (d := difference(first, c, seed=settings.seed)) is not None

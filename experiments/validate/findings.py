@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from toyrl import schemas
 from toyrl.experiments.core import Picture, Table
+from toyrl.experiments.results import Answer
 
-SCHEMA = "toyrl.validate/1"
+if TYPE_CHECKING:
+    from toyrl.bands import Band
+
 STATUSES = ("pass", "info", "warn", "fail")
 VERDICTS = ("SAFE", "INCONCLUSIVE", "RISKY", "UNSAFE")
 SECTIONS = {
@@ -69,12 +73,17 @@ class Section:
         return SECTIONS[self.number]
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, repr=False)
+class Report(Answer):
     """The whole answer about one reward.
 
     verdict : SAFE | RISKY | UNSAFE | INCONCLUSIVE
     reasons : the two or three sentences that decided it
+    exit_code : 0 below `fail_on`, 1 at or above it, 2 where the reward could not be used
+    error : why it could not be used, or ""
+    band : the predicted band of accuracy and length, where it was asked for and there is one
+    assumed : fields that a latent of the toy supplied, each with the latent, its numbers and a
+        sentence (`toyrl.worlds.chain.declared.stated`)
     """
 
     reward: str
@@ -89,18 +98,61 @@ class Report:
     exit_code: int = 0
     seconds: float = 0.0
     error: str = ""
+    band: Band | None = None
+    assumed: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Findings of all sections, in order."""
         return tuple(f for s in self.sections for f in s.findings)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON form (`--json`)."""
+    def lines(self) -> list[str]:
+        """Verdict, first reason, and how many findings there are."""
+        counts = [(s, sum(f.status == s for f in self.findings)) for s in ("fail", "warn", "pass")]
+        said = ", ".join(f"{n} {s}" for s, n in counts if n) or "nothing was judged"
+        reason = self.reasons[0] if self.reasons else ""
+        return [f"{self.verdict}: {self.reward}", *([reason] if reason else []), said]
+
+    def forms(self) -> dict[str, Callable[[], str]]:
+        """.html: the page; .md, .csv: the findings; .xml: JUnit; .sarif: SARIF 2.1.0."""
+        from toyrl.experiments.render import ci
+        from toyrl.experiments.render.folder import csv_table, report_summary
+        from toyrl.experiments.render.html import report_page
+        from toyrl.experiments.render.text import dumps
+
+        me: Any = self  # a type checker meets this file under two paths
         return {
-            "schema": SCHEMA,
+            ".html": lambda: report_page(me),
+            ".md": lambda: report_summary(me),
+            ".csv": lambda: csv_table(self.table()),
+            ".xml": lambda: ci.junit(me) + "\n",
+            ".sarif": lambda: dumps(ci.sarif(me)) + "\n",
+        }
+
+    def card(self) -> str:
+        """The verdict's card, as on the page, with the findings in a fold."""
+        from toyrl.experiments.render.html import card
+        from toyrl.experiments.render.words import TONES, VERDICT_MEANINGS
+
+        meaning = VERDICT_MEANINGS[self.verdict]
+        return card("report", tone=TONES[self.verdict], report=self, meaning=meaning)
+
+    def table(self) -> Table:
+        """One row per finding."""
+        columns = ("Section", "Status", "Finding", "Message", "Value", "Bound", "To do")
+        rows = [
+            (SECTIONS[f.section], f.status, f.name, f.message, f.value, f.bound, f.fix)
+            for f in self.findings
+        ]
+        return Table("findings", columns, rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form (`--json`), schema toyrl.validate."""
+        return {
+            "schema": schemas.tag("validate"),
             "reward": self.reward,
             "verdict": self.verdict,
+            "exit_code": self.exit_code,
             "reasons": list(self.reasons),
             "findings": [
                 {
@@ -117,6 +169,7 @@ class Report:
                 }
                 for f in self.findings
             ],
+            "assumed": [dict(x) for x in self.assumed],
             "safe_variant": self.safe_variant,
             "settings": dict(self.settings),
             "command": self.command,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.dynamics.chain.prior import PriorRanges
+from toyrl.dynamics.chain.observed import Observed, observe
 from toyrl.estimators.base import Estimator
 from toyrl.experiments.core import Table
 from toyrl.experiments.validate import verdict
@@ -19,7 +19,10 @@ from toyrl.experiments.validate.findings import Finding, Report, Section
 from toyrl.experiments.validate.reward_law import bench, own_rollouts
 from toyrl.experiments.validate.reward_law.law import RewardLaw
 from toyrl.experiments.validate.settings import Settings
+from toyrl.extras import needed_by
 from toyrl.objectives.policy_gradient import PolicyGradient
+from toyrl.rewards.specs import Reward
+from toyrl.rollouts.logs import Log, read_log
 
 
 @dataclass
@@ -29,17 +32,18 @@ class Pipeline:
     n_worlds : worlds drawn from the prior (256 but for quick tests)
     """
 
-    specs: Sequence[str]
+    rewards: Reward
     settings: Settings
     tell: Callable[[int, str], None]
     n_worlds: int = 256
     data_note: str = ""
+    log: Log | None = None
 
     # -- shared pieces ---------------------------------------------------------------------------
     @cached_property
     def chain(self) -> Any:
         """The class template at the user's completion limit."""
-        return bench.template(self.settings.max_completion_length)
+        return bench.template(self.settings.limit)
 
     @cached_property
     def estimator(self) -> Estimator:
@@ -75,8 +79,9 @@ class Pipeline:
         from toyrl.rewards.user import load
 
         s = self.settings
+        self._read_log()
         with load(
-            self.specs, timeout=s.timeout, data=self.data, cache=s.cache, max_calls=s.max_calls
+            self.rewards, timeout=s.timeout, data=self.data, cache=s.cache, max_calls=s.max_calls
         ) as reward:
             self.reward = reward
             return self._run()
@@ -95,7 +100,8 @@ class Pipeline:
         if self.settings.model is not None:
             self.tell(0, f"sampling {self.settings.model}")
             self.settings = self._sampled()
-        if self.settings.rollouts is not None:
+            self._read_log()
+        if self.log is not None:
             add(0, "your own rollouts", self.own)
         early = self._stop_early(sections)
         if early is not None:
@@ -132,6 +138,7 @@ class Pipeline:
             seed=self.settings.seed,
             settings=self.settings.to_dict(),
             safe_variant=safe,
+            assumed=self.assumed,
             exit_code=verdict.exit_code(word, fail_on=self.settings.fail_on),
         )
 
@@ -148,10 +155,17 @@ class Pipeline:
             )
         else:
             section, self.contract_facts = contract.run(self.reward, self.probes, seed=seed)
+        more = contract_shaper.assumptions(self.assumed)
+        section = replace(section, findings=(*section.findings, *more))
         if self.data_note:
             note = Finding(1, "contract/data", "warn", self.data_note)
             section = replace(section, findings=(*section.findings, note))
         return section
+
+    @cached_property
+    def assumed(self) -> tuple[dict[str, Any], ...]:
+        """The latents that supply fields of the catalogue terms."""
+        return tuple(RewardLaw(self.chain, bench.as_shaper(self.terms)).stated())
 
     @cached_property
     def terms(self) -> list[tuple[Any, float]]:
@@ -166,9 +180,7 @@ class Pipeline:
         s = self.settings
         n = 48 if s.thorough else 24
         return {
-            d: render.base_rows(
-                d, n, s.seed, typical_tokens=s.typical_length, max_tokens=s.max_completion_length
-            )
+            d: render.base_rows(d, n, s.seed, typical_tokens=s.typical, max_tokens=s.limit)
             for d in (render.DIALECTS if s.answer_mark is None else (s.answer_mark,))
         }
 
@@ -187,6 +199,7 @@ class Pipeline:
             reads_gold=f.reads_gold,
             separates=f.separates,
             sections=sections,
+            on_texts=self.reward.kind != "shaper",
         )
         if word != "INCONCLUSIVE":
             return None
@@ -211,15 +224,17 @@ class Pipeline:
     def reference(self) -> bench.Reference:
         """Base policies at the asked success rates."""
         rates = self.settings.success_rates or bench.REFERENCE_SUCCESS
-        reference, self.reference_notes = bench.reference(
-            self.chain, rates, self.settings.typical_length
-        )
+        reference, self.reference_notes = bench.reference(self.chain, rates, self.settings.typical)
         return reference
 
     @cached_property
-    def reference_reward(self) -> np.ndarray:
-        """(B, K) the reward on the reference policies' classes."""
-        return self.law.table()[np.asarray(self.reference.difficulties) - 1]
+    def reference_points(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(B, N) probability, reward and correctness of the law's points under the references."""
+        ref = self.reference
+        rows = np.asarray(ref.difficulties)
+        prob = self.law.expand(ref.prob, rows)
+        reward = self.law.values()[rows - 1]
+        return prob, reward, np.broadcast_to(self.law.correct, prob.shape).copy()
 
     def _sampled(self) -> Settings:
         """The settings with a log of rollouts sampled from the model, kept in the cache folder."""
@@ -228,11 +243,11 @@ class Pipeline:
         from toyrl.experiments.errors import UsageError
         from toyrl.rollouts.logs import read_columns
 
-        try:
+        with needed_by("model"):
+            import torch  # noqa: F401 - found out before anything is sampled
+            import transformers  # noqa: F401
+
             from toyrl.bridge.models.sampling import ModelError, sample_log
-        except ImportError as error:
-            msg = f"model needs the extra llm ({error}): pip install 'toyrl[llm]'"
-            raise UsageError(msg) from error
         s = self.settings
         rows = read_columns(s.data, skip_bad=s.skip_bad_rows)[0] if s.data else []
         folder = Path(s.cache) if s.cache else Path(tempfile.mkdtemp(prefix="toyrl-"))
@@ -243,29 +258,45 @@ class Pipeline:
                 folder / "sampled-rollouts.jsonl",
                 rows=rows,
                 group_size=s.group_size,
-                max_new_tokens=s.max_completion_length,
+                max_new_tokens=s.limit,
                 seed=s.seed,
                 answer_mark=s.answer_mark,
                 tell=lambda message: self.tell(0, message),
             )
         except (ModelError, KeyError) as error:
             raise UsageError(str(error.args[0])) from error
-        return replace(s, model=None, rollouts=log)
+        return replace(s, model=None, rollouts=log, max_completion_length=s.limit)
+
+    def _read_log(self) -> None:
+        """Read the log, if there is one; it also says lengths that the user did not."""
+        s = self.settings
+        if s.rollouts is None:
+            return
+        self.log = read_log(s.rollouts, skip_bad=s.skip_bad_rows)
+        r = self.log.rollouts
+        mean = float(np.average(r.length, weights=r.w))
+        self.settings = s.with_lengths_of(r.max_length, mean)
+
+    @property
+    def seen(self) -> Observed | None:
+        """What the log shows of its policy; None without a log."""
+        if self.log is None:
+            return None
+        return observe(self.log.rollouts, self.log.difficulty, depth=bench.DEPTH)
 
     # -- section 0 -------------------------------------------------------------------------------
     def own(self) -> Section:
         """The reward on the user's own log."""
         from toyrl.experiments.validate.hacks.price import log_price
-        from toyrl.rollouts.logs import read_log
 
-        log = read_log(self.settings.rollouts, skip_bad=self.settings.skip_bad_rows)
-        r = log.rollouts
-        if any(shaper is None for shaper, _ in self.terms):
-            values = self.reward.score_text(log.rows)
-            flat = np.array([np.nan if v is None else v for v in values], dtype=float)
-            user = np.full(r.shape, np.nan)
-            user[r.w > 0] = flat
-            r = r.with_(user_reward=user)
+        log = self.log
+        assert log is not None
+        assert self.settings.rollouts is not None
+        try:
+            r = self._with_fields(log)
+        except KeyError as error:
+            text = f"Your log was not judged: {error.args[0]}; write it into the log."
+            return Section(0, text, (Finding(0, "own/fields", "warn", text),))
         reward = np.asarray(bench.as_shaper(self.terms).reward(r), dtype=float)
         reward = np.where(r.w > 0, reward, np.nan)
         section, self.own_facts = own_rollouts.run(
@@ -280,12 +311,28 @@ class Pipeline:
         )
         return section
 
+    def _with_fields(self, log: Any) -> Any:
+        """The log's rollouts with what the reward reads: text rewards graded, fields by column."""
+        from toyrl.rollouts.texts import text_fields
+
+        r, shaper = log.rollouts, bench.as_shaper(self.terms)
+        needs = [n for n in shaper.all_needs() if n != "user_reward"]
+        flat = text_fields(log.rows, needs, shaper.all_wants())
+        if any(shaper is None for shaper, _ in self.terms):
+            values = self.reward.score_text(log.rows)
+            graded = [np.nan if v is None else v for v in values]
+            flat["user_reward"] = np.array(graded, dtype=float)
+        own = dict(r.fields)
+        for name, value in flat.items():
+            own[name] = np.full((*r.shape, *value.shape[1:]), np.nan)
+            own[name][r.w > 0] = value
+        return r.with_(fields=own)
+
     # -- section 2 -------------------------------------------------------------------------------
     def hacks(self) -> Section:
         """The metamorphic library on a text reward, and the price on classes for any reward."""
         from toyrl.experiments.validate.hacks import price
 
-        ref = self.reference
         if self.reward.kind == "shaper":
             section, exploits = Section(2, "", ()), []
         else:
@@ -293,7 +340,7 @@ class Pipeline:
 
             rows = self.base_rows[self.contract_facts.dialect]
             section, exploits = hacks.run(self.reward.score_text, rows)
-        found = price.on_classes(ref.prob, self.reference_reward, ref.truth, ref.shares, exploits)
+        found = price.on_classes(*self.reference_points, self.reference.shares, exploits)
         self.price = found.kl
         finding, picture = price.describe(found, len(exploits))
         summary = " ".join(x for x in (section.summary, finding.message) if x)
@@ -319,34 +366,25 @@ class Pipeline:
         """Order at outcome level."""
         from toyrl.experiments.validate.reward_law import order
 
-        ref = self.reference
-        return order.run(ref.prob, self.reference_reward, ref.truth, ref.shares)
+        return order.run(*self.reference_points, self.reference.shares)
 
     def selection(self) -> Section:
         """Best of k at outcome level."""
         from toyrl.experiments.validate.reward_law import selection
 
-        ref = self.reference
-        return selection.run(ref.prob, self.reference_reward, ref.truth, ref.shares)
+        return selection.run(*self.reference_points, self.reference.shares)
 
     # -- sections 4 and 7 ------------------------------------------------------------------------
     def collapse(self) -> Section:
         """Training over the prior of worlds."""
         from toyrl.dynamics.chain.exact import LossOptions
-        from toyrl.dynamics.chain.prior import prior
         from toyrl.experiments.validate.collapse import run as collapse_run
         from toyrl.experiments.validate.collapse.train_worlds import Runner
+        from toyrl.experiments.validate.collapse.worlds import drawn
 
         s = self.settings
-        ranges = PriorRanges()
-        self.worlds = prior(
-            self.chain,
-            self.n_worlds,
-            seed=s.seed,
-            typical_length=s.typical_length,
-            ranges=ranges,
-            success_rates=s.success_rates,
-        )
+        found = drawn(self.chain, s, self.n_worlds, self.seen)
+        self.worlds = found.worlds
         loss = LossOptions(beta=s.beta, kl=s.kl, mask_truncated=s.mask_truncated)
         self.runner = Runner(self.law, self.estimator, self.objective, s.group_size, s.seed, loss)
         section, self.facts, self.outcome_runs = collapse_run.run(
@@ -354,19 +392,20 @@ class Pipeline:
             self.worlds,
             auxiliary=self.contract_facts.auxiliary,
             thorough=s.thorough,
-            ranges=ranges,
+            prior=found.prior,
             tell=lambda message: self.tell(4, message),
         )
         if s.thorough and self.law.scope == "rollout":
             self.tell(4, "sensitivity with interactions")
-            section = replace(section, tables=(self._totals(ranges), *section.tables))
+            section = replace(section, tables=(self._totals(found.at), *section.tables))
+        section = replace(section, tables=(*section.tables, *found.tables))
         notes = tuple(Finding(4, "collapse/config", "info", f"{n}.") for n in s.notes)
-        section = replace(section, findings=(*section.findings, *notes))
+        section = replace(section, findings=(*section.findings, *found.findings, *notes))
         return self._every_estimator(section) if s.every_estimator else section
 
-    def _totals(self, ranges: PriorRanges) -> Table:
+    def _totals(self, worlds_at: Callable[[np.ndarray], Any]) -> Table:
         """Total Sobol indices of collapse at T over new worlds."""
-        from toyrl.dynamics.chain.prior import DIMENSIONS, PARAMETERS, from_unit_cube
+        from toyrl.dynamics.chain.prior import DIMENSIONS, PARAMETERS
         from toyrl.experiments.validate.collapse import section as collapse
         from toyrl.experiments.validate.collapse import sensitivity
         from toyrl.experiments.validate.collapse.run import mix_gap
@@ -375,10 +414,10 @@ class Pipeline:
         gap = mix_gap(self.runner, self.contract_facts.auxiliary)
 
         def collapsed(u: np.ndarray) -> np.ndarray:
-            worlds = from_unit_cube(self.chain, u, typical_length=s.typical_length, ranges=ranges)
+            worlds = worlds_at(u)
             own, _ = self.runner.population(worlds, self.runner.correct, short_only=True)
             short, _ = self.runner.at_weight(worlds, np.ones(len(u)), gap)
-            return (own - short > collapse.DROP).any(-1) * 1.0
+            return np.any(own - short > collapse.DROP, axis=-1) * 1.0
 
         found = sensitivity.total_order(collapsed, DIMENSIONS, seed=s.seed)
         return sensitivity.totals_table(PARAMETERS, found)
@@ -420,9 +459,9 @@ class Pipeline:
         return nearest_safe(candidates, len(self.facts.judged.learnable))
 
     def _distance(self, table: np.ndarray) -> float:
-        """Of a reward by difficulty (D, K) from the one as given, on the reference policies."""
+        """Of a reward (D, N) on the law's points from the one as given, under the references."""
         from toyrl.theory.distance.order import distance
 
-        ref = self.reference
-        rows = np.asarray(ref.difficulties) - 1
-        return float(distance(ref.prob, table[rows], self.reference_reward, ref.shares))
+        prob, own, _ = self.reference_points
+        rows = np.asarray(self.reference.difficulties) - 1
+        return float(distance(prob, table[rows], own, self.reference.shares))

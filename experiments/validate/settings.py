@@ -5,23 +5,27 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from toyrl.experiments.errors import UsageError
 
 FAIL_ON = ("risky", "unsafe")
+LIMIT, TYPICAL = 512, 150
+"""Tokens, where neither the user nor a log says anything."""
 
 
 @dataclass(frozen=True)
 class Settings:
     """What `validate` is told about the planned run.
 
-    rollouts : JSONL log of real rollouts (section 0), or None
+    rollouts : JSONL log of real rollouts (section 0), or None; the base policies of the worlds are
+        then fitted to it
     data : JSONL rows with prompts and gold columns to grade against, or None
-    max_completion_length : limit of the run in tokens, >= 2
-    typical_length : mean completion length now, in tokens, 1..max_completion_length
+    max_completion_length : limit of the run in tokens, >= 2; None: that of the log, else 512
+    typical_length : mean completion length now, in tokens, 1..max_completion_length; None: that of
+        the log, else 150
     estimator : advantage estimator by catalogue name (`toyrl list --kind estimator`), with
         changed fields where wanted ("grpo(ddof=0)"), or "all": judged under grpo, with a table
         over all of them
@@ -48,8 +52,8 @@ class Settings:
 
     rollouts: Path | None = None
     data: Path | None = None
-    max_completion_length: int = 512
-    typical_length: int = 150
+    max_completion_length: int | None = None
+    typical_length: int | None = None
     estimator: str = "grpo"
     group_size: int = 8
     success_rates: tuple[float, ...] | None = None
@@ -72,20 +76,9 @@ class Settings:
     def __post_init__(self) -> None:
         for name in ("rollouts", "data"):
             object.__setattr__(self, name, _file(name, getattr(self, name)))
-        for name, least in (
-            ("max_completion_length", 2),
-            ("typical_length", 1),
-            ("group_size", 2),
-            ("seed", 0),
-        ):
+        for name, least in (("group_size", 2), ("seed", 0)):
             object.__setattr__(self, name, _whole(name, getattr(self, name), least))
-        if self.typical_length > self.max_completion_length:
-            msg = (
-                f"typical_length={self.typical_length} is above max_completion_length="
-                f"{self.max_completion_length}; completions can't be longer than the limit, "
-                "raise max_completion_length or lower typical_length"
-            )
-            raise UsageError(msg)
+        self._lengths()
         object.__setattr__(self, "timeout", _positive("timeout", self.timeout))
         object.__setattr__(self, "beta", _beta(self.beta))
         if self.max_calls is not None:
@@ -105,6 +98,43 @@ class Settings:
             object.__setattr__(self, "every_estimator", True)
         _estimator(self.estimator)
         _mark(self.answer_mark)
+
+    def _lengths(self) -> None:
+        """Check the two lengths; those not given are filled in unless a log will say them."""
+        named = (("max_completion_length", 2, LIMIT), ("typical_length", 1, TYPICAL))
+        for name, least, default in named:
+            value = getattr(self, name)
+            if value is None:
+                value = default if self.rollouts is None and self.model is None else None
+            else:
+                value = _whole(name, value, least)
+            object.__setattr__(self, name, value)
+        limit, typical = self.max_completion_length, self.typical_length
+        if limit is not None and typical is not None and typical > limit:
+            msg = (
+                f"typical_length={typical} is above max_completion_length={limit}; completions "
+                "can't be longer than the limit, raise max_completion_length or lower "
+                "typical_length"
+            )
+            raise UsageError(msg)
+
+    @property
+    def limit(self) -> int:
+        """`max_completion_length`, or its default before a log was read."""
+        return LIMIT if self.max_completion_length is None else self.max_completion_length
+
+    @property
+    def typical(self) -> int:
+        """`typical_length`, or its default before a log was read."""
+        if self.typical_length is None:
+            return min(TYPICAL, self.limit)
+        return self.typical_length
+
+    def with_lengths_of(self, limit: float, mean: float) -> Settings:
+        """What was not given of the two lengths, from a log's limit and mean length in tokens."""
+        most = self.max_completion_length or max(2, math.ceil(limit))
+        typical = self.typical_length or min(max(1, round(mean)), most)
+        return replace(self, max_completion_length=most, typical_length=typical)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form: paths as text, tuples as lists."""
@@ -199,8 +229,6 @@ def _estimator(name: Any) -> None:
 
     try:
         parse_estimator(name)
-    except KeyError as error:
-        raise UsageError(error.args[0]) from error
     except ExpressionError as error:
         msg = f"estimator={name!r}: {error}"
         raise UsageError(msg) from error

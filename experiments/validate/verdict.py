@@ -37,13 +37,21 @@ def decide(
     reads_gold: bool,
     separates: bool,
     sections: Sequence[Section],
+    on_texts: bool = True,
 ) -> tuple[str, tuple[str, ...]]:
     """The verdict and its reasons.
 
     price_nats : KL at which the exploit costs accuracy; inf if no exploit is reachable
     constant : one value on every probe in all dialects
+    on_texts : it was judged on texts, where a constant may mean an unread answer mark
     separates : tells right from wrong in at least one dialect
     """
+    if constant and not on_texts:
+        return "INCONCLUSIVE", (
+            "The reward pays every rollout of a prompt the same, so by itself it prefers no "
+            "policy and there is nothing to judge. Judge it as a term of a reward that looks at "
+            "correctness: outcome() + this term.",
+        )
     if constant:
         return "INCONCLUSIVE", (
             "The reward has one value on every probe in every dialect: either it reads something "

@@ -58,7 +58,10 @@ class Plan:
 def plan(
     shaper: Shaper, estimator: Estimator | None, target: str, *, tokenizer: str | None = None
 ) -> Plan:
-    """How `target` carries the reward, or CannotCarry with the reason."""
+    """How `target` carries the reward, or CannotCarry with the reason.
+
+    Raises CannotCarry with the reason, ValueError for another target.
+    """
     if target not in TARGETS:
         msg = f"target={target!r} is not one of {', '.join(TARGETS)}"
         raise ValueError(msg)

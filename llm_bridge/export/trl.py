@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from toyrl.graders.base import TextRow
+from toyrl.rollouts.texts import ran_out
 from toyrl.serving import Served, ServedReward, run_groups, text_of
 
 RewardFunction = Callable[..., "list[float | None]"]
@@ -70,9 +71,9 @@ def _row(
     columns: dict[str, Any],
     eos_token_ids: Collection[int],
 ) -> TextRow:
-    full = len(ids) >= served.max_completion_length
     ended = len(ids) > 0 and ids[-1] in eos_token_ids
-    return TextRow(text_of(prompt), text_of(completion), columns, len(ids), full and not ended)
+    cut = ran_out(len(ids), ended=ended, limit=served.max_completion_length)
+    return TextRow(text_of(prompt), text_of(completion), columns, len(ids), cut)
 
 
 def _log(answer: Served, log_metric: Callable[[str, float], None]) -> None:

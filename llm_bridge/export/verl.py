@@ -15,7 +15,8 @@ from toyrl.estimators.base import Estimator
 from toyrl.expressions import parse_estimator
 from toyrl.graders.base import TextRow
 from toyrl.rollouts import Rollouts
-from toyrl.serving import ServedReward, places
+from toyrl.rollouts.texts import flat_rollouts, ran_out
+from toyrl.serving import ServedReward
 from toyrl.shapers.base import Shaper
 
 
@@ -79,27 +80,17 @@ def _rollouts(
     rewards: Any, mask: Any, index: Any, max_completion_length: int
 ) -> tuple[Rollouts, tuple[Any, Any]]:
     """Rollouts (groups, largest group) whose `correct` is the score, and each row's place."""
-    import torch
 
-    (group, position), shape = places([str(uid) for uid in index])
-    place = (torch.as_tensor(group), torch.as_tensor(position))
-
-    def table(x: Any) -> Any:
-        out = torch.zeros((*shape, *x.shape[1:]), dtype=x.dtype, device=x.device)
-        out[place] = x
-        return out
-
-    score, mask = rewards.sum(dim=-1).float(), mask.float()
+    mask = mask.float()
     length = mask.sum(dim=-1)
-    rollouts = Rollouts(
-        correct=table(score),
-        length=table(length),
+    return flat_rollouts(
+        [str(uid) for uid in index],
+        correct=rewards.sum(dim=-1).float(),
+        length=length,
+        truncated=ran_out(length, limit=max_completion_length),
         max_length=float(max_completion_length),
-        truncated=table(length >= max_completion_length),
-        weight=table(torch.ones_like(score)),
-        mask=table(mask),
+        mask=mask,
     )
-    return rollouts, place
 
 
 def register(name: str, estimate: Callable[..., tuple[Any, Any]]) -> None:

@@ -47,7 +47,10 @@ def prepare(
 def from_gguf(
     file: Path, *, cache: Path | None = None, tell: Callable[[str], None] = lambda _: None
 ) -> Path:
-    """A GGUF file as a folder of safetensors in the cache, converted once."""
+    """A GGUF file as a folder of safetensors in the cache, converted once.
+
+    Raises ModelError for a file that is missing or can't be read.
+    """
     if not file.is_file():
         msg = f"gguf={str(file)!r} does not exist; name the file with the weights"
         raise ModelError(msg)

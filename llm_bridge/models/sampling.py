@@ -14,6 +14,7 @@ from typing import Any
 from toyrl.graders.answers import gold_answer, is_correct
 from toyrl.graders.base import TextRow
 from toyrl.rollouts.memory import write_atomic
+from toyrl.rollouts.texts import ran_out
 from toyrl.worlds.text.dialects import mark
 from toyrl.worlds.text.problems import make_problem
 
@@ -82,7 +83,10 @@ def sample_log(
 
 
 def load(model: str) -> tuple[Any, Any]:
-    """(tokenizer, network in evaluation mode, on the GPU where there is one)."""
+    """(tokenizer, network in evaluation mode, on the GPU where there is one).
+
+    Raises ModelError for a model that can't be loaded.
+    """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -148,6 +152,6 @@ def _complete(
         )
     end = tokenizer.eos_token_id
     for ids in out[:, given["input_ids"].shape[1] :].tolist():
-        cut = end not in ids
-        kept = ids if cut else ids[: ids.index(end) + 1]
+        kept = ids[: ids.index(end) + 1] if end in ids else ids
+        cut = ran_out(len(kept), ended=end in ids, limit=limit)
         yield tokenizer.decode(kept, skip_special_tokens=True), len(kept), cut

@@ -17,6 +17,7 @@ from toyrl.bridge.training.faults import unusable
 from toyrl.graders.base import TextRow
 from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.rollouts.memory import Store
+from toyrl.rollouts.texts import flat_rollouts
 
 Tensor = torch.Tensor
 
@@ -129,29 +130,30 @@ def shape(
 
 
 def gathered(batch: Batch, gang: Any) -> Rollouts:
-    """All processes' rows as Rollouts (prompts, group)."""
+    """All processes' rows as Rollouts (prompts, group).
+
+    Raises ValueError for rows that are not whole groups.
+    """
     correct = _whole(batch.correct, gang)
     if len(correct) % batch.group:
         msg = f"{len(correct)} completions are not whole groups of {batch.group}"
         raise ValueError(msg)
-
-    def grouped(x: Tensor) -> Tensor:
-        return x.reshape(-1, batch.group, *x.shape[1:])
 
     length = _whole(batch.length, gang)
     fields = {n: _whole(v, gang) for n, v in batch.fields.items() if n != "mask"}
     wide = [v for v in fields.values() if v.ndim > 1]
     width = max([v.shape[1] for v in wide], default=int(length.max()))
     mask = (torch.arange(width, device=length.device) < length[:, None]).to(length.dtype)
-    return Rollouts(
-        correct=grouped(correct),
-        length=grouped(length),
+    return flat_rollouts(
+        [i // batch.group for i in range(len(correct))],
+        correct=correct,
+        length=length,
+        truncated=_whole(batch.truncated.float(), gang) > 0,
         max_length=batch.max_length,
-        truncated=grouped(_whole(batch.truncated.float(), gang) > 0),
-        mask=grouped(mask) if "mask" in batch.fields or wide else None,
+        fields=fields,
+        mask=mask if "mask" in batch.fields or wide else None,
         step=batch.step,
-        fields={n: grouped(v) for n, v in fields.items()},
-    )
+    )[0]
 
 
 def field_axes(name: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from toyrl.bridge.training import state as trainer_state
 from toyrl.graders.base import TextRow
+from toyrl.rollouts.texts import ran_out
 from toyrl.serving import text_of
 
 CHUNK = 32  # sequences to a forward pass
@@ -112,7 +113,7 @@ def _generate(model: Any, tokenizer: Any, rows: list[Mapping[str, Any]], limit: 
         own = [i for i, k in zip(ids, keep, strict=True) if k]
         columns = {k: v for k, v in row.items() if k != "prompt"}
         text = tokenizer.decode(own, skip_special_tokens=True)
-        cut = tokenizer.eos_token_id not in own
+        cut = ran_out(len(own), ended=tokenizer.eos_token_id in own, limit=limit)
         done.append(TextRow(text_of(row["prompt"]), text, columns, len(own), cut))
     mask = torch.cat([given["attention_mask"], kept.long()], dim=1)
     return Sampled(done, out, mask, width)

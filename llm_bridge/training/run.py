@@ -18,12 +18,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from toyrl import schemas
 from toyrl.bridge.tasks import Task, as_dataset, for_model
 from toyrl.bridge.training import evaluate
 from toyrl.graders.base import TextRow
 from toyrl.rollouts.memory import write_atomic
 
-SCHEMA = "toyrl.run/1"
 CURVE = "curve.json"
 LOSS_TYPE = {"grpo": "grpo", "dapo": "dapo", "dr_grpo": "dr_grpo", "sum": "dr_grpo"}
 """TRL's name of each token aggregation; `sum` and Dr. GRPO differ by a constant factor."""
@@ -37,6 +37,9 @@ class RunSettings:
     steps : updates; completions : a step, in groups of group_size; limit : tokens a completion
     rate : learning rate; every : updates between evaluations, of `times` completions of each
     held-out prompt; keep : updates between checkpoints
+
+    Raises ValueError for counts below 1, an aggregation that doesn't exist, and a group size that
+    is 1 or doesn't divide the completions.
     """
 
     steps: int = 80
@@ -79,12 +82,16 @@ def finished(folder: Path, settings: RunSettings) -> dict[str, Any] | None:
 
 
 def read_curve(folder: Path) -> dict[str, Any] | None:
-    """`curve.json` of a run's folder, or None where there is none that can be read."""
+    """`curve.json` of a run's folder, or None where there is none that can be read.
+
+    A whole file of another schema is refused (SchemaError): going on would overwrite it.
+    """
     try:
         data = json.loads((folder / CURVE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return data if data.get("schema") == SCHEMA else None
+    schemas.check(data, "run", str(folder / CURVE))
+    return data
 
 
 def train(
@@ -145,7 +152,10 @@ def train(
 
 
 def load(model: str, *, trust_remote_code: bool = False) -> tuple[Any, Any]:
-    """(network, tokenizer); float32 on the CPU, bfloat16 weights are left to the trainer."""
+    """(network, tokenizer); float32 on the CPU, bfloat16 weights are left to the trainer.
+
+    Raises ModelError for a model that can't be loaded.
+    """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
@@ -221,7 +231,7 @@ class _Curve:
         self.folder, self.task, self.settings = folder, task, settings
         self.base, self.tokenizer, self.tell = base, tokenizer, tell
         self.data: dict[str, Any] = {
-            "schema": SCHEMA,
+            "schema": schemas.tag("run"),
             "model": model,
             "task": task.name,
             "reward": name_of(shaper),

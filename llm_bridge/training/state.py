@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from toyrl import schemas
 from toyrl.expressions import to_expression
 from toyrl.rollouts.memory import Store, write_atomic
 
 FILE = "toyrl_state.json"
-SCHEMA = "toyrl.trainer/1"
 
 
 def save(
@@ -23,7 +23,7 @@ def save(
 ) -> None:
     """Write the state into a checkpoint folder: a temporary file, then a rename."""
     data = {
-        "schema": SCHEMA,
+        "schema": schemas.tag("trainer"),
         "step": step,
         "reward": reward,
         "estimator": estimator,
@@ -47,9 +47,7 @@ def load(folder: Path, reward: str, estimator: str, device: Any) -> tuple[Store,
     except ValueError as error:
         msg = f"{path} is no JSON ({error}); resume from another checkpoint"
         raise ValueError(msg) from error
-    if data.get("schema") != SCHEMA:
-        msg = f"{path} has the schema {data.get('schema')!r}, not {SCHEMA!r}"
-        raise ValueError(msg)
+    schemas.check(data, "trainer", str(path))
     for name, now in (("reward", reward), ("estimator", estimator)):
         if data[name] != now:
             msg = (

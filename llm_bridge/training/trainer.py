@@ -35,6 +35,7 @@ from toyrl.graders.answers import is_answered, is_correct
 from toyrl.graders.base import TextRow
 from toyrl.rollouts import FIELDS
 from toyrl.rollouts.memory import Store
+from toyrl.rollouts.texts import answered, ran_out
 from toyrl.serving import text_of
 from toyrl.shapers.base import Shaper
 
@@ -60,6 +61,8 @@ class ShapedGRPOTrainer(GRPOTrainer):
     `prompt_id` names the prompt in the shaper's memory, else the prompt itself does. TRL's logged
     "reward" is correctness; `toyrl/reward` is what the shaper pays. A NaN loss, a raising reward
     or a full device memory ends the run with a `TrainingFault`, after a checkpoint.
+
+    Raises TypeError for reward functions, ValueError for a reward whose fields nothing supplies.
     """
 
     model: Any
@@ -115,7 +118,9 @@ class ShapedGRPOTrainer(GRPOTrainer):
             own = {name: values[i] for name, values in columns.items()}
             key = own.get("prompt_id") or hashlib.sha256(repr(prompt).encode()).hexdigest()[:16]
             own["completion_ids"] = ids
-            cut = not ids or ids[-1] not in ends
+            cut = ran_out(
+                len(ids), ended=bool(ids) and ids[-1] in ends, limit=self.max_completion_length
+            )
             rows.append(TextRow(text_of(prompt), text_of(text), own, len(ids), cut))
             keys.append(str(key))
         device = self.accelerator.device
@@ -134,11 +139,12 @@ class ShapedGRPOTrainer(GRPOTrainer):
 
     def _field(self, name: str, rows: Sequence[TextRow]) -> Tensor:
         device = self.accelerator.device
-        values = (
-            graded(name, self.graders[name], rows)
-            if name in self.graders
-            else [row.columns[name] for row in rows]
-        )
+        if name in self.graders:
+            values = graded(name, self.graders[name], rows)
+        elif name == "answered" and not all(name in row.columns for row in rows):
+            values = [answered(row) for row in rows]
+        else:
+            values = [row.columns[name] for row in rows]
         make = batches.token_numbers if batches.field_axes(name) == "T" else batches.numbers
         return make(name, values, rows, device)
 
@@ -148,7 +154,7 @@ class ShapedGRPOTrainer(GRPOTrainer):
         return [n for n in dict.fromkeys(names) if n not in ("correct", "length", "truncated")]
 
     def _text_fields(self, columns: Collection[str]) -> list[str]:
-        given = {*self.graders, *columns}
+        given = {*self.graders, *columns, "answered"}  # which any text says
         wanted = [n for n in self.shaper.all_wants() if n in given and n not in OWN]
         needed = [n for n in self._needed() if n not in (*OWN, *POLICY, "ref_logprobs")]
         return list(dict.fromkeys([*needed, *wanted]))
@@ -159,7 +165,7 @@ class ShapedGRPOTrainer(GRPOTrainer):
         if not columns:
             return
         for name in self._text_fields(columns):
-            if name not in self.graders and name not in columns:
+            if name not in (*self.graders, *columns, "answered"):
                 origin = FIELDS[name].origin if name in FIELDS else "unknown"
                 msg = (
                     f"the reward reads {name!r} ({origin}), which is neither a grader nor a data "

@@ -13,7 +13,7 @@ from toyrl import Rollouts, parse
 from toyrl.expressions import parse_estimator
 from toyrl.graders.answers import is_answered, is_correct, marked_answer, same_answer
 from toyrl.graders.base import TextRow
-from toyrl.serving import ServedReward, bare_text, places, run_groups, text_of
+from toyrl.serving import ServedReward, bare_text, run_groups, text_of
 
 
 # --- marked answers -------------------------------------------------------------------------------
@@ -57,16 +57,6 @@ def test_any_text_has_an_answer_or_none(text):
 
 
 # --- groups ---------------------------------------------------------------------------------------
-@given(st.lists(st.integers(0, 4), max_size=30))
-def test_every_row_has_a_place_of_its_own_in_its_group(keys):
-    (group, position), (groups, size) = places(keys)
-    assert groups == len(set(keys))
-    assert size == max((keys.count(k) for k in set(keys)), default=0)
-    assert len(set(zip(group.tolist(), position.tolist(), strict=True))) == len(keys)
-    for i, a in enumerate(keys):
-        assert all((group[i] == group[j]) == (a == b) for j, b in enumerate(keys))
-
-
 @pytest.mark.parametrize(
     ("keys", "size", "groups"),
     [

@@ -15,6 +15,7 @@ pytest.importorskip("trl", reason="needs the extra llm")
 import torch
 
 from tests.bridge import tiny_lm
+from toyrl.bridge.training import batches
 from toyrl.bridge.training.faults import TrainingFault
 from toyrl.bridge.training.trainer import ShapedGRPOTrainer, check_save_steps
 from toyrl.estimators.base import Estimator
@@ -74,6 +75,16 @@ def test_advantages_are_those_of_the_library_on_the_same_rollouts(tmp_path, esti
         shaped = parse(expression).apply(r, {})
         want, _ = parse_estimator(estimator).apply(shaped.parts, r)
         np.testing.assert_allclose(got.numpy(), want.reshape(-1), atol=2e-5)
+
+
+def test_whether_an_answer_was_found_is_read_off_the_text(tmp_path):
+    made = trainer(tmp_path, "laser()", correct=lambda _row: 0.0)
+    seen = watched(made)
+    made.train()
+    (batch, _) = seen[0]
+    assert batch.fields["answered"].tolist() == [0.0] * len(batch.rows)  # letters by chance
+    r = batches.gathered(batch, made.accelerator)
+    np.testing.assert_array_equal(made.shaper.reward(r).numpy(), np.full((2, 4), -1.0))
 
 
 def test_what_reaches_the_loss_is_what_was_computed(tmp_path):

@@ -43,7 +43,7 @@ def test_bands_survive_a_file(tmp_path):
         assert again.at(0.7)[name] == pytest.approx(span)
     assert again.worlds == 20
     place.write_text("{}")
-    with pytest.raises(ValueError, match="no band"):
+    with pytest.raises(ValueError, match="names no schema"):
         read_band(place)
     with pytest.raises(ValueError, match="no file"):
         read_band(tmp_path / "absent.json")
@@ -60,8 +60,10 @@ def logs(reward: float, accuracy: float, length: float = 100.0) -> dict[str, flo
 
 @pytest.fixture
 def make():
-    module = pytest.importorskip("toyrl.bridge.monitor.watch", reason="needs the extra llm")
-    return lambda **s: module.watch(straight(), accuracy="acc", **s)
+    pytest.importorskip("transformers", reason="needs the extra llm")
+    from toyrl.bridge.monitor.watch import watch
+
+    return lambda **s: watch(straight(), accuracy="acc", **s)
 
 
 def run(w, accuracies, lengths=None, rewards=None) -> list:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from toyrl.estimators.dynamic_sampling import (
     keep_informative,
 )
 from toyrl.estimators.group import GroupEstimator
-from toyrl.objectives.dual_clip import DualClip
+from toyrl.objectives.policy_gradient import PRESETS as OBJECTIVES
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.outcome import Outcome
@@ -181,17 +182,19 @@ def coefficients(e: PolicyGradient, advantage: float, ratio: float) -> float:
 )  # fmt: skip
 def test_where_the_gradient_lives(advantage: float, ratio: float, live: bool) -> None:
     want = advantage * ratio if live else 0.0
-    assert coefficients(DualClip("sum"), advantage, ratio) == pytest.approx(want)
+    assert coefficients(
+        replace(OBJECTIVES["dual_clip"], aggregation="sum"), advantage, ratio
+    ) == pytest.approx(want)
 
 
 def test_is_the_plain_clip_without_the_dual_bound() -> None:
     plain = PolicyGradient("sum", clip_high=0.28)
     for ratio in (0.5, 1.0, 1.5, 1e6):
         for advantage in (-1.0, 1.0):
-            got = coefficients(DualClip("sum", dual=math.inf), advantage, ratio)
+            got = coefficients(replace(plain, dual_clip=math.inf), advantage, ratio)
             assert got == coefficients(plain, advantage, ratio)
-    with pytest.raises(ValueError, match="dual=1 is not above 1"):
-        DualClip(dual=1)
+    with pytest.raises(ValueError, match="dual_clip=1 is not above 1"):
+        PolicyGradient(dual_clip=1)
 
 
 def test_class_engine_sees_an_outcome_shaper() -> None:

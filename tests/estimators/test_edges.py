@@ -178,6 +178,14 @@ def test_advantages_scale_with_the_reward_or_not_at_all(name: str):
     assert np.any(huge)
 
 
+@pytest.mark.parametrize("name", ["grpo", "grpo_exact", "grpo_population", "grpo_verl"])
+def test_float32_rewards_of_1e30_are_weighed_as_small_ones(name: str):
+    """1e30 overflows float32 when squared; scale-free estimators give what they give for 1."""
+    small = np.array([[1.0, 0.0, 0.0, 1.0], [0.0, 0.0, 1.0, 0.0]], dtype=np.float32)
+    got, want = run(name, small * np.float32(1e30)), run("grpo_exact", small)
+    np.testing.assert_allclose(got / got.max(), want / want.max(), rtol=1e-5)
+
+
 EMPTY = {
     "all empty": np.zeros((2, 3)),
     "some empty": np.array([[0.0, 2.0, 3.0], [1.0, 0.0, 0.0]]),

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from toyrl.dynamics.chain.observed import Fitted
 from toyrl.experiments.transfer import calibrate, predict, rewards
 from toyrl.experiments.transfer.suite import KL
 from toyrl.expressions import parse, parse_estimator
@@ -69,16 +70,17 @@ def real_log() -> calibrate.BaseLog:
     return calibrate.BaseLog(log.rollouts, log.rows, log.difficulty)
 
 
-def _fitted(log: calibrate.BaseLog, chain: Chain) -> tuple[calibrate.Calibrated, dict[str, Any]]:
-    found = calibrate.calibrate(log, chain, drawn=DRAWN, kept=KEPT)
+def _fitted(log: calibrate.BaseLog, chain: Chain) -> tuple[Fitted, dict[str, Any]]:
+    found = calibrate.calibrate(log, chain, wanted=KEPT, most=DRAWN)
     said = {"distance": found.distance, "seen": found.seen, "fitted": found.fitted}
+    said |= {"drawn": found.drawn, "within": found.near}
     return found, {"accuracy": log.success, "length": log.length, **said}
 
 
 def _predicted(
     reward: rewards.SuiteReward,
     log: calibrate.BaseLog,
-    fitted: calibrate.Calibrated,
+    fitted: Fitted,
     chain: Chain,
     *,
     short: bool,

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tests.experiments.validate.text_probes import rows
-from toyrl.experiments.validate.api import validate
+from toyrl.experiments.api import validate
 from toyrl.experiments.validate.settings import Settings
 from toyrl.rewards.cache import Budget, ValueCache, fingerprint
 from toyrl.rewards.errors import RewardError

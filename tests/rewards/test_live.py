@@ -112,6 +112,17 @@ def test_a_function_of_columns_looks_at_its_group_or_not(function, scope):
         assert once == pytest.approx(np.stack([function(**_row(function, r, b)) for b in (0, 1)]))
 
 
+def test_a_function_of_columns_answers_torch_in_torch():
+    torch = pytest.importorskip("torch")
+    (term,) = read(lambda correct, length, max_length: correct - length / max_length)
+    r = Rollouts(
+        correct=torch.tensor([[1.0, 0.0]]), length=torch.tensor([[4.0, 8.0]]), max_length=8.0
+    )
+    found = term.shaper.reward(r)
+    assert isinstance(found, torch.Tensor)
+    assert found.tolist() == [[0.5, -1.0]]
+
+
 def _row(function, r, b):
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
     return {n: getattr(r, n)[b] for n in names}
@@ -125,7 +136,7 @@ def _row(function, r, b):
         ((plain, float("nan")), "the weight of plain is nan; it must be a finite number"),
         ({plain: "2"}, "the weight of plain is '2'; it must be a finite number"),
         (Brevity, "Brevity is a class, not a function; make an object of it"),
-        (lambda correct, length: correct[:1] * length[:1], "lambda raised ValueError"),
+        (lambda correct, length: correct[:1] * length[:1], "lambda raised TypeError"),
         (lambda correct, bonus: correct + bonus, r"lambda\(correct, bonus\) names no parameter"),
     ],
 )

@@ -175,10 +175,10 @@ def test_slow_functions_are_called_on_fewer_rows_than_the_limit_allows(tmp_path)
         tmp_path,
         "import time\n"
         "def reward(completions, **kw):\n"
-        "    time.sleep(0.02 * len(completions))\n"
+        "    time.sleep(0.05 * len(completions))\n"
         "    return [float(len(c)) for c in completions]\n",
     )
-    with load(path, timeout=0.6) as reward:  # 60 rows at once would take 1.2 s
+    with load(path, timeout=2.0) as reward:  # 60 rows at once would take 3 s
         values = reward.score([TextRow("p", "x" * i) for i in range(60)])
     assert values == [float(i) for i in range(60)]
 

@@ -5,6 +5,12 @@ constant per prompt never changes the order of policies: rewards are compared af
 within each prompt under the base policy. This is the canonicalised, normalised comparison of
 STARC/EPIC at outcome level, with the Pearson form d = sqrt((1 - rho)/2): 0 for positive affine
 copies (one scale for all prompts), 1/sqrt 2 for uncorrelated rewards, 1 for opposite ones.
+
+Formulas: docs/theory/distance.md.
+
+Source: EPIC (Gleave et al. 2021) and STARC (Skalse et al. 2024, arXiv 2309.15257), specialised to
+outcome classes; derived. Arrays are prob, reward, truth (B, K) over B prompts and K classes, and
+shares (B,) of the prompts, which sum to 1.
 """
 
 from __future__ import annotations
@@ -13,14 +19,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from toyrl.registry import entry
 from toyrl.theory.selection.alignment import kl, tilt
 
 
+@entry(
+    "centred_reward",
+    kind="theorem",
+    cards=("27",),
+    provenance="derived",
+    formula="r - E_base r, per prompt",
+)
 def centred(prob: np.ndarray, reward: np.ndarray) -> np.ndarray:
     """(B, K) reward minus its base mean per prompt; 0 on classes of probability 0."""
     return np.where(prob > 0, reward - (prob * reward).sum(-1, keepdims=True), 0.0)
 
 
+@entry(
+    "reward_correlation",
+    kind="theorem",
+    cards=("27",),
+    provenance="derived",
+    formula="rho = Cov(r, truth) / (sd(r) sd(truth)), rewards centred per prompt",
+)
 def correlation(
     prob: np.ndarray, reward: np.ndarray, truth: np.ndarray, shares: np.ndarray
 ) -> float:
@@ -35,11 +56,25 @@ def correlation(
     return float(np.clip(cov / np.sqrt(va * vb), -1, 1))
 
 
+@entry(
+    "order_distance",
+    kind="theorem",
+    cards=("27",),
+    provenance="derived",
+    formula="sqrt((1 - rho)/2)",
+)
 def distance(prob: np.ndarray, reward: np.ndarray, truth: np.ndarray, shares: np.ndarray) -> float:
     """sqrt((1 - rho)/2) in [0, 1]; NaN if one of the rewards is constant."""
     return float(np.sqrt((1 - correlation(prob, reward, truth, shares)) / 2))
 
 
+@entry(
+    "potential_like",
+    kind="theorem",
+    cards=("27",),
+    provenance="derived",
+    formula="r - scale truth = constant per prompt",
+)
 def potential_like(
     prob: np.ndarray, reward: np.ndarray, truth: np.ndarray, *, scale: float = 1.0
 ) -> bool:
@@ -67,6 +102,13 @@ class Regret:
         return self.best - self.reached
 
 
+@entry(
+    "regret",
+    kind="theorem",
+    cards=("27",),
+    provenance="derived",
+    formula="max over the KL ball of E truth - E truth at the reward's own optimum in it",
+)
 def regret(
     prob: np.ndarray,
     reward: np.ndarray,

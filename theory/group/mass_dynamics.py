@@ -11,6 +11,8 @@ c = pi2(0)^2/(pi1(0) pi3(0)), at t = (7/162)/(D' C), and takes over at t = 1/(6 
 
 The two stages are claimed by paper 33, Theorem 1; the flow's asymptotics and the statements on
 negative-only updates are derived. With rewards 0 and 1 there is no second stage.
+
+Formulas: docs/theory/group.md.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ Array = Any
     cards=("33",),
     section="Theorem 1",
     provenance="second-hand",
+    formula="dz_v/dt = pi_v (r_v - E r)",
 )
 def flow(z: Array, reward: Array) -> np.ndarray:
     """(K,) dz/dt = pi (r - E r), the expected on-policy update per unit learning rate."""
@@ -39,8 +42,18 @@ def flow(z: Array, reward: Array) -> np.ndarray:
     return pi * (reward - pi @ reward)
 
 
+@entry(
+    "mass_flow",
+    kind="theorem",
+    cards=("33",),
+    provenance="derived",
+    formula="z(t) of dz_v/dt = pi_v (r_v - E r)",
+)
 def integrate(start: Array, reward: Array, times: Array) -> np.ndarray:
-    """(len(times), K) logits along the flow from probabilities `start`; stiff, rtol 1e-10."""
+    """(len(times), K) logits along the flow from probabilities `start`; stiff, rtol 1e-10.
+
+    start, reward : (K,); times : (T,), from 0 on. Raises RuntimeError if the solver gives up.
+    """
     from scipy.integrate import solve_ivp
 
     r = np.asarray(reward, dtype=float)
@@ -69,8 +82,18 @@ class Turning:
     ratio: float  # pi3 / pi2 there
 
 
+@entry(
+    "turning_point",
+    kind="theorem",
+    cards=("33",),
+    provenance="derived",
+    formula="turns at (27/4) C, t = (7/162)/(D' C); takes over at 1/(6 D' C)",
+)
 def turning(start: Array, reward: Array) -> Turning:
-    """The asymptotics for (good, best, bad) answers."""
+    """The asymptotics for (good, best, bad) answers.
+
+    start, reward : (3,). Raises ValueError unless the second answer is best and the third worst.
+    """
     p1, p2, p3 = np.asarray(start, dtype=float)
     r1, r2, r3 = np.asarray(reward, dtype=float)
     up, gap = r2 - r1, r1 - r3
@@ -81,11 +104,23 @@ def turning(start: Array, reward: Array) -> Turning:
     return Turning(6.75 * C, 7 / 162 / (up * C), 1 / (6 * up * C), 2 * up / gap)
 
 
+@entry("pass_at_k", kind="theorem", cards=("33",), provenance="derived", formula="1 - (1-p)^k")
 def pass_at_k(p: Array, k: int) -> np.ndarray:
-    """1 - (1-p)^k."""
+    """1 - (1-p)^k.
+
+    p : any shape, each in [0, 1]; exact for small p. From samples:
+    `toyrl.theory.selection.best_of_k.pass_at_k`.
+    """
     return -np.expm1(k * np.log1p(-np.minimum(np.asarray(p, dtype=float), 1 - 1e-16)))
 
 
+@entry(
+    "effective_number",
+    kind="theorem",
+    cards=("33",),
+    provenance="derived",
+    formula="exp(-sum p log p)",
+)
 def effective_number(p: Array) -> np.ndarray:
     """exp(entropy) of the last axis, normalised: how many answers share the mass."""
     p = np.asarray(p, dtype=float)

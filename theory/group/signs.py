@@ -8,6 +8,11 @@ cost. A group of G has K right rollouts, of mean cost f_bar. Its mean reward is
 
 for every estimator that centres on the group's mean (or on the others') and scales by something
 positive. All functions broadcast over arrays.
+
+Formulas: docs/theory/group.md.
+
+Source: the diagnosis of length-penalised GRPO in paper 03; thresholds, probabilities and drifts are
+derived.
 """
 
 from __future__ import annotations
@@ -28,6 +33,7 @@ Array = Any
     cards=("03",),
     section="diagnosis of length-penalised GRPO; threshold derived",
     provenance="derived",
+    formula="f* = p_hat f_right + (1 - p_hat)/alpha",
 )
 def cost_threshold(p_hat: Array, mean_cost: Array, alpha: Array) -> Array:
     """f*: a right rollout's advantage is negative iff its length cost exceeds this.
@@ -38,6 +44,13 @@ def cost_threshold(p_hat: Array, mean_cost: Array, alpha: Array) -> Array:
     return p_hat * mean_cost + (1 - p_hat) / alpha
 
 
+@entry(
+    "punished_if_all_pay",
+    kind="theorem",
+    cards=("03",),
+    provenance="derived",
+    formula="alpha (f - f_bar) > 1 - p_hat",
+)
 def punished_if_all_pay(cost: Array, mean_cost_all: Array, p_hat: Array, alpha: Array) -> Array:
     """Bool: a right rollout is pushed down when wrong ones pay too, r = c - alpha f.
 
@@ -46,6 +59,13 @@ def punished_if_all_pay(cost: Array, mean_cost_all: Array, p_hat: Array, alpha: 
     return alpha * (np.asarray(cost) - mean_cost_all) > 1 - np.asarray(p_hat)
 
 
+@entry(
+    "verbose_threshold",
+    kind="theorem",
+    cards=("03",),
+    provenance="derived",
+    formula="alpha = (G - K)/(G - 1)",
+)
 def verbose_threshold(group_size: Array, right: Array) -> Array:
     """alpha above which one verbose (f = 1) right rollout among concise right ones is pushed down.
 
@@ -54,6 +74,13 @@ def verbose_threshold(group_size: Array, right: Array) -> Array:
     return (group_size - np.asarray(right)) / (group_size - 1)
 
 
+@entry(
+    "population_boundary",
+    kind="theorem",
+    cards=("03",),
+    provenance="derived",
+    formula="p = (1 - alpha)/(1 - alpha q)",
+)
 def population_boundary(alpha: Array, q: Array) -> Array:
     """p above which long right rollouts have negative advantage in an infinite group.
 
@@ -63,6 +90,13 @@ def population_boundary(alpha: Array, q: Array) -> Array:
     return (1 - np.asarray(alpha)) / (1 - alpha * np.asarray(q))
 
 
+@entry(
+    "negative_probability",
+    kind="theorem",
+    cards=("03",),
+    provenance="derived",
+    formula="P(A < 0 | right, long) over K ~ Binomial(G-1, p)",
+)
 def negative_probability(p: float, q: float, alpha: float, group_size: int) -> float:
     """P(A < 0 | own rollout is right and long) in a group of G, exactly.
 
@@ -81,6 +115,13 @@ def negative_probability(p: float, q: float, alpha: float, group_size: int) -> f
 
 
 # -- a shared policy that cannot tell easy prompts from hard ones --------------------------------
+@entry(
+    "shared_drift",
+    kind="theorem",
+    cards=("03",),
+    provenance="derived",
+    formula="(1/G) E sum over long i of A_i, n ~ Binomial(G, q) long",
+)
 def shared_drift(estimator: str, q: Array, rho: float, alpha: float, group_size: int) -> Array:
     """E[update] of z = logit P(long) when easy and hard prompts share it, per unit step.
 
@@ -92,6 +133,8 @@ def shared_drift(estimator: str, q: Array, rho: float, alpha: float, group_size:
         E x = (G-1)/G q (1-q)
     grpo : -y and +y, y = sqrt((G-1)/G) sqrt((n/G)(1 - n/G)): alpha has cancelled
     drpo : easy groups are unmixed and silent; a mixed hard one gives (1-q) - (-q) = 1
+
+    q : any shape. Raises ValueError for another estimator.
     """
     q, G = np.asarray(q, dtype=float), group_size
     n = np.arange(G + 1)
@@ -108,6 +151,13 @@ def shared_drift(estimator: str, q: Array, rho: float, alpha: float, group_size:
     raise ValueError(msg)
 
 
+@entry(
+    "shared_policy_collapses",
+    kind="theorem",
+    cards=("03",),
+    provenance="derived",
+    formula="Dr. GRPO: rho alpha > (1 - rho)(1 - alpha); GRPO: rho > 1/2",
+)
 def shared_policy_collapses(estimator: str, rho: float, alpha: float) -> bool:
     """True if the shared policy goes to short answers: the sign of `shared_drift`, for every q."""
     if estimator == "dr_grpo":
@@ -124,6 +174,7 @@ def shared_policy_collapses(estimator: str, rho: float, alpha: float) -> bool:
     cards=("03",),
     section="stationary policy; derived",
     provenance="derived",
+    formula="pi_a ~ (b_a/(1-b_a))^tau exp(-tau l_a/(C lambda))",
 )
 def drpo_fixed_point(
     success: np.ndarray, length: np.ndarray, limit: float, lambda_: float, tau: float
@@ -137,6 +188,8 @@ def drpo_fixed_point(
 
     length is traded linearly against the log-odds of being right. success in (0, 1); length and
     limit in the same tokens.
+
+    Raises ValueError for a success that is 0 or 1.
     """
     b = np.asarray(success, dtype=float)
     if ((b <= 0) | (b >= 1)).any():
@@ -149,6 +202,13 @@ def drpo_fixed_point(
     return e / e.sum()
 
 
+@entry(
+    "break_even_lambda",
+    kind="theorem",
+    cards=("03",),
+    provenance="derived",
+    formula="lambda = (delta l/C)/log odds ratio",
+)
 def break_even_lambda(
     success: tuple[float, float], length: tuple[float, float], limit: float
 ) -> float:

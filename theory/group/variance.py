@@ -11,6 +11,11 @@ For REINFORCE, RLOO and Dr. GRPO this is a constant times grad p; for GRPO it is
 the difficulty bias. Variances are those of the logit bandit, theta = logit p, where grad log pi is
 q for a right and -p for a wrong rollout, so that g is a function of K alone. All functions
 broadcast over p; standard deviations are the sample's (ddof = 1) unless told, eps = 0.
+
+Formulas: docs/theory/group.md.
+
+Source: definitions of REINFORCE, RLOO, GRPO, Dr. GRPO and DAPO as TRL and verl have them; closed
+forms derived.
 """
 
 from __future__ import annotations
@@ -26,6 +31,13 @@ ESTIMATORS = ("reinforce", "rloo", "dr_grpo", "grpo")
 Array = Any
 
 
+@entry(
+    "count_law",
+    kind="theorem",
+    cards=("00",),
+    provenance="derived",
+    formula="P(K = k) = C(G,k) p^k q^(G-k)",
+)
 def count_law(p: Array, group_size: int) -> np.ndarray:
     """(..., G+1) P(K right of G)."""
     from scipy.stats import binom
@@ -33,7 +45,13 @@ def count_law(p: Array, group_size: int) -> np.ndarray:
     return binom.pmf(np.arange(group_size + 1), group_size, np.asarray(p, dtype=float)[..., None])
 
 
-@entry("omega", kind="theorem", cards=("00",), provenance="derived")
+@entry(
+    "omega",
+    kind="theorem",
+    cards=("00",),
+    provenance="derived",
+    formula="omega_G(p) = sqrt((G-1)/G)/G sum_k C(G,k) sqrt(k(G-k)) p^(k-1) q^(G-k-1)",
+)
 def omega(p: Array, group_size: float, *, ddof: int = 1) -> np.ndarray:
     """Weight of a prompt under group-std normalisation: E[g] = omega_G(p) grad p.
 
@@ -46,6 +64,8 @@ def omega(p: Array, group_size: float, *, ddof: int = 1) -> np.ndarray:
     a polynomial of degree G-2, symmetric in p <-> q, (G-1)/sqrt(G) at p = 0 and 1, 1/sqrt(2)
     for G = 2, and 1/sqrt(p q) as G grows: GRPO then ascends sum 2 arcsin(sqrt(p)) over prompts.
     ddof = 0 (population std) multiplies it by sqrt(G/(G-1)). group_size = inf: p in (0, 1).
+
+    Broadcasts over p. Raises ValueError for a group of one.
     """
     p = np.asarray(p, dtype=float)
     if math.isinf(group_size):
@@ -70,6 +90,13 @@ def _times(n: np.ndarray, log: np.ndarray) -> np.ndarray:
     return np.where(n == 0, 0.0, n * np.where(np.isneginf(log) & (n == 0), 0.0, log))
 
 
+@entry(
+    "gradient_weight",
+    kind="theorem",
+    cards=("00",),
+    provenance="derived",
+    formula="E[g] = c grad p: c = 1, 1, (G-1)/G, omega_G(p)",
+)
 def gradient_weight(estimator: str, p: Array, group_size: float) -> np.ndarray:
     """c in E[g] = c grad p: 1 for REINFORCE and RLOO, (G-1)/G for Dr. GRPO, omega_G(p) for GRPO."""
     p = np.asarray(p, dtype=float)
@@ -81,6 +108,13 @@ def gradient_weight(estimator: str, p: Array, group_size: float) -> np.ndarray:
     )
 
 
+@entry(
+    "mean_advantages",
+    kind="theorem",
+    cards=("00",),
+    provenance="derived",
+    formula="E[A | right] = c q, E[A | wrong] = -c p",
+)
 def mean_advantages(estimator: str, p: Array, group_size: float) -> tuple[np.ndarray, np.ndarray]:
     """E[A | right] and E[A | wrong], own rollout given.
 
@@ -94,6 +128,13 @@ def mean_advantages(estimator: str, p: Array, group_size: float) -> tuple[np.nda
     return c * (1 - p), -c * p
 
 
+@entry(
+    "group_gradient",
+    kind="theorem",
+    cards=("00",),
+    provenance="derived",
+    formula="REINFORCE p_hat q; RLOO G/(G-1) p_hat(1-p_hat)",
+)
 def group_gradient(estimator: str, right: Array, p: Array, group_size: int) -> np.ndarray:
     """g of a group with K = `right` right rollouts in the logit bandit.
 
@@ -110,7 +151,13 @@ def group_gradient(estimator: str, right: Array, p: Array, group_size: int) -> n
     return spread if estimator == "dr_grpo" else np.sqrt((1 - 1 / group_size) * spread)
 
 
-@entry("gradient_variance", kind="theorem", cards=("00",), provenance="derived")
+@entry(
+    "gradient_variance",
+    kind="theorem",
+    cards=("00",),
+    provenance="derived",
+    formula="RLOO: (pq/G)(1 - pq (4G-6)/(G-1))",
+)
 def gradient_variance(estimator: str, p: Array, group_size: int) -> np.ndarray:
     """Var[g] over one group in the logit bandit, G >= 2.
 
@@ -132,13 +179,20 @@ def gradient_variance(estimator: str, p: Array, group_size: int) -> np.ndarray:
     return rloo if estimator == "rloo" else shrink * rloo
 
 
-@entry("zero_signal", kind="theorem", cards=("00",), provenance="derived")
+@entry("zero_signal", kind="theorem", cards=("00",), provenance="derived", formula="p^G + q^G")
 def zero_signal(p: Array, group_size: int) -> np.ndarray:
     """P(no signal) = p^G + q^G: all rollouts right or all wrong, every centred advantage 0."""
     p = np.asarray(p, dtype=float)
     return p**group_size + (1 - p) ** group_size
 
 
+@entry(
+    "groups_per_kept",
+    kind="theorem",
+    cards=("00",),
+    provenance="derived",
+    formula="1/(1 - p^G - q^G)",
+)
 def groups_per_kept(p: Array, group_size: int) -> np.ndarray:
     """Expected groups to draw per kept one under dynamic sampling at a fixed prompt, 1/(1 - z).
 
@@ -148,6 +202,13 @@ def groups_per_kept(p: Array, group_size: int) -> np.ndarray:
     return 1 / (1 - zero_signal(p, group_size))
 
 
+@entry(
+    "batch_std_limit",
+    kind="theorem",
+    cards=("00",),
+    provenance="derived",
+    formula="sqrt(E[p(1-p)] + Var(p))",
+)
 def batch_std_limit(p: np.ndarray, share: np.ndarray) -> float:
     """sqrt(E[p(1-p)] + Var(p)): the divisor of batch normalisation for many prompts."""
     p, share = np.asarray(p, dtype=float), np.asarray(share, dtype=float)

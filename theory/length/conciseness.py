@@ -7,6 +7,11 @@ v0 given a wrong one, fixed weight kappa > 0. The two rewards are
 
 Derivations use only Cov(o, c) = p(1-p)(m1-m0) and Cov(o, oc) = p(1-p) m1; the tests redo them
 symbolically from the raw moments. All functions broadcast over arrays.
+
+Formulas: docs/theory/length.md.
+
+Source: paper 01, whose printed theorem was not available; T1 to T3 and the closed forms are
+derived.
 """
 
 from __future__ import annotations
@@ -54,6 +59,7 @@ class ScoreLaw:
     cards=("01",),
     section="variance claim; the printed theorem was not available",
     provenance="derived",
+    formula="Var = p(1-p) gap^2 + noise within outcomes",
 )
 def variances(law: ScoreLaw) -> tuple[Array, Array]:
     """Var(R_add) and Var(R_crf): signal p(1-p) gap^2 plus noise within outcomes."""
@@ -64,6 +70,13 @@ def variances(law: ScoreLaw) -> tuple[Array, Array]:
     return additive, crf
 
 
+@entry(
+    "crf_has_smaller_variance",
+    kind="theorem",
+    cards=("01",),
+    provenance="derived",
+    formula="kappa v0 > p m0 (2 + 2 kappa m1 - kappa m0)",
+)
 def crf_has_smaller_variance(law: ScoreLaw) -> Array:
     """T1: Var(R_crf) < Var(R_add) iff kappa v0 > p m0 (2 + 2 kappa m1 - kappa m0).
 
@@ -73,11 +86,25 @@ def crf_has_smaller_variance(law: ScoreLaw) -> Array:
     return k * law.v0 > law.p * law.m0 * (2 + 2 * k * law.m1 - k * law.m0)
 
 
+@entry(
+    "second_moment_saving",
+    kind="theorem",
+    cards=("01",),
+    provenance="derived",
+    formula="(1-p) kappa^2 (v0 + m0^2)",
+)
 def second_moment_saving(law: ScoreLaw) -> Array:
     """T2: E[R_add^2] - E[R_crf^2] = (1-p) kappa^2 (v0 + m0^2) >= 0."""
     return (1 - law.p) * law.kappa**2 * (law.v0 + law.m0**2)
 
 
+@entry(
+    "outcome_correlations",
+    kind="theorem",
+    cards=("01",),
+    provenance="derived",
+    formula="corr(R, o)^2 = p(1-p) gap^2 / Var(R)",
+)
 def outcome_correlations(law: ScoreLaw) -> tuple[Array, Array]:
     """Squared correlation of R_add and R_crf with the outcome.
 
@@ -89,6 +116,13 @@ def outcome_correlations(law: ScoreLaw) -> tuple[Array, Array]:
     return signal * law.gap_add**2 / additive, signal * law.gap_crf**2 / crf
 
 
+@entry(
+    "relative_gradient_variances",
+    kind="theorem",
+    cards=("01",),
+    provenance="derived",
+    formula="nu = E[g^2 R^2]/(E[g R])^2 - 1, g = o - p",
+)
 def relative_gradient_variances(law: ScoreLaw) -> tuple[Array, Array]:
     """nu = E[g^2 R^2]/(E[g R])^2 - 1 for g = o - p, of R_add and R_crf, without baseline.
 
@@ -101,6 +135,13 @@ def relative_gradient_variances(law: ScoreLaw) -> tuple[Array, Array]:
     return additive / (p * q * law.gap_add) ** 2 - 1, crf / (p * q * law.gap_crf) ** 2 - 1
 
 
+@entry(
+    "collapse_weight",
+    kind="theorem",
+    cards=("01",),
+    provenance="derived",
+    formula="kappa = 1/(m0 - m1), inf where m1 >= m0",
+)
 def collapse_weight(m1: Array, m0: Array) -> Array:
     """kappa above which the additive gap is negative, so that ascent lowers accuracy; inf if none.
 
@@ -111,6 +152,13 @@ def collapse_weight(m1: Array, m0: Array) -> Array:
     return np.where(difference > 0, 1 / safe, np.inf)
 
 
+@entry(
+    "flow_time",
+    kind="theorem",
+    cards=("01",),
+    provenance="derived",
+    formula="time of dp/dt = p^2 (1-p)^2 gap",
+)
 def flow_time(p_from: Array, p_to: Array, gap: Array) -> Array:
     """Time of the gradient flow dp/dt = p^2 (1-p)^2 gap from one accuracy to another."""
 
@@ -120,6 +168,13 @@ def flow_time(p_from: Array, p_to: Array, gap: Array) -> Array:
     return (primitive(p_to) - primitive(p_from)) / gap
 
 
+@entry(
+    "crf_group_mean",
+    kind="theorem",
+    cards=("01",),
+    provenance="derived",
+    formula="p + alpha m1 (s p + p e^(1/G) (1-p+p e^(1/G))^(G-1))",
+)
 def group_mean(p: float, m1: float, alpha: float, s: float, size: int) -> float:
     """E[R_crf] with d = exp(m/G) of a group of G: the siblings' outcomes enter through d.
 
@@ -165,6 +220,7 @@ class LengthChain:
     cards=("01",),
     section="length collapse; derived for a chain of lengths",
     provenance="derived",
+    formula="tau ln(ceiling/(tau kappa slope))",
 )
 def best_length_additive(chain: LengthChain, kappa: float) -> float:
     """Maximiser of p(n) + kappa c(n) on [1, limit]: tau ln(ceiling/(tau kappa slope)), clipped."""
@@ -172,6 +228,13 @@ def best_length_additive(chain: LengthChain, kappa: float) -> float:
     return float(np.clip(n, 1.0, chain.limit))
 
 
+@entry(
+    "best_length_crf",
+    kind="theorem",
+    cards=("01",),
+    provenance="derived",
+    formula="root of p'/p = kappa slope/(1 + kappa c)",
+)
 def best_length_crf(chain: LengthChain, kappa: float) -> float:
     """Maximiser of p(n)(1 + kappa c(n)): the root of p'/p = kappa slope/(1 + kappa c).
 
@@ -194,12 +257,26 @@ def best_length_crf(chain: LengthChain, kappa: float) -> float:
     return 0.5 * (low + high)
 
 
+@entry(
+    "length_collapse_weight",
+    kind="theorem",
+    cards=("01",),
+    provenance="derived",
+    formula="kappa = ceiling e^(-1/tau)/(tau slope)",
+)
 def length_collapse_weight(chain: LengthChain) -> float:
     """kappa from which the additive reward is best at length 1."""
     return float(chain.ceiling * np.exp(-1 / chain.tau) / (chain.tau * chain.slope))
 
 
 # -- two arms --------------------------------------------------------------------------------------
+@entry(
+    "additive_prefers_short",
+    kind="theorem",
+    cards=("01",),
+    provenance="derived",
+    formula="p_S > p_L - kappa (c_S - c_L)",
+)
 def additive_prefers_short(
     p_short: Array, p_long: Array, c_short: Array, c_long: Array, kappa: Array
 ) -> Array:
@@ -207,6 +284,13 @@ def additive_prefers_short(
     return p_short > p_long - kappa * (c_short - c_long)
 
 
+@entry(
+    "crf_prefers_short",
+    kind="theorem",
+    cards=("01",),
+    provenance="derived",
+    formula="p_S/p_L > (1 + kappa c_L)/(1 + kappa c_S)",
+)
 def crf_prefers_short(
     p_short: Array, p_long: Array, c_short: Array, c_long: Array, kappa: Array
 ) -> Array:

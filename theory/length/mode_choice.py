@@ -3,6 +3,8 @@
 A policy opens a prompt in the long mode with probability q = sigmoid(d), d = z_long - z_short the
 difference of two logits, each with its own parameter. A group holds h rollouts forced into each
 mode. All derived; the setting is that of "Adaptive Deep Reasoning".
+
+Formulas: docs/theory/length.md.
 """
 
 from __future__ import annotations
@@ -17,6 +19,13 @@ from toyrl.registry import entry
 Array = Any
 
 
+@entry(
+    "mode_count_law",
+    kind="theorem",
+    cards=("19",),
+    provenance="derived",
+    formula="P(K = k) = C(half,k) p^k (1-p)^(half-k)",
+)
 def binomial(half: int, p: float) -> np.ndarray:
     """(half + 1,) probabilities of 0..half successes."""
     k = np.arange(half + 1)
@@ -30,6 +39,7 @@ def binomial(half: int, p: float) -> np.ndarray:
     cards=("19",),
     section="group-wise reward; derived",
     provenance="derived",
+    formula="P(a_S >= a_L - theta)",
 )
 def easy_probability(short: float, long: float, half: int, theta: float) -> float:
     """P(a_S >= a_L - theta) in a group with `half` rollouts in each mode.
@@ -41,21 +51,44 @@ def easy_probability(short: float, long: float, half: int, theta: float) -> floa
     return float(chance[i / half >= j / half - theta - 1e-12].sum())
 
 
+@entry(
+    "mode_logit_drift",
+    kind="theorem",
+    cards=("19",),
+    provenance="derived",
+    formula="2 A ((1-q)/L_long + q/L_short)",
+)
 def logit_drift(advantage: float, q: Array, length_short: float, length_long: float) -> Array:
     """Expected change of d per unit learning rate, a loss that divides rollouts by their length.
 
     advantage : expected sum of the long half's advantages over the group size; minus that of the
         short half, as the group's advantages sum to 0. Each of the two logits moves by
         advantage * ((1 - q)/L_long + q/L_short), one up and one down.
+
+    q : any shape, in (0, 1); lengths in tokens, > 0.
     """
     return 2 * advantage * ((1 - q) / length_long + q / length_short)
 
 
+@entry(
+    "steps_to_margin",
+    kind="theorem",
+    cards=("19",),
+    provenance="derived",
+    formula="(margin - gap)/(2 eta c), rounded up",
+)
 def steps_to_margin(gap: float, margin: float, rate: float, weight: float) -> int:
     """Hinge steps until the preferred logit leads by the margin: a step moves it by 2 eta c."""
     return max(0, math.ceil((margin - gap) / (2 * rate * weight) - 1e-12))
 
 
+@entry(
+    "mean_steps",
+    kind="theorem",
+    cards=("19",),
+    provenance="derived",
+    formula="target/(2 eta c (2 agreement - 1))",
+)
 def mean_steps(target: float, agreement: float, rate: float, weight: float) -> float:
     """Steps until d has moved by `target` nats, labels right with probability `agreement`."""
     return target / (2 * rate * weight * (2 * agreement - 1))

@@ -6,6 +6,8 @@
 Reward difference prediction with pairs drawn from mu has the loss 2 Var_mu(log pi/ref - r/beta),
 which is 2 Var_mu(log pi/pi*): log Z cancels. Its gradient with pairs from pi itself, the sampling
 law held fixed, is -(4/beta) grad J (derived; PRDP, arXiv 2402.08714, section 3).
+
+Formulas: docs/theory/preference.md.
 """
 
 from __future__ import annotations
@@ -19,12 +21,20 @@ from toyrl.registry import entry
 Array = Any
 
 
+@entry(
+    "softmax",
+    kind="theorem",
+    cards=("40",),
+    provenance="derived",
+    formula="exp(theta_i)/sum_j exp(theta_j)",
+)
 def softmax(theta: Array) -> np.ndarray:
     """Probabilities of logits along the last axis."""
     x = np.exp(np.asarray(theta, dtype=float) - np.max(theta, axis=-1, keepdims=True))
     return x / x.sum(-1, keepdims=True)
 
 
+@entry("kl", kind="theorem", cards=("40",), provenance="derived", formula="sum p log(p/q)")
 def kl(p: Array, q: Array) -> np.ndarray:
     """KL(p || q) in nats along the last axis; 0 log 0 = 0."""
     p, q = np.asarray(p, dtype=float), np.asarray(q, dtype=float)
@@ -38,6 +48,7 @@ def kl(p: Array, q: Array) -> np.ndarray:
     cards=("40",),
     section="3.1",
     provenance="derived",
+    formula="ref exp(r/beta)/Z",
 )
 def optimum(ref: Array, reward: Array, beta: float) -> np.ndarray:
     """(K,) ref exp(reward/beta)/Z, the maximiser of E r - beta KL(pi || ref)."""
@@ -45,18 +56,45 @@ def optimum(ref: Array, reward: Array, beta: float) -> np.ndarray:
     return softmax(x)
 
 
+@entry(
+    "regularised_objective",
+    kind="theorem",
+    cards=("40",),
+    provenance="derived",
+    formula="J(pi) = E_pi r - beta KL(pi || ref)",
+)
 def objective(pi: Array, ref: Array, reward: Array, beta: float) -> float:
-    """J(pi) = E_pi r - beta KL(pi || ref)."""
+    """J(pi) = E_pi r - beta KL(pi || ref).
+
+    pi, ref, reward : (K,); beta in reward units per nat.
+    """
     return float(np.sum(pi * np.asarray(reward)) - beta * kl(pi, ref))
 
 
+@entry(
+    "difference_loss",
+    kind="theorem",
+    cards=("40",),
+    provenance="derived",
+    formula="2 Var_mu(log pi/ref - r/beta)",
+)
 def difference_loss(pi: Array, ref: Array, reward: Array, beta: float, mu: Array) -> float:
-    """E over independent pairs from mu of the squared residual: 2 Var_mu(log pi/ref - r/beta)."""
+    """E over independent pairs from mu of the squared residual: 2 Var_mu(log pi/ref - r/beta).
+
+    pi, ref, reward, mu : (K,), mu summing to 1.
+    """
     u = np.log(pi) - np.log(ref) - np.asarray(reward) / beta
     mean = np.sum(mu * u)
     return float(2 * np.sum(mu * (u - mean) ** 2))
 
 
+@entry(
+    "difference_gradient",
+    kind="theorem",
+    cards=("40",),
+    provenance="derived",
+    formula="grad of 2 Var_mu(log pi/ref - r/beta), mu held fixed",
+)
 def difference_gradient(
     theta: Array, ref: Array, reward: Array, beta: float, mu: Array
 ) -> np.ndarray:
@@ -70,6 +108,13 @@ def difference_gradient(
     return g - pi * g.sum()
 
 
+@entry(
+    "regularised_gradient",
+    kind="theorem",
+    cards=("40",),
+    provenance="derived",
+    formula="pi (f - E f), f = r - beta log pi/ref",
+)
 def objective_gradient(theta: Array, ref: Array, reward: Array, beta: float) -> np.ndarray:
     """(K,) gradient of J by softmax logits: pi (f - E f), f = r - beta log pi/ref."""
     pi = softmax(theta)

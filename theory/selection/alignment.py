@@ -4,6 +4,11 @@ Among all policies with the same reward, the tilted one is nearest to the base i
 walking the path from beta = inf to 0 shows what optimising a reward does first. All formulas
 are exact on finite classes. One beta is shared by all prompts; KL and accuracy are averaged
 over prompts by their shares.
+
+Formulas: docs/theory/selection.md.
+
+Source: the exponential tilt as the maximiser of expected reward under a KL penalty; the price of a
+hack is derived. Arrays: prob, reward, truth (B, K), shares (B,).
 """
 
 from __future__ import annotations
@@ -12,7 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from toyrl.registry import entry
 
+
+@entry("tilt", kind="theorem", cards=("35",), provenance="derived", formula="p exp(r/beta)/Z")
 def tilt(prob: np.ndarray, reward: np.ndarray, inverse_beta: np.ndarray) -> np.ndarray:
     """(N, B, K) tilted class probabilities for N values of 1/beta >= 0.
 
@@ -24,6 +32,13 @@ def tilt(prob: np.ndarray, reward: np.ndarray, inverse_beta: np.ndarray) -> np.n
     return weight / weight.sum(-1, keepdims=True)
 
 
+@entry(
+    "tilt_kl",
+    kind="theorem",
+    cards=("35",),
+    provenance="derived",
+    formula="sum tilted log(tilted/p), per prompt",
+)
 def kl(tilted: np.ndarray, prob: np.ndarray) -> np.ndarray:
     """(..., B) KL(tilted || prob) in nats."""
     ratio = np.where(tilted > 0, tilted / np.where(prob > 0, prob, 1.0), 1.0)
@@ -48,6 +63,13 @@ class Price:
     path_reward: np.ndarray
 
 
+@entry(
+    "tilt_price",
+    kind="theorem",
+    cards=("35",),
+    provenance="derived",
+    formula="KL(tilted || p) at which E_tilted truth falls by `drop`",
+)
 def tilt_price(
     prob: np.ndarray,
     reward: np.ndarray,

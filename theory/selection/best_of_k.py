@@ -4,6 +4,11 @@ With F(r) the base probability of a reward at most r and F(r-) of one below it, 
 is r with probability F(r)^k - F(r-)^k; ties are broken at random, so the classes that share a
 reward keep their relative probabilities. KL(best of k || base) follows exactly; the well-known
 log k - (k-1)/k holds with equality only without ties and is an upper bound with them.
+
+Formulas: docs/theory/selection.md.
+
+Source: best-of-k sampling and its KL bound as Beirami et al. 2024 (arXiv 2401.01879) discuss them,
+ties derived; pass@k of Chen et al. 2021 (arXiv 2107.03374), Eq. 1.
 """
 
 from __future__ import annotations
@@ -12,7 +17,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from toyrl.registry import entry
 
+
+@entry(
+    "best_of_k",
+    kind="theorem",
+    cards=("57",),
+    provenance="derived",
+    formula="(F_l^k - F_(l-1)^k) p/P_l in the value class l",
+)
 def best_of_k(prob: np.ndarray, reward: np.ndarray, k: Sequence[int]) -> np.ndarray:
     """(N, K) class probabilities of the kept rollout for each k, one prompt; prob, reward (K,)."""
     _, place = np.unique(reward, return_inverse=True)
@@ -26,12 +40,29 @@ def best_of_k(prob: np.ndarray, reward: np.ndarray, k: Sequence[int]) -> np.ndar
     return share[:, place] * prob
 
 
+@entry(
+    "best_of_k_kl_bound",
+    kind="theorem",
+    cards=("57",),
+    provenance="derived",
+    formula="log k - (k-1)/k",
+)
 def kl_bound(k: Sequence[int]) -> np.ndarray:
-    """log k - (k-1)/k nats: KL of best-of-k without ties, an upper bound with them."""
-    k = np.asarray(k, dtype=float)
-    return np.log(k) - (k - 1) / k
+    """log k - (k-1)/k nats: KL of best-of-k without ties, an upper bound with them.
+
+    k : (N,) whole numbers of at least 1.
+    """
+    n = np.asarray(k, dtype=float)
+    return np.log(n) - (n - 1) / n
 
 
+@entry(
+    "best_of_k_curves",
+    kind="theorem",
+    cards=("57",),
+    provenance="derived",
+    formula="E truth, E r and KL under best-of-k",
+)
 def curves(
     prob: np.ndarray,
     reward: np.ndarray,
@@ -50,11 +81,20 @@ def curves(
     return gold, proxy, kl(kept, prob) @ shares
 
 
+@entry(
+    "pass_at_k_estimate",
+    kind="theorem",
+    cards=("57",),
+    provenance="derived",
+    formula="1 - C(n-c,k)/C(n,k)",
+)
 def pass_at_k(n: int | np.ndarray, c: np.ndarray, k_max: int) -> np.ndarray:
     """(..., k_max) unbiased pass@k, k = 1..k_max, from c right answers among n samples.
 
     1 - C(n-c, k)/C(n, k) by one cumulative product over k; exactly 1 once k > n - c. NaN for
     k > n, where no unbiased estimator exists.
+
+    n, c : shapes that broadcast. Raises ValueError for c outside 0..n.
     """
     n, c = np.broadcast_arrays(np.asarray(n), np.asarray(c))
     if np.any((c < 0) | (c > n)):

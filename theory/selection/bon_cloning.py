@@ -9,6 +9,8 @@ which is the maximiser of E R - beta KL(pi || pi0) at 1/beta_n = log[q_n / (p (1
 picks that are right have the law pi0(. | R = 1) for every n. (OREAL, arXiv 2502.06781, section 2;
 beta_n, the anchor and the direction statement are derived.) The factor 1 - p on wrong rollouts
 does not follow from gradient consistency: both expectations carry n (1-p)^(n-1).
+
+Formulas: docs/theory/selection.md.
 """
 
 from __future__ import annotations
@@ -22,8 +24,18 @@ from toyrl.registry import entry
 Array = Any
 
 
+@entry(
+    "success_of_best",
+    kind="theorem",
+    cards=("30",),
+    provenance="derived",
+    formula="q_n = 1 - (1-p)^n",
+)
 def success_of_best(p: Array, n: Array) -> np.ndarray:
-    """q_n = 1 - (1-p)^n, exact for small p."""
+    """q_n = 1 - (1-p)^n, exact for small p.
+
+    p, n broadcast; p in [0, 1].
+    """
     return -np.expm1(np.asarray(n) * np.log1p(-np.asarray(p, dtype=float)))
 
 
@@ -32,6 +44,8 @@ def success_of_best(p: Array, n: Array) -> np.ndarray:
     kind="theorem",
     cards=("30",),
     section="2, Eq. 5",
+    provenance="text",
+    formula="pi0 [R q_n/p + (1-R)(1-p)^(n-1)]",
 )
 def best_of_n(pi0: Array, right: Array, n: int) -> np.ndarray:
     """(K,) law of the pick; right (K,) in {0, 1}."""
@@ -43,17 +57,37 @@ def best_of_n(pi0: Array, right: Array, n: int) -> np.ndarray:
     return pi0 * np.where(right > 0, gain, (1 - p) ** (n - 1))
 
 
+@entry(
+    "cloning_inverse_temperature",
+    kind="theorem",
+    cards=("30",),
+    provenance="derived",
+    formula="1/beta_n = log[q_n/(p (1-p)^(n-1))]",
+)
 def inverse_temperature(p: float, n: int) -> float:
     """1/beta_n = log sum_{i<n} (1-p)^(-i), at which the KL optimum is the best of n."""
     return float(np.log(success_of_best(p, n)) - np.log(p) - (n - 1) * np.log1p(-p))
 
 
+@entry(
+    "cloning_tilt", kind="theorem", cards=("30",), provenance="derived", formula="pi0 exp(R/beta)/Z"
+)
 def tilted(pi0: Array, right: Array, inverse_beta: float) -> np.ndarray:
-    """pi0 exp(R/beta)/Z."""
+    """pi0 exp(R/beta)/Z.
+
+    pi0, right : (K,).
+    """
     x = np.asarray(pi0, dtype=float) * np.exp(np.asarray(right) * inverse_beta)
     return x / x.sum()
 
 
+@entry(
+    "best_of_n_kl",
+    kind="theorem",
+    cards=("30",),
+    provenance="derived",
+    formula="KL(Bernoulli(q_n) || Bernoulli(p)) <= log n - (n-1)/n",
+)
 def best_kl(p: float, n: int) -> float:
     """KL(best of n || pi0) in nats: the binary KL of q_n from p; at most log n - (n-1)/n."""
     q = float(success_of_best(p, n))
@@ -61,6 +95,13 @@ def best_kl(p: float, n: int) -> float:
     return float(q * np.log(q / p) + wrong)
 
 
+@entry(
+    "anchored_mass",
+    kind="theorem",
+    cards=("30",),
+    provenance="derived",
+    formula="1/P = beta (logit P - logit p)",
+)
 def anchored_mass(p: float, beta: float) -> float:
     """P(right) of argmin -E[log pi | right] + beta KL(pi || pi0): 1/P = beta log odds ratio."""
     from scipy.optimize import brentq
@@ -72,11 +113,20 @@ def anchored_mass(p: float, beta: float) -> float:
     return float(expit(brentq(gap, logit(p) + 1e-12, logit(p) + 2 / (p * beta) + 50)))
 
 
+@entry(
+    "prompt_weight",
+    kind="theorem",
+    cards=("30",),
+    provenance="derived",
+    formula="E[update] = W(p) grad p",
+)
 def prompt_weight(p: Array, scheme: str) -> np.ndarray:
     """W(p) in E[update] = W(p) grad p: how a scheme weighs prompts of success rate p.
 
     reinforce 1; rloo 1; pair_1_p: a right with weight 1 and a wrong one with 1-p; pair_rloo: RLOO
     advantages of rewards +-1, wrong ones halved; pair_grpo: population-normalised advantages
+
+    p : any shape, in (0, 1). Raises ValueError for another scheme.
     """
     p = np.asarray(p, dtype=float)
     q = 1 - p

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from toyrl.rollouts import Rollouts
-from toyrl.shapers.base import Parts
+from toyrl.shapers.base import Parts, written
 
 Array = Any
 
@@ -20,6 +20,11 @@ class Estimator:
 
     needs: ClassVar[tuple[str, ...]] = ()
     token_level: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__repr__" not in cls.__dict__:
+            cls.__repr__ = written  # @dataclass keeps a repr that stands in the class
 
     def apply(
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None

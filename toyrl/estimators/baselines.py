@@ -68,6 +68,7 @@ class _Centred(Estimator):
 @entry(
     "opo",
     kind="estimator",
+    formula="A_i = r_i - sum_j L_j r_j / sum_j L_j",
     cards=("00",),
     works=("opo",),
     section="verl compute_opo_outcome_advantage",
@@ -91,6 +92,7 @@ class Opo(_Centred):
 @entry(
     "max_rl",
     kind="estimator",
+    formula="A_i = (r_i - mean)/mean",
     cards=("00",),
     works=("max-rl",),
     section="prime-rl max_rl_advantage_fn",
@@ -114,6 +116,7 @@ class MaxRl(_Centred):
 @entry(
     "gpg",
     kind="estimator",
+    formula="A_i = (r_i - mean) rollouts/(rollouts with r != 0)/f_norm",
     cards=("00",),
     works=("gpg",),
     section="verl compute_gpg_outcome_advantage",
@@ -163,6 +166,7 @@ class Gpg(_Centred):
 @entry(
     "remax",
     kind="estimator",
+    formula="A_i = r_i - r(greedy)",
     cards=("00",),
     works=("remax",),
     section="verl compute_remax_outcome_advantage",
@@ -240,6 +244,7 @@ for _name, _rule, _summary in (
         _name,
         LeaveOneOutStd(zero_std=_rule),
         kind="estimator",
+        formula="A_i = (r_i - mean of others)/(std of others + eps)",
         cards=("00",),
         section="NeMo-RL, calculate_baseline_and_std_per_prompt, "
         + ("before and after issue 1518" if _rule == "divide" else "GRPOAdvantageEstimator"),

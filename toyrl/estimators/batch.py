@@ -192,5 +192,6 @@ for _name, _preset in PRESETS.items():
         works=tuple(filter(None, SOURCES[_name][:1])),
         section=SOURCES[_name][1],
         provenance="code",
+        formula="A_i = (a_i - mean)/std over the batch, a = r, r - mean or r - others",
         summary=f"{_what}, whitened over all {_preset.over} of the batch",
     )

@@ -28,6 +28,7 @@ Array = Any
 @entry(
     "pass_at_k",
     kind="estimator",
+    formula="A_i = E[max of k | i among them] - E[max of the k-1 others]",
     cards=("00",),
     works=("passk",),
     section="leave-one-out, averaged over subsets",
@@ -41,6 +42,8 @@ class PassAtK(Estimator):
         pushed down but by the normalisation of the policy.
 
     Shape (..., B, G, G) inside.
+
+    Raises ValueError for a `k` that is not a whole number of at least 2.
     """
 
     k: int = 2
@@ -88,6 +91,7 @@ class PassAtK(Estimator):
 @entry(
     "grpo_passk",
     kind="estimator",
+    formula="A_best = (best - second best)/(std + eps), else 0",
     cards=("00",),
     works=("passk",),
     section="verl compute_grpo_passk_outcome_advantage",

@@ -45,6 +45,8 @@ def expected_draws(informative: Array, share: Array) -> Array:
     """Prompts to draw per prompt kept: 1 / sum_b share_b P(group of b is informative).
 
     Source: DLER, sections 2-3, dynamic sampling; derived.
+
+    informative, share : same shape, one number a prompt; the answer is a scalar.
     """
     xp = stats.array_namespace(informative, share)
     return xp.sum(share) / xp.sum(share * informative)
@@ -137,6 +139,7 @@ add(
     "dler",
     PRESETS["dler"],
     kind="estimator",
+    formula="A_i = inner advantage in groups of mixed outcome, else 0",
     cards=("08",),
     section="Eq. 3; code NVlabs/DLER verl-dler, core_algos.py; filter on the outcome",
     provenance="code",

@@ -52,6 +52,8 @@ class GroupEstimator(Estimator):
 
     `apply` takes parts (..., B, G), returns advantages (..., B, G) and the unchanged state.
     NaN rewards are absent: out of every mean and std, advantage 0.
+
+    Raises ValueError for a baseline, scale or singleton that is none of these.
     """
 
     baseline: str = "mean"
@@ -240,5 +242,6 @@ for _name, _preset in PRESETS.items():
         kind="estimator",
         cards=("00",),
         provenance="code",
+        formula="A_i = (r_i - baseline)/(std + eps)",
         summary=f"Group-relative advantage: {_note}",
     )

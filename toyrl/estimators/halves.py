@@ -38,6 +38,7 @@ FROM_BATCH = ("accuracy", "failure")
 @entry(
     "canon",
     kind="estimator",
+    formula="A_i = mu (r_i - mean of the other half) + (1 - mu)(r_i - mean of its half)",
     cards=("34",),
     section=f"Eqs. 5, 7, 8; code {CODE}",
     provenance="code",
@@ -59,6 +60,9 @@ class Canon(Estimator):
 
     With an odd group the high half is the larger one. A NaN reward or metric makes a rollout
     absent: out of the halves, advantage 0. Works on weights (multiplicities, probabilities).
+
+    Raises ValueError for a `mu` in words other than these two, or another choice of metric, heavy,
+    ties or singleton.
     """
 
     mu: Any = 1.0
@@ -148,6 +152,7 @@ class Canon(Estimator):
 @entry(
     "canon_entropy",
     kind="estimator",
+    formula="A_i = mu (r_i - mean of the other half) + (1 - mu)(r_i - mean of its half)",
     cards=("34",),
     section=f"Eqs. 5, 8; code {CODE}",
     provenance="code",
@@ -229,6 +234,8 @@ def half_means(x: Array, w: Array, h: Halves) -> HalfMeans:
     Of a block of n tied rollouts that straddles the middle, k lie in the low half; given the own
     place, the others of the block share what places are left, each with the block's mean without
     the own reward. Means are linear, so this is the exact average over tie-breaks.
+
+    x, w : (..., B, G).
     """
     xp, zero = stats.array_namespace(x, w), stats.array_namespace(x, w).zeros_like(x)
     kept = xp.where(w > 0, x, zero) * w

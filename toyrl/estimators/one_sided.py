@@ -47,6 +47,7 @@ for _side in ("negative", "positive"):
         f"{_side}_only",
         OneSided(side=_side),
         kind="estimator",
+        formula="A_i = max(A_i, 0) or min(A_i, 0) of the inner estimator",
         cards=("33",),
         section="GRPO-N",
         provenance="second-hand",

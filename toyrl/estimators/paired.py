@@ -82,6 +82,7 @@ for _name, _scheme, _eta, _summary, _provenance in (
         _name,
         Paired(_scheme, _eta),
         kind="estimator",
+        formula="A = a/k on the k right, -eta b/(G-k) on the wrong, 0 in uniform groups",
         cards=("30",),
         section="Eqs. 6, 10 to 12; repository oreal/datasets/trajectory.py",
         provenance=_provenance,

@@ -28,6 +28,7 @@ REFERENCES = ("average", "first")
 @entry(
     "brpo",
     kind="estimator",
+    formula="A_i = mean over references j of sign(q_i - q_j)",
     cards=("42",),
     section="Bootstrapped Relative Policy Optimization",
     provenance="second-hand",
@@ -43,6 +44,8 @@ class Brpo(Estimator):
     ties : what a comparison of equal scores counts, -1 as published, or 0
 
     Advantages are in [-1, 1]. Shape (..., B, G, G) inside. Weights count as multiplicities.
+
+    Raises ValueError for other `ties` than -1 and 0, or a negative skew.
     """
 
     reference: str = "average"

@@ -41,6 +41,8 @@ def divisor(std: Array, eps: float, place: str) -> Array:
 
     "std": std + eps; "variance": sqrt(var + eps); "floor": sqrt(max(var, eps)). Never squares
     the standard deviation, so 1e30 in float32 stays finite.
+
+    std : (..., B, 1), and so is the answer.
     """
     xp = stats.array_namespace(std)
     if place == "std":

@@ -42,6 +42,8 @@ class Averaged(Estimator):
         over the whole batch, as TRL does
     missing : a NaN in one part makes the rollout "absent" from all, or is "skip"ped: the rollout
         gets no advantage from that part and keeps the others (TRL)
+
+    Raises ValueError for a choice that does not exist.
     """
 
     inner: GroupEstimator = INNER
@@ -143,6 +145,7 @@ add(
     "averaged",
     PRESETS["averaged"],
     kind="estimator",
+    formula="A = (1/K) sum_k A_k, A_k the group advantage of part k",
     cards=("10",),
     section="advantage-level averaging, A_final; ddof and eps reconstructed",
     provenance="second-hand",
@@ -152,6 +155,7 @@ add(
     "normalize_then_sum",
     PRESETS["normalize_then_sum"],
     kind="estimator",
+    formula="A = sum_k A_k, then (A - mean)/(std + eps) over the batch",
     cards=("10",),
     section='TRL GRPOTrainer, multi_objective_aggregation="normalize_then_sum"',
     provenance="code",

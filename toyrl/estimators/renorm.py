@@ -39,6 +39,7 @@ NEUTRAL = 0.5  # what a missing score counts as
 @entry(
     "renorm",
     kind="estimator",
+    formula="A_t = G_t - mean over siblings, G_t = sum_(u >= t) (p_u + o - 1)",
     cards=("18",),
     section="ReNorm; equation reconstructed from two descriptions",
     provenance="reconstructed",
@@ -56,6 +57,8 @@ class ReNorm(Estimator):
     scores are read there, and every token of a step has the step's advantage. A NaN score is
     missing and counts as 1/2, never as 0, which would be a failed run's worst. Advantages
     (..., B, G, T), 0 outside the mask and for absent rollouts.
+
+    Raises ValueError for a choice that does not exist.
     """
 
     design: str = "renorm"

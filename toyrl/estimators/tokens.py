@@ -44,7 +44,10 @@ def backward(a: Array, b: Array) -> Array:
 
 
 def after(x: Array, mask: Array) -> Array:
-    """x at the next token of the mask behind each place; 0 behind the last."""
+    """x at the next token of the mask behind each place; 0 behind the last.
+
+    x, mask : (..., B, G, T).
+    """
     xp = stats.array_namespace(x, mask)
     carried = backward(1 - mask, mask * x)
     return xp.concat([carried[..., 1:], xp.zeros_like(x[..., :1])], axis=-1)
@@ -62,7 +65,10 @@ def token_rewards(parts: Parts, r: Rollouts, mask: Array) -> Array:
 
 
 def whiten(a: Array, weight: Array, *, ddof: float = 1.0, eps: float = 1e-8) -> Array:
-    """(a - mean)/sqrt(var + eps) over the last three axes, the whole batch; 0 where weight is 0."""
+    """(a - mean)/sqrt(var + eps) over the last three axes, the whole batch; 0 where weight is 0.
+
+    a, weight : (..., B, G, T).
+    """
     xp = stats.array_namespace(a, weight)
     flat = (*a.shape[:-3], 1, 1, a.shape[-3] * a.shape[-2] * a.shape[-1])
     x, w = xp.reshape(a, flat), xp.reshape(weight, flat)
@@ -109,6 +115,7 @@ class _Tokens(Estimator):
 @entry(
     "gae",
     kind="estimator",
+    formula="A_t = sum_u (gamma lam)^u delta_(t+u), delta = r + gamma V' - V",
     cards=("00",),
     works=("gae",),
     section="Eqs. 11-16; verl compute_gae_advantage_return",
@@ -141,6 +148,7 @@ class Gae(_Tokens):
 @entry(
     "reinforce_plus_plus_tokens",
     kind="estimator",
+    formula="A_t = sum_u gamma^u r_(t+u), whitened over tokens",
     cards=("00",),
     works=("reinforce++",),
     section="verl compute_reinforce_plus_plus_outcome_advantage",

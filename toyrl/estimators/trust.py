@@ -35,6 +35,8 @@ class TrustGrpo(Estimator):
     inner : the group-relative advantage
 
     Reads the field `judge`, scores in [0, 1]. NaN in the reward or the judge: absent.
+
+    Raises ValueError for another variant.
     """
 
     variant: str = "paper"
@@ -91,6 +93,7 @@ for _name, _section, _provenance in (
         _name,
         PRESETS[_name],
         kind="estimator",
+        formula="grpo on o + gamma alpha e^(-step/horizon) judge",
         cards=("13",),
         section=_section,
         provenance=_provenance,

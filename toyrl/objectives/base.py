@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from toyrl.rollouts import Rollouts
+from toyrl.shapers.base import written
 
 Array = Any
 
@@ -17,6 +18,11 @@ class Objective:
     """Base of all objectives; subclasses are frozen dataclasses."""
 
     needs: ClassVar[tuple[str, ...]] = ("mask",)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__repr__" not in cls.__dict__:
+            cls.__repr__ = written  # @dataclass keeps a repr that stands in the class
 
     def coefficients(
         self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array

@@ -25,7 +25,10 @@ register_field(
 
 @dataclass(frozen=True)
 class Sum(Objective):
-    """The sum of its terms, for example `Sum((PolicyGradient("grpo"), KlPenalty(beta=0.04)))`."""
+    """The sum of its terms, for example `Sum((PolicyGradient("grpo"), KlPenalty(beta=0.04)))`.
+
+    Raises ValueError for a sum without terms.
+    """
 
     terms: tuple[Objective, ...] = ()
 
@@ -55,6 +58,8 @@ class Corrected(Objective):
     cap, floor : bounds of the weight (TRL: 3.0 and none; its default mode is sequence_mask)
 
     Reads `sampling_logprobs`; NaN there means no correction for that token.
+
+    Raises ValueError for another mode.
     """
 
     inner: Objective = PPO
@@ -99,6 +104,7 @@ for _name, _mode, _summary in (
         _name,
         Corrected(mode=_mode),
         kind="objective",
+        formula="w J, w = pi_old/pi_sampler, truncated or masked",
         cards=("00",),
         section=f'TRL vllm_importance_sampling_mode="{_mode}"',
         provenance="code",

@@ -24,7 +24,10 @@ def covariance(t: Tokens) -> Array:
 
 
 def live(t: Tokens) -> Array:
-    """True on the mask of present rollouts."""
+    """True on the mask of present rollouts.
+
+    (..., B, G, T) bool.
+    """
     return (t.mask > 0) & (t.rollouts.w[..., None] > 0)
 
 
@@ -38,6 +41,7 @@ def quota(t: Tokens, share: float) -> Array:
 @entry(
     "clip_cov",
     kind="objective",
+    formula="min(rho A, clip(rho) A), a few tokens of large covariance dropped",
     cards=("00",),
     works=("entropy",),
     section='Clip-Cov; verl loss_mode="clip_cov"',
@@ -74,6 +78,7 @@ class ClipCov(PolicyGradient):
 @entry(
     "kl_cov",
     kind="objective",
+    formula="rho A - coef |log rho| on tokens of largest covariance",
     cards=("00",),
     works=("entropy",),
     section='KL-Cov; verl loss_mode="kl_cov"',

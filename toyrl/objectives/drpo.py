@@ -30,6 +30,7 @@ KL_ESTIMATES = ("kl", "low_var_kl")
 @entry(
     "drpo",
     kind="objective",
+    formula="sum_P w_i s_i - tau log mean_N exp(s_j/tau), w = softmax_P(-L/(C lambda))",
     cards=("03",),
     section="Eq. 7; official code, compute_policy_loss_drpo",
     provenance="code",
@@ -48,6 +49,8 @@ class Drpo(Objective):
 
     Right is `correct` == 1 and wrong is `correct` == 0, exactly; a graded outcome in between takes
     no part: threshold it first. Rollouts of length 0 and of weight 0 take no part either.
+
+    Raises ValueError for a number that must be above 0 and isn't, and for another KL estimate.
     """
 
     lambda_: float = 0.1

@@ -41,6 +41,7 @@ def mode_hinge(preferred: Array, other: Array, margin: Any) -> tuple[Array, Arra
 @entry(
     "first_token",
     kind="objective",
+    formula="-c max(0, margin - (z_pref - z_other))",
     cards=("19",),
     section="reasoning-mode switching loss; margin, weight and rule reconstructed",
     provenance="reconstructed",

@@ -36,6 +36,8 @@ class KlPenalty(Surrogate):
         gradient beyond (verl 20 and 10; None: no limit, as TRL)
 
     Reads `ref_logprobs` (..., B, G, T), nats.
+
+    Raises ValueError for another kind or a negative beta.
     """
 
     kind: str = "k3"
@@ -86,10 +88,15 @@ class KlPenalty(Surrogate):
         raise TypeError(msg)
 
 
+_FORMULAS = dict(
+    zip(KINDS, ("-x", "x^2/2", "e^x - x - 1", "e^x - x - 1, gradient of x^2/2",
+                "rho (e^x - x - 1)", "|x|"), strict=True)
+)  # fmt: skip
 for _kind in KINDS:
     add(
         f"kl_{_kind}",
         KlPenalty(kind=_kind),
+        formula=f"-beta ({_FORMULAS[_kind]}), x = log pi_ref - log pi",
         kind="objective",
         cards=("00",),
         works=("kl",),

@@ -30,6 +30,7 @@ register_field(
 @entry(
     "oreal",
     kind="objective",
+    formula="mean_right omega+ log pi - eta mean_wrong omega- pi/sg(pi)",
     cards=("30",),
     section="Eqs. 10 to 12; repository train_oreal.py",
     provenance="code",
@@ -43,6 +44,8 @@ class Oreal(Objective):
         of the running mean of logits, which marks everything after the decisive token
 
     Reads `credit_logit` unless weights is "none". KL is apart (`KlPenalty`).
+
+    Raises ValueError for other weights.
     """
 
     eta: float = 0.5

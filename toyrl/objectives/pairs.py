@@ -55,6 +55,7 @@ def _per_prompt(prompts: Array, xp: Any) -> Array:
 @entry(
     "prdp",
     kind="objective",
+    formula="-mean max(l, l_clip), l = (h_a - h_b - (r_a - r_b)/beta)^2",
     cards=("40",),
     section="RDP and proximal losses, online algorithm",
     provenance="second-hand",
@@ -69,6 +70,8 @@ class Prdp(Objective):
     `coefficients` takes the rewards (..., B, G) in place of advantages; no centring, no std: the
     loss sees differences alone. Reads `ref_logprobs`. NaN rewards drop their pairs; a prompt
     with fewer than two rollouts gives nothing. Never divides by length. Mean over prompts.
+
+    Raises ValueError for a beta or eps that is not above 0.
     """
 
     beta: float = 1.0
@@ -133,6 +136,7 @@ class Prdp(Objective):
 @entry(
     "dno",
     kind="objective",
+    formula="mean sigma(r_a - r_b) log sigma(eta (h_a - h_b)) + (a <-> b)",
     cards=("29",),
     section="Algorithm 1, Eq. 8",
 )
@@ -144,6 +148,8 @@ class Dno(Objective):
 
     `coefficients` takes win rates in [0, 1] (`win_rates`) in place of advantages. NaN win rates
     drop their pairs. Mean over prompts.
+
+    Raises ValueError for an eta that is not above 0.
     """
 
     eta: float = 1.0

@@ -10,6 +10,7 @@ bnpo        dapo         0.2, 0.2    -                   TRL loss_type="bnpo", o
 dr_grpo     dr_grpo      0.2, 0.2    -                   TRL loss_type="dr_grpo"
 clip_higher dapo         0.2, 0.28   -                   DAPO, epsilon_high=0.28
 vanilla     dapo         0.2, 0.2    3 where A < 0       verl loss_mode="vanilla" (dual clip)
+dual_clip   dapo         0.2, 0.28   10 where A < 0      DLER, NVlabs/DLER compute_policy_loss
 """
 
 from __future__ import annotations
@@ -29,9 +30,12 @@ class PolicyGradient(Surrogate):
     """min(rho A, clip(rho, 1-low, 1+high) A), averaged over tokens by `aggregation`.
 
     rho = exp(logp - old_logp) per token. `clip_low`/`clip_high` 0.2 (PPO), 0.2/0.28 (DAPO).
-    dual_clip : c > 1 or None; where A < 0 no more than c A (verl's clip_ratio_c, 3.0)
+    dual_clip : c > 1 or None; where A < 0 no more than c A: a rollout that the policy has come to
+        like much more than its sampler did is no longer pushed down (verl's clip_ratio_c, 3.0)
     delta : or None; rho is also cut at delta in the unclipped argument (TRL's two-sided clipping)
     A rollout of length 0 has no tokens; its divisor is 1 (TRL clamps likewise).
+
+    Raises ValueError for a `dual_clip` that is not above 1.
     """
 
     aggregation: str = "dapo"
@@ -40,6 +44,12 @@ class PolicyGradient(Surrogate):
     count_empty: bool = True
     dual_clip: float | None = None
     delta: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.dual_clip is not None and not self.dual_clip > 1:
+            msg = f"dual_clip={self.dual_clip} is not above 1: it would stop on-policy updates"
+            raise ValueError(msg)
 
     def slope(self, t: Tokens) -> Array:
         # The minimum takes a constant branch, whose gradient is 0, exactly in these cases.
@@ -58,18 +68,22 @@ PRESETS = {
     "bnpo": PolicyGradient(),
     "clip_higher": PolicyGradient(clip_high=0.28),
     "vanilla": PolicyGradient(dual_clip=3.0, count_empty=False),
+    "dual_clip": PolicyGradient(clip_high=0.28, dual_clip=10.0),
 }
 _NOTES = {
     "bnpo": "token mean within one micro-batch",
     "clip_higher": "token mean, clip 0.2/0.28 (DAPO)",
     "vanilla": "token mean, dual clip at 3 (verl)",
+    "dual_clip": "clip-higher 0.28, dual clip 10, token mean",
 }
 for _name, _preset in PRESETS.items():
     add(
         _name,
         _preset,
         kind="objective",
-        cards=("00",),
+        cards=("08", "00") if _name == "dual_clip" else ("00",),
+        section="code NVlabs/DLER verl-dler, compute_policy_loss" if _name == "dual_clip" else "",
         provenance="code",
+        formula="min(rho A, clip(rho, 1-low, 1+high) A)",
         summary=f"Clipped policy gradient, {_NOTES.get(_name, f'token aggregation {_name}')}",
     )

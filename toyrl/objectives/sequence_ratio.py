@@ -68,6 +68,7 @@ for _name, _preset in PRESETS.items():
         _name,
         _preset,
         kind="objective",
+        formula="min(s A, clip(s, 1-low, 1+high) A), s one ratio per rollout",
         cards=("00",),
         works=(_SOURCES[_name][0],),
         section=_SOURCES[_name][1],
@@ -79,6 +80,7 @@ for _name, _preset in PRESETS.items():
 @entry(
     "geo_mean",
     kind="objective",
+    formula="A exp(mean_t clip(log rho_t))",
     cards=("00",),
     works=("gmpo",),
     section='verl loss_mode="geo_mean"',
@@ -110,6 +112,7 @@ class GeoMean(Surrogate):
 @entry(
     "vespo",
     kind="objective",
+    formula="sg(w^k e^(lambda (1-w))) A log pi, w = pi(o)/pi_old(o)",
     cards=("00",),
     works=("vespo",),
     section='TRL loss_type="vespo", get_gamma_weights',

@@ -34,6 +34,7 @@ register_field(
 @entry(
     "soft_q",
     kind="objective",
+    formula="-(1-multi) sum_t (log pi_t - y_t)^2 - multi sum_t (sum_(u>=t) log pi_u - r + V'_t)^2",
     cards=("37",),
     section="soft Q-learning; code rlprompt/losses/sql_losses.py, v2_v2r_v3_v3r",
     provenance="code",
@@ -47,6 +48,8 @@ class SoftQ(Objective):
     `coefficients` takes the (shaped) rewards (..., B, G) in place of advantages; a NaN reward
     makes its rollout absent. Reads `target_values` (..., B, G, T), reward units; the old policy's
     log-probabilities are not read (None will do). The mask covers the first tokens of each row.
+
+    Raises ValueError for a `multi` outside [0, 1].
     """
 
     multi: float = 0.5

@@ -22,7 +22,10 @@ Array = Any
 
 
 def below(t: Tokens, x: Array, cap: float) -> Array:
-    """min(x, cap)."""
+    """min(x, cap).
+
+    The answer has the shape of `x`.
+    """
     return t.xp.where(x > cap, t.xp.zeros_like(x) + cap, x)
 
 
@@ -52,6 +55,7 @@ for _name, _preset, _where in (
         _name,
         _preset,
         kind="objective",
+        formula="sg(clip(rho)) A log pi",
         cards=("00",),
         works=("cispo",),
         section=_where,
@@ -63,6 +67,7 @@ for _name, _preset, _where in (
 @entry(
     "sapo",
     kind="objective",
+    formula="(4/tau) sigmoid(tau (rho - 1)) A",
     cards=("00",),
     works=("sapo",),
     section='TRL loss_type="sapo"; verl loss_mode="sapo"',
@@ -90,6 +95,7 @@ class Sapo(Surrogate):
 @entry(
     "gpg",
     kind="objective",
+    formula="A log pi",
     cards=("00",),
     works=("gpg",),
     section='verl loss_mode="gpg"',
@@ -106,6 +112,7 @@ class Gpg(Surrogate):
 @entry(
     "dro",
     kind="objective",
+    formula="A log pi - beta/2 (log rho)^2",
     cards=("00",),
     works=("dro",),
     section='verl loss_mode="dro"',
@@ -130,6 +137,8 @@ class Dppo(Surrogate):
 
     measure : "tv" (pi - pi_old) or "kl" (KL of the two-way choice: this token or another)
     low, high : thresholds for A <= 0 and A > 0, in probability or nats
+
+    Raises ValueError for another measure.
     """
 
     measure: str = "tv"
@@ -160,6 +169,7 @@ for _measure in ("tv", "kl"):
         f"dppo_{_measure}",
         Dppo(measure=_measure),
         kind="objective",
+        formula="sg(min(rho, cap)) A log pi within the trust region",
         cards=("00",),
         works=("dppo",),
         section=f'verl loss_mode="dppo_{_measure}"',

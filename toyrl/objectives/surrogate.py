@@ -58,7 +58,10 @@ class Tokens:
 def tokens_of(
     advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array, *, by: str
 ) -> Tokens:
-    """The batch, with whatever stands off the mask taken out."""
+    """The batch, with whatever stands off the mask taken out.
+
+    advantages : (..., B, G) or (..., B, G, T); logp, old_logp : (..., B, G, T).
+    """
     r, xp = rollouts, rollouts.xp
     mask = r.need("mask", by=by)
     zero, on = xp.zeros_like(logp), mask > 0
@@ -75,6 +78,8 @@ class Surrogate(Objective):
     """J = sum of J_it over tokens, averaged by `aggregation`.
 
     count_empty : a rollout without tokens counts in N (TRL) or not (verl)
+
+    Raises ValueError for another aggregation.
     """
 
     aggregation: str = "dapo"

@@ -29,6 +29,8 @@ class ValueCache:
     """Values by text key in one SQLite file under a folder; every write is a transaction.
 
     A file that is no such cache is an error that names it; nothing is deleted.
+
+    Raises ValueError for a folder that is a file, and for a file that is no such cache.
     """
 
     def __init__(self, folder: Path | str) -> None:

@@ -297,7 +297,10 @@ def _guard(work: Callable[[], Any], row: int | None = None) -> Any:
 
 
 def batch_values(result: Any, n: int, notes: dict[str, None]) -> list[float | None]:
-    """n floats or None out of a batch function's answer."""
+    """n floats or None out of a batch function's answer.
+
+    Raises Refusal for None, text, a set or a dict, and for another number of values.
+    """
     if result is None:
         msg = f"returned None for {n} completions instead of a list; is a return missing?"
         raise Refusal(msg, "bad_value")
@@ -327,7 +330,10 @@ def batch_values(result: Any, n: int, notes: dict[str, None]) -> list[float | No
 
 
 def single_value(result: Any, row: int, notes: dict[str, None]) -> float | None:
-    """One float out of a per-completion function's answer (verl dict: its "score")."""
+    """One float out of a per-completion function's answer (verl dict: its "score").
+
+    Raises Refusal for a dict without a score.
+    """
     if isinstance(result, Mapping):
         inside = next((k for k in ("score", "rewards", "scores", "reward") if k in result), None)
         if inside is None:
@@ -341,7 +347,10 @@ def single_value(result: Any, row: int, notes: dict[str, None]) -> float | None:
 
 
 def number(value: Any, row: int, notes: dict[str, None], *, none: bool) -> float | None:
-    """A finite float; NumPy scalars, one-element tensors and fractions are converted."""
+    """A finite float; NumPy scalars, one-element tensors and fractions are converted.
+
+    Raises Refusal for None and for what is not finite.
+    """
     if value is None:
         if none:
             return None

@@ -47,8 +47,8 @@ class FunctionReward(Shaper):
         return "rollout" if self.row_by_row or self.pointwise else "group"
 
     def parts(self, r: Rollouts, memory: Mapping[str, Any]) -> Parts:
-        weight = np.asarray(r.w, dtype=float)
-        columns = {n: self._column(r, n) for n in self.names}
+        weight = _numpy(r.w).astype(float)
+        columns = {n: _numpy(self._column(r, n)) for n in self.names}
         rows = {k: v for k, v in columns.items() if np.ndim(v)}
         shared = {k: v for k, v in columns.items() if not np.ndim(v)}
         rows = {k: np.broadcast_to(v, r.shape).reshape(-1, r.shape[-1]) for k, v in rows.items()}
@@ -58,13 +58,13 @@ class FunctionReward(Shaper):
             present = weight > 0
             if present.any():
                 out[present] = self._answer({k: v[present] for k, v in rows.items()} | shared)
-            return {"reward": out.reshape(r.shape)}
+            return {"reward": _like(out.reshape(r.shape), r.correct)}
         for b in range(len(out)):
             times = np.where(weight[b] > 0, np.maximum(np.floor(weight[b]), 1), 0).astype(int)
             index = np.repeat(np.arange(r.shape[-1]), times)
             if index.size:
                 out[b, index] = self._answer({k: v[b, index] for k, v in rows.items()} | shared)
-        return {"reward": out.reshape(r.shape)}
+        return {"reward": _like(out.reshape(r.shape), r.correct)}
 
     def _answer(self, columns: Mapping[str, Any]) -> np.ndarray:
         """One reward per row of the columns, which are arrays (n,), or numbers for all rows."""
@@ -89,6 +89,22 @@ class FunctionReward(Shaper):
 
     def __repr__(self) -> str:
         return getattr(self.function, "__name__", type(self.function).__name__)
+
+
+def _numpy(value: Any) -> Any:
+    """An array of any library as NumPy; numbers as they are."""
+    if not hasattr(value, "shape"):
+        return value
+    return value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
+
+
+def _like(value: np.ndarray, other: Any) -> Any:
+    """`value` in the library, dtype and place of `other`."""
+    if isinstance(other, np.ndarray):
+        return value
+    from array_api_compat import array_namespace, device
+
+    return array_namespace(other).asarray(value, dtype=other.dtype, device=device(other))
 
 
 def is_text_reward(function: Callable[..., Any]) -> bool:

@@ -12,6 +12,7 @@ KINDS: dict[str, str] = {
     "import_error": "the module raised while it was imported",
     "bad_signature": "no calling form that we know fits the function",
     "missing_column": "the function asks for a data column that the rows don't have",
+    "no_latent": "the reward reads a field that no latent of the toy supplies",
     "raised": "the function raised",
     "wrong_count": "not one value per completion",
     "bad_value": "a value that is no finite number",
@@ -30,6 +31,8 @@ class RewardError(ValueError):
     row : index of the offending row among those given, or None
     detail : "input" (the offending text), "traceback" (the author's frames), "output" (what
         the code printed last), "columns" (names that are missing), "code", "signal": what applies
+
+    Raises ValueError for another kind.
     """
 
     def __init__(

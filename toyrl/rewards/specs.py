@@ -162,7 +162,10 @@ def _live(reward: Any) -> Term:
 
 
 def parse_spec(spec: str) -> Term:
-    """One term: file, dotted path or catalogue expression, with an optional `:weight`."""
+    """One term: file, dotted path or catalogue expression, with an optional `:weight`.
+
+    Raises RewardError (bad_spec) for a text that names no reward or whose weight is no number.
+    """
     text, weight = spec.strip(), 1.0
     if not text:
         msg = f"the reward's name is empty; write one, e.g. {EXAMPLES}"

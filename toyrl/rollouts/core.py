@@ -39,6 +39,9 @@ class Rollouts:
 
     Construction checks structure only, so it works under tracing; `validate` checks values.
     Whole-number and bool arrays become the default float type of their library.
+
+    Raises TypeError for a list, ValueError for arrays of different shapes, KeyError for a field
+    that is not registered.
     """
 
     correct: Array

@@ -30,7 +30,10 @@ def register_field(
     unit: str = "1",
     origin: str,
 ) -> FieldSpec:
-    """Name an optional per-rollout field (``axes=""``) or per-token field (``axes="T"``)."""
+    """Name an optional per-rollout field (``axes=""``) or per-token field (``axes="T"``).
+
+    Raises ValueError for a name that is taken.
+    """
     if name in FIELDS:
         msg = f"field {name!r} is registered already ({FIELDS[name].origin}); choose another name"
         raise ValueError(msg)

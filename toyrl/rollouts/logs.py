@@ -31,6 +31,7 @@ import numpy as np
 from toyrl.graders.base import TextRow
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.ragged import check_values, from_lists, padded, positive
+from toyrl.rollouts.texts import flat_rollouts, text_fields
 
 __all__ = ["Log", "LogError", "Record", "check_values", "from_lists", "read_log", "read_trl_log"]
 
@@ -179,6 +180,9 @@ def read_trl_log(
     correct : the reward function's column that holds correctness (above 0.5 counts as right)
 
     TRL writes no lengths; they are estimated from the text unless a `length` column was logged.
+
+    Raises LogError where nothing was logged or the column is missing; the message lists the
+    columns.
     """
     place = Path(path)
     files = sorted(place.glob("*.parquet")) if place.is_dir() else [place]
@@ -376,18 +380,22 @@ def _log(records: list[Record], max_length: float | None, notes: list[str]) -> L
     def table(pick: Callable[[Record], float]) -> list[list[float]]:
         return [[pick(r) for r in g] for g in groups.values()]
 
-    rollouts = from_lists(
-        table(lambda r: r.correct),
-        table(lambda r: float(r.length or 0.0)),
+    in_order = [r for g in groups.values() for r in g]
+    rows = [r.row for r in in_order]
+    rollouts, _ = flat_rollouts(
+        [r.group for r in in_order],
+        correct=np.array([r.correct for r in in_order]),
+        length=np.array([float(r.length or 0.0) for r in in_order]),
+        truncated=np.array([r.truncated for r in in_order]),
         max_length=limit,
-        truncated=table(lambda r: float(r.truncated)),
+        fields=text_fields(rows, ("answered",)),
     )
+    check_values(rollouts)
     reward, _ = padded(table(lambda r: r.reward), math.nan)
     levels = [[r.difficulty for r in g if not math.isnan(r.difficulty)] for g in groups.values()]
-    in_order = [r for g in groups.values() for r in g]
     return Log(
         rollouts=rollouts,
-        rows=[r.row for r in in_order],
+        rows=rows,
         prompts=[g[0].row.prompt for g in groups.values()],
         prompt_ids=list(groups),
         reward=reward,

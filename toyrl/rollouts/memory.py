@@ -26,6 +26,8 @@ class Store:
     """Memory rows keyed by prompt.
 
     `capacity` bounds the number of prompts kept; the least recently merged go first.
+
+    Raises ValueError for a slot whose `op` is not one of min, max, sum and replace.
     """
 
     def __init__(self, slots: Sequence[MemoryField], *, capacity: int | None = None) -> None:

@@ -32,6 +32,8 @@ def from_lists(
     """`Rollouts` from one list per prompt; shorter groups are padded with rows of weight 0.
 
     Raises ValueError that names the argument, prompt and place of what doesn't fit.
+
+    KeyError for a field that is not registered.
     """
     if not len(correct) or not any(len(g) for g in correct):
         msg = "correct is empty; give one list of 0/1 per prompt"
@@ -74,6 +76,8 @@ def check_values(r: Rollouts) -> None:
     """Check the values of host arrays; ValueError names the array, place, value and range.
 
     Rows of weight 0 may hold anything; optional fields may be NaN (unscorable).
+
+    Raises KeyError for a field that is not registered.
     """
     positive("max_length", r.max_length)
     if r.group_size is not None and not float(r.group_size) >= 1:
@@ -121,7 +125,10 @@ def _inside(
 
 
 def positive(name: str, value: Any) -> None:
-    """Refuse a completion limit that is no finite number above 0."""
+    """Refuse a completion limit that is no finite number above 0.
+
+    Raises ValueError that names the argument.
+    """
     if not (isinstance(value, (int, float, np.number)) and math.isfinite(value) and value > 0):
         msg = f"{name}={value!r} is not a finite number of tokens above 0"
         raise ValueError(msg)

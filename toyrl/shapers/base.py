@@ -19,6 +19,13 @@ Array = Any
 Parts = dict[str, Array]
 
 
+def written(self: Any) -> str:
+    """The repr of shapers, estimators and objectives: their catalogue expression."""
+    from toyrl.expressions import shown
+
+    return shown(self)
+
+
 @dataclass(frozen=True)
 class Shaped:
     """A shaper's answer.
@@ -54,6 +61,8 @@ class Shaper:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "__repr__" not in cls.__dict__:
+            cls.__repr__ = written  # @dataclass keeps a repr that stands in the class
         defer(cls)  # its fields are known only after @dataclass
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Shaper:
@@ -184,6 +193,8 @@ def sum_parts(parts: Parts, r: Rollouts) -> Array:
     """Total reward per rollout; token-level parts are summed over the rollout's tokens.
 
     Whole-number and bool parts become floats of the rollouts' dtype.
+
+    Each part is (..., B, G) or (..., B, G, T); the answer (..., B, G).
     """
     xp = r.xp
     if not parts:
@@ -205,12 +216,18 @@ def at(value: Any, step: Any) -> Any:
 
 
 def filled(value: Any, like: Array) -> Array:
-    """A number, 0-d array or per-prompt array as an array of `like`'s shape and dtype."""
+    """A number, 0-d array or per-prompt array as an array of `like`'s shape and dtype.
+
+    The answer has the same shape as `like`, (..., B, G).
+    """
     return r_xp(like).zeros_like(like) + value
 
 
 def r_xp(x: Array) -> Any:
-    """The array namespace of `x`."""
+    """The array namespace of `x`.
+
+    `x` is an array of any shape on any backend.
+    """
     from array_api_compat import array_namespace
 
     return array_namespace(x)

@@ -21,7 +21,7 @@ def _own(child: Shaper, r: Rollouts, memory: Mapping[str, Array]) -> Shaped:
     return answer if isinstance(answer, Shaped) else Shaped(answer, {})
 
 
-@entry("sum", kind="shaper", provenance="derived")
+@entry("sum", kind="shaper", formula="R = sum_k R_k", provenance="derived")
 @dataclass(frozen=True)
 class Sum(Shaper):
     """The sum of several shapers, parts kept apart."""
@@ -47,7 +47,7 @@ class Sum(Shaper):
         return Sum((*self.terms, other))
 
 
-@entry("scaled", kind="shaper", provenance="derived")
+@entry("scaled", kind="shaper", formula="R = weight R_term", provenance="derived")
 @dataclass(frozen=True)
 class Scaled(Shaper):
     """A shaper times a weight (a number or a schedule)."""
@@ -62,7 +62,7 @@ class Scaled(Shaper):
         return Shaped({k: weight * v for k, v in answer.parts.items()}, answer.memory)
 
 
-@entry("gated", kind="shaper", provenance="derived")
+@entry("gated", kind="shaper", formula="R = correct R_term", provenance="derived")
 @dataclass(frozen=True)
 class Gated(Shaper):
     """A shaper paid only to right rollouts: parts times `correct`."""
@@ -82,7 +82,7 @@ class Gated(Shaper):
         )
 
 
-@entry("clipped", kind="shaper", provenance="derived")
+@entry("clipped", kind="shaper", formula="R = min(max(R_term, low), high)", provenance="derived")
 @dataclass(frozen=True)
 class Clipped(Shaper):
     """The total of a shaper, clipped to [low, high]; one part, named `clipped`."""

@@ -11,7 +11,13 @@ from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper, at
 
 
-@entry("outcome", kind="shaper", cards=("00",), provenance="text")
+@entry(
+    "outcome",
+    kind="shaper",
+    formula="R = right o + wrong (1 - o)",
+    cards=("00",),
+    provenance="text",
+)
 @dataclass(frozen=True)
 class Outcome(Shaper):
     """`right` for a right answer, `wrong` for a wrong one (defaults 1 and 0).

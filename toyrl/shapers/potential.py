@@ -16,6 +16,7 @@ Array = Any
 @entry(
     "potential",
     kind="shaper",
+    formula="F_t = discount phi(s_(t+1)) - phi(s_t)",
     cards=("56",),
     section="Theorem 1",
     provenance="text",

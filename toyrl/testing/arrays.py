@@ -15,7 +15,10 @@ TOLERANCE = 1e6 * np.finfo(np.float64).eps
 
 
 def take(r: Rollouts, rows: Sequence[int], *, weight: np.ndarray | None = None) -> Rollouts:
-    """The chosen group positions, in order and with repetition; `weight` replaces the weights."""
+    """The chosen group positions, in order and with repetition; `weight` replaces the weights.
+
+    weight : (..., B, len(rows)).
+    """
     index = list(rows)
 
     def pick(value: np.ndarray | None) -> np.ndarray | None:
@@ -104,6 +107,8 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
     """Largest difference over the tolerance for values of this size; 0 if equal, inf at lone NaN.
 
     A value above 1 means "not the same".
+
+    a, b : same shape.
     """
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     if a.shape != b.shape:
@@ -120,7 +125,10 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def part_difference(a: Parts, b: Parts) -> float:
-    """`difference` over named parts; inf if the names differ."""
+    """`difference` over named parts; inf if the names differ.
+
+    Each part: (..., B, G) or (..., B, G, T).
+    """
     if set(a) != set(b):  # jit returns dictionaries with sorted keys
         return np.inf
     return max((difference(a[k], b[k]) for k in a), default=0.0)

@@ -97,6 +97,8 @@ def check_invariants(
     max_examples, seed : examples per law; the search is deterministic in the seed
 
     Never raises for what a reward does; an exception inside it is a broken law.
+
+    Raises ValueError for a `max_examples` below 1.
     """
     if max_examples < 1:
         msg = f"max_examples={max_examples} is below 1"

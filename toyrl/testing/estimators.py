@@ -29,6 +29,8 @@ def affine_difference(
 
     At most 1 for every reward and scale > 0: the estimator is affine invariant, so that a weight
     common to all terms, and a constant, are without effect (std-normalised groups with eps = 0).
+
+    reward : (B, G).
     """
     before = estimator.apply({"reward": reward}, r)[0]
     after = estimator.apply({"reward": scale * reward + shift}, r)[0]
@@ -36,7 +38,10 @@ def affine_difference(
 
 
 def parts_of(r: Rollouts) -> dict[str, np.ndarray]:
-    """Two reward parts with many ties."""
+    """Two reward parts with many ties.
+
+    name -> (B, G).
+    """
     return {"outcome": r.correct + 0.0, "length": -0.25 * np.round(r.length / 2)}
 
 

@@ -25,6 +25,8 @@ def whole(draw: Draw, shape: Sequence[int], low: int, high: int) -> np.ndarray:
     """An array of whole numbers in [low, high], at most 256 of them, as float64.
 
     One draw of bytes instead of one per entry: ten times faster, and it shrinks entry by entry.
+
+    The array has any shape asked for, as `shape`.
     """
     n = math.prod(shape)
     flat = np.frombuffer(draw(st.binary(min_size=n, max_size=n)), dtype=np.uint8)
@@ -32,7 +34,10 @@ def whole(draw: Draw, shape: Sequence[int], low: int, high: int) -> np.ndarray:
 
 
 def field_values(draw: Draw, spec: FieldSpec, shape: Sequence[int], *, floats: bool) -> np.ndarray:
-    """Values of a registered field within its range; unbounded ends reach 4 units out."""
+    """Values of a registered field within its range; unbounded ends reach 4 units out.
+
+    The array has the shape of `shape`.
+    """
     low, high = spec.low, spec.high
     if not math.isfinite(low):
         low = (high if math.isfinite(high) else 0.0) - 4.0
@@ -119,7 +124,10 @@ def _weights(draw: Draw, kind: str, shape: tuple[int, int]) -> tuple[np.ndarray 
 
 
 def rewards(shape: tuple[int, ...]) -> st.SearchStrategy[np.ndarray]:
-    """Rewards on a grid of 1/8 in [-2, 2], ties common."""
+    """Rewards on a grid of 1/8 in [-2, 2], ties common.
+
+    Arrays of any shape asked for.
+    """
     n = math.prod(shape)
     flat = st.lists(st.integers(-2 * GRID, 2 * GRID), min_size=n, max_size=n)
     return flat.map(lambda v: np.asarray(v, dtype=np.float64).reshape(shape) / GRID)

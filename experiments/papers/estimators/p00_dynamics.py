@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import brentq
@@ -191,7 +193,7 @@ def _forward_end(reference: np.ndarray, reward: np.ndarray, beta: float) -> np.n
 
     low = float(reward.max()) - beta + 1e-12
     v = brentq(lambda v: policy(v).sum() - 1, low, float(reward.max()) + beta, xtol=1e-15)
-    return policy(float(v))
+    return policy(cast("float", v))
 
 
 def _tv(p: np.ndarray, q: np.ndarray) -> float:

@@ -121,7 +121,7 @@ def coefficient_checks(objective: Drpo, groups: int, seed: int) -> list[Check]:
     length = rng.integers(1, 8193, (groups, GROUP)).astype(float)
     r = Rollouts(correct.astype(float), length, 8192.0)
     w, minus_v = objective.pair_weights(r, -rng.exponential(1.0, (groups, GROUP)))
-    mixed = correct.any(-1) & ~correct.all(-1)
+    mixed = np.any(correct, axis=-1) & ~np.all(correct, axis=-1)
     right = correct & mixed[:, None]
     off = np.abs(np.stack([w.sum(-1) - 1, minus_v.sum(-1) + 1]))[:, mixed]
     return [

@@ -13,7 +13,7 @@ from toyrl.estimators.batch import Whitened
 from toyrl.estimators.dynamic_sampling import DynamicSampling, expected_draws, keep_informative
 from toyrl.estimators.group import PRESETS, GroupEstimator
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
-from toyrl.objectives.dual_clip import DualClip
+from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.outcome import Outcome
 
@@ -218,7 +218,7 @@ def clipped_path(clip_high: float, updates: int, rate: float = 2e-3) -> np.ndarr
     In each update inner gradient steps go on until the surrogate has no gradient left. The inner
     rate is small, so that the last step overshoots the clip by at most `rate`.
     """
-    objective = DualClip("sum", clip_high=clip_high)
+    objective = PolicyGradient("sum", clip_high=clip_high, dual_clip=10.0)
     p, out = RARE, [RARE]
     mask = np.ones((1, 2, 1))
     for _ in range(updates):

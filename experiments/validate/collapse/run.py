@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from toyrl.dynamics.chain.prior import PriorRanges, Worlds
+from toyrl.dynamics.chain.prior import Worlds
 from toyrl.experiments.validate.collapse import section as collapse
 from toyrl.experiments.validate.collapse import sensitivity
 from toyrl.experiments.validate.collapse.statistics import explain
@@ -24,11 +24,12 @@ def run(
     *,
     auxiliary: bool,
     thorough: bool,
-    ranges: PriorRanges,
+    prior: Mapping[str, str],
     tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[Section, collapse.Facts, collapse.Reference]:
     """The section, its facts and the outcome-only reference (for variants).
 
+    prior : parameter of the worlds -> its range in words
     auxiliary : the reward ignores the gold answer; its critical weights are then those of
         outcome + w x reward, while the verdict stays that of the reward as given
 
@@ -91,7 +92,7 @@ def run(
         *(() if small is None else (small,)),
     )
     section = collapse.section(
-        facts, tuple(found), pictures, (*tables, collapse.prior_table(ranges.describe()))
+        facts, tuple(found), pictures, (*tables, collapse.prior_table(prior))
     )
     return section, facts, reference
 
@@ -161,13 +162,14 @@ def critical(
     def collapses(weight: np.ndarray) -> np.ndarray:
         if runner.law.scope == "rollout":
             if auxiliary:
-                reward = runner.correct + weight[:, None, None] * runner.reward(worlds)
-                accuracy, _ = runner.population(worlds, reward, short_only=True)
+                w = weight[:, None, None]
+                reward, variance = runner.changed(worlds, lambda own, right: right + w * own)
+                accuracy, _ = runner.population(worlds, reward, variance=variance, short_only=True)
             else:
                 accuracy, _ = runner.at_weight(worlds, weight, gap)
         else:
             accuracy, _ = runner.finite(worlds, weight, gap, short_only=True)
-        return (reference.short - accuracy > collapse.DROP).any(-1)
+        return np.any(reference.short - accuracy > collapse.DROP, axis=-1)
 
     grid = collapse.WEIGHTS if runner.law.scope == "rollout" else collapse.WEIGHTS[2:7]
     halvings = halvings if runner.law.scope == "rollout" else 2

@@ -71,8 +71,8 @@ class Reference:
 
 def judge(reference: Reference, short: np.ndarray, long: np.ndarray) -> Judged:
     """Compare runs (W, B) at T and 4T with the outcome-only runs."""
-    at_t = (reference.short - short > DROP).any(-1)
-    at_4t = (reference.long - long > DROP).any(-1)
+    at_t = np.any(reference.short - short > DROP, axis=-1)
+    at_4t = np.any(reference.long - long > DROP, axis=-1)
     return Judged(reference.learnable, at_t & at_4t, at_t ^ at_4t, long, reference.long)
 
 
@@ -98,7 +98,7 @@ def critical_weights(
     and that collapse. inf: none on the grid; the lowest grid point, if it collapses already.
     """
     table = np.stack([collapses(np.full(n, w)) for w in grid])  # (grid, n)
-    any_hit = table.any(0)
+    any_hit = np.any(table, axis=0)
     first = np.argmax(table, 0)
     monotone = np.array(
         [

@@ -17,7 +17,7 @@ from toyrl.estimators.group import GroupEstimator
 from toyrl.experiments.validate.collapse import section as collapse
 from toyrl.experiments.validate.reward_law.law import DIFFICULTIES, RewardLaw
 from toyrl.objectives.policy_gradient import PolicyGradient
-from toyrl.rollouts import Rollouts
+from toyrl.rollouts.classes import class_rollouts
 
 RATE = 0.3
 GROUPS = 32  # sampled sibling sets per prompt type and refresh
@@ -49,9 +49,20 @@ class Runner:
         return self.law.table()[worlds.batch.difficulties - DIFFICULTIES[0]]
 
     def variance(self, worlds: Worlds) -> np.ndarray | None:
-        """(W, B, K) variance of sampled text rewards within a class."""
+        """(W, B, K) variance of the reward within a class, None if every class has one value."""
         v = self.law.variance()
         return None if v is None else v[worlds.batch.difficulties - DIFFICULTIES[0]]
+
+    def changed(
+        self, worlds: Worlds, change: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Mean and variance (W, B, K) of a function of (reward, correctness), by point of the law.
+
+        change : acts elementwise on rewards (..., N) and correctness (N,)
+        """
+        difficulties = worlds.batch.difficulties
+        values = self.law.values()[difficulties - DIFFICULTIES[0]]
+        return self.law.moments(change(values, self.law.correct), difficulties)
 
     def start(self, worlds: Worlds) -> np.ndarray:
         """(W, B) accuracy of the base policies."""
@@ -104,14 +115,13 @@ class Runner:
             return np.concatenate([x, x], axis=-1) if twice else x
 
         def weights(prob: np.ndarray, rows: np.ndarray) -> np.ndarray:
-            correct = np.broadcast_to(self.correct, prob.shape)
-            r = Rollouts(
-                correct=wide(correct),
-                length=wide(np.broadcast_to(chain.class_length(), prob.shape)),
-                truncated=wide(np.broadcast_to(chain.class_truncated(), prob.shape)),
+            r = class_rollouts(
+                wide(prob) / (1 + twice),
+                correct=wide(self.correct),
+                length=wide(chain.class_length()),
+                truncated=wide(chain.class_truncated()),
                 max_length=chain.max_length,
-                weight=wide(prob * worlds.batch.shares[rows][..., None]) / (1 + twice),
-                group_size=float("inf"),
+                shares=worlds.batch.shares[rows],
             )
             m, s = mean[rows], spread[rows]
             parts = {"reward": np.concatenate([m + s, m - s], axis=-1) if twice else m}
@@ -174,45 +184,32 @@ class Runner:
 
         def weights(prob: np.ndarray, rows: np.ndarray) -> np.ndarray:
             own = np.asarray(weight)[rows] if np.ndim(weight) else weight
-            gather = self._gather(worlds.take(rows), own, gap, outcome_only)
-            w, _ = sibling_weights(prob, gather, self.estimator, self.objective, uniforms)
-            return w * reference[rows][:, None, None]
+            some = worlds.take(rows)
+            difficulties = some.batch.difficulties
+            gather = self._gather(some, own, gap, outcome_only)
+            points = self.law.expand(prob, difficulties)
+            w, _ = sibling_weights(points, gather, self.estimator, self.objective, uniforms)
+            return self.law.fold(w, difficulties) * reference[rows][:, None, None]
 
         return self._with_weights(worlds, weights, REFRESH, short_only)
 
     def _gather(
         self, worlds: Worlds, weight: Any, gap: float, outcome_only: bool
     ) -> Callable[[np.ndarray], Any]:
+        """Parts and rollouts (W, B S, G) of point indices (W, B, S, G), weighted by share."""
+
         def gather(index: np.ndarray) -> Any:
-            r = self._rollouts(worlds, index)
+            W, B, S, G = index.shape
+            drawn = index.reshape(W, B * S, G)
+            prompts = np.repeat(worlds.batch.difficulties, S, axis=1)[..., None]
+            share = np.repeat(worlds.batch.shares, S, axis=1)[..., None]
+            wide = np.broadcast_to(share, drawn.shape).copy()
+            r = self.law.drawn(drawn, prompts, weight=wide, group_size=float(G))
             if outcome_only:
                 return {"outcome": r.correct}, r
-            # Shapers count siblings by weight: give them whole rollouts, not prompt shares.
-            total = self.law.shaper.reward(r.with_(weight=None, group_size=None))
+            total = self.law.rewards(r, drawn, prompts)
             w = np.asarray(weight)
             w = w[:, None, None] if w.ndim else w
             return {"reward": collapse.mixed(r.correct, total, gap, w)}, r
 
         return gather
-
-    def _rollouts(self, worlds: Worlds, index: np.ndarray) -> Rollouts:
-        """Rollouts (W, B S, G) of class indices (W, B, S, G), weighted by prompt share."""
-        law, chain = self.law, self.law.chain
-        W, B, S, G = index.shape
-        flat = (W, B * S, G)
-        length = chain.class_length()[index].reshape(flat)
-        fields = {"conciseness": np.clip(1 - length / chain.max_length, 0.1, 1.0)}
-        if law.user_mean is not None:
-            table = law.user_mean[worlds.batch.difficulties - DIFFICULTIES[0]]
-            taken = np.take_along_axis(table, index.reshape(W, B, S * G), axis=-1)
-            fields["user_reward"] = taken.reshape(flat)
-        share = worlds.batch.shares[:, :, None, None]
-        return Rollouts(
-            correct=self.correct[index].reshape(flat),
-            length=length,
-            truncated=(index == chain.n_classes - 1).reshape(flat),
-            max_length=chain.max_length,
-            weight=np.broadcast_to(share, index.shape).reshape(flat).copy(),
-            group_size=float(G),
-            fields=fields,
-        )

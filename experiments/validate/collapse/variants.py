@@ -101,28 +101,30 @@ def of_reward(
 ) -> list[Variant]:
     """Candidates for a reward of the rollout alone.
 
-    distance : of a reward (K,) or (D, K) by difficulty from the one as given
+    distance : of a reward (D, N) by difficulty and point of the law from the one as given
     """
     if runner.law.scope != "rollout":
         return []
     gap = 0.0 if auxiliary else runner.law.gap()
-    outcome = runner.correct if auxiliary else gap * runner.correct
+    base = 1.0 if auxiliary else gap
 
     def variant(text: str, change: Change, by: Runner = runner) -> Variant:
+        def whole(own: np.ndarray, right: np.ndarray) -> np.ndarray:
+            return base * right + change(own - gap * right, right)
+
         def count(rows: np.ndarray) -> Collapse:
             some = worlds.take(rows)
-            extra = by.reward(some) - gap * by.correct
-            short, long = by.population(some, outcome + change(extra))
+            reward, variance = by.changed(some, whole)
+            short, long = by.population(some, reward, variance=variance)
             own = reference.take(rows) if by is runner else by.outcome_only(some)
             return judge(own, short, long).count
 
         if by is not runner:
             return Variant(text, count)
-        table = runner.law.table()
-        return Variant(text, count, distance(outcome + change(table - gap * runner.correct)))
+        return Variant(text, count, distance(whole(runner.law.values(), runner.law.correct)))
 
     def gate(weight: float) -> Change:
-        return lambda extra: weight * runner.correct * extra
+        return lambda extra, right: weight * right * extra
 
     weight = safe_weight(facts.largest_safe)
     light = (
@@ -137,13 +139,13 @@ def of_reward(
     )
     limit = CAP * (abs(gap) or 1.0)
     out = [
-        variant(light, lambda extra: weight * extra),
+        variant(light, lambda extra, _: weight * extra),
         variant(gated, gate(1.0)),
         variant(
             f"outcome + this reward cut off at +-{limit:.2g}"
             if auxiliary
             else f"the part beyond correctness cut off at +-{limit:.2g}",
-            lambda extra: np.clip(extra, -limit, limit),
+            lambda extra, _: np.clip(extra, -limit, limit),
         ),
         variant(f"{gated}, weight 0.1", gate(0.1)),
     ]
@@ -151,12 +153,12 @@ def of_reward(
     if isinstance(e, GroupEstimator) and e.scale != "none" and not auxiliary:
         plain = replace(runner, estimator=replace(e, scale="none"))
         text = f"the same reward without std normalisation (dr_grpo for {estimator_name})"
-        out.append(variant(text, lambda extra: extra, plain))
+        out.append(variant(text, lambda extra, _: extra, plain))
     return out
 
 
-Change = Callable[[np.ndarray], np.ndarray]
-"""What the part beyond correctness becomes."""
+Change = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""What the part beyond correctness becomes, given it and correctness."""
 
 
 def safe_weight(limit: float) -> float:

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from toyrl.experiments.validate.contract import findings as say
 from toyrl.experiments.validate.contract.facts import Contract, DialectFacts
-from toyrl.experiments.validate.contract.shaper import run_shaper
+from toyrl.experiments.validate.contract.shaper import run_shaper, supply
 from toyrl.experiments.validate.contract.texts import permute_gold
 from toyrl.experiments.validate.findings import Finding, Section
 from toyrl.graders.base import TextRow
 from toyrl.rewards.errors import RewardError
 from toyrl.rewards.user import UserReward, same
+from toyrl.rollouts.texts import text_rollouts
 
 __all__ = ["Contract", "run", "run_shaper"]
 
@@ -120,18 +122,16 @@ def _total(reward: UserReward, probes: Sequence[Probe]) -> list[Value]:
 def shaper_values(reward: UserReward, probes: Sequence[Probe]) -> list[float]:
     """The catalogue terms on probes, all taken as one group."""
     from toyrl.experiments.validate.reward_law.bench import as_shaper
-    from toyrl.rollouts.logs import from_lists
 
     shaper = as_shaper([(t.shaper, t.weight) for t in reward.terms if t.shaper is not None])
-    length = [float(max(row.tokens, 1)) for row, _ in probes]
-    limit = max(length)
-    r = from_lists(
-        [[float(good) for _, good in probes]],
-        [length],
-        max_length=limit,
-        truncated=[[float(row.truncated) for row, _ in probes]],
-        fields={"conciseness": [[min(1.0, max(0.1, 1.0 - n / limit)) for n in length]]},
+    rows = [replace(row, tokens=max(row.tokens, 1)) for row, _ in probes]
+    r, _ = text_rollouts(
+        rows,
+        [0] * len(rows),
+        correct=[float(good) for _, good in probes],
+        max_length=float(max(row.tokens for row in rows)),
     )
+    r = supply(shaper, r)
     return [float(v) for v in np.asarray(shaper.reward(r))[0]]
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
 from toyrl.experiments.validate.contract.facts import Contract
 from toyrl.experiments.validate.findings import Finding, Section
 from toyrl.rewards.errors import RewardError
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.classes import class_rollouts, picked
 from toyrl.shapers.base import Shaper
+from toyrl.worlds.chain.declared import UndeclaredError, supplied
 
 PROMPTS, PAIRS, LIMIT = 6, 8, 512
 
@@ -26,36 +31,51 @@ def probe_rollouts(*, seed: int = 0) -> Rollouts:
 
 
 def _rollouts(correct: np.ndarray, length: np.ndarray, cut: np.ndarray) -> Rollouts:
-    conciseness = np.clip(1.0 - length / LIMIT, 0.1, 1.0)
-    return Rollouts(
+    return class_rollouts(
+        None,
         correct=correct,
         length=length,
         max_length=float(LIMIT),
         truncated=cut,
-        fields={"conciseness": conciseness},
+        group_size=None,
     )
 
 
-def _reward(shaper: Shaper, r: Rollouts) -> np.ndarray:
+def supply(shaper: Shaper, r: Rollouts, *, seed: int = 0) -> Rollouts:
+    """The probes with the fields that the shaper reads, drawn from their declared latents."""
     try:
-        return np.asarray(shaper.reward(r), dtype=float)
-    except KeyError as error:
-        msg = f"{shaper!r}: {error.args[0]}; the toy's outcome classes don't have it"
-        raise RewardError(kind="missing_column", message=msg) from error
+        return supplied(r, shaper, seed=seed)
+    except UndeclaredError as error:
+        msg = f"{shaper!r}: {error.args[0]}"
+        raise RewardError(kind="no_latent", message=msg) from error
+
+
+def assumptions(stated: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    """One finding for each latent that supplies fields of a reward (`declared.stated`)."""
+    return [
+        Finding(
+            1,
+            f"contract/assumed-{x['fields'][0]}",
+            "info",
+            f"Assumed for {', '.join(x['fields'])} ({x['latent']}): {x['says']}.",
+        )
+        for x in stated
+    ]
+
+
+def _reward(shaper: Shaper, r: Rollouts) -> np.ndarray:
+    return np.asarray(shaper.reward(r), dtype=float)
 
 
 def _pick(r: Rollouts, index: np.ndarray) -> Rollouts:
-    def take(x: np.ndarray) -> np.ndarray:
-        return np.take_along_axis(np.asarray(x), index, axis=-1)
-
-    return _rollouts(take(r.correct), take(r.length), take(r.cut))
+    return picked(r, (np.arange(r.shape[0])[:, None], index))
 
 
 def run_shaper(shaper: Shaper, *, seed: int = 0) -> tuple[Section, Contract]:
     """Section 1 for a catalogue shaper (or a sum of them), on arrays."""
-    r = probe_rollouts(seed=seed)
+    r = supply(shaper, probe_rollouts(seed=seed), seed=seed)
     value = _reward(shaper, r)
-    flipped = _reward(shaper, _rollouts(1.0 - np.asarray(r.correct), r.length, np.asarray(r.cut)))
+    flipped = _reward(shaper, r.with_(correct=1.0 - np.asarray(r.correct)))
     order = np.argsort(np.random.default_rng(seed).random(r.shape), axis=-1)
     moved = _reward(shaper, _pick(r, order))
     alone = np.concatenate(
@@ -68,7 +88,7 @@ def run_shaper(shaper: Shaper, *, seed: int = 0) -> tuple[Section, Contract]:
     gold = not np.allclose(value, flipped, equal_nan=True)
     gap = value[:, : PAIRS - 1] - value[:, PAIRS:-1]  # the same length right and wrong
     auc = float(np.where(gap > 0, 1.0, np.where(gap < 0, 0.0, 0.5)).mean())
-    constant = bool(np.ptp(value[np.isfinite(value)]) == 0) if finite else False
+    constant = finite and _flat(value, rounding=shaper.all_token_level())
     contract = Contract(
         dialect="",
         chat=None,
@@ -91,6 +111,12 @@ def run_shaper(shaper: Shaper, *, seed: int = 0) -> tuple[Section, Contract]:
     return Section(1, _summary(contract, shaper), findings), contract
 
 
+def _flat(value: np.ndarray, *, rounding: bool) -> bool:
+    """True if all values are equal; up to rounding where they are sums over tokens."""
+    allowed = LIMIT * np.finfo(float).eps * np.abs(value).max() if rounding else 0.0
+    return bool(np.ptp(value) <= allowed)
+
+
 def _one(name: str, good: bool, yes: str, no: str) -> Finding:
     return Finding(1, f"contract/{name}", "pass" if good else "fail", yes if good else no)
 
@@ -109,7 +135,7 @@ def _edges(shaper: Shaper) -> list[Finding]:
     }
     out = []
     for name, r in groups.items():
-        good = bool(np.isfinite(_reward(shaper, r)).all())
+        good = bool(np.isfinite(_reward(shaper, supply(shaper, r))).all())
         text = name.replace("-", " ")
         out.append(
             _one(f"edge-{name}", good, f"Finite on a group: {text}.", f"Not finite: {text}.")
@@ -126,6 +152,9 @@ def _described(c: Contract, shaper: Shaper) -> list[Finding]:
         slots = ", ".join(m.name for m in shaper.all_memory())
         text = f"Keeps memory per prompt ({slots}); judged at its first visit."
         out.append(Finding(1, "contract/history", "info", text))
+    if shaper.all_token_level():
+        text = "Pays token by token: judged by each rollout's total, not by where it is paid."
+        out.append(Finding(1, "contract/tokens", "info", text))
     if c.constant:
         out.append(Finding(1, "contract/varies", "warn", "It has one value on every probe."))
     if c.auxiliary:

@@ -165,7 +165,7 @@ def _inflated(reached: Sequence[Paid], honest: Honest) -> list[Paid]:
 
 def _best(p: Paid) -> tuple[RenderedRow, TextRow]:
     """The best paid text of a mutant, with its base."""
-    i = max(range(len(p.rows)), key=lambda k: -math.inf if p.values[k] is None else p.values[k])
+    i = max(range(len(p.rows)), key=lambda k: -math.inf if (v := p.values[k]) is None else v)
     return p.bases[i], p.rows[i]
 
 

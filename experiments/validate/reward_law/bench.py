@@ -84,7 +84,7 @@ def reference(
 ) -> tuple[Reference, list[str]]:
     """Fit one base policy per success rate, at the typical length; notes where it can't."""
     from toyrl.dynamics.chain import exact
-    from toyrl.dynamics.chain.prior import fit_base
+    from toyrl.dynamics.chain.prior import two_logits
 
     length = min(typical_length, 0.9 * chain.max_length)
     ones = [
@@ -98,7 +98,7 @@ def reference(
         for rate in success
     ]
     batch = exact.Batch.of(*ones)
-    theta = fit_base(batch, np.asarray(success, dtype=float), np.full(len(ones), length))
+    theta = two_logits(batch, np.asarray(success, dtype=float), np.full(len(ones), length))
     prob = exact.class_probabilities(batch, theta)[:, 0]
     reached = prob @ chain.class_correct()
     notes = [

@@ -1,9 +1,8 @@
 """A reward as a law on the chain's outcome classes.
 
-A catalogue shaper of scope `rollout` is a number on every class. A text reward is graded on
-rendered texts of every class and becomes a mean and a variance per class (then results are
-called sampled). Sums of both keep the text part as the field `user_reward`, so that group
-shapers see it too.
+The class table itself is `toyrl.worlds.chain.reward_table`. Here a text reward is graded on
+rendered texts of every class and becomes a mean and a variance per class (then results are called
+sampled); it enters the table as the field `user_reward`, so that group shapers see it too.
 """
 
 from __future__ import annotations
@@ -18,8 +17,10 @@ from toyrl.experiments.core import Curve, Picture
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper
 from toyrl.worlds.chain.model import Chain
+from toyrl.worlds.chain.reward_table import DIFFICULTIES, RewardTable
 
-DIFFICULTIES = tuple(range(1, 9))  # the prior's prompts need 1 to 8 steps
+__all__ = ["DIFFICULTIES", "RewardLaw", "UserReward", "grade_classes"]
+
 GRADED = (2, 5, 8)  # difficulties whose texts are graded; others take the nearest
 
 
@@ -34,62 +35,8 @@ class UserReward(Shaper):
 
 
 @dataclass(frozen=True)
-class RewardLaw:
-    """A reward on the classes of a chain template.
-
-    chain : the template; its H and tokens_per_action give the classes' lengths
-    shaper : the whole reward, reading `user_reward` where a text reward takes part
-    user_mean, user_variance : (8, K) graded text rewards by difficulty 1..8, or None
-    """
-
-    chain: Chain
-    shaper: Shaper
-    user_mean: np.ndarray | None = None
-    user_variance: np.ndarray | None = None
-
-    @property
-    def exact(self) -> bool:
-        """True if no text was sampled."""
-        return self.user_mean is None
-
-    @property
-    def scope(self) -> str:
-        """rollout | group | batch"""
-        return self.shaper.all_scope()
-
-    def rollouts(self, difficulties: Sequence[int], weight: np.ndarray | None = None) -> Rollouts:
-        """Every class once for each difficulty: (B, K)."""
-        c = self.chain
-        shape = (len(difficulties), c.n_classes)
-
-        def wide(x: np.ndarray) -> np.ndarray:
-            return np.broadcast_to(x, shape).copy()
-
-        fields = {}
-        if self.user_mean is not None:
-            fields["user_reward"] = self.user_mean[np.asarray(difficulties) - 1]
-        length = wide(c.class_length())
-        fields["conciseness"] = np.clip(1.0 - length / c.max_length, 0.1, 1.0)
-        return Rollouts(
-            correct=wide(c.class_correct()),
-            length=length,
-            truncated=wide(c.class_truncated()),
-            max_length=c.max_length,
-            weight=weight,
-            fields=fields,
-        )
-
-    def table(self) -> np.ndarray:
-        """(8, K) reward of each class by difficulty.
-
-        A group or batch shaper is read with its siblings at their population weights uniform
-        over classes; that is only used to describe it, training uses finite groups.
-        """
-        return np.asarray(self.shaper.reward(self.rollouts(DIFFICULTIES)), dtype=float)
-
-    def variance(self) -> np.ndarray | None:
-        """(8, K) variance of the text part within a class, or None if the law is exact."""
-        return self.user_variance
+class RewardLaw(RewardTable):
+    """A reward on the classes of a chain template, as `validate` describes it."""
 
     def gap(self) -> float:
         """a: mean reward of right minus wrong answers of equal length; 0 for gold-free rewards."""

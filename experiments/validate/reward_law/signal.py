@@ -8,6 +8,7 @@ their variance) and right rollouts that the update pushes down.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,27 @@ from toyrl.experiments.validate.findings import Finding, Section
 from toyrl.experiments.validate.reward_law.bench import Reference
 from toyrl.experiments.validate.reward_law.law import RewardLaw
 from toyrl.rollouts import Rollouts
+from toyrl.shapers.base import Parts, Shaper
 from toyrl.shapers.outcome import Outcome
 
 SNR_SHARE = 0.5  # of outcome-only, below which learning takes over twice the rollouts
 SIGN_ERRORS = 0.05  # of right rollouts pushed down
 SAMPLES = 4096
+
+
+@dataclass(frozen=True)
+class Total:
+    """A token-level shaper as one number a rollout: what it pays in all."""
+
+    shaper: Shaper
+
+    @property
+    def scope(self) -> str:
+        """rollout | group | batch"""
+        return self.shaper.all_scope()
+
+    def __call__(self, r: Rollouts) -> Parts:
+        return {"reward": self.shaper.reward(r)}
 
 
 def run(
@@ -36,8 +53,9 @@ def run(
     notes: Sequence[str] = (),
 ) -> Section:
     """The signal at each base success rate; a text reward's variance within classes counts."""
-    r = class_rollouts(law, reference)
-    own = signal(r, law.shaper, estimator, group_size, samples=SAMPLES, seed=seed)
+    r = law.rollouts(reference.difficulties, weight=reference.prob)
+    paid = Total(law.shaper) if law.shaper.all_token_level() else law.shaper
+    own = signal(r, paid, estimator, group_size, samples=SAMPLES, seed=seed)
     base = signal(r, Outcome(), estimator, group_size, samples=SAMPLES, seed=seed)
     ratio = np.where(base.snr > 0, own.snr / np.where(base.snr > 0, base.snr, 1.0), np.nan)
     findings = (
@@ -53,33 +71,6 @@ def run(
         findings,
         (_picture(reference.success, own, base),),
         (_table(reference.success, own, base, ratio, group_size),),
-    )
-
-
-def class_rollouts(law: RewardLaw, reference: Reference) -> Rollouts:
-    """(B, K) classes of the base policies, weighted by probability.
-
-    Where a text reward varies within a class, each class is there twice, at its mean plus and
-    minus one standard deviation: the two-point law with the same mean and variance.
-    """
-    r = law.rollouts(reference.difficulties, weight=reference.prob)
-    variance = law.variance()
-    if variance is None or not np.any(variance > 0):
-        return r
-    spread = np.sqrt(variance[np.asarray(reference.difficulties) - 1])
-
-    def twice(x: Any) -> np.ndarray:
-        return np.concatenate([x, x], axis=-1)
-
-    fields = {name: twice(value) for name, value in r.fields.items()}
-    fields["user_reward"] = fields["user_reward"] + np.concatenate([spread, -spread], axis=-1)
-    return Rollouts(
-        correct=twice(r.correct),
-        length=twice(r.length),
-        truncated=twice(r.truncated),
-        max_length=r.max_length,
-        weight=twice(reference.prob) / 2,
-        fields=fields,
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from toyrl.dynamics.chain.exact import class_probabilities
-from toyrl.dynamics.chain.prior import PriorRanges, narrowed, prior
+from toyrl.dynamics.chain.prior import PriorRanges, prior
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.worlds.chain.forward import class_probabilities as reference_probabilities
 from toyrl.worlds.chain.model import Chain
@@ -87,7 +87,7 @@ def test_reference_lengths_make_first_updates_comparable(worlds):
 
 
 def test_a_narrowed_prior_says_so():
-    ranges = narrowed(RANGES, {"easy_share": (0.8, 0.9)})
+    ranges = PriorRanges(easy_share=(0.8, 0.9))
     few = prior(CHAIN, 16, typical_length=150, ranges=ranges)
     assert (few.batch.shares[:, 0] >= 0.8).all()
     assert ranges.describe()["share of easy prompts"] == "0.8 to 0.9"

@@ -85,14 +85,14 @@ def test_solved_and_hopeless_prompts_teach_nothing():
 def test_estimators_are_written_with_changed_fields():
     assert parse_estimator("grpo") == PRESETS["grpo"]
     assert parse_estimator(" grpo(ddof=0, eps=1e-6) ").ddof == 0
-    with pytest.raises(KeyError, match="grpo"):
+    with pytest.raises(ExpressionError, match="did you mean grpo"):
         parse_estimator("gpro")
     for text, said in {
-        "grpo(dof=1)": "no field 'dof'; it has baseline",
-        "grpo(1)": "name or name",
+        "grpo(dof=1)": "no argument 'dof'; did you mean 'ddof'. allowed: baseline",
+        "grpo(1)": "is a preset: write its fields by name",
         "grpo(scale='x')": "scale='x'",
-        "grpo + rloo": "name or name",
-        "grpo(": "name or name",
+        "grpo + rloo": "cannot combine an estimator and an estimator",
+        "grpo(": "not an expression",
     }.items():
         with pytest.raises(ExpressionError, match=said):
             parse_estimator(text)

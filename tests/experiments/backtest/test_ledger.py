@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from tests.places import ROOT
+from toyrl import schemas
 from toyrl.experiments.backtest import ledger
-from toyrl.experiments.backtest.data import OURS, OUTCOMES, Paper, Setting
+from toyrl.experiments.backtest.data import OURS, OUTCOMES, Setting
 from toyrl.experiments.backtest.page import page
 from toyrl.experiments.backtest.rewards import (
     budget,
@@ -22,6 +23,7 @@ from toyrl.experiments.backtest.why import WHY
 from toyrl.experiments.cli import main
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.settings import Settings
+from toyrl.papers import paper
 from toyrl.rewards.specs import read
 
 DOCS = ROOT / "docs"
@@ -31,7 +33,7 @@ WRONG = "<think>\nStep 1: 2 + 3 = 6.\n</think>\n<answer>6</answer>"
 
 
 def setting(outcome: str = "kept", *, control: bool = False, name: str = "x") -> Setting:
-    told = Setting(name, Paper("00", "t"), "s", "w", ("outcome()",), "p", said=outcome)
+    told = Setting(name, paper("00"), "s", "w", ("outcome()",), "p", said=outcome)
     return replace(told, control=control)
 
 
@@ -57,7 +59,7 @@ def test_a_setting_is_well_formed(s):
     assert s.change is None or s.against
     assert s.published
     assert s.section
-    assert s.id.startswith(s.paper.card + "-")
+    assert s.id.startswith(s.paper.number + "-")
     assert "/work" not in repr(s)
     Settings(**s.settings)
     for rewards in (s.rewards, *s.alternatives):
@@ -208,7 +210,7 @@ def test_wrong_calls_are_refused_by_name(tmp_path, capsys):
         broken.write_text(text, encoding="utf-8")
         assert main(["ledger", "--only", "25-clean", "--json", str(broken)]) == 2
     with pytest.raises(UsageError, match="toyrl ledger"):
-        ledger.from_dict({"schema": ledger.SCHEMA, "settings": [{"id": "25-clean"}]})
+        ledger.from_dict({"schema": schemas.tag("ledger"), "settings": [{"id": "25-clean"}]})
 
 
 def test_other_code_or_configuration_is_another_key():

@@ -55,6 +55,9 @@ def call(capsys, *tokens: str) -> tuple[int, str, str]:
         (("reproduce", "no-such-paper"), "no experiment is called 'no-such-paper'"),
         (("reproduce", "all", "--seed", "-1"), "seed=-1"),
         (("list", "--kind", "spell"), "theorem"),
+        (("list", "lenght"), "no entry for 'lenght'; did you mean length (family)"),
+        (("list", "--paper", "99"), "no paper is called '99'; numbers run from 00 to 58"),
+        (("list", "--paper", "38"), "no entry from Reasoning-SQL"),
         (("calibrate",), "calibrate"),
     ],
 )
@@ -123,7 +126,7 @@ def test_settings_take_what_their_documentation_allows(tmp_path):
 @pytest.fixture
 def answer(monkeypatch):
     """Let `validate` answer with a given report, or raise a given error; records its calls."""
-    from toyrl.experiments.validate import api
+    from toyrl.experiments import api
 
     calls = []
 
@@ -206,7 +209,7 @@ def test_validate_json_file_holds_every_finding(capsys, answer, tmp_path):
     call(capsys, "validate", "x", "--json", "r.json", "--quiet")
     data = json.loads((tmp_path / "r.json").read_text())
     assert [f["name"] for f in data["findings"]] == [f.name for f in report.findings]
-    assert data["schema"] == "toyrl.validate/1"
+    assert data["schema"] == "toyrl.validate/2"
 
 
 def test_validate_quiet_is_one_line(capsys, answer):
@@ -264,17 +267,55 @@ def test_list_json(capsys):
     code, out, _ = call(capsys, "list", "--json", "--kind", "shaper")
     data = json.loads(out)
     assert code == 0
-    assert data["schema"] == "toyrl.list/1"
-    assert [e["name"] for e in data["entries"]] == [e.name for e in registry.entries("shaper")]
-    assert set(data["entries"][0]) == {
+    assert data["schema"] == "toyrl.list/2"
+    listed = {e["name"]: e for e in data["entries"]}
+    assert sorted(listed) == [e.name for e in registry.entries("shaper")]
+    assert set(listed["laser"]) == {
         "name",
         "kind",
+        "family",
         "summary",
+        "formula",
+        "path",
+        "fields",
         "cards",
+        "works",
         "paper",
         "section",
         "provenance",
     }
+    assert listed["laser"]["path"] == "toyrl.shapers.length.truncation:Laser"
+    assert listed["laser"]["fields"]["target"] == "0.5"
+    assert [e["family"] for e in data["entries"]] == sorted(e["family"] for e in data["entries"])
+
+
+def names(capsys, *words):
+    """The names that `toyrl list` finds."""
+    code, out, _ = call(capsys, "list", "--json", *words)
+    assert code == 0
+    return {e["name"] for e in json.loads(out)["entries"]}
+
+
+def test_list_searches_names_summaries_and_titles(capsys):
+    assert {"laser", "kimi", "01", "crf_variance"} <= names(capsys, "length")
+    assert names(capsys, "diffusion") == names(capsys, "--paper", "40") >= {"prdp", "40"}
+    assert names(capsys, "LASER", "--kind", "experiment") == set()
+    assert names(capsys, "group", "variance", "--kind", "theorem") >= {"gradient_variance"}
+
+
+def test_list_by_paper(capsys):
+    of_laser = names(capsys, "--paper", "05")
+    assert {"laser", "truncation", "kimi"} <= of_laser
+    assert of_laser == names(capsys, "--paper", "laser") == names(capsys, "--paper", "2505.15612")
+    assert names(capsys, "--paper", "dapo") == {"overlong", "dynamics"}
+
+
+def test_list_groups_by_family(capsys):
+    _, out, _ = call(capsys, "list", "--kind", "estimator")
+    lines = [line.strip() for line in out.splitlines()]
+    places = [lines.index(family) for family in ("estimators", "length", "preference", "tasks")]
+    assert places == sorted(places)
+    assert "general" in call(capsys, "list", "gated")[1]
 
 
 # --- reproduce, with experiments of this file's own -----------------------------------------------

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.experiments.render.sample_report import HOSTILE, sample_outcome, sample_report
-from toyrl.experiments.core import SCHEMA as REPRODUCE_SCHEMA
+from toyrl import schemas
 from toyrl.experiments.render.html import report_page, reproduce_page
 from toyrl.experiments.render.text import plain
 from toyrl.experiments.validate.findings import VERDICTS
@@ -66,7 +66,7 @@ def outcomes(text: str = ""):
 
 def reproduced(text: str = "") -> str:
     found = outcomes(text)
-    results = {"schema": REPRODUCE_SCHEMA, "results": [o.to_dict() for o in found]}
+    results = {"schema": schemas.tag("reproduce"), "results": [o.to_dict() for o in found]}
     return reproduce_page(found, results, command="toyrl reproduce 03" + text)
 
 

@@ -18,7 +18,8 @@ from tests.experiments.render.sample_report import (
     sample_outcome,
     sample_report,
 )
-from toyrl.experiments.core import SCHEMA, Picture, Table
+from toyrl import schemas
+from toyrl.experiments.core import Picture, Table
 from toyrl.experiments.render import folder, terminal
 from toyrl.experiments.render.raster import save_png
 from toyrl.experiments.validate.findings import VERDICTS
@@ -118,7 +119,7 @@ def test_progress_is_a_line_per_section():
 
 def test_folder_holds_everything(tmp_path):
     outcomes = [sample_outcome()]
-    results = {"schema": SCHEMA, "results": [o.to_dict() for o in outcomes]}
+    results = {"schema": schemas.tag("reproduce"), "results": [o.to_dict() for o in outcomes]}
     written = folder.write_folder(tmp_path / "out", outcomes, results)
     names = sorted(p.relative_to(tmp_path / "out").as_posix() for p in written)
     assert names == [
@@ -133,12 +134,14 @@ def test_folder_holds_everything(tmp_path):
         "summary.md",
     ]
     assert all(p.stat().st_size > 0 for p in written)
-    assert json.loads((tmp_path / "out/results.json").read_text())["schema"] == SCHEMA
+    assert json.loads((tmp_path / "out/results.json").read_text())["schema"] == schemas.tag(
+        "reproduce"
+    )
 
 
 def test_folder_is_not_left_by_hostile_names(tmp_path):
     outcome = sample_outcome("/../../" + HOSTILE)
-    results = {"schema": SCHEMA, "results": [outcome.to_dict()]}
+    results = {"schema": schemas.tag("reproduce"), "results": [outcome.to_dict()]}
     for path in folder.write_folder(tmp_path / "out", [outcome], results):
         assert path.resolve().is_relative_to(tmp_path / "out")
 

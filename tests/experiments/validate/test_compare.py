@@ -88,7 +88,7 @@ def test_one_reward_is_a_usage_error(capsys):
 def test_end_to_end():
     settings = Settings()
     found = compare(
-        ["outcome()", "outcome()-3*linear_length()", "nothing.py:f"],
+        {r: r for r in ("outcome()", "outcome()-3*linear_length()", "nothing.py:f")},
         settings,
         lambda *_: None,
         n_worlds=16,
@@ -100,5 +100,5 @@ def test_end_to_end():
     assert d.collapse[0] > 0.4
     assert d.accuracy[0] < -0.1
     data = json.loads(json.dumps(found.to_dict(), default=str))
-    assert data["schema"] == "toyrl.compare/1"
+    assert data["schema"] == "toyrl.compare/2"
     assert len(data["rewards"]) == 3

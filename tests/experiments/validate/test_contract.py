@@ -27,7 +27,7 @@ from toyrl.rewards.user import load
 EXAMPLES = ROOT / "examples" / "rewards"
 
 
-def judge(*specs: str, timeout: float = 5.0) -> tuple[Section, Contract]:
+def judge(*specs: str, timeout: float = 60.0) -> tuple[Section, Contract]:
     with load(list(specs), timeout=timeout) as reward:
         return run(reward, probes(12))
 
@@ -170,9 +170,9 @@ def test_slow_backtracking_on_huge_text_is_found(tmp_path):
         "    re.search(r'(a|a)*b', text[:40] if len(text) > 9999 else '')\n"
         "    return float(answer in text)\n"
     )
-    section, c = judge(str(file), timeout=0.5)
+    section, c = judge(str(file), timeout=2.0)
     assert status(section, "edge-huge") == "fail"
-    assert "0.5 s" in message(section, "edge-huge")
+    assert "2 s" in message(section, "edge-huge")
     assert c.reads_gold
 
 
@@ -307,14 +307,14 @@ def test_a_shaper_that_is_not_finite_breaks_the_contract():
                 return {"reciprocal": 1.0 / (r.length - 1.0)}
 
     @dataclass(frozen=True)
-    class Judged(Shaper):
-        needs: ClassVar[tuple[str, ...]] = ("judge",)
+    class Critic(Shaper):
+        needs: ClassVar[tuple[str, ...]] = ("greedy_reward",)
 
         def parts(self, r, memory):
-            return {"judge": r.need("judge", by="Judged")}
+            return {"critic": r.need("greedy_reward", by="Critic")}
 
     section, _ = run_shaper(Reciprocal())
     assert status(section, "edge-one-token") == "fail"
-    with pytest.raises(RewardError, match="judge") as caught:
-        run_shaper(Judged())
-    assert caught.value.kind == "missing_column"
+    with pytest.raises(RewardError, match=r"declare\('greedy_reward'") as caught:
+        run_shaper(Critic())
+    assert caught.value.kind == "no_latent"

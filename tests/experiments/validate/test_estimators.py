@@ -78,7 +78,6 @@ def test_all_means_grpo_with_a_table():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_the_table_has_every_registered_estimator(monkeypatch):
     monkeypatch.setattr(estimators, "HALVINGS", 1)  # which rows there are is the point here
     judged = Judged("outcome() - 2*linear_length()", worlds=8, estimator="all")

@@ -140,7 +140,7 @@ def test_the_zoo_needs_the_standard_library_only():
         "new = {m.split('.')[0] for m in set(sys.modules) - before} - {'tests'};"
         "assert new <= set(sys.stdlib_module_names), new"
     )
-    subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, check=True, timeout=60)
+    subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, check=True)
 
 
 # -- what the tool makes of it ---------------------------------------------------------------------

@@ -8,8 +8,8 @@ import json
 import pytest
 
 from toyrl import registry
-from toyrl.experiments.commands.validate import settings_of
 from toyrl.experiments.errors import UsageError
+from toyrl.experiments.validate.options import settings_of
 from toyrl.experiments.validate.settings import Settings
 from toyrl.experiments.validate.trainer_config import (
     TRL_DEFAULTS,
@@ -121,18 +121,21 @@ def test_what_configs_name_exists():
 def test_bad_configs_are_usage_errors(tmp_path, file, text, said):
     place = write(tmp_path / file, text)
     with pytest.raises(UsageError, match=said):
-        settings_of({"success_rates": None}, {"trl": place})
+        settings_of(None, {"success_rates": None, "trl_config": place})
 
 
 def test_options_win_over_the_configuration(tmp_path):
     place = write(tmp_path / "c.yaml", "beta: 0.1\nnum_generations: 4\nscale_rewards: batch\n")
-    s = settings_of({"group_size": 16, "success_rates": ".2,.8"}, {"trl": place, "verl": None})
+    s = settings_of(
+        None,
+        {"group_size": 16, "success_rates": ".2,.8", "trl_config": place, "verl_config": None},
+    )
     assert (s.group_size, s.beta, s.estimator) == (16, 0.1, "grpo_batch")
     assert s.success_rates == (0.2, 0.8)
-    other = settings_of({"estimator": "rloo"}, {"trl": place})
+    other = settings_of(None, {"estimator": "rloo", "trl_config": place})
     assert (other.estimator, other.aggregation) == ("rloo", None)
-    assert settings_of({}, {"trl": None}) == Settings()
+    assert settings_of(None, {"trl_config": None}) == Settings()
     with pytest.raises(UsageError, match="one trainer"):
-        settings_of({}, {"trl": place, "verl": place})
+        settings_of(None, {"trl_config": place, "verl_config": place})
     with pytest.raises(UsageError, match="no file"):
-        settings_of({}, {"verl": tmp_path / "absent.yaml"})
+        settings_of(None, {"verl_config": tmp_path / "absent.yaml"})

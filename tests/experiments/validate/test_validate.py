@@ -11,8 +11,8 @@ import pytest
 
 from tests.places import BAD_REWARDS as BAD
 from tests.places import ROOT
+from toyrl.experiments.api import validate
 from toyrl.experiments.errors import UsageError
-from toyrl.experiments.validate.api import validate
 from toyrl.experiments.validate.findings import Report
 from toyrl.experiments.validate.pipeline import Pipeline
 from toyrl.experiments.validate.settings import Settings
@@ -168,6 +168,11 @@ def test_a_real_log_gives_section_0():
     assert judged.verdict == "SAFE"
     share = np.mean([r["correct"] for r in rows])
     assert f"{share:.3f}" in own.summary + "".join(f.message for f in own.findings)
+    fitted = judged.finding("collapse/base-policies")
+    assert fitted.status == "info"
+    assert fitted.value < 1  # the worlds do what the log shows
+    assert judged.report.settings["max_completion_length"] == 96  # the log's limit
+    assert np.median(judged.pipeline.worlds.success) == pytest.approx(share, abs=0.02)
 
 
 def test_a_column_we_do_not_have_is_inconclusive_and_named():

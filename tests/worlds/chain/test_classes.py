@@ -94,7 +94,7 @@ def test_class_tables_hold_what_the_classes_mean():
     assert space.counter("checks").tolist() == [0] * 10
     r = space.rollouts(space.probabilities(HELLO.with_(max_actions=2).logits(**HELLO_LOGITS)))
     assert r.weight.sum() == pytest.approx(1, abs=8 * EPS)
-    assert set(r.fields) == {"fillers", "checks"}
+    assert set(r.fields) == {"fillers", "checks", "answered"}
     with pytest.raises(KeyError, match="'repeats' is not carried"):
         space.counter("repeats")
 

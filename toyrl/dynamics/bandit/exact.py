@@ -41,7 +41,11 @@ ROWS = 50_000
 
 
 class Kinds(NamedTuple):
-    """Kinds of groups: multisets of levels."""
+    """Kinds of groups: multisets of levels.
+
+    counts (M, R), members of each level in each kind; level (B, C), of each class; first (B, R), a
+    class of each level; log_ways (M,), log of G! over the product of counts!
+    """
 
     counts: Array  # (M, R) members of each level
     level: Array  # (B, C) level of each class
@@ -119,6 +123,8 @@ def mean_over_runs(
 
     Exact but for interpolation, O(spacing^4) where the update is smooth in the logits; where a
     clip makes it jump, O(spacing times the jump).
+
+    logits : (1, 2). Raises ValueError for a bandit of another shape.
     """
     if bandit.policy_shape != (1, 2):
         msg = f"the policy is {bandit.policy_shape}; the mean over runs needs one row, two answers"

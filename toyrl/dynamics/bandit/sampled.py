@@ -56,6 +56,8 @@ def train_sampled(
     """Train `runs` independent runs from the same logits (R, K), in float64.
 
     reference : (R, K) logits of the reference policy (None: the start)
+
+    Raises ValueError for an infinite group, which can't be drawn.
     """
     if np.isinf(recipe.group_size):
         msg = "group_size=inf cannot be sampled; use train_expected"
@@ -75,7 +77,10 @@ def train_sampled(
 
 
 def draw(key: Array, z: Array, arms: Arms, recipe: Recipe) -> tuple[Batch, Array, Array]:
-    """A batch of `recipe.groups` groups, groups drawn for it, groups with unequal rewards in it."""
+    """A batch of `recipe.groups` groups, groups drawn for it, groups with unequal rewards in it.
+
+    z : (R, K) logits.
+    """
     cdf = jnp.cumsum(arms.probabilities(z), axis=-1)
     share = jnp.cumsum(arms.share)
 

@@ -33,6 +33,7 @@ from toyrl.objectives.outcome_cloning import Oreal
 from toyrl.objectives.policy_gradient import PRESETS as LOSSES
 from toyrl.objectives.surrogate import Surrogate
 from toyrl.rollouts import FIELDS, Rollouts
+from toyrl.rollouts.classes import class_rollouts, picked
 
 Array = Any
 MANY = 2.0**40
@@ -53,6 +54,9 @@ class Bandit:
                                      of one row share their policy
     correct : like reward, optional  1 = right, for what looks at correctness (None: reward > 0)
     fields : name -> like reward     other registered fields that an estimator or objective needs
+
+    Raises ValueError for several rewards of an answer without their chances, and for shapes that
+    don't fit.
     """
 
     reward: np.ndarray
@@ -122,6 +126,8 @@ class Recipe:
     inner : steps on one batch; 1 is on-policy, the clip then never acts
     refill : dynamic sampling: groups of equal rewards are drawn anew (prompt and answers)
     most_draws : rounds of drawing anew before such a group is left out
+
+    Raises ValueError for a number that is not whole or below 1 where it must not be.
     """
 
     estimator: Estimator = PRESETS["dr_grpo"]
@@ -143,7 +149,11 @@ class Recipe:
 
 
 class Arms(NamedTuple):
-    """A bandit as arrays for JAX; classes C = K V are pairs of an answer and its reward."""
+    """A bandit as arrays for JAX; classes C = K V are pairs of an answer and its reward.
+
+    arm (C,) the answer of a class; reward, correct and each field (B, C); chance (B, C) of this
+    reward given the answer; share, row (B,).
+    """
 
     arm: Array  # (C,) the answer
     reward: Array  # (B, C)
@@ -257,7 +267,10 @@ def by_level(recipe: Recipe) -> bool:
 
 
 def refuse_whole_batches(objective: Objective) -> None:
-    """Refuse objectives that are neither additive nor a mean over single groups."""
+    """Refuse objectives that are neither additive nor a mean over single groups.
+
+    Raises ValueError that names the term.
+    """
     for term in objective.terms if isinstance(objective, Sum) else (objective,):
         if isinstance(term, WHOLE_BATCH):
             msg = (
@@ -299,10 +312,14 @@ def _rollouts(
     weight = batch.weight
     if batch.chance is not None:
         weight = weight * batch.chance[:, None] * MANY
-    r = Rollouts(
-        batch.read(arms.correct), one, 1.0, weight=weight, group_size=float(recipe.group_size),
-        mask=one[..., None], fields=fields,
-    )  # fmt: skip
+    r = class_rollouts(
+        weight,
+        correct=batch.read(arms.correct),
+        length=one,
+        max_length=1.0,
+        fields=fields,
+        group_size=float(recipe.group_size),
+    )
     return (keep_informative(batch.read(arms.reward), r) if recipe.refill else r), logp_of
 
 
@@ -313,11 +330,7 @@ def _coefficients(
     if batch.chance is None or is_additive(objective):
         return objective.coefficients(a, r, logp, old)[..., 0]
     # Each kind of group as a batch of its own; J is the mean over groups.
-    alone = Rollouts(
-        r.correct[:, None], r.length[:, None], r.max_length, weight=batch.weight[:, None],
-        group_size=r.group_size, mask=r.need("mask", by="bandit")[:, None],
-        fields={n: v[:, None] for n, v in r.fields.items()},
-    )  # fmt: skip
+    alone = picked(r, (slice(None), None), weight=batch.weight[:, None])
     c = objective.coefficients(a[:, None], alone, logp[:, None], old[:, None])[:, 0, :, 0]
     kept = batch.chance * (r.w > 0).any(-1)
     return c * (kept / jnp.where(kept.sum() > 0, kept.sum(), 1.0))[:, None]

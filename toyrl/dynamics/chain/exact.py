@@ -97,6 +97,8 @@ class LossOptions:
         (TRL before, verl's low_var_kl). The states visited are not differentiated, as there.
     reference : (W, *policy_shape) its logits; None: where the run starts
     mask_truncated : truncated rollouts are left out of the loss (not of the group's statistics)
+
+    Raises ValueError for another form or a negative beta.
     """
 
     beta: float = 0.0
@@ -209,6 +211,8 @@ def train_with_weights(
     weights : (prob (w, B, K), rows (w,)) -> (w, B, K) for the runs still going; the prompt's
         share is applied here
     objective, reference_length : as for `train`; they set the scale of the KL term alone
+
+    theta : (W, *policy_shape) logits at the start.
     """
     aggregation = "sum" if objective is None else objective.aggregation
     setup = (0, 0, 0.0, AGGREGATIONS.index(aggregation))
@@ -252,7 +256,10 @@ def class_probabilities(batch: Batch, theta: np.ndarray) -> np.ndarray:
 def update_direction(
     batch: Batch, theta: np.ndarray, weights: np.ndarray, threads: int | None = None
 ) -> np.ndarray:
-    """(W, *policy_shape) sum_b share_b sum_k w_bk grad prob_bk for given class weights."""
+    """(W, *policy_shape) sum_b share_b sum_k w_bk grad prob_bk for given class weights.
+
+    theta : (W, *policy_shape); weights : (W, B, K).
+    """
     theta = _logits(batch, theta)
     w = weights * batch.shares[..., None]
     return _run(batch, theta, 1, 1.0, 0.0, threads, external=w).theta - theta

@@ -1,14 +1,15 @@
 """A prior of worlds: Sobol points over what a user cannot know about their own run.
 
 Each world is a chain with two prompt types (an easy and a hard difficulty), its noises, and a
-base policy set by observable targets: success rate and mean length. Ranges are fields of
-`PriorRanges`, printed in every report.
+base policy of two logits set by two targets: success rate and mean length over the mix. Ranges are
+fields of `PriorRanges`, printed in every report. Where a log says more of the policy than these
+two numbers, worlds come from `toyrl.dynamics.chain.observed`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from itertools import combinations
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 from toyrl.dynamics.chain import exact
 from toyrl.dynamics.chain.exact import Batch
 from toyrl.objectives.policy_gradient import PolicyGradient
+from toyrl.worlds.chain.least_squares import Rules, levenberg_marquardt
 from toyrl.worlds.chain.model import Chain
 
 PARAMETERS = (
@@ -32,6 +34,17 @@ PARAMETERS = (
 )
 """What each coordinate of the unit cube sets."""
 DIMENSIONS = len(PARAMETERS)
+RULES = Rules(
+    iterations=25,
+    relative=False,
+    largest_step=2.0,
+    whole=False,
+    bound=8.0,
+    most_damping=1e6,
+    patience=26,
+    enough=1e-3,
+)
+"""Of the search for the prior's two logits."""
 
 
 @dataclass(frozen=True)
@@ -155,98 +168,82 @@ def from_unit_cube(
     success_rates: Sequence[float] | None = None,
 ) -> Worlds:
     """The worlds at points u (n, DIMENSIONS) of the unit cube, in the order of `PARAMETERS`."""
-    n = len(u)
     ranges = ranges or PriorRanges()
+    batch, updates = numbers_at(chain, u, ranges)
+    success = _scaled(u, 6, ranges.success)
+    if success_rates is not None:
+        success = np.resize(np.asarray(success_rates, dtype=float), len(u))
+    length = np.minimum(typical_length * _scaled(u, 7, ranges.length_ratio), 0.7 * chain.max_length)
+    return worlds_of(batch, two_logits(batch, success, length), updates)
+
+
+def numbers_at(chain: Chain, u: np.ndarray, ranges: PriorRanges) -> tuple[Batch, np.ndarray]:
+    """(the worlds' numbers, updates (n,)) at points of the unit cube, without base policies."""
+    n = len(u)
     pairs = np.array(list(combinations(range(1, ranges.depth + 1), 2)))
-
-    def scaled(i: int, span: tuple[float, float]) -> np.ndarray:
-        return span[0] + u[:, i] * (span[1] - span[0])
-
-    easy = scaled(0, ranges.easy_share)
+    easy = _scaled(u, 0, ranges.easy_share)
     batch = Batch(
         chain.with_(difficulties=(1, ranges.depth), shares=(0.5, 0.5), depth=ranges.depth),
         pairs[np.minimum((u[:, 1] * len(pairs)).astype(int), len(pairs) - 1)],
         np.stack([easy, 1 - easy], axis=-1),
-        scaled(2, ranges.progress),
-        scaled(3, ranges.slip),
+        _scaled(u, 2, ranges.progress),
+        _scaled(u, 3, ranges.slip),
         np.full(n, chain.repair),
-        scaled(4, ranges.guess),
-        scaled(5, ranges.flag_noise),
+        _scaled(u, 4, ranges.guess),
+        _scaled(u, 5, ranges.flag_noise),
     )
-    success = scaled(6, ranges.success)
-    if success_rates is not None:
-        success = np.resize(np.asarray(success_rates, dtype=float), n)
-    length = np.minimum(typical_length * scaled(7, ranges.length_ratio), 0.7 * chain.max_length)
     choice = np.asarray(ranges.updates)[(u[:, 8] * len(ranges.updates)).astype(int)]
-    theta = fit_base(batch, success, length)
-    return _worlds(batch, theta, choice)
+    return batch, choice
 
 
-def _worlds(batch: Batch, theta: np.ndarray, updates: np.ndarray) -> Worlds:
+def _scaled(u: np.ndarray, i: int, span: tuple[float, float]) -> np.ndarray:
+    return span[0] + u[:, i] * (span[1] - span[0])
+
+
+def worlds_of(batch: Batch, theta: np.ndarray, updates: np.ndarray) -> Worlds:
+    """Worlds with these base policies, and what these reach.
+
+    theta : (W, *policy_shape) logits; updates : (W,)
+    """
     prob = exact.class_probabilities(batch, theta)
     success = (prob @ batch.chain.class_correct() * batch.shares).sum(-1)
     length = (prob @ batch.chain.class_length() * batch.shares).sum(-1)
     return Worlds(batch, theta, updates, success, length)
 
 
-def fit_base(
-    batch: Batch,
-    success: np.ndarray,
-    length: np.ndarray,
-    *,
-    flag_bonus: np.ndarray | float = 1.0,
-    iterations: int = 25,
-) -> np.ndarray:
+def two_logits(batch: Batch, success: np.ndarray, length: np.ndarray) -> np.ndarray:
     """Logits (W, *policy_shape) whose mix succeeds and lasts as asked, as nearly as they can.
 
-    Two numbers per world are fitted, the logits of FILL and of ANSWER; a raised done flag adds
-    `flag_bonus` to ANSWER, so that right rollouts are the shorter ones. Levenberg-Marquardt with
-    finite differences on (logit success, log length), all worlds at once.
+    success, length : (W,) rate and tokens over the mix. Two numbers per world are fitted, the
+    logits of FILL and of ANSWER; a raised done flag adds 1 to ANSWER, so that right rollouts are
+    the shorter ones. Half of the prior's targets are out of these two numbers' reach; where the
+    search ends there depends on `RULES`.
     """
-    W = len(batch)
-    x = np.tile([0.5, -2.0], (W, 1))
     target = np.stack([_logit(success), np.log(length)], axis=-1)
 
-    def observe(x: np.ndarray) -> np.ndarray:
-        prob = exact.class_probabilities(batch, _two_logits(batch.chain, x, flag_bonus))
+    def miss(x: np.ndarray) -> np.ndarray:
+        prob = exact.class_probabilities(batch, _table(batch.chain, x))
         s = (prob @ batch.chain.class_correct() * batch.shares).sum(-1)
         t = (prob @ batch.chain.class_length() * batch.shares).sum(-1)
-        return np.stack([_logit(s), np.log(t)], axis=-1)
+        return np.stack([_logit(s), np.log(t)], axis=-1) - target
 
-    damping = np.full(W, 1e-2)
-    error = observe(x) - target
-    for _ in range(iterations):
-        step = 1e-4
-        J = np.stack([(observe(x + step * e) - target - error) / step for e in np.eye(2)], -1)
-        JT = np.swapaxes(J, -1, -2)
-        normal = JT @ J + damping[:, None, None] * np.eye(2)
-        move = np.linalg.solve(normal, (JT @ error[..., None]))[..., 0]
-        tried = np.clip(x - np.clip(move, -2, 2), -8, 8)
-        new = observe(tried) - target
-        better = (new**2).sum(-1) < (error**2).sum(-1)
-        x = np.where(better[:, None], tried, x)
-        error = np.where(better[:, None], new, error)
-        damping = np.clip(np.where(better, damping / 4, damping * 6), 1e-9, 1e6)
-        if np.abs(error).max() < 1e-3:
-            break
-    return _two_logits(batch.chain, x, flag_bonus)
+    def residual(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        step, error = 1e-4, miss(x)
+        return error, np.stack([(miss(x + step * e) - error) / step for e in np.eye(2)], -1)
+
+    x, _ = levenberg_marquardt(residual, np.tile([0.5, -2.0], (len(batch), 1)), RULES)
+    return _table(batch.chain, x)
 
 
-def _two_logits(chain: Chain, x: np.ndarray, flag_bonus: np.ndarray | float) -> np.ndarray:
+def _table(chain: Chain, x: np.ndarray) -> np.ndarray:
     theta = np.zeros((len(x), *chain.policy_shape))
     theta[..., chain.actions.index("FILL")] = x[:, 0, None, None, None]
     theta[..., chain.actions.index("ANSWER")] = x[:, 1, None, None, None]
     if chain.flags == 2:
-        bonus = np.broadcast_to(flag_bonus, len(x))[:, None, None]
-        theta[:, :, 1, :, chain.actions.index("ANSWER")] += bonus
+        theta[:, :, 1, :, chain.actions.index("ANSWER")] += 1.0
     return theta
 
 
 def _logit(p: np.ndarray) -> np.ndarray:
     p = np.clip(p, 1e-9, 1 - 1e-9)
     return np.log(p / (1 - p))
-
-
-def narrowed(ranges: PriorRanges, changes: Mapping[str, Any]) -> PriorRanges:
-    """The prior with some ranges replaced by what a log shows."""
-    return replace(ranges, **changes)

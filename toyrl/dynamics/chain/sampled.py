@@ -23,6 +23,7 @@ from toyrl.estimators.group import PRESETS
 from toyrl.objectives.base import Objective
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.classes import joined
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.outcome import Outcome
 from toyrl.worlds.chain.model import COUNTERS, Chain
@@ -39,6 +40,9 @@ class Recipe:
     groups, group_size : groups per update and rollouts in each
     rate : learning rate
     objective : gives the factor per rollout; on-policy, one step per batch
+
+    Raises ValueError for an estimator per token, and for counts that are not whole numbers of at
+    least 1.
     """
 
     estimator: Estimator = PRESETS["grpo_exact"]
@@ -116,6 +120,8 @@ def draw(
     """A batch: trajectories of each difficulty that was drawn, and their Rollouts (groups, G).
 
     seed : what `numpy.random.default_rng` takes; counters : of `toyrl.worlds.chain.model.COUNTERS`
+
+    theta : (phases, flags, D+1, A) logits, `chain.policy_shape`.
     """
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(recipe.groups, chain.shares)
@@ -125,19 +131,7 @@ def draw(
         if n
     ]
     each = [t.to_rollouts(group_size=recipe.group_size, counters=counters) for t in batch]
-
-    def join(name: str) -> np.ndarray:
-        return np.concatenate([getattr(r, name) for r in each])
-
-    fields = {n: np.concatenate([r.fields[n] for r in each]) for n in each[0].fields}
-    return batch, Rollouts(
-        correct=join("correct"),
-        length=join("length"),
-        truncated=join("truncated"),
-        max_length=chain.max_length,
-        step=step,
-        fields=fields,
-    )
+    return batch, joined(each, step=step)
 
 
 def gradient(

@@ -21,6 +21,7 @@ from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import GroupEstimator
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.classes import picked
 from toyrl.shapers.base import Parts, Shaper, sum_parts
 
 METHODS = ("auto", "infinite", "compositions", "linear", "quadrature", "sampled")
@@ -245,23 +246,9 @@ class Problem:
     # -- real groups out of classes -------------------------------------------------------------
     def gather(self, b: Any, index: np.ndarray, weight: Any) -> tuple[Parts, Rollouts]:
         """Reward parts and rollouts of class indices (..., B', G) of prompts b."""
-        source = self.rollouts
-
-        def pick(x: Any) -> Any:
-            return None if x is None else np.asarray(x)[b, index]
-
-        r = replace(
-            source,
-            correct=pick(source.correct),
-            length=pick(source.length),
-            truncated=pick(source.truncated),
-            weight=weight,
-            group_size=None,
-            mask=pick(source.mask),
-            fields={n: pick(v) for n, v in source.fields.items()},
-        )
+        r = picked(self.rollouts, (b, index), weight=weight, group_size=None)
         if self.fixed is not None:
-            return {n: pick(v) for n, v in self.fixed.items()}, r
+            return {n: np.asarray(v)[b, index] for n, v in self.fixed.items()}, r
         return self.parts(r), r
 
     def gather_samples(self, index: np.ndarray) -> tuple[Parts, Rollouts]:

@@ -41,7 +41,10 @@ def row_count(levels: int, impossible: int, group_size: int) -> int:
 
 
 def multisets(levels: int, size: int) -> np.ndarray:
-    """(N, levels) counts of all multisets of `size` members; N = comb(levels + size - 1, size)."""
+    """(N, levels) counts of all multisets of `size` members; N = comb(levels + size - 1, size).
+
+    (N, levels) whole numbers; each row sums to `size`.
+    """
     if levels == 0:
         return np.zeros((1 if size == 0 else 0, 0), dtype=np.int64)
     n = comb(levels + size - 1, size)

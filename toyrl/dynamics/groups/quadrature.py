@@ -44,6 +44,8 @@ def group_std_weights(
 
     reward : (R,) distinct finite values, any scale; prob : (R,) their probabilities, sum 1
     ddof : of the group's standard deviation; below `group_size`
+
+    Raises ValueError for a group too small for its `ddof`.
     """
     G = int(group_size)
     if G < 2 or ddof >= G:

@@ -84,7 +84,10 @@ def state_values(table: EdgeTable, flag_law: np.ndarray) -> np.ndarray:
 
 
 def readable(estimator: Estimator, fields: Mapping[str, np.ndarray]) -> bool:
-    """True if paths with these fields hold all that the estimator reads."""
+    """True if paths with these fields hold all that the estimator reads.
+
+    fields : name -> (N, T) or (N,), one row a path.
+    """
     own = ("correct", "length", "truncated", "mask")
     return all(name in own or name in fields for name in estimator.needs)
 

@@ -66,6 +66,8 @@ class Sandbox:
     memory : bytes of resident memory, the child's own children included
 
     Not for Windows (it needs fork). Use as a context manager, or call `close`.
+
+    Raises RuntimeError on systems without fork.
     """
 
     def __init__(
@@ -285,12 +287,14 @@ def located(error: RewardError, row: int, rows: Sequence[TextRow]) -> RewardErro
 
 
 def with_row(text: str, row: int | None, rows: Sequence[TextRow]) -> str:
+    """The message, with an excerpt of the completion that it is about."""
     if row is None or not 0 <= row < len(rows):
         return text
     return f"{text} on the completion {_excerpt(rows[row].completion)}"
 
 
 def with_input(detail: dict[str, Any], row: int | None, rows: Sequence[TextRow]) -> dict[str, Any]:
+    """The details of an error, with the row it is about; at most 2000 characters of its text."""
     if row is not None and 0 <= row < len(rows):
         one = wire(rows[row])
         detail["input"] = {**one, "completion": one["completion"][:2000]}

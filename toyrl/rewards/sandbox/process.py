@@ -22,6 +22,8 @@ FAMILY_EVERY = 10  # ... of these, how often the child's own children are counte
 
 @dataclass
 class Child:
+    """A running child interpreter and the pipes to it; file descriptors are numbers."""
+
     process: subprocess.Popen[bytes]
     requests: int
     replies: int
@@ -34,6 +36,7 @@ class Child:
 
 
 def spawn() -> Child:
+    """Start a child interpreter with its three pipes."""
     request_read, request_write = os.pipe()
     reply_read, reply_write = os.pipe()
     control_read, control_write = os.pipe()
@@ -99,6 +102,7 @@ def ready(child: Child, wait: float, writing: bool) -> list[str]:
 
 
 def write(fd: int, data: memoryview) -> int:
+    """Bytes written without waiting; 0 if the pipe is full or its reader is gone."""
     try:
         return os.write(fd, data[:65_536])
     except (BlockingIOError, BrokenPipeError):

@@ -53,7 +53,10 @@ def decay(step: Any, horizon: Any, like: Array) -> Array:
 
 
 def check_horizon(horizon: Any) -> None:
-    """Refuse a horizon that is not positive."""
+    """Refuse a horizon that is not positive.
+
+    Raises ValueError that says what is allowed.
+    """
     if isinstance(horizon, (int, float)) and not horizon > 0:
         msg = f"horizon={horizon} is not positive; give the number of updates, or inf for no decay"
         raise ValueError(msg)
@@ -62,6 +65,7 @@ def check_horizon(horizon: Any) -> None:
 @entry(
     "trust",
     kind="shaper",
+    formula="R = o + gamma alpha e^(-step/horizon) judge",
     cards=("13",),
     section="Eqs. 1-6 (Trust-GRPO)",
     provenance="text",
@@ -92,6 +96,7 @@ class Trust(Shaper):
 @entry(
     "trust_released",
     kind="shaper",
+    formula="R = o + gamma alpha e^(-step/horizon) judge [o >= 0.2, mixed group]",
     cards=("13",),
     section="code kxfan2002/SophiaVL-R1, verl/workers/reward/custom.py",
     provenance="code",

@@ -20,7 +20,9 @@ from toyrl.shapers.base import Parts, Shaper, at, filled, in_tokens
 Array = Any
 
 
-@entry("linear_length", kind="shaper", cards=("01",), provenance="text")
+@entry(
+    "linear_length", kind="shaper", formula="R = weight L/unit", cards=("01",), provenance="text"
+)
 @dataclass(frozen=True)
 class LinearLength(Shaper):
     """A term: `weight` times length over `unit`, paid by right and wrong rollouts alike.
@@ -41,6 +43,7 @@ class LinearLength(Shaper):
 @entry(
     "cosine",
     kind="shaper",
+    formula="R = min + (max - min)(1 + cos(pi L/max_len))/2, ends swapped for wrong rollouts",
     works=("cosine",),
     section="Appendix C.1; TRL get_cosine_scaled_reward",
     provenance="code",
@@ -73,6 +76,7 @@ class CosineLength(Shaper):
 @entry(
     "l1_exact",
     kind="shaper",
+    formula="R = o - alpha |L - target|",
     cards=("05",),
     works=("l1",),
     section="LCPO-Exact; LASER paper, Table 2",
@@ -101,6 +105,7 @@ class L1Exact(Shaper):
 @entry(
     "l1_max",
     kind="shaper",
+    formula="R = o clip(alpha (target - L) + delta, 0, 1)",
     cards=("05",),
     works=("l1",),
     section="LCPO-Max; LASER paper, Table 2 (its sign of L - target is a slip)",
@@ -128,6 +133,7 @@ class L1Max(Shaper):
 @entry(
     "overlong",
     kind="shaper",
+    formula="R = factor max(floor, -max(0, L - limit + cache)/cache)",
     cards=("00", "08"),
     works=("dapo",),
     section="Eq. 13; TRL get_soft_overlong_punishment; verl reward manager dapo",
@@ -163,6 +169,9 @@ class Overlong(Shaper):
 
 
 def base_score(right: Any, wrong: Any, r: Rollouts) -> Array:
-    """`right` for right rollouts and `wrong` for wrong ones; graded correctness interpolates."""
+    """`right` for right rollouts and `wrong` for wrong ones; graded correctness interpolates.
+
+    The answer is (..., B, G), in reward units.
+    """
     low = at(wrong, r.step)
     return low + (at(right, r.step) - low) * r.correct

@@ -21,7 +21,10 @@ LOWEST = 0.1  # the judge's scale starts here
 
 
 def score(r: Rollouts) -> Array:
-    """c clipped to [0.1, 1]; 0.1 for an empty completion."""
+    """c clipped to [0.1, 1]; 0.1 for an empty completion.
+
+    The answer is (..., B, G).
+    """
     xp = r.xp
     raw = r.fields["conciseness"] if r.has("conciseness") else 1.0 - r.length / r.max_length
     lowest, one = filled(LOWEST, raw), xp.ones_like(raw)
@@ -32,6 +35,7 @@ def score(r: Rollouts) -> Array:
 @entry(
     "crf",
     kind="shaper",
+    formula="R = o (1 + alpha c (s + e^p_hat))",
     cards=("01",),
     section="reward definition; alpha and the schedule of s reconstructed",
     provenance="second-hand",
@@ -60,6 +64,7 @@ class Crf(Shaper):
 @entry(
     "conciseness_additive",
     kind="shaper",
+    formula="R = o + kappa c",
     cards=("01",),
     section="the additive form it is compared with",
     provenance="derived",

@@ -43,6 +43,7 @@ def easy(r: Rollouts, theta: Any, threshold: Any = None) -> tuple[Array, Array]:
 @entry(
     "mode_reward",
     kind="shaper",
+    formula="R = table[mode, easy] for right rollouts; easy iff a_S >= a_L - theta",
     cards=("19",),
     section="group-wise reward; hard prompts, wrong answers and theta reconstructed",
     provenance="reconstructed",

@@ -19,7 +19,10 @@ Array = Any
 
 
 def sigmoid(x: Array) -> Array:
-    """The logistic function, written with tanh so that no large argument overflows."""
+    """The logistic function, written with tanh so that no large argument overflows.
+
+    The answer has the shape of `x`.
+    """
     return 0.5 * (1.0 + stats.array_namespace(x).tanh(0.5 * x))
 
 
@@ -35,7 +38,10 @@ def right_size(r: Rollouts) -> Any:
 
 
 def length_score(r: Rollouts, *, ddof: float = 0.0, eps: Any = 0.0) -> Array:
-    """z = (length - mean)/(std + eps) over right siblings; 0 where those lengths are all equal."""
+    """z = (length - mean)/(std + eps) over right siblings; 0 where those lengths are all equal.
+
+    The answer is (..., B, G), in standard deviations.
+    """
     xp, w = r.xp, r.w * r.correct
     spread = stats.std(r.length, w, ddof=ddof, size=right_size(r))
     moving = spread > 0
@@ -47,6 +53,7 @@ def length_score(r: Rollouts, *, ddof: float = 0.0, eps: Any = 0.0) -> Array:
 @entry(
     "efficient_reasoning",
     kind="shaper",
+    formula="R = o (1 - alpha sigmoid(z)), z = (L - mean)/(sd + eps) of right siblings",
     cards=("05", "04"),
     works=("efficient",),
     section="length reward; LASER paper, Table 2 (group)",
@@ -74,6 +81,7 @@ class EfficientReasoning(Shaper):
 @entry(
     "kimi",
     kind="shaper",
+    formula="R = o + weight t (wrong: min(0, t)), t = 1/2 - (L - L_min)/(L_max - L_min)",
     cards=("05",),
     works=("kimi",),
     section="length reward; LASER paper, Table 2",
@@ -105,7 +113,10 @@ class Kimi(Shaper):
 
 
 def share_up(share: Array, count: Array) -> Array:
-    """ceil(share * count), at least 1; a product above a whole number by rounding counts as it."""
+    """ceil(share * count), at least 1; a product above a whole number by rounding counts as it.
+
+    Both broadcast; `share` in [0, 1].
+    """
     xp = stats.array_namespace(count)
     exact = share * count
     slack = exact * (1.0 - 8 * xp.finfo(count.dtype).eps)
@@ -115,6 +126,7 @@ def share_up(share: Array, count: Array) -> Array:
 @entry(
     "grpo_lambda",
     kind="shaper",
+    formula="R = o (1 - alpha sigmoid(z)) in the share lam of prompts solved most, else o",
     cards=("04",),
     section="method section; alpha reconstructed",
     provenance="second-hand",
@@ -132,6 +144,8 @@ class GrpoLambda(Shaper):
         use `outcome()`
     alpha : 0.2, reconstructed
     min_rho : prompts below this share of right rollouts are never penalised
+
+    Raises ValueError for a `lam` outside (0, 1].
     """
 
     lam: Any = 0.2

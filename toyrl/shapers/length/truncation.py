@@ -26,6 +26,7 @@ def within(target: Any, r: Rollouts) -> Array:
 @entry(
     "truncation",
     kind="shaper",
+    formula="R = o if L <= target, else wrong",
     cards=("05", "08"),
     section="Table 2, vanilla truncation and ThinkPrune",
     provenance="text",
@@ -47,6 +48,7 @@ class Truncation(Shaper):
 @entry(
     "laser",
     kind="shaper",
+    formula="R = base score + alpha o [L <= target]",
     cards=("05",),
     section="Eq. 2, Table 2; code hkust-nlp/Laser",
     provenance="code",

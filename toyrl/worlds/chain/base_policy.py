@@ -14,6 +14,9 @@ chooses among the policies that fit. Not every combination is reachable: without
 without errors, right answers of one prompt type are always the longer ones unless rollouts are
 truncated, since the policy stops at a higher m. The nearest policy found is then returned, and
 `Achieved` says what was missed.
+
+Where the difficulty of a prompt isn't known, success over the mix is a target in place of success
+by difficulty.
 """
 
 from __future__ import annotations
@@ -25,23 +28,28 @@ from typing import Any
 
 import numpy as np
 
+from toyrl.worlds.chain.least_squares import levenberg_marquardt
 from toyrl.worlds.chain.model import ANSWER_PHASE, THINK, Chain
 
 SUCCESS_TOLERANCE = 0.01  # absolute
 LENGTH_TOLERANCE = 0.02  # relative
 ENTROPY_WEIGHT = 1e-3
 STARTS = 4
+OVER_THE_MIX = ("success", "mean length of right", "mean length of wrong", "mean length")
+"""Targets that follow success by difficulty."""
 
 
 @dataclass(frozen=True, eq=False)
 class Achieved:
     """What the fitted policies do, beside what was asked; W worlds, B difficulties.
 
-    success (W, B); right, wrong, length (W,): mean tokens of right, wrong (truncated included)
-    and all rollouts over the mix. `asked` holds the same stacked as (W, B + 3), NaN where free.
+    success (W, B) by difficulty, mix (W,) over the prompt mix; right, wrong, length (W,): mean
+    tokens of right, wrong (truncated included) and all rollouts over the mix. `asked` holds the
+    same stacked as (W, B + 4), NaN where free.
     """
 
     success: np.ndarray
+    mix: np.ndarray
     right: np.ndarray
     wrong: np.ndarray
     length: np.ndarray
@@ -49,20 +57,15 @@ class Achieved:
 
     @property
     def values(self) -> np.ndarray:
-        """(W, B + 3): success by difficulty, then right, wrong, length."""
-        tail = np.stack([self.right, self.wrong, self.length], axis=-1)
+        """(W, B + 4): success by difficulty, then over the mix, then right, wrong, length."""
+        tail = np.stack([self.mix, self.right, self.wrong, self.length], axis=-1)
         return np.concatenate([self.success, tail], axis=-1)
 
     @property
     def missed(self) -> np.ndarray:
-        """(W, B + 3) bool: asked and further off than the tolerance."""
-        B = self.success.shape[1]
+        """(W, B + 4) bool: asked and further off than the tolerance."""
         off = np.abs(self.values - self.asked)
-        allowed = np.concatenate(
-            [np.full_like(self.success, SUCCESS_TOLERANCE), LENGTH_TOLERANCE * self.asked[:, B:]],
-            axis=-1,
-        )
-        return np.asarray(off > allowed)  # NaN: free, never missed
+        return np.asarray(off > _tolerances(self.asked))  # NaN: free, never missed
 
     @property
     def reached(self) -> np.ndarray:
@@ -77,7 +80,7 @@ class Achieved:
         """One line for one world: each target that was asked, and what was reached."""
         B = self.success.shape[1]
         names = [f"success[{b}]" for b in range(B)]
-        names += ["mean length of right", "mean length of wrong", "mean length"]
+        names += list(OVER_THE_MIX)
         rows = zip(names, self.values[world], self.asked[world], self.missed[world], strict=True)
         said = [
             f"{name} {value:.3g}" + (f", asked {want:.3g}: not reached" if miss else "")
@@ -95,6 +98,7 @@ def fit_base_policy(
     chain: Chain,
     *,
     success: Mapping[int, float] | Sequence[float] | None = None,
+    mean_success: float | None = None,
     mean_length_right: float | None = None,
     mean_length_wrong: float | None = None,
     mean_length: float | None = None,
@@ -103,11 +107,14 @@ def fit_base_policy(
     """Logits (`chain.policy_shape`) whose success rates and mean lengths are those asked.
 
     success : rate by difficulty, as {difficulty: rate} or one per `chain.difficulties`
+    mean_success : rate over the prompt mix
     mean_length_right, mean_length_wrong, mean_length : tokens, over the prompt mix
     entropy_weight : how strongly even logits are preferred among policies that fit
 
     Raises ValueError for targets outside their range; a target inside it that no policy of the
     family meets is missed, and `Achieved` says by how much.
+
+    The logits are (phases, flags, D+1, A).
     """
     rates = np.full((1, len(chain.difficulties)), np.nan)
     if isinstance(success, Mapping):
@@ -124,6 +131,7 @@ def fit_base_policy(
     theta, achieved = fit_many(
         chain,
         success=rates,
+        mean_success=mean_success,
         mean_length_right=mean_length_right,
         mean_length_wrong=mean_length_wrong,
         mean_length=mean_length,
@@ -139,6 +147,7 @@ def fit_many(
     difficulties: np.ndarray | None = None,
     shares: np.ndarray | None = None,
     success: np.ndarray | None = None,
+    mean_success: Any = None,
     mean_length_right: Any = None,
     mean_length_wrong: Any = None,
     mean_length: Any = None,
@@ -154,6 +163,8 @@ def fit_many(
 
     difficulties, shares, success : (W, B) or (B,), NaN = free; other arguments (W,) or a
     scalar, None = the chain's own (targets: free). `starts` initial policies are tried in each.
+
+    Raises ValueError for a chain with flag noise and for targets that can't be.
     """
     given = {
         "progress": progress,
@@ -174,23 +185,23 @@ def fit_many(
     numbers["shares"] = np.atleast_2d(chain.shares if shares is None else shares)
     B = numbers["difficulties"].shape[-1]
     rates = np.atleast_2d(np.full(B, np.nan) if success is None else success)
-    lengths = [
+    means = [
         np.atleast_1d(np.nan if x is None else x)
-        for x in (mean_length_right, mean_length_wrong, mean_length)
+        for x in (mean_success, mean_length_right, mean_length_wrong, mean_length)
     ]
-    W = max(len(np.atleast_1d(x)) for x in (*numbers.values(), rates, *lengths))
+    W = max(len(np.atleast_1d(x)) for x in (*numbers.values(), rates, *means))
     numbers = {
         k: np.broadcast_to(np.asarray(v, dtype=float), (W, B) if np.ndim(v) == 2 else (W,))
         for k, v in numbers.items()
     }
-    tail = np.stack([np.broadcast_to(x, (W,)) for x in lengths], axis=-1)
+    tail = np.stack([np.broadcast_to(x, (W,)) for x in means], axis=-1)
     asked = np.concatenate([np.broadcast_to(rates, (W, B)), tail], axis=-1).astype(float)
-    _check(chain, asked, B)
+    _check(chain, asked)
     return _fit(chain, numbers, asked, entropy_weight, starts)
 
 
-def _check(chain: Chain, asked: np.ndarray, B: int) -> None:
-    rates, lengths = asked[:, :B], asked[:, B:]
+def _check(chain: Chain, asked: np.ndarray) -> None:
+    rates, lengths = asked[:, :-3], asked[:, -3:]
     if np.any((rates < 0) | (rates > 1)):
         msg = f"success={rates[(rates < 0) | (rates > 1)][0]} is a rate, in [0, 1]"
         raise ValueError(msg)
@@ -201,6 +212,12 @@ def _check(chain: Chain, asked: np.ndarray, B: int) -> None:
             f"have {chain.tokens_per_action:g} to {chain.max_length:g}"
         )
         raise ValueError(msg)
+
+
+def _tolerances(asked: np.ndarray) -> np.ndarray:
+    """(W, B + 4) how far off a target may be."""
+    rates = np.full_like(asked[:, :-3], SUCCESS_TOLERANCE)
+    return np.concatenate([rates, LENGTH_TOLERANCE * asked[:, -3:]], axis=-1)
 
 
 # -- the family of policies ---------------------------------------------------------------------
@@ -251,9 +268,9 @@ def _unevenness(chain: Chain, basis: np.ndarray) -> np.ndarray:
 
 def _initial(chain: Chain, asked: np.ndarray, P: int, starts: int) -> np.ndarray:
     """(W, starts, P): stopping at the asked length, at once or rather late in m."""
-    W, B = len(asked), asked.shape[1] - 3
-    known = np.where(np.isnan(asked[:, B:]), 0, 1)
-    total = np.nansum(asked[:, B:], axis=-1)
+    W, B = len(asked), asked.shape[1] - 4
+    known = np.where(np.isnan(asked[:, -3:]), 0, 1)
+    total = np.nansum(asked[:, -3:], axis=-1)
     length = np.where(known.any(-1), total / np.maximum(known.sum(-1), 1), chain.max_length / 3)
     hazard = np.clip(chain.tokens_per_action / length, 1e-3, 0.5)
     others = len(chain.actions) - 1
@@ -281,12 +298,10 @@ def _fit(
     from toyrl.pytree import activate
 
     activate()
-    W, B = len(asked), asked.shape[1] - 3
+    W, B = len(asked), asked.shape[1] - 4
     basis = policy_basis(chain, numbers["difficulties"])
     even = np.sqrt(entropy_weight) * _unevenness(chain, basis)
-    scale = np.concatenate(
-        [np.full((W, B), SUCCESS_TOLERANCE / 5), LENGTH_TOLERANCE / 5 * asked[:, B:]], axis=-1
-    )
+    scale = _tolerances(asked) / 5
     free = np.isnan(asked)
     start = _initial(chain, asked, basis.shape[1], starts).reshape(W * starts, -1)
     each = {k: np.repeat(v, starts, axis=0) for k, v in numbers.items()}
@@ -311,50 +326,6 @@ def _fit(
     return theta, Achieved(value[:, :B], *tail, asked=asked)
 
 
-def levenberg_marquardt(
-    residual: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
-    start: np.ndarray,
-    *,
-    iterations: int = 60,
-    tolerance: float = 1e-5,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Minimise |r(p)|^2 / 2 for many independent rows at once; returns (p, cost).
-
-    residual : p (N, P) -> r (N, R), J (N, R, P). A row's damping falls by 4 when a step lowers
-    its cost and rises by 6 when not. Stops when the last accepted steps changed every cost by
-    less than `tolerance` of itself.
-    """
-    p = start.copy()
-    r, J = residual(p)
-    cost = 0.5 * (r**2).sum(-1)
-    damping = np.full(len(p), 1e-2)
-    identity = np.eye(p.shape[1])
-    calm = np.zeros(len(p), dtype=int)
-    for _ in range(iterations):
-        A = J.swapaxes(-1, -2) @ J
-        g = (J.swapaxes(-1, -2) @ r[..., None])[..., 0]
-        diagonal = np.einsum("npp->np", A) + 1e-6
-        step = np.linalg.solve(
-            A + (damping[:, None] * diagonal)[..., None] * identity, g[..., None]
-        )
-        # logits beyond a few units per step leave the region where the model is near linear
-        step = step[..., 0]
-        step *= np.minimum(1, 4 / np.maximum(np.abs(step).max(-1, keepdims=True), 1e-300))
-        r_new, J_new = residual(p - step)
-        new = 0.5 * (r_new**2).sum(-1)
-        better = new < cost
-        gain = np.where(better, cost - new, 0.0)
-        calm = np.where(gain <= tolerance * cost + 1e-12, calm + 1, 0)
-        p = np.where(better[:, None], p - step, p)
-        r = np.where(better[:, None], r_new, r)
-        J = np.where(better[:, None, None], J_new, J)
-        cost = np.where(better, new, cost)
-        damping = np.clip(np.where(better, damping / 4, damping * 6), 1e-9, 1e9)
-        if np.all(calm >= 4):
-            break
-    return p, cost
-
-
 def _observables(chain: Chain, errors: bool) -> Callable[..., Any]:
     from toyrl.worlds.chain.program import layout_of
 
@@ -363,7 +334,7 @@ def _observables(chain: Chain, errors: bool) -> Callable[..., Any]:
 
 @functools.lru_cache(maxsize=32)
 def _compiled(layout: Any, tokens_per_action: float) -> Callable[..., Any]:
-    """(p (W, P), basis, numbers) -> observables (W, B + 3) and their Jacobian (W, B + 3, P)."""
+    """(p (W, P), basis, numbers) -> observables (W, B + 4) and their Jacobian (W, B + 4, P)."""
     import jax
     import jax.numpy as jnp
 
@@ -383,6 +354,7 @@ def _compiled(layout: Any, tokens_per_action: float) -> Callable[..., Any]:
         right, wrong = mix[:H], mix[H:]
         tiny = 1e-30  # no right (or no wrong) rollouts at all: mean length 0
         means = [
+            right.sum(),
             right @ length[:H] / (right.sum() + tiny),
             wrong @ length[H:] / (wrong.sum() + tiny),
             mix @ length,

@@ -20,6 +20,7 @@ import numpy as np
 
 from toyrl.pytree import activate
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.classes import class_rollouts
 from toyrl.worlds.chain.model import COUNTERS, Chain
 from toyrl.worlds.chain.program import (
     NUMBERS,
@@ -39,7 +40,6 @@ __all__ = [
     "probabilities",
     "probabilities_and_gradient",
     "refine",
-    "tabulate",
 ]
 
 
@@ -59,6 +59,8 @@ def class_probabilities(
         replace the chain's, so that they can be traced, differentiated or mapped over
 
     Raises `StateLimitError` naming the counters if the DP would be too large.
+
+    Raises ValueError for unknown counters and logits of another shape.
     """
     numbers = dict(numbers or {})
     unknown = set(numbers) - {*NUMBERS, "difficulties"}
@@ -77,7 +79,10 @@ def class_probabilities(
 def probabilities(
     chain: Chain, theta: Any, *, counters: Sequence[str] = (), cap: int = 16
 ) -> np.ndarray:
-    """`class_probabilities` for host arrays, in float64."""
+    """`class_probabilities` for host arrays, in float64.
+
+    (B, K); theta : `chain.policy_shape`, that is (phases, flags, D+1, A).
+    """
     activate()
     with jax.enable_x64(True):
         theta = jnp.asarray(np.asarray(theta, dtype=np.float64))
@@ -192,7 +197,7 @@ class ClassSpace:
 
     def rollouts(self, prob: Any, *, group_size: float = math.inf, step: Any = 0) -> Rollouts:
         """Class probabilities (..., B, K) as Rollouts weighted by share x probability."""
-        return tabulate(
+        return class_rollouts(
             prob,
             correct=self.correct,
             length=self.length,
@@ -203,40 +208,6 @@ class ClassSpace:
             group_size=group_size,
             step=step,
         )
-
-
-def tabulate(
-    prob: Any,
-    *,
-    correct: np.ndarray,
-    length: np.ndarray,
-    truncated: np.ndarray,
-    fields: Mapping[str, np.ndarray],
-    shares: Sequence[float],
-    max_length: float,
-    group_size: float = math.inf,
-    step: Any = 0,
-) -> Rollouts:
-    """Rollouts of shape (..., B, K) from class tables (K,) and probabilities; any backend."""
-    from array_api_compat import array_namespace
-
-    xp = array_namespace(prob)
-
-    def wide(x: np.ndarray) -> Any:
-        x = np.asarray(x)
-        kind = None if x.dtype == bool else prob.dtype
-        return xp.broadcast_to(xp.asarray(x, dtype=kind), prob.shape)
-
-    return Rollouts(
-        correct=wide(correct),
-        length=wide(length),
-        truncated=wide(truncated),
-        max_length=max_length,
-        weight=prob * xp.asarray(np.asarray(shares)[:, None], dtype=prob.dtype),
-        group_size=group_size,
-        step=step,
-        fields={name: wide(value) for name, value in fields.items()},
-    )
 
 
 def classes_for(chain: Chain, shaper: Any, *, cap: int = 16) -> ClassSpace:

@@ -62,6 +62,8 @@ def edge_table(
         delta = reward + discount * potential(next) - potential(own), and its value is
         E[delta + discount * lam * value(next)]: GAE (Schulman et al. 2016, Eqs. 11-16). Without a
         potential and with lam = 1 it is the discounted return to come.
+
+    Raises ValueError for a reward of another shape.
     """
     pi = chain.policy(np.asarray(theta, dtype=float))
     flag = chain.flag_law(difficulty)

@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium import spaces
 
 from toyrl.registry import entry
-from toyrl.rollouts import Rollouts
+from toyrl.rollouts.classes import class_rollouts
 from toyrl.worlds.chain.model import ANSWER_PHASE, COUNTERS, THINK, Chain
 
 ID = "toyrl/ReasoningChain-v0"
@@ -124,12 +124,14 @@ class ReasoningChain(gymnasium.Env):
         if self.shaper is None:
             return float(right)
         one = (1, 1)
-        rollouts = Rollouts(
+        rollouts = class_rollouts(
+            None,
             correct=np.full(one, float(right)),
             length=np.full(one, len(self.taken) * float(self.chain.tokens_per_action)),
             truncated=np.full(one, truncated),
             max_length=self.chain.max_length,
             fields={k: np.full(one, float(self.taken.count(a))) for k, a in COUNTERS.items()},
+            group_size=None,
         )
         return float(self.shaper.reward(rollouts)[0, 0])
 

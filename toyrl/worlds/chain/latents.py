@@ -11,11 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from toyrl.rollouts import Rollouts
+from toyrl.rollouts import FIELDS, Rollouts
+from toyrl.rollouts.classes import class_rollouts, token_mask
 from toyrl.worlds.chain.model import Chain
 
 
@@ -54,9 +55,7 @@ class ClassTable:
 
     def rollouts(self, prob: Any, *, group_size: float = math.inf, step: Any = 0) -> Rollouts:
         """Class probabilities (..., B, K) as Rollouts weighted by share x probability."""
-        from toyrl.worlds.chain.classes import tabulate
-
-        return tabulate(
+        return class_rollouts(
             prob,
             correct=self.correct,
             length=self.length,
@@ -69,14 +68,48 @@ class ClassTable:
         )
 
 
-class Latent:
-    """Base of latents; subclasses define `law`."""
+@dataclass(frozen=True, eq=False)
+class Kinds:
+    """What a latent's law may look at, one entry a class or rollout: (K,) each.
 
-    def law(
-        self, correct: np.ndarray, truncated: np.ndarray
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """(K, L) probabilities of the latent's values in each class and fields (K, L)."""
-        msg = f"{type(self).__name__} defines no law(correct, truncated)"
+    correct : 1 right, 0 wrong; length : tokens, of at most `max_length`; truncated : bool
+    difficulty : steps that the prompt needs, NaN where unknown
+    """
+
+    correct: np.ndarray
+    length: np.ndarray
+    truncated: np.ndarray
+    max_length: float
+    difficulty: np.ndarray
+
+    @classmethod
+    def of(cls, table: Any, max_length: float, difficulty: Any = math.nan) -> Kinds:
+        """From anything flat with correct, length and truncated, on prompts of one difficulty."""
+        correct = np.asarray(table.correct, dtype=float)
+        return cls(
+            correct,
+            np.asarray(table.length, dtype=float),
+            np.asarray(table.truncated, dtype=bool),
+            float(max_length),
+            np.broadcast_to(np.asarray(difficulty, dtype=float), correct.shape),
+        )
+
+    def __len__(self) -> int:
+        return len(self.correct)
+
+
+Law = tuple[np.ndarray, dict[str, np.ndarray]]
+"""(K, L) probabilities of a latent's values in each class, and its fields, (K, L) or (K, L, T)."""
+
+
+class Latent:
+    """Base of latents; subclasses define `law`, and `says`: one sentence on what is assumed."""
+
+    says: ClassVar[str] = ""
+
+    def law(self, kinds: Kinds) -> Law:
+        """The latent's finite law in each class; arrays may broadcast to (K, L) or (K, L, T)."""
+        msg = f"{type(self).__name__} defines no law(kinds)"
         raise TypeError(msg)
 
     def expand(self, classes: Any, prob: Any) -> tuple[ClassTable, Any]:
@@ -87,7 +120,7 @@ class Latent:
         from array_api_compat import array_namespace
 
         table = ClassTable.of(classes)
-        weight, fields = self.law(table.correct, table.truncated)
+        weight, fields = self.law(Kinds.of(table, table.chain.max_length))
         own, _ = kept = np.nonzero(weight > 0)
         xp = array_namespace(prob)
         new = ClassTable(
@@ -98,7 +131,7 @@ class Latent:
             parent=table.parent[own],
             fields={
                 **{name: value[own] for name, value in table.fields.items()},
-                **{name: np.broadcast_to(v, weight.shape)[kept] for name, v in fields.items()},
+                **{name: spread(name, v, weight.shape)[kept] for name, v in fields.items()},
             },
         )
         split = xp.take(prob, xp.asarray(own), axis=-1)
@@ -107,17 +140,18 @@ class Latent:
     def sample(self, rollouts: Rollouts, rng: np.random.Generator) -> Rollouts:
         """Sampled rollouts (NumPy) with this latent's fields drawn for each."""
         shape = rollouts.shape
-        weight, fields = self.law(
-            np.asarray(rollouts.correct).ravel(), np.asarray(rollouts.cut).ravel()
-        )
+        r = rollouts
+        correct, length, cut = (np.asarray(x).ravel() for x in (r.correct, r.length, r.cut))
+        unknown = np.full(len(correct), np.nan)
+        kinds = Kinds(correct, length, cut, float(r.max_length), unknown)
+        weight, fields = self.law(kinds)
         cdf = np.cumsum(weight, axis=-1)
         u = rng.random(len(cdf)) * cdf[:, -1]
-        drawn = (cdf <= u[:, None]).sum(-1)[:, None]
-        own = {
-            name: np.take_along_axis(np.broadcast_to(v, weight.shape), drawn, axis=-1)
-            for name, v in fields.items()
-        }
-        return rollouts.with_(**{name: v.reshape(shape) for name, v in own.items()})
+        drawn = (cdf <= u[:, None]).sum(-1)
+        row = np.arange(len(cdf))
+        own = {name: spread(name, v, weight.shape)[row, drawn] for name, v in fields.items()}
+        made = rollouts.with_(**{name: v.reshape(*shape, *v.shape[1:]) for name, v in own.items()})
+        return made if made.mask is not None else made.with_(mask=token_mask(own, made.length))
 
 
 @dataclass(frozen=True)
@@ -127,11 +161,17 @@ class Style(Latent):
     kept_right, kept_wrong : probability that a right / wrong answer keeps the format (field
         `format`); a truncated rollout never does
     phrases : probabilities of 0, 1, 2, ... phrases (field `phrases`), independent of the rest
+
+    Raises ValueError for chances outside [0, 1] and phrases that are no probabilities.
     """
 
     kept_right: float = 0.95
     kept_wrong: float = 0.8
     phrases: tuple[float, ...] = (1.0,)
+    says: ClassVar[str] = (
+        "a right answer keeps the format with probability {kept_right}, a wrong one {kept_wrong}, "
+        "a truncated rollout never; 0, 1, ... stock phrases have the probabilities {phrases}"
+    )
 
     def __post_init__(self) -> None:
         for name in ("kept_right", "kept_wrong"):
@@ -140,12 +180,12 @@ class Style(Latent):
             msg = f"phrases={self.phrases} must be probabilities of 0, 1, ... that sum to 1"
             raise ValueError(msg)
 
-    def law(self, correct, truncated):
-        kept = np.where(correct > 0, self.kept_right, self.kept_wrong) * ~truncated
+    def law(self, kinds: Kinds) -> Law:
+        kept = np.where(kinds.correct > 0, self.kept_right, self.kept_wrong) * ~kinds.truncated
         bits = np.stack([1 - kept, kept], axis=-1)
         weight = bits[:, :, None] * np.asarray(self.phrases)
         values = np.indices(weight.shape[1:]).reshape(2, -1).astype(float)
-        return weight.reshape(len(correct), -1), {"format": values[0], "phrases": values[1]}
+        return weight.reshape(len(kinds), -1), {"format": values[0], "phrases": values[1]}
 
 
 @dataclass(frozen=True)
@@ -153,22 +193,34 @@ class Answers(Latent):
     """Answer identity: the right one (0) or one of `wrong` others by Zipf's law; -1 = none.
 
     The j-th most common wrong answer has probability proportional to j**-exponent: what
-    majority voting meets. Fields: `answer`, `answered`.
+    majority voting meets. A truncated rollout has no answer, another wrong one with probability
+    `missing`. Fields: `answer`, `answered`.
+
+    Raises ValueError for fewer than one wrong answer or a `missing` outside [0, 1].
     """
 
     wrong: int = 4
     exponent: float = 1.0
+    missing: float = 0.0
+    says: ClassVar[str] = (
+        "the j-th most common of {wrong} wrong answers has probability proportional to "
+        "j^-{exponent}; a truncated rollout has no answer, another wrong one with probability "
+        "{missing}"
+    )
 
     def __post_init__(self) -> None:
         if self.wrong < 1:
             msg = f"wrong={self.wrong} must be at least 1 wrong answer"
             raise ValueError(msg)
+        _probability("missing", self.missing)
 
-    def law(self, correct, truncated):
+    def law(self, kinds: Kinds) -> Law:
         zipf = np.arange(1, self.wrong + 1) ** -float(self.exponent)
         zipf /= zipf.sum()
-        right, none = (correct > 0)[:, None], np.asarray(truncated)[:, None]
-        weight = np.concatenate([none, right, ~(right | none) * zipf], axis=-1).astype(float)
+        right, none = (kinds.correct > 0)[:, None], kinds.truncated[:, None]
+        wrong = ~(right | none)
+        weights = [none + self.missing * wrong, right, wrong * (1 - self.missing) * zipf]
+        weight = np.concatenate(weights, axis=-1).astype(float)
         identity = np.arange(-1, self.wrong + 1).astype(float)
         return weight, {"answer": identity, "answered": (identity >= 0).astype(float)}
 
@@ -185,11 +237,15 @@ class JudgeNoise(Latent):
     wrong: float = 0.0
     sd: float = 0.3
     nodes: int = 5
+    says: ClassVar[str] = (
+        "a judge gives right answers {right} and wrong ones {wrong} on average, with Gaussian "
+        "noise of standard deviation {sd}"
+    )
 
-    def law(self, correct, truncated):
+    def law(self, kinds: Kinds) -> Law:
         x, w = np.polynomial.hermite_e.hermegauss(self.nodes)
-        level = np.where(correct > 0, self.right, self.wrong)[:, None]
-        weight = np.broadcast_to(w / w.sum(), (len(correct), self.nodes))
+        level = np.where(kinds.correct > 0, self.right, self.wrong)[:, None]
+        weight = np.broadcast_to(w / w.sum(), (len(kinds), self.nodes))
         return weight, {"judge": level + self.sd * x}
 
     def sample(self, rollouts: Rollouts, rng: np.random.Generator) -> Rollouts:
@@ -207,8 +263,8 @@ class Mode(Latent):
     def __post_init__(self) -> None:
         _probability("long", self.long)
 
-    def law(self, correct, truncated):
-        weight = np.broadcast_to([1 - self.long, self.long], (len(correct), 2))
+    def law(self, kinds: Kinds) -> Law:
+        weight = np.broadcast_to([1 - self.long, self.long], (len(kinds), 2))
         return weight, {"mode": np.array([0.0, 1.0])}
 
     def expand(self, classes: Any, prob: Any) -> tuple[ClassTable, Any]:
@@ -297,6 +353,13 @@ class StepScores:
         wide = (*r.shape, trajectories.chain.H)
         scores = self.sample(trajectories, rng).reshape(wide)
         return r.with_(mask=trajectories.alive.astype(float).reshape(wide), step_scores=scores)
+
+
+def spread(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """A latent's field as (K, L), or (K, L, T) if it is per token."""
+    value = np.asarray(value, dtype=float)
+    per_token = name in FIELDS and FIELDS[name].axes == "T"
+    return np.broadcast_to(value, (*shape, value.shape[-1]) if per_token else shape)
 
 
 def _probability(name: str, value: float) -> None:

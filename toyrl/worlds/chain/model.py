@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.classes import class_rollouts
 
 ACTIONS = ("STEP", "FILL", "CHECK", "REPEAT", "END_THINK", "ANSWER")
 COUNTERS = {"steps": "STEP", "fillers": "FILL", "checks": "CHECK", "repeats": "REPEAT"}
@@ -47,6 +48,8 @@ class Chain:
         step; None: the policy sees no flag (then its table has one flag row)
     tokens_per_action : real tokens per action, for penalties written per token
     depth : D, where progress saturates (None: the largest difficulty)
+
+    Raises ValueError that lists everything that doesn't fit.
     """
 
     difficulties: tuple[int, ...] = (2, 8)
@@ -206,20 +209,13 @@ class Chain:
         Weights are share x probability, so that statistics pooled over the batch see the mix;
         statistics within a prompt are not affected by the factor.
         """
-        from array_api_compat import array_namespace
-
-        xp = array_namespace(prob)
-
-        def wide(x: np.ndarray) -> Any:
-            return xp.broadcast_to(xp.asarray(x), prob.shape)
-
-        shares = xp.asarray(np.asarray(self.shares)[:, None], dtype=prob.dtype)
-        return Rollouts(
-            correct=wide(self.class_correct().astype(_np_dtype(prob))),
-            length=wide(self.class_length().astype(_np_dtype(prob))),
-            truncated=wide(self.class_truncated()),
+        return class_rollouts(
+            prob,
+            correct=self.class_correct(),
+            length=self.class_length(),
+            truncated=self.class_truncated(),
             max_length=self.max_length,
-            weight=prob * shares,
+            shares=self.shares,
             group_size=group_size,
             step=step,
         )
@@ -227,10 +223,6 @@ class Chain:
     def with_(self, **changes: Any) -> Chain:
         """A copy with some settings replaced."""
         return replace(self, **changes)
-
-
-def _np_dtype(x: Any) -> Any:
-    return np.float32 if "float32" in str(x.dtype) else np.float64
 
 
 HELLO = Chain()

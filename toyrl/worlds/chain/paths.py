@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.classes import drawn_rollouts
 from toyrl.worlds.chain.forward import step_matrix
 from toyrl.worlds.chain.model import ANSWER_PHASE, Chain
 
@@ -85,14 +86,15 @@ class Paths:
         fields : (N, ...) each, gathered along
         """
         at = np.arange(len(self))[None] if index is None else index
-        return Rollouts(
-            correct=self.correct[at],
-            length=self.length[at] * self.chain.tokens_per_action,
-            truncated=self.truncated[at],
+        r = drawn_rollouts(
+            at,
+            correct=self.correct,
+            length=self.length * self.chain.tokens_per_action,
+            truncated=self.truncated,
             max_length=self.chain.max_length,
-            mask=self.alive[at].astype(float),
-            fields={name: value[at] for name, value in fields.items()},
         )
+        own = {name: value[at] for name, value in fields.items()}
+        return r.with_(mask=self.alive[at].astype(float), fields={**r.fields, **own})
 
 
 def enumerate_paths(chain: Chain, theta: Any, difficulty: int, *, limit: int = LIMIT) -> Paths:

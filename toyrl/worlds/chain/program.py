@@ -75,7 +75,11 @@ class Layout:
 def layout_of(
     chain: Chain, counters: Sequence[str] = (), cap: int = 16, *, errors: bool | None = None
 ) -> Layout:
-    """The layout of a chain; counters of actions that the chain lacks are dropped (always 0)."""
+    """The layout of a chain; counters of actions that the chain lacks are dropped (always 0).
+
+    Raises ValueError for unknown counters or a cap below 1, StateLimitError where the dynamic
+    programme would be too large.
+    """
     unknown = [c for c in counters if c not in COUNTERS]
     if unknown:
         msg = f"counters={tuple(counters)}: {unknown} unknown; choose from {tuple(COUNTERS)}"

@@ -21,6 +21,7 @@ import numba
 import numpy as np
 
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.classes import class_rollouts
 from toyrl.worlds.chain.model import COUNTERS, Chain
 from toyrl.worlds.chain.tables import (
     END,
@@ -132,12 +133,14 @@ class Trajectories:
         def grouped(x: np.ndarray) -> np.ndarray:
             return x.reshape(-1, G)
 
-        return Rollouts(
+        return class_rollouts(
+            None,
             correct=grouped(self.correct),
             length=grouped(self.length * float(self.chain.tokens_per_action)),
             truncated=grouped(self.truncated),
             max_length=self.chain.max_length,
             fields={name: grouped(self.count(COUNTERS[name])) for name in counters},
+            group_size=None,
         )
 
 

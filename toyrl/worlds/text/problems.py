@@ -45,7 +45,10 @@ def evaluate(word: str, value: int, operand: int) -> int:
 
 @lru_cache(maxsize=4096)
 def make_problem(difficulty: int, seed: int, largest: int = LARGEST) -> Problem:
-    """The problem of this difficulty (>= 1 operations) and seed, with all values in 1..largest."""
+    """The problem of this difficulty (>= 1 operations) and seed, with all values in 1..largest.
+
+    Raises ValueError for a difficulty or a largest value too small to make a problem.
+    """
     if difficulty < 1:
         msg = f"difficulty={difficulty} must be at least 1: the number of operations"
         raise ValueError(msg)

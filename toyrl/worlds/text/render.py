@@ -198,6 +198,9 @@ def render(
     phrases : stock phrases of reflection spread over the text
     keep_format : False leaves out the dialect's marks ("I get 9.")
     tokens : declared length, the end token included; 0: len(actions) * tokens_per_action
+
+    Raises ValueError for a truncated rollout called right, and for actions that don't fit the
+    problem.
     """
     check_dialect(dialect)
     _check(actions, truncated, flags)
@@ -301,6 +304,8 @@ def base_rows(
 
     Difficulties 2..8; lengths in tokens spread around `typical_tokens`, at most `max_tokens`; one
     row in 12 is truncated and wrong.
+
+    Raises ValueError for counts or lengths that are not above 0.
     """
     if min(n, typical_tokens, max_tokens) <= 0:
         msg = f"n={n}, typical_tokens={typical_tokens}, max_tokens={max_tokens} must be positive"
@@ -342,8 +347,11 @@ def class_rows(
     truncated: bool = False,
     renderings: int = 3,
     seed: int = 0,
+    keep_format: bool = True,
 ) -> list[RenderedRow]:
     """Texts of one outcome class, each on a prompt of its own, by plausible trajectories.
+
+    keep_format : False leaves out the dialect's marks, so that no answer is found
 
     Right answers have all steps where the length allows (else they are guesses); wrong ones have
     an error or miss steps; the rest is filled with failed steps, FILL and what the chain knows.
@@ -363,6 +371,7 @@ def class_rows(
                 truncated=truncated,
                 flags=flags,
                 seed=rng.getrandbits(30),
+                keep_format=keep_format,
                 tokens_per_action=chain.tokens_per_action,
             )
         )

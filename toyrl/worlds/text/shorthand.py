@@ -148,6 +148,8 @@ def class_rows(
 
     Lines that are not steps are FILL; a wrong answer follows a slip in a random step, or is off
     by a little where there is no step.
+
+    Raises ValueError for another dialect or actions that it has no line for.
     """
     if dialect != DIALECT or set(chain.actions) - {"STEP", "FILL", "ANSWER"}:
         msg = (

@@ -1,24 +1,9 @@
-"""Catalogue expressions: rewards written as text, and back.
-
-Grammar (a subset of Python's, read with `ast`, never evaluated)::
-
-    reward   := term (("+" | "-") term)*
-    term     := number "*" factor | schedule "*" factor | factor ("*" | "/") number | factor
-    factor   := name "(" arguments ")" | "-" factor | "(" reward ")"
-    argument := number | schedule | reward | None | True | False | "text" | (argument, ...)
-    schedule := constant(v) | linear(start, end, steps) | cosine_anneal(start, end, steps)
-              | step_at(before, after, at)
-
-Names and arguments are those of the catalogue (`toyrl list`). Examples: ``laser(target=0.5)``,
-``outcome() - 0.3*linear_length()``, ``clipped(outcome() + overlong(), 0, 1)``,
-``crf(s=linear(1, 0, 300))``.
-"""
+"""Reading expressions: text -> rewards, estimators, objectives. Nothing is executed."""
 
 from __future__ import annotations
 
 import ast
 import difflib
-import json
 import math
 import operator
 from collections.abc import Callable
@@ -27,12 +12,13 @@ from typing import Any
 
 from toyrl import registry
 from toyrl.estimators.base import Estimator
+from toyrl.objectives import compose as objectives
+from toyrl.objectives.base import Objective
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Scaled, Sum
 from toyrl.shapers.schedules import SCHEDULES
 
 MAX_LENGTH = 10_000
-SCHEMA = "toyrl.shaper/1"
 _ARITHMETIC: dict[type, Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -40,6 +26,9 @@ _ARITHMETIC: dict[type, Callable[[float, float], float]] = {
     ast.Div: operator.truediv,
 }
 _CONSTANT_NAMES = {"inf": math.inf, "pi": math.pi}
+_TYPES: dict[str, type] = {"shaper": Shaper, "estimator": Estimator, "objective": Objective}
+_SAID = {"shaper": "reward", "estimator": "estimator", "objective": "objective"}
+_EXAMPLES = {"shaper": "outcome()", "estimator": "grpo(eps=0)", "objective": "dapo()"}
 
 
 class ExpressionError(ValueError):
@@ -57,13 +46,34 @@ def parse(text: str) -> Shaper:
     Raises ExpressionError, which names the column, the unknown name with near names, and the
     arguments that are allowed. Nothing in the text is executed.
     """
+    return _parsed(text, "shaper")
+
+
+def parse_estimator(text: str) -> Estimator:
+    """The estimator written as `name` or `name(field=value, ...)`; its named preset, changed.
+
+    A field that is an estimator is written in the same way: `averaged(inner=grpo_population())`.
+    Raises ExpressionError as `parse` does.
+    """
+    return _parsed(text, "estimator")
+
+
+def parse_objective(text: str) -> Objective:
+    """The objective written as `name` or `name(field=value, ...)`, or a sum: `grpo() + kl_k3()`.
+
+    Raises ExpressionError as `parse` does.
+    """
+    return _parsed(text, "objective")
+
+
+def _parsed(text: str, kind: str) -> Any:
     if len(text) > MAX_LENGTH:
         problem = f"the expression has {len(text)} characters, more than {MAX_LENGTH}"
         raise ExpressionError(text[:40] + "...", 1, problem)
     stripped = text.strip()
     try:
         tree = ast.parse(stripped, mode="eval").body
-        value = _Reader(stripped).value(tree)
+        value = _Reader(stripped, kind).value(tree)
     except SyntaxError as error:
         message = f"not an expression: {error.msg}"
         raise ExpressionError(stripped, error.offset or 1, message) from None
@@ -73,46 +83,17 @@ def parse(text: str) -> Shaper:
         raise
     except ValueError as error:  # null bytes, numbers with thousands of digits
         raise ExpressionError(stripped, 1, str(error)) from None
-    if not isinstance(value, Shaper):
-        problem = f"this is {value!r}, not a reward; write for example outcome()"
+    if not isinstance(value, _TYPES[kind]):
+        problem = f"this is {value!r}, not {_a(_SAID[kind])}; write for example {_EXAMPLES[kind]}"
         raise ExpressionError(stripped, 1, problem)
     return value
 
 
-def parse_estimator(text: str) -> Estimator:
-    """The estimator written as `name` or `name(field=value, ...)`; its named preset, changed.
-
-    Raises KeyError for an unknown name (with near ones), ExpressionError for anything else.
-    """
-    stripped = text.strip()
-    try:
-        tree = ast.parse(stripped, mode="eval").body
-    except (SyntaxError, ValueError):
-        raise ExpressionError(stripped, 1, "write an estimator as name or name(field=1)") from None
-    call = tree if isinstance(tree, ast.Call) else None
-    head = call.func if call else tree
-    plain_call = call is None or not (call.args or any(not k.arg for k in call.keywords))
-    if not isinstance(head, ast.Name) or not plain_call:
-        raise ExpressionError(stripped, 1, "write an estimator as name or name(field=1)")
-    target = registry.get("estimator", head.id).target
-    reader = _Reader(stripped)
-    values = {str(k.arg): reader.value(k.value) for k in call.keywords} if call else {}
-    known = [f.name for f in fields(target)]
-    unknown = [n for n in values if n not in known]
-    if unknown:
-        problem = f"{head.id} has no field {unknown[0]!r}; it has {', '.join(known) or 'none'}"
-        raise ExpressionError(stripped, 1, problem)
-    try:
-        return target(**values) if isinstance(target, type) else replace(target, **values)
-    except (TypeError, ValueError) as error:
-        raise ExpressionError(stripped, 1, str(error)) from None
-
-
 class _Reader:
-    """Turns syntax nodes into numbers, schedules and shapers."""
+    """Turns syntax nodes into numbers, schedules and things of one kind."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, text: str, kind: str) -> None:
+        self.text, self.kind = text, kind
 
     def fail(self, node: ast.AST, problem: str) -> ExpressionError:
         return ExpressionError(self.text, getattr(node, "col_offset", 0) + 1, problem)
@@ -138,37 +119,52 @@ class _Reader:
     def name(self, node: ast.Name) -> Any:
         if node.id in _CONSTANT_NAMES:
             return _CONSTANT_NAMES[node.id]
-        if node.id in SCHEDULES or ("shaper", node.id) in _shapers():
+        known = self.known(node.id)
+        if known is not None and self.kind != "shaper":
+            return known
+        if node.id in SCHEDULES or known is not None:
             raise self.fail(node, f"{node.id} is called with brackets: write {node.id}()")
-        raise self.fail(node, _unknown(node.id))
+        raise self.fail(node, self.unknown(node.id))
+
+    def known(self, name: str) -> Any:
+        """The target of that name and of this reader's kind, or None."""
+        return registry.find(self.kind, name)
+
+    def unknown(self, name: str) -> str:
+        near = registry.suggestion(name, self.kind, tuple(SCHEDULES))
+        return f"no {_SAID[self.kind]} is called {name!r}; {near}"
 
     def unary(self, node: ast.UnaryOp) -> Any:
         value = self.value(node.operand)
-        if isinstance(node.op, ast.UAdd) and (_number(value) or isinstance(value, Shaper)):
+        if isinstance(node.op, ast.UAdd) and (number(value) or isinstance(value, Shaper)):
             return value
-        if isinstance(node.op, ast.USub) and _number(value):
+        if isinstance(node.op, ast.USub) and number(value):
             return -value
         if isinstance(node.op, ast.USub) and isinstance(value, Shaper):
-            return _negated(value)
+            return negated(value)
         raise self.fail(node, "a sign stands before a number or a reward only")
 
     def binary(self, node: ast.BinOp) -> Any:
-        if isinstance(node.op, (ast.Add, ast.Sub)):
+        if isinstance(node.op, (ast.Add, ast.Sub)) and self.kind == "shaper":
             spine = self.sum(node)
             if spine is not None:
                 return spine
         left, right = self.value(node.left), self.value(node.right)
-        if _number(left) and _number(right) and type(node.op) in _ARITHMETIC:
+        if number(left) and number(right) and type(node.op) in _ARITHMETIC:
             return self.arithmetic(node, left, right)
         if isinstance(node.op, ast.Mult):
             for term, weight in ((right, left), (left, right)):
                 if isinstance(term, Shaper) and _weight(weight):
                     return Scaled(term, weight)
-        if isinstance(node.op, ast.Div) and isinstance(left, Shaper) and _number(right):
+        if isinstance(node.op, ast.Div) and isinstance(left, Shaper) and number(right):
             return Scaled(left, self.arithmetic(node, 1.0, right))
         if isinstance(left, Shaper) and isinstance(right, Shaper):
             raise self.fail(node, "rewards are added, subtracted or times a number; to pay one only"
                                   " for right answers write gated(...)")  # fmt: skip
+        if isinstance(left, Objective) and isinstance(right, Objective):
+            if isinstance(node.op, ast.Add):
+                return objectives.Sum((*_terms(left), *_terms(right)))
+            raise self.fail(node, "objectives are added only; their weights are fields")
         raise self.fail(node, f"cannot combine {_kind(left)} and {_kind(right)} like this")
 
     def sum(self, node: ast.BinOp) -> Sum | None:
@@ -180,14 +176,14 @@ class _Reader:
             spine = spine.left
         signed.append((spine, False))
         terms = [(item, self.value(item), minus) for item, minus in reversed(signed)]
-        if all(_number(value) for _, value, _ in terms):
+        if all(number(value) for _, value, _ in terms):
             return None
         for item, value, _ in terms:
             if not isinstance(value, Shaper):
                 raise self.fail(
                     item, f"{_kind(value)} cannot be added to a reward; give it a weight"
                 )
-        return Sum(tuple(_negated(v) if minus else v for _, v, minus in terms))
+        return Sum(tuple(negated(v) if minus else v for _, v, minus in terms))
 
     def arithmetic(self, node: ast.BinOp, left: float, right: float) -> float:
         try:
@@ -202,9 +198,9 @@ class _Reader:
         if name in SCHEDULES:
             target: Any = SCHEDULES[name]
         else:
-            target = _shapers().get(("shaper", name))
+            target = self.known(name)
             if target is None:
-                raise self.fail(node, _unknown(name))
+                raise self.fail(node, self.unknown(name))
         arguments = self.arguments(node, name, target)
         try:
             if not isinstance(target, type):
@@ -216,6 +212,10 @@ class _Reader:
     def arguments(self, node: ast.Call, name: str, target: Any) -> dict[str, Any]:
         known = {f.name: f for f in fields(target)}
         allowed = f"allowed: {', '.join(known) or 'none'}"
+        if node.args and not isinstance(target, type):
+            first = next(iter(known), "field")
+            problem = f"{name} is a preset: write its fields by name, {name}({first}=...)"
+            raise self.fail(node.args[0], problem)
         if len(node.args) > len(known):
             extra = node.args[len(known)]
             raise self.fail(extra, f"{name} takes at most {len(known)} arguments; {allowed}")
@@ -232,157 +232,98 @@ class _Reader:
             if key in out:
                 raise self.fail(where, f"{name} got {key!r} twice")
             out[key] = self.typed(value, name, known[key])
-        missing = [n for n, f in known.items() if _required(f) and n not in out]
+        missing = [n for n, f in known.items() if required(f) and n not in out]
         if missing and isinstance(target, type):
             raise self.fail(node, f"{name} needs {', '.join(missing)}; {allowed}")
         return out
 
     def typed(self, node: ast.AST, name: str, field: Any) -> Any:
         """An argument's value, refused where a reward stands for a number or the reverse."""
-        value = self.value(node)
         wants = str(field.type)
+        kind = _child_kind(wants)
+        if kind not in (None, self.kind):
+            return _Reader(self.text, kind).typed(node, name, field)
+        if isinstance(node, ast.Dict) and wants.startswith("Mapping"):
+            return self.mapping(node)
+        value = self.value(node)
+        if kind in ("estimator", "objective"):
+            return self.member(node, value, name, field)
         if wants == "Shaper" and not isinstance(value, Shaper):
             raise self.fail(node, f"{name}({field.name}=...) is a reward, not {_kind(value)}")
         if wants.startswith("tuple[Shaper") and not (
             isinstance(value, tuple) and all(isinstance(v, Shaper) for v in value)
         ):
             raise self.fail(node, f"{name}({field.name}=...) is a list of rewards")
-        if isinstance(value, Shaper) and _number(field.default):
+        if isinstance(value, Shaper) and number(field.default):
             raise self.fail(node, f"{name}({field.name}=...) is a number, not a reward")
-        if isinstance(value, bool | str) and _number(field.default):
+        if isinstance(value, bool | str) and number(field.default):
             raise self.fail(node, f"{name}({field.name}=...) is a number, not {value!r}")
+        if isinstance(value, tuple(_TYPES.values())) and kind is None and self.kind != "shaper":
+            raise self.fail(node, f"{name}({field.name}=...) is no {_SAID[self.kind]}")
         return value
 
+    def member(self, node: ast.AST, value: Any, name: str, field: Any) -> Any:
+        """An estimator or objective inside another, of the type that its field holds."""
+        kind = _SAID[self.kind]
+        if str(field.type).startswith("tuple["):
+            if isinstance(value, tuple) and all(isinstance(v, _TYPES[self.kind]) for v in value):
+                return value
+            raise self.fail(node, f"{name}({field.name}=...) is a list of {kind}s")
+        exact = str(field.type) == self.kind.capitalize()
+        holds = _TYPES[self.kind] if exact else type(field.default)
+        if isinstance(value, holds):
+            return value
+        if not isinstance(value, _TYPES[self.kind]):
+            raise self.fail(node, f"{name}({field.name}=...) is {_a(kind)}, not {_kind(value)}")
+        able = [e.name for e in registry.entries(self.kind) if isinstance(e.target, holds)]
+        raise self.fail(node, f"{name}({field.name}=...) is one of {', '.join(able)}")
 
-def _shapers() -> dict[tuple[str, str], Any]:
-    return {("shaper", e.name): e.target for e in registry.entries("shaper")}
+    def mapping(self, node: ast.Dict) -> dict[str, Any]:
+        """{"name": number, ...}."""
+        pairs = [(k and self.value(k), self.value(v)) for k, v in zip(node.keys, node.values,
+                                                                      strict=True)]  # fmt: skip
+        if not all(isinstance(k, str) and number(v) for k, v in pairs):
+            raise self.fail(node, 'a mapping is written {"name": number, ...}')
+        return dict(pairs)  # pyright: ignore[reportReturnType]
 
 
-def _unknown(name: str) -> str:
-    names = sorted([*SCHEDULES, *(n for _, n in _shapers())])
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(names)}"
-    return f"no reward is called {name!r}; {hint}"
+def _child_kind(wants: str) -> str | None:
+    """The kind that a field of this annotation holds: "tuple[Shaper, ...]" -> "shaper"."""
+    head = wants.removeprefix("tuple[").partition(",")[0].partition("[")[0].strip()
+    return next((k for k, t in _TYPES.items() if head.endswith(t.__name__)), None)
 
 
-def _number(value: Any) -> bool:
+def _terms(value: Objective) -> tuple[Objective, ...]:
+    return value.terms if isinstance(value, objectives.Sum) else (value,)
+
+
+def _a(word: str) -> str:
+    return f"an {word}" if word[0] in "aeiou" else f"a {word}"
+
+
+def number(value: Any) -> bool:
+    """True for a Python number; a bool is none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _weight(value: Any) -> bool:
-    return _number(value) or isinstance(value, tuple(SCHEDULES.values()))
+    return number(value) or isinstance(value, tuple(SCHEDULES.values()))
 
 
 def _kind(value: Any) -> str:
-    if isinstance(value, Shaper):
-        return "a reward"
-    return "a schedule" if _weight(value) and not _number(value) else repr(value)
+    for kind, made in _TYPES.items():
+        if isinstance(value, made):
+            return _a(_SAID[kind])
+    return "a schedule" if _weight(value) and not number(value) else repr(value)
 
 
-def _required(field: Any) -> bool:
+def required(field: Any) -> bool:
+    """True for a dataclass field without a default."""
     return field.default is MISSING and field.default_factory is MISSING
 
 
-def _negated(term: Shaper) -> Shaper:
+def negated(term: Shaper) -> Shaper:
     """-term; a numeric weight changes its sign instead of being wrapped again."""
-    if isinstance(term, Scaled) and _number(term.weight):
+    if isinstance(term, Scaled) and number(term.weight):
         return Scaled(term.term, -term.weight)
     return Scaled(term, -1.0)
-
-
-# -- back to text ------------------------------------------------------------------------------
-def to_expression(shaper: Shaper) -> str:
-    """The catalogue expression of a shaper; `parse` gives back an equal one.
-
-    Arguments at their defaults are left out. Raises ValueError for shapers that are not in the
-    catalogue and for weights that are arrays of more than one number.
-    """
-    if isinstance(shaper, Sum) and len(shaper.terms) > 1:
-        head, *rest = shaper.terms
-        return _member(head) + "".join(_signed(t) for t in rest)
-    return _member(shaper)
-
-
-def _signed(term: Shaper) -> str:
-    """A later member of a sum with its sign before it."""
-    if isinstance(term, Scaled) and _number(term.weight):
-        negative = term.weight < 0 or math.copysign(1.0, term.weight) < 0
-        if negative and term.weight == -1.0 and not isinstance(term.term, Scaled):
-            return f" - {_member(term.term)}"
-        if negative and term.weight != -1.0:
-            return f" - {_member(Scaled(term.term, -term.weight))}"
-    return f" + {_member(term)}"
-
-
-def _member(term: Shaper) -> str:
-    if isinstance(term, Scaled):
-        inner = _member(term.term)
-        weight = plain(term.weight)
-        if isinstance(term.term, Scaled):
-            return f"{_text(weight)}*({inner})"
-        return f"-{inner}" if weight == -1.0 else f"{_text(weight)}*{inner}"
-    return _call(shaper_name(term), term)
-
-
-def _call(name: str, node: Any) -> str:
-    required = [f.name for f in fields(node) if _required(f)]  # these come first, without a name
-    shown = [_text(v) if k in required else f"{k}={_text(v)}" for k, v in _changed(node).items()]
-    return f"{name}({', '.join(shown)})"
-
-
-def _text(value: Any) -> str:
-    value = plain(value)
-    if isinstance(value, Shaper):
-        return to_expression(value)
-    if isinstance(value, tuple):
-        return f"({', '.join(map(_text, value))}{',' if len(value) == 1 else ''})"
-    name = _schedule_name(value)
-    return _call(name, value) if name else repr(value)
-
-
-def plain(value: Any) -> Any:
-    """Arrays of one number as Python numbers; everything else unchanged."""
-    if hasattr(value, "dtype"):
-        if math.prod(value.shape) != 1:
-            msg = f"a weight of shape {tuple(value.shape)} has no expression; take one entry of it"
-            raise ValueError(msg)
-        return float(value)
-    return value
-
-
-def _changed(node: Any) -> dict[str, Any]:
-    out = {}
-    for f in fields(node):
-        value = plain(getattr(node, f.name))
-        if f.default is MISSING or type(value) is not type(f.default) or value != f.default:
-            out[f.name] = value
-    return out
-
-
-def shaper_name(shaper: Shaper) -> str:
-    """The catalogue name of a shaper."""
-    for e in registry.entries("shaper"):
-        if e.target is type(shaper) or e.target == shaper:
-            return e.name
-    msg = f"{type(shaper).__name__} is not in the catalogue, so it has no expression"
-    raise ValueError(msg)
-
-
-def _schedule_name(value: Any) -> str | None:
-    return next((n for n, c in SCHEDULES.items() if type(value) is c), None)
-
-
-# -- JSON --------------------------------------------------------------------------------------
-def to_json(shaper: Shaper) -> str:
-    """JSON with the expression (exact: numbers are written in full) and a schema name."""
-    return json.dumps({"schema": SCHEMA, "expression": to_expression(shaper)})
-
-
-def from_json(text: str) -> Shaper:
-    """Inverse of `to_json`; refuses other schemas."""
-    data = json.loads(text)
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-        found = data.get("schema") if isinstance(data, dict) else type(data).__name__
-        msg = f"schema={found!r} is not {SCHEMA!r}; the text must come from toyrl.to_json"
-        raise ValueError(msg)
-    return parse(data["expression"])

@@ -1,0 +1,1 @@
+"""What the documentation site makes while building: API pages, paper pages, formulas."""

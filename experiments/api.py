@@ -1,0 +1,290 @@
+"""The Python functions behind the commands: validate, compare, reproduce, transfer, export.
+
+Each returns an object that shows itself in a notebook, says `.ok` as the command's exit code
+does, and is written by `.save("report.html")` (the suffix decides). Nothing is printed unless
+`progress` is given. A reward is any of
+
+- a function, lambda, `functools.partial`, bound method or callable instance, in a trainer's
+  calling form (`completions`, `solution_str`, `text`, ...) or over columns (`correct, length`)
+- a shaper, or a catalogue expression ("outcome() - 0.3*linear_length()")
+- text as on the command line ("my_rewards.py:brevity", "trl.rewards:think_format_reward")
+- a pair (reward, weight), a mapping {reward: weight}, or a list of these, which are added
+
+Functions of files run in a sandbox; objects of this process run here (`toyrl.rewards.live` says
+what differs).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from numbers import Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Unpack
+
+from toyrl.experiments.errors import UsageError
+from toyrl.experiments.validate.options import Options, settings_of
+from toyrl.experiments.validate.settings import Settings
+
+if TYPE_CHECKING:
+    from toyrl.experiments.exported import Exported
+    from toyrl.experiments.reproduction import Reproduction
+    from toyrl.experiments.transfer.run import Transferred
+    from toyrl.experiments.validate.compare import Comparison
+    from toyrl.experiments.validate.findings import Report
+
+Progress = bool | Callable[[int, str], None]
+"""False: silent; True: a line per section on standard error; or f(section number, message)."""
+
+
+def validate(
+    rewards: Any,
+    settings: Settings | None = None,
+    progress: Progress = False,
+    *,
+    worlds: int = 256,
+    band: bool = False,
+    command: str = "",
+    **options: Unpack[Options],
+) -> Report:
+    """Is this reward safe to train on?
+
+    rewards : see above; a list is one reward, the sum of its terms (`compare` sets them apart)
+    settings : a `toyrl.Settings`; options : its fields by name, which win over it
+        (`group_size=4`), and `trl_config=` or `verl_config=`, a trainer's file, which they win over
+    worlds : worlds drawn from the prior, >= 1; fewer are quicker and say less
+    band : predict the band of accuracy and length too (`report.band`), for `toyrl.watch`
+    command : how it was called, for the page [default: this call]
+
+    Never raises for what a reward does: one that can't be loaded or used gives a report with
+    verdict INCONCLUSIVE, `error` set and exit code 2. Raises UsageError for an option, setting or
+    log that can't be used, MissingExtra for `model=` without the extra llm.
+    """
+    from toyrl.experiments.validate.api import judged
+
+    chosen = settings_of(settings, options)
+    count = _count("worlds", worlds)
+    with _told(progress) as tell:
+        report, pipeline = judged(rewards, chosen, tell, n_worlds=count)
+        found = None
+        if band and pipeline is not None and hasattr(pipeline, "facts"):
+            from toyrl.experiments.validate.collapse.band import band as band_of
+
+            found = band_of(pipeline)
+    call = command or _call("validate", [rewards], options)
+    return replace(report, command=call, band=found)
+
+
+def compare(
+    *rewards: Any,
+    settings: Settings | None = None,
+    progress: Progress = False,
+    worlds: int = 256,
+    command: str = "",
+    **options: Unpack[Options],
+) -> Comparison:
+    """Which of these rewards is safest? Each is judged by itself, all in the same worlds.
+
+    rewards : two or more, each as for `validate` (a list is a sum); or one mapping {name: reward};
+        or one list of rewards. Otherwise as `validate`.
+
+    Raises UsageError for fewer than two rewards or two of one name, else as `validate`.
+    """
+    from toyrl.experiments.validate.compare import compare as paired
+
+    chosen = settings_of(settings, options)
+    named = _named(rewards)
+    count = _count("worlds", worlds)
+    with _told(progress) as tell:
+        found = paired(named, chosen, tell, n_worlds=count)
+    return replace(found, command=command or _call("compare", list(rewards), options))
+
+
+def reproduce(
+    *ids: str | Sequence[str],
+    mutants: bool = True,
+    seed: int = 0,
+    smoke: bool = False,
+    progress: bool | Callable[[Any], None] = False,
+) -> Reproduction:
+    """Does a published claim hold in the toy world?
+
+    ids : card numbers ("03"), slugs ("drpo"), experiment ids, or "all"
+    mutants : run the deliberately broken variants too, which the checks must catch
+    seed : of what is sampled, >= 0; smoke : the small configuration of each experiment
+    progress : True shows each outcome on standard error; or f(outcome)
+
+    Raises UsageError for an unknown id; an experiment that raises counts as not holding.
+    """
+    from toyrl.experiments import reproduction
+
+    listed = [i for part in ids for i in ([part] if isinstance(part, str) else part)]
+    call = f"toyrl reproduce {' '.join(map(str, listed))}"
+
+    def show(outcome: Any) -> None:
+        from toyrl.experiments.render import terminal
+
+        terminal.show_outcome(outcome, terminal.console(stderr=True))
+
+    tell = progress if callable(progress) else show if progress else (lambda _: None)
+    return reproduction.run(
+        listed, mutants=mutants, seed=seed, smoke=smoke, tell=tell, command=call
+    )
+
+
+def transfer(
+    *rewards: Any,
+    out: str | Path = "toyrl-transfer",
+    suite: Literal["small", "full"] | None = None,
+    model: str = "tiny",
+    gguf: str | Path | None = None,
+    task: str | None = None,
+    seeds: int = 3,
+    kl: float | None = None,
+    warm_up: int = 0,
+    workers: int = 1,
+    resume: bool = False,
+    trust_remote_code: bool = False,
+    measured: str | Path | None = None,
+    predictions: str | Path | None = None,
+    progress: bool | Callable[[str], None] = False,
+    command: str = "",
+    **options: Any,
+) -> Transferred:
+    """Train a small language model on rewards and set the outcome beside the prediction.
+
+    rewards : each as for `validate`, one run a seed for each; or none, and `suite`
+    out : folder of predictions, runs and results; resume : go on with what it holds
+    measured : result.json of a finished suite, whose rewards are predicted again by today's toy;
+        nothing is trained; predictions : its sealed predictions, None: beside it
+    options : steps, estimator, loss_type, group_size, completions, max_completion_length,
+        learning_rate, beta; all else as `toyrl transfer --help` says
+
+    Raises MissingExtra without the extra llm, UsageError for what can't be used.
+    """
+    from toyrl.experiments.transfer.run import run, run_again
+
+    def show(message: str) -> None:
+        import sys
+
+        print(message, file=sys.stderr, flush=True)
+
+    tell = progress if callable(progress) else show if progress else (lambda _: None)
+    command = command or _call("transfer", list(rewards), options)
+    if predictions is not None and measured is None:
+        msg = "predictions go with measured, the result.json of the same suite"
+        raise UsageError(msg)
+    if measured is not None:
+        if rewards or suite:
+            msg = "measured names a finished suite, whose rewards are predicted again; leave out "
+            msg += "rewards and suite"
+            raise UsageError(msg)
+        sealed = None if predictions is None else Path(predictions)
+        return run_again(Path(measured), sealed, out=Path(out), tell=tell, command=command)
+    return run(
+        rewards,
+        suite=suite,
+        model=model,
+        gguf=None if gguf is None else Path(gguf),
+        task=task,
+        out=Path(out),
+        seeds=seeds,
+        kl=kl,
+        options=options,
+        workers=workers,
+        warm_up=warm_up,
+        resume=resume,
+        trust_remote_code=trust_remote_code,
+        tell=tell,
+        command=command,
+    )
+
+
+def export(
+    reward: Any,
+    to: Literal["trl", "verl", "openrlhf", "verifiers"],
+    *,
+    estimator: str | None = None,
+    max_completion_length: int = 512,
+    group_size: int | None = None,
+    tokenizer: str | None = None,
+) -> Exported:
+    """A catalogue reward as a Python file that a trainer loads.
+
+    reward : a catalogue expression or a shaper; to : the trainer
+    estimator : by catalogue name, "grpo(ddof=0)" [default: the trainer's own]
+    max_completion_length : the run's limit in tokens, >= 1
+    group_size : the run's rollouts per prompt; needed on several processes
+    tokenizer : the model's id or folder, where a trainer hands over text without its length
+
+    Raises UsageError with the reason for what the trainer can't carry.
+    """
+    from toyrl.experiments.exported import write
+
+    return write(
+        reward,
+        to,
+        estimator=estimator,
+        max_completion_length=max_completion_length,
+        group_size=group_size,
+        tokenizer=tokenizer,
+    )
+
+
+# -- shared --------------------------------------------------------------------------------------
+@contextlib.contextmanager
+def _told(progress: Progress) -> Iterator[Callable[[int, str], None]]:
+    if callable(progress):
+        yield progress
+    elif not progress:
+        yield lambda _section, _message: None
+    else:
+        from toyrl.experiments.render import terminal
+
+        with terminal.Progress(terminal.console(stderr=True)) as shown:
+            yield shown
+
+
+def _count(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        msg = f"{name}={value!r} is not a whole number of at least 1"
+        raise UsageError(msg)
+    return value
+
+
+def _named(rewards: Sequence[Any]) -> dict[str, Any]:
+    """name -> reward of the candidates of a comparison."""
+    from toyrl.rewards.specs import name_of
+
+    only = rewards[0] if len(rewards) == 1 else None
+    if isinstance(only, Mapping) and not any(isinstance(w, Real) for w in only.values()):
+        out = {str(name): reward for name, reward in only.items()}
+    else:
+        listed = list(only) if isinstance(only, list | tuple) else list(rewards)
+        out = {name_of(reward): reward for reward in listed}
+        if len(out) < len(listed):
+            msg = "two of the rewards have one name; give them as a mapping {name: reward}"
+            raise UsageError(msg)
+    if len(out) < 2:
+        msg = "compare needs at least two rewards, each a candidate of its own"
+        raise UsageError(msg)
+    return out
+
+
+def _call(name: str, rewards: Sequence[Any], options: Mapping[str, Any]) -> str:
+    """The call as Python, with objects by their names."""
+    from toyrl.rewards.specs import name_of
+
+    def shown(reward: Any) -> str:
+        if isinstance(reward, str | Real):
+            return repr(reward)
+        if isinstance(reward, Mapping):
+            return f"{{{', '.join(f'{shown(k)}: {shown(v)}' for k, v in reward.items())}}}"
+        if isinstance(reward, list | tuple):
+            inside = ", ".join(map(shown, reward))
+            return f"[{inside}]" if isinstance(reward, list) else f"({inside})"
+        return name_of(reward)
+
+    words = [shown(r) for r in rewards] + [f"{k}={v!r}" for k, v in options.items()]
+    return f"toyrl.{name}({', '.join(words)})"

@@ -1,0 +1,109 @@
+"""The worlds that section 4 trains in: of the prior, or those that can do what a log shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from toyrl.dynamics.chain import observed
+from toyrl.dynamics.chain.observed import Fitted, Observed
+from toyrl.dynamics.chain.prior import PriorRanges, Worlds, from_unit_cube, prior
+from toyrl.experiments.core import Table
+from toyrl.experiments.validate.findings import Finding
+from toyrl.experiments.validate.settings import Settings
+from toyrl.worlds.chain.model import Chain
+
+TRIES = 4
+"""Worlds that are tried for each one wanted, where they must look like a log."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Worlds and what the report says of them.
+
+    prior : parameter -> its range in words
+    at : points of the unit cube (n, DIMENSIONS) -> the worlds there
+    """
+
+    worlds: Worlds
+    prior: dict[str, str]
+    at: Callable[[np.ndarray], Worlds]
+    findings: tuple[Finding, ...] = ()
+    tables: tuple[Table, ...] = ()
+
+
+def drawn(chain: Chain, settings: Settings, n: int, seen: Observed | None) -> Drawn:
+    """n worlds; with `seen` their base policies are fitted to it, and there may be fewer."""
+    ranges = PriorRanges()
+    if seen is not None:
+        fitted = observed.worlds_like(
+            seen, chain, n, most=TRIES * n, ranges=ranges, seed=settings.seed
+        )
+        return Drawn(
+            fitted.worlds,
+            _described(ranges, seen),
+            lambda u: observed.worlds_at(seen, chain, u, ranges=ranges),
+            _findings(fitted, settings),
+            (_table(fitted),),
+        )
+    worlds = prior(
+        chain,
+        n,
+        seed=settings.seed,
+        typical_length=settings.typical,
+        ranges=ranges,
+        success_rates=settings.success_rates,
+    )
+    return Drawn(
+        worlds,
+        ranges.describe(),
+        lambda u: from_unit_cube(chain, u, typical_length=settings.typical, ranges=ranges),
+    )
+
+
+def _described(ranges: PriorRanges, seen: Observed) -> dict[str, str]:
+    out = ranges.describe()
+    del out["base length / typical length"]
+    out["base success rate"] = "as in your rollouts"
+    out["base length, right and wrong answers"] = "as in your rollouts"
+    if seen.pair:
+        out["difficulties"] = f"{seen.pair[0]} and {seen.pair[1]}, as in your rollouts"
+        out["share of easy prompts"] = f"{seen.shares[0]:.2f}, as in your rollouts"
+    return out
+
+
+def _findings(fitted: Fitted, settings: Settings) -> tuple[Finding, ...]:
+    text = f"Base policies are fitted to your rollouts: {fitted.describe()}."
+    status = "info" if fitted.within and not fitted.missed else "warn"
+    out = [
+        Finding(
+            4,
+            "collapse/base-policies",
+            status,
+            text,
+            value=float(fitted.distance.mean()),
+            bound=observed.TOLERANCE,
+        )
+    ]
+    if settings.success_rates is not None:
+        said = (
+            "success_rates sets the reference policies of the other sections; worlds have the "
+            "success rate of your rollouts."
+        )
+        out.append(Finding(4, "collapse/success-rates", "info", said))
+    return tuple(out)
+
+
+def _table(fitted: Fitted) -> Table:
+    rows = [
+        [observed.shown(k), observed.plain(k, v), observed.plain(k, fitted.fitted[k])]
+        for k, v in fitted.seen.items()
+    ]
+    return Table(
+        "base-policies",
+        ("statistic", "your rollouts", "worlds, mean"),
+        rows,
+        "What the base policies were fitted to; lengths by prompt type are shown, not fitted.",
+    )

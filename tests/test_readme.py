@@ -1,0 +1,33 @@
+"""The README's Python runs as it stands."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.places import ROOT
+
+
+def python_of(page: str) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def test_there_is_a_quick_start():
+    [code] = python_of("README.md")
+    assert "toyrl.validate(" in code
+    assert '.save("report.html")' in code
+
+
+@pytest.mark.slow
+def test_the_quick_start_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    [code] = python_of("README.md")
+    names: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    report = names["report"]
+    assert report.verdict in ("RISKY", "UNSAFE")
+    assert report.settings["group_size"] == 4
+    assert (tmp_path / "report.html").is_file()
+    assert capsys.readouterr() == ("", "")

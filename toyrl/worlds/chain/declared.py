@@ -1,0 +1,250 @@
+"""Where a class's fields come from: the latents that are assumed unless told, by field.
+
+The chain knows of a rollout whether it is right, how long it is and whether it was cut off. What
+else a reward reads is supplied by a latent: a stated law of that field in each class. The numbers
+are assumptions, so whoever uses one says which (`stated`).
+
+    conciseness   `Conciseness`   1 - length/limit, clipped to [0.1, 1]
+    judge         `JudgeNoise`    right 1, wrong 0, Gaussian noise 0.3
+    format        `Style`         kept by 0.95 of right answers and 0.8 of wrong ones
+    phrases       `Style`         0, 1 or 2 with probability 0.5, 0.3, 0.2
+    mode          `LengthMode`    long above a quarter of the limit
+    answer        `Answers`       Zipf's law over 4 wrong answers
+    steps, ...    `Work`          the steps that the prompt needs, the rest fillers
+    step_scores   `StepLevels`    0.9 per token, 0.2 after the middle of a wrong rollout
+    potential     `Progress`      rises to 1 over a quarter of the limit
+    entropy, ...  `TokenLevels`   a constant number of nats per token
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+
+from toyrl.rollouts import FIELDS, Rollouts
+from toyrl.rollouts.classes import with_answered
+from toyrl.shapers.base import Shaper
+from toyrl.worlds.chain.latents import Answers, JudgeNoise, Kinds, Latent, Law, Style
+
+KNOWN = ("correct", "length", "truncated", "mask", "weight", "answered")
+"""What every class has without an assumption."""
+
+
+@dataclass(frozen=True)
+class Conciseness(Latent):
+    """Conciseness as a falling line in length, clipped to [lowest, 1]. Field: `conciseness`."""
+
+    lowest: float = 0.1
+    says: ClassVar[str] = "conciseness is 1 - length/limit, at least {lowest}"
+
+    def law(self, kinds: Kinds) -> Law:
+        c = np.clip(1.0 - kinds.length / kinds.max_length, self.lowest, 1.0)
+        return np.ones((len(kinds), 1)), {"conciseness": c[:, None]}
+
+
+@dataclass(frozen=True)
+class LengthMode(Latent):
+    """Long or short mode read off the length. Field: `mode` (1 = long).
+
+    above : share of the completion limit from which on a rollout counts as long
+    """
+
+    above: float = 0.25
+    says: ClassVar[str] = "a rollout longer than {above} of the limit is in the long mode"
+
+    def law(self, kinds: Kinds) -> Law:
+        long = (kinds.length > self.above * kinds.max_length) * 1.0
+        return np.ones((len(kinds), 1)), {"mode": long[:, None]}
+
+
+@dataclass(frozen=True)
+class Work(Latent):
+    """Counts of actions: the steps that a prompt needs, as far as they fit, the rest fillers.
+
+    actions : actions at the completion limit; difficulty : steps needed where that is unknown
+    Fields: `steps`, `fillers`, `checks`, `repeats` (the last two 0).
+    """
+
+    actions: int = 40
+    difficulty: int = 4
+    says: ClassVar[str] = (
+        "of {actions} actions at the limit, a rollout takes the steps that its prompt needs and "
+        "fills the rest; it never checks or repeats"
+    )
+
+    def law(self, kinds: Kinds) -> Law:
+        needed = np.where(np.isnan(kinds.difficulty), self.difficulty, kinds.difficulty)
+        room = np.rint(kinds.length / kinds.max_length * self.actions) - ~kinds.truncated
+        steps = np.minimum(needed, np.maximum(room, 0))
+        none = np.zeros((len(kinds), 1))
+        own = {"steps": steps[:, None], "fillers": np.maximum(room - steps, 0)[:, None]}
+        return none + 1, {**own, "checks": none, "repeats": none}
+
+
+@dataclass(frozen=True)
+class StepLevels(Latent):
+    """A process reward model's score of each token, and where steps end.
+
+    clean, broken : score before and after an error
+    error_at : where a wrong rollout errs, as a share of its length; step : tokens per step
+    Fields: `step_scores`, `step_ends`.
+    """
+
+    clean: float = 0.9
+    broken: float = 0.2
+    error_at: float = 0.5
+    step: int = 16
+    says: ClassVar[str] = (
+        "step scores are {clean}, after {error_at} of a wrong rollout {broken}; a step has {step} "
+        "tokens"
+    )
+
+    def law(self, kinds: Kinds) -> Law:
+        place = _places(kinds)
+        length = kinds.length[:, None, None]
+        broken = (kinds.correct[:, None, None] == 0) & (place >= self.error_at * length)
+        last = (place + 1) % self.step == 0
+        own = {
+            "step_scores": np.where(broken, self.broken, self.clean),
+            "step_ends": (last | (place + 1 >= length)) * 1.0,
+        }
+        return np.ones((len(kinds), 1)), own
+
+
+@dataclass(frozen=True)
+class Progress(Latent):
+    """A potential of prefixes: work done, rising from 0 to 1 and then staying. Field: `potential`.
+
+    over : share of the completion limit after which it is 1; the same for right and wrong rollouts
+    """
+
+    over: float = 0.25
+    says: ClassVar[str] = (
+        "the potential of a prefix is its length over {over} of the limit, at most 1, for right "
+        "and wrong rollouts alike"
+    )
+
+    def law(self, kinds: Kinds) -> Law:
+        phi = np.minimum(_places(kinds) / (self.over * kinds.max_length), 1.0)
+        wide = np.broadcast_to(phi, (len(kinds), *phi.shape[1:]))
+        return np.ones((len(kinds), 1)), {"potential": wide}
+
+
+@dataclass(frozen=True)
+class TokenLevels(Latent):
+    """Constant nats per token. Fields: `entropy`, `logprobs`, `ref_logprobs`."""
+
+    right: float = 0.3
+    wrong: float = 0.5
+    says: ClassVar[str] = (
+        "every token of a right rollout has an entropy of {right} nats, of a wrong one {wrong}, "
+        "and minus that as log-probability under policy and reference"
+    )
+
+    def law(self, kinds: Kinds) -> Law:
+        level = np.where(kinds.correct > 0, self.right, self.wrong)[:, None, None] + 0 * _places(
+            kinds
+        )
+        names = ("logprobs", "ref_logprobs")
+        return np.ones((len(kinds), 1)), {"entropy": level, **dict.fromkeys(names, -level)}
+
+
+DECLARED: dict[str, Latent] = {
+    "conciseness": Conciseness(),
+    "judge": JudgeNoise(),
+    **dict.fromkeys(("format", "phrases"), Style(phrases=(0.5, 0.3, 0.2))),
+    "mode": LengthMode(),
+    "answer": Answers(),
+    **dict.fromkeys(("steps", "fillers", "checks", "repeats"), Work()),
+    **dict.fromkeys(("step_scores", "step_ends"), StepLevels()),
+    "potential": Progress(),
+    **dict.fromkeys(("entropy", "logprobs", "ref_logprobs"), TokenLevels()),
+}
+
+
+class UndeclaredError(KeyError):
+    """A reward reads a field that no latent supplies; the message says what to do."""
+
+
+def declare(name: str, latent: Latent) -> None:
+    """Supply a registered field by this latent from now on (its own field, or another number).
+
+    Raises KeyError for a field that is not registered.
+    """
+    if name not in FIELDS:
+        msg = f"field {name!r} is not registered; call toyrl.rollouts.register_field first"
+        raise KeyError(msg)
+    DECLARED[name] = latent
+
+
+def latents_for(
+    names: Iterable[str], *, have: Iterable[str] = (), optional: Iterable[str] = ()
+) -> tuple[Latent, ...]:
+    """The latents that supply these fields, each once, in the order of `DECLARED`.
+
+    have : fields that need none; optional : fields that are supplied only if a latent is declared.
+    Raises UndeclaredError for a needed field without a latent.
+    """
+    wanted = [n for n in names if n not in KNOWN and n not in have]
+    for name in wanted:
+        if name not in DECLARED:
+            origin = f" ({FIELDS[name].origin})" if name in FIELDS else ""
+            msg = (
+                f"it reads the field {name!r}{origin}, which the toy's outcome classes don't have "
+                "and for which no latent is declared; say what to assume with "
+                f"toyrl.worlds.chain.declared.declare({name!r}, latent), known: "
+                f"{', '.join(DECLARED)}"
+            )
+            raise UndeclaredError(msg)
+    wanted += [n for n in optional if n in DECLARED and n not in have]
+    return tuple(dict.fromkeys(DECLARED[n] for n in DECLARED if n in wanted))
+
+
+def latents_of(shaper: Shaper, *, have: Iterable[str] = ()) -> tuple[Latent, ...]:
+    """The latents behind the fields that a shaper reads."""
+    return latents_for(shaper.all_needs(), have=have, optional=shaper.all_wants())
+
+
+def supplied(r: Rollouts, shaper: Shaper, *, seed: int = 0) -> Rollouts:
+    """Rollouts (NumPy) in which the fields that the shaper reads and r lacks are drawn."""
+    rng = np.random.default_rng(seed)
+    for latent in latents_of(shaper, have=tuple(r.fields)):
+        drawn = latent.sample(r, rng)
+        r = drawn.with_(fields={**drawn.fields, **r.fields})
+    return r.with_(fields=with_answered(r.fields, r.truncated, r.correct))
+
+
+def stated(latents: Iterable[Latent], names: Iterable[str]) -> list[dict[str, Any]]:
+    """What is assumed, for a report: fields, latent, numbers, and a sentence with them."""
+    out = []
+    names = list(names)
+    for latent in latents:
+        numbers = _numbers(latent)
+        own = [n for n in names if DECLARED.get(n) == latent]
+        out.append(
+            {
+                "fields": own,
+                "latent": type(latent).__name__,
+                "numbers": numbers,
+                "says": latent.says.format(**{k: _said(v) for k, v in numbers.items()}),
+            }
+        )
+    return out
+
+
+def _numbers(latent: Any) -> Mapping[str, Any]:
+    return {f.name: getattr(latent, f.name) for f in fields(latent)}
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(_said(v) for v in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _places(kinds: Kinds) -> np.ndarray:
+    """(1, 1, T): the number of tokens before each token."""
+    return np.arange(int(np.ceil(kinds.max_length)), dtype=float)[None, None]
