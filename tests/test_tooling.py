@@ -172,8 +172,10 @@ def test_nothing_depends_on_one_machine():
 def test_links_point_at_files_that_exist(page):
     text = page.read_text(encoding="utf-8")
     targets = re.findall(r"\]\(([^)#\s]+)", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
-    local = [t for t in targets if not re.match(r"[a-z]+:", t)]
-    assert [t for t in local if not (page.parent / t).exists()] == []
+    local = [(page.parent / t).resolve() for t in targets if not re.match(r"[a-z]+:", t)]
+    made = (ROOT / "docs" / "api", ROOT / "docs" / "papers")  # by `make docs`, which checks them
+    assert [p for p in local if not p.exists() and made[0] not in p.parents
+            and made[1] not in p.parents] == []  # fmt: skip
 
 
 def test_readme_names_the_commands_that_exist():

@@ -20,7 +20,7 @@ from toyrl.experiments.lab.routes import ENUMERATED, apart, same
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.classes import class_rollouts
 from toyrl.shapers.base import Parts
-from toyrl.theory.preference.regularised import softmax
+from toyrl.theory.policies import softmax
 
 NAMES = ("length", "write", "format")
 SUBSETS = [s for k in (1, 2, 3) for s in itertools.combinations(range(3), k)]

@@ -20,7 +20,7 @@ from toyrl.objectives.policy_gradient import PRESETS as GRADIENTS
 from toyrl.objectives.soft_q import SoftQ
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.classes import class_rollouts
-from toyrl.theory.preference.regularised import softmax
+from toyrl.theory.policies import softmax
 
 ACTIONS, DEPTH = 3, 3
 MERITS = np.array([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 1.0])
