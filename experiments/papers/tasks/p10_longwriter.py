@@ -164,7 +164,7 @@ def trajectories(e: Averaged, t: Texts, scales: Sequence[float], updates: int) -
     parts: Parts = dict(zip(NAMES, base, strict=True))
 
     def change(pi: np.ndarray, _: int) -> np.ndarray:
-        a, _ = e.apply(parts, texts_as_rollouts(pi))
+        a = e.apply(parts, texts_as_rollouts(pi))[0]
         return 0.5 * pi * (a - (pi * a).sum(-1, keepdims=True))
 
     return ascend(change, np.zeros(base.shape[1:]), updates)

@@ -61,7 +61,7 @@ LOSSES: dict[str, Any] = {
     "soft q": SoftQ,
     "policy gradient": replaced(SoftQ, coefficients=ascent),
     "every token": replaced(SoftQ, coefficients=every_token),
-    "multi-step alone": lambda multi=0.5: SoftQ(np.ones_like(multi)),
+    "multi-step alone": lambda _=0.5: SoftQ(1.0),
 }
 
 
