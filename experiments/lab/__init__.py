@@ -2,6 +2,7 @@
 
     routes    checks from two or three independent routes, with their standard errors
     bandits   arms with classes: expected drift, training with sampled groups, roots and thresholds
+    answers   a few answers trained in NumPy by estimators and objectives, inner loop included
     chains    exact training of the reasoning chain over weights; simulation; thresholds
     curves    paths and grids as pictures
     mutants   a rule with one step broken
