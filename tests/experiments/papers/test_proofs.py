@@ -23,9 +23,16 @@ from toyrl.experiments.core.work import BUDGET, PAPER_BUDGET
 
 ALLOWED = Path(__file__).parent / "not_yet_proven.json"
 LISTED: dict[str, dict[str, list[str]]] = json.loads(ALLOWED.read_text(encoding="utf-8"))
-MOST = {"unproven": 190, "one_route": 113, "work": 0, "loops": 44}
+MOST = {"unproven": 180, "one_route": 111, "work": 0, "loops": 44}
 """Entries of each kind when the list was begun; it never holds more."""
-OWN_LOOPS = {"default_rng", "solve_ivp", "train_expected", "train_sampled", "train_with_weights"}
+OWN_LOOPS = {
+    "default_rng",
+    "gradient_quality",
+    "solve_ivp",
+    "train_expected",
+    "train_sampled",
+    "train_with_weights",
+}
 
 
 def lacks(name: str) -> dict[str, list[str]]:
