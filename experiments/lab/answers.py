@@ -18,7 +18,7 @@ from toyrl.experiments.core.work import UPDATE, spend
 from toyrl.experiments.lab.bandits import follow
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.classes import class_rollouts
-from toyrl.theory.preference.regularised import softmax
+from toyrl.theory.policies import softmax
 
 Array = Any
 

@@ -20,7 +20,7 @@ from toyrl.expressions import parse_estimator
 from toyrl.objectives.compose import Sum
 from toyrl.objectives.kl import KlPenalty
 from toyrl.objectives.policy_gradient import PolicyGradient
-from toyrl.theory.preference.regularised import optimum, softmax
+from toyrl.theory.policies import softmax, tilt
 
 CLIP, CLIP_LOW, CLIP_RATE = (0.2, 0.28, 0.6), 0.2, 0.1
 LEVELS = (0.5, 0.6, 0.75, 0.9)
@@ -143,7 +143,7 @@ def kl_checks(kinds: tuple[str, str, str], drawn: str, runs: int, seed: int
         for kind in dict.fromkeys((*kinds, "k3_ratio"))
     }  # fmt: skip
     reverse, ahead, alone = (found[k] for k in kinds)
-    want, forward = np.asarray(optimum(REFERENCE, GRADED, BETA)), forward_end()
+    want, forward = np.asarray(tilt(REFERENCE, GRADED, 1 / BETA)), forward_end()
     options = {"groups": 64, "rate": 0.08}
     exact = answers.expected(GRADED, start[None], kl_recipe("k2", GROUP, **options), 100,
                              reference=start)[-1, 0]  # fmt: skip
