@@ -2,7 +2,9 @@
 
     routes    checks from two or three independent routes, with their standard errors
     bandits   arms with classes: expected drift, training with sampled groups, roots and thresholds
+    answers   a few answers trained in NumPy by estimators and objectives, inner loop included
     chains    exact training of the reasoning chain over weights; simulation; thresholds
+    quality   an estimator's gradient, enumerated and sampled
     curves    paths and grids as pictures
     mutants   a rule with one step broken
     draws     random numbers, counted

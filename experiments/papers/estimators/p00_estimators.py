@@ -7,16 +7,20 @@ and held against closed forms and against sampled groups.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from toyrl import registry
-from toyrl.dynamics.groups.gradient_quality import Quality, gradient_quality
+from toyrl.dynamics.groups.gradient_quality import Quality
 from toyrl.estimators.base import Estimator
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
+from toyrl.experiments.lab.quality import quality
+from toyrl.experiments.lab.routes import EXACT, apart
 from toyrl.expressions import parse, parse_estimator
 from toyrl.objectives.policy_gradient import AGGREGATIONS, PolicyGradient
 from toyrl.rollouts import Rollouts
-from toyrl.shapers.outcome import Outcome
+from toyrl.rollouts.classes import class_rollouts
 from toyrl.theory.group import variance
 
 SUCCESS = (0.1, 0.5, 0.9)
@@ -24,10 +28,20 @@ NAMES = ("right, short", "right, long", "wrong, short", "wrong, long", "truncate
 CORRECT = np.array([1.0, 1.0, 0.0, 0.0, 0.0])
 LENGTH = np.array([20.0, 60.0, 20.0, 60.0, 100.0])
 LIMIT = 100.0
+PENALISED = "outcome() - 0.3 * linear_length()"
 SPEAKING = 400  # groups with a gradient behind a sampled variance
 UNBIASED = ("reinforce", "reinforce_mean", "rloo")
 CENTRED = ("rloo", "dr_grpo", "grpo", "grpo_exact", "grpo_population", "grpo_verl", "grpo_batch")
 SCALED = {"grpo_exact": 1.0, "grpo_population": 0.0}
+UNBIASED_NORM = {n: f"{n}: norm of the mean gradient over the true one, error" for n in UNBIASED}
+DR_GRPO = "dr_grpo: norm ratio against (G-1)/G, error"
+OMEGA = {n: f"{n}: norm ratio against omega_G(p), error" for n in SCALED}
+ANGLE = "largest angle of centred estimators to the true gradient of a prompt, degrees"
+FAR = "enumeration against sampled groups: worst mean, in standard errors"
+SPREAD = "enumeration against sampled groups: worst relative variance"
+SILENT = "P(no signal) of centred estimators against p^G + (1-p)^G, error"
+GAINS = "grpo aggregation: long wrong answers gain on short ones, least gain"
+NO_GAIN = "dr_grpo and sum aggregation: no such gain, largest"
 CLASS_FIELDS = ("correct", "length", "truncated")
 
 
@@ -35,14 +49,9 @@ def classes() -> Rollouts:
     """(3, 5) classes; weight = share times probability."""
     p = np.asarray(SUCCESS)[:, None]
     prob = np.concatenate([p * [0.6, 0.4], (1 - p) * [0.5, 0.4, 0.1]], axis=1)
-    wide = np.ones_like(prob)
-    return Rollouts(
-        correct=CORRECT * wide,
-        length=LENGTH * wide,
-        max_length=LIMIT,
-        truncated=np.broadcast_to(np.arange(5) == 4, prob.shape),
-        weight=prob / len(p),
-    )
+    cut = np.arange(5) == 4
+    return class_rollouts(prob, correct=CORRECT, length=LENGTH, max_length=LIMIT, truncated=cut,
+                          shares=np.full(len(p), 1 / len(p)), group_size=None)  # fmt: skip
 
 
 @experiment(
@@ -55,51 +64,60 @@ def classes() -> Rollouts:
     works=("grpo", "rloo", "dr-grpo"),
     source="section 3.1",
     provenance="derived",
-    smoke={"groups": 20_000},
+    smoke={"groups": 8000},
     mutants=(
         Mutant(
-            "the leave-one-out baseline counts the rollout itself",
-            {"loo": "dr_grpo"},
-            ("rloo: norm of the mean gradient over the true one, error",),
+            "baselines count the rollout itself, and Dr. GRPO's does not",
+            {"swaps": dict.fromkeys(UNBIASED, "dr_grpo") | {"dr_grpo": "rloo"}, "drawn": False},
+            (*UNBIASED_NORM.values(), DR_GRPO),
         ),
         Mutant(
-            "all multisets equally likely",
-            {"flat": True},
-            ("enumeration against sampled groups: worst mean, in standard errors",),
+            "the sample's and the population's std exchanged",
+            {"swaps": {"grpo_exact": "grpo_population", "grpo_population": "grpo_exact"},
+             "drawn": False},
+            tuple(OMEGA.values()),
         ),
+        Mutant(
+            "a length penalty in the reward",
+            {"reward": PENALISED, "drawn": False},
+            (ANGLE, SILENT),
+        ),
+        Mutant("all multisets equally likely", {"flat": True}, (FAR, SPREAD)),
+        Mutant("divided by the length after all", {"plain": "grpo", "drawn": False}, (NO_GAIN,)),
+        Mutant("not divided by the length", {"normalised": "sum", "drawn": False}, (GAINS,)),
     ),
-)
+)  # fmt: skip
 def estimators(
     *,
     group_size: int = 8,
     groups: int = 100_000,
-    loo: str = "rloo",
+    reward: str = "outcome()",
+    swaps: Mapping[str, str] | None = None,
     flat: bool = False,
+    normalised: str = "grpo",
+    plain: str = "dr_grpo",
+    drawn: bool = True,
     seed: int = 0,
 ) -> Result:
     """The table over all estimators.
 
     groups : sampled groups a prompt, the third route
-    loo : the estimator behind the name rloo (another one is a mutant)
-    flat : replace the class probabilities by equal ones in the enumeration (a mutant)
+    drawn : with that route; reward : what is learned from
+    swaps : other estimators behind a name; flat : equal class probabilities in the enumeration;
+    normalised, plain : the aggregations that favour length and that do not (for mutants)
     """
     r = classes()
-    known, refused = available(loo)
+    known, refused = available(swaps or {})
+    parts = parse(reward)
     exact = {
-        n: gradient_quality(_even(r) if flat else r, Outcome(), e, group_size=group_size)
+        n: quality(_even(r) if flat else r, parts, e, group_size=group_size)
         for n, e in known.items()
     }
-    drawn = {
-        n: gradient_quality(r, Outcome(), e, group_size=group_size, samples=groups, seed=seed + i)
-        for i, (n, e) in enumerate(known.items())
-    }
-    checks = [
-        *_bias(exact, group_size),
-        *_weights(exact, group_size),
-        *_agreement(exact, drawn, groups),
-        *_silence(exact, group_size),
-        *_length(r, group_size),
-    ]
+    sampled = {n: quality(r, parts, e, group_size=group_size, samples=groups, seed=seed + i)
+               for i, (n, e) in enumerate(known.items()) if drawn}  # fmt: skip
+    checks = _closed(exact, group_size)
+    checks += _agreement(exact, sampled, groups) if drawn else []
+    checks += _length(r, group_size, normalised, plain)
     shaped = {n: _under_penalty(r, e, group_size) for n, e in known.items()}
     notes = (f"Not on classes: {'; '.join(refused)}.",) if refused else ()
     return Result(
@@ -107,12 +125,12 @@ def estimators(
     )
 
 
-def available(loo: str = "rloo") -> tuple[dict[str, Estimator], list[str]]:
+def available(swaps: Mapping[str, str]) -> tuple[dict[str, Estimator], list[str]]:
     """Estimators that classes can be given to, and the others with the reason."""
     found: dict[str, Estimator] = {}
     refused = []
     for entry in registry.entries("estimator"):
-        e = parse_estimator(loo if entry.name == "rloo" else entry.name)
+        e = parse_estimator(swaps.get(entry.name, entry.name))
         missing = [n for n in e.needs if n not in CLASS_FIELDS]
         if e.token_level:
             refused.append(f"{entry.name} (advantages by token)")
@@ -128,52 +146,24 @@ def _even(r: Rollouts) -> Rollouts:
 
 
 def _under_penalty(r: Rollouts, e: Estimator, G: int) -> Quality:
-    return gradient_quality(r, parse("outcome() - 0.3 * linear_length()"), e, group_size=G)
+    return quality(r, parse(PENALISED), e, group_size=G)
 
 
 # -- checks ----------------------------------------------------------------------------------------
-def _bias(exact: dict[str, Quality], G: int) -> list[Check]:
-    checks = [
-        Check(
-            f"{n}: norm of the mean gradient over the true one, error",
-            float(np.abs(exact[n].norm_ratio - 1).max()),
-            1e-12,
-            routes=("closed form", "enumeration"),
-        )
-        for n in UNBIASED
-    ]
-    ratio = (G - 1) / G
-    checks.append(
-        Check(
-            "dr_grpo: norm ratio against (G-1)/G, error",
-            float(np.abs(exact["dr_grpo"].norm_ratio - ratio).max()),
-            1e-12,
-            routes=("closed form", "enumeration"),
-        )
-    )
-    checks.append(
-        Check(
-            "largest angle of centred estimators to the true gradient of a prompt, degrees",
-            max(float(np.nanmax(exact[n].angle)) for n in CENTRED),
-            1e-4,
-            routes=("closed form", "enumeration"),
-        )
-    )
-    return checks
-
-
-def _weights(exact: dict[str, Quality], G: int) -> list[Check]:
-    """Group-std normalisation gives each prompt the weight omega_G(p)."""
+def _closed(exact: dict[str, Quality], G: int) -> list[Check]:
+    """Norm ratios, directions and silent groups; group-std normalisation weighs by omega_G(p)."""
     p = np.asarray(SUCCESS)
+    ratio = {n: exact[n].norm_ratio for n in exact}
+    angle = max(float(np.nanmax(exact[n].angle)) for n in CENTRED)
+    silent = np.stack([exact[n].silent for n in CENTRED])
     return [
-        Check(
-            f"{n}: norm ratio against omega_G(p), error",
-            float(np.abs(exact[n].norm_ratio - variance.omega(p, G, ddof=int(ddof))).max()),
-            1e-10,
-            routes=("closed form", "enumeration"),
-        )
-        for n, ddof in SCALED.items()
-    ]
+        *(apart(UNBIASED_NORM[n], ratio[n], 1.0, 1e-12) for n in UNBIASED),
+        apart(DR_GRPO, ratio["dr_grpo"], (G - 1) / G, 1e-12),
+        Check(ANGLE, angle, 1e-4, routes=EXACT),
+        *(apart(OMEGA[n], ratio[n], variance.omega(p, G, ddof=int(ddof)), 1e-10)
+          for n, ddof in SCALED.items()),
+        apart(SILENT, silent, p**G + (1 - p) ** G, 1e-12),
+    ]  # fmt: skip
 
 
 def _agreement(exact: dict[str, Quality], drawn: dict[str, Quality], groups: int) -> list[Check]:
@@ -188,57 +178,26 @@ def _agreement(exact: dict[str, Quality], drawn: dict[str, Quality], groups: int
         spread = max(spread, float(np.abs(ratio - 1).max()))
     routes = ("enumeration", "sampled groups")
     return [
-        Check(
-            "enumeration against sampled groups: worst mean, in standard errors",
-            worst,
-            4.0,
-            routes=routes,
-        ),
-        Check(
-            "enumeration against sampled groups: worst relative variance",
-            spread,
-            10 / np.sqrt(groups),
-            routes=routes,
-        ),
+        Check(FAR, worst, 4.0, routes=routes),
+        Check(SPREAD, spread, 10 / np.sqrt(groups), routes=routes),
     ]
 
 
-def _silence(exact: dict[str, Quality], G: int) -> list[Check]:
-    p = np.asarray(SUCCESS)
-    closed = p**G + (1 - p) ** G
-    far = max(float(np.abs(exact[n].silent - closed).max()) for n in CENTRED)
-    return [
-        Check(
-            "P(no signal) of centred estimators against p^G + (1-p)^G, error",
-            far,
-            1e-12,
-            routes=("closed form", "enumeration"),
-        ),
-    ]
-
-
-def _length(r: Rollouts, G: int) -> list[Check]:
+def _length(r: Rollouts, G: int, normalised: str, plain: str) -> list[Check]:
     """Log-odds of a long against a short wrong answer, moved by one expected update."""
     moved = {a: _long_wrong(r, a, G) for a in AGGREGATIONS}
+    least = float(moved[normalised].min())
     return [
-        Check(
-            "grpo aggregation: long wrong answers gain on short ones, least gain",
-            float(moved["grpo"].min()),
-            0.0,
-            ">",
-        ),
-        Check(
-            "dr_grpo and sum aggregation: no such gain, largest",
-            float(max(np.abs(moved[a]).max() for a in ("sum", "dr_grpo"))),
-            1e-12,
-        ),
-    ]
+        Check(GAINS, least, 0.0, ">", routes=("enumeration",),
+              why_one_route="a sign; the size depends on the lengths"),
+        apart(NO_GAIN, [moved["sum"], moved[plain]], 0.0, 1e-12),
+    ]  # fmt: skip
 
 
 def _long_wrong(r: Rollouts, aggregation: str, G: int) -> np.ndarray:
     """(B,) difference of the logit gradients per unit probability, scaled to a mean factor of 1."""
     e = parse_estimator("dr_grpo")
-    q = gradient_quality(r, Outcome(), e, PolicyGradient(aggregation), group_size=G)
+    q = quality(r, parse("outcome()"), e, PolicyGradient(aggregation), group_size=G)
     prob = r.w / r.w.sum(-1, keepdims=True)
     force = q.mean / prob
     scale = np.abs(force).max(-1)

@@ -23,9 +23,16 @@ from toyrl.experiments.core.work import BUDGET, PAPER_BUDGET
 
 ALLOWED = Path(__file__).parent / "not_yet_proven.json"
 LISTED: dict[str, dict[str, list[str]]] = json.loads(ALLOWED.read_text(encoding="utf-8"))
-MOST = {"unproven": 145, "one_route": 67, "work": 0, "loops": 17}
+MOST = {"unproven": 99, "one_route": 41, "work": 0, "loops": 13}
 """Entries of each kind when the list was begun; it never holds more."""
-OWN_LOOPS = {"default_rng", "solve_ivp", "train_expected", "train_sampled", "train_with_weights"}
+OWN_LOOPS = {
+    "default_rng",
+    "gradient_quality",
+    "solve_ivp",
+    "train_expected",
+    "train_sampled",
+    "train_with_weights",
+}
 
 
 def lacks(name: str) -> dict[str, list[str]]:
