@@ -107,7 +107,7 @@ def public_functions() -> dict[str, str]:
 
 def test_every_public_theory_function_is_a_theorem() -> None:
     functions = public_functions()
-    assert len(functions) >= 78
+    assert len(functions) >= 74
     assert {e.path for e in toyrl.entries("theorem")} == set(functions)
 
 

@@ -18,10 +18,11 @@ FOLDERS = (
     "worlds",
     "dynamics",
     "testing",
+    "schemas",
     "theory",
     "bridge",
 )
-TOP = ("registry", "papers", "theorems", "stats", "serving", "bands", "pytree")
+TOP = ("registry", "papers", "theorems", "extras", "stats", "serving", "bands", "pytree")
 SETTINGS = "toyrl.experiments.validate.settings"
 
 

@@ -17,7 +17,7 @@ from toyrl.experiments.core.work import COMPILED, UPDATE, spend
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.outcome import Outcome
-from toyrl.theory.preference.regularised import softmax
+from toyrl.theory.policies import softmax
 
 Array = Any
 

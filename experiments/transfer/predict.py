@@ -27,7 +27,7 @@ from toyrl.experiments.validate.collapse.train_worlds import RATE, Runner
 from toyrl.experiments.validate.reward_law import own_rollouts
 from toyrl.experiments.validate.reward_law.law import RewardLaw, grade_classes
 from toyrl.objectives.policy_gradient import PolicyGradient
-from toyrl.theory.selection import alignment
+from toyrl.theory import policies
 from toyrl.worlds.chain.model import Chain
 from toyrl.worlds.text import render, shorthand
 
@@ -245,8 +245,8 @@ def _tilted(values: np.ndarray, log: BaseLog, kl: float) -> Prediction:
     prob = np.full(r.shape, 1.0 / r.shape[-1])
     shares = np.full(len(prob), 1 / len(prob))
     grid = np.concatenate([[0.0], np.geomspace(1e-3, 1e5, 400)]) / (float(np.ptp(values)) or 1.0)
-    tilted = alignment.tilt(prob, values, grid)
-    distance = alignment.kl(tilted, prob) @ shares
+    tilted = policies.tilt(prob, values, grid)
+    distance = policies.kl(tilted, prob) @ shares
     accuracy = (tilted * r.correct).sum(-1) @ shares
     length = np.log((tilted * r.length).sum(-1) @ shares)
     there = first_crossing(distance, accuracy, kl) - accuracy[0]

@@ -16,7 +16,6 @@ SECTION = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## The f
 ROWS = ROW.findall(SECTION)
 # Names that still have a second home, which would mislead; each is to be merged or renamed.
 SECOND = {
-    "pass_at_k": {"theory/group/mass_dynamics.py"},  # 1 - (1-p)^k for a known p
     "class_weights": {"toyrl/dynamics/chain/kernel.py"},  # the compiled loop's own step
 }
 

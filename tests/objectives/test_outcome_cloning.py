@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from toyrl.objectives.outcome_cloning import Oreal
 from toyrl.rollouts import Rollouts
 from toyrl.theory.selection import bon_cloning as theory
+from toyrl.theory.selection.best_of_k import success_of_best
 
 SHAPE = (2, 3, 4)
 
@@ -81,7 +82,7 @@ def test_theorys_edges():
     steps = [theory.inverse_temperature(0.2, n) for n in range(1, 20)]
     assert (np.diff(steps) > 0).all()
     assert theory.anchored_mass(0.2, 0.3) == pytest.approx(0.907708, abs=1e-6)
-    assert theory.success_of_best(1e-12, 3) == pytest.approx(3e-12)
+    assert success_of_best(1e-12, 3) == pytest.approx(3e-12)
     with pytest.raises(ValueError, match="scheme='best'"):
         theory.prompt_weight(0.5, "best")
     with pytest.raises(ValueError, match="weights='all'"):

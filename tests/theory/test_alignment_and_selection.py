@@ -14,7 +14,8 @@ from toyrl.experiments.validate.hacks import price
 from toyrl.experiments.validate.reward_law import order, selection
 from toyrl.rollouts import Rollouts
 from toyrl.theory.distance.order import correlation, distance, potential_like, regret
-from toyrl.theory.selection.alignment import kl, tilt, tilt_price
+from toyrl.theory.policies import kl, tilt
+from toyrl.theory.selection.alignment import tilt_price
 from toyrl.theory.selection.best_of_k import best_of_k, kl_bound, pass_at_k
 
 K = 5

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toyrl.theory.group import mass_dynamics as theory
-from toyrl.theory.preference.regularised import softmax
+from toyrl.theory.policies import softmax
+from toyrl.theory.selection.best_of_k import success_of_best
 
 logits = st.lists(st.floats(-4, 4), min_size=2, max_size=6).map(np.array)
 
@@ -43,7 +44,7 @@ def test_turning_points_need_a_best_and_a_worst():
 
 
 def test_pass_at_k_and_effective_numbers():
-    assert theory.pass_at_k(0.5, 2) == 0.75
-    assert theory.pass_at_k(1e-12, 64) == pytest.approx(6.4e-11)
+    assert success_of_best(0.5, 2) == 0.75
+    assert success_of_best(1e-12, 64) == pytest.approx(6.4e-11)
     assert theory.effective_number([0.25] * 4) == pytest.approx(4)
     assert theory.effective_number([[1.0, 0.0], [3.0, 3.0]]) == pytest.approx([1, 2])

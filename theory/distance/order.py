@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from toyrl.registry import entry
-from toyrl.theory.selection.alignment import kl, tilt
+from toyrl.theory.policies import kl, tilt
 
 
 @entry(

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from toyrl.registry import entry
-from toyrl.theory.preference.regularised import softmax
+from toyrl.theory.policies import softmax
 
 Array = Any
 
@@ -102,16 +102,6 @@ def turning(start: Array, reward: Array) -> Turning:
         raise ValueError(msg)
     C = up / gap * p2**2 / (p1 * p3)
     return Turning(6.75 * C, 7 / 162 / (up * C), 1 / (6 * up * C), 2 * up / gap)
-
-
-@entry("pass_at_k", kind="theorem", cards=("33",), provenance="derived", formula="1 - (1-p)^k")
-def pass_at_k(p: Array, k: int) -> np.ndarray:
-    """1 - (1-p)^k.
-
-    p : any shape, each in [0, 1]; exact for small p. From samples:
-    `toyrl.theory.selection.best_of_k.pass_at_k`.
-    """
-    return -np.expm1(k * np.log1p(-np.minimum(np.asarray(p, dtype=float), 1 - 1e-16)))
 
 
 @entry(

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from toyrl.registry import entry
-from toyrl.theory.preference.regularised import kl, softmax
+from toyrl.theory.policies import kl, softmax
 
 Array = Any
 

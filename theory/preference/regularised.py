@@ -17,43 +17,9 @@ from typing import Any
 import numpy as np
 
 from toyrl.registry import entry
+from toyrl.theory.policies import kl, softmax
 
 Array = Any
-
-
-@entry(
-    "softmax",
-    kind="theorem",
-    cards=("40",),
-    provenance="derived",
-    formula="exp(theta_i)/sum_j exp(theta_j)",
-)
-def softmax(theta: Array) -> np.ndarray:
-    """Probabilities of logits along the last axis."""
-    x = np.exp(np.asarray(theta, dtype=float) - np.max(theta, axis=-1, keepdims=True))
-    return x / x.sum(-1, keepdims=True)
-
-
-@entry("kl", kind="theorem", cards=("40",), provenance="derived", formula="sum p log(p/q)")
-def kl(p: Array, q: Array) -> np.ndarray:
-    """KL(p || q) in nats along the last axis; 0 log 0 = 0."""
-    p, q = np.asarray(p, dtype=float), np.asarray(q, dtype=float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(p > 0, p * (np.log(p) - np.log(q)), 0.0).sum(-1)
-
-
-@entry(
-    "tilted_optimum",
-    kind="theorem",
-    cards=("40",),
-    section="3.1",
-    provenance="derived",
-    formula="ref exp(r/beta)/Z",
-)
-def optimum(ref: Array, reward: Array, beta: float) -> np.ndarray:
-    """(K,) ref exp(reward/beta)/Z, the maximiser of E r - beta KL(pi || ref)."""
-    x = np.log(np.asarray(ref, dtype=float)) + np.asarray(reward, dtype=float) / beta
-    return softmax(x)
 
 
 @entry(

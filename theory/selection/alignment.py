@@ -18,31 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from toyrl.registry import entry
-
-
-@entry("tilt", kind="theorem", cards=("35",), provenance="derived", formula="p exp(r/beta)/Z")
-def tilt(prob: np.ndarray, reward: np.ndarray, inverse_beta: np.ndarray) -> np.ndarray:
-    """(N, B, K) tilted class probabilities for N values of 1/beta >= 0.
-
-    prob, reward : (B, K). Classes of probability 0 stay at 0 for every beta.
-    """
-    t = np.asarray(inverse_beta, dtype=float)[:, None, None]
-    top = np.where(prob > 0, reward, -np.inf).max(-1, keepdims=True)
-    weight = prob * np.exp(t * np.where(prob > 0, reward - top, 0.0))
-    return weight / weight.sum(-1, keepdims=True)
-
-
-@entry(
-    "tilt_kl",
-    kind="theorem",
-    cards=("35",),
-    provenance="derived",
-    formula="sum tilted log(tilted/p), per prompt",
-)
-def kl(tilted: np.ndarray, prob: np.ndarray) -> np.ndarray:
-    """(..., B) KL(tilted || prob) in nats."""
-    ratio = np.where(tilted > 0, tilted / np.where(prob > 0, prob, 1.0), 1.0)
-    return np.maximum((tilted * np.log(ratio)).sum(-1), 0.0)
+from toyrl.theory.policies import kl, tilt
 
 
 @dataclass(frozen=True)

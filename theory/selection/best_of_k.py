@@ -71,7 +71,7 @@ def curves(
     shares: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(gold, proxy, KL), each (N,), of best-of-k averaged over prompts; arrays (B, K)."""
-    from toyrl.theory.selection.alignment import kl
+    from toyrl.theory.policies import kl
 
     B = len(prob)
     shares = np.full(B, 1 / B) if shares is None else np.asarray(shares)
@@ -79,6 +79,22 @@ def curves(
     gold = (kept * truth).sum(-1) @ shares
     proxy = (kept * reward).sum(-1) @ shares
     return gold, proxy, kl(kept, prob) @ shares
+
+
+@entry(
+    "success_of_best",
+    kind="theorem",
+    cards=("57", "30", "33"),
+    provenance="derived",
+    formula="1 - (1-p)^k",
+)
+def success_of_best(p: np.ndarray | float, k: np.ndarray | int) -> np.ndarray:
+    """1 - (1-p)^k: pass@k of a known success rate p, exact for small p.
+
+    p in [0, 1] and k >= 1 broadcast. From n samples of which c are right: `pass_at_k`.
+    """
+    with np.errstate(divide="ignore"):  # p = 1
+        return -np.expm1(np.asarray(k) * np.log1p(-np.asarray(p, dtype=float)))
 
 
 @entry(

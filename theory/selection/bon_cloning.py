@@ -20,23 +20,9 @@ from typing import Any
 import numpy as np
 
 from toyrl.registry import entry
+from toyrl.theory.selection.best_of_k import success_of_best
 
 Array = Any
-
-
-@entry(
-    "success_of_best",
-    kind="theorem",
-    cards=("30",),
-    provenance="derived",
-    formula="q_n = 1 - (1-p)^n",
-)
-def success_of_best(p: Array, n: Array) -> np.ndarray:
-    """q_n = 1 - (1-p)^n, exact for small p.
-
-    p, n broadcast; p in [0, 1].
-    """
-    return -np.expm1(np.asarray(n) * np.log1p(-np.asarray(p, dtype=float)))
 
 
 @entry(
@@ -67,18 +53,6 @@ def best_of_n(pi0: Array, right: Array, n: int) -> np.ndarray:
 def inverse_temperature(p: float, n: int) -> float:
     """1/beta_n = log sum_{i<n} (1-p)^(-i), at which the KL optimum is the best of n."""
     return float(np.log(success_of_best(p, n)) - np.log(p) - (n - 1) * np.log1p(-p))
-
-
-@entry(
-    "cloning_tilt", kind="theorem", cards=("30",), provenance="derived", formula="pi0 exp(R/beta)/Z"
-)
-def tilted(pi0: Array, right: Array, inverse_beta: float) -> np.ndarray:
-    """pi0 exp(R/beta)/Z.
-
-    pi0, right : (K,).
-    """
-    x = np.asarray(pi0, dtype=float) * np.exp(np.asarray(right) * inverse_beta)
-    return x / x.sum()
 
 
 @entry(

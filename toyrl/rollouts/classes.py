@@ -164,7 +164,10 @@ def joined(each: Sequence[Rollouts], **changes: Any) -> Rollouts:
 def with_answered(
     fields: Mapping[str, Array], truncated: Array | None, like: Array
 ) -> dict[str, Array]:
-    """The fields with `answered`: as given, else 1 unless truncated, in the dtype of `like`."""
+    """The fields with `answered`: as given, else 1 unless truncated.
+
+    truncated, like : (...,) of one shape; `answered` is (...,) in the dtype of `like`.
+    """
     if "answered" in fields:
         return dict(fields)
     xp = array_namespace(like)

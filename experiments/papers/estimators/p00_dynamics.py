@@ -22,7 +22,7 @@ from toyrl.expressions import parse_estimator
 from toyrl.objectives.compose import Sum
 from toyrl.objectives.kl import KlPenalty
 from toyrl.objectives.policy_gradient import PolicyGradient
-from toyrl.theory.preference.regularised import optimum
+from toyrl.theory.policies import tilt
 
 CLIP = (0.2, 0.28, 0.6)
 CLIP_RATE = 0.1
@@ -163,7 +163,7 @@ def _kl(reverse: str, runs: int, seed: int, beta: float = 0.4) -> tuple[list[Che
         return GRADED.policy(path[-1])[0]
 
     reward = GRADED.mean_reward[0]
-    want = np.asarray(optimum(REFERENCE, reward, beta))
+    want = np.asarray(tilt(REFERENCE, reward, 1 / beta))
     forward = _forward_end(REFERENCE, reward, beta)
     found = {kind: end(kind) for kind in (reverse, "k3_ratio", "k3", "k1")}
     recipe = Recipe(PRESETS["dr_grpo"], loss("k2"), GROUP, groups=64, rate=0.02)

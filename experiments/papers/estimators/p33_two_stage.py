@@ -11,7 +11,8 @@ from toyrl.estimators.group import PRESETS
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.rollouts import Rollouts
 from toyrl.theory.group import mass_dynamics as theory
-from toyrl.theory.preference.regularised import softmax
+from toyrl.theory.policies import softmax
+from toyrl.theory.selection.best_of_k import success_of_best
 
 REWARD = np.array([0.8, 1.0, 0.0])
 RARE = (0.02, 0.01, 0.005, 0.002)
@@ -126,7 +127,7 @@ def _passes(natural: bool, graded: bool) -> tuple[list[Check], Picture]:
     else:
         z = theory.integrate(start, reward, times)
     pi = softmax(z)
-    passed = theory.pass_at_k(pi[:, 1], 64)
+    passed = success_of_best(pi[:, 1], 64)
     t = times[1:].tolist()
     picture = Picture(
         "two-stage",
@@ -182,7 +183,7 @@ def _finite(rng: Any, replicas: int) -> list[Check]:
         z = np.tile(np.log([0.49, 0.02, 0.49]), (replicas, 1))
         for _ in range(2000):
             z = _update(rng, z, REWARD, rule, STEP)
-        ends[rule] = float(theory.pass_at_k(softmax(z)[:, 1], 64).mean())
+        ends[rule] = float(success_of_best(softmax(z)[:, 1], 64).mean())
     order = [ends[r] for r in ("group std", "mean baseline", "negative only")]
     return [
         Check(STD, order[0], 0.95, ">", routes=("simulation",)),

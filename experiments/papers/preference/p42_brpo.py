@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.special import erfi
 from scipy.stats import norm
 
 from toyrl.estimators.group import PRESETS
 from toyrl.estimators.pairwise import Brpo, all_conditions
-from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
+from toyrl.experiments.core import Check, Mutant, Picture, Result, Table, experiment
+from toyrl.experiments.lab.bandits import follow, train_two_arms
+from toyrl.experiments.lab.curves import lines, root
+from toyrl.experiments.lab.draws import draws
+from toyrl.experiments.lab.mutants import pick, replaced
+from toyrl.experiments.lab.routes import SAMPLED, deviation, missed, same
 from toyrl.rollouts import Rollouts
 
-G, STEP = 16, 0.05
+Array = Any
+G, STEP, SIZES = 16, 0.05, (5.0, 20.0, 200.0)
 SLOPE = "T1: slope of the rising bar against 1/sqrt(pi), relative error"
 FILTERED = "T1: slope with the skew filter against its order statistics, relative error"
 STUCK = "T1: fixed reference: quality at the end"
@@ -29,68 +36,34 @@ DRIFT = "T3: without noise: expected drift at the predicted mixture"
 VOTES = "T5: a judge biased to one place: mean sign at equal quality, error in s.e."
 KEPT = "T4: kept share against the closed form, largest error in standard errors"
 RULE = "T4: kept ranks against |G + 1 - 2k| <= 0.6 G, mistakes"
+drawn = partial(Check, routes=("simulation",), why_one_route="sampled groups; the closed forms of "
+                "T1 and the drift give the direction")  # fmt: skip
 
 
-@experiment(
-    "42",
-    card="42",
-    slug="brpo",
-    claim="A reference drawn from the current group keeps a constant signal however good the "
-    "policy is; a fixed reference saturates. Signs of comparisons ignore the judge's scale and "
-    "outliers, which scalar rewards follow.",
-    source="Bootstrapped Relative Policy Optimization; theory derived: order statistics "
-    "of the normal law",
-    provenance="second-hand",
-    smoke={"replicas": 60, "groups": 40_000, "updates": 300},
-    mutants=(
-        Mutant("the reference is never redrawn", {"redrawn": False}, (SLOPE, FILTERED)),
-        Mutant("signs normalised by the group's std", {"centred": True}, (FILTERED,)),
-        Mutant("ties count as nothing", {"ties": 0.0}, (TIES, DRIFT)),
+# -- rules -----------------------------------------------------------------------------------------
+def normalised(self: Brpo, parts: Any, r: Rollouts, *_: Any) -> Any:
+    """Mutant: signs less their mean, over their standard deviation."""
+    return PRESETS["grpo_exact"].apply({"quality": Brpo.apply(self, parts, r)[0]}, r)
+
+
+RULES = {
+    "brpo": Brpo,
+    # The rival: every rollout against a reference of quality 0.
+    "never redrawn": replaced(Brpo, apply=lambda _, parts, *__: (np.sign(parts["quality"]), {})),
+    # Mutant: by how much a rollout wins or loses, not whether.
+    "by margin": replaced(
+        Brpo, apply=lambda _, parts, *__: (parts["quality"] - parts["quality"][..., :1], {})
     ),
-)
-def brpo(
-    *,
-    replicas: int = 400,
-    groups: int = 200_000,
-    updates: int = 400,
-    redrawn: bool = True,
-    centred: bool = False,
-    ties: float = -1.0,
-    seed: int = 0,
-) -> Result:
-    """Gaussian qualities, a noisy judge, an exploit.
-
-    replicas : runs of T1; groups : simulated groups of T2 and T4; updates : of T1
-    redrawn, centred, ties : mechanisms that mutants break
-    """
-    rng = np.random.default_rng(seed)
-    bar, picture = _rising_bar(rng, replicas, updates, redrawn, centred)
-    exploit, table = _exploit(rng, ties)
-    return Result(
-        (*bar, *_noisy(rng, groups), *exploit, *_filter(rng, groups), _votes(rng, groups)),
-        (picture,),
-        (table,),
-    )
+    "normalised": replaced(Brpo, apply=normalised),
+}
 
 
-# -- T1 --------------------------------------------------------------------------------------------
-def _advantages(score: np.ndarray, e: Any) -> np.ndarray:
+def advantages(score: np.ndarray, e: Any) -> np.ndarray:
     """(N, G) advantages of N groups under an estimator."""
-    r = Rollouts(score, np.ones_like(score), 1.0)
-    return np.asarray(e.apply({"quality": score}, r)[0])
+    return np.asarray(e.apply({"quality": score}, Rollouts(score, np.ones_like(score), 1.0))[0])
 
 
-def _climb(rng: Any, rule: Any, replicas: int, updates: int) -> np.ndarray:
-    """(updates + 1,) mean quality theta over replicas; rule(z, theta) -> advantages."""
-    theta = np.zeros(replicas)
-    path = [0.0]
-    for _ in range(updates):
-        z = rng.standard_normal((replicas, G))
-        theta = theta + STEP * (rule(z, theta) * z).mean(-1)
-        path.append(float(theta.mean()))
-    return np.array(path)
-
-
+# -- T1: Gaussian qualities ------------------------------------------------------------------------
 def kept_gain(size: int, skew: float = 0.6) -> tuple[float, float]:
     """(P(kept), E[sum_i R_i z_i] / size with dropped groups 0) for a clean judge, distinct scores.
 
@@ -105,164 +78,109 @@ def kept_gain(size: int, skew: float = 0.6) -> tuple[float, float]:
 
 def order_means(size: int) -> np.ndarray:
     """(size,) expected standard normal order statistics, by quadrature."""
-    x = np.linspace(-9, 9, 20001)
-    dx = x[1] - x[0]
-    out = []
-    for k in range(1, size + 1):
-        log = (
-            math.lgamma(size + 1)
-            - math.lgamma(k)
-            - math.lgamma(size - k + 1)
-            + norm.logpdf(x)
-            + (k - 1) * norm.logcdf(x)
-            + (size - k) * norm.logsf(x)
-        )
-        out.append(float((x * np.exp(log)).sum() * dx))
-    return np.array(out)
+    x, k = np.linspace(-9, 9, 20001), np.arange(1, size + 1)[:, None]
+    ways = np.array([math.log(size * math.comb(size - 1, int(i) - 1)) for i in k[:, 0]])[:, None]
+    law = ways + norm.logpdf(x) + (k - 1) * norm.logcdf(x) + (size - k) * norm.logsf(x)
+    return (x * np.exp(law)).sum(-1) * (x[1] - x[0])
 
 
-def _rising_bar(
-    rng: Any, replicas: int, updates: int, redrawn: bool, centred: bool
-) -> tuple[list[Check], Picture]:
-    free, skewed = Brpo(reference="first", skew=math.inf), Brpo(reference="first")
-    std = PRESETS["grpo_exact"]
-
-    def moving(e: Brpo) -> Any:
-        def rule(z: np.ndarray, theta: np.ndarray) -> np.ndarray:
-            if not redrawn:
-                return np.sign(z + theta[:, None])
-            a = _advantages(z, e)
-            return _advantages(a, std) if centred else a
-
-        return rule
-
-    def fixed(z: np.ndarray, theta: np.ndarray) -> np.ndarray:
-        return np.sign(z + theta[:, None])
-
-    paths = {
-        "BRPO": _climb(rng, moving(free), replicas, updates),
-        "BRPO with the skew filter": _climb(rng, moving(skewed), replicas, updates),
-        "fixed reference": _climb(rng, fixed, replicas, updates),
+def bar_checks(kind: type[Brpo], rival: type[Brpo], replicas: int, updates: int, rng: Any
+               ) -> tuple[list[Check], Picture]:  # fmt: skip
+    """Mean quality over training, on the same draws, against both slopes and the ODE."""
+    rules = {
+        "BRPO": kind("first", math.inf),
+        "BRPO with the skew filter": kind("first"),
+        "fixed reference": rival("first", math.inf),
     }
-    slope = STEP * (G - 1) / G / math.sqrt(math.pi)
-    filtered = STEP * kept_gain(G)[1]
-    half = updates // 2
-    closed = _saturating(STEP * half)
-    checks = [
-        Check(
-            SLOPE,
-            abs(paths["BRPO"][-1] / updates / slope - 1),
-            0.03,
-            routes=("closed form", "simulation"),
-        ),
-        Check(
-            FILTERED,
-            abs(paths["BRPO with the skew filter"][-1] / updates / filtered - 1),
-            0.03,
-            routes=("order statistics", "simulation"),
-        ),
-        Check(STUCK, paths["fixed reference"][-1], 3.2, "<"),
-        Check(
-            SATURATES,
-            abs(paths["fixed reference"][half] - closed),
-            0.05,
-            routes=("ODE", "simulation"),
-        ),
-    ]
-    t = np.arange(updates + 1)
-    curves = tuple(Curve(n, t.tolist(), p.tolist()) for n, p in paths.items())
-    curves += (
-        Curve("theory: t eta (G-1)/(G sqrt(pi))", t.tolist(), (slope * t).tolist(), style="dashed"),
-    )
-    return checks, Picture(
-        "brpo-bar",
-        "A bar that rises with the policy",
-        "update",
-        "mean quality",
-        curves=curves,
-        caption="Gaussian qualities, groups of 16, step 0.05.",
-    )
+
+    def step(theta: np.ndarray, _: int) -> np.ndarray:
+        z = rng.standard_normal((replicas, G))
+        a = np.array([advantages(z + t[:, None], e)
+                      for t, e in zip(theta, rules.values(), strict=True)])  # fmt: skip
+        return theta + STEP * (a * z).mean(-1)
+
+    path = follow(step, np.zeros((len(rules), replicas)), updates).mean(-1)
+    free, skewed, fixed = path.T
+    slope, half = STEP * (G - 1) / G / math.sqrt(math.pi), updates // 2
+    closed = root(lambda t: erfi(t / math.sqrt(2)) - 2 * STEP * half / math.pi, 0, 6)
+
+    picture = lines("brpo-bar", "A bar that rises with the policy", ("update", "mean quality"),
+                    dict(zip(rules, path.T, strict=True))
+                    | {"theory: t eta (G-1)/(G sqrt(pi))": slope * np.arange(updates + 1)},
+                    dashed=("theory: t eta (G-1)/(G sqrt(pi))",), most=updates + 1,
+                    caption="Gaussian qualities, groups of 16, step 0.05.")  # fmt: skip
+    return [
+        Check(SLOPE, abs(free[-1] / updates / slope - 1), 0.03, routes=SAMPLED),
+        Check(FILTERED, abs(skewed[-1] / updates / (STEP * kept_gain(G)[1]) - 1), 0.03,
+              routes=("order statistics", "simulation")),
+        Check(STUCK, fixed[-1], 3.2, "<", routes=SAMPLED),
+        Check(SATURATES, abs(fixed[half] - closed), 0.05, routes=SAMPLED),
+    ], picture  # fmt: skip
 
 
-def _saturating(time: float) -> float:
-    """theta(time) of theta' = 2 phi(theta), the fixed reference, from 0."""
-    from scipy.integrate import solve_ivp
-
-    found = solve_ivp(lambda _, y: 2 * norm.pdf(y), (0, time), [0.0], rtol=1e-9, atol=1e-10)
-    return float(found.y[0, -1])
-
-
-# -- T2 --------------------------------------------------------------------------------------------
-def _snr(a: np.ndarray, z: np.ndarray) -> float:
+# -- T2: a noisy judge -----------------------------------------------------------------------------
+def signal_to_noise(a: np.ndarray, z: np.ndarray) -> float:
     """Mean over standard deviation of a group's gradient."""
     g = (a * z).mean(-1)
     return float(g.mean() / g.std())
 
 
-def _noisy(rng: Any, groups: int) -> list[Check]:
+def noise_checks(kind: type[Brpo], groups: int, rng: Any) -> list[Check]:
+    """Signs against scalar scores, with Cauchy noise of scale 3 and without."""
     z = rng.standard_normal((groups // 4, G))
-    noise = 3 * rng.standard_cauchy(z.shape)
-    free, std, mean = Brpo("first", math.inf), PRESETS["grpo_exact"], PRESETS["dr_grpo"]
-    seen = z + noise
-    a = _advantages(seen, Brpo("first"))
+    seen = z + 3 * rng.standard_cauchy(z.shape)
+    free, std = kind("first", math.inf), PRESETS["grpo_exact"]
+    a = advantages(seen, kind("first"))
     kept = np.any(a != 0, axis=-1)
-    ladder = [
-        _snr(a[kept], z[kept]),
-        _snr(_advantages(seen, free), z),
-        _snr(_advantages(seen, std), z),
-        _snr(_advantages(seen, mean), z),
-    ]
-    clean = _snr(_advantages(z, std), z) / _snr(_advantages(z, free), z)
+    rules = (free, std, PRESETS["dr_grpo"])
+    ladder = [signal_to_noise(a[kept], z[kept]),
+              *(signal_to_noise(advantages(seen, e), z) for e in rules)]  # fmt: skip
+    clean = [signal_to_noise(advantages(z, e), z) for e in (std, free)]
     return [
-        Check(ORDER, float(min(-np.diff(ladder))), 0.0, ">", routes=("simulation",)),
-        Check(CLEAN, clean, 1.0, ">", routes=("simulation",)),
+        drawn(ORDER, float(min(-np.diff(ladder))), 0.0, ">"),
+        drawn(CLEAN, clean[0] / clean[1], 1.0, ">", claim=False),
     ]
 
 
-# -- T3 --------------------------------------------------------------------------------------------
-def _train(rng: Any, e: Any, size: float, noise: float, updates: int = 600) -> float:
-    """Final P(plain) of a two-armed policy from even odds; mean over 32 runs."""
-    runs = 32
-    logit = np.zeros(runs)
-    for _ in range(updates):
-        p = 1 / (1 + np.exp(-logit))
-        plain = rng.random((runs, G)) < p[:, None]
-        hit = np.where(rng.random((runs, G)) < 0.1, 1 + size, 0.0)
-        score = np.where(plain, 1.0, hit) + noise * rng.standard_normal((runs, G))
-        a = _advantages(score, e)
-        logit = logit + 0.1 * (a * (plain - p[:, None])).mean(-1)
-    return float((1 / (1 + np.exp(-logit))).mean())
+# -- T3: an exploit --------------------------------------------------------------------------------
+def exploit_checks(kind: type[Brpo], baseline: str, ties: float, runs: int, rng: Any
+                   ) -> tuple[list[Check], Table]:  # fmt: skip
+    """A plain answer against an exploit that pays 1 + size once in ten, on the same draws."""
+    rules = {"BRPO": kind("first"), "mean baseline": PRESETS[baseline],
+             "group std": PRESETS["grpo_exact"]}  # fmt: skip
+    paid = [(e, m, 0.1) for e in rules.values() for m in SIZES]
+    paid.append((Brpo("first", ties=ties), 20.0, 0.0))
 
+    def group(plain: np.ndarray, _: int) -> tuple[np.ndarray, np.ndarray]:
+        u, v = rng.random((2, runs, G))
+        noise = rng.standard_normal((runs, G))
+        arms, found = [], []
+        for (e, size, scale), p in zip(paid, np.split(plain, len(paid)), strict=True):
+            arms.append(u < p)
+            score = np.where(arms[-1], 1.0, np.where(v < 0.1, 1 + size, 0.0)) + scale * noise
+            found.append(advantages(score, e))
+        return np.concatenate(arms) * 1.0, np.concatenate(found)
 
-def _exploit(rng: Any, ties: float) -> tuple[list[Check], Table]:
-    sizes: Sequence[float] = (5.0, 20.0, 200.0)
-    rules = {
-        "BRPO": Brpo("first"),
-        "mean baseline": PRESETS["dr_grpo"],
-        "group std": PRESETS["grpo_exact"],
-    }
-    final = {n: [_train(rng, e, m, 0.1) for m in sizes] for n, e in rules.items()}
-    interior = _train(rng, Brpo("first", ties=ties), 20.0, 0.0)
+    path = train_two_arms(group, np.zeros(runs * len(paid)), 600, rate=0.05)
+    *end, interior = path[-1].reshape(len(paid), runs).mean(-1).tolist()
+    final = dict(zip(rules, np.reshape(end, (len(rules), len(SIZES))).tolist(), strict=True))
     own = final["BRPO"]
-    checks = [
-        Check(PLAIN, min(own), 0.95, ">", routes=("simulation",)),
-        Check(SPREAD, max(own) - min(own), 0.005, "<", routes=("simulation",)),
-        Check(SCALAR, final["mean baseline"][1], 0.1, "<", routes=("simulation",)),
-        Check(TIES, interior, 0.865, "~", 0.065, routes=("simulation",)),
-        Check(DRIFT, abs(_tied_drift(ties)), 1e-12, routes=("closed form", "enumeration")),
-    ]
-    rows = [[n, *values] for n, values in final.items()]
-    rows.append(["BRPO, no noise (ties)", "", interior, ""])
     table = Table(
         "exploit",
-        ("advantage", *(f"exploit pays 1 + {m:g}" for m in sizes)),
-        rows,
+        ("advantage", *(f"exploit pays 1 + {m:g}" for m in SIZES)),
+        [*([n, *x] for n, x in final.items()), ["BRPO, no noise (ties)", "", interior, ""]],
         "Final probability of the plain answer; the exploit is paid once in ten.",
-    )
-    return checks, table
+    )  # fmt: skip
+    return [
+        drawn(PLAIN, min(own), 0.95, ">"),
+        drawn(SPREAD, max(own) - min(own), 0.005, "<"),
+        drawn(SCALAR, final["mean baseline"][1], 0.1, "<"),
+        Check(TIES, interior, 0.865, "~", 0.065, routes=("simulation", "root of the drift")),
+        same(DRIFT, tied_drift(ties), 0.0, 1e-12),
+    ], table
 
 
-def _tied_drift(ties: float) -> float:
+def tied_drift(ties: float) -> float:
     """Expected drift of the logit at P(plain) = 1.62/1.82, where -0.2 x + 1.62 (1 - x) = 0.
 
     Without noise two plain answers tie, and lose: plain has -x + 0.8 (1 - x), the exploit
@@ -276,32 +194,90 @@ def _tied_drift(ties: float) -> float:
     return float((weight * a * (plain - x)).sum())
 
 
-# -- T5 --------------------------------------------------------------------------------------------
-def _votes(rng: Any, groups: int) -> Check:
+# -- T4, T5: which groups are kept, and votes ------------------------------------------------------
+def filter_checks(others: bool, groups: int, rng: Any) -> list[Check]:
+    """The kept share and ranks, in groups of four sizes."""
+    found, want, ranks, should = [], [], [], []
+    for size in (4, 8, 16, 32):
+        z = rng.standard_normal((groups // size, size))
+        skew = 0.6 * (size - 1) / size if others else 0.6
+        kept = np.any(advantages(z, Brpo("first", skew)) != 0, axis=-1)
+        rank = 1 + (z[:, 1:] < z[:, :1]).sum(-1)
+        ranks.append(kept)
+        should.append(np.abs(size + 1 - 2 * rank) <= 0.6 * size)
+        want.append(kept_gain(size)[0])
+        found.append(kept.mean())
+    error = np.sqrt(np.array(want) * (1 - np.array(want)) / (groups // np.array([4, 8, 16, 32])))
+    return [
+        deviation(KEPT, found, error, want),
+        missed(RULE, np.concatenate(ranks), np.concatenate(should), ("closed form", "estimator")),
+    ]
+
+
+def votes_check(orders: int, groups: int, rng: Any) -> Check:
     """One vote for each order, each won with probability sigmoid(gap +- bias), at gap 0."""
-    worst = 0.0
+    found, want = [], []
     for bias in (0.0, 0.5, 2.0):
         chance = 1 / (1 + np.exp(-np.array([bias, -bias])))
         won = (rng.random((2, groups)) < chance[:, None]) * 1.0
-        sign = all_conditions(np.c_[won, [0.0, 0.0]], groups, np.full((2, groups + 1), 0.5))
-        want = 2 * chance.prod() - 1
-        error = math.sqrt((1 - want**2) / groups)
-        worst = max(worst, abs(float(sign[:-1].mean()) - want) / error)
-    return Check(VOTES, worst, 4.0, routes=("closed form", "simulation"))
+        half = np.full((2, groups + 1), 0.5)
+        sign = all_conditions(np.c_[won, [0.0, 0.0]][:orders], groups, half[:orders])
+        found.append(sign[:-1].mean())
+        want.append(2 * chance.prod() - 1)
+    return deviation(VOTES, found, np.sqrt((1 - np.square(want)) / groups), want)
 
 
-# -- T4 --------------------------------------------------------------------------------------------
-def _filter(rng: Any, groups: int) -> list[Check]:
-    worst, wrong = 0.0, 0
-    for size in (4, 8, 16, 32):
-        z = rng.standard_normal((groups // size, size))
-        kept = np.any(_advantages(z, Brpo("first")) != 0, axis=-1)
-        rank = 1 + (z[:, 1:] < z[:, :1]).sum(-1)
-        wrong += int((kept != (np.abs(size + 1 - 2 * rank) <= 0.6 * size)).sum())
-        closed = kept_gain(size)[0]
-        error = math.sqrt(closed * (1 - closed) / len(z)) or 1.0
-        worst = max(worst, abs(kept.mean() - closed) / error)
-    return [
-        Check(KEPT, worst, 4.0, routes=("closed form", "simulation")),
-        Check(RULE, wrong, 0, "==", routes=("closed form", "the estimator on every group")),
-    ]
+@experiment(
+    "42",
+    card="42",
+    slug="brpo",
+    claim="A reference drawn from the current group keeps a constant signal however good the "
+    "policy is; a fixed reference saturates. Signs of comparisons ignore the judge's scale and "
+    "outliers, which scalar rewards follow.",
+    source="Bootstrapped Relative Policy Optimization; theory derived: order statistics "
+    "of the normal law",
+    provenance="second-hand",
+    smoke={"replicas": 60, "groups": 40_000, "updates": 300, "runs": 16},
+    mutants=(
+        Mutant("the reference is never redrawn", {"rule": "never redrawn"}, (SLOPE, FILTERED)),
+        Mutant("signs normalised by the group's std", {"rule": "normalised"}, (FILTERED,)),
+        Mutant("the margin counts, not its sign", {"rule": "by margin"},
+               (SLOPE, ORDER, PLAIN, SPREAD)),
+        Mutant("the fixed reference is redrawn", {"rival": "brpo"}, (STUCK, SATURATES)),
+        Mutant("ties count as nothing", {"ties": 0.0}, (TIES, DRIFT)),
+        Mutant("the scalar reward is normalised", {"baseline": "grpo_exact"}, (SCALAR,)),
+        Mutant("the share is of the others", {"others": True, "train": False}, (KEPT, RULE)),
+        Mutant("the judge sees one order", {"orders": 1, "train": False}, (VOTES,)),
+    ),
+)  # fmt: skip
+def brpo(
+    *,
+    replicas: int = 400,
+    groups: int = 200_000,
+    updates: int = 400,
+    runs: int = 32,
+    rule: str = "brpo",
+    rival: str = "never redrawn",
+    baseline: str = "dr_grpo",
+    ties: float = -1.0,
+    others: bool = False,
+    orders: int = 2,
+    train: bool = True,
+    seed: int = 0,
+) -> Result:
+    """Gaussian qualities, a noisy judge, an exploit.
+
+    replicas, updates : of T1; groups : simulated groups of T2, T4 and T5; runs : of T3
+    rule, rival, baseline, ties, others, orders : what mutants break; train : with T1 and T3
+    """
+    kind, rng = pick(RULES, rule), draws(seed)
+    single = (
+        *noise_checks(kind, groups, rng),
+        *filter_checks(others, groups, rng),
+        votes_check(orders, groups, rng),
+    )
+    if not train:
+        return Result(single)
+    bar, picture = bar_checks(kind, pick(RULES, rival), replicas, updates, rng)
+    exploit, table = exploit_checks(kind, baseline, ties, runs, rng)
+    return Result((*bar, *exploit, *single), (picture,), (table,))

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from math import comb
 from typing import Any
 
 import numpy as np
+from scipy.optimize import minimize
 
 from toyrl.estimators.group import PRESETS
 from toyrl.estimators.paired import Paired
-from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
+from toyrl.experiments.core import Check, Mutant, Picture, Result, Table, experiment
+from toyrl.experiments.lab.bandits import follow, sigmoid
+from toyrl.experiments.lab.curves import lines
+from toyrl.experiments.lab.draws import draws
+from toyrl.experiments.lab.mutants import pick
+from toyrl.experiments.lab.routes import EXACT, apart
 from toyrl.objectives.outcome_cloning import Oreal
 from toyrl.rollouts import Rollouts
-from toyrl.theory.preference.regularised import kl, softmax
+from toyrl.theory.policies import kl, softmax, tilt
 from toyrl.theory.selection import bon_cloning as theory
+from toyrl.theory.selection.best_of_k import success_of_best
 
 SIZES = (1, 2, 3, 5, 8)
 BETAS = (0.05, 0.3, 1.0)
@@ -35,6 +43,245 @@ RUNNING = "d: running weights: least from the decisive token on over the largest
 HARD = "e: hardest prompts after 5 steps: least gap in {REINFORCE, RLOO} < (1, 1-p) < code"
 EASY = "e: easiest prompts after 5 steps: lead of the worse of REINFORCE, RLOO over both pairs"
 SAME = "e: expected update of RLOO against REINFORCE, largest error"
+trained = partial(Check, routes=("training",), why_one_route="the end of a path of sampled batches "
+                  "has no closed form; T6 gives its direction")  # fmt: skip
+
+
+def bandit(rng: Any, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """A policy of k answers, and which of them are right."""
+    right = np.zeros(k)
+    right[: rng.integers(1, k)] = 1.0
+    return rng.dirichlet(np.full(k, 1.5)), right
+
+
+# -- T1, T2, T3, T7: the pick ----------------------------------------------------------------------
+def enumerated(pi0: np.ndarray, right: np.ndarray, n: int, careless: bool) -> np.ndarray:
+    """Law of the pick over all K^n draws."""
+    out = np.zeros(len(pi0))
+    for draw in itertools.product(range(len(pi0)), repeat=n):
+        good = [k for k in draw if right[k]]
+        pool = list(draw) if careless or not good else good
+        np.add.at(out, pool, pi0[list(draw)].prod() / len(pool))
+    return out
+
+
+def cloning(rng: Any, careless: bool) -> list[Check]:
+    """The pick's law, that of right picks, and the KL optimum at beta_n, by enumeration."""
+    law, best, given, want = [], [], [], []
+    for pi0, right in [bandit(rng, 4) for _ in range(3)]:
+        p = float(pi0 @ right)
+        for n in (1, 2, 3, 5):
+            found = enumerated(pi0, right, n, careless)
+            law.append(found - theory.best_of_n(pi0, right, n))
+            best.append(found - tilt(pi0, right, theory.inverse_temperature(p, n)))
+            given.append(found * right / (1 - (1 - p) ** n))
+            want.append(pi0 * right / p)
+    return [apart(LAW, law, 0 * np.array(law), 1e-12), apart(RIGHT, given, want, 1e-12),
+            apart(OPTIMUM, best, 0 * np.array(best), 1e-12)]  # fmt: skip
+
+
+def divergence(rewards: str) -> tuple[list[Check], Picture]:
+    """KL of the best of n from the policy, in closed form and from the two-answer law."""
+    n, law = np.arange(1, 65), np.array([0.2, 0.8])
+    continuous = np.log(n) - (n - 1) / n
+    closed = np.array([theory.best_kl(0.2, int(i)) for i in n])
+    laws = np.array([theory.best_of_n(law, np.array([1.0, 0.0]), int(i)) for i in n])
+    found = pick({"right or wrong": np.array([closed, kl(laws, law)]),
+                  "continuous": np.array([continuous, continuous])}, rewards)  # fmt: skip
+    routes = ("closed form", "KL of the law")
+    curves = {"success": success_of_best(0.2, n), "KL (nats)": closed,
+              "log n - (n-1)/n": continuous, "-log p": np.full(64, -np.log(0.2))}  # fmt: skip
+    return [
+        Check(LIMIT, float(np.abs(found[:, -1] + np.log(0.2)).max()), 1e-3, routes=routes),
+        Check(BOUND, float((found[:, 1:] / continuous[1:]).max()), 1.0, "<", routes=routes),
+    ], lines("oreal-best-of-n", "Best of n, right or wrong, p = 0.2", ("n", ""), curves,
+             x=n.tolist(), dashed=("log n - (n-1)/n", "-log p"), log_x=True,
+             caption="For continuous rewards KL grows without end.")  # fmt: skip
+
+
+# -- T4: an anchor ---------------------------------------------------------------------------------
+def anchored(rng: Any, anchor: float, evenly: bool) -> list[Check]:
+    """Cloning of right answers with beta KL to the policy: mass by a root, ratios kept."""
+    found, want, inside = [], [], []
+    for beta in BETAS:
+        pi0, right = bandit(rng)
+        cloned = right / right.sum() if evenly else pi0 * right / (pi0 @ right)
+
+        def loss(t: np.ndarray, pi0: Any = pi0, cloned: Any = cloned, weight: Any = anchor * beta
+                 ) -> Any:  # fmt: skip
+            pi = softmax(t)
+            gap = np.log(pi) - np.log(pi0)
+            value = -cloned @ np.log(pi) + weight * kl(pi, pi0)
+            return value, pi - cloned + weight * pi * (gap - pi @ gap)
+
+        end = minimize(loss, np.log(pi0), jac=True, method="BFGS",
+                       options={"gtol": 1e-12, "maxiter": 5000})  # fmt: skip
+        pi = softmax(end.x)
+        found.append(pi @ right)
+        want.append(theory.anchored_mass(float(pi0 @ right), beta))
+        # Descent can't tell probabilities below 1e-6 apart.
+        ratios = [(pi / pi0)[s] for s in (right > 0, right == 0) if pi[s].sum() >= 1e-6]
+        inside += [np.ptp(x) / x.mean() for x in ratios]
+    return [
+        apart(ANCHOR, found, want, 1e-6, ("root of its equation", "descent")),
+        Check(INSIDE, float(max(inside)), 1e-5, routes=("descent", "ratios of the policy")),
+    ]
+
+
+# -- T5, T6: gradients -----------------------------------------------------------------------------
+def scores(pi: np.ndarray) -> np.ndarray:
+    """(K, K) grad log pi_k by logits."""
+    return np.eye(len(pi)) - pi
+
+
+def consistency(rng: Any, printed: bool) -> Check:
+    """Both sides of the best of n push by n (1-p)^(n-1), by finite differences of q_n."""
+    right, eps = np.array([1.0, 1, 0, 0, 0]), 1e-5
+    found, want = [], []
+    for n in SIZES:
+        theta = rng.standard_normal(5)
+        moved = success_of_best(softmax(theta + eps * np.r_[np.eye(5), -np.eye(5)]) @ right,
+                                       n)  # fmt: skip
+        pi = softmax(theta)
+        p = float(pi @ right)
+        factor = n * (1 - p) ** (n - 1)
+        lower = n * (1 - p) ** n if printed else factor
+        found.append([factor * (pi * right) @ scores(pi), -lower * (pi * (1 - right)) @ scores(pi)])
+        want.append([(moved[:5] - moved[5:]) / (2 * eps)] * 2)
+    return apart(CONSISTENT, found, want, 1e-6, ("closed form", "finite differences"))
+
+
+def directions(rng: Any, push: float) -> list[Check]:
+    """Any weights of a right and a wrong rollout move along grad p; by how much, by scheme.
+
+    push : sign of the wrong rollout's weight
+    """
+    angles, found, want = [], [], []
+    for pi0, right in [bandit(rng) for _ in range(10)]:
+        p = float(pi0 @ right)
+        grad = (pi0 * right) @ scores(pi0)
+        sides = [(pi0 * s) @ scores(pi0) / (pi0 @ s) for s in (right, 1 - right)]
+        a, b = rng.random(2)
+        made = a * sides[0] + push * b * sides[1]
+        cosine = made @ grad / np.linalg.norm(made) / np.linalg.norm(grad)
+        angles.append(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+        found.append(made)
+        want.append(a * grad / p + b * grad / (1 - p))
+        for scheme, (up, down) in {
+            "pair_1_p": (1.0, 1 - p),
+            "pair_rloo": (2 * (1 - p), p),
+            "rloo": (p * (1 - p),) * 2,
+        }.items():
+            found.append(up * sides[0] + push * down * sides[1])
+            want.append(theory.prompt_weight(p, scheme) * grad)
+    return [
+        Check(DIRECTION, float(max(angles)), 1e-5, routes=EXACT),
+        apart(WEIGHTS, found, want, 1e-10),
+    ]
+
+
+def weights_picture() -> Picture:
+    """W(p) of four schemes."""
+    p = np.linspace(0.02, 0.95, 60)
+    names = {"REINFORCE": "reinforce", "pair, (1, 1-p)": "pair_1_p", "pair, code": "pair_rloo",
+             "pair, GRPO": "pair_grpo"}  # fmt: skip
+    return lines("oreal-weights", "How prompts are weighed", ("success rate p", "W(p)"),
+                 {k: theory.prompt_weight(p, v) for k, v in names.items()}, x=p.tolist(),
+                 log_y=True, caption="The expected update is W(p) times the gradient of p."
+                 )  # fmt: skip
+
+
+# -- d: token weights ------------------------------------------------------------------------------
+def tokens(rng: Any, batches: int, rescaled: bool, head: str) -> list[Check]:
+    """A table of logits by position and token, trained by cross-entropy on its mean.
+
+    head : "mean" over the positions, or the "last" position's logit alone
+    """
+    place = np.arange(TOKENS)
+    read = pick({"mean": np.full(TOKENS, 1 / TOKENS), "last": np.eye(TOKENS)[-1]}, head)
+
+    def step(w: np.ndarray, _: int) -> np.ndarray:
+        x = rng.integers(0, 2, (64, TOKENS))
+        error = sigmoid(w[place, x] @ read) - x[:, DECISIVE]
+        chosen = x[..., None] == [0, 1]
+        return w - 5 * TOKENS * read[:, None] * (error[:, None, None] * chosen).mean(0)
+
+    w = follow(step, np.zeros((TOKENS, 2)), batches)[-1]
+    x = rng.integers(0, 2, (1, 256, TOKENS))
+    x[..., DECISIVE] = 1
+    seen = w[place, x]
+    r = Rollouts(np.ones((1, 256)), np.full((1, 256), float(TOKENS)), float(TOKENS),
+                 mask=np.ones(x.shape), fields={"credit_logit": seen})  # fmt: skip
+    own = Oreal(weights="token").token_weights(r, seen)[0] if rescaled else sigmoid(seen)
+    size, mean = np.abs(w).max(-1), own.mean((0, 1))
+    later = Oreal(weights="running").token_weights(r, seen)[0].mean((0, 1))
+    before, elsewhere = later[:DECISIVE].max(), np.delete(size, DECISIVE).max()
+    return [
+        trained(TABLE, float(size[DECISIVE] / elsewhere), 5.0, ">"),
+        trained(TOKEN, float(mean[DECISIVE] / np.delete(mean, DECISIVE).max()), 5.0, ">"),
+        trained(RUNNING, float(later[DECISIVE:].min() / max(before, 1e-9)), 5.0, ">"),
+    ]
+
+
+# -- e: across prompts -----------------------------------------------------------------------------
+SCHEMES = {
+    "REINFORCE": PRESETS["reinforce"],
+    "RLOO": PRESETS["rloo"],
+    "pair, (1, 1-p)": Paired("reshaped", 1.0),
+    "pair, code": Paired("rloo", 0.5),
+}
+SUCCESS = np.geomspace(0.02, 0.8, 20)
+
+
+def advantages(e: Any, right: np.ndarray) -> np.ndarray:
+    """(B, G) advantages of right (1) and wrong (0) rollouts."""
+    return np.asarray(e.apply({"outcome": right}, Rollouts(right, np.ones_like(right), 1.0))[0])
+
+
+def across(rng: Any, pairs: bool, seeds: int) -> tuple[list[Check], Table]:
+    """Twenty four-armed prompts, arm 0 right: normalised steps of length 2 over all of them.
+
+    Every scheme has the same draws; pairs : False gives RLOO in the place of both pairs
+    """
+    rules = {k: e if pairs or k not in list(SCHEMES)[2:] else PRESETS["rloo"]
+             for k, e in SCHEMES.items()}  # fmt: skip
+    start = np.zeros((len(rules), seeds, 20, 4))
+    start[..., 0] = np.log(3 * SUCCESS / (1 - SUCCESS))
+
+    def step(logits: np.ndarray, _: int) -> np.ndarray:
+        pi, u = softmax(logits), rng.random((seeds, 20, 16, 1))
+        arm = np.minimum((u > np.cumsum(pi, -1)[..., None, :]).sum(-1), 3)
+        a = np.array([advantages(e, (x == 0).reshape(-1, 16) * 1.0).reshape(x.shape)
+                      for e, x in zip(rules.values(), arm, strict=True)])  # fmt: skip
+        g = (a[..., None] * (np.eye(4)[arm] - pi[..., None, :])).mean(-2)
+        norm = np.sqrt((g**2).sum((-2, -1), keepdims=True))
+        return logits + 2 * g / np.maximum(norm, 1e-12)
+
+    path = softmax(follow(step, start, 10))[..., 0]
+    ends = (path[5, ..., :5], path[5, ..., -5:], path[10])
+    hard, easy, everywhere = (x.mean((-2, -1)).tolist() for x in ends)
+    table = Table(
+        "across prompts",
+        ("scheme", "five hardest, 5 steps", "five easiest, 5 steps", "all, 10 steps"),
+        [list(row) for row in zip(rules, hard, easy, everywhere, strict=True)],
+        f"Success rate after normalised steps, {seeds} seeds, 16 rollouts a prompt.",
+    )
+    return [
+        trained(HARD, min(hard[2] - max(hard[:2]), hard[3] - hard[2]), 0.0, ">"),
+        trained(EASY, min(easy[:2]) - max(easy[2:]), 0.0, ">"),
+    ], table
+
+
+def baseline_check(baseline: str) -> Check:
+    """RLOO's and REINFORCE's update by the count of right ones among 16: W(p) is 1 for both."""
+    p, k = SUCCESS[:, None], np.arange(17)
+    right = (np.arange(16) < k[:, None]) * 1.0
+    chance = np.array([comb(16, int(i)) for i in k]) * p**k * (1 - p) ** (16 - k)
+    moves = (
+        advantages(PRESETS[e], right) * (right - p[..., None]) for e in ("reinforce", baseline)
+    )
+    plain, other = ((chance * x.mean(-1)).sum(-1) for x in moves)
+    return apart(SAME, plain, other, 1e-12, ("without a baseline", "with one"))
 
 
 @experiment(
@@ -50,35 +297,52 @@ SAME = "e: expected update of RLOO against REINFORCE, largest error"
     provenance="code",
     smoke={"batches": 400, "seeds": 12},
     mutants=(
-        Mutant("the pick is any draw where one is right", {"careless": True}, (LAW, RIGHT)),
+        Mutant("the pick is any draw where one is right", {"careless": True},
+               (LAW, RIGHT, OPTIMUM)),
+        Mutant("KL of continuous rewards", {"rewards": "continuous"}, (LIMIT, BOUND)),
+        Mutant("the anchor counts twice", {"anchor": 2.0}, (ANCHOR,)),
+        Mutant("right answers are cloned evenly", {"evenly": True}, (INSIDE,)),
         Mutant("the printed coefficient (1-p)^n", {"printed": True}, (CONSISTENT,)),
+        Mutant("wrong rollouts are pulled up", {"push": 1.0}, (DIRECTION, WEIGHTS)),
         Mutant("sigma(w) in place of 2 sigma(w) - 1", {"rescaled": False}, (TOKEN,)),
+        Mutant("the last token's logit alone is trained", {"head": "last"}, (TABLE, RUNNING)),
+        Mutant("all rollouts in the place of a pair", {"pairs": False}, (HARD, EASY)),
+        Mutant("a rollout is in its own baseline", {"baseline": "dr_grpo"}, (SAME,)),
     ),
-)
+)  # fmt: skip
 def oreal(
     *,
     batches: int = 500,
     seeds: int = 60,
     careless: bool = False,
+    rewards: str = "right or wrong",
+    anchor: float = 1.0,
+    evenly: bool = False,
     printed: bool = False,
+    push: float = -1.0,
     rescaled: bool = True,
+    head: str = "mean",
+    pairs: bool = True,
+    baseline: str = "rloo",
     seed: int = 0,
 ) -> Result:
     """batches : of the token reward model; seeds : of (e); the others are broken by mutants."""
-    rng = np.random.default_rng(seed)
-    cloning, picture = _cloning(rng, careless)
-    across, table = _hard_prompts(rng, seeds)
+    rng = draws(seed)
+    t7, picture = divergence(rewards)
+    e, table = across(rng, pairs, seeds)
     checks = (
-        *cloning,
-        *_anchored(rng),
-        _consistency(rng, printed),
-        *_directions(rng),
-        *_tokens(rng, batches, rescaled),
-        *across,
+        *cloning(rng, careless),
+        *t7,
+        *anchored(rng, anchor, evenly),
+        consistency(rng, printed),
+        *directions(rng, push),
+        *tokens(rng, batches, rescaled, head),
+        *e,
+        baseline_check(baseline),
     )
     return Result(
         checks,
-        (picture, _weights_picture()),
+        (picture, weights_picture()),
         (table,),
         notes=(
             "REINFORCE and RLOO have the same W(p) = 1: which of them is ahead on hard prompts is "
@@ -88,271 +352,3 @@ def oreal(
             "prompts turns round.",
         ),
     )
-
-
-def _bandit(rng: Any, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
-    right = np.zeros(k)
-    right[: rng.integers(1, k)] = 1.0
-    return rng.dirichlet(np.full(k, 1.5)), right
-
-
-# -- T1, T2, T3, T7 --------------------------------------------------------------------------------
-def _enumerated(pi0: np.ndarray, right: np.ndarray, n: int, careless: bool) -> np.ndarray:
-    """Law of the pick over all K^n draws."""
-    out = np.zeros(len(pi0))
-    for draw in itertools.product(range(len(pi0)), repeat=n):
-        good = [k for k in draw if right[k]]
-        pool = list(draw) if careless or not good else good
-        for k in pool:
-            out[k] += pi0[list(draw)].prod() / len(pool)
-    return out
-
-
-def _cloning(rng: Any, careless: bool) -> tuple[list[Check], Picture]:
-    law = picks = best = 0.0
-    for _ in range(3):
-        pi0, right = _bandit(rng, 4)
-        p = float(pi0 @ right)
-        for n in (1, 2, 3, 5):
-            found = _enumerated(pi0, right, n, careless)
-            closed = theory.best_of_n(pi0, right, n)
-            law = max(law, float(np.abs(found - closed).max()))
-            tilted = theory.tilted(pi0, right, theory.inverse_temperature(p, n))
-            best = max(best, float(np.abs(closed - tilted).max()))
-            if n > 1:  # law of the right picks, given that one was right
-                none = (1 - p) ** n
-                given = (found * right) / (1 - none)
-                picks = max(picks, float(np.abs(given - pi0 * right / p).max()))
-    sizes = np.arange(2, 65)
-    over = max(theory.best_kl(0.2, int(n)) / (np.log(n) - (n - 1) / n) for n in sizes)
-    n = np.arange(1, 65)
-    curves = (
-        Curve("success", n.tolist(), theory.success_of_best(0.2, n).tolist()),
-        Curve("KL (nats)", n.tolist(), [theory.best_kl(0.2, int(i)) for i in n]),
-        Curve("log n - (n-1)/n", n.tolist(), (np.log(n) - (n - 1) / n).tolist(), style="dashed"),
-        Curve("-log p", [1, 64], [-np.log(0.2)] * 2, style="dashed"),
-    )
-    picture = Picture(
-        "oreal-best-of-n",
-        "Best of n, right or wrong, p = 0.2",
-        "n",
-        "",
-        curves,
-        log_x=True,
-        caption="For continuous rewards KL grows without end.",
-    )
-    routes = ("closed form", "enumeration")
-    return [
-        Check(LAW, law, 1e-12, routes=routes),
-        Check(RIGHT, picks, 1e-12, routes=routes),
-        Check(OPTIMUM, best, 1e-12, routes=routes),
-        Check(LIMIT, abs(theory.best_kl(0.2, 64) + np.log(0.2)), 1e-3),
-        Check(BOUND, over, 1.0, "<"),
-    ], picture
-
-
-# -- T4 --------------------------------------------------------------------------------------------
-def _anchored(rng: Any) -> list[Check]:
-    from scipy.optimize import minimize
-
-    worst = inside = 0.0
-    for beta in BETAS:
-        pi0, right = _bandit(rng)
-        p = float(pi0 @ right)
-
-        def loss(t: np.ndarray, pi0: Any = pi0, right: Any = right, beta: Any = beta) -> Any:
-            pi, p = softmax(t), float(pi0 @ right)
-            cloned = pi0 * right / p
-            value = -cloned @ np.log(pi) + beta * kl(pi, pi0)
-            gap = np.log(pi) - np.log(pi0)
-            return value, pi - cloned + beta * pi * (gap - pi @ gap)
-
-        found = minimize(
-            loss, np.log(pi0), jac=True, method="BFGS", options={"gtol": 1e-12, "maxiter": 5000}
-        )
-        pi = softmax(found.x)
-        worst = max(worst, abs(float(pi @ right) - theory.anchored_mass(p, beta)))
-        for side in (right > 0, right == 0):
-            if pi[side].sum() < 1e-6:  # descent can't tell such probabilities apart
-                continue
-            ratio = pi[side] / pi0[side]
-            inside = max(inside, float(np.ptp(ratio) / ratio.mean()))
-    return [
-        Check(ANCHOR, worst, 1e-6, routes=("root of its equation", "descent")),
-        Check(INSIDE, inside, 1e-5, routes=("descent",)),
-    ]
-
-
-# -- T5, T6 ----------------------------------------------------------------------------------------
-def _score(pi: np.ndarray) -> np.ndarray:
-    """(K, K) grad log pi_k by logits."""
-    return np.eye(len(pi)) - pi
-
-
-def _consistency(rng: Any, printed: bool) -> Check:
-    worst = 0.0
-    for n in SIZES:
-        theta, right = rng.standard_normal(5), np.array([1.0, 1, 0, 0, 0])
-
-        def q(t: np.ndarray, n: int = n, right: Any = right) -> float:
-            return float(theory.success_of_best(softmax(t) @ right, n))
-
-        eps = 1e-5
-        slope = np.array([(q(theta + eps * e) - q(theta - eps * e)) / (2 * eps) for e in np.eye(5)])
-        pi = softmax(theta)
-        p = float(pi @ right)
-        factor = n * (1 - p) ** (n - 1)
-        lower = n * (1 - p) ** n if printed else factor
-        up = factor * (pi * right) @ _score(pi)
-        down = -lower * (pi * (1 - right)) @ _score(pi)
-        worst = max(worst, float(np.abs(up - slope).max()), float(np.abs(down - slope).max()))
-    return Check(CONSISTENT, worst, 1e-6, routes=("closed form", "finite differences"))
-
-
-def _directions(rng: Any) -> list[Check]:
-    angle = error = 0.0
-    for _ in range(10):
-        pi0, right = _bandit(rng)
-        p = float(pi0 @ right)
-        grad = (pi0 * right) @ _score(pi0)
-        a, b = rng.random(2)
-        move = a * grad / p + b * grad / (1 - p)
-        sides = [(pi0 * s) @ _score(pi0) / (pi0 @ s) for s in (right, 1 - right)]
-        made = a * sides[0] - b * sides[1]
-        cosine = made @ grad / np.linalg.norm(made) / np.linalg.norm(grad)
-        angle = max(angle, float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))))
-        error = max(error, float(np.abs(move - made).max()))
-        for scheme, (up, down) in {
-            "pair_1_p": (1.0, 1 - p),
-            "pair_rloo": (2 * (1 - p), p),
-            "rloo": (p * (1 - p),) * 2,
-        }.items():
-            w = up * sides[0] - down * sides[1]
-            error = max(error, float(np.abs(w - theory.prompt_weight(p, scheme) * grad).max()))
-    return [
-        Check(DIRECTION, angle, 1e-5, routes=("closed form", "enumeration")),
-        Check(WEIGHTS, error, 1e-10, routes=("closed form", "enumeration")),
-    ]
-
-
-def _weights_picture() -> Picture:
-    p = np.linspace(0.02, 0.95, 60)
-    names = {
-        "reinforce": "REINFORCE",
-        "pair_1_p": "pair, (1, 1-p)",
-        "pair_rloo": "pair, code",
-        "pair_grpo": "pair, GRPO",
-    }
-    curves = tuple(
-        Curve(n, p.tolist(), theory.prompt_weight(p, s).tolist()) for s, n in names.items()
-    )
-    return Picture(
-        "oreal-weights",
-        "How prompts are weighed",
-        "success rate p",
-        "W(p)",
-        curves,
-        log_y=True,
-        caption="The expected update is W(p) times the gradient of p.",
-    )
-
-
-# -- d: token weights ------------------------------------------------------------------------------
-def _tokens(rng: Any, batches: int, rescaled: bool) -> list[Check]:
-    """A table of logits by position and token, trained by cross-entropy on its mean."""
-    w = np.zeros((TOKENS, 2))
-    place = np.arange(TOKENS)
-    for _ in range(batches):
-        x = rng.integers(0, 2, (64, TOKENS))
-        y = x[:, DECISIVE]
-        error = 1 / (1 + np.exp(-w[place, x].mean(-1))) - y
-        g = np.zeros_like(w)
-        np.add.at(g, (place[None].repeat(64, 0), x), (error / TOKENS / 64)[:, None])
-        w -= 5 * TOKENS * g
-    x = rng.integers(0, 2, (1, 256, TOKENS))
-    x[..., DECISIVE] = 1
-    r = Rollouts(
-        np.ones((1, 256)),
-        np.full((1, 256), float(TOKENS)),
-        float(TOKENS),
-        mask=np.ones(x.shape),
-        fields={"credit_logit": w[place, x]},
-    )
-    own, _ = Oreal(weights="token").token_weights(r, w[place, x])
-    if not rescaled:
-        own = 1 / (1 + np.exp(-w[place, x]))
-    running, _ = Oreal(weights="running").token_weights(r, w[place, x])
-    size = np.abs(w).max(-1)
-    other = np.delete(size, DECISIVE)
-    mean, later = own.mean((0, 1)), running.mean((0, 1))
-    return [
-        Check(TABLE, float(size[DECISIVE] / other.max()), 5.0, ">", routes=("training",)),
-        Check(TOKEN, float(mean[DECISIVE] / np.delete(mean, DECISIVE).max()), 5.0, ">"),
-        Check(RUNNING, float(later[DECISIVE:].min() / max(later[:DECISIVE].max(), 1e-9)), 5.0, ">"),
-    ]
-
-
-# -- e: across prompts -----------------------------------------------------------------------------
-SCHEMES = {
-    "REINFORCE": PRESETS["reinforce"],
-    "RLOO": PRESETS["rloo"],
-    "pair, (1, 1-p)": Paired("reshaped", 1.0),
-    "pair, code": Paired("rloo", 0.5),
-}
-
-
-def _update(logits: np.ndarray, e: Any, rng: Any) -> np.ndarray:
-    """(20, 4) gradient from 16 sampled rollouts of each prompt; arm 0 is right."""
-    pi = softmax(logits)
-    arm = np.minimum((rng.random((20, 16, 1)) > np.cumsum(pi, -1)[:, None]).sum(-1), 3)
-    right = (arm == 0) * 1.0
-    a, _ = e.apply({"outcome": right}, Rollouts(right, np.ones_like(right), 1.0))
-    return (a[..., None] * (np.eye(4)[arm] - pi[:, None])).mean(-2)
-
-
-def _hard_prompts(rng: Any, seeds: int) -> tuple[list[Check], Table]:
-    """Twenty four-armed prompts, success 0.02 to 0.8; steps of length 2 over all of them."""
-    p0 = np.geomspace(0.02, 0.8, 20)
-    start = np.tile([0.0, 0.0, 0.0, 0.0], (20, 1))
-    start[:, 0] = np.log(3 * p0 / (1 - p0))
-    rows, ends = [], {}
-    for name, e in SCHEMES.items():
-        runs = []
-        for _ in range(seeds):
-            logits, path = start, []
-            for _ in range(10):
-                g = _update(logits, e, rng)
-                logits = logits + 2 * g / max(float(np.linalg.norm(g)), 1e-12)
-                path.append(softmax(logits)[:, 0])
-            runs.append((path[4][:5].mean(), path[4][-5:].mean(), path[9].mean()))
-        ends[name] = np.mean(runs, axis=0)
-        rows.append([name, *map(float, ends[name])])
-    hard, easy = ([float(x[k]) for x in ends.values()] for k in (0, 1))
-    table = Table(
-        "across prompts",
-        ("scheme", "five hardest, 5 steps", "five easiest, 5 steps", "all, 10 steps"),
-        rows,
-        f"Success rate after normalised steps, {seeds} seeds, 16 rollouts a prompt.",
-    )
-    gap = min(hard[2] - max(hard[:2]), hard[3] - hard[2])
-    return [
-        Check(HARD, gap, 0.0, ">", routes=("simulation",)),
-        Check(EASY, min(easy[:2]) - max(easy[2:]), 0.0, ">", routes=("simulation",)),
-        Check(SAME, _same_expectation(p0), 1e-12, routes=("enumeration",)),
-    ], table
-
-
-def _same_expectation(p: np.ndarray) -> float:
-    """Both baselines by counts of right ones among 16: W(p) is 1 for REINFORCE and RLOO."""
-    k = np.arange(17)
-    right = (np.arange(16) < k[:, None]) * 1.0
-    chance = (
-        np.array([[comb(16, int(i)) for i in k]]) * p[:, None] ** k * (1 - p[:, None]) ** (16 - k)
-    )
-    r = Rollouts(right, np.ones_like(right), 1.0)
-    means = []
-    for name in ("REINFORCE", "RLOO"):
-        a = SCHEMES[name].apply({"outcome": right}, r)[0]
-        g = (a * (right - p[:, None, None])).mean(-1)
-        means.append((chance * g).sum(-1))
-    return float(np.abs(means[0] - means[1]).max())

@@ -23,7 +23,7 @@ from toyrl.experiments.core.work import BUDGET, PAPER_BUDGET
 
 ALLOWED = Path(__file__).parent / "not_yet_proven.json"
 LISTED: dict[str, dict[str, list[str]]] = json.loads(ALLOWED.read_text(encoding="utf-8"))
-MOST = {"unproven": 226, "one_route": 137, "work": 0, "loops": 48}
+MOST = {"unproven": 169, "one_route": 90, "work": 0, "loops": 24}
 """Entries of each kind when the list was begun; it never holds more."""
 OWN_LOOPS = {"default_rng", "solve_ivp", "train_expected", "train_sampled", "train_with_weights"}
 

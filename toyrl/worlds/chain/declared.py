@@ -170,7 +170,10 @@ class UndeclaredError(KeyError):
 
 
 def declare(name: str, latent: Latent) -> None:
-    """Supply a registered field by this latent from now on (its own field, or another number)."""
+    """Supply a registered field by this latent from now on (its own field, or another number).
+
+    Raises KeyError for a field that is not registered.
+    """
     if name not in FIELDS:
         msg = f"field {name!r} is not registered; call toyrl.rollouts.register_field first"
         raise KeyError(msg)

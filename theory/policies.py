@@ -1,0 +1,63 @@
+"""Policies on finitely many answers: softmax, KL divergence, the tilt.
+
+The tilt ref exp(r t)/Z is the policy of the largest E r - KL(pi || ref)/t, and of the largest E r
+at its distance from the reference: t = 0 is the reference, large t picks the best answers.
+
+Formulas: docs/theory/policies.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from toyrl.registry import entry
+
+Array = Any
+
+
+@entry(
+    "softmax",
+    kind="theorem",
+    cards=("40",),
+    provenance="derived",
+    formula="exp(theta_i)/sum_j exp(theta_j)",
+)
+def softmax(theta: Array) -> np.ndarray:
+    """Probabilities of logits (..., K) along the last axis."""
+    x = np.exp(np.asarray(theta, dtype=float) - np.max(theta, axis=-1, keepdims=True))
+    return x / x.sum(-1, keepdims=True)
+
+
+@entry("kl", kind="theorem", cards=("40", "35"), provenance="derived", formula="sum p log(p/q)")
+def kl(p: Array, q: Array) -> np.ndarray:
+    """KL(p || q) in nats along the last axis; 0 log 0 = 0, inf where q lacks what p has.
+
+    p, q : broadcast, (..., K) on the last axis.
+    """
+    p, q = np.asarray(p, dtype=float), np.asarray(q, dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.where(p > 0, p * (np.log(p) - np.log(q)), 0.0).sum(-1)
+    return np.maximum(found, 0.0)  # rounding alone makes it negative
+
+
+@entry(
+    "tilt",
+    kind="theorem",
+    cards=("35", "40", "30"),
+    provenance="derived",
+    formula="ref exp(r/beta)/Z",
+)
+def tilt(ref: Array, reward: Array, inverse_beta: Array) -> np.ndarray:
+    """ref exp(reward * inverse_beta)/Z along the last axis, for every inverse_beta.
+
+    ref, reward : (..., K), broadcast. inverse_beta : any shape (N...), in 1/reward units; its axes
+    come first: (N..., ..., K). Answers of probability 0 stay at 0.
+    """
+    ref, reward = np.broadcast_arrays(np.asarray(ref, dtype=float), np.asarray(reward, dtype=float))
+    t = np.asarray(inverse_beta, dtype=float)
+    t = t.reshape(t.shape + (1,) * ref.ndim)
+    top = np.where(ref > 0, reward, -np.inf).max(-1, keepdims=True)
+    weight = ref * np.exp(t * np.where(ref > 0, reward - top, 0.0))
+    return weight / weight.sum(-1, keepdims=True)
