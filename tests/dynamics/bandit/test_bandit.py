@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -38,15 +37,6 @@ FEW = {"grpo", "grpo_batch", "loo_std", "negative_only"}
 # so that groups of the same members in another order are not alike.
 APART = ("first_token", "soft_q", "kl_cov")
 OBJECTIVES = [e.name for e in registry.entries("objective") if e.name not in APART]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def compiled_fast():
-    """Each recipe is a program of its own, run once or twice: compiling is the cost."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
 
 
 def few(names, quick):
