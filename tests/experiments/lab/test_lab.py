@@ -7,11 +7,15 @@ import math
 import numpy as np
 import pytest
 
+from toyrl.dynamics.groups.class_weights import class_weights
+from toyrl.dynamics.groups.class_weights import signal as plain_signal
 from toyrl.estimators.group import GroupEstimator
 from toyrl.experiments.core.work import UPDATE, counted
-from toyrl.experiments.lab import bandits, chains, curves, mutants, routes
+from toyrl.experiments.lab import bandits, chains, curves, mutants, quality, routes
 from toyrl.experiments.lab.draws import draws
 from toyrl.objectives.policy_gradient import PolicyGradient
+from toyrl.rollouts import Rollouts
+from toyrl.shapers.outcome import Outcome
 from toyrl.worlds.chain.model import HELLO, HELLO_LOGITS
 
 
@@ -51,6 +55,21 @@ def test_draws_are_numpys_and_counted():
     assert all(np.array_equal(a, b) for a, b in zip(got, want, strict=True))
     assert tally.units == 12 + 7 + 2
     assert draws(5).random() == np.random.default_rng(5).random()
+
+
+def test_weights_and_signal_of_classes_are_the_engines_and_counted():
+    share = np.array([[0.2, 0.8], [0.5, 0.5], [0.9, 0.1]])
+    right = np.tile([1.0, 0.0], (3, 1))
+    of = (Rollouts(right, np.ones_like(right), 1.0, weight=share), Outcome(), GroupEstimator())
+    with counted() as tally:
+        found = quality.weights(*of, group_size=4)
+    assert found.method == "compositions"
+    assert np.array_equal(found.w, class_weights(*of, group_size=4, method="compositions").w)
+    assert tally.units == 3 * (UPDATE + 5 * 2)  # 0 to 4 right ones, two classes
+    with counted() as tally:
+        told = quality.signal(*of, 4)
+    assert np.array_equal(told.zero_signal, plain_signal(*of, 4).zero_signal)
+    assert tally.units == 3 * (UPDATE + 5 * 2)
 
 
 def test_work_inside_counts_outside_too():
