@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil, exp, lgamma, log, sqrt
 from typing import Any
 
@@ -12,92 +13,109 @@ from toyrl.estimators.base import Estimator
 from toyrl.estimators.batch import Whitened
 from toyrl.estimators.dynamic_sampling import DynamicSampling, expected_draws, keep_informative
 from toyrl.estimators.group import PRESETS, GroupEstimator
-from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
+from toyrl.experiments.core import Check, Mutant, Picture, Result, Table, experiment
+from toyrl.experiments.core.work import UPDATE, spend
+from toyrl.experiments.lab.bandits import follow, sigmoid
+from toyrl.experiments.lab.curves import lines
+from toyrl.experiments.lab.draws import Draws, draws
+from toyrl.experiments.lab.mutants import pick
+from toyrl.experiments.lab.routes import SAMPLED, apart, deviation, same, sampled
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.outcome import Outcome
 
 GROUP = 16
 RATES = (0.5, 0.3, 0.1, 0.05, 0.02)
+RARE, CLIPS = 0.01, (0.2, 0.28)
+STEP = 2e-3
+"""Relative size of an inner step of the rare token: the last one overshoots the clip by that."""
 SEQUENCE = Whitened(baseline="mean", over="rollouts", singleton="raw")
-TOKENS = Whitened(baseline="mean", over="tokens", singleton="raw")
-GROUP_STD = PRESETS["grpo_population"]
-BATCH: dict[str, Estimator] = {"batch": SEQUENCE, "group": GROUP_STD}
-SIZES = (2, 4, 8, 16)
-RARE = 0.01
+MEAN, GROUP_STD = PRESETS["dr_grpo"], PRESETS["grpo_population"]
+BATCH = {"batch": SEQUENCE, "group": GROUP_STD, "raw": Whitened(over="rollouts", singleton="raw")}
+GROUPED = {"std": GROUP_STD, "sample std": PRESETS["grpo_exact"], "mean alone": MEAN}
+ENGINES = ("closed form", "class engine")
+PAID = "T1: informative share and mean reward by prompt, largest deviation in s.e."
+NOISES = {s: (f"T1: noise of size {s}: E[eps A]", f"T1: noise of size {s}: E[(A - eps)^2]")
+          for s in (0.5, 1.5)}  # fmt: skip
+SLIP = "T1: E[sum of the others / std | own noise 1.5], N 4, is not the printed 0"
+SLIP_SAMPLED = "T1: the same, sampled"
+FOUND = ("class engine against the closed form, largest error",
+         "largest deviation in standard errors",
+         "largest relative deviation, less 4 standard errors")  # fmt: skip
+WEIGHTS = {by: tuple(f"T2: {by}-wise: {x}" for x in FOUND) for by in ("group", "batch")}
+STEEP = "T2: group-wise: largest over smallest weight per unit of true gradient"
 FLAT = "T2: batch-wise: largest over smallest weight per unit of true gradient"
-STEPS = "T3: updates of a rare token (1 %) to one half"
+LIMIT = "T2: group-wise: weight as success vanishes, over sqrt(G - 1)"
+SHIFT = "T2: token-wise: advantage of an always solved prompt"
+CENTRED = "T2: rollout-wise: advantage of an always solved prompt"
+STEPS = tuple(f"T3: updates of a rare token (1 %) to one half, clip {c}" for c in CLIPS)
+ENTROPY = "T3: entropy after 10 updates, higher clip over symmetric clip"
 KEPT = "T4: share of prompts kept, filter on the outcome before truncation"
+DRAWN = "T4: prompts to draw per prompt kept, half of them never solved"
+GAIN = "T4: gradient per rollout, kept prompts over all"
 
 
 # -- T1: what truncation does to the reward, and the group's std to the noise ----------------------
-def prompts(limit: float) -> tuple[np.ndarray, np.ndarray]:
-    """p (B,) success rates and F (B,) shares of answers that end within `limit` tokens.
+def informative(q: np.ndarray) -> np.ndarray:
+    """P(a group is not uniform)."""
+    return 1 - q**GROUP - (1 - q) ** GROUP
+
+
+def kept_groups(score: np.ndarray, keep: str) -> np.ndarray:
+    """Which groups (..., G) of binary scores dynamic sampling keeps; bool (...).
+
+    keep : "differ", or "not solved" (mutant: only prompts without a wrong answer are dropped)
+    """
+    if keep == "not solved":
+        return score.min(-1) < 1
+    return keep_informative(score, Rollouts(score, np.ones_like(score), 1.0)).w.max(-1) > 0
+
+
+def truncation_checks(kappa: float, keep: str, groups: int, seed: int) -> list[Check]:
+    """Mean, variance and informative share of truncated rewards, closed and sampled.
 
     Success is independent of length; lengths are exponential, longer for harder prompts.
     """
+    rng = draws(seed, 1)
     p = np.array([0.0, 0.05, 0.2, 0.5, 0.8, 1.0])
-    return p, 1 - np.exp(-limit / np.linspace(8000.0, 1500.0, len(p)))
-
-
-def informative(q: np.ndarray, size: int) -> np.ndarray:
-    """P(a group of `size` is not uniform)."""
-    return 1 - q**size - (1 - q) ** size
-
-
-def truncation_checks(groups: int, seed: int) -> list[Check]:
-    """Mean, variance and informative share of truncated rewards, closed and sampled."""
-    rng = np.random.default_rng([seed, 1])
-    p, within = prompts(4000.0)
+    within = 1 - np.exp(-4000.0 / np.linspace(8000.0, 1500.0, len(p)))
     q = p * within
     right = rng.random((groups, len(p), GROUP)) < p[:, None]
-    reward = (right & (rng.random(right.shape) < within[:, None])) * 1.0
-    r = Rollouts(reward, np.ones_like(reward), 1.0)
-    kept = keep_informative(reward, r).w.max(-1)
-    chance = informative(q, GROUP)
-    spread = np.sqrt(np.maximum(chance * (1 - chance), 1e-12) / groups)
-    noise = np.sqrt(np.maximum(q * (1 - q), 1e-12) / (groups * GROUP))
-    z = [np.abs(kept.mean(0) - chance) / spread, np.abs(reward.mean((0, 2)) - q) / noise]
+    reward = right * np.where(rng.random(right.shape) < within[:, None], 1.0, kappa)
+    want = np.array([informative(q), q])
+    found = np.array([kept_groups(reward, keep).mean(0), reward.mean((0, 2))])
+    error = np.sqrt(want * (1 - want) / np.array([[groups], [groups * GROUP]]))
+    half = np.arange(GROUP) < GROUP / 2
     return [
-        Check("T1: informative share and mean reward by prompt, largest deviation in s.e.",
-              float(np.max(z)), 4.5, routes=("closed form", "simulation")),
+        deviation(PAID, found, error, want, sigmas=4.5),
         Check("T1: printed variances 0.29 to 0.40 are none: largest of 16 binary rewards",
-              float(np.var(np.arange(GROUP) < GROUP / 2, ddof=1)), 0.29, "<"),
+              float(np.var(half, ddof=1)), 0.29, "<", claim=False),
     ]  # fmt: skip
 
 
-def chi_mean(size: int) -> float:
-    """c_N, the expected population std of N standard normals."""
-    return sqrt(2 / size) * exp(lgamma(size / 2) - lgamma((size - 1) / 2))
-
-
-def noise_checks(estimator: GroupEstimator, groups: int, seed: int) -> list[Check]:
-    """The group z-score of pure noise: E[eps A] = sigma c_N, and its squared error."""
-    rng = np.random.default_rng([seed, 2])
-    checks = []
-    for sigma in (0.5, 1.5):
+def noise_checks(estimator: GroupEstimator, own: float, groups: int, seed: int) -> list[Check]:
+    """The group z-score of pure noise: E[eps A] = sigma c_N, its squared error, a printed slip."""
+    # c_N, the expected population std of N = 8 standard normals
+    c = sqrt(2 / 8) * exp(lgamma(8 / 2) - lgamma((8 - 1) / 2))
+    rng, checks = draws(seed, 2), []
+    for sigma, names in NOISES.items():
         eps = sigma * rng.standard_normal((groups, 8))
         a = estimator.advantages(eps, Rollouts(eps, eps, 1.0))
-        c = chi_mean(8)
-        for name, x, want in (
-            ("E[eps A]", eps * a, sigma * c),
-            ("E[(A - eps)^2]", (a - eps) ** 2, sigma**2 - 2 * sigma * c + 1),
-        ):
-            error = float(x.mean(-1).std() / groups**0.5)
-            checks.append(Check(f"T1: noise of size {sigma}: {name}", float(x.mean()), want, "~",
-                                4 * error, error, ("closed form", "simulation")))  # fmt: skip
-    found, error = sampled_slip(groups, seed)
-    want = slip()
+        checks += [
+            sampled(names[0], (eps * a).mean(-1), sigma * c),
+            sampled(names[1], ((a - eps) ** 2).mean(-1), sigma**2 - 2 * sigma * c + 1),
+        ]
+    eps = draws(seed, 3).standard_normal((groups, 4))
+    eps[:, 0] = 1.5
+    want, routes = slip(own), ("quadrature", "simulation")
     return [
         *checks,
-        Check("T1: E[sum of the others / std | own noise 1.5], N 4, is not the printed 0", want,
-              0.4, ">", routes=("quadrature",)),
-        Check("T1: the same, sampled", found, want, "~", 4 * error, error,
-              ("quadrature", "simulation")),
-    ]  # fmt: skip
+        Check(SLIP, want, 0.4, ">", routes=routes),
+        sampled(SLIP_SAMPLED, eps[:, 1:].sum(-1) / eps.std(-1), want, routes),
+    ]
 
 
-def slip(own: float = 1.5, size: int = 4) -> float:
+def slip(own: float, size: int = 4) -> float:
     """E[sum_{j != i} eps_j / D | eps_i], D the group's population std: D sees eps_i.
 
     Given the others' mean m ~ N(0, 1/n) and sum of squares s ~ chi^2(n - 1), n = size - 1,
@@ -114,26 +132,21 @@ def slip(own: float = 1.5, size: int = 4) -> float:
     return float((n * m / d * weight).sum())
 
 
-def sampled_slip(groups: int, seed: int) -> tuple[float, float]:
-    """The same by sampling, and its standard error."""
-    rng = np.random.default_rng([seed, 3])
-    eps = rng.standard_normal((groups, 4))
-    eps[:, 0] = 1.5
-    x = eps[:, 1:].sum(-1) / eps.std(-1)
-    return float(x.mean()), float(x.std() / groups**0.5)
-
-
 # -- T2: direction ---------------------------------------------------------------------------------
-def over_truth(e: Estimator, q: np.ndarray, size: int, length: Any = None) -> np.ndarray:
-    """Expected logit update of each prompt over the true gradient q (1 - q), exactly."""
-    correct = np.broadcast_to([1.0, 0.0], (len(q), 2)).copy()
-    tokens = np.ones_like(correct) if length is None else np.broadcast_to(length, correct.shape)
-    r = Rollouts(correct, tokens.copy(), 1.0, weight=np.stack([q, 1 - q], axis=1))
-    w = class_weights(r, Outcome(), e, group_size=size).w
-    return w[:, 0] - w[:, 1]
+def engine(e: Estimator, q: Sequence[float], *length: float) -> np.ndarray:
+    """(B, 2) expected advantage of right and of wrong rollouts (of two lengths), exactly.
+
+    Their difference is the logit's expected update over the true gradient q (1 - q).
+    """
+    length = length or (1.0, 1.0)
+    chance = np.stack([q, 1 - np.asarray(q)], axis=1)
+    correct, tokens = (np.broadcast_to(x, chance.shape).copy() for x in ([1.0, 0.0], length))
+    r = Rollouts(correct, tokens, max(length), weight=chance)
+    spend(UPDATE)
+    return class_weights(r, Outcome(), e, group_size=GROUP).w
 
 
-def group_weight(q: np.ndarray, size: int) -> np.ndarray:
+def group_weight(q: np.ndarray, size: int = GROUP) -> np.ndarray:
     """w_G(q)/(q (1 - q)) of group normalisation, population std: a binomial sum."""
     from scipy.stats import binom
 
@@ -143,201 +156,164 @@ def group_weight(q: np.ndarray, size: int) -> np.ndarray:
 
 
 def sampled_components(e: Estimator, groups: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean logit update per prompt and its standard error; one large batch of all prompts."""
-    rng = np.random.default_rng([seed, 4])
+    """Mean logit update of each prompt over sampled groups, and its standard error."""
     q = np.array(RATES)
-    reward = (rng.random((groups, len(q), GROUP)) < q[:, None]) * 1.0
+    reward = (draws(seed, 4).random((groups, len(q), GROUP)) < q[:, None]) * 1.0
     flat = reward.reshape(-1, GROUP)
     a, _ = e.apply({"outcome": flat}, Rollouts(flat, np.ones_like(flat), 1.0))
     g = (a.reshape(reward.shape) * (reward - q[:, None])).mean(-1)
     return g.mean(0), g.std(0, ddof=1) / groups**0.5
 
 
-def direction_checks(batch: Estimator, groups: int, seed: int) -> tuple[list[Check], Table]:
+def direction_checks(group: Estimator, batch: Estimator, groups: int, seed: int
+                     ) -> list[Check | Table]:  # fmt: skip
     """Weights per unit of true gradient: group normalisation favours rarely solved prompts."""
     q = np.array(RATES)
     truth = q * (1 - q)
-    closed = group_weight(q, GROUP)
     scale = sqrt((1 - 1 / GROUP) * truth.mean() + SEQUENCE.eps)
     flat = np.full(len(q), (1 - 1 / GROUP) / scale)
-    exact = {"group": over_truth(GROUP_STD, q, GROUP), "batch": over_truth(batch, q, GROUP)}
-    checks, rows = [], []
-    for name, e, want in (("group", GROUP_STD, closed), ("batch", batch, flat)):
+    checks: list[Check | Table] = []
+    rows, spread = [], []
+    for by, e, want in (("group", group, group_weight(q)), ("batch", batch, flat)):
         mean, error = sampled_components(e, groups, seed)
-        z = np.abs(mean - want * truth) / error
+        exact, relative = engine(e, RATES) @ [1, -1], mean / (want * truth) - 1
+        excess = float((np.abs(relative) - 4 * error / (want * truth)).max())
         checks += [
-            Check(f"T2: {name}-wise: class engine against the closed form, largest error",
-                  float(np.abs(exact[name] - want).max()), 1e-12,
-                  routes=("closed form", "class engine")),
-            Check(f"T2: {name}-wise: largest deviation in standard errors", float(z.max()), 4.5,
-                  routes=("closed form", "simulation")),
-            Check(f"T2: {name}-wise: largest relative deviation, less 4 standard errors",
-                  float((np.abs(mean / (want * truth) - 1) - 4 * error / (want * truth)).max()),
-                  0.02),
-        ]  # fmt: skip
-        columns = zip(RATES, want, exact[name], mean / truth, strict=True)
-        rows += [[name, *row] for row in columns]
-    spread = {k: float(v.max() / v.min()) for k, v in exact.items()}
+            apart(WEIGHTS[by][0], exact, want, 1e-12, ENGINES),
+            deviation(WEIGHTS[by][1], mean, error, want * truth, sigmas=4.5),
+            Check(WEIGHTS[by][2], excess, 0.02, routes=SAMPLED),
+        ]
+        spread.append([w.max() / w.min() for w in (want, exact)])
+        rows += [[by, *row] for row in zip(RATES, want, exact, mean / truth, strict=True)]
+    vanishing = engine(group, [1e-6])[0] @ [1, -1] / sqrt(GROUP - 1)
     checks += [
-        Check("T2: group-wise: largest over smallest weight per unit of true gradient",
-              spread["group"], 1.8, ">="),
-        Check(FLAT, spread["batch"], 1.02),
-        Check("T2: group-wise: weight as success vanishes, over sqrt(G - 1)",
-              float(group_weight(np.array([1e-6]), GROUP)[0] / sqrt(GROUP - 1)), 1.0, "~", 1e-4),
-    ]  # fmt: skip
+        Check(STEEP, float(min(spread[0])), 1.8, ">=", routes=ENGINES),
+        Check(FLAT, float(max(spread[1])), 1.02, routes=ENGINES),
+        same(LIMIT, vanishing, 1.0, 1e-4, ENGINES),
+    ]
     headings = ("normalised by", "success rate", "closed form", "class engine", "sampled")
-    return checks, Table("weight per true gradient", headings, rows)
+    return [*checks, Table("weight per true gradient", headings, rows)]
 
 
-def shift_checks() -> list[Check]:
+def shift_checks(batch: Estimator, over: str) -> list[Check]:
     """Token weights: where wrong answers are longer, every advantage is shifted up."""
-    q, length = np.array([0.5, 1.0]), np.array([1.0, 3.0])
-    correct = np.broadcast_to([1.0, 0.0], (2, 2)).copy()
-    weight = np.stack([q, 1 - q], axis=1)
-    r = Rollouts(correct, np.broadcast_to(length, (2, 2)).copy(), 4.0, weight=weight)
-    solved = {}
-    for name, e in (("tokens", TOKENS), ("rollouts", SEQUENCE)):
-        solved[name] = float(class_weights(r, Outcome(), e, group_size=GROUP).w[1, 0])
-    share, tokens = 1 - 1 / GROUP, np.array([2.0, 1.0])  # mean tokens of the two prompts
-    first = 0.5 * share * 0.25 * (length[0] - length[1]) / tokens.mean()
+    q, length = (0.5, 1.0), (1.0, 3.0)
+    tokens = Whitened(baseline="mean", over=over, singleton="raw")
+    solved, level = (float(engine(e, q, *length)[1, 0]) for e in (tokens, batch))
+    share, mean = 1 - 1 / GROUP, 1.5  # mean tokens: 2 of the mixed prompt, 1 of the solved one
+    first = 0.5 * share * 0.25 * (length[0] - length[1]) / mean
     # E[T a^2] of the mixed prompt: the own deviation, and the noise of the siblings.
-    second = 0.5 * 2.0 * (share**2 * 0.25 + (GROUP - 1) / GROUP**2 * 0.25) / tokens.mean()
+    second = 0.5 * 2.0 * (share**2 * 0.25 + (GROUP - 1) / GROUP**2 * 0.25) / mean
     want = -first / sqrt(second - first**2 + 1e-8)
-    return [
-        Check("T2: token-wise: advantage of an always solved prompt", solved["tokens"], want,
-              "~", 1e-9, routes=("closed form", "class engine")),
-        Check("T2: rollout-wise: advantage of an always solved prompt", solved["rollouts"], 0.0,
-              "~", 1e-12),
-    ]  # fmt: skip
+    return [same(SHIFT, solved, want, 1e-9, ENGINES), same(CENTRED, level, 0.0, 1e-12, ENGINES)]
 
 
 # -- T3: the higher clip ---------------------------------------------------------------------------
-def clipped_path(clip_high: float, updates: int, rate: float = 2e-3) -> np.ndarray:
-    """(updates + 1,) probability of a rare token with advantage 1, against one with 0.
+def clipped_paths(clips: Sequence[float], updates: int, refreshed: bool) -> np.ndarray:
+    """(updates + 1, C) probability of a rare token with advantage 1, against one with 0, by clip.
 
-    In each update inner gradient steps go on until the surrogate has no gradient left. The inner
-    rate is small, so that the last step overshoots the clip by at most `rate`.
+    In each update inner gradient steps go on until the surrogate has no gradient left.
+    refreshed : mutant, the ratio is taken to the policy of the inner step
     """
-    objective = PolicyGradient("sum", clip_high=clip_high, dual_clip=10.0)
-    p, out = RARE, [RARE]
-    mask = np.ones((1, 2, 1))
-    for _ in range(updates):
-        old = np.log([[[p], [1 - p]]])
-        now = p
-        r = Rollouts(np.array([[1.0, 0]]), np.ones((1, 2)), 1.0, mask=mask,
-                     weight=np.array([[p, 1 - p]]))  # fmt: skip
-        while now < 1 - 1e-6:
-            logp = np.log([[[now], [1 - now]]])
-            c = objective.coefficients(np.array([[1.0, 0]]), r, logp, old)[0, 0, 0]
-            if c == 0:
-                break
-            # A step along the gradient c (1 - now) of the logit, of relative size `rate` in p.
-            now = 1 / (1 + exp(-(log(now / (1 - now)) + rate / (1 - now))))
-        p = now
-        out.append(p)
-        if p > 0.99:
-            break
-    return np.array([*out, *[p] * (updates + 1 - len(out))])
+    objective = PolicyGradient("sum", clip_high=np.array(clips)[:, None, None], dual_clip=10.0)  # pyright: ignore[reportArgumentType]
+    advantage = np.tile([1.0, 0.0], (len(clips), 1))
+    r = Rollouts(advantage, np.ones_like(advantage), 1.0, mask=np.ones((*advantage.shape, 1)))
+
+    def logs(p: np.ndarray) -> np.ndarray:
+        return np.log(np.stack([p, 1 - p], axis=1))[..., None]
+
+    def update(old: np.ndarray, _: int) -> np.ndarray:
+        now, going, top = old, old <= 0.99, 1 - 1e-6
+        while (going := going & (now < top)).any():
+            last = logs(now if refreshed else old)
+            going = going & (objective.coefficients(advantage, r, logs(now), last)[:, 0, 0] != 0)
+            # A step along the gradient c (1 - now) of the logit, of relative size STEP in p.
+            further = sigmoid(np.log(now / (1 - now)) + STEP / (1 - now))
+            now = np.where(going, np.minimum(further, top), now)
+            spend(UPDATE)
+        return now
+
+    return follow(update, np.full(len(clips), RARE), updates)
 
 
-def entropy(p: np.ndarray) -> np.ndarray:
-    """Of a two-token softmax, nats."""
-    return -p * np.log(p) - (1 - p) * np.log1p(-p)
-
-
-def clip_checks(clip_high: float) -> tuple[list[Check], Picture]:
+def clip_checks(clip_high: float, refreshed: bool) -> list[Check | Picture]:
     """Updates that a rare token needs, by the bound and by an explicit inner loop."""
-    low, high = clipped_path(0.2, 30), clipped_path(clip_high, 30)
-    count = {k: int(np.argmax(v >= 0.5)) for k, v in (("0.2", low), ("0.28", high))}
-    want = {k: ceil(log(0.5 / RARE) / log(1 + float(k))) for k in count}
-    inner = ("closed form", "inner loop")
+    path = clipped_paths((0.2, clip_high), 30, refreshed)
+    want = [ceil(log(0.5 / RARE) / log(1 + c)) for c in CLIPS]
+    entropy = -path * np.log(path) - (1 - path) * np.log1p(-path)
     checks = [
-        Check(f"{STEPS}, clip 0.28", count["0.28"], want["0.28"], "==", routes=inner),
-        Check(f"{STEPS}, clip 0.2", count["0.2"], want["0.2"], "==", routes=inner),
-        Check("T3: published count at 0.28", want["0.28"], 16, "=="),
-        Check("T3: published count at 0.2", want["0.2"], 22, "=="),
-        Check("T3: entropy after 10 updates, higher clip over symmetric clip",
-              float(entropy(high)[10] / entropy(low)[10]), 1.0, ">"),
+        *(Check(name, int(np.argmax(p >= 0.5)), w, "==", routes=("closed form", "inner loop"))
+          for name, p, w in zip(STEPS, path.T, want, strict=True)),
+        *(Check(f"T3: published count at {c}", w, published, "==", claim=False)
+          for c, w, published in zip(CLIPS, want, (22, 16), strict=True)),
+        Check(ENTROPY, float(entropy[10, 1] / entropy[10, 0]), 1.0, ">", routes=("inner loop",),
+              why_one_route="the counts hold the inner loop to the closed form"),
     ]  # fmt: skip
-    steps = list(range(31))
-    bound = [min(1.0, RARE * 1.28**k) for k in steps]
-    picture = Picture(
-        "clip", "How fast a rare good token may grow", "update", "probability",
-        (Curve("clip 0.2 / 0.28", steps, high.tolist()), Curve("clip 0.2", steps, low.tolist()),
-         Curve("0.01 x 1.28^k", steps, bound, style="dashed")),
+    curves = {"clip 0.2 / 0.28": path[:, 1], "clip 0.2": path[:, 0],
+              "0.01 x 1.28^k": np.minimum(1.0, RARE * 1.28 ** np.arange(31))}  # fmt: skip
+    return [*checks, lines(
+        "clip", "How fast a rare good token may grow", ("update", "probability"), curves,
+        dashed=("0.01 x 1.28^k",),
         caption="Two-token softmax, explicit inner loop until the surrogate is flat.",
-    )  # fmt: skip
-    return checks, picture
+    )]  # fmt: skip
 
 
 # -- T4: dynamic sampling --------------------------------------------------------------------------
-def drawing(by: str, groups: int, seed: int) -> tuple[list[Check], Table]:
+def drawing(by: str, keep: str, groups: int, seed: int) -> list[Check | Table]:
     """Kept prompts, draws and gradient, half of the prompts never solved; truncation at 4000."""
-    rng = np.random.default_rng([seed, 6])
+    rng = draws(seed, 6)
     p = np.array([0.0, 0.0, 0.9, 1.0])  # outcomes; a share of answers is cut, and paid 0
     within = np.array([0.5, 0.5, 0.8, 0.8])
     right = (rng.random((groups, 4, GROUP)) < p[:, None]) * 1.0
     paid = right * (rng.random(right.shape) < within[:, None])
     flat = Rollouts(right.reshape(-1, GROUP), np.ones((4 * groups, GROUP)), 1.0)
-    e = DynamicSampling(PRESETS["dr_grpo"], by=by)
-    a, _ = e.apply({"reward": paid.reshape(-1, GROUP)}, flat)
+    a, _ = DynamicSampling(MEAN, by).apply({"reward": paid.reshape(-1, GROUP)}, flat)
     kept = np.abs(a).max(-1).reshape(groups, 4) > 0
     # A kept group may still be tied in the reward: all its right answers cut. It is counted here.
-    q = p * within
-    lost = (1 - q) ** GROUP - (1 - p) ** GROUP
-    want = informative(p, GROUP) - np.where(p < 1, lost, 0.0)
+    lost = (1 - p * within) ** GROUP - (1 - p) ** GROUP
+    want = informative(p) - np.where(p < 1, lost, 0.0)
     half = np.array([0.0, 0.5])
-    share = np.array([0.5, 0.5])
-    draws = float(expected_draws(informative(half, GROUP), share))
-    found, error = sampled_draws(half, max(50, groups // 200), rng)
-    gain = kept_gain(half, groups, rng)
-    spread = sqrt((want * (1 - want)).sum() / groups) / len(p)
-    slack = sqrt((1 / draws) * (1 - 1 / draws) / groups) * draws**2
-    checks = [
-        Check(KEPT, float(kept.mean()), float(want.mean()), "~", 4 * spread, spread,
-              ("closed form", "simulation")),
-        Check("T4: prompts to draw per prompt kept, half of them never solved", found, draws, "~",
-              4 * error, error, ("closed form", "simulation")),
-        Check("T4: gradient per rollout, kept prompts over all", gain, draws, "~", 4 * slack, slack,
-              ("closed form", "simulation")),
-    ]  # fmt: skip
-    rows = [[x, f, float(kept[:, i].mean()), float(want[i])]
-            for i, (x, f) in enumerate(zip(p, within, strict=True))]  # fmt: skip
-    return checks, Table("kept prompts", ("success", "ends in time", "kept", "closed form"), rows)
+    drawn = float(expected_draws(informative(half), np.array([0.5, 0.5])))
+    counts = drawn_per_kept(half, keep, max(50, groups // 200), rng)
+    gain, slack = kept_gain(half, keep, groups, rng), sqrt((drawn - 1) / groups) * drawn
+    rows = np.stack([p, within, kept.mean(0), want], axis=1).tolist()
+    return [
+        sampled(KEPT, kept.mean(-1), float(want.mean())),
+        sampled(DRAWN, counts, drawn),
+        Check(GAIN, gain, drawn, "~", 4 * slack, slack, SAMPLED),
+        Table("kept prompts", ("success", "ends in time", "kept", "closed form"), rows),
+    ]
 
 
-def sampled_draws(q: np.ndarray, batches: int, rng: np.random.Generator) -> tuple[float, float]:
-    """Prompts drawn per prompt kept until a batch of 64 is full; mean and standard error."""
-    counts = []
-    for _ in range(batches):
-        choice = rng.integers(0, len(q), 64 * 8)
-        hits = (rng.random((len(choice), GROUP)) < q[choice][:, None]) * 1.0
-        r = Rollouts(hits, np.ones_like(hits), 1.0)
-        kept = keep_informative(hits, r).w.max(-1) > 0
-        counts.append((np.flatnonzero(kept)[63] + 1) / 64)
-    return float(np.mean(counts)), float(np.std(counts, ddof=1) / batches**0.5)
+def groups_of(q: np.ndarray, shape: tuple[int, ...], rng: Draws) -> tuple[np.ndarray, np.ndarray]:
+    """Outcomes (*shape, G) of prompts drawn evenly from rates q, and the rates (*shape, 1)."""
+    rate = q[rng.integers(0, len(q), shape)][..., None]
+    return (rng.random((*shape, GROUP)) < rate) * 1.0, rate
 
 
-def kept_gain(q: np.ndarray, groups: int, rng: np.random.Generator) -> float:
+def drawn_per_kept(q: np.ndarray, keep: str, batches: int, rng: Draws) -> np.ndarray:
+    """(batches,) prompts drawn per prompt kept until a batch of 64 is full."""
+    kept = kept_groups(groups_of(q, (batches, 64 * 8), rng)[0], keep)
+    return (np.argmax(kept.cumsum(-1) == 64, axis=-1) + 1) / 64
+
+
+def kept_gain(q: np.ndarray, keep: str, groups: int, rng: Draws) -> float:
     """Mean logit update per rollout of the kept prompts over that of all."""
-    choice = rng.integers(0, len(q), groups)
-    hits = (rng.random((groups, GROUP)) < q[choice][:, None]) * 1.0
+    hits, rate = groups_of(q, (groups,), rng)
     r = Rollouts(hits, np.ones_like(hits), 1.0)
-    a, _ = DynamicSampling(PRESETS["dr_grpo"]).apply({"outcome": hits}, r)
-    g = (a * (hits - q[choice][:, None])).mean(-1)
-    kept = keep_informative(hits, r).w.max(-1) > 0
-    return float(g[kept].mean() / g.mean())
+    a, _ = DynamicSampling(MEAN).apply({"outcome": hits}, r)
+    g = (a * (hits - rate)).mean(-1)
+    return float(g[kept_groups(hits, keep)].mean() / g.mean())
 
 
 def weight_picture() -> Picture:
     """Weight per unit of true gradient against the success rate."""
-    q = np.geomspace(0.005, 0.5, 60)
-    curves = [Curve(f"group std, G {n}", q.tolist(), group_weight(q, n).tolist()) for n in
-              (4, 8, 16, 64)]  # fmt: skip
-    level = float(np.mean(group_weight(np.array([0.5]), GROUP)))
-    curves.append(Curve("batch std (scaled)", q.tolist(), [level] * len(q), style="dashed"))
-    return Picture("weights", "What group normalisation makes of rarely solved prompts",
-                   "success rate", "weight / true gradient", curves, log_x=True)  # fmt: skip
+    q, level = np.geomspace(0.005, 0.5, 60), "batch std (scaled)"
+    curves = {f"group std, G {n}": group_weight(q, n) for n in (4, 8, 16, 64)}
+    curves[level] = np.repeat(group_weight(np.array([0.5])), len(q))
+    return lines("weights", "What group normalisation makes of rarely solved prompts",
+                 ("success rate", "weight / true gradient"), curves, x=q.tolist(),
+                 dashed=(level,), log_x=True)  # fmt: skip
 
 
 @experiment(
@@ -351,41 +327,64 @@ def weight_picture() -> Picture:
     provenance="code",
     smoke={"groups": 6000},
     mutants=[
-        Mutant("normalised by the group", {"normalise": "group"}, (FLAT,)),
-        Mutant("symmetric clip", {"clip_high": 0.2}, (f"{STEPS}, clip 0.28",)),
-        Mutant("filtered after truncation", {"by": "reward"}, (KEPT,)),
+        Mutant("truncated answers are paid", {"kappa": 1.0, "parts": ("T1",)}, (PAID,)),
+        Mutant("the std does not see the own noise", {"own": 0.0, "parts": ("T1",)},
+               (SLIP, SLIP_SAMPLED)),
+        Mutant("sample std for population std", {"grouped": "sample std", "parts": ("T1", "T2")},
+               (*NOISES[0.5], *NOISES[1.5], LIMIT, *WEIGHTS["group"])),
+        Mutant("group mean alone", {"grouped": "mean alone", "parts": ("T2",)},
+               (STEEP, LIMIT, *WEIGHTS["group"])),
+        Mutant("normalised by the group", {"normalise": "group", "parts": ("T2",)},
+               (FLAT, *WEIGHTS["batch"])),
+        Mutant("raw rewards normalised", {"normalise": "raw", "parts": ("T2",)},
+               (CENTRED, *WEIGHTS["batch"])),
+        Mutant("token weights forgotten", {"over": "rollouts", "parts": ("T2",)}, (SHIFT,)),
+        Mutant("symmetric clip", {"clip_high": 0.2, "parts": ("T3",)}, (STEPS[1], ENTROPY)),
+        Mutant("ratio to the policy of the inner step", {"refreshed": True, "parts": ("T3",)},
+               (*STEPS, ENTROPY)),
+        Mutant("filtered after truncation", {"by": "reward", "parts": ("T4",)}, (KEPT,)),
+        Mutant("unsolved prompts stay", {"keep": "not solved", "parts": ("T1", "T4")},
+               (PAID, DRAWN, GAIN)),
     ],
-)
+)  # fmt: skip
 def run(
     *,
+    kappa: float = 0.0,
+    own: float = 1.5,
+    grouped: str = "std",
     normalise: str = "batch",
+    over: str = "tokens",
     clip_high: float = 0.28,
+    refreshed: bool = False,
     by: str = "correct",
+    keep: str = "differ",
+    parts: Sequence[str] = ("T1", "T2", "T3", "T4"),
     groups: int = 100_000,
     seed: int = 0,
 ) -> Result:
     """Truncated rewards, direction and noise of normalised advantages, clip, dynamic sampling.
 
-    normalise : "batch", or "group" (broken); clip_high : upper clip; by : what prompts are
-    filtered on, "correct" or "reward" (broken); groups : sampled groups per prompt
+    groups : sampled groups per prompt; clip_high : upper clip; parts : of the experiment
+    kappa : what a right answer that is cut is paid; own : noise that the std sees; grouped : of
+    `GROUPED`; normalise : of `BATCH`; over : what token-wise whitening weighs; refreshed : of
+    `clipped_paths`; by : what prompts are filtered on; keep : of `kept_groups`; all for mutants
     """
-    t2, weights = direction_checks(BATCH[normalise], groups, seed)
-    t3, clip = clip_checks(clip_high)
-    t4, kept = drawing(by, groups, seed)
-    return Result(
-        (
-            *truncation_checks(groups // 4, seed),
-            *noise_checks(GROUP_STD, groups, seed),
-            *t2,
-            *shift_checks(),
-            *t3,
-            *t4,
-        ),
-        (weight_picture(), clip),
-        (weights, kept),
-        notes=(
-            "Appendix B's proof has two slips: the noise of the siblings over the group's std is "
-            "not centred given the own noise, and the weight falls with sigma, it does not grow.",
-            "Where the rare token is the good one, entropy rises, faster with the higher clip.",
-        ),
+    group, batch = pick(GROUPED, grouped), pick(BATCH, normalise)
+    found: list[Any] = []
+    if "T1" in parts:
+        found += truncation_checks(kappa, keep, groups // 4, seed)
+        found += noise_checks(group, own, groups, seed)
+    if "T2" in parts:
+        found += [*direction_checks(group, batch, groups, seed), *shift_checks(batch, over)]
+    if "T3" in parts:
+        found += [weight_picture(), *clip_checks(clip_high, refreshed)]
+    if "T4" in parts:
+        found += drawing(by, keep, groups, seed)
+    notes = (
+        "Appendix B's proof has two slips: the noise of the siblings over the group's std is "
+        "not centred given the own noise, and the weight falls with sigma, it does not grow.",
+        "Where the rare token is the good one, entropy rises, faster with the higher clip.",
     )
+    checks = tuple(x for x in found if isinstance(x, Check))
+    pictures = tuple(x for x in found if isinstance(x, Picture))
+    return Result(checks, pictures, tuple(x for x in found if isinstance(x, Table)), notes)
