@@ -2,121 +2,113 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
 
 from toyrl.dynamics.groups.compositions import moments
-from toyrl.estimators.group import PRESETS
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
+from toyrl.experiments.lab.answers import log_policy
+from toyrl.experiments.lab.bandits import arm_classes, arm_gradient, flow_end
+from toyrl.experiments.lab.draws import draws
+from toyrl.experiments.lab.mutants import pick, replaced
+from toyrl.experiments.lab.routes import apart, several
 from toyrl.experiments.papers.length import p03_shared as shared
-from toyrl.experiments.papers.length.p03_shared import LIMIT, LONG, SHORT, length_priced
+from toyrl.experiments.papers.length.p03_shared import GROUP, LIMIT, LONG, SHORT, Found, Method
 from toyrl.objectives.drpo import Drpo
 from toyrl.rollouts import Rollouts
 from toyrl.theory.group import signs
+from toyrl.theory.policies import softmax
 
-GROUP = 8
 LONG_SHARE = 0.4
 CELLS = ((0.3, 0.53), (0.5, 0.31), (0.5, 0.73), (0.8, 0.11), (0.9, 0.31), (0.95, 0.93))
 """(p, alpha) checked by all routes; no alpha makes a tie, alpha (G - m) = G - K."""
-ARMS = {"success": (0.9, 0.95, 0.6), "length": (1.0, 4.0, 0.5), "limit": 8.0}
+SUCCESS, LENGTH = np.array([0.9, 0.95, 0.6]), np.array([1.0, 4.0, 0.5])  # of the three arms
 SETTINGS = ((0.1, 1.0), (0.5, 1.0), (0.5, 3.0), (2.0, 0.5), (1e9, 1.0))
+NEGATIVE = [f"T1: P(A < 0 | right, long) at p {p}, alpha {alpha}" for p, alpha in CELLS]
+SIGNS = [f"{name}, {route}" for name in NEGATIVE for route in ("enumerated", "sampled")]
 POSITIVE = "T1: least coefficient DRPO gives a right rollout"
 SUMS = "T1: right and wrong coefficients sum to 1 and -1, largest error"
 FIXED = "T3: stationary policy, largest error"
 SHORTENS = "T3: mean length falls as lambda rises, at most by"
+CLOSED_SHORTENS = "T3: closed form's mean length falls as lambda rises, at most by"
+FACTOR = "T3: lambda 0.05 against 10 shortens by a factor"
 
 
 # -- broken objectives -----------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Centred(Drpo):
+def centred(self: Drpo, r: Rollouts, mean_logp: Any) -> tuple[Any, Any]:
     """Mutant: the length weight taken as a reward and centred on the group."""
-
-    def pair_weights(self, rollouts: Rollouts, mean_logp: Any) -> tuple[Any, Any]:
-        w, _ = super().pair_weights(rollouts, mean_logp)
-        mean = 1 / rollouts.w.sum(-1, keepdims=True)  # weights sum to 1 over right rollouts
-        mixed = (w > 0).any(-1, keepdims=True)
-        return np.where(w > 0, w - mean, 0), np.where(mixed & (w <= 0), -mean, 0)
+    w, _ = Drpo.pair_weights(self, r, mean_logp)
+    mean = 1 / r.w.sum(-1, keepdims=True)  # weights sum to 1 over right rollouts
+    mixed = (w > 0).any(-1, keepdims=True)
+    return np.where(w > 0, w - mean, 0), np.where(mixed & (w <= 0), -mean, 0)
 
 
-@dataclass(frozen=True)
-class OverAll(Drpo):
+def over(self: Drpo, r: Rollouts, members: Any) -> Any:
+    """The length softmax normalised over the `members`."""
+    e = np.exp((r.length.min() - r.length) / (r.max_length * self.lambda_)) * members
+    total = (e * r.w).sum(-1, keepdims=True)
+    return e / np.where(total > 0, total, 1)
+
+
+def over_all(self: Drpo, r: Rollouts, mean_logp: Any) -> tuple[Any, Any]:
     """Mutant: the length softmax normalised over all rollouts of the prompt, wrong ones too."""
-
-    def pair_weights(self, rollouts: Rollouts, mean_logp: Any) -> tuple[Any, Any]:
-        w, minus_v = super().pair_weights(rollouts, mean_logp)
-        e = np.exp((rollouts.length.min() - rollouts.length) / (rollouts.max_length * self.lambda_))
-        total = (e * rollouts.w).sum(-1, keepdims=True)
-        return np.where(w > 0, e / total, 0), minus_v
+    w, minus_v = Drpo.pair_weights(self, r, mean_logp)
+    return np.where(w > 0, over(self, r, 1.0), 0), minus_v
 
 
-@dataclass(frozen=True)
-class Unmixed(Drpo):
+def unmixed(self: Drpo, r: Rollouts, mean_logp: Any) -> tuple[Any, Any]:
     """Mutant: groups without a wrong rollout count too."""
-
-    def pair_weights(self, rollouts: Rollouts, mean_logp: Any) -> tuple[Any, Any]:
-        _, minus_v = super().pair_weights(rollouts, mean_logp)
-        right = rollouts.correct == 1
-        e = np.exp(-rollouts.length / (rollouts.max_length * self.lambda_)) * right
-        total = (e * rollouts.w).sum(-1, keepdims=True)
-        return e / np.where(total > 0, total, 1), minus_v
+    return over(self, r, r.correct == 1), Drpo.pair_weights(self, r, mean_logp)[1]
 
 
-OBJECTIVES = {"drpo": Drpo, "centred": Centred, "over all": OverAll, "unmixed": Unmixed}
+OBJECTIVES = {"drpo": Drpo} | {
+    name: replaced(Drpo, pair_weights=rule)
+    for name, rule in (("centred", centred), ("over all", over_all), ("unmixed", unmixed))
+}
 
 
 # -- T1: negative advantages -----------------------------------------------------------------------
-def enumerated(p: float, alpha: float) -> float:
+def enumerated(m: Method, p: float, alpha: float) -> float:
     """P(A < 0 | right and long) over all multisets of right-long, right-short and wrong."""
     prob = np.array([p * LONG_SHARE, p * (1 - LONG_SHARE), 1 - p])
-    correct, length = np.array([1.0, 1.0, 0.0]), np.array([LONG, SHORT, LONG])
 
     def advantage(counts: np.ndarray) -> np.ndarray:
-        shape = (len(counts), 1, 3)
-        r = Rollouts(
-            np.broadcast_to(correct, shape).copy(),
-            np.broadcast_to(length, shape).copy(),
-            LIMIT,
-            weight=counts[:, None].astype(float),
-        )
-        return PRESETS["grpo_exact"].apply(length_priced(alpha).apply(r).parts, r)[0][:, 0]
+        one = np.ones((len(counts), 1, 1))
+        r = Rollouts(one * [1.0, 1.0, 0.0], one * [LONG, SHORT, LONG], LIMIT,
+                     weight=counts[:, None].astype(float))  # fmt: skip
+        return m.coefficients("grpo", r, np.zeros(r.shape), alpha)[:, 0]
 
     return float(moments(prob, GROUP, advantage).negative[0])
 
 
-def simulated(p: float, alpha: float, groups: int, seed: int) -> tuple[float, float]:
-    """The same by sampling groups whose first rollout is right and long, and its error."""
-    rng = np.random.default_rng([seed, round(1000 * p), round(1000 * alpha)])
+def simulated(m: Method, p: float, alpha: float, groups: int, seed: int) -> np.ndarray:
+    """(groups,) whether A < 0 in sampled groups whose first rollout is right and long."""
+    rng = draws(seed, round(1000 * p), round(1000 * alpha))
     correct = rng.random((groups, GROUP)) < p
     long = rng.random((groups, GROUP)) < LONG_SHARE
     correct[:, 0] = long[:, 0] = True
     r = Rollouts(correct.astype(float), np.where(long, LONG, SHORT), LIMIT)
-    a, _ = PRESETS["grpo_exact"].apply(length_priced(alpha).apply(r).parts, r)
-    share = float((a[:, 0] < 0).mean())
-    return share, float(np.sqrt(max(share * (1 - share), 1 / groups) / groups))
+    return m.coefficients("grpo", r, np.zeros(r.shape), alpha)[:, 0] < 0
 
 
-def sign_checks(groups: int, seed: int) -> list[Check]:
+def sign_checks(m: Method, groups: int, seed: int) -> list[Check]:
     """Closed double sum against enumeration and simulation."""
-    out = []
-    for p, alpha in CELLS:
-        closed = signs.negative_probability(p, LONG_SHARE, alpha, GROUP)
-        found, error = simulated(p, alpha, groups, seed)
-        name = f"T1: P(A < 0 | right, long) at p {p}, alpha {alpha}"
-        out += [
-            Check(f"{name}, enumerated", enumerated(p, alpha), closed, "~", 1e-12,
-                  routes=("closed form", "enumeration")),
-            Check(f"{name}, sampled", found, closed, "~", 4 * error, error,
-                  ("closed form", "simulation")),
-        ]  # fmt: skip
-    return out
+    return [
+        check
+        for name, (p, alpha) in zip(NEGATIVE, CELLS, strict=True)
+        for check in several(name, closed=signs.negative_probability(p, LONG_SHARE, alpha, GROUP),
+                             enumerated=enumerated(m, p, alpha),
+                             draws=simulated(m, p, alpha, groups, seed), tolerance=1e-12)
+    ]  # fmt: skip
 
 
 def coefficient_checks(objective: Drpo, groups: int, seed: int) -> list[Check]:
     """Signs and sums of DRPO's coefficients in random groups."""
-    rng = np.random.default_rng([seed, 3])
+    rng = draws(seed, 3)
     correct = rng.random((groups, GROUP)) < rng.random((groups, 1))
     length = rng.integers(1, 8193, (groups, GROUP)).astype(float)
     r = Rollouts(correct.astype(float), length, 8192.0)
@@ -124,9 +116,11 @@ def coefficient_checks(objective: Drpo, groups: int, seed: int) -> list[Check]:
     mixed = np.any(correct, axis=-1) & ~np.all(correct, axis=-1)
     right = correct & mixed[:, None]
     off = np.abs(np.stack([w.sum(-1) - 1, minus_v.sum(-1) + 1]))[:, mixed]
+    fact = partial(Check, routes=("random groups",),
+                   why_one_route="holds in every group: both are softmaxes")  # fmt: skip
     return [
-        Check(POSITIVE, float((w + minus_v)[right].min()), 0.0, ">"),
-        Check(SUMS, float(off.max()), 1e-12),
+        fact(POSITIVE, float((w + minus_v)[right].min()), 0.0, ">"),
+        fact(SUMS, float(off.max()), 1e-12),
     ]
 
 
@@ -148,73 +142,64 @@ def sign_picture(cells: int) -> Picture:
 
 
 # -- T3: DRPO shortens -----------------------------------------------------------------------------
-def flow(objective: Drpo, logits: np.ndarray) -> np.ndarray:
-    """(A,) gradient of the population objective in the logits of a softmax over arms."""
-    pi = np.exp(logits - logits.max())
-    pi /= pi.sum()
-    b = np.array(ARMS["success"])
-    r = Rollouts(
-        np.array([[1.0] * 3 + [0.0] * 3]), np.array([ARMS["length"] * 2]), ARMS["limit"],
-        weight=np.concatenate([pi * b, pi * (1 - b)])[None], group_size=np.inf,
-    )  # fmt: skip
-    coefficient = sum(objective.pair_weights(r, np.tile(np.log(pi), 2)[None]))
-    by_arm = (r.w * coefficient)[0].reshape(2, 3).sum(0)
-    return by_arm - pi * by_arm.sum()
-
-
 def stationary(objective: Drpo, horizon: float = 30_000.0) -> np.ndarray:
-    """Policy (A,) at the end of the logit flow from the uniform one."""
-    from scipy.integrate import solve_ivp
+    """Policy (A,) at the end of the population's logit flow from the uniform policy."""
 
-    end = solve_ivp(lambda _, z: flow(objective, z), (0, horizon), np.zeros(3), method="LSODA",
-                    rtol=1e-8, atol=1e-10).y[:, -1]  # fmt: skip
-    pi = np.exp(end - end.max())
-    return pi / pi.sum()
+    def gradient(z: np.ndarray) -> np.ndarray:
+        r = arm_classes(softmax(z), SUCCESS, length=LENGTH, max_length=LIMIT)
+        w, minus_v = objective.pair_weights(r, np.tile(log_policy(z), 2)[None])
+        return arm_gradient(r, w + minus_v)
 
-
-def closed(lambda_: float, tau: float) -> np.ndarray:
-    """Policy (A,) by the closed form."""
-    return signs.drpo_fixed_point(
-        np.array(ARMS["success"]), np.array(ARMS["length"]), ARMS["limit"], lambda_, tau
-    )
+    # The end attracts: errors on the way to it die out.
+    return flow_end(gradient, np.zeros(3), horizon, rtol=1e-5, atol=1e-7)
 
 
-def flow_checks(objective: type[Drpo]) -> tuple[list[Check], Table]:
-    """The end of the flow against the closed form; mean length against lambda."""
-    rows, worst = [], 0.0
-    for lambda_, tau in SETTINGS:
-        found, want = stationary(objective(lambda_, tau)), closed(lambda_, tau)
-        worst = max(worst, float(np.abs(found - want).max()))
-        rows.append([f"{lambda_:g}", tau, *map(float, found), *map(float, want)])
-    lengths = [float(stationary(objective(x, 1.0)) @ ARMS["length"]) for x in (0.05, 0.2, 1, 10)]
+closed = partial(signs.drpo_fixed_point, SUCCESS, LENGTH, LIMIT)
+"""(lambda, tau) -> policy (A,) by the closed form."""
+
+
+def flow_checks(objective: type[Drpo], weight: bool) -> Found:
+    """The end of the flow against the closed form; mean length against lambda.
+
+    weight : lambda is taken for the weight of length, not for its temperature, where it is varied
+    """
+    found = np.array([stationary(objective(*x)) for x in SETTINGS])
+    want = np.array([closed(*x) for x in SETTINGS])
+    power = -1 if weight else 1
+    ends = np.array([stationary(objective(x**power, 1.0)) for x in (0.05, 0.2, 1.0, 10.0)])
+    lengths = (ends @ LENGTH).tolist()
     fall = max(0.0, *(a - b for a, b in pairwise(lengths)))
-    fine = np.array([closed(x, 1.0) @ ARMS["length"] for x in np.geomspace(0.05, 10, 200)])
+    fine = np.array([closed(x**power, 1.0) @ LENGTH for x in np.geomspace(0.05, 10, 200)])
+    order = partial(Check, why_one_route="an order along lambda; the policies themselves are held "
+                    "against each other by the check of the stationary policy")  # fmt: skip
     checks = [
-        Check(FIXED, worst, 1e-4, routes=("closed form", "integration")),
-        Check(SHORTENS, fall, 1e-6, routes=("integration",)),
-        Check("T3: closed form's mean length falls as lambda rises, at most by",
-              float(np.maximum(-np.diff(fine), 0).max()), 1e-12, routes=("closed form",)),
-        Check("T3: lambda 0.05 against 10 shortens by a factor", lengths[0] / lengths[-1], 0.5,
-              "<"),
+        apart(FIXED, found, want, 1e-4, ("closed form", "integration")),
+        order(SHORTENS, fall, 1e-6, routes=("integration",)),
+        order(CLOSED_SHORTENS, float(np.maximum(-np.diff(fine), 0).max()), 1e-12,
+              routes=("closed form",)),
+        order(FACTOR, lengths[0] / lengths[-1], 0.5, "<", routes=("integration",)),
     ]  # fmt: skip
+    rows = [[f"{lambda_:g}", tau, *f.tolist(), *w.tolist()]
+            for (lambda_, tau), f, w in zip(SETTINGS, found, want, strict=True)]  # fmt: skip
     arms = [f"{kind} {i + 1}" for kind in ("integrated", "closed") for i in range(3)]
     table = Table("stationary", ("lambda", "tau", *arms), rows,
-                  caption=f"Share of each arm; success {ARMS['success']}, length "
-                  f"{ARMS['length']} of {ARMS['limit']:g} tokens.")  # fmt: skip
-    return checks, table
+                  caption=f"Share of each arm; success {SUCCESS.tolist()}, "
+                  f"length {LENGTH.tolist()} of {LIMIT:g} tokens.")  # fmt: skip
+    return checks, [trade_picture()], [table]
 
 
 def trade_picture() -> Picture:
     """Accuracy against mean length, traced by lambda and by GRPO's penalty."""
-    b, length = np.array(ARMS["success"]), np.array(ARMS["length"])
     drpo = np.array([closed(x, 1.0) for x in np.geomspace(0.05, 10, 60)])
+    means = [(drpo @ x).tolist() for x in (LENGTH, SUCCESS)]
     # A single prompt's GRPO ends on the arm of largest expected reward b (1 - alpha l/C).
-    best = [np.argmax(b * (1 - a * length / ARMS["limit"])) for a in np.linspace(0, 0.999, 60)]
+    best = [np.argmax(SUCCESS * (1 - a * LENGTH / LIMIT)) for a in np.linspace(0, 0.999, 60)]
     ends = sorted(set(best), key=best.index)
     return Picture(
         "trade", "Accuracy against length", "mean length (tokens)", "accuracy",
-        (Curve("DRPO, lambda 0.05 to 10", (drpo @ length).tolist(), (drpo @ b).tolist()),
-         Curve("GRPO, alpha 0 to 1", length[ends].tolist(), b[ends].tolist(), style="points")),
+        (Curve("DRPO, lambda 0.05 to 10", *means),
+         Curve("GRPO, alpha 0 to 1", *(x[ends].tolist() for x in (LENGTH, SUCCESS)),
+               style="points")),
         caption="One prompt, three arms; GRPO ends on a single arm, DRPO spreads.",
     )  # fmt: skip
 
@@ -230,14 +215,41 @@ def trade_picture() -> Picture:
     smoke={"groups": 20_000, "random_groups": 10_000, "replicas": 2, "mean_updates": 1200,
            "cells": 12},
     mutants=[
-        Mutant("weights centred on the group", {"objective": "centred"}, (POSITIVE, FIXED)),
-        Mutant("weights normalised over all rollouts", {"objective": "over all"}, (SUMS, FIXED)),
-        Mutant("all-right groups count", {"objective": "unmixed"}, (shared.DRPO_KEEPS,)),
+        Mutant("DRPO in GRPO's place", {"rules": {"grpo": "drpo"}, "parts": ["signs"]},
+               tuple(SIGNS)),
+        Mutant("wrong answers pay for length too", {"payer": "all", "parts": ["signs"]},
+               (*SIGNS[:6], *SIGNS[8:])),
+        Mutant("weights centred on the group",
+               {"objective": "centred", "parts": ["coefficients", "flow"]}, (POSITIVE, FIXED)),
+        Mutant("weights normalised over all rollouts",
+               {"objective": "over all", "parts": ["coefficients", "flow"]}, (SUMS, FIXED)),
+        Mutant("the std is left out",
+               {"rules": {"grpo": "dr_grpo"}, "names": ["grpo"], "parts": ["shared"]},
+               tuple(x["grpo"] for x in shared.CHECKS)),
+        Mutant("the std stays in",
+               {"rules": {"dr_grpo": "grpo_exact"}, "names": ["dr_grpo"], "parts": ["shared"]},
+               tuple(x["dr_grpo"] for x in shared.CHECKS[:-1])),
+        Mutant("alpha is charged for every token",
+               {"payer": "token", "names": ["dr_grpo"], "parts": ["shared"]},
+               tuple(x["dr_grpo"] for x in (*shared.CHECKS[:3], shared.CHECKS[4]))),
+        Mutant("mean baseline in DRPO's place",
+               {"rules": {"drpo": "dr_grpo"}, "names": ["drpo"], "parts": ["shared"]},
+               (*(x["drpo"] for x in shared.CHECKS), shared.DRPO_KEEPS)),
+        Mutant("all-right groups count",
+               {"objective": "unmixed", "names": ["drpo"], "parts": ["shared"]},
+               (shared.DRIFT["drpo"], shared.EXPECTED["drpo"], shared.DRPO_KEEPS)),
+        Mutant("lambda is taken for the weight of length",
+               {"weight": True, "parts": ["flow"]}, (SHORTENS, CLOSED_SHORTENS, FACTOR)),
     ],
 )  # fmt: skip
 def run(
     *,
     objective: str = "drpo",
+    rules: Mapping[str, str] | None = None,
+    payer: str = "right",
+    weight: bool = False,
+    parts: Sequence[str] = ("signs", "coefficients", "shared", "flow"),
+    names: Sequence[str] = tuple(shared.RULES),
     groups: int = 200_000,
     random_groups: int = 100_000,
     replicas: int = 8,
@@ -247,25 +259,27 @@ def run(
 ) -> Result:
     """Signs of advantages, a policy shared by easy and hard prompts, and DRPO's fixed point.
 
-    objective : "drpo", or one of the broken ones in `OBJECTIVES`
     groups : sampled groups per cell; random_groups : groups whose coefficients are looked at;
     replicas : runs of the shared policy; mean_updates : updates of the mean baseline, the slowest
+    objective : "drpo", or one of the broken ones in `OBJECTIVES`; rules : estimators that stand in
+    for others; payer : who pays for length, see `shared.price`; weight : how lambda is read
+    parts, names : what is run, and which estimators train the shared policy; all for mutants
     """
-    chosen = OBJECTIVES[objective]
+    kind = pick(OBJECTIVES, objective)
+    m = Method(shared.RULES | dict(rules or {}), payer, kind())
     updates = {**shared.UPDATES, "dr_grpo": mean_updates}
-    t2, shared_picture, shared_table = shared.study(updates, replicas, groups // 10, seed, chosen())
-    t3, table = flow_checks(chosen)
+    work: dict[str, Callable[[], Found]] = {
+        "signs": lambda: (sign_checks(m, groups, seed), [sign_picture(cells)], []),
+        "coefficients": lambda: (coefficient_checks(m.drpo, random_groups, seed), [], []),
+        "shared": lambda: shared.study(m, names, updates, replicas, groups // 10, seed),
+        "flow": lambda: flow_checks(kind, weight),
+    }
+    done = [pick(work, part)() for part in parts]
+    checks, pictures, tables = (tuple(chain.from_iterable(x)) for x in zip(*done, strict=True))
     return Result(
-        (
-            *sign_checks(groups, seed),
-            *coefficient_checks(chosen(), random_groups, seed),
-            *t2,
-            *t3,
-        ),
-        (sign_picture(cells), shared_picture, trade_picture()),
-        (shared_table, table),
+        checks, pictures, tables,
         notes=(
             "In the shared-policy toy the sign of every expected update holds for all P(long), not "
             "only near 0: std-GRPO drifts as (1 - 2 rho) sqrt((G-1)/G) E sqrt(p_hat (1 - p_hat)).",
         ),
-    )
+    )  # fmt: skip

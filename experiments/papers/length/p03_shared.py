@@ -6,12 +6,20 @@ alone; the policy is one logit z, P(long) = q = sigmoid(z), and cannot tell the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import comb
 from typing import Any
 
 import numpy as np
 
 from toyrl.estimators.group import PRESETS
-from toyrl.experiments.core import Check, Curve, Picture, Table
+from toyrl.experiments.core import Check, Picture, Table
+from toyrl.experiments.lab.bandits import follow, sigmoid
+from toyrl.experiments.lab.curves import lines
+from toyrl.experiments.lab.draws import draws
+from toyrl.experiments.lab.routes import deviation, mean_error, missed
 from toyrl.objectives.drpo import Drpo
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
@@ -20,125 +28,151 @@ from toyrl.shapers.length.absolute import LinearLength
 from toyrl.shapers.outcome import Outcome
 from toyrl.theory.group import signs
 
+Found = tuple[list[Check], list[Picture], list[Table]]
 SHORT, LONG, LIMIT = 1.0, 4.0, 8.0
 SHARES, ALPHAS = (0.4, 0.6, 0.8), (0.05, 0.5)
 CELLS = [(rho, alpha) for rho in SHARES for alpha in ALPHAS]
+RHO, ALPHA = (np.array(x)[:, None, None, None] for x in zip(*CELLS, strict=True))
+SHOWN = CELLS.index((0.6, 0.05))
 PROMPTS, GROUP, STEP = 16, 8, 0.2
-ESTIMATORS = {"grpo": "grpo_exact", "dr_grpo": "dr_grpo", "drpo": ""}
+RULES = {"grpo": "grpo_exact", "dr_grpo": "dr_grpo", "drpo": "drpo"}
 UPDATES = {"grpo": 400, "dr_grpo": 2000, "drpo": 400}
 NAMES = {"grpo": "GRPO, group std", "dr_grpo": "mean baseline", "drpo": "DRPO"}
+BOUNDS = {"grpo": (0.05, "<"), "dr_grpo": (0.98, ">"), "drpo": (0.99, ">")}
+"""P(long) at the end of `SHOWN`."""
+DRIFT, EXPECTED, SIDE, AT_SHOWN, FEW_EASY = CHECKS = [
+    {name: f"T2: {text.format(label)}" for name, label in NAMES.items()}
+    for text in (
+        "drift of {}, largest error in standard errors",
+        "cells where expected updates of {} end on the wrong side",
+        "cells where {} ends on the wrong side",
+        "P(long) of {} at rho 0.6, alpha 0.05",
+        "least P(long) of {} at rho 0.4",
+    )
+]
 DRPO_KEEPS = "T2: least P(long) that DRPO ends with"
 
 
-def length_priced(alpha: Any) -> Shaper:
-    """r = c (1 - alpha f), f = 0 for a short and 1 for a long answer."""
-    per_token = alpha / (LONG - SHORT)
-    return Outcome(right=1 + per_token * SHORT) - Gated(LinearLength(per_token, 1.0))
+def price(alpha: Any, payer: str = "right") -> Shaper:
+    """r = c (1 - alpha f), f = 0 for a short and 1 for a long answer.
+
+    payer : for mutants, "all" answers instead of right ones, or every "token" (alpha is taken for
+        a token's price)
+    """
+    per_token = alpha if payer == "token" else alpha / (LONG - SHORT)
+    cost = LinearLength(per_token, 1.0)
+    return Outcome(right=1 + per_token * SHORT) - (cost if payer == "all" else Gated(cost))
 
 
-def update(name: str, r: Rollouts, is_long: np.ndarray, q: np.ndarray, alpha: Any,
-           drpo: Drpo) -> np.ndarray:  # fmt: skip
-    """(...,) the sampled update of z, mean over prompts; r (..., B, G)."""
-    score = is_long - q[..., None, None]
-    if name == "drpo":
-        # A rollout is one decision here, so s = log P(answer).
-        mean_logp = np.where(is_long, np.log(q)[..., None, None], np.log1p(-q)[..., None, None])
-        coefficient = sum(drpo.pair_weights(r, mean_logp))
-        return (coefficient * score).sum(-1).mean(-1)
-    advantage, _ = PRESETS[ESTIMATORS[name]].apply(length_priced(alpha).apply(r).parts, r)
-    return (advantage * score).mean((-2, -1))
+@dataclass(frozen=True)
+class Method:
+    """rules : estimator -> the rule that works under its name; payer : of `price`"""
+
+    rules: Mapping[str, str]
+    payer: str
+    drpo: Drpo
+
+    def coefficients(self, name: str, r: Rollouts, mean_logp: Any, alpha: Any) -> np.ndarray:
+        """(..., B, G) what the score of each rollout is multiplied by, summed over the group."""
+        if self.rules[name] == "drpo":
+            w, minus_v = self.drpo.pair_weights(r, mean_logp)
+            return w + minus_v
+        parts = price(alpha, self.payer).apply(r).parts
+        return PRESETS[self.rules[name]].apply(parts, r)[0] / GROUP
 
 
-def simulate(name: str, updates: int, replicas: int, seed: int, drpo: Drpo) -> np.ndarray:
+# -- updates ---------------------------------------------------------------------------------------
+def credit(m: Method, name: str, easy: Any, is_long: Any, q: Any, alpha: Any) -> np.ndarray:
+    """(..., B, G) coefficients; easy (..., B, 1), is_long (..., B, G), q (..., 1, 1)."""
+    r = Rollouts((easy | is_long) * 1.0, np.where(is_long, LONG, SHORT), LIMIT)
+    # A rollout is one decision here, so s = log P(answer).
+    return m.coefficients(name, r, np.where(is_long, np.log(q), np.log1p(-q)), alpha)
+
+
+def simulate(m: Method, name: str, updates: int, replicas: int, seed: int) -> np.ndarray:
     """(updates + 1, cells, replicas) P(long) from 0.5, groups sampled afresh at each update."""
-    rng = np.random.default_rng([seed, list(ESTIMATORS).index(name)])
-    rho, alpha = (np.array(x)[:, None, None, None] for x in zip(*CELLS, strict=True))
-    z = np.zeros((len(CELLS), replicas))
-    path = [np.full(z.shape, 0.5)]
-    for _ in range(updates):
-        q = path[-1]
-        easy = rng.random((*z.shape, PROMPTS, 1)) < rho
-        is_long = rng.random((*z.shape, PROMPTS, GROUP)) < q[..., None, None]
-        length = np.where(is_long, LONG, SHORT)
-        r = Rollouts((easy | is_long).astype(float), length, LIMIT)
-        z = z + STEP * update(name, r, is_long, q, alpha, drpo)
-        path.append(1 / (1 + np.exp(-z)))
-    return np.array(path)
+    rng, shape = draws(seed, list(RULES).index(name)), (len(CELLS), replicas)
+
+    def step(z: np.ndarray, _: int) -> np.ndarray:
+        q = sigmoid(z)[..., None, None]
+        easy = rng.random((*shape, PROMPTS, 1)) < RHO
+        is_long = rng.random((*shape, PROMPTS, GROUP)) < q
+        a = credit(m, name, easy, is_long, q, ALPHA)
+        return z + STEP * (a * (is_long - q)).sum(-1).mean(-1)
+
+    return sigmoid(follow(step, np.zeros(shape), updates))
 
 
-def expected(name: str, updates: int) -> np.ndarray:
-    """(updates + 1, cells) P(long) under the closed expected update."""
-    z = np.zeros(len(CELLS))
-    path = [1 / (1 + np.exp(-z))]
-    for _ in range(updates):
-        drift = [
-            signs.shared_drift(name, np.array(q), *cell, GROUP)
-            for q, cell in zip(path[-1], CELLS, strict=True)
-        ]
-        z = z + STEP * np.array(drift)
-        path.append(1 / (1 + np.exp(-z)))
-    return np.array(path)
+def expected(m: Method, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """(cells,) P(long) after expected updates: a mean over all groups, of easy and hard prompts.
+
+    The coefficients of a group do not depend on q, as its wrong answers are alike.
+    """
+    n = np.arange(GROUP + 1)
+    is_long = np.tile(np.arange(GROUP) < n[:, None], (len(CELLS), 2, 1))[:, :, None]
+    easy = np.repeat([True, False], len(n))[None, :, None, None]
+    a = np.stack([credit(m, k, easy, is_long, 0.5, ALPHA) for k in names])
+    force, total = (
+        x.sum((-2, -1)).reshape(len(names), len(CELLS), 2, -1) for x in (a * is_long, a)
+    )
+    share = np.stack([RHO[:, 0, 0], 1 - RHO[:, 0, 0]], 1)
+    ways = np.array([comb(GROUP, k) for k in n])
+
+    def step(z: np.ndarray, _: int) -> np.ndarray:
+        q = sigmoid(z)[..., None, None]
+        law = share * ways * q**n * (1 - q) ** (GROUP - n)
+        return z + STEP * (law * (force - q * total)).sum((-2, -1))
+
+    path = follow(step, np.zeros((len(names), len(CELLS))), max(UPDATES[k] for k in names))
+    return {k: sigmoid(path[UPDATES[k], i]) for i, k in enumerate(names)}
 
 
-def drift_check(name: str, groups: int, seed: int, drpo: Drpo) -> Check:
+def drift_check(m: Method, name: str, groups: int, seed: int) -> Check:
     """Largest |sampled - closed| drift over a grid of q and all cells, in standard errors."""
-    rng = np.random.default_rng([seed, 7, list(ESTIMATORS).index(name)])
-    worst = 0.0
+    rng, found, want = draws(seed, 7, list(RULES).index(name)), [], []
     for q in (0.03, 0.3, 0.5, 0.9):
         for rho, alpha in CELLS:
             easy = rng.random((groups, 1, 1)) < rho
             is_long = rng.random((groups, 1, GROUP)) < q
-            r = Rollouts((easy | is_long).astype(float), np.where(is_long, LONG, SHORT), LIMIT)
-            sample = update(name, r, is_long, np.full(groups, q), alpha, drpo)
-            want = float(signs.shared_drift(name, np.array(q), rho, alpha, GROUP))
-            error = sample.std() / np.sqrt(groups)
-            worst = max(worst, abs(sample.mean() - want) / error)
+            a = credit(m, name, easy, is_long, q, alpha)
+            found.append(mean_error((a * (is_long - q)).sum((-2, -1))))
+            want.append(float(signs.shared_drift(name, np.array(q), rho, alpha, GROUP)))
     # The largest of 24 standard normals exceeds 4.2 with probability 6e-4.
-    return Check(f"T2: drift of {NAMES[name]}, largest error in standard errors", worst, 4.2,
-                 stderr=1.0, routes=("closed form", "simulation"))  # fmt: skip
+    mean, error = np.array(found).T
+    return deviation(DRIFT[name], mean, error, want, sigmas=4.2)
 
 
-def study(updates: dict[str, int], replicas: int, groups: int, seed: int, drpo: Drpo
-          ) -> tuple[list[Check], Picture, Table]:  # fmt: skip
-    """Who collapses, by closed drift and by simulation; a picture and a table."""
-    checks, rows, curves = [], [], []
-    for name in ESTIMATORS:
-        exact = expected(name, UPDATES[name])[-1]
-        path = simulate(name, updates[name], replicas, seed, drpo)
-        final = path[-1].mean(-1)
-        collapses = np.array([signs.shared_policy_collapses(name, *c) for c in CELLS])
+# -- who collapses ---------------------------------------------------------------------------------
+def study(m: Method, names: Sequence[str], updates: Mapping[str, int], replicas: int, groups: int,
+          seed: int) -> Found:  # fmt: skip
+    """Who collapses, by closed drift, by expected updates and by simulation; picture and table."""
+    why = "no closed form of a sampled path's end; expected updates are held to the same side"
+    ended = partial(Check, routes=("simulation",), why_one_route=why)
+    checks, rows, shown = [], [], {}
+    exact = expected(m, names)
+    for name in names:
+        path = simulate(m, name, updates[name], replicas, seed).mean(-1)
+        final, label = path[-1], NAMES[name]
+        stays = np.array([not signs.shared_policy_collapses(name, *c) for c in CELLS])
+        clear = np.select([exact[name] < 0.05, exact[name] > 0.95], [0, 1], -1)
+        few = 0.95 if updates[name] >= UPDATES[name] else 0.9
         checks += [
-            drift_check(name, groups, seed, drpo),
-            Check(f"T2: cells where expected updates of {NAMES[name]} end on the wrong side",
-                  float(((exact < 0.05) != collapses).sum() + ((exact > 0.95) == collapses).sum()),
-                  0, "==", routes=("closed form",)),
-            Check(f"T2: cells where {NAMES[name]} ends on the wrong side",
-                  float(((final < 0.5) != collapses).sum()), 0, "==",
-                  routes=("closed form", "simulation")),
-        ]  # fmt: skip
-        bound, op = {"grpo": (0.05, "<"), "dr_grpo": (0.98, ">"), "drpo": (0.99, ">")}[name]
-        checks += [
-            Check(f"T2: P(long) of {NAMES[name]} at rho 0.6, alpha 0.05",
-                  float(final[CELLS.index((0.6, 0.05))]), bound, op, routes=("simulation",)),
-            Check(f"T2: least P(long) of {NAMES[name]} at rho 0.4", float(final[:2].min()),
-                  0.95 if updates[name] >= UPDATES[name] else 0.9, ">", routes=("simulation",)),
-        ]  # fmt: skip
+            drift_check(m, name, groups, seed),
+            missed(EXPECTED[name], clear, stays, ("closed form", "enumeration")),
+            missed(SIDE[name], final >= 0.5, stays, ("closed form", "simulation")),
+            ended(AT_SHOWN[name], float(final[SHOWN]), *BOUNDS[name]),
+            ended(FEW_EASY[name], float(final[:2].min()), few, ">"),
+        ]
         if name == "drpo":
-            checks.append(Check(DRPO_KEEPS, float(final.min()), 0.95, ">"))
-        for (rho, alpha), e, f in zip(CELLS, exact, final, strict=True):
-            rows.append([NAMES[name], rho, alpha, float(f), float(f + (1 - f) * rho), float(e)])
-        keep = np.unique(np.linspace(0, len(path) - 1, 80).astype(int))
-        cell = CELLS.index((0.6, 0.05))
-        curves.append(Curve(NAMES[name], keep.tolist(), path[keep, cell].mean(-1).tolist()))
-    picture = Picture(
-        "shared", "One policy for easy and hard prompts", "update", "P(long)", tuple(curves),
+            checks.append(ended(DRPO_KEEPS, float(final.min()), 0.95, ">"))
+        rows += [[label, rho, alpha, float(f), float(f + (1 - f) * rho), float(e)]
+                 for (rho, alpha), e, f in zip(CELLS, exact[name], final, strict=True)]  # fmt: skip
+        shown[label] = path[:, SHOWN]
+    picture = lines(
+        "shared", "One policy for easy and hard prompts", ("update", "P(long)"), shown, most=80,
         caption="A share 0.6 of prompts is easy, alpha = 0.05, groups of 8, 16 prompts per update.",
     )  # fmt: skip
-    table = Table(
-        "shared",
-        ("estimator", "easy share", "alpha", "P(long) at the end", "accuracy",
-         "P(long), expected updates"),
-        rows,
-        caption=f"From P(long) = 0.5; mean of {replicas} runs.",
-    )  # fmt: skip
-    return checks, picture, table
+    columns = ("estimator", "easy share", "alpha", "P(long) at the end", "accuracy",
+               "P(long), expected updates")  # fmt: skip
+    caption = f"From P(long) = 0.5; mean of {replicas} runs."
+    return checks, [picture], [Table("shared", columns, rows, caption=caption)]
