@@ -23,7 +23,7 @@ from toyrl.experiments.core.work import BUDGET, PAPER_BUDGET
 
 ALLOWED = Path(__file__).parent / "not_yet_proven.json"
 LISTED: dict[str, dict[str, list[str]]] = json.loads(ALLOWED.read_text(encoding="utf-8"))
-MOST = {"unproven": 85, "one_route": 34, "work": 0, "loops": 8}
+MOST = {"unproven": 71, "one_route": 28, "work": 0, "loops": 7}
 """Entries of each kind when the list was begun; it never holds more."""
 OWN_LOOPS = {
     "default_rng",
