@@ -3,8 +3,9 @@
     routes    checks from two or three independent routes, with their standard errors
     bandits   arms with classes: expected drift, training with sampled groups, roots and thresholds
     answers   a few answers trained in NumPy by estimators and objectives, inner loop included
+    tables    the same under several rules at once, advantages read off a table
     chains    exact training of the reasoning chain over weights; simulation; thresholds
-    quality   an estimator's gradient, enumerated and sampled
+    quality   an estimator's gradient, enumerated and sampled, by rollout and by token
     curves    paths and grids as pictures
     mutants   a rule with one step broken
     draws     random numbers, counted

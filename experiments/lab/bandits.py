@@ -129,3 +129,21 @@ def flow_end(gradient: Callable[[np.ndarray], Array], logits: Array, horizon: fl
                       method="LSODA", rtol=rtol, atol=atol)  # fmt: skip
     spend(found.nfev * UPDATE)
     return softmax(found.y[:, -1])
+
+
+def flow_path(gradient: Callable[[np.ndarray], Array], logits: Array, times: Array, *,
+              rtol: float = 1e-10, atol: float = 1e-12) -> np.ndarray:  # fmt: skip
+    """(T, K) logits at the times (T,), from 0 on, of the same equation.
+
+    Raises RuntimeError if the solver gives up.
+    """
+    from scipy.integrate import solve_ivp
+
+    found = solve_ivp(lambda _, z: gradient(z), (0.0, float(np.max(times))),
+                      np.asarray(logits, dtype=float), method="LSODA",
+                      t_eval=np.asarray(times, dtype=float), rtol=rtol, atol=atol)  # fmt: skip
+    spend(found.nfev * UPDATE)
+    if not found.success:
+        msg = f"the flow could not be integrated: {found.message}"
+        raise RuntimeError(msg)
+    return found.y.T

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from math import comb
 from typing import Any
 
 from toyrl.dynamics.groups import class_weights, gradient_quality
+from toyrl.dynamics.groups import token_quality as by_token
 from toyrl.dynamics.groups.compositions import row_count
 from toyrl.estimators.base import Estimator
 from toyrl.experiments.core.work import UPDATE, spend
+from toyrl.experiments.lab.chains import STEP
 from toyrl.rollouts import Rollouts
+from toyrl.worlds.chain.model import Chain
+from toyrl.worlds.chain.paths import Paths, paths_of
+from toyrl.worlds.chain.simulate import sample_trajectories
+
+TOKEN = 4
+"""Units of one token of a group's member: about 0.4 microseconds, for its score by every logit."""
 
 
 def quality(classes: Rollouts, parts: Any, estimator: Estimator, *objective: Any, group_size: int,
@@ -42,3 +51,24 @@ def signal(classes: Rollouts, parts: Any, estimator: Estimator, group_size: int,
 def _enumerate(classes: Rollouts, group_size: int) -> None:
     prompts, kinds = classes.shape
     spend(prompts * (UPDATE + row_count(kinds, 0, group_size) * kinds))
+
+
+def token_quality(paths: Paths, estimator: Estimator, *, group_size: int = 2, groups: Any = None,
+                  **options: Any) -> by_token.TokenQuality:  # fmt: skip
+    """`token_quality.token_quality`: `TOKEN` units for each token of each member of a group.
+
+    options : batch, fields, shaper, objective
+    """
+    members = group_size * comb(len(paths) + group_size - 1, group_size)
+    if groups is not None:
+        members = groups.size
+    spend(UPDATE + members * paths.chain.H * TOKEN)
+    return by_token.token_quality(paths, estimator, group_size=group_size, groups=groups, **options)
+
+
+def drawn_paths(chain: Chain, theta: Any, difficulty: int, n: int, seed: int, *,
+                flags: int | None = None) -> Paths:  # fmt: skip
+    """n simulated trajectories as paths; flags : another seed for what the simulator averages."""
+    t = sample_trajectories(chain, theta, difficulty, n, seed)
+    spend(float(t.length.sum()) * STEP)
+    return paths_of(t, theta, seed=seed if flags is None else flags)

@@ -8,8 +8,10 @@ simulated trajectories.
 
 from __future__ import annotations
 
-from dataclasses import fields as fields_of
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from functools import cache, partial
+from typing import Any
 
 import numpy as np
 
@@ -21,16 +23,18 @@ from toyrl.dynamics.groups.token_quality import (
     readable,
     state_values,
     token_fields,
-    token_quality,
     truth,
 )
-from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
+from toyrl.experiments.core import Check, Mutant, Picture, Result, Table, experiment
+from toyrl.experiments.lab.curves import lines
+from toyrl.experiments.lab.draws import draws
+from toyrl.experiments.lab.quality import drawn_paths, token_quality
+from toyrl.experiments.lab.routes import EXACT, apart
 from toyrl.expressions import parse_estimator
 from toyrl.worlds.chain.forward import class_probabilities
 from toyrl.worlds.chain.latents import StepScores
 from toyrl.worlds.chain.model import Chain
-from toyrl.worlds.chain.paths import Paths, enumerate_paths, paths_of
-from toyrl.worlds.chain.simulate import sample_trajectories
+from toyrl.worlds.chain.paths import Paths, enumerate_paths
 
 DIFFICULTY = 2
 OPTIONS = {
@@ -47,12 +51,25 @@ PLAIN = f"{RETURNS}(whitened=False)"
 GAE, TD = "gae(whitened=False)", "gae(whitened=False, lam=0)"
 NO_SCORES = "renorm(design='outcome')"
 ALONE = "renorm(design='outcome', baseline='none')"
+DISCOUNTED = f"{RETURNS}(gamma=0.9)"
 CRITICS = ("perfect", "one half", "random")
 TRUE = "gradient of P(right): enumeration against the edge table, largest error"
 LINEAR = "expected update of credit linear in edges: enumeration against edge table, largest error"
 MEAN = "enumeration against simulation: worst mean, in standard errors"
 SPREADS = "enumeration against simulation: worst relative variance"
 NO_BIAS = "{}, critic {}: bias over the norm of the true gradient"
+RATIO = f"{RETURNS}, batch of many groups: norm ratio against 1/sd over tokens, error"
+STRAIGHT = "whitened by a batch of many groups: largest angle, degrees"
+SILENT = f"{RETURNS}, one group in the batch: P(no signal) against p^2 + (1-p)^2, error"
+TURNS = f"{RETURNS}, one group in the batch: angle, degrees"
+GAE_TURNS = "gae under a perfect critic, one group in the batch: angle, degrees"
+HALF = "lambda 0 under the critic one half: angle, degrees"
+DISCOUNT = "discount 0.9 per token: angle, degrees"
+SIBLINGS = "mean of the siblings at the same step, no scores: angle, degrees"
+SIGNS = "wrong signs among token credits, this policy: rloo over GAE(0), perfect critic"
+TABLE, TWICE = ("enumeration", "edge table"), ("enumeration", "simulation")
+Measure = Callable[..., TokenQuality]
+"""(expression, batch) -> its quality."""
 
 
 def chain_of(actions: int) -> Chain:
@@ -83,7 +100,7 @@ def critic(paths: Paths, kind: str) -> np.ndarray:
         return perfect
     if kind == "one half":
         return np.full_like(perfect, 0.5)
-    return np.random.default_rng(7).random(perfect.shape)
+    return draws(7).random(perfect.shape)
 
 
 def catalogue() -> tuple[list[str], list[str]]:
@@ -98,7 +115,7 @@ def catalogue() -> tuple[list[str], list[str]]:
         if not readable(e, supplied):
             refused.append(f"{entry.name} (needs {', '.join(e.needs)})")
             continue
-        names = {f.name for f in fields_of(e)}  # pyright: ignore[reportArgumentType]
+        names = {f.name for f in fields(e)}  # pyright: ignore[reportArgumentType]
         found.append(entry.name)
         found += [f"{entry.name}({k}={v})" for k, v in OPTIONS.items() if k in names]
     return found, refused
@@ -114,17 +131,33 @@ def catalogue() -> tuple[list[str], list[str]]:
     works=("reinforce++", "policy-gradient", "gae"),
     source="Eqs. 11-16",
     provenance="derived",
-    smoke={"actions": 3, "groups": 10_000},
-    mutants=(
-        Mutant(
-            "the critic's value is read one token late",
-            {"late": True},
-            (NO_BIAS.format(GAE, "perfect"), NO_BIAS.format(TD, "perfect")),
-        ),
-        Mutant("all trajectories equally likely", {"flat": True}, (TRUE, MEAN)),
-        Mutant("the edge table forgets the discounts", {"undiscounted": True}, (LINEAR,)),
-    ),
-)
+    smoke={"actions": 3, "groups": 4000},
+    mutants=[
+        Mutant("the critic's value is read one token late", {"late": True, "parts": ("bias",)},
+               (NO_BIAS.format(GAE, "perfect"), NO_BIAS.format(TD, "perfect"))),
+        Mutant("all trajectories equally likely", {"flat": True, "parts": ("true", "agreement")},
+               (TRUE, MEAN, SPREADS)),
+        Mutant("the edge table forgets the discounts",
+               {"undiscounted": True, "parts": ("linear",)}, (LINEAR,)),
+        Mutant("returns whitened over one group", {"swaps": {PLAIN: RETURNS}, "parts": ("bias",)},
+               (NO_BIAS.format(PLAIN, "none"),)),
+        Mutant("lambda 0.5 under any critic",
+               {"swaps": {GAE: "gae(whitened=False, lam=0.5)"}, "parts": ("bias",)},
+               (NO_BIAS.format(GAE, "one half"), NO_BIAS.format(GAE, "random"))),
+        Mutant("minus the mean of the siblings at the step",
+               {"swaps": {ALONE: NO_SCORES}, "parts": ("bias",)}, (NO_BIAS.format(ALONE, "none"),)),
+        Mutant("the batch of one group and that of many exchanged",
+               {"swaps": {"group": "many", "many": "group"}, "parts": ("whitening",)},
+               (RATIO, STRAIGHT, SILENT, TURNS, GAE_TURNS)),
+        Mutant("the spread over rollouts, not tokens",
+               {"by_token": False, "parts": ("whitening",)}, (RATIO,)),
+        Mutant("a perfect critic after all",
+               {"swaps": {"one half": "perfect"}, "parts": ("turned",)}, (HALF,)),
+        Mutant("undiscounted, without siblings, one credit a token",
+               {"swaps": {DISCOUNTED: RETURNS, NO_SCORES: ALONE, "rloo": TD},
+                "parts": ("turned",)}, (DISCOUNT, SIBLINGS, SIGNS)),
+    ],
+)  # fmt: skip
 def tokens(
     *,
     actions: int = 4,
@@ -133,49 +166,55 @@ def tokens(
     late: bool = False,
     flat: bool = False,
     undiscounted: bool = False,
+    by_token: bool = True,
+    swaps: Mapping[str, str] | None = None,
+    parts: Sequence[str] = ("true", "linear", "bias", "agreement", "whitening", "turned", "shown"),
     seed: int = 0,
 ) -> Result:
     """The table over all token-level estimators, groups of two.
 
     actions : the chain's limit; groups : simulated groups, the third route
-    late, flat, undiscounted : mutants
+    late, flat, undiscounted, by_token : a step left out; swaps : other expressions, batches or
+    critics behind a name; parts : that are run; all for mutants
     """
-    chain = chain_of(actions)
+    chain, swaps = chain_of(actions), swaps or {}
     theta = logits(chain, skill)
     paths = enumerate_paths(chain, theta, DIFFICULTY)
-    if flat:
-        paths = _flat(paths)
+    paths = replace(paths, prob=np.full(len(paths), 1 / len(paths))) if flat else paths
     names, refused = catalogue()
-    supplied = token_fields(paths)
-    if late:
-        supplied["values"] = _late(supplied["values"])
-    exact = {
-        (n, batch): token_quality(paths, parse_estimator(n), batch=batch, fields=supplied)
-        for n in (*SPREAD, *names)
-        for batch in BATCHES
+    keys = [(n, batch) for n in (*SPREAD, *names) for batch in BATCHES]
+    drawn = drawn_paths(chain, theta, DIFFICULTY, 2 * groups, seed)
+    exact = measure(paths, swaps)
+    sampled = measure(drawn, swaps, np.arange(2 * groups).reshape(groups, 2))
+    found: dict[str, Callable[[], list[Check]]] = {
+        "true": lambda: _true(paths),
+        "linear": lambda: _linear(paths, undiscounted),
+        "bias": lambda: _unbiased(paths, late, swaps),
+        "agreement": lambda: _agreement(keys, exact, sampled, groups),
+        "whitening": lambda: _whitening(exact, sampled, chain, theta, paths, by_token),
+        "turned": lambda: _turned(exact, sampled, paths, swaps.get("one half", "one half")),
     }
-    trajectories = sample_trajectories(chain, theta, DIFFICULTY, 2 * groups, seed)
-    drawn = paths_of(trajectories, theta, seed=seed)
-    checks = [
-        _true(paths),
-        _linear(paths, undiscounted),
-        *_unbiased(paths, late),
-        *_agreement(exact, drawn, groups),
-        *_whitening(exact, chain, theta, paths),
-        *_turned(exact, paths),
-    ]
-    notes = (f"Not on paths: {'; '.join(refused)}.",) if refused else ()
+    checks = tuple(c for part in parts if part in found for c in found[part]())
+    if "shown" not in parts:
+        return Result(checks)
     return Result(
-        tuple(checks),
+        checks,
         (_by_batch(theta, chain, groups, seed), _by_success(names)),
-        (_table(exact), _critics(paths)),
-        notes,
+        (_table({key: exact(*key) for key in keys}), _critics(paths)),
+        (f"Not on paths: {'; '.join(refused)}.",) if refused else (),
     )
 
 
-def _flat(paths: Paths) -> Paths:
-    values = {f.name: getattr(paths, f.name) for f in fields_of(paths)}
-    return Paths(**{**values, "prob": np.full(len(paths), 1 / len(paths))})
+def measure(paths: Paths, swaps: Mapping[str, str], groups: np.ndarray | None = None) -> Measure:
+    """Quality of an expression under a batch, measured when first asked for."""
+    supplied = token_fields(paths)
+
+    @cache
+    def measured(name: str, batch: str = "group") -> TokenQuality:
+        return token_quality(paths, parse_estimator(swaps.get(name, name)), fields=supplied,
+                             batch=swaps.get(batch, batch), groups=groups)  # fmt: skip
+
+    return measured
 
 
 def _late(x: np.ndarray) -> np.ndarray:
@@ -183,13 +222,12 @@ def _late(x: np.ndarray) -> np.ndarray:
 
 
 # -- checks ----------------------------------------------------------------------------------------
-def _true(paths: Paths) -> Check:
+def _true(paths: Paths) -> list[Check]:
     found = (paths.prob * paths.correct) @ paths.scores().sum(1)
-    far = float(np.abs(found - truth(paths).gradient.ravel()).max())
-    return Check(TRUE, far, 1e-13, routes=("enumeration", "edge table"))
+    return [apart(TRUE, found, truth(paths).gradient.ravel(), 1e-13, TABLE)]
 
 
-def _linear(paths: Paths, undiscounted: bool) -> Check:
+def _linear(paths: Paths, undiscounted: bool) -> list[Check]:
     """GAE, discounted returns and process scores, unwhitened: two routes to the mean update."""
     judge, worst = StepScores(), 0.0
     law = judge.table(paths.chain)  # (A, 2): the score of an action by the error bit after it
@@ -197,8 +235,7 @@ def _linear(paths: Paths, undiscounted: bool) -> Check:
     per_action = np.empty((1, 1, 2, 1, len(law)))
     per_action[0, 0, 1, 0] = law[:, 1]
     per_action[0, 0, 0, 0] = (1 - slip) * law[:, 0] + slip * law[:, 1]
-    none = np.zeros(paths.chain.n_classes)
-    table = partial(linear_gradient, paths)
+    none, table = np.zeros(paths.chain.n_classes), partial(linear_gradient, paths)
     cases: list[tuple[str, np.ndarray | None, np.ndarray]] = [
         ("renorm(design='process', baseline='none')", None, table(reward=none,
                                                                   per_action=per_action)),
@@ -217,97 +254,74 @@ def _linear(paths: Paths, undiscounted: bool) -> Check:
         supplied = token_fields(paths, values=values, scores=judge)
         got = token_quality(paths, parse_estimator(name), group_size=1, fields=supplied).mean[0]
         worst = max(worst, float(np.abs(got - want).max()))
-    return Check(LINEAR, worst, 1e-12, routes=("edge table", "enumeration"))
+    return [Check(LINEAR, worst, 1e-12, routes=TABLE)]
 
 
-def _unbiased(paths: Paths, late: bool) -> list[Check]:
+def _unbiased(paths: Paths, late: bool, swaps: Mapping[str, str]) -> list[Check]:
     checks = []
     cases = [(PLAIN, "none"), *((GAE, k) for k in CRITICS), (TD, "perfect"), (ALONE, "none")]
     for name, kind in cases:
         supplied = token_fields(paths, values=None if kind == "none" else critic(paths, kind))
         if late:
             supplied["values"] = _late(supplied["values"])
-        q = token_quality(paths, parse_estimator(name), fields=supplied)
+        q = token_quality(paths, parse_estimator(swaps.get(name, name)), fields=supplied)
         bias = float(np.linalg.norm(q.mean - q.true) / np.linalg.norm(q.true))
-        checks.append(
-            Check(NO_BIAS.format(name, kind), bias, 1e-12, routes=("closed form", "enumeration"))
-        )
+        checks.append(Check(NO_BIAS.format(name, kind), bias, 1e-12, routes=EXACT))
     return checks
 
 
-def _agreement(
-    exact: dict[tuple[str, str], TokenQuality], drawn: Paths, groups: int
-) -> list[Check]:
-    index = np.arange(2 * groups).reshape(groups, 2)
-    supplied = token_fields(drawn)
+def _agreement(keys: Sequence[tuple[str, str]], exact: Measure, sampled: Measure, groups: int
+               ) -> list[Check]:  # fmt: skip
     worst, spread = 0.0, 0.0
-    for (name, batch), q in exact.items():
-        got = token_quality(
-            drawn, parse_estimator(name), batch=batch, fields=supplied, groups=index
-        )
+    for key in keys:
+        q, got = exact(*key), sampled(*key)
         error = np.sqrt(q.variance[0] / groups)
         worst = max(worst, float(np.linalg.norm(got.mean - q.mean) / error))
         spread = max(spread, abs(float(got.variance[0] / q.variance[0]) - 1))
-    routes = ("enumeration", "simulation")
-    return [
-        Check(MEAN, worst, 4.0, routes=routes),
-        Check(SPREADS, spread, 10 / np.sqrt(groups), routes=routes),
-    ]
+    return [Check(MEAN, worst, 4.0, routes=TWICE),
+            Check(SPREADS, spread, 10 / np.sqrt(groups), routes=TWICE)]  # fmt: skip
 
 
-def _whitening(
-    exact: dict[tuple[str, str], TokenQuality], chain: Chain, theta: np.ndarray, paths: Paths
-) -> list[Check]:
-    one, many = exact[RETURNS, "group"], exact[RETURNS, "many"]
-    share = class_probabilities(chain, theta)[0] * chain.class_length()
+def _whitening(exact: Measure, sampled: Measure, chain: Chain, theta: np.ndarray, paths: Paths,
+               by_token: bool) -> list[Check]:  # fmt: skip
+    share = class_probabilities(chain, theta)[0] * (chain.class_length() if by_token else 1)
     m = float((share * chain.class_correct()).sum() / share.sum())
     ratio = 1 / np.sqrt(m * (1 - m) + 1e-8)  # by the spread of correctness over the batch's tokens
     p = float(paths.prob @ paths.correct)
-    closed = ("closed form", "enumeration")
+    largest = max(float(exact(n, "many").angle[0]) for n in (RETURNS, "gae", "gae(lam=0)"))
+
+    def turned(name: str, key: str, least: float) -> Check:
+        angle = min(float(found(key, "group").angle[0]) for found in (exact, sampled))
+        return Check(name, angle, least, ">", routes=TWICE)
+
     return [
-        Check(
-            f"{RETURNS}, batch of many groups: norm ratio against 1/sd over tokens, error",
-            abs(float(many.norm_ratio[0]) - ratio),
-            1e-8,
-            routes=closed,
-        ),
-        Check(
-            "whitened by a batch of many groups: largest angle, degrees",
-            max(float(exact[n, "many"].angle[0]) for n in (RETURNS, "gae", "gae(lam=0)")),
-            1e-4,
-            routes=closed,
-        ),
-        Check(
-            f"{RETURNS}, one group in the batch: P(no signal) against p^2 + (1-p)^2, error",
-            abs(float(one.silent[0]) - p**2 - (1 - p) ** 2),
-            1e-12,
-            routes=closed,
-        ),
-        Check(f"{RETURNS}, one group in the batch: angle, degrees", float(one.angle[0]), 1.0, ">"),
-        Check(
-            "gae under a perfect critic, one group in the batch: angle, degrees",
-            float(exact["gae", "group"].angle[0]),
-            5.0,
-            ">",
-        ),
+        apart(RATIO, exact(RETURNS, "many").norm_ratio[0], ratio, 1e-8),
+        Check(STRAIGHT, largest, 1e-4, routes=EXACT),
+        apart(SILENT, exact(RETURNS, "group").silent[0], p**2 + (1 - p) ** 2, 1e-12),
+        turned(TURNS, RETURNS, 1.0),
+        turned(GAE_TURNS, "gae", 5.0),
     ]
 
 
-def _turned(exact: dict[tuple[str, str], TokenQuality], paths: Paths) -> list[Check]:
-    half = token_fields(paths, values=critic(paths, "one half"))
-    wrong = token_quality(paths, parse_estimator(TD), fields=half)
-    discounted = exact[f"{RETURNS}(gamma=0.9)", "many"]
-    steps = exact[NO_SCORES, "group"]
-    perfect = token_quality(paths, parse_estimator(TD))
+def _turned(exact: Measure, sampled: Measure, paths: Paths, kind: str) -> list[Check]:
+    half = critic(paths, kind)
+    wrong = token_quality(paths, parse_estimator(TD), fields=token_fields(paths, values=half))
+    discounted = exact(DISCOUNTED, "many")
+
+    def angle(q: TokenQuality, **edges: Any) -> float:
+        """The least of the enumerated and of the edge table's."""
+        table = replace(q, mean=linear_gradient(paths, **edges)[None])
+        return min(float(q.angle[0]), float(table.angle[0]))
+
+    siblings = min(float(found(NO_SCORES, "group").angle[0]) for found in (exact, sampled))
+    signs = min(float((found("rloo", "group").wrong_sign / found(TD, "group").wrong_sign)[0])
+                for found in (exact, sampled))  # fmt: skip
     return [
-        Check("lambda 0 under the critic one half: angle, degrees", float(wrong.angle[0]), 5.0,
-              ">"),
-        Check("discount 0.9 per token: angle, degrees", float(discounted.angle[0]), 1.0, ">"),
-        Check("mean of the siblings at the same step, no scores: angle, degrees",
-              float(steps.angle[0]), 1.0, ">"),
-        Check("wrong signs among token credits, this policy: rloo over GAE(0), perfect critic",
-              float(exact["rloo", "group"].wrong_sign[0] / perfect.wrong_sign[0]), 1.2, ">"),
-    ]  # fmt: skip
+        Check(HALF, angle(wrong, values=half, lam=0.0), 5.0, ">", routes=TABLE),
+        Check(DISCOUNT, angle(discounted, gamma=0.9), 1.0, ">", routes=TABLE),
+        Check(SIBLINGS, siblings, 1.0, ">", routes=TWICE),
+        Check(SIGNS, signs, 1.2, ">", routes=TWICE),
+    ]
 
 
 # -- what is shown ---------------------------------------------------------------------------------
@@ -352,26 +366,21 @@ def _critics(paths: Paths) -> Table:
 def _by_batch(theta: np.ndarray, chain: Chain, groups: int, seed: int) -> Picture:
     """Angle of whitened credit against the number of rollouts it is whitened over."""
     sizes = (2, 4, 8, 16, 32)
-    trajectories = sample_trajectories(chain, theta, DIFFICULTY, 2 * groups, seed + 1)
-    drawn = paths_of(trajectories, theta, seed=seed)
+    drawn = drawn_paths(chain, theta, DIFFICULTY, 2 * groups, seed + 1, flags=seed)
     supplied = token_fields(drawn)
-    curves = []
-    for name in (RETURNS, "gae", "gae(lam=0)"):
-        angles = []
-        for size in sizes:
-            index = np.arange(2 * groups // size * size).reshape(-1, size)
-            q = token_quality(drawn, parse_estimator(name), fields=supplied, groups=index)
-            angles.append(float(q.angle[0]))
-        curves.append(Curve(name, sizes, angles))
-    return Picture(
-        "tokens-whitening",
-        "Whitening over few rollouts turns the gradient",
-        "rollouts in the batch",
-        "angle to the true gradient (degrees)",
-        curves=tuple(curves),
-        log_x=True,
+
+    def angle(name: str, size: int) -> float:
+        index = np.arange(2 * groups // size * size).reshape(-1, size)
+        e = parse_estimator(name)
+        return float(token_quality(drawn, e, fields=supplied, groups=index).angle[0])
+
+    return lines(
+        "tokens-whitening", "Whitening over few rollouts turns the gradient",
+        ("rollouts in the batch", "angle to the true gradient (degrees)"),
+        {n: [angle(n, k) for k in sizes] for n in (RETURNS, "gae", "gae(lam=0)")},
+        x=sizes, log_x=True,
         caption=f"Sampled, {2 * groups} trajectories a point, a perfect critic.",
-    )
+    )  # fmt: skip
 
 
 def _by_success(names: list[str]) -> Picture:
@@ -380,20 +389,11 @@ def _by_success(names: list[str]) -> Picture:
     shown = [*SPREAD[1:], *(n for n in names if "(" not in n), TD]
     paths = [enumerate_paths(chain, logits(chain, s), DIFFICULTY) for s in skills]
     success = [float(p.prob @ p.correct) for p in paths]
-    curves = tuple(
-        Curve(
-            n,
-            success,
-            [float(token_quality(p, parse_estimator(n)).wrong_sign[0]) for p in paths],
-        )
-        for n in shown
-    )
-    return Picture(
-        "tokens-signs",
-        "Token credits of the wrong sign",
-        "success rate",
-        "share of credits",
-        curves=curves,
+    return lines(
+        "tokens-signs", "Token credits of the wrong sign", ("success rate", "share of credits"),
+        {n: [float(token_quality(p, parse_estimator(n)).wrong_sign[0]) for p in paths]
+         for n in shown},
+        x=success,
         caption="All pairs of trajectories, one group in the batch; sign against the edge's true "
         "advantage, among tokens with credit: who credits few tokens can err on few.",
-    )
+    )  # fmt: skip

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from toyrl.estimators.group import PRESETS
-from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
+from toyrl.experiments.core import Check, Mutant, Picture, Result, Table, experiment
+from toyrl.experiments.lab.bandits import ascend, flow_path
+from toyrl.experiments.lab.curves import lines
+from toyrl.experiments.lab.draws import Draws, draws
+from toyrl.experiments.lab.mutants import pick
+from toyrl.experiments.lab.routes import apart
+from toyrl.experiments.lab.tables import Rule, expect_rules, train_rules
 from toyrl.rollouts import Rollouts
 from toyrl.theory.group import mass_dynamics as theory
 from toyrl.theory.policies import softmax
 from toyrl.theory.selection.best_of_k import success_of_best
 
-REWARD = np.array([0.8, 1.0, 0.0])
+Array = np.ndarray
+REWARD, EQUAL = np.array([0.8, 1.0, 0.0]), np.array([1.0, 1.0, 0.0])
 RARE = (0.02, 0.01, 0.005, 0.002)
 GROUP, STEP = 8, 0.1
 LEAST = "T1: least probability of the best answer over (27/4) C, distance from 1, largest"
@@ -22,6 +28,7 @@ CLOSER = "T1: that ratio falls towards 1 as the answer gets rarer, least fall"
 TURN = "T1: pi3/pi2 where it turns against 2 D'/D, largest error"
 ROOT = "T1: square-root law while pi3 > 20 pi2, largest relative error"
 SUM = "T1: sum of the logits moves by at most"
+RATE = "T1: rate of the mean reward along the flow against sum pi^2 a^2, largest error"
 RISES = "T1: the mean reward never falls, least rise"
 ESCAPES = "T1: probability of the best answer at 3 escape times"
 DISCRETE = "T1: expected updates of step 0.1 against the flow, largest difference"
@@ -34,6 +41,160 @@ DRIFT = "T4: group std: right answers in use"
 URN = "T4: positive only uses fewer than all advantages, gap"
 BINARY = "T5: rewards 0 and 1: negative part = p times the whole, largest error"
 NEVER = "T5: equal rewards: largest rise of the rarer right answer's share"
+ASYMPTOTIC = ("asymptotics", "ODE")
+NEGATIVE, POSITIVE = "negative only", "positive only"
+FLOW = ("T1", "T2")
+
+Move = Callable[[Array, Array], Array]
+FLOWS: dict[str, Move] = {
+    "softmax": theory.flow,
+    "without pi": lambda z, r: r - softmax(z) @ r,
+    "drawn logit alone": lambda z, r: softmax(z) * r,
+    "minimised": lambda z, r: -theory.flow(z, r),
+}
+"""dz/dt from logits and rewards: the mechanism and three broken ones."""
+
+
+def start_of(e: float) -> Array:
+    """(3,) likely good, rare best, likely bad."""
+    return np.array([(1 - e) / 2, e, (1 - e) / 2])
+
+
+def path_of(move: Move, start: Array, reward: Array, times: Array) -> Array:
+    """(T, K) logits along the flow from probabilities `start`."""
+    return flow_path(lambda z: move(z, reward), np.log(start), times)
+
+
+# -- T1, T2: the flow ------------------------------------------------------------------------------
+def stages(e: float, move: Move) -> tuple[float, ...]:
+    """What is measured along the flow from a best answer of probability e, as in `flow_checks`."""
+    start = start_of(e)
+    t = theory.turning(start, REWARD)
+    times = np.unique(np.r_[0, np.geomspace(0.1, 3 * t.escape, 4000)])
+    z = path_of(move, start, REWARD, times)
+    pi = softmax(z)
+    mean, low = pi @ REWARD, int(np.argmin(pi[:, 1]))
+    early = pi[:, 2] > 20 * pi[:, 1]
+    law = e * np.sqrt(pi[:, 0] * pi[:, 2] / (start[0] * start[2]))
+    dz = np.array([move(x, REWARD) for x in z])
+    rate = (pi * (dz - (pi * dz).sum(-1, keepdims=True))) @ REWARD
+    return (
+        pi[low, 1] / t.least,
+        abs(np.exp(z[low, 2] - z[low, 1]) - t.ratio),
+        np.abs(pi[early, 1] / law[early] - 1).max(),
+        np.abs(z.sum(-1) - z[0].sum()).max(),
+        np.abs(rate - ((pi * (REWARD - mean[:, None])) ** 2).sum(-1)).max(),
+        np.diff(mean).min(),
+        pi[-1, 1],
+    )
+
+
+def flow_checks(rare: Sequence[float], move: Move, updates: int) -> list[Check]:
+    """The flow against its asymptotics, its conservation law, and exact updates."""
+    ratio, turn, root, total, rate, rise, end = np.array([stages(e, move) for e in rare]).T
+    often, times = start_of(0.05), STEP * np.arange(updates + 1)
+    exact = ascend(lambda pi, _: STEP * pi * (REWARD - pi @ REWARD), np.log(often), updates)
+    return [
+        Check(LEAST, np.abs(ratio - 1).max(), 0.15, routes=ASYMPTOTIC),
+        Check(CLOSER, (-np.diff(ratio)).min(), 0.0, ">", routes=ASYMPTOTIC),
+        Check(TURN, turn.max(), 0.02, routes=ASYMPTOTIC),
+        Check(ROOT, root.max(), 0.05, routes=ASYMPTOTIC),
+        Check(SUM, total.max(), 1e-8, routes=("conservation law", "ODE")),
+        Check(RATE, rate.max(), 1e-14, routes=("closed form", "chain rule")),
+        Check(RISES, rise.min(), -1e-9, ">=", why_one_route="its rate is found twice above"),
+        Check(ESCAPES, end.min(), 0.99, ">", routes=ASYMPTOTIC),
+        apart(DISCRETE, exact, softmax(path_of(move, often, REWARD, times)), 0.01,
+              ("ODE", "exact updates")),
+    ]  # fmt: skip
+
+
+def pass_checks(move: Move, reward: Array) -> tuple[list[Check], tuple[Picture]]:
+    """pass@64 along the flow: down, then up; its least also by the asymptotics."""
+    start = start_of(0.02)
+    t = theory.turning(start, REWARD)
+    times = np.unique(np.r_[0, np.geomspace(0.1, 3 * t.escape, 600)])
+    pi = softmax(path_of(move, start, reward, times))
+    passed, least = success_of_best(pi[:, 1], 64), float(success_of_best(t.least, 64))
+    picture = lines(
+        "two-stage", "Mean reward rises while pass@64 falls and rises", ("time", ""),
+        {"mean reward": (pi @ reward)[1:], "pass@64 of the best answer": passed[1:],
+         "probability of the best answer": pi[1:, 1]},
+        x=times[1:].tolist(), most=600, log_x=True,
+        caption="Rewards 0.8, 1, 0; the best answer starts at 0.02.",
+    )  # fmt: skip
+    return [
+        Check(SHRINKS, max(passed.min(), least) / passed[0], 0.5, "<", routes=ASYMPTOTIC),
+        Check(GROWS, float(passed[-1]), 0.99, ">", routes=ASYMPTOTIC),
+    ], (picture,)
+
+
+# -- T3, T4: groups --------------------------------------------------------------------------------
+def rule(preset: str = "grpo_exact", change: Callable[[Array], Array] = np.asarray) -> Rule:
+    """Changed advantages (M, G) of rewards (M, G)."""
+    apply, one = PRESETS[preset].apply, np.ones_like
+    return lambda x: change(np.asarray(apply({"r": x}, Rollouts(x, one(x), 1.0))[0]))
+
+
+RULES: dict[str, Rule] = {
+    "group std": rule(),
+    "mean baseline": rule("dr_grpo"),
+    NEGATIVE: rule(change=lambda a: np.minimum(a, 0)),
+    POSITIVE: rule(change=lambda a: np.maximum(a, 0)),
+    "recentred": rule(change=lambda a: np.minimum(a, 0) - np.minimum(a, 0).mean(-1, keepdims=True)),
+}
+
+
+def rules(swaps: Mapping[str, str], names: Sequence[str]) -> list[Rule]:
+    """The rules of these names, or those swapped for them."""
+    return [pick(RULES, swaps.get(n, n)) for n in names]
+
+
+def finite_checks(swaps: Mapping[str, str], runs: int, rng: Draws) -> list[Check]:
+    """pass@64 of three rules after sampled updates, and after fewer and larger expected ones."""
+    task = ([0.49, 0.02, 0.49], REWARD, rules(swaps, ("group std", "mean baseline", NEGATIVE)))
+    drawn = train_rules(*task, 2000, size=GROUP, step=STEP, runs=runs, rng=rng)[-1]
+    exact = expect_rules(*task, 200, size=GROUP, step=10 * STEP)[-1]
+    ends = np.array([success_of_best(drawn[..., 1], 64).mean(-1), success_of_best(exact[:, 1], 64)])
+    found = ((STD, ends[:, 0].min(), 0.95), (ORDER, -np.diff(ends).max(), 0.0))
+    return [Check(*x, ">", routes=("simulation", "expected updates")) for x in found]
+
+
+def diversity_checks(swaps: Mapping[str, str], runs: int, most: int, rng: Draws
+                     ) -> tuple[list[Check], tuple[Table]]:  # fmt: skip
+    """Eight right answers of equal probability, four wrong; trained until p > 0.95."""
+    names = ("group std", POSITIVE, NEGATIVE)
+    start, right = np.repeat([0.2 / 8, 0.8 / 4], [8, 4]), np.repeat([1.0, 0.0], [8, 4])
+    path = train_rules(start, right, rules(swaps, names), most, size=GROUP, step=0.5, runs=runs,
+                       rng=rng, until=0.95)  # fmt: skip
+    used = theory.effective_number(path[-1, ..., :8])
+    needed = (path[:-1] @ right <= 0.95).sum(0)
+    rows = list(zip(names, used.mean(-1).tolist(), needed.mean(-1).tolist(), strict=True))
+    caption = "Until the success rate passes 0.95; step 0.5, groups of eight."
+    columns = ("updates", "right answers in use", "updates needed")
+    every, positive, _ = used.mean(-1)
+    drawn = {"why_one_route": "by sampling alone: expected updates keep equal answers equal"}
+    return [
+        Check(EVEN, np.abs(used[2] - 8).max(), 1e-6, routes=("symmetry", "simulation")),
+        Check(DRIFT, every, 7.9, "<", **drawn),
+        Check(URN, every - positive, 0.0, ">", **drawn),
+    ], (Table("diversity", columns, rows, caption),)
+
+
+# -- T5 --------------------------------------------------------------------------------------------
+def binary_checks(right: Array, rng: Draws) -> list[Check]:
+    """The parts of the gradient at 20 random policies; two right answers along the flow."""
+    reward = np.r_[right, np.zeros(3)]
+    pi = softmax(rng.standard_normal((20, 5)))
+    p = (pi @ reward)[:, None]
+    parts = (np.minimum(reward - p, 0), np.maximum(reward - p, 0), reward - p)
+    negative, positive, whole = (pi * a - pi * (pi * a).sum(-1, keepdims=True) for a in parts)
+    z = path_of(theory.flow, np.array([0.3, 0.1, 0.6]), reward[:3], np.linspace(0, 500, 400))
+    u, v = np.exp(-z[:, 0]), np.exp(-z[0, 1])
+    shares = np.array([softmax(z[:, :2])[:, 1], u / (2 * u - u[0] + v)])  # e^-z1 - e^-z2 is kept
+    return [
+        apart(BINARY, [negative, positive], [p * whole, (1 - p) * whole], 1e-14),
+        Check(NEVER, np.diff(shares).max(), 1e-9, routes=("conservation law", "ODE")),
+    ]
 
 
 @experiment(
@@ -45,210 +206,50 @@ NEVER = "T5: equal rewards: largest rise of the rarer right answer's share"
     source="Theorem 1; asymptotics derived in theory/group/mass_dynamics.py. With 0/1 rewards "
     "there is no second stage",
     provenance="second-hand",
-    smoke={"replicas": 60, "rare": (0.02, 0.01)},
-    mutants=(
-        Mutant("updates not multiplied by pi", {"natural": True}, (SHRINKS,)),
-        Mutant("advantages centred again after masking", {"recentred": True}, (EVEN,)),
-        Mutant("rewards 0 and 1", {"graded": False}, (GROWS,)),
-    ),
-)
+    smoke={"replicas": 40, "rare": (0.02, 0.01), "updates": 400, "most": 800},
+    mutants=[
+        Mutant("updates not multiplied by pi", {"flow": "without pi", "parts": FLOW},
+               (LEAST, CLOSER, TURN, ROOT, SUM, DISCRETE, SHRINKS)),
+        Mutant("only the drawn logit moves", {"flow": "drawn logit alone", "parts": FLOW},
+               (RATE, ESCAPES, GROWS)),
+        Mutant("the reward descended like a loss", {"flow": "minimised", "parts": ("T1",)},
+               (RATE, RISES)),
+        Mutant("rewards 0 and 1", {"graded": False, "parts": ("T2",)}, (GROWS,)),
+        Mutant("no division by the group's std",
+               {"swaps": {"group std": "mean baseline"}, "parts": ("T3",)}, (STD, ORDER)),
+        Mutant("positive advantages masked everywhere",
+               {"swaps": {"group std": NEGATIVE}, "parts": ("T4",)}, (DRIFT,)),
+        Mutant("the other sign masked", {"swaps": {NEGATIVE: POSITIVE, POSITIVE: NEGATIVE},
+               "parts": ("T4",)}, (EVEN, URN)),
+        Mutant("advantages centred again after masking",
+               {"swaps": {NEGATIVE: "recentred"}, "parts": ("T4",)}, (EVEN,)),
+        Mutant("a right answer gets part of the reward", {"right": (0.8, 1.0), "parts": ("T5",)},
+               (BINARY, NEVER)),
+    ],
+)  # fmt: skip
 def two_stage(
     *,
     replicas: int = 400,
     rare: Sequence[float] = RARE,
-    natural: bool = False,
-    recentred: bool = False,
+    updates: int = 3000,
+    most: int = 1500,
+    flow: str = "softmax",
     graded: bool = True,
+    swaps: Mapping[str, str] | None = None,
+    right: Sequence[float] = (1.0, 1.0),
+    parts: Sequence[str] = (*FLOW, "T3", "T4", "T5"),
     seed: int = 0,
 ) -> Result:
-    """replicas : sampled runs; rare : start of the best answer; mutants set the rest."""
-    rng = np.random.default_rng(seed)
-    stages, picture = _passes(natural, graded)
-    many, table = _diversity(rng, replicas, recentred)
-    finite = _finite(rng, replicas) if graded else []
-    checks = (*_flow(rare), *stages, *finite, *many, *_binary(rng))
-    return Result(checks, (picture,), (table,))
-
-
-def _start(e: float) -> np.ndarray:
-    return np.array([(1 - e) / 2, e, (1 - e) / 2])
-
-
-# -- T1 --------------------------------------------------------------------------------------------
-def _flow(rare: Sequence[float]) -> list[Check]:
-    ratio, turn, root, total, rise, end = [], 0.0, 0.0, 0.0, np.inf, 1.0
-    for e in rare:
-        start = _start(e)
-        t = theory.turning(start, REWARD)
-        times = np.unique(np.r_[0, np.geomspace(0.1, 3 * t.escape, 4000)])
-        z = theory.integrate(start, REWARD, times)
-        pi = softmax(z)
-        low = int(np.argmin(pi[:, 1]))
-        ratio.append(float(pi[low, 1]) / t.least)
-        turn = max(turn, abs(float(pi[low, 2] / pi[low, 1]) - t.ratio))
-        early = pi[:, 2] > 20 * pi[:, 1]
-        law = e * np.sqrt(pi[:, 0] * pi[:, 2] / (start[0] * start[2]))
-        root = max(root, float(np.abs(pi[early, 1] / law[early] - 1).max()))
-        total = max(total, float(np.abs(z.sum(-1) - z[0].sum()).max()))
-        rise = min(rise, float(np.diff(pi @ REWARD).min()))
-        end = min(end, float(pi[-1, 1]))
-    return [
-        Check(LEAST, max(abs(x - 1) for x in ratio), 0.15, routes=("asymptotics", "ODE")),
-        Check(CLOSER, float((-np.diff(ratio)).min()), 0.0, ">", routes=("asymptotics", "ODE")),
-        Check(TURN, turn, 0.02, routes=("asymptotics", "ODE")),
-        Check(ROOT, root, 0.05, routes=("asymptotics", "ODE")),
-        Check(SUM, total, 1e-8, routes=("conservation law", "ODE")),
-        Check(RISES, rise, -1e-9, ">=", routes=("ODE",)),
-        Check(ESCAPES, end, 0.99, ">", routes=("asymptotics", "ODE")),
-        Check(DISCRETE, _discrete(), 0.01, routes=("ODE", "exact updates")),
-    ]
-
-
-def _discrete() -> float:
-    """Largest difference of pi along 3,000 exact expected updates of step 0.1 and the flow."""
-    start = _start(0.05)
-    z = np.log(start)
-    path = [z]
-    for _ in range(3000):
-        z = z + STEP * theory.flow(z, REWARD)
-        path.append(z)
-    exact = softmax(theory.integrate(start, REWARD, STEP * np.arange(3001)))
-    return float(np.abs(softmax(np.array(path)) - exact).max())
-
-
-# -- T2 --------------------------------------------------------------------------------------------
-def _passes(natural: bool, graded: bool) -> tuple[list[Check], Picture]:
-    start = _start(0.02)
-    reward = REWARD if graded else np.array([1.0, 1.0, 0.0])
-    end = 3 * theory.turning(start, REWARD).escape
-    times = np.unique(np.r_[0, np.geomspace(0.1, end, 600)])
-    if natural:  # every logit moves by its advantage, however rare
-        z = _natural(start, reward, times)
-    else:
-        z = theory.integrate(start, reward, times)
-    pi = softmax(z)
-    passed = success_of_best(pi[:, 1], 64)
-    t = times[1:].tolist()
-    picture = Picture(
-        "two-stage",
-        "Mean reward rises while pass@64 falls and rises",
-        "time",
-        "",
-        curves=(
-            Curve("mean reward", t, (pi @ reward)[1:].tolist()),
-            Curve("pass@64 of the best answer", t, passed[1:].tolist()),
-            Curve("probability of the best answer", t, pi[1:, 1].tolist()),
-        ),
-        log_x=True,
-        caption="Rewards 0.8, 1, 0; the best answer starts at 0.02.",
-    )
-    return [
-        Check(SHRINKS, float(passed.min() / passed[0]), 0.5, "<", routes=("ODE",)),
-        Check(GROWS, float(passed[-1]), 0.99, ">", routes=("ODE",)),
-    ], picture
-
-
-def _natural(start: np.ndarray, reward: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """The flow z' = r - E r, solved: z = z0 + r t up to a constant."""
-    return np.log(start) + np.outer(times, reward)
-
-
-# -- T3, T4: sampled groups ------------------------------------------------------------------------
-def _advantages(reward: np.ndarray, rule: str) -> np.ndarray:
-    e = PRESETS["dr_grpo" if rule == "mean baseline" else "grpo_exact"]
-    a = np.asarray(e.apply({"r": reward}, Rollouts(reward, np.ones_like(reward), 1.0))[0])
-    if rule.startswith("negative"):
-        a = np.minimum(a, 0.0)
-    if rule == "positive only":
-        a = np.maximum(a, 0.0)
-    if rule.endswith("recentred"):
-        a = a - a.mean(-1, keepdims=True)
-    return a
-
-
-def _update(rng: Any, z: np.ndarray, reward: np.ndarray, rule: str, step: float) -> np.ndarray:
-    """One sampled update of N policies z (N, K)."""
-    pi = softmax(z)
-    u = rng.random((len(z), GROUP, 1))
-    drawn = np.minimum((u > np.cumsum(pi, -1)[:, None]).sum(-1), z.shape[1] - 1)
-    a = _advantages(reward[drawn], rule) / GROUP
-    g = np.zeros_like(z)
-    np.add.at(g, (np.arange(len(z))[:, None], drawn), a)
-    return z + step * (g - pi * a.sum(-1, keepdims=True))
-
-
-def _finite(rng: Any, replicas: int) -> list[Check]:
-    ends = {}
-    for rule in ("group std", "mean baseline", "negative only"):
-        z = np.tile(np.log([0.49, 0.02, 0.49]), (replicas, 1))
-        for _ in range(2000):
-            z = _update(rng, z, REWARD, rule, STEP)
-        ends[rule] = float(success_of_best(softmax(z)[:, 1], 64).mean())
-    order = [ends[r] for r in ("group std", "mean baseline", "negative only")]
-    return [
-        Check(STD, order[0], 0.95, ">", routes=("simulation",)),
-        Check(ORDER, float(min(-np.diff(order))), 0.0, ">", routes=("simulation",)),
-    ]
-
-
-def _diversity(rng: Any, replicas: int, recentred: bool) -> tuple[list[Check], Table]:
-    """Eight right answers of equal probability, four wrong; trained until p > 0.95."""
-    start = np.log(np.r_[np.full(8, 0.2 / 8), np.full(4, 0.8 / 4)])
-    reward = np.r_[np.ones(8), np.zeros(4)]
-    negative = "negative only, recentred" if recentred else "negative only"
-    rows, ends = [], {}
-    runs = max(replicas // 8, 20)
-    for rule in ("group std", "positive only", negative):
-        z = np.tile(start, (runs, 1))
-        steps = np.zeros(runs)
-        for _ in range(1500):
-            open_ = softmax(z)[:, :8].sum(-1) <= 0.95
-            if not open_.any():
-                break
-            z[open_] = _update(rng, z[open_], reward, rule, 0.5)
-            steps[open_] += 1
-        ends[rule] = theory.effective_number(softmax(z)[:, :8])
-        rows.append([rule, float(ends[rule].mean()), float(steps.mean())])
-    table = Table(
-        "diversity",
-        ("updates", "right answers in use", "updates needed"),
-        rows,
-        "Until the success rate passes 0.95; step 0.5, groups of eight.",
-    )
-    even = float(np.abs(ends[negative] - 8).max())
-    return [
-        Check(EVEN, even, 1e-6, routes=("symmetry", "simulation")),
-        Check(DRIFT, float(ends["group std"].mean()), 7.9, "<", routes=("simulation",)),
-        Check(
-            URN,
-            float(ends["group std"].mean() - ends["positive only"].mean()),
-            0.0,
-            ">",
-            routes=("simulation",),
-        ),
-    ], table
-
-
-# -- T5 --------------------------------------------------------------------------------------------
-def _binary(rng: Any) -> list[Check]:
-    worst = 0.0
-    for _ in range(20):
-        z, right = rng.standard_normal(5), np.array([1.0, 1, 0, 0, 0])
-        pi = softmax(z)
-        p = float(pi @ right)
-        a = right - p
-        score = np.eye(5) - pi
-        whole = (pi * a) @ score
-        negative = (pi * np.minimum(a, 0)) @ score
-        positive = (pi * np.maximum(a, 0)) @ score
-        worst = max(
-            worst,
-            float(np.abs(negative - p * whole).max()),
-            float(np.abs(positive - (1 - p) * whole).max()),
-        )
-    pi = softmax(theory.integrate([0.3, 0.1, 0.6], [1.0, 1.0, 0.0], np.linspace(0, 500, 400)))
-    share = pi[:, 1] / (pi[:, 0] + pi[:, 1])
-    return [
-        Check(BINARY, worst, 1e-14, routes=("closed form", "enumeration")),
-        Check(NEVER, float(np.diff(share).max()), 1e-9, routes=("conservation law", "ODE")),
-    ]
+    """replicas : sampled runs; rare : start of the best answer; updates : exact ones of T1; most :
+    updates of a run of T4
+    flow : one of `FLOWS`; swaps : other `RULES` behind a name; graded : rewards of T2; right :
+    rewards of T5's right answers; parts : that are run; all for mutants
+    """
+    move, swaps = pick(FLOWS, flow), swaps or {}
+    checks = flow_checks(rare, move, updates) if "T1" in parts else []
+    t2, pictures = pass_checks(move, REWARD if graded else EQUAL) if "T2" in parts else ([], ())
+    t3 = finite_checks(swaps, replicas, draws(seed, 3)) if "T3" in parts else []
+    many = (swaps, max(replicas // 8, 20), most, draws(seed, 4))
+    t4, tables = diversity_checks(*many) if "T4" in parts else ([], ())
+    t5 = binary_checks(np.array(right), draws(seed, 5)) if "T5" in parts else []
+    return Result((*checks, *t2, *t3, *t4, *t5), pictures, tables)

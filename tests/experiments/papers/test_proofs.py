@@ -23,7 +23,7 @@ from toyrl.experiments.core.work import BUDGET, PAPER_BUDGET
 
 ALLOWED = Path(__file__).parent / "not_yet_proven.json"
 LISTED: dict[str, dict[str, list[str]]] = json.loads(ALLOWED.read_text(encoding="utf-8"))
-MOST = {"unproven": 28, "one_route": 13, "work": 0, "loops": 6}
+MOST = {"unproven": 0, "one_route": 0, "work": 0, "loops": 0}
 """Entries of each kind when the list was begun; it never holds more."""
 OWN_LOOPS = {
     "default_rng",
