@@ -7,7 +7,7 @@ from math import comb
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.estimators.verl_code import Config, core_algos
@@ -33,7 +33,6 @@ def advantages(estimator, reward, **fields):
     size=st.sampled_from([1, 2, 3, 4, 6, 8, 12]),
     unit=st.sampled_from([0.125, 0.1, 1e-20, 1e30]),
 )
-@settings(max_examples=max(40, settings().max_examples // 5))  # times the nine presets
 def test_short_route_of_group_estimators(name, raw, size, unit):
     reward = np.array(raw, dtype=np.float64).reshape(-1, size) * unit
     want = advantages(GROUP[name], reward, weight=np.ones_like(reward))
