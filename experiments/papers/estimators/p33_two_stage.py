@@ -172,11 +172,11 @@ def diversity_checks(swaps: Mapping[str, str], runs: int, most: int, rng: Draws
     caption = "Until the success rate passes 0.95; step 0.5, groups of eight."
     columns = ("updates", "right answers in use", "updates needed")
     every, positive, _ = used.mean(-1)
-    drawn = {"why_one_route": "by sampling alone: expected updates keep equal answers equal"}
+    why = "by sampling alone: expected updates keep equal answers equal"
     return [
         Check(EVEN, np.abs(used[2] - 8).max(), 1e-6, routes=("symmetry", "simulation")),
-        Check(DRIFT, every, 7.9, "<", **drawn),
-        Check(URN, every - positive, 0.0, ">", **drawn),
+        Check(DRIFT, every, 7.9, "<", why_one_route=why),
+        Check(URN, every - positive, 0.0, ">", why_one_route=why),
     ], (Table("diversity", columns, rows, caption),)
 
 
