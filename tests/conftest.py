@@ -33,3 +33,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
+
+
+@pytest.hookimpl(specname="pytest_collection_modifyitems", trylast=True)
+def groups_are_kept(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse to go on where pytest-xdist's renaming of items, which is how it groups, is lost."""
+    lost = items and getattr(config.option, "loadgroup", False) and "@" not in items[0].nodeid
+    if lost:
+        msg = "pytest ignores the groups of pytest-xdist; install the versions in constraints.txt"
+        raise pytest.UsageError(msg)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toyrl import registry
+from toyrl.dynamics.bandit import sampled
 from toyrl.dynamics.bandit.exact import (
     expected_update,
     informative_share,
@@ -132,6 +133,15 @@ def test_refilling_draws_what_the_closed_form_says_and_rescales_the_update():
     assert (runs.kept == 8).all()
     mean, error = mean_and_error(runs.drawn[0] / 8)
     assert abs(mean - 1 / kept) <= 4 * error
+
+
+def test_numbers_drawn_ahead_in_blocks_are_the_same_numbers(monkeypatch):
+    recipe = Recipe(group_size=2, rate=0.3, refill=True)
+    whole = train_sampled(TWO, START, recipe, 5, runs=6)
+    monkeypatch.setattr(sampled, "DICE", 8 * 6 * 3 * 2)  # two updates a block, the last has one
+    parts = train_sampled(TWO, START, recipe, 5, runs=6)
+    assert (whole.value == parts.value).all()
+    assert (whole.drawn == parts.drawn).all()
 
 
 @given(st.integers(0, 10_000), st.floats(-3, 3))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,8 @@ from toyrl.dynamics.bandit.softmax import Arms, Bandit, Batch, Recipe, arms_of, 
 from toyrl.pytree import activate
 
 Array = Any
+DICE = 1 << 26
+"""Bytes of random numbers that are drawn ahead of the updates that use them."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +68,40 @@ def train_sampled(
     with jax.enable_x64(True):
         z = jnp.asarray(np.asarray(logits, dtype=np.float64).reshape(bandit.policy_shape))
         ref = z if reference is None else jnp.asarray(np.asarray(reference, float).reshape(z.shape))
-        start = jnp.broadcast_to(z, (runs, *z.shape))
+        now = jnp.broadcast_to(z, (runs, *z.shape))
         keys = jax.random.split(jax.random.key(seed), updates)
-        end, (path, drawn, kept) = _runs(start, ref, arms_of(bandit), keys, recipe)
-        path = np.concatenate([np.asarray(start)[None], np.asarray(path)])
+        path, counts = [np.asarray(now)[None]], []
+        for block in _blocks(keys, runs, recipe):
+            dice = _dice(block, runs, recipe.groups, int(recipe.group_size))
+            now, (after, *count) = _runs(now, ref, arms_of(bandit), dice, recipe)
+            path.append(np.asarray(after))
+            counts.append(count)
+        path = np.concatenate(path)
+    drawn, kept = (np.concatenate([np.asarray(c) for c in x]) for x in zip(*counts, strict=True))
     return Runs(
-        bandit.value(path), bandit.entropy(path), np.asarray(drawn), np.asarray(kept),
-        np.asarray(end), path if keep_path else None,
-    )  # fmt: skip
+        bandit.value(path), bandit.entropy(path), drawn, kept, path[-1], path if keep_path else None
+    )
 
 
-def draw(key: Array, z: Array, arms: Arms, recipe: Recipe) -> tuple[Batch, Array, Array]:
+class Dice(NamedTuple):
+    """What chance gives one update: numbers uniform in [0, 1), and a key for drawing anew.
+
+    prompt (..., groups, 1), member (..., groups, G), key (...)
+    """
+
+    prompt: Array
+    member: Array
+    key: Array
+
+
+def throw(key: Array, groups: int, size: int) -> Dice:
+    """The numbers that `key` stands for, in float64."""
+    u, v = jax.random.split(key)
+    prompt = jax.random.uniform(u, (groups, 1), dtype=float)
+    return Dice(prompt, jax.random.uniform(v, (groups, size), dtype=float), key)
+
+
+def draw(dice: Dice, z: Array, arms: Arms, recipe: Recipe) -> tuple[Batch, Array, Array]:
     """A batch of `recipe.groups` groups, groups drawn for it, groups with unequal rewards in it.
 
     z : (R, K) logits.
@@ -84,20 +109,21 @@ def draw(key: Array, z: Array, arms: Arms, recipe: Recipe) -> tuple[Batch, Array
     cdf = jnp.cumsum(arms.probabilities(z), axis=-1)
     share = jnp.cumsum(arms.share)
 
+    def placed(dice: Dice) -> tuple[Array, Array]:
+        prompt = _place(share, dice.prompt)[:, 0]
+        return prompt, _place(cdf[prompt][:, None], dice.member)
+
     def once(key: Array) -> tuple[Array, Array]:
-        u, v = jax.random.split(key)
-        prompt = _place(share, jax.random.uniform(u, (recipe.groups, 1), dtype=z.dtype))[:, 0]
-        uniform = jax.random.uniform(v, (recipe.groups, int(recipe.group_size)), dtype=z.dtype)
-        return prompt, _place(cdf[prompt][:, None], uniform)
+        return placed(throw(key, recipe.groups, int(recipe.group_size)))
 
     def tied(prompt: Array, drawn: Array) -> Array:
         reward = jnp.take_along_axis(arms.reward[prompt], drawn, axis=-1)
         return reward.max(-1) == reward.min(-1)
 
-    prompt, drawn = once(key)
+    prompt, drawn = placed(dice)
     count = jnp.asarray(recipe.groups)
     if recipe.refill and recipe.group_size > 1:
-        prompt, drawn, count = _redraw(key, once, tied, (prompt, drawn, count), recipe)
+        prompt, drawn, count = _redraw(dice.key, once, tied, (prompt, drawn, count), recipe)
     batch = Batch(prompt, drawn, jnp.ones(drawn.shape, dtype=z.dtype))
     return batch, count, (~tied(prompt, drawn)).sum()
 
@@ -124,14 +150,26 @@ def _place(cdf: Array, u: Array) -> Array:
     return jnp.minimum((u[..., None] >= cdf).sum(-1), cdf.shape[-1] - 1)
 
 
+def _blocks(keys: Array, runs: int, recipe: Recipe) -> list[Array]:
+    """The updates' keys in blocks whose numbers fit into `DICE` bytes; at least one block."""
+    each = 8 * runs * recipe.groups * (int(recipe.group_size) + 1)
+    most = max(1, DICE // each)
+    return [keys[at : at + most] for at in range(0, len(keys), most)] or [keys]
+
+
+# Apart from the updates, because drawing numbers takes the compiler as long as all the rest: so it
+# is compiled once for all estimators and objectives.
+@partial(jax.jit, static_argnames=("runs", "groups", "size"))
+def _dice(keys: Array, runs: int, groups: int, size: int) -> Dice:
+    one = jax.vmap(partial(throw, groups=groups, size=size))
+    return jax.vmap(lambda key: one(jax.random.split(key, runs)))(keys)
+
+
 @partial(jax.jit, static_argnames=("recipe",))
-def _runs(start: Array, ref: Array, arms: Arms, keys: Array, recipe: Recipe) -> Any:
-    def one(z: Array, key: Array) -> tuple[Array, Any]:
-        batch, drawn, kept = draw(key, z, arms, recipe)
+def _runs(start: Array, ref: Array, arms: Arms, dice: Dice, recipe: Recipe) -> Any:
+    def one(z: Array, dice: Dice) -> tuple[Array, Any]:
+        batch, drawn, kept = draw(dice, z, arms, recipe)
         new = learn(z, batch, arms, ref, recipe)
         return new, (new, drawn, kept)
 
-    def update(z: Array, key: Array) -> tuple[Array, Any]:
-        return jax.vmap(one)(z, jax.random.split(key, len(z)))
-
-    return jax.lax.scan(update, start, keys)
+    return jax.lax.scan(jax.vmap(one), start, dice)
