@@ -54,6 +54,6 @@ _jit = njit(fastmath=FAST, nogil=True, error_model="numpy", pipeline_class=Disti
 
 def compiled(function: Any) -> Any:
     """The function, compiled when it is first called and kept on disk."""
-    dispatcher = _jit(function)
+    dispatcher: Any = _jit(function)
     dispatcher._cache = FolderCache(function)
     return dispatcher
