@@ -20,7 +20,7 @@ def replaced(kind: Kind, **methods: Callable[..., Any]) -> Kind:
 
 
 def after(kind: Kind, **changes: Callable[[Any], Any]) -> Kind:
-    """The class whose methods' answers are changed: `after(TrustGrpo, trust=np.square)`."""
+    """The class whose methods' answers are changed: `after(Trust, trust=np.square)`."""
     _known(kind, changes)
 
     def changed(old: Callable[..., Any], change: Callable[[Any], Any]) -> Callable[..., Any]:

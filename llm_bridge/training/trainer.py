@@ -28,6 +28,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 
 from toyrl.bridge.training import batches
 from toyrl.bridge.training import state as trainer_state
+from toyrl.bridge.training.boundaries import boundary, check_save_steps
 from toyrl.bridge.training.faults import OUT_OF_MEMORY, RewardFault, TrainingFault, by_row, graded
 from toyrl.estimators.base import Estimator
 from toyrl.expressions import parse, parse_estimator
@@ -349,7 +350,7 @@ class ShapedGRPOTrainer(GRPOTrainer):
             return f"On several processes only regular checkpoints are kept, in {place.parent}"
         if not all(bool(torch.isfinite(p).all()) for p in self.model.parameters()):
             return f"The model's weights are not finite, so none was saved; see {place.parent}"
-        every = _every(self.args, self.num_iterations)
+        every = boundary(self.args, self.num_iterations)
         if done % every:
             before = done - done % every
             return f"No checkpoint: update {done} is amid a generation batch begun at {before}"
@@ -361,35 +362,6 @@ class ShapedGRPOTrainer(GRPOTrainer):
         except Exception as error:  # a full disk must not hide what happened
             return f"No checkpoint could be written ({type(error).__name__}: {error})"
         return f"A checkpoint of update {done} was written to {place}"
-
-
-def check_save_steps(args: Any, num_iterations: int) -> None:
-    """ValueError unless checkpoints fall on generation boundaries; names the nearest legal value.
-
-    Between them TRL's buffered completions would be lost, and a resumed run would differ.
-    """
-    every, steps = _every(args, num_iterations), args.save_steps
-    if str(getattr(args.save_strategy, "value", args.save_strategy)) != "steps":
-        return
-    if 0 < steps < 1:
-        if args.max_steps <= 0:
-            return  # known only when training begins
-        steps = math.ceil(args.max_steps * steps)
-    if steps % every:
-        near = max(every, every * round(steps / every))
-        msg = (
-            f"save_steps={args.save_steps} does not fall on generation boundaries, which come "
-            f"every {every} updates (steps_per_generation={args.steps_per_generation} x "
-            f"num_iterations={num_iterations} micro-steps, gradient_accumulation_steps="
-            f"{args.gradient_accumulation_steps}); the nearest legal value is {near}"
-        )
-        raise ValueError(msg)
-
-
-def _every(args: Any, num_iterations: int) -> int:
-    """Updates between two moments at which an update and a generation batch both end."""
-    micro = args.steps_per_generation * num_iterations
-    return micro // math.gcd(micro, args.gradient_accumulation_steps)
 
 
 def _correctness(trainer: ShapedGRPOTrainer) -> Callable[..., list[float | None]]:

@@ -14,10 +14,6 @@ from tests.places import ROOT
 ROW = re.compile(r"^\| (.+?) \| `([\w/]+\.py)` \| `(\w+)` \|$", re.MULTILINE)
 SECTION = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## The first-guess test")[1]
 ROWS = ROW.findall(SECTION)
-# Names that still have a second home, which would mislead; each is to be merged or renamed.
-SECOND = {
-    "class_weights": {"toyrl/dynamics/chain/kernel.py"},  # the compiled loop's own step
-}
 
 
 def names(path: Path) -> Iterator[str]:
@@ -54,7 +50,7 @@ def test_the_first_guess_is_right(question, path, name):
 
 @pytest.mark.parametrize(("question", "path", "name"), ROWS, ids=[r[2] for r in ROWS])
 def test_there_is_no_second_place(question, path, name):
-    assert homes(name, beside=path) == {path} | SECOND.get(name, set()), question
+    assert homes(name, beside=path) == {path}, question
 
 
 def test_control_a_wrong_guess_is_seen():

@@ -1,4 +1,4 @@
-"""Calling a user's reward function in its own form, and turning what it returns into floats.
+"""Calling a user's reward function in its own form.
 
 Runs inside the sandboxed child: standard library only. Rows are dicts with the keys of
 `toyrl.graders.base.TextRow`.
@@ -6,7 +6,6 @@ Runs inside the sandboxed child: standard library only. Rows are dicts with the 
 
 from __future__ import annotations
 
-import math
 import re
 import types
 import zlib
@@ -15,6 +14,7 @@ from typing import Any
 
 # relative, because the child loads this folder without importing the library
 from . import inputs
+from .returned import batch_values, single_value
 from .signatures import (
     GOLD,
     GOLD_SYNONYMS,
@@ -294,108 +294,3 @@ def _guard(work: Callable[[], Any], row: int | None = None) -> Any:
         raise
     except BaseException as error:
         raise UserRaised(row) from error
-
-
-def batch_values(result: Any, n: int, notes: dict[str, None]) -> list[float | None]:
-    """n floats or None out of a batch function's answer.
-
-    Raises Refusal for None, text, a set or a dict, and for another number of values.
-    """
-    if result is None:
-        msg = f"returned None for {n} completions instead of a list; is a return missing?"
-        raise Refusal(msg, "bad_value")
-    if isinstance(result, Mapping):
-        inside = next((k for k in ("rewards", "scores", "score") if k in result), None)
-        if inside is None:
-            msg = f"returned a dict with the keys {', '.join(map(str, result))}, not a list"
-            raise Refusal(msg, "bad_value")
-        notes[f"returned a dict; its {inside!r} is used"] = None
-        result = result[inside]
-    if isinstance(result, (set, frozenset)):
-        msg = "returned a set, which has no order; return a list"
-        raise Refusal(msg, "bad_value")
-    if isinstance(result, (str, bytes)):
-        msg = f"returned the text {_short(result)}, not a list of numbers"
-        raise Refusal(msg, "bad_value")
-    if not isinstance(result, (list, tuple)) and hasattr(result, "tolist"):
-        notes[f"returned a {_type(result)}, not a list; converted"] = None
-        result = result.tolist()
-    if isinstance(result, (int, float)) or not hasattr(result, "__len__"):
-        msg = f"returned {_short(result)} for {n} completions; return a list of {n} numbers"
-        raise Refusal(msg, "wrong_count")
-    if len(result) != n:
-        msg = f"returned {len(result)} values for {n} completions; return one for each"
-        raise Refusal(msg, "wrong_count")
-    return [number(v, i, notes, none=True) for i, v in enumerate(result)]
-
-
-def single_value(result: Any, row: int, notes: dict[str, None]) -> float | None:
-    """One float out of a per-completion function's answer (verl dict: its "score").
-
-    Raises Refusal for a dict without a score.
-    """
-    if isinstance(result, Mapping):
-        inside = next((k for k in ("score", "rewards", "scores", "reward") if k in result), None)
-        if inside is None:
-            msg = f"returned a dict with the keys {', '.join(map(str, result))} and no 'score'"
-            raise Refusal(msg, "bad_value", row)
-        result = result[inside]
-    if isinstance(result, (list, tuple)) and len(result) == 1:
-        notes["returned a list of one value; converted"] = None
-        result = result[0]
-    return number(result, row, notes, none=False)
-
-
-def number(value: Any, row: int, notes: dict[str, None], *, none: bool) -> float | None:
-    """A finite float; NumPy scalars, one-element tensors and fractions are converted.
-
-    Raises Refusal for None and for what is not finite.
-    """
-    if value is None:
-        if none:
-            return None
-        msg = "returned None; is a return missing on some path?"
-        raise Refusal(msg, "bad_value", row)
-    if not isinstance(value, (int, float)):
-        value = _convert(value, row, notes)
-    try:
-        out = float(value)
-    except OverflowError:
-        out = math.inf
-    if not math.isfinite(out):
-        msg = f"returned {out}; a reward must be finite (None marks an unscorable completion)"
-        raise Refusal(msg, "bad_value", row)
-    return out
-
-
-def _convert(value: Any, row: int, notes: dict[str, None]) -> Any:
-    kind = _type(value)
-    scalar = not isinstance(value, (str, bytes, complex)) and not hasattr(value, "__len__")
-    if scalar or hasattr(value, "item"):  # one-element arrays have a length
-        value = _item(value)
-    if isinstance(value, (int, float)):
-        notes[f"returned {kind} values; converted to float"] = None
-        return value
-    msg = f"returned {_short(value)} ({kind}), not a number"
-    raise Refusal(msg, "bad_value", row)
-
-
-def _item(value: Any) -> Any:
-    try:
-        got = value.item() if hasattr(value, "item") else float(value)
-    except Exception:
-        return value
-    return got if isinstance(got, (int, float)) else value
-
-
-def _type(value: Any) -> str:
-    kind = type(value)
-    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
-
-
-def _short(value: Any) -> str:
-    try:
-        text = repr(value)
-    except Exception:
-        text = f"a {_type(value)}"
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from toyrl.estimators.group import GroupEstimator
-from toyrl.estimators.trust import TrustGrpo
+from toyrl.estimators.shaped import ShapedReward
 from toyrl.experiments.core import Check, Mutant, Picture, Result, Table, experiment
 from toyrl.experiments.lab.bandits import arm_classes, drift, train_two_arms
 from toyrl.experiments.lab.curves import lines, root
@@ -18,7 +18,8 @@ from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.mutants import after, pick, replaced
 from toyrl.experiments.lab.routes import apart, same
 from toyrl.rollouts import Rollouts
-from toyrl.shapers.judge.trust import RIGHT
+from toyrl.shapers.base import Parts
+from toyrl.shapers.judge.trust import RIGHT, Trust, TrustReleased
 
 RIGHTS, SCORES = (0.8, 0.3), (0.6, 1.0)  # success and judge's score of the sound and the hack arm
 NOISE, GROUP, RATE, HORIZON = 0.05, 8, 0.15, 600
@@ -46,37 +47,42 @@ INACTIVE = "T1: released rule, outcomes 0 and 1: largest reward of a wrong rollo
 
 
 # -- broken rules ----------------------------------------------------------------------------------
-def uncapped(self: TrustGrpo, outcome: Any, judge: Any, w: Any) -> Any:
+def uncapped(self: Trust, outcome: Any, judge: Any, w: Any) -> Any:
     """Mutant: gamma exceeds 1 where right rollouts are judged better."""
     right = outcome >= RIGHT
     n_right, n_wrong = ((w * x).sum(-1, keepdims=True) for x in (right, ~right))
     both = (n_right > 0) & (n_wrong > 0)
     gap = (w * right * judge).sum(-1, keepdims=True) / np.where(both, n_right, 1)
     gap = gap - (w * ~right * judge).sum(-1, keepdims=True) / np.where(both, n_wrong, 1)
-    return np.exp(np.where(both, gap, 0.0)) if self.variant == "paper" else 1 + 0 * gap
+    return np.exp(np.where(both, self.distrust * gap, 0.0))
 
 
-def zeroed(self: TrustGrpo, outcome: Any, r: Rollouts) -> Any:
+def zeroed(self: Trust, r: Rollouts) -> Any:
     """Mutant: wrong rollouts are judged 0 "as the code does" and trust is still claimed."""
-    judge = np.where(outcome >= RIGHT, r.fields["judge"], 0.0)
-    return TrustGrpo.reward(self, outcome, r.with_(judge=judge))
+    return np.where(r.correct >= RIGHT, Trust.score(self, r), 0.0)
+
+
+def without_outcome(parts: Parts) -> Parts:
+    """Mutant: the judge's share takes the place of the outcome."""
+    return {"trust": parts["trust"]}
 
 
 RULES = {
-    "trust": TrustGrpo,
-    "doubled": after(TrustGrpo, trust=np.square),  # exp(2 x), which the released code logs
-    "uncapped": replaced(TrustGrpo, trust=uncapped),
-    "zeroed": replaced(TrustGrpo, reward=zeroed),
-    "ignored": after(TrustGrpo, trust=np.ones_like),
-    "judge alone": replaced(TrustGrpo, reward=lambda self, o, r: TrustGrpo.reward(self, o, r) - o),
+    "trust": Trust,
+    "doubled": after(Trust, trust=np.square),  # exp(2 x), which the released code logs
+    "uncapped": replaced(Trust, trust=uncapped),
+    "zeroed": replaced(Trust, score=zeroed),
+    "ignored": after(Trust, trust=np.ones_like),
+    "judge alone": after(Trust, parts=without_outcome),
 }
+RELEASED = {"released": TrustReleased, "paper": Trust}
 
 
 # -- T1: the ordering of the two arms, exactly -----------------------------------------------------
-def hack_drift(e: TrustGrpo, hack: float, step: float = 0.0) -> float:
+def hack_drift(rule: Trust, hack: float, step: float = 0.0) -> float:
     """Expected update of the hack's logit, infinite group and mean baseline."""
     r = arm_classes([1 - hack, hack], RIGHTS, judge=SCORES, step=step)
-    return float(drift(r, replace(e, inner=MEAN))[1])
+    return float(drift(r, ShapedReward(rule, MEAN))[1])
 
 
 def population_trust(hack: float) -> float:
@@ -86,22 +92,19 @@ def population_trust(hack: float) -> float:
     return float(np.exp(min(0.0, right @ t / right.sum() - wrong @ t / wrong.sum())))
 
 
-def ordering_checks(kind: type[TrustGrpo], horizon: float) -> list[Check]:
+def ordering_checks(kind: type[Trust], horizon: float) -> list[Check]:
     """a*, the interior points of trust alone, and the update at which annealing turns the order."""
-    found = root(lambda a: hack_drift(kind("untrusted", a, FOREVER), 0.5), 0.1, 5)
+    found = root(lambda a: hack_drift(kind(a, FOREVER, 0.0), 0.5), 0.1, 5)
     edges, want = [], []
     for alpha in (1.3, 1.5, 1.7):
-        e = kind(alpha=alpha, horizon=FOREVER)
+        rule = kind(alpha, FOREVER)
         for low, high in ((0.001, 0.4), (0.4, 0.999)):
-            edges.append(root(lambda h, e=e: hack_drift(e, h), low, high))
+            edges.append(root(lambda h, rule=rule: hack_drift(rule, h), low, high))
             want.append(root(lambda h, a=alpha: a * population_trust(h) - CRITICAL, low, high))
     there = ~(np.isnan(edges) & np.isnan(want))  # a root that only one of the two finds is NaN
     turn, both = (
-        root(lambda t, e=e: hack_drift(e, 0.5, t), low, 2000.0)
-        for e, low in (
-            (kind("untrusted", 1.8, horizon), 0.0),
-            (kind(alpha=1.8, horizon=horizon), -600),
-        )
+        root(lambda t, rule=rule: hack_drift(rule, 0.5, t), low, 2000.0)
+        for rule, low in ((kind(1.8, horizon, 0.0), 0.0), (kind(1.8, horizon), -600))
     )
     share = (1.0, population_trust(0.5))
     return [
@@ -113,15 +116,15 @@ def ordering_checks(kind: type[TrustGrpo], horizon: float) -> list[Check]:
     ]  # fmt: skip
 
 
-def group_checks(kind: type[TrustGrpo], released: str, groups: int, seed: int) -> list[Check]:
+def group_checks(kind: type[Trust], released: type[Trust], groups: int, seed: int) -> list[Check]:
     """Facts about single groups: a right rollout pushed down, classes kept apart, gamma's range."""
     rng = draws(seed, 1)
     outcome = (rng.random((groups, GROUP)) < rng.random((groups, 1))) * 1.0
     r = Rollouts(outcome, np.ones_like(outcome), 1.0,
                  fields={"judge": np.round(rng.random((groups, GROUP)), 1)})  # fmt: skip
     own = kind(alpha=0.9)
-    as_released = TrustGrpo(released).reward(outcome, r)
-    gamma, paid = own.trust(outcome, r.fields["judge"], r.w), own.reward(outcome, r)
+    as_released = released().reward(r)
+    gamma, paid = own.trust(outcome, r.fields["judge"], r.w), own.reward(r)
     mixed = outcome.any(-1) & ~outcome.all(-1)
     right = np.where(outcome == 1, paid, np.inf).min(-1)[mixed]
     wrong = np.where(outcome == 0, paid, -np.inf).max(-1)[mixed]
@@ -129,7 +132,8 @@ def group_checks(kind: type[TrustGrpo], released: str, groups: int, seed: int) -
                    fields={"judge": np.array([[0.0] + [1.0] * 6 + [0.0]])})  # fmt: skip
 
     def first(a: float) -> float:
-        return float(kind(alpha=a, inner=MEAN).apply({"outcome": one.correct}, one)[0][0, 0])
+        estimator = ShapedReward(kind(alpha=a), MEAN)
+        return float(estimator.apply({"outcome": one.correct}, one)[0][0, 0])
 
     fact = partial(Check, routes=("random groups",), why_one_route="a bound, not a number: gamma "
                    "= exp(min(0, gap)) with gap in [-1, 1]")  # fmt: skip
@@ -143,7 +147,7 @@ def group_checks(kind: type[TrustGrpo], released: str, groups: int, seed: int) -
 
 
 # -- T2: training ----------------------------------------------------------------------------------
-def accuracy(e: TrustGrpo, settings: Sequence[Any], replicas: int, seed: int) -> np.ndarray:
+def accuracy(rule: Trust, settings: Sequence[Any], replicas: int, seed: int) -> np.ndarray:
     """(HORIZON + 1, S) mean over replicas; GRPO on the two arms from the uniform policy.
 
     settings : S times the horizon in updates, alpha and the judge's scores of both arms
@@ -151,7 +155,7 @@ def accuracy(e: TrustGrpo, settings: Sequence[Any], replicas: int, seed: int) ->
     rng, p = draws(seed, 2), np.array(RIGHTS)
     horizon, alpha, scores = (np.array(x) for x in zip(*settings, strict=True))
     row = np.repeat(np.arange(len(settings)), replicas)[:, None]
-    e = replace(e, alpha=alpha[row], horizon=horizon[row], inner=GRPO)
+    e = ShapedReward(replace(rule, alpha=alpha[row], horizon=horizon[row]), GRPO)
 
     def group(hack: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
         # The same draws for every setting: the runs differ by what is set alone.
@@ -167,16 +171,16 @@ def accuracy(e: TrustGrpo, settings: Sequence[Any], replicas: int, seed: int) ->
     return (p[0] + (p[1] - p[0]) * hack).reshape(HORIZON + 1, len(settings), replicas).mean(-1)
 
 
-def training(kind: type[TrustGrpo], released: str, horizon: float, honest: Sequence[float],
+def training(kind: type[Trust], released: type[Trust], horizon: float, honest: Sequence[float],
              replicas: int, seed: int) -> tuple[list[Check], list[Picture], Table]:  # fmt: skip
     """Final accuracy of five variants at three weights, against the published pattern."""
     fading = [(horizon, a, SCORES) for a in ALPHAS]
     both = [(FOREVER, a, SCORES) for a in ALPHAS] + fading
     both += [(FOREVER, a, tuple(honest)) for a in HONEST_ALPHAS]
-    none, anneal, plain = np.split(accuracy(kind("untrusted"), both, replicas, seed), [3, 6], 1)
+    none, anneal, plain = np.split(accuracy(kind(distrust=0.0), both, replicas, seed), [3, 6], 1)
     trust, full, trusting = np.split(accuracy(kind(), both, replicas, seed), [3, 6], 1)
     runs = {"none": none, "trust": trust, "anneal": anneal, "both": full,
-            "released": accuracy(TrustGrpo(released), fading, replicas, seed)}  # fmt: skip
+            "released": accuracy(released(), fading, replicas, seed)}  # fmt: skip
     end = {k: dict(zip(ALPHAS, run[-1].tolist(), strict=True)) for k, run in runs.items()}
     trained = partial(Check, routes=("simulation",), why_one_route="the end of a path of sampled "
                       "groups has no closed form; T1 gives its direction")  # fmt: skip
@@ -248,8 +252,8 @@ def run(
     rule : "trust", or one of the broken ones in `RULES`; released, horizon, honest : the released
     code's variant, updates of annealing and a trustworthy judge's scores; train : with T2
     """
-    kind = pick(RULES, rule)
-    checks = [*ordering_checks(kind, horizon), *group_checks(kind, released, groups, seed)]
+    kind, other = pick(RULES, rule), pick(RELEASED, released)
+    checks = [*ordering_checks(kind, horizon), *group_checks(kind, other, groups, seed)]
     notes = (
         "Trust alone stretches the safe range by at most e and lets go as the policy becomes "
         "pure: for alpha above the critical one it holds an interior mix, not the sound arm.",
@@ -257,5 +261,5 @@ def run(
     )
     if not train:
         return Result(tuple(checks), notes=notes)
-    t2, pictures, table = training(kind, released, horizon, honest, replicas, seed)
+    t2, pictures, table = training(kind, other, horizon, honest, replicas, seed)
     return Result((*checks, *t2), tuple(pictures), (table,), notes)

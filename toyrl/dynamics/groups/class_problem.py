@@ -19,6 +19,7 @@ from toyrl.dynamics.groups.compositions import Moments
 from toyrl.dynamics.groups.siblings import draw_classes, frozen_uniforms, sibling_weights
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import GroupEstimator
+from toyrl.estimators.shaped import ShapedReward
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.classes import picked
@@ -87,7 +88,8 @@ class Problem:
         if method in ("infinite", "sampled"):
             return None
         if method == "compositions":
-            if self.scope == "batch" or (self.fixed is None and _pools(self.estimator)):
+            by_group = self.fixed is None or _shapes_groups(self.estimator)
+            if self.scope == "batch" or (by_group and _pools(self.estimator)):
                 return "batch statistics of a reward that depends on the group need whole batches"
             rows = self.rows()
             return f"it needs {rows:,} rows, above {ROWS:,}" if rows > ROWS else None
@@ -292,6 +294,11 @@ class _ManyPrompts(Estimator):
 
 def _many_prompts(e: Estimator, fixed: Parts, r: Rollouts, group_size: float) -> Estimator:
     """The estimator with batch statistics taken from the mix of the prompts' classes."""
+    if isinstance(e, ShapedReward):
+        if _shapes_groups(e):
+            return e
+        paid = {"reward": e.reward(fixed, r)}
+        return replace(e, inner=_many_prompts(e.inner, paid, r, group_size))
     if not isinstance(e, GroupEstimator):
         return e.in_batch(fixed, r, group_size)
     shift, factor, inner = 0.0, 1.0, e
@@ -312,6 +319,11 @@ def _many_prompts(e: Estimator, fixed: Parts, r: Rollouts, group_size: float) ->
 def _pools(estimator: Estimator) -> bool:
     """True for an estimator with statistics of the whole batch."""
     return "batch" in (getattr(estimator, "scale", ""), getattr(estimator, "baseline", ""))
+
+
+def _shapes_groups(estimator: Estimator) -> bool:
+    """True for an estimator whose own shaper looks at more than the rollout."""
+    return isinstance(estimator, ShapedReward) and estimator.shaper.all_scope() != "rollout"
 
 
 def _check(rollouts: Rollouts, parts: Any, estimator: Estimator, group_size: float) -> None:

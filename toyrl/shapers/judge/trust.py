@@ -26,17 +26,18 @@ Array = Any
 RIGHT, SOLVED, FAILED, UNPAID = 0.5, 0.9, 0.1, 0.2
 
 
-def trust_weight(outcome: Array, judge: Array, w: Array) -> Array:
-    """gamma (..., B, 1) in [exp(-1), 1] for scores in [0, 1] (paper, Eq. 3).
+def trust_weight(outcome: Array, judge: Array, w: Array, *, distrust: Any = 1.0) -> Array:
+    """gamma (..., B, 1) in [exp(-distrust), 1] for scores in [0, 1] (paper, Eq. 3).
 
     outcome, judge, w : (..., B, G); a rollout is right from an outcome of 0.5 on
+    distrust : factor of the gap in the exponent, >= 0; 1 in the paper
     """
     xp = stats.array_namespace(outcome, judge)
     zero = xp.zeros_like(w)
     right, wrong = xp.where(outcome >= RIGHT, w, zero), xp.where(outcome < RIGHT, w, zero)
     gap = stats.mean(judge, right) - stats.mean(judge, wrong)
     both = (stats.mass(right) > 0) & (stats.mass(wrong) > 0) & (gap < 0)
-    return xp.exp(xp.where(both, gap, xp.zeros_like(gap)))
+    return xp.exp(xp.where(both, distrust * gap, xp.zeros_like(gap)))
 
 
 def released_score(outcome: Array, judge: Array, w: Array) -> Array:
@@ -74,12 +75,17 @@ def check_horizon(horizon: Any) -> None:
 class Trust(Shaper):
     """Whole reward: the outcome plus a judge's score, weighted by trust and fading with training.
 
-    alpha : largest share of the judge (paper 0.3); horizon : total number of updates
+    alpha : largest share of the judge (paper 0.3); horizon : total number of updates (inf: no
+        decay)
+    distrust : gamma = exp(distrust gap): 1 as printed, 0 trusts every judge (the ablation)
     Parts `outcome` and `trust` in [0, alpha] for scores in [0, 1].
+
+    Raises ValueError for a horizon that is not positive.
     """
 
     alpha: Any = 0.3
     horizon: Any = 1500.0
+    distrust: Any = 1.0
     needs: ClassVar[tuple[str, ...]] = ("correct", "judge")
     scope: ClassVar[str] = "group"
 
@@ -87,10 +93,17 @@ class Trust(Shaper):
         check_horizon(self.horizon)
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
-        judge = r.need("judge", by="trust")
-        gamma = trust_weight(r.correct, judge, r.w)
-        size = gamma * at(self.alpha, r.step) * decay(r.step, self.horizon, r.correct)
-        return {"outcome": r.correct, "trust": size * judge}
+        judge = self.score(r)
+        fade = at(self.alpha, r.step) * decay(r.step, self.horizon, r.correct)
+        return {"outcome": r.correct, "trust": self.trust(r.correct, judge, r.w) * fade * judge}
+
+    def score(self, r: Rollouts) -> Array:
+        """The judge's scores that are paid, (..., B, G)."""
+        return r.need("judge", by="trust")
+
+    def trust(self, outcome: Array, judge: Array, w: Array) -> Array:
+        """gamma, (..., B, 1)."""
+        return trust_weight(outcome, judge, w, distrust=self.distrust)
 
 
 @entry(
@@ -102,23 +115,15 @@ class Trust(Shaper):
     provenance="code",
 )
 @dataclass(frozen=True)
-class TrustReleased(Shaper):
+class TrustReleased(Trust):
     """Whole reward: `trust` as the released code computes it.
 
     horizon : 500 by default in the code, 12000 in its configuration; not the number of updates
     Parts `outcome` and `trust` in [0, alpha]; `trust` is 0 for outcomes below 0.2.
     """
 
-    alpha: Any = 0.3
     horizon: Any = 500.0
-    needs: ClassVar[tuple[str, ...]] = ("correct", "judge")
-    scope: ClassVar[str] = "group"
 
-    def __post_init__(self) -> None:
-        check_horizon(self.horizon)
-
-    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
-        judge = released_score(r.correct, r.need("judge", by="trust_released"), r.w)
-        gamma = trust_weight(r.correct, judge, r.w)
-        size = gamma * at(self.alpha, r.step) * decay(r.step, self.horizon, r.correct)
-        return {"outcome": r.correct, "trust": size * judge}
+    def score(self, r: Rollouts) -> Array:
+        """The judge's scores that are paid, (..., B, G): none to a clear failure."""
+        return released_score(r.correct, r.need("judge", by="trust_released"), r.w)

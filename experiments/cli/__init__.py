@@ -1,0 +1,11 @@
+"""The command `toyrl`: reads arguments, calls a command, turns errors into exit codes.
+
+0 the answer is good, 1 it isn't, 2 the call was wrong, 3 we failed. Nothing heavy is imported
+here: `toyrl --help` answers at once, and each command loads what it needs.
+"""
+
+from toyrl.experiments.cli import catalogue, claims, transfer, validate
+from toyrl.experiments.cli.app import app
+from toyrl.experiments.cli.main import main, run
+
+__all__ = ["app", "catalogue", "claims", "main", "run", "transfer", "validate"]

@@ -1,0 +1,77 @@
+"""The arguments of `toyrl reproduce` and `toyrl ledger`: published claims and published runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from toyrl.experiments.cli.app import JsonTarget, app
+
+
+@app.command
+def reproduce(
+    ids: Annotated[list[str], Parameter(name="ID", negative="")],
+    /,
+    *,
+    json: JsonTarget = None,
+    out: Path | None = None,
+    mutants: bool = True,
+    seed: int = 0,
+    smoke: Annotated[bool, Parameter(negative="")] = False,
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
+) -> int:
+    """Does a published claim hold in the toy world?
+
+    Exit code 0 if every check holds and every broken variant is caught, 1 if not.
+
+    Parameters
+    ----------
+    ids
+        Card numbers (03), slugs (drpo), experiment names, or all.
+    json
+        File for the results, or - for standard output.
+    out
+        Folder for results, tables, pictures and a page.
+    mutants
+        Run the deliberately broken variants too, which the checks must catch.
+    seed
+        Seed of what is sampled.
+    smoke
+        The small configuration of each experiment.
+    quiet
+        One line only.
+    """
+    from toyrl.experiments.commands.reproduce import run
+
+    return run(ids, json=json, out=out, mutants=mutants, seed=seed, smoke=smoke, quiet=quiet)
+
+
+@app.command
+def ledger(
+    *,
+    only: Annotated[list[str] | None, Parameter(negative="")] = None,
+    out: Path | None = None,
+    json: JsonTarget = None,
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
+) -> int:
+    """How often was validate right about published training runs?
+
+    Runs published settings with a known outcome and counts hits and misses; about 15 seconds for
+    each reward.
+
+    Parameters
+    ----------
+    only
+        Only this setting; may be given several times.
+    out
+        Markdown page with every setting that has a verdict.
+    json
+        File that keeps the verdicts, read first so that a run is resumed; - for standard output.
+    quiet
+        One line only.
+    """
+    from toyrl.experiments.commands.ledger import run
+
+    return run(only or (), out=out, json=json, quiet=quiet)

@@ -1,0 +1,127 @@
+"""The arguments of `toyrl transfer`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from toyrl.experiments.cli.app import JsonTarget, app
+
+
+@app.command
+def transfer(
+    rewards: Annotated[list[str] | None, Parameter(name="REWARD", negative="")] = None,
+    /,
+    *,
+    suite: Literal["small", "full"] | None = None,
+    model: str = "tiny",
+    gguf: Path | None = None,
+    task: str | None = None,
+    out: Path = Path("toyrl-transfer"),
+    steps: int | None = None,
+    estimator: str | None = None,
+    loss_type: Literal["grpo", "dapo", "dr_grpo"] | None = None,
+    group_size: int | None = None,
+    completions: int | None = None,
+    max_completion_length: int | None = None,
+    learning_rate: float | None = None,
+    beta: float | None = None,
+    seeds: int = 3,
+    kl: float | None = None,
+    warm_up: int = 0,
+    workers: int = 1,
+    measured: Path | None = None,
+    predictions: Path | None = None,
+    resume: Annotated[bool, Parameter(negative="")] = False,
+    trust_remote_code: Annotated[bool, Parameter(negative="")] = False,
+    json: JsonTarget = None,
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
+) -> int:
+    """Train a small language model on rewards and set the outcome beside the prediction.
+
+    Calibrates the toy on the base model's own rollouts, seals its predictions with a hash, trains
+    with GRPO, and compares at equal distance from the base. Needs the extra llm.
+
+    Parameters
+    ----------
+    rewards
+        Rewards as for validate; or name a suite.
+    suite
+        small: 8 rewards; full: 35. Runs on the task shorthand.
+    model
+        tiny (built here in two minutes, then kept), smollm2, a folder, or an id on the hub.
+    gguf
+        GGUF file with the model's weights; converted once.
+    task
+        shorthand, chain, gym:NAME (reasoning-gym) or rows.jsonl; options as
+        shorthand:easy=2,hard=5 [default: shorthand for tiny, else chain].
+    out
+        Folder of predictions, runs and results.
+    steps
+        Updates of a run [default: 80].
+    estimator
+        Advantage estimator (toyrl list --kind estimator) [default: grpo].
+    loss_type
+        How token losses are averaged, as TRL names it [default: grpo, or the estimator's own].
+    group_size
+        Rollouts per prompt [default: 8].
+    completions
+        Rollouts per update [default: 48].
+    max_completion_length
+        Limit in tokens [default: 96].
+    learning_rate
+        Of AdamW [default: 2e-4].
+    beta
+        Weight of the KL penalty [default: 0].
+    seeds
+        Runs of each reward.
+    kl
+        Distance from the base, in nats a completion, at which all is compared [default: 3].
+    warm_up
+        Supervised updates on rendered solutions first, for a model that solves nothing yet.
+    workers
+        Runs at a time.
+    measured
+        result.json of a finished suite: its rewards are predicted again, by today's toy and after
+        the fact, and set beside those runs; nothing is trained.
+    predictions
+        The sealed predictions of that suite [default: predictions.json beside it].
+    resume
+        Go on with what the folder holds.
+    trust_remote_code
+        Run code that comes with a model from the hub.
+    json
+        File for the result, or - for standard output.
+    quiet
+        No progress and no tables.
+    """
+    from toyrl.experiments.commands.transfer import run
+
+    return run(
+        rewards or (),
+        suite=suite,
+        measured=measured,
+        predictions=predictions,
+        model=model,
+        gguf=gguf,
+        task=task,
+        out=out,
+        seeds=seeds,
+        kl=kl,
+        steps=steps,
+        estimator=estimator,
+        loss_type=loss_type,
+        group_size=group_size,
+        completions=completions,
+        max_completion_length=max_completion_length,
+        learning_rate=learning_rate,
+        beta=beta,
+        workers=workers,
+        warm_up=warm_up,
+        resume=resume,
+        trust_remote_code=trust_remote_code,
+        json=json,
+        quiet=quiet,
+    )

@@ -1,0 +1,143 @@
+"""The arguments of `toyrl validate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from toyrl.experiments.cli.app import JsonTarget, app
+
+
+@app.command
+def validate(
+    rewards: Annotated[list[str], Parameter(name="REWARD", negative="")],
+    /,
+    *,
+    rollouts: Path | None = None,
+    data: Path | None = None,
+    model: str | None = None,
+    compare: Annotated[bool, Parameter(negative="")] = False,
+    trl_config: Path | None = None,
+    verl_config: Path | None = None,
+    max_completion_length: int | None = None,
+    typical_length: int | None = None,
+    estimator: str | None = None,
+    group_size: int | None = None,
+    beta: float | None = None,
+    success_rates: str | None = None,
+    report: Annotated[Path | None, Parameter(negative_none="no-")] = Path("toyrl-report.html"),
+    json: JsonTarget = None,
+    junit: Path | None = None,
+    sarif: Path | None = None,
+    band: Path | None = None,
+    fail_on: Literal["risky", "unsafe"] = "unsafe",
+    seed: int = 0,
+    timeout: float = 10.0,
+    cache: Path | None = None,
+    max_calls: int | None = None,
+    answer_mark: str | None = None,
+    thorough: Annotated[bool, Parameter(negative="")] = False,
+    skip_bad_rows: Annotated[bool, Parameter(negative="")] = False,
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
+) -> int:
+    """Is this reward safe to train on?
+
+    Prints the verdict with its reasons and writes a report page. Exit code 0 below --fail-on, 1
+    at or above it, 2 if the reward can't be loaded or used.
+
+    Parameters
+    ----------
+    rewards
+        my_rewards.py:brevity, a dotted path (trl.rewards:think_format_reward) or a catalogue
+        expression ("laser(target=0.5)"); several are added, each with an optional weight:
+        acc.py:correct:1.0 fmt.py:tags:0.2
+    rollouts
+        JSONL log of real rollouts, which are looked at first; the worlds are fitted to them.
+    data
+        JSONL rows with prompts and gold columns.
+    model
+        Folder or hub id of a model to sample rollouts from first (extra llm); its prompts are
+        those of --data, else arithmetic of known difficulty.
+    compare
+        Judge each reward by itself in the same worlds, side by side, instead of their sum.
+    trl_config
+        GRPOConfig as YAML, JSON or the Python file that calls it; options given here win.
+    verl_config
+        verl's configuration as YAML.
+    max_completion_length
+        The run's limit in tokens [default: that of --rollouts, else 512].
+    typical_length
+        Mean completion length now, in tokens [default: that of --rollouts, else 150].
+    estimator
+        Advantage estimator (toyrl list --kind estimator); all compares them [default: grpo].
+    group_size
+        Rollouts per prompt [default: 8].
+    beta
+        Weight of the KL penalty, in reward per nat [default: 0].
+    success_rates
+        Success rates of the base policy, such as .1,.5,.9
+    report
+        The HTML page to write; --no-report writes none.
+    json
+        File for the report as JSON, or - for standard output.
+    junit
+        File for the findings as JUnit XML.
+    sarif
+        File for the findings as SARIF 2.1.0, which code scanning reads.
+    band
+        File for the predicted band of accuracy and length, which toyrl.watch holds a run against.
+    fail_on
+        Mildest verdict with exit code 1.
+    seed
+        Seed of what is sampled.
+    timeout
+        Seconds that one call of the reward may take.
+    cache
+        Folder that keeps the values of a slow reward by text; a later run goes on from there.
+    max_calls
+        Texts that the reward may be asked to grade; a verdict needs about 1,700.
+    answer_mark
+        How the reward wants answers marked, where it is none of the usual ways: text with {} for
+        the answer, such as 'Final answer: {}'; <think></think> before it for working in tags.
+    thorough
+        More worlds and longer training.
+    skip_bad_rows
+        Leave out unusable rows instead of refusing the file.
+    quiet
+        One line only.
+    """
+    from toyrl.experiments.commands.validate import run
+
+    values = {
+        "rollouts": rollouts,
+        "data": data,
+        "model": model,
+        "max_completion_length": max_completion_length,
+        "typical_length": typical_length,
+        "estimator": estimator,
+        "group_size": group_size,
+        "beta": beta,
+        "success_rates": success_rates,
+        "seed": seed,
+        "timeout": timeout,
+        "cache": cache,
+        "max_calls": max_calls,
+        "answer_mark": answer_mark,
+        "thorough": thorough,
+        "skip_bad_rows": skip_bad_rows,
+        "fail_on": fail_on,
+    }
+    return run(
+        rewards,
+        values,
+        configs={"trl_config": trl_config, "verl_config": verl_config},
+        compare=compare,
+        junit=junit,
+        sarif=sarif,
+        band=band,
+        page=report,
+        json=json,
+        quiet=quiet,
+    )

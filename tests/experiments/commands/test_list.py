@@ -1,0 +1,71 @@
+"""`toyrl list`: the catalogue, searched and as JSON."""
+
+from __future__ import annotations
+
+import json
+
+from tests.experiments.commands.command import call
+
+
+def test_list_shows_the_catalogue(capsys):
+    code, out, _ = call(capsys, "list", "--kind", "estimator")
+    assert code == 0
+    assert "estimator (" in out
+    assert "grpo_verl" in out
+
+
+def test_list_json(capsys):
+    from toyrl import registry
+
+    code, out, _ = call(capsys, "list", "--json", "--kind", "shaper")
+    data = json.loads(out)
+    assert code == 0
+    assert data["schema"] == "toyrl.list/2"
+    listed = {e["name"]: e for e in data["entries"]}
+    assert sorted(listed) == [e.name for e in registry.entries("shaper")]
+    assert set(listed["laser"]) == {
+        "name",
+        "kind",
+        "family",
+        "summary",
+        "formula",
+        "path",
+        "fields",
+        "cards",
+        "works",
+        "paper",
+        "section",
+        "provenance",
+    }
+    assert listed["laser"]["path"] == "toyrl.shapers.length.truncation:Laser"
+    assert listed["laser"]["fields"]["target"] == "0.5"
+    assert [e["family"] for e in data["entries"]] == sorted(e["family"] for e in data["entries"])
+
+
+def names(capsys, *words):
+    """The names that `toyrl list` finds."""
+    code, out, _ = call(capsys, "list", "--json", *words)
+    assert code == 0
+    return {e["name"] for e in json.loads(out)["entries"]}
+
+
+def test_list_searches_names_summaries_and_titles(capsys):
+    assert {"laser", "kimi", "01", "crf_variance"} <= names(capsys, "length")
+    assert names(capsys, "diffusion") == names(capsys, "--paper", "40") >= {"prdp", "40"}
+    assert names(capsys, "LASER", "--kind", "experiment") == set()
+    assert names(capsys, "group", "variance", "--kind", "theorem") >= {"gradient_variance"}
+
+
+def test_list_by_paper(capsys):
+    of_laser = names(capsys, "--paper", "05")
+    assert {"laser", "truncation", "kimi"} <= of_laser
+    assert of_laser == names(capsys, "--paper", "laser") == names(capsys, "--paper", "2505.15612")
+    assert names(capsys, "--paper", "dapo") == {"overlong", "dynamics"}
+
+
+def test_list_groups_by_family(capsys):
+    _, out, _ = call(capsys, "list", "--kind", "estimator")
+    lines = [line.strip() for line in out.splitlines()]
+    places = [lines.index(family) for family in ("estimators", "length", "preference", "tasks")]
+    assert places == sorted(places)
+    assert "general" in call(capsys, "list", "gated")[1]
