@@ -12,11 +12,12 @@ from typing import Any
 from docs.generate import api, formula, inserts, offline
 
 _pages: dict[str, str] = {}
+_images: dict[str, str] = {}
 
 
 def on_config(config: Any) -> Any:
     """Make the pages and put them into the navigation."""
-    from docs.generate import papers
+    from docs.generate import evidence, papers
 
     written = {
         p.relative_to(config.docs_dir).as_posix() for p in Path(config.docs_dir).rglob("*.md")
@@ -24,7 +25,10 @@ def on_config(config: Any) -> Any:
     if more := sorted(written - set(_paths(config.nav))):
         config.nav.append({"More": more})
     _pages.clear()
-    _pages.update(papers.pages())
+    results = evidence.smokes()
+    _pages.update(papers.pages(results))
+    _images.clear()
+    _images.update(evidence.images(results))
     _pages.update(api.pages())
     here = 1 + next(i for i, part in enumerate(config.nav) if "Theory" in part)
     config.nav[here:here] = [{"Papers": _section("papers/")}]
@@ -33,10 +37,10 @@ def on_config(config: Any) -> Any:
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add the generated pages as if they lay in docs/."""
+    """Add the generated pages and pictures as if they lay in docs/."""
     from mkdocs.structure.files import File
 
-    for path, text in _pages.items():
+    for path, text in {**_pages, **_images}.items():
         files.append(File.generated(config, path, content=text))
     return files
 

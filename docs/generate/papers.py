@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
+from docs.generate import evidence
 from docs.generate.modules import folders
 from docs.generate.text import escaped
 
@@ -23,11 +24,15 @@ ESTABLISHED = {
 }
 
 
-def pages() -> dict[str, str]:
-    """Path under docs/ -> Markdown, the index first; only papers that have code."""
+def pages(results: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """Path under docs/ -> Markdown, the index first; only papers that have code.
+
+    results : experiment id -> its result, shown with its curves (None: what must fail, no numbers)
+    """
     cards = by_card()
     out = {"papers/index.md": _index(cards)}
-    out.update({f"papers/{card}.md": _page(card, rows) for card, rows in cards.items()})
+    shown = results or {}
+    out.update({f"papers/{card}.md": _page(card, rows, shown) for card, rows in cards.items()})
     return out
 
 
@@ -76,7 +81,7 @@ def _row(paper: Any, rows: dict[str, list[Any]]) -> str:
     return f"| {' | '.join((paper.number, name, str(paper.year or ''), *counts))} |"
 
 
-def _page(card: str, rows: dict[str, list[Any]]) -> str:
+def _page(card: str, rows: dict[str, list[Any]], results: Mapping[str, Any]) -> str:
     from toyrl import papers
 
     paper = papers.paper(card)
@@ -101,7 +106,7 @@ def _page(card: str, rows: dict[str, list[Any]]) -> str:
     ]
     lines += _entries(rows["entries"])
     for x in rows["experiments"]:
-        lines += _experiment(x)
+        lines += _experiment(x, results.get(x.id))
     lines += _ledger(rows["settings"])
     return "\n".join(lines) + "\n"
 
@@ -139,7 +144,8 @@ def link(e: Any) -> str:
     return f"`{e.name}`"
 
 
-def _experiment(x: Any) -> list[str]:
+def _experiment(x: Any, result: Any | None) -> list[str]:
+    found = evidence.shown(x, result) if result else []
     lines = [
         f"## Experiment {x.id}",
         "",
@@ -149,6 +155,7 @@ def _experiment(x: Any) -> list[str]:
         "",
         f"**Source.** {escaped(x.source)}; {ESTABLISHED[x.provenance]}.",
         "",
+        *found,
         "Each row is a deliberately broken argument and the checks that it has to break:",
         "",
         "| broken | must fail |",

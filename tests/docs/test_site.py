@@ -7,8 +7,10 @@ import re
 import pytest
 import yaml
 
-from docs.generate import api, formula, hook, inserts, offline, papers, text
+from docs.generate import api, evidence, formula, hook, inserts, offline, papers, text
 from docs.generate.modules import ROOT
+from toyrl.experiments import core
+from toyrl.experiments.core import Check, Curve, Picture, Result
 from toyrl.papers import paper
 
 
@@ -70,6 +72,24 @@ def test_papers_with_code_have_a_page_that_names_what_they_have():
             assert all(f"`{name}`" in page for m in x.mutants for name in m.breaks)
         for s in rows["settings"]:
             assert text.escaped(s.published) in page
+
+
+def test_what_an_experiment_found_stands_on_its_papers_page():
+    picture = Picture("bend", "A bend", "x", "y", (Curve("k", [0, 1], [0, 1]),), caption="Why.")
+    broken = core.load()["13"].mutants[0].breaks[0]
+    checks = (
+        Check(broken, 1.5, 1.0, "~", tolerance=0.1, routes=("sum", "sample")),
+        Check("never broken", 2.0, 1.0, ">", why_one_route="a definition"),
+        Check("a picture's data", 2.0, 1.0, ">", claim=False),
+    )
+    results = {"13": Result(checks, (picture,))}
+    page = papers.pages(results)["papers/13.md"]
+    assert "![A bend](images/13-bend.svg)" in page
+    assert evidence.images(results)["papers/images/13-bend.svg"].startswith("<svg xmlns")
+    rows = [line for line in page.splitlines() if line.startswith(f"| {broken} |")]
+    assert "1.5 **does not hold** | 1 ± 0.1 | sum, sample" in rows[0]
+    assert f"| never broken | 2 | {text.escaped('> 1')} | a definition | **unproven** |" in page
+    assert page.count("| support |") == 1
 
 
 def test_pages_of_papers_and_code_point_at_what_is_on_a_page():

@@ -19,7 +19,12 @@ from toyrl.experiments.render.pictures import svg
 from toyrl.experiments.render.text import dumps
 
 MUTANTS = [
-    pytest.param(e, m, id=f"{e.id}-{m.name}", marks=pytest.mark.xdist_group(f"experiment-{e.id}"))
+    pytest.param(
+        e,
+        m,
+        id=f"{e.id}-{m.name}",
+        marks=[pytest.mark.slow, pytest.mark.xdist_group(f"experiment-{e.id}")],
+    )
     for e in EXPERIMENTS.values()
     for m in e.mutants
 ]

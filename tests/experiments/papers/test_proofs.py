@@ -82,6 +82,7 @@ def repeats(loop: ast.For) -> bool:
     return updates or ast.unparse(loop.target) == "_"
 
 
+@pytest.mark.slow  # every mutant of every paper
 @pytest.mark.parametrize("name", BY_EXPERIMENT)
 def test_claims_are_proven_by_two_routes_within_the_budget(name: str):
     assert lacks(name) == {}

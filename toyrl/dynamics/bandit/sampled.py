@@ -95,7 +95,7 @@ class Dice(NamedTuple):
 
 
 def throw(key: Array, groups: int, size: int) -> Dice:
-    """The numbers that `key` stands for, in float64."""
+    """The numbers that `key` stands for, in float64: prompt (groups, 1), member (groups, size)."""
     u, v = jax.random.split(key)
     prompt = jax.random.uniform(u, (groups, 1), dtype=float)
     return Dice(prompt, jax.random.uniform(v, (groups, size), dtype=float), key)
