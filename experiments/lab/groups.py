@@ -1,4 +1,4 @@
-"""Groups of sampled rollouts: their advantages, all of their counts, which answers they took."""
+"""Groups of rollouts: advantages, every count of two kinds, which answers are picked."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from toyrl.experiments.core.work import spend
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.classes import class_rollouts
 
 Array = Any
 
@@ -34,3 +35,11 @@ def every_count(size: int) -> np.ndarray:
 def picked(policy: Array, u: Array) -> np.ndarray:
     """(..., G) answers that uniform numbers u (..., G) pick from policies (..., K)."""
     return (np.asarray(u)[..., None] > np.cumsum(policy, -1)[..., None, :-1]).sum(-1)
+
+
+def one_token(**fields: Array) -> Rollouts:
+    """Rollouts (..., B, G) of one token each, with fields of that token in the same shape."""
+    like = np.asarray(next(iter(fields.values())), dtype=float)
+    own = {name: np.asarray(x, dtype=float)[..., None] for name, x in fields.items()}
+    return class_rollouts(None, correct=0 * like, length=1.0, max_length=1.0, group_size=None,
+                          fields=own)  # fmt: skip

@@ -12,7 +12,7 @@ from toyrl.experiments.lab.bandits import ascend, flow_path
 from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import Draws, draws
 from toyrl.experiments.lab.groups import advantages
-from toyrl.experiments.lab.mutants import pick
+from toyrl.experiments.lab.mutants import pick, pick_all
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import alone, apart
 from toyrl.experiments.lab.tables import Rule, expect_rules, train_rules
@@ -142,14 +142,10 @@ RULES: dict[str, Rule] = {
 }
 
 
-def rules(swaps: Mapping[str, str], names: Sequence[str]) -> list[Rule]:
-    """The rules of these names, or those swapped for them."""
-    return [pick(RULES, swaps.get(n, n)) for n in names]
-
-
 def finite_checks(swaps: Mapping[str, str], runs: int, rng: Draws) -> Items:
     """pass@64 of three rules after sampled updates, and after fewer and larger expected ones."""
-    task = ([0.49, 0.02, 0.49], REWARD, rules(swaps, ("group std", "mean baseline", NEGATIVE)))
+    used = pick_all(RULES, ("group std", "mean baseline", NEGATIVE), swaps)
+    task = ([0.49, 0.02, 0.49], REWARD, used)
     drawn = train_rules(*task, 2000, size=GROUP, step=STEP, runs=runs, rng=rng)[-1]
     exact = expect_rules(*task, 200, size=GROUP, step=10 * STEP)[-1]
     ends = np.array([success_of_best(drawn[..., 1], 64).mean(-1), success_of_best(exact[:, 1], 64)])
@@ -161,20 +157,19 @@ def diversity_checks(swaps: Mapping[str, str], runs: int, most: int, rng: Draws)
     """Eight right answers of equal probability, four wrong; trained until p > 0.95."""
     names = ("group std", POSITIVE, NEGATIVE)
     start, right = np.repeat([0.2 / 8, 0.8 / 4], [8, 4]), np.repeat([1.0, 0.0], [8, 4])
-    path = train_rules(start, right, rules(swaps, names), most, size=GROUP, step=0.5, runs=runs,
-                       rng=rng, until=0.95)  # fmt: skip
+    path = train_rules(start, right, pick_all(RULES, names, swaps), most, size=GROUP, step=0.5,
+                       runs=runs, rng=rng, until=0.95)  # fmt: skip
     used = theory.effective_number(path[-1, ..., :8])
     needed = (path[:-1] @ right <= 0.95).sum(0)
     rows = list(zip(names, used.mean(-1).tolist(), needed.mean(-1).tolist(), strict=True))
     caption = "Until the success rate passes 0.95; step 0.5, groups of eight."
-    columns = ("updates", "right answers in use", "updates needed")
     every, positive, _ = used.mean(-1)
     drawn = alone("simulation", "by sampling alone: expected updates keep equal answers equal")
     return [
         Check(EVEN, np.abs(used[2] - 8).max(), 1e-6, routes=("symmetry", "simulation")),
         drawn(DRIFT, every, 7.9, "<"),
         drawn(URN, every - positive, 0.0, ">"),
-        Table("diversity", columns, rows, caption),
+        Table("diversity", ("updates", "right answers in use", "updates needed"), rows, caption),
     ]
 
 

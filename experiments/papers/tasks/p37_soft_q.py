@@ -14,7 +14,7 @@ from toyrl.experiments.core.work import spend
 from toyrl.experiments.lab.bandits import ascend, follow
 from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import Draws, draws
-from toyrl.experiments.lab.groups import advantages, picked
+from toyrl.experiments.lab.groups import advantages, one_token, picked
 from toyrl.experiments.lab.mutants import pick, replaced
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import CLOSED, SAMPLED, alone, same
@@ -123,9 +123,7 @@ def one_token_checks(kind: Any, normalised: bool, seed: int, steps: int) -> Item
     for c in (0.0, 0.3, -1.2):
         q = (reward + c)[None]
         # Normalised logits have logsumexp 0: the level of Q is lost.
-        target = (0 if normalised else np.logaddexp.reduce(q, axis=-1)) + 0 * q[..., None]
-        r = class_rollouts(None, correct=0 * q, length=1.0, max_length=1.0, group_size=None,
-                           fields={"target_values": target})  # fmt: skip
+        r = one_token(target_values=(0 if normalised else np.logaddexp.reduce(q, axis=-1)) + 0 * q)
         for loss in SoftQ().losses(reward[None], r, np.log(softmax(q))[..., None]):
             worst = max(worst, float(np.abs(loss - c**2).max()))
     z = (reward - reward.mean()) / reward.std()
@@ -149,9 +147,7 @@ def sampled(objective: Any, reward: np.ndarray, steps: int, rng: Draws) -> np.nd
         pi = softmax(z)
         act = picked(pi[:, 0], rng.random((runs, 16)))
         logp = np.take_along_axis(np.log(pi[:, 0]), act, axis=-1)
-        value = np.logaddexp.reduce(z, axis=-1) + 0 * logp
-        r = class_rollouts(None, correct=0 * logp, length=1.0, max_length=1.0, group_size=None,
-                           fields={"target_values": value[..., None]})  # fmt: skip
+        r = one_token(target_values=np.logaddexp.reduce(z, axis=-1) + 0 * logp)
         c = runs * objective.coefficients(reward[act], r, logp[..., None], None)
         return z + 0.2 * (c * (eye[act] - pi)).sum(-2, keepdims=True)
 
