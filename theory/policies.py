@@ -90,8 +90,8 @@ def forward_tilt(ref: Array, reward: Array, beta: float) -> np.ndarray:
         return beta * ref / (over + reward.max() - reward)
 
     # `over` is beta + v - max r: at beta the sum is at most 1, and at beta ref(best) at least 1.
-    low = beta * float(ref[reward == reward.max()].sum())
-    found = low if len(ref) == 1 else brentq(lambda x: policy(x).sum() - 1, low, beta, xtol=1e-15)
+    low, wider = beta * float(ref[reward == reward.max()].sum()), 1e-12  # by rounding, where equal
+    found = brentq(lambda x: policy(x).sum() - 1, low * (1 - wider), beta * (1 + wider), xtol=1e-15)
     return policy(float(found))  # pyright: ignore[reportArgumentType]
 
 
