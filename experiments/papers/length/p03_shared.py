@@ -117,15 +117,15 @@ def study(m: Method, updates: Mapping[str, int], replicas: int, groups: int, see
     for name, most in updates.items():
         path = simulate(m, name, most, replicas, seed)
         rng = draws(seed, 7, list(RULES).index(name))
-        drift = [mean_error(m.pull(name, (groups, 1), q, cell, rng)) for q, cell in grid]
-        closed = [signs.shared_drift(name, q, *cell, GROUP) for q, cell in grid]
+        drift = np.array([mean_error(m.pull(name, (groups, 1), q, cell, rng)) for q, cell in grid])
+        closed = [signs.shared_drift(name, q, rho, alpha, GROUP) for q, (rho, alpha) in grid]
         final, label = path[-1], NAMES[name]
         stays = np.array([not signs.shared_policy_collapses(name, *c) for c in CELLS])
         clear = np.select([exact[name] < 0.05, exact[name] > 0.95], [0, 1], -1)
         few = 0.95 if most >= UPDATES[name] else 0.9
         found += [
             # The largest of 24 standard normals exceeds 4.2 with probability 6e-4.
-            deviation(DRIFT[name], *np.transpose(drift), closed, sigmas=4.2),
+            deviation(DRIFT[name], drift[:, 0], drift[:, 1], closed, sigmas=4.2),
             missed(EXPECTED[name], clear, stays, ("closed form", "enumeration")),
             missed(SIDE[name], final >= 0.5, stays, ("closed form", "simulation")),
             ended(AT_SHOWN[name], float(final[SHOWN]), *BOUNDS[name]),
