@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 LONGEST = 160  # characters of a line of a repr
 
 
-class Answer:
+class Answer(ABC):
     """Base of the objects that `toyrl.validate` and its sisters return.
 
     Subclasses define `exit_code`, `to_dict`, `lines` (of the repr) and `forms`, and `card` where a
@@ -28,17 +29,17 @@ class Answer:
         """True where the command line would end with exit code 0."""
         return self.exit_code == 0
 
+    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """JSON form, with the schema's name and version (`toyrl.schemas`)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def lines(self) -> list[str]:
         """The repr: the answer first, three lines at most."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forms(self) -> Mapping[str, Callable[[], str]]:
         """suffix -> the text of such a file, without .json."""
-        raise NotImplementedError
 
     def card(self) -> str:
         """HTML for a notebook, self-contained."""

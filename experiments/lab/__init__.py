@@ -1,6 +1,8 @@
 """What experiments share, by idea.
 
     routes    checks from two or three independent routes, with their standard errors
+    parts     the parts of an experiment, and the result that they make
+    groups    sampled groups: advantages, every count, which answers were picked
     bandits   arms with classes: expected drift, training with sampled groups, roots and thresholds
     answers   a few answers trained in NumPy by estimators and objectives, inner loop included
     tables    the same under several rules at once, advantages read off a table

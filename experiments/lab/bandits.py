@@ -14,9 +14,11 @@ import numpy as np
 from toyrl.dynamics.groups.class_weights import class_weights
 from toyrl.estimators.base import Estimator
 from toyrl.experiments.core.work import COMPILED, UPDATE, spend
+from toyrl.experiments.lab.groups import every_count
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.outcome import Outcome
+from toyrl.theory.group.variance import count_law
 from toyrl.theory.policies import softmax
 
 Array = Any
@@ -74,6 +76,11 @@ def ascend(change: Callable[[np.ndarray, int], Array], logits: Array, updates: i
     return softmax(follow(lambda z, k: z + change(softmax(z), k), logits, updates))
 
 
+def climb(change: Callable[[np.ndarray, int], Array], logits: Array, updates: int) -> np.ndarray:
+    """(updates + 1, ...) chances sigmoid(logit); change(chance, update) is added to the logits."""
+    return sigmoid(follow(lambda z, k: z + change(sigmoid(z), k), logits, updates))
+
+
 def train_two_arms(
     group: Callable[[np.ndarray, int], tuple[Array, Array]],
     start: Array,
@@ -87,14 +94,31 @@ def train_two_arms(
         advantages (..., G)
     """
 
-    def step(z: np.ndarray, k: int) -> np.ndarray:
-        second = sigmoid(z)[..., None]
-        arm, advantage = group(second, k)
+    def change(second: np.ndarray, k: int) -> np.ndarray:
+        arm, advantage = group(second[..., None], k)
         spend(UPDATE + np.size(arm))  # an estimator's array calls are as many again
         # Two logits, each moved by its own score: their difference moves twice.
-        return z + 2 * rate * (advantage * (arm - second)).mean(-1)
+        return 2 * rate * (advantage * (arm - second[..., None])).mean(-1)
 
-    return sigmoid(follow(step, start, updates))
+    return climb(change, start, updates)
+
+
+def expect_two_arms(credit: Array, share: Array, start: Array, updates: int, *, rate: float
+                    ) -> np.ndarray:  # fmt: skip
+    """(updates + 1, ...) chance of the second arm under expected updates of its one logit.
+
+    credit : (..., C, G + 1, G) what the score of each member is multiplied by, in kind c of prompt,
+        where the first 0, 1, ..., G members took the second arm; share : (..., C) of the kinds
+    start : (...) logits
+    """
+    credit, size = np.asarray(credit, dtype=float), np.shape(credit)[-1]
+    force, total = ((credit * arm).sum(-1) for arm in (every_count(size), 1.0))
+
+    def change(p: np.ndarray, _: int) -> np.ndarray:
+        law = np.asarray(share)[..., None] * count_law(p, size)[..., None, :]
+        return rate * (law * (force - p[..., None, None] * total)).sum((-2, -1))
+
+    return climb(change, start, updates)
 
 
 def sigmoid(z: Array) -> np.ndarray:

@@ -58,17 +58,22 @@ def lines(
     x: Sequence[float] | None = None,
     most: int = 120,
     dashed: Sequence[str] = (),
+    points: Sequence[str] = (),
     **options: Any,
 ) -> Picture:
     """Lines over x (None: 0, 1, ...), at most about `most` points each; labels of both axes.
 
-    options : further fields of `Picture`
+    curves : y, or a tuple (x, y) or (x, y, low, high) with an x and a band of its own
+    dashed, points : labels of curves in that style; options : further fields of `Picture`
     """
+    styles = dict.fromkeys(dashed, "dashed") | dict.fromkeys(points, "points")
     drawn = []
-    for label, y in curves.items():
-        y = np.asarray(y, dtype=float)
+    for label, given in curves.items():
+        own, *ys = given if isinstance(given, tuple) else (x, given)
+        y, *band = (np.asarray(v, dtype=float) for v in ys)
         keep = np.unique(np.linspace(0, len(y) - 1, min(most, len(y))).astype(int))
-        at = keep if x is None else np.asarray(x)[keep]
-        style = "dashed" if label in dashed else "line"
-        drawn.append(Curve(label, at.tolist(), y[keep].tolist(), style=style))
+        at = keep if own is None else np.asarray(own)[keep]
+        rest = [v[keep].tolist() for v in band]
+        style = styles.get(label, "line")
+        drawn.append(Curve(label, at.tolist(), y[keep].tolist(), *rest, style=style))
     return Picture(name, title, *labels, curves=tuple(drawn), **options)

@@ -6,7 +6,7 @@ the wrong rollouts in a mean, a switch ignored. Noise added to a number proves n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 Kind = TypeVar("Kind", bound=type)
@@ -45,6 +45,11 @@ def pick(options: Mapping[str, T], name: str) -> T:
         msg = f"{name!r} is not one of {', '.join(map(repr, options))}"
         raise ValueError(msg)
     return options[name]
+
+
+def pick_all(options: Mapping[str, T], names: Iterable[str], swaps: Mapping[str, str]) -> list[T]:
+    """The rules of these names, or those that a mutant has swapped for them."""
+    return [pick(options, swaps.get(name, name)) for name in names]
 
 
 def _known(kind: type, methods: Mapping[str, Any]) -> None:

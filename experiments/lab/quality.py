@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import comb
 from typing import Any
+
+import numpy as np
 
 from toyrl.dynamics.groups import class_weights, gradient_quality
 from toyrl.dynamics.groups import token_quality as by_token
 from toyrl.dynamics.groups.compositions import row_count
 from toyrl.estimators.base import Estimator
+from toyrl.experiments.core import Check
 from toyrl.experiments.core.work import UPDATE, spend
 from toyrl.experiments.lab.chains import STEP
+from toyrl.experiments.lab.routes import ENUMERATED, SIGMAS, SIMULATED
 from toyrl.rollouts import Rollouts
 from toyrl.worlds.chain.model import Chain
 from toyrl.worlds.chain.paths import Paths, paths_of
@@ -64,6 +69,29 @@ def token_quality(paths: Paths, estimator: Estimator, *, group_size: int = 2, gr
         members = groups.size
     spend(UPDATE + members * paths.chain.H * TOKEN)
     return by_token.token_quality(paths, estimator, group_size=group_size, groups=groups, **options)
+
+
+def agreement(names: tuple[str, str], pairs: Iterable[tuple[Any, Any]], groups: int, *,
+              least: float = 0.0, routes: tuple[str, ...] = (ENUMERATED, SIMULATED)
+              ) -> list[Check]:  # fmt: skip
+    """Means and variances of gradients, enumerated against those of `groups` sampled groups.
+
+    names : of the worst mean in standard errors, at most `SIGMAS`, and of the worst relative error
+        of a variance, at most 10/sqrt(groups)
+    pairs : qualities, enumerated and sampled; a variance counts where at least `least` groups have
+        a gradient, for one that rests on a handful of them is not estimated
+    """
+    worst, spread = 0.0, 0.0
+    for q, drawn in pairs:
+        error = np.sqrt(np.maximum(q.variance, 1e-30) / groups)
+        worst = max(worst, float((np.linalg.norm(drawn.mean - q.mean, axis=-1) / error).max()))
+        ratio = drawn.variance / np.where(q.variance > 0, q.variance, 1.0)
+        seen = (1 - q.silent) * groups >= least
+        spread = max(spread, float(np.abs(np.where(seen, ratio, 1.0) - 1).max()))
+    return [
+        Check(names[0], worst, SIGMAS, routes=routes),
+        Check(names[1], spread, float(10 / np.sqrt(groups)), routes=routes),
+    ]
 
 
 def drawn_paths(chain: Chain, theta: Any, difficulty: int, n: int, seed: int, *,

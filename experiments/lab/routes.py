@@ -6,6 +6,8 @@ A closed form and an enumeration agree to rounding; a simulation to within its s
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -66,6 +68,23 @@ def deviation(name: str, mean: Any, error: Any, want: Any, routes: tuple[str, ..
     return Check(name, float(z.max()), sigmas, op, 0.0, stderr, routes, **options)
 
 
+def beyond(name: str, mean: float, error: float, bound: float, op: str = ">",
+           routes: tuple[str, ...] = SAMPLED, *, sigmas: float = SIGMAS, **options: Any
+           ) -> Check:  # fmt: skip
+    """A sampled number lies above (or, with "<", below) `bound` by over `sigmas` standard errors.
+
+    The check's value is the limit on the bound's side, that many errors from the mean: what a
+    sample is too small to tell fails.
+    """
+    limit = mean - sigmas * error if op == ">" else mean + sigmas * error
+    return Check(name, float(limit), bound, op, 0.0, float(error), routes, **options)
+
+
+def alone(route: str, why: str) -> Callable[..., Check]:
+    """`Check` with one route, and why there is no second."""
+    return partial(Check, routes=(route,), why_one_route=why)
+
+
 def several(name: str, *, closed: float, enumerated: float, draws: Any, tolerance: float,
             **options: Any) -> list[Check]:  # fmt: skip
     """One number by three routes: enumerated to `tolerance`, sampled to `SIGMAS` errors."""
@@ -79,6 +98,16 @@ def mean_error(x: Any) -> tuple[float, float]:
     """Mean of independent draws (n,) and its standard error."""
     x = np.asarray(x, dtype=float)
     return float(x.mean()), float(x.std() / np.sqrt(x.size))
+
+
+def jackknife(statistic: Callable[[np.ndarray], float], n: int) -> tuple[float, float]:
+    """A statistic of n independent units and its standard error, each unit left out in turn.
+
+    statistic : indices (m,) of units -> number; a smooth one: a median's error comes out wrong
+    """
+    units = np.arange(n)
+    left = np.array([statistic(np.delete(units, i)) for i in units])
+    return float(statistic(units)), float(np.sqrt((n - 1) * left.var()))
 
 
 def standard_errors_away(mean: Any, error: Any, want: Any) -> np.ndarray:

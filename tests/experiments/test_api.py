@@ -13,6 +13,7 @@ import toyrl
 from tests.experiments.render.sample_report import sample_report
 from toyrl import schemas
 from toyrl.experiments import api
+from toyrl.experiments.results import Answer
 from toyrl.experiments.validate.options import Options, settings_of
 
 
@@ -190,6 +191,18 @@ def test_a_report_shows_and_saves_itself(tmp_path):
         report.save(tmp_path / "report.docx")
     with pytest.raises(toyrl.UsageError, match="does not exist; create it"):
         report.save(tmp_path / "absent" / "report.html")
+
+
+def test_an_answer_that_lacks_a_form_is_no_answer():
+    class Mute(Answer):
+        def to_dict(self):
+            return {}
+
+        def lines(self):
+            return []
+
+    with pytest.raises(TypeError, match="abstract method forms"):
+        Mute()  # pyright: ignore[reportAbstractUsage]
 
 
 def test_what_a_reward_says_cannot_break_out_of_the_card():

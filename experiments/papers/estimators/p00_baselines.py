@@ -15,10 +15,10 @@ import numpy as np
 
 from toyrl.estimators.group import PRESETS, GroupEstimator
 from toyrl.experiments.core import Check, Mutant, Picture, Result, Table, experiment
-from toyrl.experiments.core.work import UPDATE, spend
 from toyrl.experiments.lab import quality
 from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import Draws, draws
+from toyrl.experiments.lab.groups import advantages, every_count
 from toyrl.experiments.lab.routes import CLOSED, deviation, same
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.outcome import Outcome
@@ -44,12 +44,6 @@ def named(label: str, *families: int) -> tuple[str, ...]:
 
 
 # -- the routes ------------------------------------------------------------------------------------
-def advantages(estimator: GroupEstimator, reward: np.ndarray) -> np.ndarray:
-    """(N, G) of groups of rewards (N, G)."""
-    spend(UPDATE + reward.size)
-    return estimator.apply({"outcome": reward}, Rollouts(reward, np.ones_like(reward), 1.0))[0]
-
-
 def gradients(estimator: GroupEstimator, reward: np.ndarray, p: Any, centre: float) -> np.ndarray:
     """(..., N) gradient of the logit from each group of rewards (N, G), at success rates p (...).
 
@@ -68,11 +62,6 @@ def simulate(estimator: GroupEstimator, p: float, G: int, groups: int, centre: f
         [gradients(estimator, (rng.random((n, G)) < p) * 1.0, p, centre) for n in sizes]
     )
     return float(g.mean()), float(g.std(ddof=1) / groups**0.5)
-
-
-def every_group(G: int) -> np.ndarray:
-    """(G + 1, G) rewards with K = 0..G right ones."""
-    return (np.arange(G) < np.arange(G + 1)[:, None]) * 1.0
 
 
 def classes(p: np.ndarray) -> Rollouts:
@@ -98,7 +87,7 @@ def estimator_checks(name: str, estimator: GroupEstimator, p: np.ndarray, sizes:
         sampled = (simulate(estimator, float(x), G, groups, centre, rng) for x in p)
         rows += [[LABELS[name], G, float(x), float(c), *s]
                  for x, c, s in zip(p, closed * p * (1 - p), sampled, strict=True)]  # fmt: skip
-        found = gradients(estimator, every_group(G), p, centre)
+        found = gradients(estimator, every_count(G), p, centre)
         g = variance.group_gradient(name, np.arange(G + 1), p[:, None], G)
         chance = variance.count_law(p, G)
         mean = (chance * found).sum(-1, keepdims=True)
@@ -154,7 +143,7 @@ def zero_signal(rules: Mapping[str, GroupEstimator], p: np.ndarray, sizes: Seque
     worst = 0.0
     for G in sizes:
         found = [quality.signal(classes(p), Outcome(), rules["grpo"], G).zero_signal]
-        silent = [(advantages(e, every_group(G)) == 0).all(-1)
+        silent = [(advantages(e, every_count(G)) == 0).all(-1)
                   for name, e in rules.items() if name != "reinforce"]  # fmt: skip
         found += [variance.count_law(p, G) @ x for x in silent]
         worst = max(worst, float(np.abs(np.array(found) - variance.zero_signal(p, G)).max()))

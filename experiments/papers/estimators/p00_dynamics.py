@@ -11,16 +11,17 @@ from scipy.interpolate import PchipInterpolator
 from toyrl.dynamics.bandit.sampled import mean_and_error
 from toyrl.dynamics.bandit.softmax import Recipe, entropy
 from toyrl.estimators.group import PRESETS
-from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
+from toyrl.experiments.core import Check, Mutant, Result, Table, experiment
 from toyrl.experiments.lab import answers
-from toyrl.experiments.lab.curves import root
+from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import draws
-from toyrl.experiments.lab.routes import apart, deviation
+from toyrl.experiments.lab.parts import Items, run_parts
+from toyrl.experiments.lab.routes import alone, apart, deviation
 from toyrl.expressions import parse_estimator
 from toyrl.objectives.compose import Sum
 from toyrl.objectives.kl import KlPenalty
 from toyrl.objectives.policy_gradient import PolicyGradient
-from toyrl.theory.policies import softmax, tilt
+from toyrl.theory.policies import forward_tilt, softmax, tilt, total_variation
 
 CLIP, CLIP_LOW, CLIP_RATE = (0.2, 0.28, 0.6), 0.2, 0.1
 LEVELS = (0.5, 0.6, 0.75, 0.9)
@@ -46,8 +47,7 @@ SAMPLED = "KL: sampled end under k2, z score of the largest difference"
 BACKWARD = "runs: mean reward and entropy over sampled runs against the exact mean, largest z score"
 ORDER = "one-sided: share of the rarer right answer at reward 0.8, positive only less negative only"
 TRAINED = ("closed form", "expected updates")
-path_alone = partial(Check, routes=("expected updates",), why_one_route="a path of expected "
-                     "updates, clipped, has no closed form")  # fmt: skip
+path_alone = alone("expected updates", "a path of expected updates, clipped, has no closed form")
 
 
 # -- the clip --------------------------------------------------------------------------------------
@@ -59,9 +59,9 @@ def clipped(high: Any, inner: int, updates: int = 100) -> np.ndarray:
     return softmax(answers.expected(RARE, np.tile(RARE_START, (len(high), 1)), recipe, updates))
 
 
-def clip_checks(inner: int, single: int, ignored: bool) -> tuple[list[Check], Picture]:
+def clip_checks(inner: int, single: int, ignored: bool) -> Items:
     """Curves under three upper clips; single : steps where there should be one."""
-    paths, alone = clipped(CLIP, inner), clipped(CLIP, single) @ RARE
+    paths, ends = clipped(CLIP, inner), clipped(CLIP, single) @ RARE
     value, spread = (paths @ RARE).T, entropy(paths).T
     # Straight lines between updates would lie below a concave curve, the more the fewer.
     low, _, top = (PchipInterpolator(v, s)(LEVELS) for v, s in zip(value, spread, strict=True))
@@ -70,23 +70,20 @@ def clip_checks(inner: int, single: int, ignored: bool) -> tuple[list[Check], Pi
     # Inside the clip a step moves the log-probability by at most rate x coefficient; the last
     # step before the clip acts may carry it over by that much: A <= sqrt(G - 1).
     most = (1 + CLIP[0]) * np.exp(CLIP_RATE * np.sqrt(GROUP - 1))
-    checks = [
-        path_alone(SAME, float(np.ptp(alone, axis=1).max()), 1e-12),
+    curves = {f"upper clip {h:g}": (v, s) for h, v, s in zip(CLIP, value, spread, strict=True)}
+    return [
+        path_alone(SAME, float(np.ptp(ends, axis=1).max()), 1e-12),
         path_alone(SOONER, float(value[-1, 5] - value[0, 5]), 0.02, ">"),
         path_alone(LESS, float((top - low).max()), -1e-4, "<"),
         Check(BOUND, float(most - growth), 0.0, ">", routes=("bound", "expected updates")),
-    ]
-    curves = tuple(Curve(f"upper clip {h:g}", v.tolist(), s.tolist())
-                   for h, v, s in zip(CLIP, value, spread, strict=True))  # fmt: skip
-    return checks, Picture(
-        "dynamics-clip", "Entropy against reward under three upper clips", "mean reward",
-        "entropy (nats)", curves,
-        caption="Eight steps on each batch. At equal reward no clip keeps more entropy.",
-    )  # fmt: skip
+        lines("dynamics-clip", "Entropy against reward under three upper clips",
+              ("mean reward", "entropy (nats)"), curves,
+              caption="Eight steps on each batch. At equal reward no clip keeps more entropy."),
+    ]  # fmt: skip
 
 
 # -- refilled batches ------------------------------------------------------------------------------
-def refill_checks(refill: bool, counted: bool, runs: int, seed: int) -> list[Check]:
+def refill_checks(refill: bool, counted: bool, runs: int, seed: int) -> Items:
     """counted : groups that are drawn and not kept count as drawn."""
     both = [Recipe(PRESETS["dr_grpo"], PolicyGradient("sum"), GROUP, groups=4, rate=0.05, refill=on)
             for on in (False, refill)]  # fmt: skip
@@ -100,14 +97,13 @@ def refill_checks(refill: bool, counted: bool, runs: int, seed: int) -> list[Che
              for i, r in enumerate(both)]  # fmt: skip
     count = found[1][1][0] / both[1].groups
     mean, error = mean_and_error(count)
+    routes = ("closed form", "simulation")
     gain = [np.diff(softmax(path)[..., 0].mean(1))[0] / (drawn.mean() if counted else 4)
             for path, drawn in found]  # fmt: skip
     return [
         apart(REFILL, moved[1] / moved[0], 1 / kept(COIN_START), 1e-9, TRAINED),
         deviation(DRAWN, mean, error or 1e-12, 1 / kept(HARD_START)),
-        Check(
-            PRICE, float(gain[1] / gain[0]), 1.0, "~", 0.25, routes=("closed form", "simulation")
-        ),
+        Check(PRICE, float(gain[1] / gain[0]), 1.0, "~", 0.25, routes=routes),
     ]
 
 
@@ -118,23 +114,7 @@ def kl_recipe(kind: str, group: float = np.inf, **options: Any) -> Recipe:
     return Recipe(PRESETS["dr_grpo"], loss, group, **options)
 
 
-def forward_end() -> np.ndarray:
-    """Where pi (r - v) = beta (pi - ref): the end under a penalty on KL(ref || pi)."""
-
-    def policy(v: float) -> np.ndarray:
-        return BETA * REFERENCE / (BETA + v - GRADED)
-
-    top = float(GRADED.max())
-    return policy(root(lambda v: policy(v).sum() - 1, top - BETA + 1e-12, top + BETA))
-
-
-def apart_by(p: np.ndarray, q: np.ndarray) -> float:
-    """Total variation."""
-    return float(np.abs(p - q).sum() / 2)
-
-
-def kl_checks(kinds: tuple[str, str, str], drawn: str, runs: int, seed: int
-              ) -> tuple[list[Check], Table]:  # fmt: skip
+def kl_checks(kinds: tuple[str, str, str], drawn: str, runs: int, seed: int) -> Items:
     """kinds : the estimates that stand for k2, k3 and k1; drawn : for k2 in the sampled run."""
     start = np.log(REFERENCE)
     found = {
@@ -142,31 +122,33 @@ def kl_checks(kinds: tuple[str, str, str], drawn: str, runs: int, seed: int
                                        reference=start)[-1, 0])
         for kind in dict.fromkeys((*kinds, "k3_ratio"))
     }  # fmt: skip
-    reverse, ahead, alone = (found[k] for k in kinds)
-    want, forward = np.asarray(tilt(REFERENCE, GRADED, 1 / BETA)), forward_end()
+    reverse, ahead, free = (found[k] for k in kinds)
+    want, forward = tilt(REFERENCE, GRADED, 1 / BETA), forward_tilt(REFERENCE, GRADED, BETA)
     options = {"groups": 64, "rate": 0.08}
     exact = answers.expected(GRADED, start[None], kl_recipe("k2", GROUP, **options), 100,
                              reference=start)[-1, 0]  # fmt: skip
     path, _ = answers.sampled(GRADED, start, kl_recipe(drawn, GROUP, **options), 100,
                               max(64, runs // 20), draws(seed, 2), reference=start)  # fmt: skip
     mean, error = mean_and_error(softmax(path[-1]).T)
-    far = max(apart_by(p, want) for p in (reverse, found["k3_ratio"]))
-    checks = [
-        Check(TILT, far, 1e-9, routes=TRAINED),
-        Check(FORWARD, apart_by(ahead, forward), 1e-9, routes=TRAINED),
-        Check(APART, min(apart_by(want, forward), apart_by(reverse, ahead)), 0.01, ">",
-              routes=TRAINED),
-        Check(NO_PULL, float(alone[0]), 0.99, ">", routes=("limit 1", "expected updates")),
-        deviation(SAMPLED, mean, error, softmax(exact), ("expected updates", "simulation")),
-    ]  # fmt: skip
+    gaps = total_variation(
+        [reverse, found["k3_ratio"], forward, reverse], [want, want, ahead, ahead]
+    )
     rows = [["ref exp(r/beta)/Z", *want], ["beta ref/(beta + v - r)", *forward]]
     rows += [[f"trained under {kind}", *p] for kind, p in found.items()]
     names = ("end point", *(f"P(answer paying {r:g})" for r in GRADED))
-    return checks, Table("kl-end-points", names, rows)
+    return [
+        Check(TILT, float(gaps[:2].max()), 1e-9, routes=TRAINED),
+        Check(FORWARD, float(gaps[2]), 1e-9, routes=TRAINED),
+        Check(APART, float(min(total_variation(want, forward), gaps[3])), 0.01, ">",
+              routes=TRAINED),
+        Check(NO_PULL, float(free[0]), 0.99, ">", routes=("limit 1", "expected updates")),
+        deviation(SAMPLED, mean, error, softmax(exact), ("expected updates", "simulation")),
+        Table("kl-end-points", names, rows),
+    ]  # fmt: skip
 
 
 # -- sampled runs ----------------------------------------------------------------------------------
-def run_checks(runs: int, updates: int, rate: float, seed: int) -> tuple[list[Check], Picture]:
+def run_checks(runs: int, updates: int, rate: float, seed: int) -> Items:
     """Single groups, clipped, four steps each: the mean over runs, exactly and sampled."""
     recipe = partial(Recipe, PRESETS["grpo_exact"], PolicyGradient("sum"), GROUP, inner=4)
 
@@ -179,18 +161,18 @@ def run_checks(runs: int, updates: int, rate: float, seed: int) -> tuple[list[Ch
     seen = both(softmax(path)[..., 1])
     mean, error = mean_and_error(np.moveaxis(seen, 1, -1))
     low, high = np.quantile(seen[..., 0], [0.05, 0.95], axis=1)
-    steps = list(range(updates + 1))
-    band = Curve("sampled mean, 5 to 95 % of runs", steps, mean[:, 0].tolist(), low.tolist(),
-                 high.tolist())  # fmt: skip
-    line = Curve("exact mean", steps, exact[:, 0].tolist(), style="dashed")
-    picture = Picture("dynamics-runs", "Single groups: runs and their exact mean", "update",
-                      "mean reward", (band, line))  # fmt: skip
+    curves = {"sampled mean, 5 to 95 % of runs": (range(updates + 1), mean[:, 0], low, high),
+              "exact mean": exact[:, 0]}  # fmt: skip
     # The largest of 2 x updates correlated scores: 4.5 is passed by chance once in 2,000 or less.
     routes = ("backward equation", "simulation")
-    return [deviation(BACKWARD, mean[1:], error[1:], exact[1:], routes, sigmas=4.5)], picture
+    return [
+        deviation(BACKWARD, mean[1:], error[1:], exact[1:], routes, sigmas=4.5),
+        lines("dynamics-runs", "Single groups: runs and their exact mean",
+              ("update", "mean reward"), curves, dashed=("exact mean",)),
+    ]  # fmt: skip
 
 
-def one_sided(sides: tuple[str, ...], runs: int, seed: int) -> tuple[list[Check], Table]:
+def one_sided(sides: tuple[str, ...], runs: int, seed: int) -> Items:
     """Diversity at equal reward, for what each side's advantages alone teach."""
     rows, minor = [], []
     for place, name in enumerate(sides):
@@ -204,9 +186,8 @@ def one_sided(sides: tuple[str, ...], runs: int, seed: int) -> tuple[list[Check]
         rows.append([name, float(value[20]), float(value[-1]), *at])
     names = ("advantages", "reward after 20 updates", "at the end", "entropy at reward 0.8",
              "share of the rarer right answer there")  # fmt: skip
-    why = "the end of a path of sampled groups has no closed form"
-    order = Check(ORDER, minor[-1] - minor[0], 0.0, ">", routes=("simulation",), why_one_route=why)
-    return [order], Table("one-sided", names, rows)
+    trained = alone("simulation", "the end of a path of sampled groups has no closed form")
+    return [trained(ORDER, minor[-1] - minor[0], 0.0, ">"), Table("one-sided", names, rows)]
 
 
 @experiment(
@@ -258,13 +239,9 @@ def dynamics(
     the rest."""
     made = {
         "clip": lambda: clip_checks(inner, single, ignored),
-        "refill": lambda: (refill_checks(refill, counted, 4 * runs, seed), None),
+        "refill": lambda: refill_checks(refill, counted, 4 * runs, seed),
         "kl": lambda: kl_checks(kinds, drawn, runs, seed),
         "runs": lambda: run_checks(runs, updates, sampled_rate, seed),
         "sides": lambda: one_sided(sides, runs, seed),
     }
-    found = [made[part]() for part in parts]
-    checks = [c for own, _ in found for c in own]
-    shown = [x for _, x in found]
-    return Result(tuple(checks), tuple(x for x in shown if isinstance(x, Picture)),
-                  tuple(x for x in shown if isinstance(x, Table)))  # fmt: skip
+    return run_parts(made, parts)

@@ -15,7 +15,7 @@ from toyrl import registry
 from toyrl.dynamics.groups.gradient_quality import Quality
 from toyrl.estimators.base import Estimator
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
-from toyrl.experiments.lab.quality import quality
+from toyrl.experiments.lab.quality import agreement, quality
 from toyrl.experiments.lab.routes import EXACT, apart
 from toyrl.expressions import parse, parse_estimator
 from toyrl.objectives.policy_gradient import AGGREGATIONS, PolicyGradient
@@ -116,7 +116,11 @@ def estimators(
     sampled = {n: quality(r, parts, e, group_size=group_size, samples=groups, seed=seed + i)
                for i, (n, e) in enumerate(known.items()) if drawn}  # fmt: skip
     checks = _closed(exact, group_size)
-    checks += _agreement(exact, sampled, groups) if drawn else []
+    pairs = [(exact[n], q) for n, q in sampled.items()]
+    routes = ("enumeration", "sampled groups")
+    checks += (
+        agreement((FAR, SPREAD), pairs, groups, least=SPEAKING, routes=routes) if drawn else []
+    )
     checks += _length(r, group_size, normalised, plain)
     shaped = {n: _under_penalty(r, e, group_size) for n, e in known.items()}
     notes = (f"Not on classes: {'; '.join(refused)}.",) if refused else ()
@@ -164,23 +168,6 @@ def _closed(exact: dict[str, Quality], G: int) -> list[Check]:
           for n, ddof in SCALED.items()),
         apart(SILENT, silent, p**G + (1 - p) ** G, 1e-12),
     ]  # fmt: skip
-
-
-def _agreement(exact: dict[str, Quality], drawn: dict[str, Quality], groups: int) -> list[Check]:
-    worst, spread = 0.0, 0.0
-    for n, q in exact.items():
-        far = np.linalg.norm(drawn[n].mean - q.mean, axis=-1)
-        error = np.sqrt(np.maximum(q.variance, 1e-30) / groups)
-        worst = max(worst, float((far / error).max()))
-        # A variance that rests on a handful of groups (one success among many) is not estimated.
-        seen = (1 - q.silent) * groups >= SPEAKING
-        ratio = np.where(seen, drawn[n].variance / np.where(q.variance > 0, q.variance, 1.0), 1.0)
-        spread = max(spread, float(np.abs(ratio - 1).max()))
-    routes = ("enumeration", "sampled groups")
-    return [
-        Check(FAR, worst, 4.0, routes=routes),
-        Check(SPREAD, spread, 10 / np.sqrt(groups), routes=routes),
-    ]
 
 
 def _length(r: Rollouts, G: int, normalised: str, plain: str) -> list[Check]:

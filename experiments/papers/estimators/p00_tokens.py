@@ -28,7 +28,8 @@ from toyrl.dynamics.groups.token_quality import (
 from toyrl.experiments.core import Check, Mutant, Picture, Result, Table, experiment
 from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import draws
-from toyrl.experiments.lab.quality import drawn_paths, token_quality
+from toyrl.experiments.lab.parts import Items, run_parts
+from toyrl.experiments.lab.quality import agreement, drawn_paths, token_quality
 from toyrl.experiments.lab.routes import EXACT, apart
 from toyrl.expressions import parse_estimator
 from toyrl.worlds.chain.forward import class_probabilities
@@ -186,23 +187,22 @@ def tokens(
     drawn = drawn_paths(chain, theta, DIFFICULTY, 2 * groups, seed)
     exact = measure(paths, swaps)
     sampled = measure(drawn, swaps, np.arange(2 * groups).reshape(groups, 2))
-    found: dict[str, Callable[[], list[Check]]] = {
+    pairs = ((exact(*key), sampled(*key)) for key in keys)
+    work: dict[str, Callable[[], Items]] = {
         "true": lambda: _true(paths),
         "linear": lambda: _linear(paths, undiscounted),
         "bias": lambda: _unbiased(paths, late, swaps),
-        "agreement": lambda: _agreement(keys, exact, sampled, groups),
+        "agreement": lambda: agreement((MEAN, SPREADS), pairs, groups),
         "whitening": lambda: _whitening(exact, sampled, chain, theta, paths, by_token),
         "turned": lambda: _turned(exact, sampled, paths, swaps.get("one half", "one half")),
+        "shown": lambda: (
+            _by_batch(theta, chain, groups, seed),
+            _by_success(names),
+            _table({key: exact(*key) for key in keys}),
+            _critics(paths),
+        ),
     }
-    checks = tuple(c for part in parts if part in found for c in found[part]())
-    if "shown" not in parts:
-        return Result(checks)
-    return Result(
-        checks,
-        (_by_batch(theta, chain, groups, seed), _by_success(names)),
-        (_table({key: exact(*key) for key in keys}), _critics(paths)),
-        (f"Not on paths: {'; '.join(refused)}.",) if refused else (),
-    )
+    return run_parts(work, parts, [f"Not on paths: {'; '.join(refused)}."] if refused else ())
 
 
 def measure(paths: Paths, swaps: Mapping[str, str], groups: np.ndarray | None = None) -> Measure:
@@ -268,18 +268,6 @@ def _unbiased(paths: Paths, late: bool, swaps: Mapping[str, str]) -> list[Check]
         bias = float(np.linalg.norm(q.mean - q.true) / np.linalg.norm(q.true))
         checks.append(Check(NO_BIAS.format(name, kind), bias, 1e-12, routes=EXACT))
     return checks
-
-
-def _agreement(keys: Sequence[tuple[str, str]], exact: Measure, sampled: Measure, groups: int
-               ) -> list[Check]:  # fmt: skip
-    worst, spread = 0.0, 0.0
-    for key in keys:
-        q, got = exact(*key), sampled(*key)
-        error = np.sqrt(q.variance[0] / groups)
-        worst = max(worst, float(np.linalg.norm(got.mean - q.mean) / error))
-        spread = max(spread, abs(float(got.variance[0] / q.variance[0]) - 1))
-    return [Check(MEAN, worst, 4.0, routes=TWICE),
-            Check(SPREADS, spread, 10 / np.sqrt(groups), routes=TWICE)]  # fmt: skip
 
 
 def _whitening(exact: Measure, sampled: Measure, chain: Chain, theta: np.ndarray, paths: Paths,

@@ -7,14 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from toyrl.estimators.group import PRESETS
-from toyrl.experiments.core import Check, Mutant, Picture, Result, Table, experiment
+from toyrl.experiments.core import Check, Mutant, Result, Table, experiment
 from toyrl.experiments.lab.bandits import ascend, flow_path
 from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import Draws, draws
-from toyrl.experiments.lab.mutants import pick
-from toyrl.experiments.lab.routes import apart
+from toyrl.experiments.lab.groups import advantages
+from toyrl.experiments.lab.mutants import pick, pick_all
+from toyrl.experiments.lab.parts import Items, run_parts
+from toyrl.experiments.lab.routes import alone, apart
 from toyrl.experiments.lab.tables import Rule, expect_rules, train_rules
-from toyrl.rollouts import Rollouts
 from toyrl.theory.group import mass_dynamics as theory
 from toyrl.theory.policies import softmax
 from toyrl.theory.selection.best_of_k import success_of_best
@@ -89,7 +90,7 @@ def stages(e: float, move: Move) -> tuple[float, ...]:
     )
 
 
-def flow_checks(rare: Sequence[float], move: Move, updates: int) -> list[Check]:
+def flow_checks(rare: Sequence[float], move: Move, updates: int) -> Items:
     """The flow against its asymptotics, its conservation law, and exact updates."""
     ratio, turn, root, total, rate, rise, end = np.array([stages(e, move) for e in rare]).T
     often, times = start_of(0.05), STEP * np.arange(updates + 1)
@@ -108,31 +109,28 @@ def flow_checks(rare: Sequence[float], move: Move, updates: int) -> list[Check]:
     ]  # fmt: skip
 
 
-def pass_checks(move: Move, reward: Array) -> tuple[list[Check], tuple[Picture]]:
+def pass_checks(move: Move, reward: Array) -> Items:
     """pass@64 along the flow: down, then up; its least also by the asymptotics."""
     start = start_of(0.02)
     t = theory.turning(start, REWARD)
     times = np.unique(np.r_[0, np.geomspace(0.1, 3 * t.escape, 600)])
     pi = softmax(path_of(move, start, reward, times))
     passed, least = success_of_best(pi[:, 1], 64), float(success_of_best(t.least, 64))
-    picture = lines(
-        "two-stage", "Mean reward rises while pass@64 falls and rises", ("time", ""),
-        {"mean reward": (pi @ reward)[1:], "pass@64 of the best answer": passed[1:],
-         "probability of the best answer": pi[1:, 1]},
-        x=times[1:].tolist(), most=600, log_x=True,
-        caption="Rewards 0.8, 1, 0; the best answer starts at 0.02.",
-    )  # fmt: skip
     return [
         Check(SHRINKS, max(passed.min(), least) / passed[0], 0.5, "<", routes=ASYMPTOTIC),
         Check(GROWS, float(passed[-1]), 0.99, ">", routes=ASYMPTOTIC),
-    ], (picture,)
+        lines("two-stage", "Mean reward rises while pass@64 falls and rises", ("time", ""),
+              {"mean reward": (pi @ reward)[1:], "pass@64 of the best answer": passed[1:],
+               "probability of the best answer": pi[1:, 1]},
+              x=times[1:].tolist(), most=600, log_x=True,
+              caption="Rewards 0.8, 1, 0; the best answer starts at 0.02."),
+    ]  # fmt: skip
 
 
 # -- T3, T4: groups --------------------------------------------------------------------------------
 def rule(preset: str = "grpo_exact", change: Callable[[Array], Array] = np.asarray) -> Rule:
     """Changed advantages (M, G) of rewards (M, G)."""
-    apply, one = PRESETS[preset].apply, np.ones_like
-    return lambda x: change(np.asarray(apply({"r": x}, Rollouts(x, one(x), 1.0))[0]))
+    return lambda x: change(advantages(PRESETS[preset], x))
 
 
 RULES: dict[str, Rule] = {
@@ -144,14 +142,10 @@ RULES: dict[str, Rule] = {
 }
 
 
-def rules(swaps: Mapping[str, str], names: Sequence[str]) -> list[Rule]:
-    """The rules of these names, or those swapped for them."""
-    return [pick(RULES, swaps.get(n, n)) for n in names]
-
-
-def finite_checks(swaps: Mapping[str, str], runs: int, rng: Draws) -> list[Check]:
+def finite_checks(swaps: Mapping[str, str], runs: int, rng: Draws) -> Items:
     """pass@64 of three rules after sampled updates, and after fewer and larger expected ones."""
-    task = ([0.49, 0.02, 0.49], REWARD, rules(swaps, ("group std", "mean baseline", NEGATIVE)))
+    used = pick_all(RULES, ("group std", "mean baseline", NEGATIVE), swaps)
+    task = ([0.49, 0.02, 0.49], REWARD, used)
     drawn = train_rules(*task, 2000, size=GROUP, step=STEP, runs=runs, rng=rng)[-1]
     exact = expect_rules(*task, 200, size=GROUP, step=10 * STEP)[-1]
     ends = np.array([success_of_best(drawn[..., 1], 64).mean(-1), success_of_best(exact[:, 1], 64)])
@@ -159,29 +153,28 @@ def finite_checks(swaps: Mapping[str, str], runs: int, rng: Draws) -> list[Check
     return [Check(*x, ">", routes=("simulation", "expected updates")) for x in found]
 
 
-def diversity_checks(swaps: Mapping[str, str], runs: int, most: int, rng: Draws
-                     ) -> tuple[list[Check], tuple[Table]]:  # fmt: skip
+def diversity_checks(swaps: Mapping[str, str], runs: int, most: int, rng: Draws) -> Items:
     """Eight right answers of equal probability, four wrong; trained until p > 0.95."""
     names = ("group std", POSITIVE, NEGATIVE)
     start, right = np.repeat([0.2 / 8, 0.8 / 4], [8, 4]), np.repeat([1.0, 0.0], [8, 4])
-    path = train_rules(start, right, rules(swaps, names), most, size=GROUP, step=0.5, runs=runs,
-                       rng=rng, until=0.95)  # fmt: skip
+    path = train_rules(start, right, pick_all(RULES, names, swaps), most, size=GROUP, step=0.5,
+                       runs=runs, rng=rng, until=0.95)  # fmt: skip
     used = theory.effective_number(path[-1, ..., :8])
     needed = (path[:-1] @ right <= 0.95).sum(0)
     rows = list(zip(names, used.mean(-1).tolist(), needed.mean(-1).tolist(), strict=True))
     caption = "Until the success rate passes 0.95; step 0.5, groups of eight."
-    columns = ("updates", "right answers in use", "updates needed")
     every, positive, _ = used.mean(-1)
-    why = "by sampling alone: expected updates keep equal answers equal"
+    drawn = alone("simulation", "by sampling alone: expected updates keep equal answers equal")
     return [
         Check(EVEN, np.abs(used[2] - 8).max(), 1e-6, routes=("symmetry", "simulation")),
-        Check(DRIFT, every, 7.9, "<", why_one_route=why),
-        Check(URN, every - positive, 0.0, ">", why_one_route=why),
-    ], (Table("diversity", columns, rows, caption),)
+        drawn(DRIFT, every, 7.9, "<"),
+        drawn(URN, every - positive, 0.0, ">"),
+        Table("diversity", ("updates", "right answers in use", "updates needed"), rows, caption),
+    ]
 
 
 # -- T5 --------------------------------------------------------------------------------------------
-def binary_checks(right: Array, rng: Draws) -> list[Check]:
+def binary_checks(right: Array, rng: Draws) -> Items:
     """The parts of the gradient at 20 random policies; two right answers along the flow."""
     reward = np.r_[right, np.zeros(3)]
     pi = softmax(rng.standard_normal((20, 5)))
@@ -246,10 +239,11 @@ def two_stage(
     rewards of T5's right answers; parts : that are run; all for mutants
     """
     move, swaps = pick(FLOWS, flow), swaps or {}
-    checks = flow_checks(rare, move, updates) if "T1" in parts else []
-    t2, pictures = pass_checks(move, REWARD if graded else EQUAL) if "T2" in parts else ([], ())
-    t3 = finite_checks(swaps, replicas, draws(seed, 3)) if "T3" in parts else []
-    many = (swaps, max(replicas // 8, 20), most, draws(seed, 4))
-    t4, tables = diversity_checks(*many) if "T4" in parts else ([], ())
-    t5 = binary_checks(np.array(right), draws(seed, 5)) if "T5" in parts else []
-    return Result((*checks, *t2, *t3, *t4, *t5), pictures, tables)
+    work = {
+        "T1": lambda: flow_checks(rare, move, updates),
+        "T2": lambda: pass_checks(move, REWARD if graded else EQUAL),
+        "T3": lambda: finite_checks(swaps, replicas, draws(seed, 3)),
+        "T4": lambda: diversity_checks(swaps, max(replicas // 8, 20), most, draws(seed, 4)),
+        "T5": lambda: binary_checks(np.array(right), draws(seed, 5)),
+    }
+    return run_parts(work, parts)

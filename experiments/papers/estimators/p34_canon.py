@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from math import pi
 from typing import Any
 
 import numpy as np
 
 from toyrl.estimators.halves import Canon
-from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
+from toyrl.experiments.core import Check, Mutant, Result, Table, experiment
 from toyrl.experiments.core.work import UPDATE, spend
+from toyrl.experiments.lab import groups as lab
 from toyrl.experiments.lab.bandits import arm_classes, drift, follow
 from toyrl.experiments.lab.curves import lines, root
 from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.mutants import after, pick
-from toyrl.experiments.lab.routes import apart, sampled
+from toyrl.experiments.lab.parts import Items, run_parts
+from toyrl.experiments.lab.routes import alone, apart, sampled
 from toyrl.rollouts import Rollouts
+from toyrl.theory.group.order_statistics import halves_moment
 
 LEVEL, SLOPE = 0.5, 0.1  # success probability LEVEL + SLOPE z of a rollout with metric z
 SIZES, MIXES, CHUNK = (4, 8, 16, 64), {"mean": 0.5, "inter": 1.0, "intra": 0.0}, 1 << 20
@@ -87,37 +89,12 @@ RULES = {
 
 def advantages(e: Canon, reward: np.ndarray, metric: np.ndarray) -> np.ndarray:
     """(..., G) of sampled groups; each pair of a group is compared, which costs a unit."""
-    spend(UPDATE + reward.size * reward.shape[-1])
-    return e.advantages(reward, Rollouts(reward, metric, 1.0))
+    spend(UPDATE)
+    return lab.advantages(e, reward, metric, compared=reward.shape[-1])
 
 
 # -- T1: the gain ----------------------------------------------------------------------------------
-def rank_moment(size: int, nodes: int = 240) -> float:
-    """E[S^2] of S = (1/G) sum_i sign_i z_i over standard normal metrics z, G even.
-
-    Given the two middle order statistics a < b, the other members of the halves are independent
-    truncated normals, so E[S^2 | a, b] is closed; the joint density of (a, b) is integrated on a
-    Gauss-Legendre grid that covers some 16 of their standard deviations, dense at gap 0.
-    """
-    from scipy.special import gammaln
-    from scipy.stats import norm
-
-    x, weight = np.polynomial.legendre.leggauss(nodes)
-    width, gap = min(8.0, 20 / size**0.5), min(10.0, 200 / size)
-    a, wa = width * x[:, None], width * weight[:, None]
-    u, wu = (x + 1) / 2, weight / 2
-    b, wb = a + gap * u**3, 3 * gap * u**2 * wu
-    h = size // 2
-    log_low, log_high = norm.logcdf(a), norm.logsf(b)
-    log_p = gammaln(size + 1) - 2 * gammaln(h) + (h - 1) * (log_low + log_high)
-    log_p = log_p + norm.logpdf(a) + norm.logpdf(b)
-    up, down = np.exp(norm.logpdf(b) - log_high), np.exp(norm.logpdf(a) - log_low)
-    mean = (b + (h - 1) * up) - (a - (h - 1) * down)
-    spread = (h - 1) * ((1 + b * up - up**2) + (1 - a * down - down**2))
-    return float((np.exp(log_p) * (mean**2 + spread) * wa * wb).sum() / size**2)
-
-
-MOMENTS = {"ranks": rank_moment, "random signs": lambda size: 1 / size}
+MOMENTS = {"ranks": halves_moment, "random signs": lambda size: 1 / size}
 
 
 def groups_of(size: int, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -132,9 +109,8 @@ def gradients(e: Canon, z: np.ndarray, reward: np.ndarray, metric: np.ndarray) -
     return (advantages(e, reward, metric) * z).mean(-1) / SLOPE
 
 
-def gain_checks(kind: type[Canon], moment: str, groups: int, seed: int
-                ) -> tuple[list[Check], list[list[Any]]]:  # fmt: skip
-    """Means against the formula; inter amplifies noise as well. Also rows of the table."""
+def gain_checks(kind: type[Canon], moment: str, groups: int, seed: int) -> Items:
+    """Means against the formula; inter amplifies noise as well."""
     checks, rows, at, law = [], [], {}, pick(MOMENTS, moment)
     for place, size in enumerate(SIZES):
         rng, count = draws(seed, size), max(1, round(groups * min(1.0, 16 / size)))
@@ -153,7 +129,11 @@ def gain_checks(kind: type[Canon], moment: str, groups: int, seed: int
             rows.append([size, name, want, float(x.mean()), spread / len(x) ** 0.5, spread])
     inter, mean = at["inter", 16], at["mean", 16]
     noise = float(inter.std(ddof=1) / mean.std(ddof=1))
-    leading = (1 + 3 * rank_moment(16) / (1 - 1 / 16)) ** 0.5
+    leading = (1 + 3 * halves_moment(16) / (1 - 1 / 16)) ** 0.5
+    sizes = [2 * k for k in range(1, 33)]
+    exact = {n: [1 - 1 / k + (2 * m - 1) * halves_moment(k) for k in sizes]
+             for n, m in MIXES.items()}  # fmt: skip
+    points = {f"{n}, sampled": (SIZES, [r[3] for r in rows if r[1] == n]) for n in MIXES}
     return [
         *checks,
         Check(LIMIT, law(4096), 2 / pi, "~", 1e-3, routes=("limit", "order statistics")),
@@ -161,10 +141,14 @@ def gain_checks(kind: type[Canon], moment: str, groups: int, seed: int
               routes=("leading order in the slope", "simulation")),
         Check(SNR, float(inter.mean() / mean.mean() / noise), 1.0, "<", routes=("simulation",),
               why_one_route="a ratio below 1; gain and noise have two routes each"),
-    ], rows  # fmt: skip
+        lines("gain", "Gain along the metric", ("group size", "E[g] / slope"), exact | points,
+              x=sizes, points=list(points), caption="Infinite groups: 1 and 1 +- 2/pi."),
+        Table("gain", ("G", "estimator", "formula", "sampled", "standard error",
+                       "standard deviation"), rows, "In units of the slope."),
+    ]  # fmt: skip
 
 
-def identity_checks(kind: type[Canon], groups: int, seed: int) -> list[Check]:
+def identity_checks(kind: type[Canon], groups: int, seed: int) -> Items:
     """The identity in every group, and theorem 2 for an attribute balanced over the halves."""
     z, reward = groups_of(8, groups, draws(seed, 1))
     place = z.argsort(-1).argsort(-1)
@@ -173,16 +157,15 @@ def identity_checks(kind: type[Canon], groups: int, seed: int) -> list[Check]:
     centred = reward - reward.mean(-1, keepdims=True)
     mixes = np.array([0.0, 0.3, 0.5, 1.0])
     a = np.stack([advantages(kind(mu=mu), reward, z) for mu in mixes.tolist()])
+    want = centred + (2 * mixes[:, None, None] - 1) * sign * gap / 2
     routes = ("identity", "estimator")
     return [
-        apart(
-            IDENTITY, a, centred + (2 * mixes[:, None, None] - 1) * sign * gap / 2, 1e-12, routes
-        ),
+        apart(IDENTITY, a, want, 1e-12, routes),
         apart(BALANCED, (attribute * (a - centred)).sum(-1), 0.0, 1e-12, routes),
     ]
 
 
-def control_checks(kind: type[Canon], halves: str, groups: int, seed: int) -> list[Check]:
+def control_checks(kind: type[Canon], halves: str, groups: int, seed: int) -> Items:
     """Halves drawn at random: no amplification."""
     rng = draws(seed, 2)
     z, reward = groups_of(16, groups, rng)
@@ -206,34 +189,34 @@ def paths(e: Canon, bonus: float, replicas: int, updates: int, seed: int) -> np.
     return follow(step, np.zeros((2, replicas, 1)), updates)[..., 0]
 
 
-def direction(kind: type[Canon], mu: float, bonus: float, replicas: int, updates: int, seed: int
-              ) -> tuple[list[Check], Picture]:  # fmt: skip
-    """Signs and speed of both contexts; a fixed bonus for the metric goes wrong in one."""
-    rest = (replicas, updates, seed)
+def direction(kind: type[Canon], mu: float, bonus: float, *rest: int) -> Items:
+    """Signs and speed of both contexts; a fixed bonus for the metric goes wrong in one.
+
+    rest : replicas, updates, seed
+    """
     runs = {
         "CANON, inter": paths(kind(mu=mu), 0.0, *rest),
         "mean baseline": paths(kind(mu=0.5), 0.0, *rest),
         "mean baseline, bonus 0.2 x": paths(Canon(mu=0.5), bonus, *rest),
     }
     inter, mean, paid = ((v[-1] * np.array([[1.0], [-1.0]])).mean(-1) for v in runs.values())
-    trained = partial(Check, routes=("simulation",), why_one_route="the end of a path of sampled "
-                      "groups has no closed form; T1 gives its start")  # fmt: skip
-    checks = [
-        trained(SIGNS, float((inter <= 0).sum()), 0, "=="),
-        trained(SPEED, float(inter.sum() / mean.sum()), 1.4, ">="),
-        trained(MOST, float(inter.sum() / mean.sum()), 1.8),
-        trained(BONUS, float(paid[1]), 0.0, "<"),
-    ]
+    trained = alone("simulation", "the end of a path of sampled groups has no closed form; T1 "
+                    "gives its start")  # fmt: skip
     curves = {
         f"{name}, metric {word}": path[:, i].mean(-1)
         for name, path in runs.items()
         for i, word in enumerate(("helps", "harms"))
     }
-    picture = lines("direction", "The better direction is found, not set",
-                    ("update", "theta (metric's mean)"), curves,
-                    dashed=[k for k in curves if k.endswith("harms")],
-                    caption="Two contexts; G 16, learning rate 0.1.")  # fmt: skip
-    return checks, picture
+    return [
+        trained(SIGNS, float((inter <= 0).sum()), 0, "=="),
+        trained(SPEED, float(inter.sum() / mean.sum()), 1.4, ">="),
+        trained(MOST, float(inter.sum() / mean.sum()), 1.8),
+        trained(BONUS, float(paid[1]), 0.0, "<"),
+        lines("direction", "The better direction is found, not set",
+              ("update", "theta (metric's mean)"), curves,
+              dashed=[k for k in curves if k.endswith("harms")],
+              caption="Two contexts; G 16, learning rate 0.1."),
+    ]  # fmt: skip
 
 
 # -- T3: efficiency --------------------------------------------------------------------------------
@@ -256,48 +239,31 @@ def break_even(e: Canon, size: float) -> float:
     return root(lambda p: short_drift(e, (p, LONG_NEEDED[1]), size), 0.01, 0.99)
 
 
-def efficiency(kind: type[Canon], alpha: float, groups: int, seed: int
-               ) -> tuple[list[Check], Picture]:  # fmt: skip
+def efficiency(kind: type[Canon], alpha: float, groups: int, seed: int) -> Items:
     """alpha = 0.9 shortens where length is useless, and not where it is needed.
 
     The rule under test is enumerated; the library's estimator runs on sampled groups.
     """
-    checks = []
+    sign = alone("enumeration", "a sign; the next check samples the number")
     for name, used, true, pair, op in (
         (KEEPS, 1.0, 1.0, EQUAL, "~"),
         (SHORTENS, alpha, 0.9, EQUAL, ">"),
         (NEEDED, alpha, 0.9, LONG_NEEDED, "<"),
     ):
-        exact, routes = short_drift(kind(alpha=used), pair, 16), ("enumeration", "simulation")
+        exact = short_drift(kind(alpha=used), pair, 16)
         drawn = sampled_drift(Canon(alpha=true), pair, groups, seed)
-        checks += [
-            Check(name, exact, 0.0, op, 1e-12 if op == "~" else 0.0, routes=("enumeration",),
-                  why_one_route="a sign; the next check samples the number"),
-            sampled(f"{name}, sampled", drawn, exact, routes),
-        ]  # fmt: skip
+        yield sign(name, exact, 0.0, op, 1e-12 if op == "~" else 0.0)
+        yield sampled(f"{name}, sampled", drawn, exact, ("enumeration", "simulation"))
     grid = np.linspace(0.5, 1.0, 11)
-    x = grid.tolist()
-    infinite, finite = ([break_even(kind(alpha=a), size) for a in x] for size in (np.inf, 8))
-    checks.append(apart(EVEN, infinite, grid * 0.9, 1e-9))
-    picture = Picture(
-        "break even", "Which arm gains", "alpha", "success rate of the short arm",
-        (Curve("halves by arm (infinite group)", x, infinite),
-         Curve("G 8, ties averaged", x, finite, style="dashed"),
-         Curve("alpha p_long", x, (grid * 0.9).tolist(), style="points")),
+    infinite, finite = ([break_even(kind(alpha=a), n) for a in grid] for n in (np.inf, 8))
+    yield apart(EVEN, infinite, grid * 0.9, 1e-9)
+    yield lines(
+        "break even", "Which arm gains", ("alpha", "success rate of the short arm"),
+        {"halves by arm (infinite group)": infinite, "G 8, ties averaged": finite,
+         "alpha p_long": grid * 0.9}, x=grid.tolist(),
+        dashed=["G 8, ties averaged"], points=["alpha p_long"],
         caption="Long arm right with 0.9, both chosen with 1/2; above a line the short arm gains.",
     )  # fmt: skip
-    return checks, picture
-
-
-def gain_picture(rows: list[list[Any]]) -> Picture:
-    """The formula over group sizes, with the sampled points."""
-    sizes = [2 * k for k in range(1, 33)]
-    exact = [Curve(name, sizes, [1 - 1 / n + (2 * m - 1) * rank_moment(n) for n in sizes])
-             for name, m in MIXES.items()]  # fmt: skip
-    points = [Curve(f"{name}, sampled", list(SIZES), [r[3] for r in rows if r[1] == name],
-                    style="points") for name in MIXES]  # fmt: skip
-    return Picture("gain", "Gain along the metric", "group size", "E[g] / slope", exact + points,
-                   caption="Infinite groups: 1 and 1 +- 2/pi.")  # fmt: skip
 
 
 @experiment(
@@ -358,30 +324,19 @@ def run(
     alpha : of T3; moment, halves : of the formula and of the control in T1; parts : which to run
     groups : sampled groups (fewer above G = 16); replicas, updates : of the runs in T2
     """
-    kind, checks, pictures, tables = pick(RULES, estimator), [], [], []
-    if "identity" in parts:
-        checks += identity_checks(kind, min(groups, 20_000), seed)
-    if "gain" in parts:
-        found, rows = gain_checks(kind, moment, groups, seed)
-        checks += found
-        pictures.append(gain_picture(rows))
-        tables.append(Table("gain", ("G", "estimator", "formula", "sampled", "standard error",
-                            "standard deviation"), rows, "In units of the slope."))  # fmt: skip
-    if "control" in parts:
-        checks += control_checks(kind, halves, groups, seed)
-    for part, found in (
-        ("direction", lambda: direction(kind, mu, bonus, replicas, updates, seed)),
-        ("efficiency", lambda: efficiency(kind, alpha, groups, seed)),
-    ):
-        if part in parts:
-            own, picture = found()
-            checks += own
-            pictures.append(picture)
-    return Result(
-        tuple(checks), tuple(pictures), tuple(tables),
+    kind = pick(RULES, estimator)
+    return run_parts(
+        {
+            "identity": lambda: identity_checks(kind, min(groups, 20_000), seed),
+            "gain": lambda: gain_checks(kind, moment, groups, seed),
+            "control": lambda: control_checks(kind, halves, groups, seed),
+            "direction": lambda: direction(kind, mu, bonus, replicas, updates, seed),
+            "efficiency": lambda: efficiency(kind, alpha, groups, seed),
+        },
+        parts,
         (
             "Theorem 1 holds for means of halves, not for single rollouts: with R = 1 in the low "
             "half, m_high = 1 and m_low = 1/2 inter gives 0 where the mean baseline gives 1/4.",
             "Inter amplifies noise with the signal: a larger step, not a better estimate.",
         ),
-    )  # fmt: skip
+    )

@@ -13,7 +13,7 @@ from toyrl.estimators.group import GroupEstimator
 from toyrl.experiments.core import Check, Mutant, Picture, Result, Table, experiment
 from toyrl.experiments.lab import chains
 from toyrl.experiments.lab.curves import lines, middle, threshold
-from toyrl.experiments.lab.routes import apart, deviation
+from toyrl.experiments.lab.routes import alone, apart, deviation
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.worlds.chain.forward import class_probabilities
 from toyrl.worlds.chain.model import HELLO, HELLO_LOGITS, Chain
@@ -35,8 +35,8 @@ KERNEL = "kernel equals reference"
 SIMULATED = ("simulated accuracy, standard errors away", "simulated length, standard errors away")
 
 Run = Callable[..., Any]
-trained = partial(Check, routes=("exact training",), why_one_route="the end of training has no "
-                  "closed form; the kernel is held against the dynamic program")  # fmt: skip
+trained = alone("exact training", "the end of training has no closed form; the kernel is held "
+                "against the dynamic program")  # fmt: skip
 
 
 def trainer(chain: Chain, kind: str, scale: str, penalty: float) -> Run:

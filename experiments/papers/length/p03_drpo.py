@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
 
 from toyrl.dynamics.groups.compositions import moments
-from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
+from toyrl.experiments.core import Check, Mutant, Picture, Result, Table, experiment
 from toyrl.experiments.lab.answers import log_policy
 from toyrl.experiments.lab.bandits import arm_classes, arm_gradient, flow_end
+from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.mutants import pick, replaced
-from toyrl.experiments.lab.routes import apart, several
+from toyrl.experiments.lab.parts import Items, run_parts
+from toyrl.experiments.lab.routes import alone, apart, several
 from toyrl.experiments.papers.length import p03_shared as shared
-from toyrl.experiments.papers.length.p03_shared import GROUP, LIMIT, LONG, SHORT, Found, Method
+from toyrl.experiments.papers.length.p03_shared import GROUP, LIMIT, LONG, SHORT, Method
 from toyrl.objectives.drpo import Drpo
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.classes import class_rollouts
 from toyrl.theory.group import signs
 from toyrl.theory.policies import softmax
 
@@ -28,6 +30,7 @@ CELLS = ((0.3, 0.53), (0.5, 0.31), (0.5, 0.73), (0.8, 0.11), (0.9, 0.31), (0.95,
 """(p, alpha) checked by all routes; no alpha makes a tie, alpha (G - m) = G - K."""
 SUCCESS, LENGTH = np.array([0.9, 0.95, 0.6]), np.array([1.0, 4.0, 0.5])  # of the three arms
 SETTINGS = ((0.1, 1.0), (0.5, 1.0), (0.5, 3.0), (2.0, 0.5), (1e9, 1.0))
+closed = partial(signs.drpo_fixed_point, SUCCESS, LENGTH, LIMIT)  # (lambda, tau) -> policy (A,)
 NEGATIVE = [f"T1: P(A < 0 | right, long) at p {p}, alpha {alpha}" for p, alpha in CELLS]
 SIGNS = [f"{name}, {route}" for name in NEGATIVE for route in ("enumerated", "sampled")]
 POSITIVE = "T1: least coefficient DRPO gives a right rollout"
@@ -77,9 +80,8 @@ def enumerated(m: Method, p: float, alpha: float) -> float:
     prob = np.array([p * LONG_SHARE, p * (1 - LONG_SHARE), 1 - p])
 
     def advantage(counts: np.ndarray) -> np.ndarray:
-        one = np.ones((len(counts), 1, 1))
-        r = Rollouts(one * [1.0, 1.0, 0.0], one * [LONG, SHORT, LONG], LIMIT,
-                     weight=counts[:, None].astype(float))  # fmt: skip
+        r = class_rollouts(counts[:, None] * 1.0, correct=np.array([1.0, 1, 0]), max_length=LIMIT,
+                           length=np.array([LONG, SHORT, LONG]), group_size=None)  # fmt: skip
         return m.coefficients("grpo", r, np.zeros(r.shape), alpha)[:, 0]
 
     return float(moments(prob, GROUP, advantage).negative[0])
@@ -95,15 +97,13 @@ def simulated(m: Method, p: float, alpha: float, groups: int, seed: int) -> np.n
     return m.coefficients("grpo", r, np.zeros(r.shape), alpha)[:, 0] < 0
 
 
-def sign_checks(m: Method, groups: int, seed: int) -> list[Check]:
+def sign_checks(m: Method, groups: int, seed: int, cells: int) -> Items:
     """Closed double sum against enumeration and simulation."""
-    return [
-        check
-        for name, (p, alpha) in zip(NEGATIVE, CELLS, strict=True)
-        for check in several(name, closed=signs.negative_probability(p, LONG_SHARE, alpha, GROUP),
-                             enumerated=enumerated(m, p, alpha),
-                             draws=simulated(m, p, alpha, groups, seed), tolerance=1e-12)
-    ]  # fmt: skip
+    for name, (p, alpha) in zip(NEGATIVE, CELLS, strict=True):
+        closed = signs.negative_probability(p, LONG_SHARE, alpha, GROUP)
+        yield from several(name, closed=closed, enumerated=enumerated(m, p, alpha),
+                           draws=simulated(m, p, alpha, groups, seed), tolerance=1e-12)  # fmt: skip
+    yield sign_picture(cells)
 
 
 def coefficient_checks(objective: Drpo, groups: int, seed: int) -> list[Check]:
@@ -114,26 +114,22 @@ def coefficient_checks(objective: Drpo, groups: int, seed: int) -> list[Check]:
     r = Rollouts(correct.astype(float), length, 8192.0)
     w, minus_v = objective.pair_weights(r, -rng.exponential(1.0, (groups, GROUP)))
     mixed = np.any(correct, axis=-1) & ~np.all(correct, axis=-1)
-    right = correct & mixed[:, None]
     off = np.abs(np.stack([w.sum(-1) - 1, minus_v.sum(-1) + 1]))[:, mixed]
-    fact = partial(Check, routes=("random groups",),
-                   why_one_route="holds in every group: both are softmaxes")  # fmt: skip
+    fact = alone("random groups", "holds in every group: both are softmaxes")
     return [
-        fact(POSITIVE, float((w + minus_v)[right].min()), 0.0, ">"),
+        fact(POSITIVE, float((w + minus_v)[correct & mixed[:, None]].min()), 0.0, ">"),
         fact(SUMS, float(off.max()), 1e-12),
     ]
 
 
 def sign_picture(cells: int) -> Picture:
     """P(A < 0 | right, long) over accuracy and weight, with the boundary of an infinite group."""
-    p = (np.arange(cells) + 0.5) / cells
-    alpha = (np.arange(cells) + 0.37) / cells
+    p, alpha = ((np.arange(cells) + place) / cells for place in (0.5, 0.37))
     grid = [[signs.negative_probability(x, LONG_SHARE, a, GROUP) for x in p] for a in alpha]
-    boundary = signs.population_boundary(alpha, LONG_SHARE)
-    return Picture(
-        "signs", "GRPO punishes long right answers", "p, probability of a right answer",
-        "alpha, weight of the length penalty",
-        (Curve("infinite group", boundary.tolist(), alpha.tolist()),),
+    return lines(
+        "signs", "GRPO punishes long right answers",
+        ("p, probability of a right answer", "alpha, weight of the length penalty"),
+        {"infinite group": (signs.population_boundary(alpha, LONG_SHARE), alpha)},
         grid=grid, grid_x=p.tolist(), grid_y=alpha.tolist(),
         grid_label="P(advantage < 0 | right and long)",
         caption=f"Groups of {GROUP}; a share {LONG_SHARE} of right answers is long. DRPO's map "
@@ -147,18 +143,13 @@ def stationary(objective: Drpo, horizon: float = 30_000.0) -> np.ndarray:
 
     def gradient(z: np.ndarray) -> np.ndarray:
         r = arm_classes(softmax(z), SUCCESS, length=LENGTH, max_length=LIMIT)
-        w, minus_v = objective.pair_weights(r, np.tile(log_policy(z), 2)[None])
-        return arm_gradient(r, w + minus_v)
+        return arm_gradient(r, objective.advantages(r, np.tile(log_policy(z), 2)[None]))
 
     # The end attracts: errors on the way to it die out.
     return flow_end(gradient, np.zeros(3), horizon, rtol=1e-5, atol=1e-7)
 
 
-closed = partial(signs.drpo_fixed_point, SUCCESS, LENGTH, LIMIT)
-"""(lambda, tau) -> policy (A,) by the closed form."""
-
-
-def flow_checks(objective: type[Drpo], weight: bool) -> Found:
+def flow_checks(objective: type[Drpo], weight: bool) -> Items:
     """The end of the flow against the closed form; mean length against lambda.
 
     weight : lambda is taken for the weight of length, not for its temperature, where it is varied
@@ -167,39 +158,35 @@ def flow_checks(objective: type[Drpo], weight: bool) -> Found:
     want = np.array([closed(*x) for x in SETTINGS])
     power = -1 if weight else 1
     ends = np.array([stationary(objective(x**power, 1.0)) for x in (0.05, 0.2, 1.0, 10.0)])
-    lengths = (ends @ LENGTH).tolist()
-    fall = max(0.0, *(a - b for a, b in pairwise(lengths)))
+    lengths = ends @ LENGTH
     fine = np.array([closed(x**power, 1.0) @ LENGTH for x in np.geomspace(0.05, 10, 200)])
-    order = partial(Check, why_one_route="an order along lambda; the policies themselves are held "
-                    "against each other by the check of the stationary policy")  # fmt: skip
-    checks = [
-        apart(FIXED, found, want, 1e-4, ("closed form", "integration")),
-        order(SHORTENS, fall, 1e-6, routes=("integration",)),
-        order(CLOSED_SHORTENS, float(np.maximum(-np.diff(fine), 0).max()), 1e-12,
-              routes=("closed form",)),
-        order(FACTOR, lengths[0] / lengths[-1], 0.5, "<", routes=("integration",)),
-    ]  # fmt: skip
+    why = "an order along lambda; the policies themselves are found by two routes"
+    integrated, exact = alone("integration", why), alone("closed form", why)
     rows = [[f"{lambda_:g}", tau, *f.tolist(), *w.tolist()]
             for (lambda_, tau), f, w in zip(SETTINGS, found, want, strict=True)]  # fmt: skip
     arms = [f"{kind} {i + 1}" for kind in ("integrated", "closed") for i in range(3)]
-    table = Table("stationary", ("lambda", "tau", *arms), rows,
-                  caption=f"Share of each arm; success {SUCCESS.tolist()}, "
-                  f"length {LENGTH.tolist()} of {LIMIT:g} tokens.")  # fmt: skip
-    return checks, [trade_picture()], [table]
+    return [
+        apart(FIXED, found, want, 1e-4, ("closed form", "integration")),
+        integrated(SHORTENS, float(np.maximum(-np.diff(lengths), 0).max()), 1e-6),
+        exact(CLOSED_SHORTENS, float(np.maximum(-np.diff(fine), 0).max()), 1e-12),
+        integrated(FACTOR, float(lengths[0] / lengths[-1]), 0.5, "<"),
+        trade_picture(),
+        Table("stationary", ("lambda", "tau", *arms), rows,
+              caption=f"Share of each arm; success {SUCCESS.tolist()}, "
+              f"length {LENGTH.tolist()} of {LIMIT:g} tokens."),
+    ]  # fmt: skip
 
 
 def trade_picture() -> Picture:
     """Accuracy against mean length, traced by lambda and by GRPO's penalty."""
     drpo = np.array([closed(x, 1.0) for x in np.geomspace(0.05, 10, 60)])
-    means = [(drpo @ x).tolist() for x in (LENGTH, SUCCESS)]
     # A single prompt's GRPO ends on the arm of largest expected reward b (1 - alpha l/C).
     best = [np.argmax(SUCCESS * (1 - a * LENGTH / LIMIT)) for a in np.linspace(0, 0.999, 60)]
-    ends = sorted(set(best), key=best.index)
-    return Picture(
-        "trade", "Accuracy against length", "mean length (tokens)", "accuracy",
-        (Curve("DRPO, lambda 0.05 to 10", *means),
-         Curve("GRPO, alpha 0 to 1", *(x[ends].tolist() for x in (LENGTH, SUCCESS)),
-               style="points")),
+    ends, grpo = sorted(set(best), key=best.index), "GRPO, alpha 0 to 1"
+    return lines(
+        "trade", "Accuracy against length", ("mean length (tokens)", "accuracy"),
+        {"DRPO, lambda 0.05 to 10": (drpo @ LENGTH, drpo @ SUCCESS),
+         grpo: (LENGTH[ends], SUCCESS[ends])}, points=(grpo,),
         caption="One prompt, three arms; GRPO ends on a single arm, DRPO spreads.",
     )  # fmt: skip
 
@@ -262,24 +249,22 @@ def run(
     groups : sampled groups per cell; random_groups : groups whose coefficients are looked at;
     replicas : runs of the shared policy; mean_updates : updates of the mean baseline, the slowest
     objective : "drpo", or one of the broken ones in `OBJECTIVES`; rules : estimators that stand in
-    for others; payer : who pays for length, see `shared.price`; weight : how lambda is read
+    for others; payer : who pays for length, see `Method`; weight : how lambda is read
     parts, names : what is run, and which estimators train the shared policy; all for mutants
     """
     kind = pick(OBJECTIVES, objective)
     m = Method(shared.RULES | dict(rules or {}), payer, kind())
-    updates = {**shared.UPDATES, "dr_grpo": mean_updates}
-    work: dict[str, Callable[[], Found]] = {
-        "signs": lambda: (sign_checks(m, groups, seed), [sign_picture(cells)], []),
-        "coefficients": lambda: (coefficient_checks(m.drpo, random_groups, seed), [], []),
-        "shared": lambda: shared.study(m, names, updates, replicas, groups // 10, seed),
-        "flow": lambda: flow_checks(kind, weight),
-    }
-    done = [pick(work, part)() for part in parts]
-    checks, pictures, tables = (tuple(chain.from_iterable(x)) for x in zip(*done, strict=True))
-    return Result(
-        checks, pictures, tables,
-        notes=(
+    updates = {n: mean_updates if n == "dr_grpo" else shared.UPDATES[n] for n in names}
+    return run_parts(
+        {
+            "signs": lambda: sign_checks(m, groups, seed, cells),
+            "coefficients": lambda: coefficient_checks(m.drpo, random_groups, seed),
+            "shared": lambda: shared.study(m, updates, replicas, groups // 10, seed),
+            "flow": lambda: flow_checks(kind, weight),
+        },
+        parts,
+        (
             "In the shared-policy toy the sign of every expected update holds for all P(long), not "
             "only near 0: std-GRPO drifts as (1 - 2 rho) sqrt((G-1)/G) E sqrt(p_hat (1 - p_hat)).",
         ),
-    )  # fmt: skip
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil, exp, lgamma, log, sqrt
-from typing import Any
 
 import numpy as np
 
@@ -18,11 +17,14 @@ from toyrl.experiments.core.work import UPDATE, spend
 from toyrl.experiments.lab.bandits import follow, sigmoid
 from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import Draws, draws
+from toyrl.experiments.lab.groups import advantages
 from toyrl.experiments.lab.mutants import pick
+from toyrl.experiments.lab.parts import Item, Items, run_parts
 from toyrl.experiments.lab.routes import SAMPLED, apart, deviation, same, sampled
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.outcome import Outcome
+from toyrl.theory.group.variance import omega
 
 GROUP = 16
 RATES = (0.5, 0.3, 0.1, 0.05, 0.02)
@@ -146,35 +148,26 @@ def engine(e: Estimator, q: Sequence[float], *length: float) -> np.ndarray:
     return class_weights(r, Outcome(), e, group_size=GROUP).w
 
 
-def group_weight(q: np.ndarray, size: int = GROUP) -> np.ndarray:
-    """w_G(q)/(q (1 - q)) of group normalisation, population std: a binomial sum."""
-    from scipy.stats import binom
-
-    m = np.arange(size + 1)
-    spread = np.sqrt(m / size * (1 - m / size))
-    return binom.pmf(m, size, q[:, None]) @ spread / (q * (1 - q))
-
-
 def sampled_components(e: Estimator, groups: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean logit update of each prompt over sampled groups, and its standard error."""
     q = np.array(RATES)
     reward = (draws(seed, 4).random((groups, len(q), GROUP)) < q[:, None]) * 1.0
     flat = reward.reshape(-1, GROUP)
-    a, _ = e.apply({"outcome": flat}, Rollouts(flat, np.ones_like(flat), 1.0))
+    a = advantages(e, flat)
     g = (a.reshape(reward.shape) * (reward - q[:, None])).mean(-1)
     return g.mean(0), g.std(0, ddof=1) / groups**0.5
 
 
 def direction_checks(group: Estimator, batch: Estimator, groups: int, seed: int
-                     ) -> list[Check | Table]:  # fmt: skip
+                     ) -> Items:  # fmt: skip
     """Weights per unit of true gradient: group normalisation favours rarely solved prompts."""
     q = np.array(RATES)
     truth = q * (1 - q)
     scale = sqrt((1 - 1 / GROUP) * truth.mean() + SEQUENCE.eps)
     flat = np.full(len(q), (1 - 1 / GROUP) / scale)
-    checks: list[Check | Table] = []
+    checks: list[Item] = []
     rows, spread = [], []
-    for by, e, want in (("group", group, group_weight(q)), ("batch", batch, flat)):
+    for by, e, want in (("group", group, omega(q, GROUP, ddof=0)), ("batch", batch, flat)):
         mean, error = sampled_components(e, groups, seed)
         exact, relative = engine(e, RATES) @ [1, -1], mean / (want * truth) - 1
         excess = float((np.abs(relative) - 4 * error / (want * truth)).max())
@@ -236,7 +229,7 @@ def clipped_paths(clips: Sequence[float], updates: int, refreshed: bool) -> np.n
     return follow(update, np.full(len(clips), RARE), updates)
 
 
-def clip_checks(clip_high: float, refreshed: bool) -> list[Check | Picture]:
+def clip_checks(clip_high: float, refreshed: bool) -> Items:
     """Updates that a rare token needs, by the bound and by an explicit inner loop."""
     path = clipped_paths((0.2, clip_high), 30, refreshed)
     want = [ceil(log(0.5 / RARE) / log(1 + c)) for c in CLIPS]
@@ -259,7 +252,7 @@ def clip_checks(clip_high: float, refreshed: bool) -> list[Check | Picture]:
 
 
 # -- T4: dynamic sampling --------------------------------------------------------------------------
-def drawing(by: str, keep: str, groups: int, seed: int) -> list[Check | Table]:
+def drawing(by: str, keep: str, groups: int, seed: int) -> Items:
     """Kept prompts, draws and gradient, half of the prompts never solved; truncation at 4000."""
     rng = draws(seed, 6)
     p = np.array([0.0, 0.0, 0.9, 1.0])  # outcomes; a share of answers is cut, and paid 0
@@ -300,17 +293,15 @@ def drawn_per_kept(q: np.ndarray, keep: str, batches: int, rng: Draws) -> np.nda
 def kept_gain(q: np.ndarray, keep: str, groups: int, rng: Draws) -> float:
     """Mean logit update per rollout of the kept prompts over that of all."""
     hits, rate = groups_of(q, (groups,), rng)
-    r = Rollouts(hits, np.ones_like(hits), 1.0)
-    a, _ = DynamicSampling(MEAN).apply({"outcome": hits}, r)
-    g = (a * (hits - rate)).mean(-1)
+    g = (advantages(DynamicSampling(MEAN), hits) * (hits - rate)).mean(-1)
     return float(g[kept_groups(hits, keep)].mean() / g.mean())
 
 
 def weight_picture() -> Picture:
     """Weight per unit of true gradient against the success rate."""
     q, level = np.geomspace(0.005, 0.5, 60), "batch std (scaled)"
-    curves = {f"group std, G {n}": group_weight(q, n) for n in (4, 8, 16, 64)}
-    curves[level] = np.repeat(group_weight(np.array([0.5])), len(q))
+    curves = {f"group std, G {n}": omega(q, n, ddof=0) for n in (4, 8, 16, 64)}
+    curves[level] = np.repeat(omega(0.5, GROUP, ddof=0), len(q))
     return lines("weights", "What group normalisation makes of rarely solved prompts",
                  ("success rate", "weight / true gradient"), curves, x=q.tolist(),
                  dashed=(level,), log_x=True)  # fmt: skip
@@ -370,21 +361,18 @@ def run(
     `clipped_paths`; by : what prompts are filtered on; keep : of `kept_groups`; all for mutants
     """
     group, batch = pick(GROUPED, grouped), pick(BATCH, normalise)
-    found: list[Any] = []
-    if "T1" in parts:
-        found += truncation_checks(kappa, keep, groups // 4, seed)
-        found += noise_checks(group, own, groups, seed)
-    if "T2" in parts:
-        found += [*direction_checks(group, batch, groups, seed), *shift_checks(batch, over)]
-    if "T3" in parts:
-        found += [weight_picture(), *clip_checks(clip_high, refreshed)]
-    if "T4" in parts:
-        found += drawing(by, keep, groups, seed)
+    work = {
+        "T1": lambda: (
+            *truncation_checks(kappa, keep, groups // 4, seed),
+            *noise_checks(group, own, groups, seed),
+        ),
+        "T2": lambda: (*direction_checks(group, batch, groups, seed), *shift_checks(batch, over)),
+        "T3": lambda: (weight_picture(), *clip_checks(clip_high, refreshed)),
+        "T4": lambda: drawing(by, keep, groups, seed),
+    }
     notes = (
         "Appendix B's proof has two slips: the noise of the siblings over the group's std is "
         "not centred given the own noise, and the weight falls with sigma, it does not grow.",
         "Where the rare token is the good one, entropy rises, faster with the higher clip.",
     )
-    checks = tuple(x for x in found if isinstance(x, Check))
-    pictures = tuple(x for x in found if isinstance(x, Picture))
-    return Result(checks, pictures, tuple(x for x in found if isinstance(x, Table)), notes)
+    return run_parts(work, parts, notes)

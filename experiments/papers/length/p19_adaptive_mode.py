@@ -16,7 +16,7 @@ from toyrl.experiments.lab.bandits import follow, sigmoid
 from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import Draws, draws
 from toyrl.experiments.lab.mutants import pick, replaced
-from toyrl.experiments.lab.routes import apart, deviation, same
+from toyrl.experiments.lab.routes import alone, apart, deviation, same
 from toyrl.objectives.first_token import FirstToken
 from toyrl.objectives.policy_gradient import PRESETS as OBJECTIVES
 from toyrl.rollouts import Rollouts
@@ -42,8 +42,8 @@ SAMPLED = "T3: sampled groups against expected updates, largest error of P(long)
 LOSS = "T4: accuracy lost by the mix against always long"
 SHORTER = "T4: mean length of the mix over always long"
 
-trained = partial(Check, routes=("expected updates",), why_one_route="the end of training has no "
-                  "closed form; T2 has one for a step, T3 samples the updates")  # fmt: skip
+trained = alone("expected updates", "the end of training has no closed form; T2 has one for a "
+                "step, T3 samples the updates")  # fmt: skip
 
 
 # -- broken rules ----------------------------------------------------------------------------------
@@ -255,11 +255,8 @@ def mix_checks(d: np.ndarray) -> tuple[list[Check], Picture]:
         curves | mix, x=t.tolist(), dashed=list(mix), log_x=True,
         caption="Expected updates, G = 8 forced half and half, rate 1.",
     )  # fmt: skip
-    checks = [
-        trained(LOSS, float(long.mean() - accuracy[-1]), 0.05),
-        trained(SHORTER, float(length[-1] / LONG), 0.6, "<"),
-    ]
-    return checks, picture
+    lost, shorter = float(long.mean() - accuracy[-1]), float(length[-1] / LONG)
+    return [trained(LOSS, lost, 0.05), trained(SHORTER, shorter, 0.6, "<")], picture
 
 
 @experiment(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,9 @@ from toyrl.experiments.core import Check, Mutant, Picture, Result, Table, experi
 from toyrl.experiments.lab.bandits import follow
 from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import draws
+from toyrl.experiments.lab.groups import picked
 from toyrl.experiments.lab.mutants import pick
-from toyrl.experiments.lab.routes import EXACT, apart, same
+from toyrl.experiments.lab.routes import EXACT, alone, apart, same
 from toyrl.objectives.pairs import Dno, win_rates
 from toyrl.rollouts import Rollouts
 from toyrl.theory.policies import kl, softmax
@@ -41,8 +41,8 @@ NOT_START = "T5: share of runs in which P(now > start) falls again"
 IDENTITY = "T6: P(next > now) - 1/2 against eta Jeffreys, largest error"
 MARGIN = "T7: pairs with a margin agree more often with the true win rates: p-value"
 SAMPLED = "T8: the objective's coefficients on all pairs against the exact gradient, largest error"
-iterated = partial(Check, routes=("iteration",), why_one_route="the path of an iterated map has no "
-                   "closed form; T1 and T6 give each of its steps")  # fmt: skip
+iterated = alone("iteration", "the path of an iterated map has no closed form; T1 and T6 give each "
+                 "of its steps")  # fmt: skip
 
 
 def stepper(self_play: bool, ties: float) -> Step:
@@ -188,8 +188,7 @@ def margin_check(rng: Any, prompts: int, margin: int, k: int = 5) -> Check:
     """
     P, pi = preferences(rng, 8, prompts), rng.dirichlet(np.ones(8), prompts)
     row = np.arange(prompts)[:, None]
-    drawn = (rng.random((prompts, k + 1, 1)) > np.cumsum(pi, -1)[:, None]).sum(-1)
-    drawn = np.minimum(drawn, 7)
+    drawn = picked(pi, rng.random((prompts, k + 1)))
     won = rng.random((prompts, k + 1, k + 1)) < P[row[..., None], drawn[..., None], drawn[:, None]]
     won = np.triu(won, 1) + np.tril(~np.swapaxes(won, -1, -2), -1)
     votes, truth = won.sum(-1), np.einsum("nij,nj->ni", P, pi)[row, drawn]

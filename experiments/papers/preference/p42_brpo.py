@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy.special import erfi
-from scipy.stats import norm
 
 from toyrl.estimators.group import PRESETS
 from toyrl.estimators.pairwise import Brpo, all_conditions
@@ -16,9 +14,11 @@ from toyrl.experiments.core import Check, Mutant, Picture, Result, Table, experi
 from toyrl.experiments.lab.bandits import follow, train_two_arms
 from toyrl.experiments.lab.curves import lines, root
 from toyrl.experiments.lab.draws import draws
+from toyrl.experiments.lab.groups import advantages
 from toyrl.experiments.lab.mutants import pick, replaced
-from toyrl.experiments.lab.routes import SAMPLED, deviation, missed, same
+from toyrl.experiments.lab.routes import SAMPLED, alone, deviation, missed, same
 from toyrl.rollouts import Rollouts
+from toyrl.theory.group.order_statistics import reference_gain
 
 Array = Any
 G, STEP, SIZES = 16, 0.05, (5.0, 20.0, 200.0)
@@ -36,8 +36,9 @@ DRIFT = "T3: without noise: expected drift at the predicted mixture"
 VOTES = "T5: a judge biased to one place: mean sign at equal quality, error in s.e."
 KEPT = "T4: kept share against the closed form, largest error in standard errors"
 RULE = "T4: kept ranks against |G + 1 - 2k| <= 0.6 G, mistakes"
-drawn = partial(Check, routes=("simulation",), why_one_route="sampled groups; the closed forms of "
-                "T1 and the drift give the direction")  # fmt: skip
+drawn = alone(
+    "simulation", "sampled groups; the closed forms of T1 and the drift give the direction"
+)
 
 
 # -- rules -----------------------------------------------------------------------------------------
@@ -49,41 +50,16 @@ def normalised(self: Brpo, parts: Any, r: Rollouts, *_: Any) -> Any:
 RULES = {
     "brpo": Brpo,
     # The rival: every rollout against a reference of quality 0.
-    "never redrawn": replaced(Brpo, apply=lambda _, parts, *__: (np.sign(parts["quality"]), {})),
+    "never redrawn": replaced(Brpo, apply=lambda _, parts, *__: (np.sign(parts["reward"]), {})),
     # Mutant: by how much a rollout wins or loses, not whether.
     "by margin": replaced(
-        Brpo, apply=lambda _, parts, *__: (parts["quality"] - parts["quality"][..., :1], {})
+        Brpo, apply=lambda _, parts, *__: (parts["reward"] - parts["reward"][..., :1], {})
     ),
     "normalised": replaced(Brpo, apply=normalised),
 }
 
 
-def advantages(score: np.ndarray, e: Any) -> np.ndarray:
-    """(N, G) advantages of N groups under an estimator."""
-    return np.asarray(e.apply({"quality": score}, Rollouts(score, np.ones_like(score), 1.0))[0])
-
-
 # -- T1: Gaussian qualities ------------------------------------------------------------------------
-def kept_gain(size: int, skew: float = 0.6) -> tuple[float, float]:
-    """(P(kept), E[sum_i R_i z_i] / size with dropped groups 0) for a clean judge, distinct scores.
-
-    With the reference at rank k the sum is that of the ranks above less those below, in
-    expectation -2 (m_1 + ... + m_{k-1}) - m_k over normal order statistics m (they sum to 0).
-    """
-    m = order_means(size)
-    ranks = [k for k in range(1, size + 1) if abs(size + 1 - 2 * k) <= skew * size]
-    gain = sum(-2 * m[: k - 1].sum() - m[k - 1] for k in ranks) / size
-    return len(ranks) / size, gain / size
-
-
-def order_means(size: int) -> np.ndarray:
-    """(size,) expected standard normal order statistics, by quadrature."""
-    x, k = np.linspace(-9, 9, 20001), np.arange(1, size + 1)[:, None]
-    ways = np.array([math.log(size * math.comb(size - 1, int(i) - 1)) for i in k[:, 0]])[:, None]
-    law = ways + norm.logpdf(x) + (k - 1) * norm.logcdf(x) + (size - k) * norm.logsf(x)
-    return (x * np.exp(law)).sum(-1) * (x[1] - x[0])
-
-
 def bar_checks(kind: type[Brpo], rival: type[Brpo], replicas: int, updates: int, rng: Any
                ) -> tuple[list[Check], Picture]:  # fmt: skip
     """Mean quality over training, on the same draws, against both slopes and the ODE."""
@@ -95,7 +71,7 @@ def bar_checks(kind: type[Brpo], rival: type[Brpo], replicas: int, updates: int,
 
     def step(theta: np.ndarray, _: int) -> np.ndarray:
         z = rng.standard_normal((replicas, G))
-        a = np.array([advantages(z + t[:, None], e)
+        a = np.array([advantages(e, z + t[:, None])
                       for t, e in zip(theta, rules.values(), strict=True)])  # fmt: skip
         return theta + STEP * (a * z).mean(-1)
 
@@ -111,7 +87,7 @@ def bar_checks(kind: type[Brpo], rival: type[Brpo], replicas: int, updates: int,
                     caption="Gaussian qualities, groups of 16, step 0.05.")  # fmt: skip
     return [
         Check(SLOPE, abs(free[-1] / updates / slope - 1), 0.03, routes=SAMPLED),
-        Check(FILTERED, abs(skewed[-1] / updates / (STEP * kept_gain(G)[1]) - 1), 0.03,
+        Check(FILTERED, abs(skewed[-1] / updates / (STEP * reference_gain(G, 0.6)[1]) - 1), 0.03,
               routes=("order statistics", "simulation")),
         Check(STUCK, fixed[-1], 3.2, "<", routes=SAMPLED),
         Check(SATURATES, abs(fixed[half] - closed), 0.05, routes=SAMPLED),
@@ -130,12 +106,12 @@ def noise_checks(kind: type[Brpo], groups: int, rng: Any) -> list[Check]:
     z = rng.standard_normal((groups // 4, G))
     seen = z + 3 * rng.standard_cauchy(z.shape)
     free, std = kind("first", math.inf), PRESETS["grpo_exact"]
-    a = advantages(seen, kind("first"))
+    a = advantages(kind("first"), seen)
     kept = np.any(a != 0, axis=-1)
     rules = (free, std, PRESETS["dr_grpo"])
     ladder = [signal_to_noise(a[kept], z[kept]),
-              *(signal_to_noise(advantages(seen, e), z) for e in rules)]  # fmt: skip
-    clean = [signal_to_noise(advantages(z, e), z) for e in (std, free)]
+              *(signal_to_noise(advantages(e, seen), z) for e in rules)]  # fmt: skip
+    clean = [signal_to_noise(advantages(e, z), z) for e in (std, free)]
     return [
         drawn(ORDER, float(min(-np.diff(ladder))), 0.0, ">"),
         drawn(CLEAN, clean[0] / clean[1], 1.0, ">", claim=False),
@@ -158,7 +134,7 @@ def exploit_checks(kind: type[Brpo], baseline: str, ties: float, runs: int, rng:
         for (e, size, scale), p in zip(paid, np.split(plain, len(paid)), strict=True):
             arms.append(u < p)
             score = np.where(arms[-1], 1.0, np.where(v < 0.1, 1 + size, 0.0)) + scale * noise
-            found.append(advantages(score, e))
+            found.append(advantages(e, score))
         return np.concatenate(arms) * 1.0, np.concatenate(found)
 
     path = train_two_arms(group, np.zeros(runs * len(paid)), 600, rate=0.05)
@@ -201,11 +177,11 @@ def filter_checks(others: bool, groups: int, rng: Any) -> list[Check]:
     for size in (4, 8, 16, 32):
         z = rng.standard_normal((groups // size, size))
         skew = 0.6 * (size - 1) / size if others else 0.6
-        kept = np.any(advantages(z, Brpo("first", skew)) != 0, axis=-1)
+        kept = np.any(advantages(Brpo("first", skew), z) != 0, axis=-1)
         rank = 1 + (z[:, 1:] < z[:, :1]).sum(-1)
         ranks.append(kept)
         should.append(np.abs(size + 1 - 2 * rank) <= 0.6 * size)
-        want.append(kept_gain(size)[0])
+        want.append(reference_gain(size, 0.6)[0])
         found.append(kept.mean())
     error = np.sqrt(np.array(want) * (1 - np.array(want)) / (groups // np.array([4, 8, 16, 32])))
     return [

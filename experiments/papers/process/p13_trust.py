@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from toyrl.experiments.lab.bandits import arm_classes, drift, train_two_arms
 from toyrl.experiments.lab.curves import lines, root
 from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.mutants import after, pick, replaced
-from toyrl.experiments.lab.routes import apart, same
+from toyrl.experiments.lab.routes import alone, apart, same
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts
 from toyrl.shapers.judge.trust import RIGHT, Trust, TrustReleased
@@ -135,8 +134,9 @@ def group_checks(kind: type[Trust], released: type[Trust], groups: int, seed: in
         estimator = ShapedReward(kind(alpha=a), MEAN)
         return float(estimator.apply({"outcome": one.correct}, one)[0][0, 0])
 
-    fact = partial(Check, routes=("random groups",), why_one_route="a bound, not a number: gamma "
-                   "= exp(min(0, gap)) with gap in [-1, 1]")  # fmt: skip
+    fact = alone(
+        "random groups", "a bound, not a number: gamma = exp(min(0, gap)) with gap in [-1, 1]"
+    )
     return [
         fact(BOUNDED, float(gamma.max()), 1.0),
         fact(LEAST, float(gamma.min()), float(np.exp(-1)), ">="),
@@ -182,8 +182,8 @@ def training(kind: type[Trust], released: type[Trust], horizon: float, honest: S
     runs = {"none": none, "trust": trust, "anneal": anneal, "both": full,
             "released": accuracy(released(), fading, replicas, seed)}  # fmt: skip
     end = {k: dict(zip(ALPHAS, run[-1].tolist(), strict=True)) for k, run in runs.items()}
-    trained = partial(Check, routes=("simulation",), why_one_route="the end of a path of sampled "
-                      "groups has no closed form; T1 gives its direction")  # fmt: skip
+    trained = alone("simulation", "the end of a path of sampled groups has no closed form; T1 "
+                    "gives its direction")  # fmt: skip
     checks = [
         trained(NEITHER, end["none"][1.8], 0.45, "<"),
         trained(TRUST, end["trust"][1.8], 0.5, ">"),

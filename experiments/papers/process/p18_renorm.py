@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from toyrl.experiments.lab.bandits import follow, sigmoid, train_two_arms
 from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.mutants import pick, replaced
-from toyrl.experiments.lab.routes import apart, missed, same
+from toyrl.experiments.lab.routes import alone, apart, missed, same
 from toyrl.rollouts import Rollouts
 
 HONEST, HACK = (2, 0.7, 0.8), (4, 1.0, 0.2)  # steps, mean score, success
@@ -45,10 +44,11 @@ CREDIT = "T3: first update per decision against the closed form, largest error"
 FASTER = "T3: ReNorm (judge wrong 10 %) over outcome only, updates to 90 %"
 RESCALED = "T3: ReNorm (judge wrong 10 %) over the rescaled outcome, updates to 90 %"
 USELESS = "T3: ReNorm with a useless judge over the rescaled outcome, updates to 90 %"
-trained = partial(Check, routes=("simulation",), why_one_route="the end of a path of sampled groups"
-                  " has no closed form; returns and first updates give its direction")  # fmt: skip
-counted = partial(Check, routes=("random points",), why_one_route="inequalities of closed forms, "
-                  "whose signs an enumeration confirms")  # fmt: skip
+trained = alone("simulation", "the end of a path of sampled groups has no closed form; returns and "
+                "first updates give its direction")  # fmt: skip
+counted = alone(
+    "random points", "inequalities of closed forms, whose signs an enumeration confirms"
+)
 
 
 # -- broken rules ----------------------------------------------------------------------------------

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from functools import partial
-from math import comb
 from typing import Any
 
 import numpy as np
@@ -16,10 +14,12 @@ from toyrl.experiments.core import Check, Mutant, Picture, Result, Table, experi
 from toyrl.experiments.lab.bandits import follow, sigmoid
 from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import draws
+from toyrl.experiments.lab.groups import advantages, every_count, picked
 from toyrl.experiments.lab.mutants import pick
-from toyrl.experiments.lab.routes import EXACT, apart
+from toyrl.experiments.lab.routes import EXACT, alone, apart
 from toyrl.objectives.outcome_cloning import Oreal
 from toyrl.rollouts import Rollouts
+from toyrl.theory.group.variance import count_law
 from toyrl.theory.policies import kl, softmax, tilt
 from toyrl.theory.selection import bon_cloning as theory
 from toyrl.theory.selection.best_of_k import success_of_best
@@ -43,8 +43,8 @@ RUNNING = "d: running weights: least from the decisive token on over the largest
 HARD = "e: hardest prompts after 5 steps: least gap in {REINFORCE, RLOO} < (1, 1-p) < code"
 EASY = "e: easiest prompts after 5 steps: lead of the worse of REINFORCE, RLOO over both pairs"
 SAME = "e: expected update of RLOO against REINFORCE, largest error"
-trained = partial(Check, routes=("training",), why_one_route="the end of a path of sampled batches "
-                  "has no closed form; T6 gives its direction")  # fmt: skip
+trained = alone("training", "the end of a path of sampled batches has no closed form; T6 gives its "
+                "direction")  # fmt: skip
 
 
 def bandit(rng: Any, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -233,11 +233,6 @@ SCHEMES = {
 SUCCESS = np.geomspace(0.02, 0.8, 20)
 
 
-def advantages(e: Any, right: np.ndarray) -> np.ndarray:
-    """(B, G) advantages of right (1) and wrong (0) rollouts."""
-    return np.asarray(e.apply({"outcome": right}, Rollouts(right, np.ones_like(right), 1.0))[0])
-
-
 def across(rng: Any, pairs: bool, seeds: int) -> tuple[list[Check], Table]:
     """Twenty four-armed prompts, arm 0 right: normalised steps of length 2 over all of them.
 
@@ -249,8 +244,8 @@ def across(rng: Any, pairs: bool, seeds: int) -> tuple[list[Check], Table]:
     start[..., 0] = np.log(3 * SUCCESS / (1 - SUCCESS))
 
     def step(logits: np.ndarray, _: int) -> np.ndarray:
-        pi, u = softmax(logits), rng.random((seeds, 20, 16, 1))
-        arm = np.minimum((u > np.cumsum(pi, -1)[..., None, :]).sum(-1), 3)
+        pi = softmax(logits)
+        arm = picked(pi, rng.random((seeds, 20, 16)))
         a = np.array([advantages(e, (x == 0).reshape(-1, 16) * 1.0).reshape(x.shape)
                       for e, x in zip(rules.values(), arm, strict=True)])  # fmt: skip
         g = (a[..., None] * (np.eye(4)[arm] - pi[..., None, :])).mean(-2)
@@ -274,12 +269,9 @@ def across(rng: Any, pairs: bool, seeds: int) -> tuple[list[Check], Table]:
 
 def baseline_check(baseline: str) -> Check:
     """RLOO's and REINFORCE's update by the count of right ones among 16: W(p) is 1 for both."""
-    p, k = SUCCESS[:, None], np.arange(17)
-    right = (np.arange(16) < k[:, None]) * 1.0
-    chance = np.array([comb(16, int(i)) for i in k]) * p**k * (1 - p) ** (16 - k)
-    moves = (
-        advantages(PRESETS[e], right) * (right - p[..., None]) for e in ("reinforce", baseline)
-    )
+    right = every_count(16)
+    score, chance = right - SUCCESS[:, None, None], count_law(SUCCESS, 16)
+    moves = (advantages(PRESETS[e], right) * score for e in ("reinforce", baseline))
     plain, other = ((chance * x.mean(-1)).sum(-1) for x in moves)
     return apart(SAME, plain, other, 1e-12, ("without a baseline", "with one"))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from toyrl.experiments.lab.bandits import ascend
 from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.mutants import before, pick, replaced
-from toyrl.experiments.lab.routes import ENUMERATED, apart, same
+from toyrl.experiments.lab.routes import ENUMERATED, alone, apart, same
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.classes import class_rollouts
 from toyrl.shapers.base import Parts
@@ -41,9 +40,9 @@ REJECTED = "T3: the same for rewards averaged"
 SPREAD = "T3: standard deviation of the average against the closed form, largest error"
 LIVE = "T3: a constant component leaves the others a third each, largest error"
 
-enumerated = partial(Check, routes=(ENUMERATED,), why_one_route="all 168 texts are compared")
-trained = partial(Check, routes=("exact training",), why_one_route="the end of training has no "
-                  "closed form; T3 has one for each advantage")  # fmt: skip
+enumerated = alone(ENUMERATED, "all 168 texts are compared")
+trained = alone("exact training", "the end of training has no closed form; T3 has one for each "
+                "advantage")  # fmt: skip
 
 
 # -- ways to average -------------------------------------------------------------------------------

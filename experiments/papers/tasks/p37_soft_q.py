@@ -9,18 +9,20 @@ from typing import Any
 import numpy as np
 
 from toyrl.estimators.group import PRESETS, GroupEstimator
-from toyrl.experiments.core import Check, Mutant, Picture, Result, Table, experiment
+from toyrl.experiments.core import Check, Mutant, Result, Table, experiment
 from toyrl.experiments.core.work import spend
 from toyrl.experiments.lab.bandits import ascend, follow
 from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import Draws, draws
+from toyrl.experiments.lab.groups import advantages, one_token, picked
 from toyrl.experiments.lab.mutants import pick, replaced
-from toyrl.experiments.lab.routes import CLOSED, SAMPLED, same
+from toyrl.experiments.lab.parts import Items, run_parts
+from toyrl.experiments.lab.routes import CLOSED, SAMPLED, alone, same
 from toyrl.objectives.policy_gradient import PRESETS as GRADIENTS
 from toyrl.objectives.soft_q import SoftQ
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.classes import class_rollouts
-from toyrl.theory.policies import softmax
+from toyrl.theory.policies import softmax, total_variation
 
 ACTIONS, DEPTH = 3, 3
 MERITS = np.array([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 1.0])
@@ -66,11 +68,6 @@ LOSSES: dict[str, Any] = {
 
 
 # -- exact descent on trees of prompts -------------------------------------------------------------
-def distance(p: np.ndarray, q: np.ndarray) -> float:
-    """Total variation."""
-    return float(0.5 * np.abs(p - q).sum())
-
-
 def descend(reward: np.ndarray, actions: int, objective: Any, own: Any, on_policy: Any, steps: int,
             rate: float = 0.5) -> np.ndarray:  # fmt: skip
     """(N, paths) policies after exact gradient descent of N runs from the same random logits.
@@ -118,7 +115,7 @@ def descend(reward: np.ndarray, actions: int, objective: Any, own: Any, on_polic
     return np.exp(log_policy(follow(step, start, steps)[-1])[2].sum(-1))
 
 
-def one_token_checks(kind: Any, normalised: bool, seed: int, steps: int) -> list[Check]:
+def one_token_checks(kind: Any, normalised: bool, seed: int, steps: int) -> Items:
     """A prompt of one token, where the values take care of themselves."""
     rng = draws(seed, 1)
     reward = rng.normal(size=8)
@@ -126,22 +123,20 @@ def one_token_checks(kind: Any, normalised: bool, seed: int, steps: int) -> list
     for c in (0.0, 0.3, -1.2):
         q = (reward + c)[None]
         # Normalised logits have logsumexp 0: the level of Q is lost.
-        target = (0 if normalised else np.logaddexp.reduce(q, axis=-1)) + 0 * q[..., None]
-        r = class_rollouts(None, correct=0 * q, length=1.0, max_length=1.0, group_size=None,
-                           fields={"target_values": target})  # fmt: skip
+        r = one_token(target_values=(0 if normalised else np.logaddexp.reduce(q, axis=-1)) + 0 * q)
         for loss in SoftQ().losses(reward[None], r, np.log(softmax(q))[..., None]):
             worst = max(worst, float(np.abs(loss - c**2).max()))
     z = (reward - reward.mean()) / reward.std()
     # On-policy descent crawls where softmax(5 z) is nearly 0; uniform paths reach it.
     rewards, on = np.array([reward, 5 * z]), (True, False)
-    ends, want = descend(rewards, 8, kind(), on, on, steps), softmax(rewards)
+    want, mean = softmax(rewards), sampled(kind(), reward, min(steps, 2000), rng)
+    away = total_variation([*descend(rewards, 8, kind(), on, on, steps), mean], [*want, want[0]])
     return [
         Check(CONSTANT, worst, 1e-12, routes=(CLOSED, "the library's loss")),
-        Check(FIXED, distance(ends[0], want[0]), 1e-4, routes=DESCENT),
-        Check(SHAPED, distance(ends[1], want[1]), 1e-4, routes=DESCENT),
-        Check(DRAWN, distance(sampled(kind(), reward, min(steps, 2000), rng), want[0]), 0.02,
-              routes=SAMPLED),
-    ]  # fmt: skip
+        Check(FIXED, float(away[0]), 1e-4, routes=DESCENT),
+        Check(SHAPED, float(away[1]), 1e-4, routes=DESCENT),
+        Check(DRAWN, float(away[2]), 0.02, routes=SAMPLED),
+    ]
 
 
 def sampled(objective: Any, reward: np.ndarray, steps: int, rng: Draws) -> np.ndarray:
@@ -150,11 +145,9 @@ def sampled(objective: Any, reward: np.ndarray, steps: int, rng: Draws) -> np.nd
 
     def step(z: np.ndarray, _: int) -> np.ndarray:
         pi = softmax(z)
-        act = (rng.random((runs, 16, 1)) > np.cumsum(pi, axis=-1)[..., :-1]).sum(-1)
+        act = picked(pi[:, 0], rng.random((runs, 16)))
         logp = np.take_along_axis(np.log(pi[:, 0]), act, axis=-1)
-        value = np.logaddexp.reduce(z, axis=-1) + 0 * logp
-        r = class_rollouts(None, correct=0 * logp, length=1.0, max_length=1.0, group_size=None,
-                           fields={"target_values": value[..., None]})  # fmt: skip
+        r = one_token(target_values=np.logaddexp.reduce(z, axis=-1) + 0 * logp)
         c = runs * objective.coefficients(reward[act], r, logp[..., None], None)
         return z + 0.2 * (c * (eye[act] - pi)).sum(-2, keepdims=True)
 
@@ -162,25 +155,25 @@ def sampled(objective: Any, reward: np.ndarray, steps: int, rng: Draws) -> np.nd
     return softmax(path[steps // 2 : -1]).mean((0, 1, 2))
 
 
-def tree_checks(kind: Any, seed: int, steps: int) -> tuple[list[Check], tuple[Table]]:
+def tree_checks(kind: Any, seed: int, steps: int) -> Items:
     """Three tokens: which targets and which loss have softmax(r) as their end."""
     reward = draws(seed, 2).normal(size=ACTIONS**DEPTH)
     cells = list(itertools.product((False, True), (0.0, 0.5, 1.0), (True, False)))
     own, multi, on = zip(*cells, strict=True)
     share = np.array(multi)[:, None, None, None]
     ends = descend(np.tile(reward, (len(cells), 1)), ACTIONS, kind(share), own, on, steps // 2)
-    gap = {cell: distance(end, softmax(reward)) for cell, end in zip(cells, ends, strict=True)}
+    gap = dict(zip(cells, total_variation(ends, softmax(reward)).tolist(), strict=True))
     rows = [["own logits" if o else "true soft values", m, "policy" if p else "uniform", x]
             for (o, m, p), x in gap.items()]  # fmt: skip
-    checks = [
+    columns = ("target values", "share of the multi-step loss", "paths drawn from", "distance")
+    caption = "Total variation from softmax(r), 27 prompts of three tokens."
+    return [
         Check(TREE[0], gap[False, 0.5, True], 1e-4, routes=DESCENT),
         Check(TREE[1], gap[False, 0.5, False], 1e-4, routes=DESCENT),
         Check(MULTI, gap[True, 1.0, True], 1e-4, routes=DESCENT),
         Check(RELEASED, gap[True, 0.5, True], 0.01, ">", routes=DESCENT),
+        Table("where the loss ends", columns, rows, caption),
     ]
-    columns = ("target values", "share of the multi-step loss", "paths drawn from", "distance")
-    caption = "Total variation from softmax(r), 27 prompts of three tokens."
-    return checks, (Table("where the loss ends", columns, rows, caption),)
 
 
 # -- T3: the z-score per input ---------------------------------------------------------------------
@@ -223,12 +216,10 @@ def steps_to_best(kinds: Sequence[Any], runs: int, seed: int, most: int) -> np.n
     rate = np.repeat(RATES, runs)[:, None]
 
     def change(pi: np.ndarray, _: int) -> np.ndarray:
-        act = (rng.random((n, 16, 1)) > np.cumsum(pi, axis=-1)[..., None, :-1]).sum(-1)
+        act = picked(pi, rng.random((n, 16)))
         scale, offset = np.exp(rng.standard_normal((n, 1))), rng.standard_normal((n, 1))
         reward = scale * (MERITS[act] + offset)
-        a = np.stack([e.apply({"score": x}, Rollouts(x, np.ones_like(x), 1.0))[0]
-                      for e, x in zip(kinds, reward, strict=True)])  # fmt: skip
-        spend(a.size)
+        a = np.stack([advantages(e, x) for e, x in zip(kinds, reward, strict=True)])
         return rate * (a[..., None] * (eye[act] - pi[..., None, :])).mean(-2)
 
     there = ascend(change, np.zeros((len(kinds), n, len(MERITS))), most)[..., -1] >= 0.9
@@ -237,20 +228,20 @@ def steps_to_best(kinds: Sequence[Any], runs: int, seed: int, most: int) -> np.n
 
 
 def input_checks(normaliser: str, signals: Sequence[str], samples: int, runs: int, horizon: int,
-                 seed: int) -> tuple[list[Check], tuple[Picture]]:  # fmt: skip
+                 seed: int) -> Items:  # fmt: skip
     """Signal to noise, and steps to 90 % under raw, centred and z-scored rewards at five rates."""
     kinds = {**REWARDS, "z-scored": pick(REWARDS, normaliser)}
     raw, centred, scored = steps = steps_to_best(list(kinds.values()), runs, seed, horizon)
-    picture = lines(
-        "z-score", "Inputs of unequal difficulty and scale",
-        ("learning rate", "steps until the best prompt has 90 %"),
-        dict(zip(kinds, steps, strict=True)), x=RATES, log_x=True, log_y=True,
-        caption=f"Eight prompts, 16 samples on one input a step; median of {runs} runs.",
-    )  # fmt: skip
-    learns = Check(LEARNS, float((scored / np.minimum(raw, centred)).max()), 0.7,
-                   routes=("simulation",), why_one_route="a first passage of sampled training has "
-                   "no closed form; its signal to noise has")  # fmt: skip
-    return [*signal_to_noise(signals, samples, seed), learns], (picture,)
+    learns = alone("simulation", "a first passage of sampled training has no closed form; its "
+                   "signal to noise has")  # fmt: skip
+    return [
+        *signal_to_noise(signals, samples, seed),
+        learns(LEARNS, float((scored / np.minimum(raw, centred)).max()), 0.7),
+        lines("z-score", "Inputs of unequal difficulty and scale",
+              ("learning rate", "steps until the best prompt has 90 %"),
+              dict(zip(kinds, steps, strict=True)), x=RATES, log_x=True, log_y=True,
+              caption=f"Eight prompts, 16 samples on one input a step; median of {runs} runs."),
+    ]  # fmt: skip
 
 
 @experiment(
@@ -300,13 +291,15 @@ def run(
     normalised : T1's values are of normalised logits; parts : that are run; all for mutants
     """
     kind = pick(LOSSES, loss)
-    t1 = one_token_checks(kind, normalised, seed, steps) if "T1" in parts else []
-    t2, tables = tree_checks(kind, seed, steps) if "T2" in parts else ([], ())
     inputs = (normaliser, signals, samples, runs, horizon, seed)
-    t3, pictures = input_checks(*inputs) if "T3" in parts else ([], ())
     note = (
         "The gradient of log pi by the logits of a position sums to 0, so in a tabular policy "
         "the loss never moves the level of logsumexp(logits): values read off the policy's own "
         "logits stay wrong, and the single-step loss is pulled by them."
     )
-    return Result((*t1, *t2, *t3), pictures, tables, (note,))
+    work = {
+        "T1": lambda: one_token_checks(kind, normalised, seed, steps),
+        "T2": lambda: tree_checks(kind, seed, steps),
+        "T3": lambda: input_checks(*inputs),
+    }
+    return run_parts(work, parts, (note,))

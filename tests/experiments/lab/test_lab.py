@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from toyrl.dynamics.groups.class_weights import class_weights
 from toyrl.dynamics.groups.class_weights import signal as plain_signal
 from toyrl.estimators.group import GroupEstimator
+from toyrl.experiments.core import Check, Result, Table
 from toyrl.experiments.core.work import UPDATE, counted
 from toyrl.experiments.lab import bandits, chains, curves, mutants, quality, routes
 from toyrl.experiments.lab.draws import draws
+from toyrl.experiments.lab.groups import advantages, every_count, one_token, picked
+from toyrl.experiments.lab.parts import gather, run_parts
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.outcome import Outcome
@@ -43,6 +51,30 @@ def test_a_sample_is_held_against_its_standard_error():
 
 def test_a_standard_error_of_zero_asks_for_equality():
     assert routes.standard_errors_away([1.0, 1.0], 0.0, [1.0, 1.1]).tolist() == [0.0, math.inf]
+
+
+def test_a_sampled_inequality_holds_by_its_limit():
+    check = routes.beyond("x", 2.0, 0.25, 0.5)
+    assert (check.value, check.stderr, check.holds) == (1.0, 0.25, True)
+    assert not routes.beyond("x", 2.0, 0.5, 0.5).holds
+    assert routes.beyond("x", -2.0, 0.25, 0.0, "<").value == -1.0
+    assert not routes.beyond("x", -2.0, 0.5, 0.0, "<").holds
+
+
+def test_the_jackknife_of_a_mean_and_of_a_ratio():
+    rng = np.random.default_rng(1)
+    x = rng.normal(3.0, 1.0, (2, 400)) + np.array([[1.0], [0.0]])
+    mean, error = routes.jackknife(lambda k: x[0, k].mean(), 400)
+    assert (mean, error) == pytest.approx((x[0].mean(), x[0].std(ddof=1) / 20))  # exact for a mean
+    ratio, error = routes.jackknife(lambda k: x[0, k].mean() / x[1, k].mean(), 400)
+    # The delta method, for independent means 4 and 3 of spread 1; its error is of order 1/n.
+    assert error == pytest.approx(ratio * math.hypot(1 / 4, 1 / 3) / 20, rel=0.1)
+
+
+def test_a_check_of_one_route_says_why():
+    check = routes.alone("simulation", "a path")("x", 1.0, 2.0, "<")
+    assert (check.routes, check.why_one_route, check.holds) == (("simulation",), "a path", True)
+    assert check.has_routes
 
 
 # -- random numbers and work -----------------------------------------------------------------------
@@ -100,6 +132,25 @@ def test_two_arms_move_by_their_scores():
     np.testing.assert_allclose(path[:, 0], [0.5, np.exp(z[1]) / np.exp(z).sum()], rtol=1e-14)
 
 
+def test_expected_updates_of_two_arms_are_the_mean_of_drawn_groups():
+    """One update from three starts: every group of three, listed member by member."""
+    rng, start, share = np.random.default_rng(2), np.array([-1.0, 0.0, 0.7]), np.array([0.3, 0.7])
+    table = rng.normal(size=(2, 4, 2))  # kind, number on the second arm, arm -> credit
+    group = every_count(3).astype(int)
+    credit = np.take_along_axis(table, group[None], -1)
+    path = bandits.expect_two_arms(credit, share, start, 1, rate=0.2)
+    p = 1 / (1 + np.exp(-start))
+    move = np.zeros(3)
+    for arms in itertools.product((0, 1), repeat=3):
+        chance = p ** sum(arms) * (1 - p) ** (3 - sum(arms))
+        for kind in (0, 1):
+            a = table[kind, sum(arms)][list(arms)]
+            move += (
+                share[kind] * chance * sum(x * (arm - p) for x, arm in zip(a, arms, strict=True))
+            )
+    np.testing.assert_allclose(path[1], 1 / (1 + np.exp(-start - 0.2 * move)), rtol=1e-13)
+
+
 def test_a_flow_ends_where_its_gradient_is_zero():
     target = np.array([0.5, 0.3, 0.2])
     end = bandits.flow_end(lambda z: target - bandits.softmax(z), np.zeros(3), 200.0)
@@ -110,6 +161,64 @@ def test_natural_ascent_is_a_tilt():
     reward = np.array([1.0, 0.0, 0.5])
     path = bandits.ascend(lambda pi, _: 0.5 * (reward - pi @ reward), np.zeros(3), 8)
     np.testing.assert_allclose(path[-1], bandits.softmax(4 * reward), rtol=1e-12)
+
+
+# -- groups and parts ------------------------------------------------------------------------------
+def test_advantages_are_the_estimators_and_counted():
+    reward = np.array([[1.0, 0.0, 0.0, 1.0], [0.0, 0.0, 1.0, 0.0]])
+    with counted() as tally:
+        a = advantages(GroupEstimator(scale="none"), reward, compared=4)
+    np.testing.assert_allclose(a, reward - reward.mean(-1, keepdims=True), atol=1e-15)
+    assert tally.units == 8 * 4
+
+
+@given(st.integers(2, 5), st.integers(0, 2**32 - 1))
+def test_an_answer_is_picked_where_its_share_of_the_line_lies(k: int, seed: int):
+    rng = np.random.default_rng(seed)
+    policy, u = rng.dirichlet(np.ones(k), 3), rng.random((3, 6))
+    edges = np.concatenate([np.zeros((3, 1)), np.cumsum(policy, -1)], -1)
+    edges[:, -1] = 1.0
+    found = picked(policy, u)
+    low, high = (np.take_along_axis(edges, found + i, -1) for i in (0, 1))
+    assert ((low <= u) & (u <= high)).all()
+    assert picked(np.array([0.5, 0.5]), np.array([1.0 - 1e-17])).tolist() == [1]
+
+
+def test_rollouts_of_one_token_have_its_fields():
+    r = one_token(target_values=np.array([[1.0, 2.0]]), ref_logprobs=np.array([[-1.0, -2.0]]))
+    assert r.fields["target_values"].tolist() == [[[1.0], [2.0]]]
+    assert r.fields["ref_logprobs"].tolist() == [[[-1.0], [-2.0]]]
+    assert np.asarray(r.mask).tolist() == [[[1.0], [1.0]]]
+
+
+def test_parts_are_put_together_by_kind_in_the_order_chosen():
+    one, two = (Check(name, 1.0, 2.0) for name in ("one", "two"))
+    table, shown = Table("t", ("a",), [[1]]), curves.lines("p", "title", ("x", "y"), {"y": [1, 2]})
+    parts = {"a": lambda: [table, one], "b": lambda: (x for x in (two, shown))}
+    found = run_parts(parts, ("b", "a"), ["note"])
+    assert found == Result((two, one), (shown,), (table,), ("note",))
+    assert run_parts(parts, ()) == gather([])
+    with pytest.raises(ValueError, match=r"'c' is not one of 'a', 'b'"):
+        run_parts(parts, ("c",))
+
+
+def test_rules_are_swapped_by_name():
+    rules = {"a": 1, "b": 2}
+    assert mutants.pick_all(rules, ("a", "b"), {"a": "b"}) == [2, 2]
+    with pytest.raises(ValueError, match="'c' is not one of"):
+        mutants.pick_all(rules, ("a",), {"a": "c"})
+
+
+def test_enumerated_and_sampled_gradients_are_compared():
+    def of(mean: list[float], variance: float, silent: float) -> Any:
+        q = {"mean": np.array([mean]), "variance": np.array([variance])}
+        return SimpleNamespace(**q, silent=np.array([silent]))
+
+    pair = (of([3.0, 4.0], 4.0, 0.5), of([3.0, 4.2], 5.0, 0.5))
+    mean, spread = quality.agreement(("m", "s"), [pair], 400)
+    assert (mean.value, spread.value) == pytest.approx((2.0, 0.25))  # 0.2 over sqrt(4/400)
+    assert (mean.bound, spread.bound) == (4.0, 0.5)
+    assert quality.agreement(("m", "s"), [pair], 400, least=201)[1].value == 0
 
 
 # -- curves ----------------------------------------------------------------------------------------
