@@ -74,13 +74,13 @@ def halves_moment(size: int, *, nodes: int = 240) -> float:
 
     Raises ValueError for an odd group, whose halves are not of one size.
     """
-    from scipy.special import gammaln
+    from scipy.special import gammaln, roots_legendre
     from scipy.stats import norm
 
     if size < 2 or size % 2:
         msg = f"size={size} has no two halves of one size; use an even number from 2 on"
         raise ValueError(msg)
-    x, weight = np.polynomial.legendre.leggauss(nodes)
+    x, weight = roots_legendre(nodes)
     width, gap = min(8.0, 20 / size**0.5), min(10.0, 200 / size)
     a, wa = width * x[:, None], width * weight[:, None]
     u, wu = (x + 1) / 2, weight / 2
