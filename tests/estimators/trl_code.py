@@ -29,6 +29,7 @@ def _accelerator() -> Any:
         is_main_process=True,
         gather=lambda x: x,
         gather_for_metrics=lambda x: x,
+        pad_across_processes=lambda x, **_: x,
         reduce=lambda x, **_: x,
     )
 
@@ -37,6 +38,9 @@ class _Bare:
     """Attributes read by both methods under test; whatever else is missing raises."""
 
     given_logps: torch.Tensor
+    given_entropies: torch.Tensor
+    given_completions: list[list[int]]
+    given_sampled: list[list[float]] | None = None
     order: range
 
     def start(self, **values: Any) -> Any:
@@ -95,13 +99,15 @@ class _Grpo(_Bare, GRPOTrainer):
 
     def _generate(self, prompts: list[str]) -> Any:
         ids = [[1, 2]] * len(prompts)
-        return ids, ids, None, ["text"] * len(prompts), None, {}, None, None
+        made = self.__dict__.get("given_completions", ids)
+        return ids, made, None, ["text"] * len(prompts), self.given_sampled, {}, None, None
 
     def _calculate_rewards(self, inputs, *_: Any) -> Any:
         return torch.stack([x["reward"] for x in inputs])
 
     def _get_per_token_logps_and_entropies(self, *_: Any, **__: Any) -> Any:
-        return self.given_logps, torch.zeros_like(self.given_logps), None
+        none = torch.zeros_like(self.given_logps)
+        return self.given_logps, self.__dict__.get("given_entropies", none), None
 
 
 class _Rloo(_Bare, RLOOTrainer):
@@ -177,11 +183,22 @@ def grpo_gradient(
     high: float = 0.2,
     beta: float = 0.0,
     weights: np.ndarray | None = None,
+    entropy: np.ndarray | None = None,
+    quantile: float = 1.0,
+    sampled: np.ndarray | None = None,
+    off_policy: float | None = None,
     **args: Any,
 ) -> np.ndarray:
-    """Minus the gradient by logp (N, T) of GRPOTrainer's loss: dJ/dlogp."""
+    """Minus the gradient by logp (N, T) of GRPOTrainer's loss: dJ/dlogp.
+
+    quantile : top_entropy_quantile, with entropies (N, T); off_policy : off_policy_mask_threshold,
+    by the sampler's log-probabilities (N, T) where given.
+    """
     given = torch.from_numpy(logp.copy()).requires_grad_()
     trainer = _Grpo(
+        top_entropy_quantile=quantile,
+        given_entropies=torch.zeros_like(given) if entropy is None else torch.from_numpy(entropy),
+        off_policy_mask_threshold=off_policy,
         args=SimpleNamespace(**(ARGS | args)),
         given_logps=given,
         loss_type=loss_type,
@@ -207,9 +224,55 @@ def grpo_gradient(
         inputs["ref_per_token_logps"] = torch.from_numpy(ref)
     if weights is not None:
         inputs["importance_sampling_ratio"] = torch.from_numpy(weights)
+    if sampled is not None:
+        inputs["sampling_per_token_logps"] = torch.from_numpy(sampled)
     trainer._compute_loss(trainer.model, inputs).backward()
     assert given.grad is not None
     return -given.grad.numpy()
+
+
+def sampler_weights(
+    mode: str, old: np.ndarray, sampled: np.ndarray, length: np.ndarray, **clip: float | None
+) -> np.ndarray:
+    """(N, T) or (N, 1) weights of vllm_importance_sampling_mode; old and sampled (N, T)."""
+    scored = _scored(
+        length,
+        given_logps=torch.from_numpy(old),
+        given_sampled=[row[:n].tolist() for row, n in zip(sampled, length, strict=True)],
+        use_vllm=True,
+        vllm_importance_sampling_correction=True,
+        vllm_importance_sampling_mode=mode,
+        vllm_importance_sampling_clip_max=clip.get("cap"),
+        vllm_importance_sampling_clip_min=clip.get("floor"),
+    )
+    return scored["importance_sampling_ratio"].numpy()
+
+
+def truncation_masks(length: np.ndarray, cut: np.ndarray) -> np.ndarray:
+    """(N, T) completion masks of mask_truncated_completions=True; True in `cut`: truncated."""
+    scored = _scored(length, cut, mask_truncated_completions=True, eos_token_ids=[EOS])
+    return scored["completion_mask"].numpy()
+
+
+EOS = 9
+
+
+def _scored(length: np.ndarray, cut: np.ndarray | None = None, **values: Any) -> Any:
+    """What GRPOTrainer makes of one group with completions of these lengths."""
+    ends = [2 if cut is not None and x else EOS for x in (length * 0 if cut is None else cut)]
+    G = len(length)
+    trainer = _Grpo(
+        args=SimpleNamespace(**(ARGS | {"steps_per_generation": 1})),
+        num_generations=G,
+        num_generations_eval=G,
+        reward_weights=torch.ones(1),
+        scale_rewards="none",
+        multi_objective_aggregation="sum_then_normalize",
+        given_completions=[[1] * (n - 1) + [end] for n, end in zip(length, ends, strict=True)],
+        **values,
+    )
+    inputs = [{"prompt": "q", "reward": torch.zeros(1)} for _ in range(G)]
+    return trainer._generate_and_score_completions(inputs)
 
 
 def rloo_gradient(

@@ -28,5 +28,7 @@ def case(seed: int = 0, *, apart: float = 0.3, empty: bool = True) -> tuple[Any,
     old = -rng.exponential(1.0, (B, G, T)) - 0.05
     logp = np.minimum(old + apart * rng.normal(size=old.shape), -0.01)
     extra = {n: np.minimum(old + 0.5 * rng.normal(size=old.shape), -0.01) for n in NEED}
+    # Of few binary digits, so that float32 and float64 agree on quantiles; ties between tokens.
+    extra["entropy"] = np.random.default_rng([seed, 1]).integers(0, 64, old.shape) / 16
     r = Rollouts((rng.random((B, G)) < 0.5) * 1.0, length, float(LIMIT), mask=mask, fields=extra)
     return r, rng.normal(size=(B, G)), logp, old

@@ -10,7 +10,7 @@ import pytest
 from tests.backends import arrays_of, to_strict, to_torch
 from tests.objectives.objective_cases import LIMIT, OURS, POLICY, B, G, T, case
 from toyrl import pytree
-from toyrl.objectives.compose import Corrected, Sum
+from toyrl.objectives.compose import Corrected, OffPolicyMask, Sum, TopEntropy
 from toyrl.objectives.kl import KlPenalty
 from toyrl.objectives.policy_gradient import AGGREGATIONS, PolicyGradient
 from toyrl.objectives.stopped_ratio import Dppo
@@ -63,6 +63,20 @@ def dppo(lr: Any, a: Any, logp: Any, old: Any, measure: str) -> Any:
     return keep * lr.exp().clamp(max=20).detach() * a * logp
 
 
+def up(lr: Any, a: Any) -> Any:
+    return torch.where(a > 0, (lr - lr.detach()).exp() * a, ppo(lr, a, c=3.0))
+
+
+def near(v: dict[str, Any], threshold: float = 0.5) -> Any:
+    gap = v["sampling_logprobs"] - v["logp"].detach()
+    return ((v["a"] >= 0) | (sequence(gap, v["mask"]) <= threshold)).double()
+
+
+def surest(v: dict[str, Any], share: float = 0.2) -> Any:
+    limit = torch.quantile(v["entropy"][v["mask"] > 0], 1 - share)
+    return (v["entropy"] >= limit).double()
+
+
 def kl(kind: str, x: Any, lr: Any) -> Any:
     """x = log pi_ref - log pi."""
     k2, k3 = x**2 / 2, x.exp() - x - 1
@@ -82,6 +96,9 @@ def token_objective(name: str, v: dict[str, Any]) -> Any:
         w = gap.exp().clamp(max=3) if name == "tis" else sequence(gap, mask, mean=False).exp()
         return ppo(lr, a) * (w if name == "tis" else torch.where(w > 3, 0 * w, w))
     simple = {
+        "up": lambda: up(lr, a),
+        "off_policy_mask": lambda: ppo(lr, a) * near(v),
+        "top_entropy": lambda: ppo(lr, a) * surest(v),
         "clip_higher": lambda: ppo(lr, a, high=0.28),
         "vanilla": lambda: ppo(lr, a, c=3.0),
         "gspo": lambda: ppo(sequence(lr, mask), a, 3e-4, 4e-4) + 0 * lr,
@@ -117,7 +134,7 @@ def test_coefficients_are_the_gradient_of_the_loss(name: str, apart: float):
         values |= {"old": torch.tensor(old), "mask": torch.tensor(r.mask), "logp": x}
         values |= {"a": torch.tensor(a)[..., None], "lr": x - torch.tensor(old)}
         o = OURS[name]
-        rule: Any = o.inner if isinstance(o, Corrected) else o
+        rule: Any = getattr(o, "inner", o)
         count = rule.count_empty
         averaged(
             token_objective(name, values), values["mask"], rule.aggregation, count_empty=count
@@ -131,7 +148,7 @@ def test_coefficients_are_the_gradient_of_the_loss(name: str, apart: float):
 @pytest.mark.parametrize("name", POLICY)
 def test_on_policy_is_the_sequence_weight(name: str):
     """Ratio 1: no clip is active, and the coefficient is c A w/sum(w) on every token."""
-    if name in ("tis", "mis", "clip_cov", "kl_cov", "rloo"):
+    if name in ("tis", "mis", "clip_cov", "kl_cov", "rloo", "off_policy_mask", "top_entropy"):
         pytest.skip("depends on more than the ratio, or sums tokens' ratios")
     r, a, logp, _ = case(7)
     o = OURS[name]

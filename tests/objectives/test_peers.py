@@ -11,7 +11,7 @@ import pytest
 from tests.estimators.verl_code import Config, actor_config, core_algos
 from tests.objectives.objective_cases import LIMIT, OURS, B, G, T, case
 from toyrl.objectives.base import Objective
-from toyrl.objectives.compose import Sum
+from toyrl.objectives.conventions import LOSSES, loss
 from toyrl.objectives.covariance import ClipCov, KlCov
 from toyrl.objectives.kl import KlPenalty
 from toyrl.objectives.policy_gradient import PolicyGradient
@@ -23,57 +23,112 @@ torch = pytest.importorskip("torch")
 
 
 # -- TRL's own loss --------------------------------------------------------------------------------
-TRL: dict[str, tuple[Objective, dict[str, Any]]] = {
-    "grpo": (PolicyGradient("grpo"), {}),
-    "bnpo": (PolicyGradient("dapo"), {}),
-    "dr_grpo": (PolicyGradient("dr_grpo"), {}),
-    "dapo": (PolicyGradient("dapo", clip_high=0.28), {"high": 0.28}),
-    "delta": (PolicyGradient("grpo", delta=1.1), {"loss_type": "grpo", "delta": 1.1}),
-    "cispo": (Cispo(), {"high": 5.0}),
-    "sapo": (OURS["sapo"], {}),
-    "vespo": (OURS["vespo"], {}),
-    "luspo": (OURS["luspo"], {"level": "sequence", "low": 3e-4, "high": 4e-4}),
-    "gspo": (
-        OURS["gspo"],
-        {"loss_type": "grpo", "level": "sequence", "low": 3e-4, "high": 4e-4},
-    ),
-    "kl": (
-        Sum((PolicyGradient("dapo"), KlPenalty(kind="k3_ratio", beta=0.04))),
-        {"loss_type": "dapo", "beta": 0.04},
-    ),
-    "kl, uncorrected": (
-        Sum((PolicyGradient("grpo"), KlPenalty("grpo", kind="k3", beta=0.04))),
-        {"loss_type": "grpo", "beta": 0.04, "use_bias_correction_kl": False},
-    ),
-    "tis": (OURS["tis"], {"loss_type": "dapo"}),
+GSPO = {"level": "sequence"}
+TRL: dict[str, dict[str, Any]] = {  # options of the table -> settings of the trainer
+    "dapo": {},
+    "grpo": {"loss_type": "grpo"},
+    "bnpo": {"loss_type": "bnpo"},
+    "dr_grpo": {"loss_type": "dr_grpo"},
+    "cispo": {"loss_type": "cispo"},
+    "cispo, epsilon_high=5": {"loss_type": "cispo", "high": 5.0},
+    "sapo": {"loss_type": "sapo"},
+    "vespo": {"loss_type": "vespo"},
+    "luspo": {"loss_type": "luspo"} | GSPO,
+    "epsilon_high=0.28": {"high": 0.28},
+    "delta=2": {"delta": 2.0},
+    "grpo, level=sequence": {"loss_type": "grpo"} | GSPO,
+    "dapo, level=sequence": GSPO,
+    "beta=0.04": {"beta": 0.04},
+    "beta=0.04, no bias correction": {"beta": 0.04, "use_bias_correction_kl": False},
+    "top_entropy_quantile=0.2": {"quantile": 0.2},
+    "off_policy_mask_threshold=0.5": {"off_policy": 0.5},
+    "mask_truncated": {"cut": True},
+    "vllm token_truncate": {"mode": "token_truncate"},
+    "vllm token_mask": {"mode": "token_mask"},
+    "vllm sequence_truncate": {"mode": "sequence_truncate"},
+    "vllm sequence_mask": {"mode": "sequence_mask"},
 }
 
 
-@pytest.mark.parametrize("name", TRL)
-def test_equal_to_trls_own_loss(name: str):
+def trl_gradient(settings: dict[str, Any], batch: tuple[Any, ...]) -> np.ndarray:
+    """dJ/dlogp (N, T) of TRL's loss; importance weights and truncation masks are TRL's too."""
     from tests.estimators import trl_code
 
-    objective, given = TRL[name]
-    settings: dict[str, Any] = {"loss_type": name} | given
-    for apart in (0.02, 0.4):
-        r, a, logp, old = case(1, apart=apart, empty=False)  # TRL's metrics divide by the length
-        flat = (B * G, T)
-        if name == "tis":
-            w = OURS["tis"].weight(r, old)
-            settings |= {"weights": w.reshape(flat)}
-        want = trl_code.grpo_gradient(
-            settings["loss_type"],
-            a.reshape(-1),
-            logp.reshape(flat),
-            old.reshape(flat),
-            r.mask.reshape(flat),
-            max_length=LIMIT,
-            ref=r.fields["ref_logprobs"].reshape(flat),
-            **{k: v for k, v in settings.items() if k != "loss_type"},
-        )
-        got = objective.coefficients(a, r, logp, old).reshape(flat)
+    r, a, logp, old = batch
+    more, flat = dict(settings), (B * G, T)
+    sampled, length = r.fields["sampling_logprobs"].reshape(flat), r.length.reshape(-1).astype(int)
+    mask = r.mask.reshape(flat)
+    if mode := more.pop("mode", None):
+        w = trl_code.sampler_weights(mode, old.reshape(flat), sampled, length, cap=3.0)
+        more["weights"] = np.pad(w, ((0, 0), (0, T - w.shape[1]))) if w.shape[1] > 1 else w
+    if more.pop("cut", False):
+        gone = trl_code.truncation_masks(length, r.truncated.reshape(-1))
+        mask = np.pad(gone, ((0, 0), (0, T - gone.shape[1]))).astype(float)
+    if "off_policy" in more:
+        more["sampled"] = sampled
+    return trl_code.grpo_gradient(
+        more.pop("loss_type", "dapo"),
+        a.reshape(-1),
+        logp.reshape(flat),
+        old.reshape(flat),
+        mask,
+        max_length=LIMIT,
+        ref=r.fields["ref_logprobs"].reshape(flat),
+        entropy=r.fields["entropy"].reshape(flat),
+        **more,
+    )
+
+
+def trl_case(seed: int, apart: float, *, cut: float = 0.4) -> tuple[Any, ...]:
+    """A batch whose longest row fills the width, as TRL pads; some rollouts truncated, A tied."""
+    r, a, logp, old = case(seed, apart=apart, empty=False)  # TRL's metrics divide by the length
+    length = r.length.copy()
+    length[0, 0] = T
+    mask = (np.arange(T) < length[..., None]) * 1.0
+    rng = np.random.default_rng(seed)
+    a = np.where(rng.random(a.shape) < 0.3, np.round(a), a)
+    truncated = rng.random(a.shape) < cut
+    return r.with_(length=length, mask=mask, truncated=truncated), a, logp, old
+
+
+@pytest.mark.filterwarnings("ignore:Mean of empty slice")
+@pytest.mark.parametrize("option", TRL)
+@pytest.mark.parametrize("apart", [0.02, 0.4])
+def test_rows_equal_trls_own_loss(option: str, apart: float):
+    for cut in (0.4, 1.0) if option == "mask_truncated" else (0.4,):
+        r, a, logp, old = trl_case(1, apart, cut=cut)
+        want = trl_gradient(TRL[option], (r, a, logp, old))
+        objective = loss("trl", option).objective
+        assert objective is not None
+        if option == "mask_truncated":
+            r = r.with_(mask=r.mask * ~r.truncated[..., None])
+        got = objective.coefficients(a, r, logp, old).reshape(B * G, T)
         np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-9)
-        assert np.abs(want).max() > 1e-3
+        assert (np.abs(want).max() > 1e-3) == (cut < 1)
+
+
+def test_trl_rows_are_all_tested():
+    own = {x.option for x in LOSSES if x.trainer == "trl" and x.held_by == "own code"}
+    assert own == {*TRL, "rloo"}
+
+
+def test_every_option_changes_the_loss():
+    """A row that equals `dapo` on this batch would be held by nothing."""
+    batch = trl_case(1, 0.4)
+    plain = trl_gradient({}, batch)
+    for option, settings in TRL.items():
+        same = np.allclose(trl_gradient(settings, batch), plain, rtol=1e-6, atol=1e-9)
+        assert same == (option in ("dapo", "bnpo", "delta=2")), option
+
+
+def test_delta_cuts_what_the_clip_leaves():
+    r, a, logp, old = trl_case(1, 1.5)
+    want = trl_gradient(TRL["delta=2"], (r, a, logp, old))
+    objective = loss("trl", "delta=2").objective
+    assert objective is not None
+    got = objective.coefficients(a, r, logp, old).reshape(B * G, T)
+    np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-9)
+    assert not np.allclose(want, trl_gradient({}, (r, a, logp, old)))
 
 
 def test_rloo_equals_trls_own_loss():
@@ -84,7 +139,9 @@ def test_rloo_equals_trls_own_loss():
     want = trl_code.rloo_gradient(
         a.reshape(-1), logp.reshape(flat), old.reshape(flat), r.mask.reshape(flat)
     )
-    got = OURS["rloo"].coefficients(a, r, logp, old).reshape(flat)
+    objective = loss("trl", "rloo").objective
+    assert objective is not None
+    got = objective.coefficients(a, r, logp, old).reshape(flat)
     np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-12)
 
 

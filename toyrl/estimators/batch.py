@@ -46,6 +46,7 @@ class Whitened(Estimator):
     singleton : a group of one has a = 0 ("zero"), its own reward ("raw", as verl), or is left out
         of the batch's statistics with advantage 0 ("absent", as TRL's RLOO)
     centre, spread : numbers instead of the batch's mean and standard deviation
+    divides : by the standard deviation; False centres alone (OpenRLHF no_advantage_std_norm)
 
     Rollouts of NaN reward are absent; a batch of equal a has advantages 0.
     """
@@ -58,6 +59,7 @@ class Whitened(Estimator):
     singleton: str = "zero"
     centre: float | None = None
     spread: float | None = None
+    divides: bool = True
 
     def __post_init__(self) -> None:
         check_choice(
@@ -69,7 +71,7 @@ class Whitened(Estimator):
 
     @property
     def scale(self) -> str:
-        """ "batch": the standard deviation is the batch's."""
+        """ "batch": the mean, and the standard deviation if any, are the batch's."""
         return "batch"
 
     @property
@@ -95,7 +97,7 @@ class Whitened(Estimator):
         noise = 64 * xp.finfo(a.dtype).eps * spread
         centre = xp.where(xp.abs(centre) <= noise, xp.zeros_like(centre), centre)
         signal = spread > 0
-        scale = divisor(spread, self.eps, self.eps_in)
+        scale = divisor(spread, self.eps, self.eps_in) if self.divides else xp.ones_like(spread)
         out = (a - centre) / xp.where(signal, scale, xp.ones_like(scale))
         return xp.where(signal & (w > 0), out, zero), dict(state or {})
 

@@ -9,6 +9,9 @@ deviations and correlations rho_jk of the components inside the group,
     preset              inner normalisation      weights   afterwards   as in
     averaged            ddof 0, eps 1e-8         1/K       -            LongWriter-Zero, A_final
     normalize_then_sum  ddof 1, eps 1e-4         1         batch std    TRL, GDPO
+
+verl's "gdpo" is `normalize_then_sum(inner=grpo_verl(), over='tokens', eps=1e-8,
+eps_in='variance')`, NeMo-RL's `normalize_then_sum(inner=grpo_nemo(), eps=0)`.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from typing import Any
 from toyrl import stats
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import GroupEstimator
+from toyrl.estimators.participants import PLACES, check_choice, divisor
 from toyrl.registry import add
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, sum_parts
@@ -38,26 +42,37 @@ class Averaged(Estimator):
     weights : by part name (None: 1/K each; the number K of parts counts parts that are constant
         in a group too, so the others are not scaled up)
     total : weight of every part instead of 1/K, where `weights` is None (TRL: 1)
-    scale : "batch" centres and divides the sum by its standard deviation (ddof 1) plus `eps`
-        over the whole batch, as TRL does
+    scale : "batch" centres the sum and divides it by its standard deviation (ddof 1) over the
+        whole batch, as TRL does
+    over : of that mean and standard deviation, "rollouts" or "tokens" (rollouts weigh by their
+        length, as in verl)
+    eps, eps_in : a number and where it stands: std + eps ("std"), sqrt(var + eps) ("variance") or
+        sqrt(max(var, eps)) ("floor")
+    centre, spread : numbers instead of the batch's mean and standard deviation
     missing : a NaN in one part makes the rollout "absent" from all, or is "skip"ped: the rollout
         gets no advantage from that part and keeps the others (TRL)
 
     Raises ValueError for a choice that does not exist.
     """
 
-    inner: GroupEstimator = INNER
+    inner: Estimator = INNER
     weights: Mapping[str, float] | None = None
     total: float | None = None
     scale: str = "none"
     eps: float = 1e-4
     missing: str = "absent"
+    over: str = "rollouts"
+    eps_in: str = "std"
+    centre: float | None = None
+    spread: float | None = None
 
     def __post_init__(self) -> None:
-        for name, allowed in (("scale", SCALES), ("missing", MISSING)):
-            if getattr(self, name) not in allowed:
-                msg = f"{name}={getattr(self, name)!r} is not one of {', '.join(allowed)}"
-                raise ValueError(msg)
+        check_choice(
+            scale=(self.scale, SCALES),
+            missing=(self.missing, MISSING),
+            over=(self.over, ("rollouts", "tokens")),
+            eps_in=(self.eps_in, PLACES),
+        )
 
     def apply(
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None
@@ -76,27 +91,25 @@ class Averaged(Estimator):
         here = r.with_(weight=w)
         out = xp.zeros_like(r.correct)
         for name, weight in self._weights(tuple(rewards)).items():
-            out = out + weight * self.inner.advantages(rewards[name], here)
+            out = out + weight * self.inner.apply({name: rewards[name]}, here)[0]
         if self.scale == "batch":
-            out = self._by_batch(out, w)
+            out = self._by_batch(out, w * r.length if self.over == "tokens" else w)
         return xp.where(w > 0, out, xp.zeros_like(out)), dict(state or {})
 
     def in_batch(self, parts: Parts, rollouts: Rollouts, group_size: float) -> Estimator:
-        """With the batch's standard deviation as a number: Var(A) by groups, prompts by share.
+        """With the batch's mean and standard deviation as numbers, prompts by share.
 
         Exact where every multiset of classes can be counted, else from sampled groups.
         """
         if self.scale == "none":
             return self
-        from toyrl.dynamics.groups.class_weights import signal
+        from toyrl.dynamics.groups.class_weights import batch_moments
 
         plain = replace(self, scale="none")
-        s = signal(rollouts, _Fixed(parts), plain, group_size)
-        share = stats.mass(rollouts.w)[:, 0]
-        spread = float((share * s.advantage_variance).sum() / share.sum()) ** 0.5
-        weight = self._weights(tuple(parts))
-        factor = 1 / (spread + self.eps) if spread > 0 else 0.0
-        return replace(plain, weights={name: x * factor for name, x in weight.items()})
+        centre, variance = batch_moments(
+            rollouts, _Fixed(parts), plain, group_size, by_length=self.over == "tokens"
+        )
+        return replace(self, centre=centre, spread=variance**0.5)
 
     def _weights(self, names: tuple[str, ...]) -> Mapping[str, float]:
         if self.weights is None:
@@ -112,14 +125,15 @@ class Averaged(Estimator):
 
     def _by_batch(self, a: Array, w: Array) -> Array:
         xp = stats.array_namespace(a, w)
-        flat = (*a.shape[:-2], 1, a.shape[-2] * a.shape[-1])
-        x, weight = xp.reshape(a, flat), xp.reshape(w, flat)
-        spread = stats.std(x, weight, ddof=1.0)
+        if self.centre is None or self.spread is None:
+            flat = (*a.shape[:-2], 1, a.shape[-2] * a.shape[-1])
+            x, weight = xp.reshape(a, flat), xp.reshape(w, flat)
+            centre, spread = stats.mean(x, weight), stats.std(x, weight, ddof=1.0)
+        else:
+            centre, spread = 0 * a + self.centre, 0 * a + self.spread
         signal = spread > 0
-        centred = a - stats.mean(x, weight)
-        return xp.where(
-            signal, centred / xp.where(signal, spread + self.eps, 1.0 + 0 * spread), 0 * a
-        )
+        scale = divisor(spread, self.eps, self.eps_in)
+        return xp.where(signal, (a - centre) / xp.where(signal, scale, 1.0 + 0 * spread), 0 * a)
 
 
 @dataclass(frozen=True)

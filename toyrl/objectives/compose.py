@@ -1,4 +1,12 @@
-"""Objectives made of objectives: sums, and correction for a sampler that is not the old policy."""
+"""Objectives made of objectives: sums, and corrections of which tokens and rollouts count.
+
+    Sum              the sum of its terms
+    Corrected        times pi_old/pi_sampler, truncated or masked
+    off_policy_mask  wrong rollouts that the policy has left are dropped
+    top_entropy      only the tokens of largest entropy are kept
+
+What is dropped still counts in the divisor of the average, as in TRL.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +15,19 @@ from typing import Any, ClassVar
 
 from toyrl.objectives.base import Objective
 from toyrl.objectives.policy_gradient import PolicyGradient
-from toyrl.registry import add
+from toyrl.objectives.surrogate import tokens_of
+from toyrl.registry import add, entry
 from toyrl.rollouts import Rollouts, register_field
 
 Array = Any
 PPO = PolicyGradient()
-MODES = ("token_truncate", "token_mask", "sequence_truncate", "sequence_mask")
+MODES = (
+    "token_truncate",
+    "token_mask",
+    "sequence_truncate",
+    "sequence_mask",
+    "geometric_mask",
+)
 
 register_field(
     "sampling_logprobs",
@@ -54,7 +69,9 @@ class Corrected(Objective):
     gradient and does not depend on the current policy.
 
     mode : token_truncate min(w, cap); token_mask w where floor <= w <= cap, else 0; sequence_*
-        the same with one weight per rollout, the product over its tokens
+        the same with one weight per rollout, the product over its tokens; geometric_mask the
+        token's own w, and 0 for a rollout whose geometric mean of w leaves [floor, cap]
+        (NeMo-RL "seq-mask-tis"; its "icepop" is token_mask)
     cap, floor : bounds of the weight (TRL: 3.0 and none; its default mode is sequence_mask)
 
     Reads `sampling_logprobs`; NaN there means no correction for that token.
@@ -80,6 +97,11 @@ class Corrected(Objective):
         sampled = r.need("sampling_logprobs", by="Corrected")
         usable = (mask > 0) & ~xp.isnan(sampled)
         gap = xp.where(usable, old_logp - sampled, xp.zeros_like(mask))
+        if self.mode == "geometric_mask":
+            n = xp.sum(mask, axis=-1, keepdims=True)
+            mean = xp.sum(gap, axis=-1, keepdims=True) / xp.where(n > 1, n, xp.ones_like(n))
+            near = (xp.exp(mean) >= self.floor) & (xp.exp(mean) <= self.cap)
+            return xp.where(near, xp.exp(gap), xp.zeros_like(gap))
         if self.mode.startswith("sequence"):
             gap = xp.sum(gap, axis=-1, keepdims=True)
         w = xp.exp(gap)
@@ -110,3 +132,96 @@ for _name, _mode, _summary in (
         provenance="code",
         summary=_summary,
     )
+
+
+@entry(
+    "off_policy_mask",
+    kind="objective",
+    formula="J without rollouts of A < 0 and mean_t(log pi_sampler - log pi) > threshold",
+    cards=("00",),
+    section="TRL off_policy_mask_threshold; DeepSeek-V3.2, Eq. 9",
+    provenance="code",
+)
+@dataclass(frozen=True)
+class OffPolicyMask(Objective):
+    """An objective without the wrong rollouts that the policy has come to dislike anyway.
+
+    threshold : > 0, nats per token; a token of A < 0 is dropped where the rollout's mean of
+        log pi_sampler - log pi is above it. TRL has no default; 0.5 is its example
+
+    The sampler is `sampling_logprobs` where given (NaN there: no evidence), else the old policy.
+
+    Raises ValueError for a threshold that is not positive.
+    """
+
+    inner: Objective = PPO
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not self.threshold > 0:
+            msg = f"threshold={self.threshold} is not positive; it is a divergence in nats"
+            raise ValueError(msg)
+
+    def coefficients(
+        self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array
+    ) -> Array:
+        sampler = rollouts.fields.get("sampling_logprobs", old_logp)
+        t = tokens_of(advantages, rollouts, logp, sampler, by="OffPolicyMask")
+        gap = t.where(~t.xp.isnan(t.log_ratio), -t.log_ratio)
+        keep = (t.a >= 0) | (t.row_mean(gap) <= self.threshold)
+        return t.where(keep, self.inner.coefficients(advantages, rollouts, logp, old_logp))
+
+
+@entry(
+    "top_entropy",
+    kind="objective",
+    formula="J on the tokens whose entropy is among the largest share of the batch",
+    cards=("00",),
+    section="TRL top_entropy_quantile; Beyond the 80/20 Rule, arXiv 2506.01939",
+    provenance="code",
+)
+@dataclass(frozen=True)
+class TopEntropy(Objective):
+    """An objective on the tokens of largest entropy alone.
+
+    share : in [0, 1], of the batch's tokens; kept are those at or above the (1 - share) quantile
+        of the entropies, interpolated linearly between neighbours
+
+    Reads `entropy`, nats. For sampled rollouts: one of weight > 0 counts once, whatever its weight.
+
+    Raises ValueError for a share outside [0, 1].
+    """
+
+    inner: Objective = PPO
+    share: float = 0.2
+    needs: ClassVar[tuple[str, ...]] = ("mask", "entropy")
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1:
+            msg = f"share={self.share} is not in [0, 1]; it is the share of tokens that are kept"
+            raise ValueError(msg)
+
+    def kept(self, rollouts: Rollouts) -> Array:
+        """(..., B, G, T) bool."""
+        r, xp = rollouts, rollouts.xp
+        entropy = r.need("entropy", by="TopEntropy")
+        live = (r.need("mask", by="TopEntropy") > 0) & (r.w[..., None] > 0)
+        flat = (*entropy.shape[:-3], entropy.shape[-3] * entropy.shape[-2] * entropy.shape[-1])
+        last = xp.reshape(xp.where(live, entropy, xp.full_like(entropy, xp.inf)), flat)
+        zero = xp.zeros_like(last)
+        rank = xp.cumulative_sum(zero + 1, axis=-1) - 1
+        n = xp.sum(xp.where(xp.reshape(live, flat), zero + 1, zero), axis=-1, keepdims=True)
+        ordered = xp.where(rank < n, xp.sort(last, axis=-1), zero)
+        place = (1 - self.share) * (n - 1)
+        low = xp.floor(place)
+        below = xp.sum(xp.where(rank == low, ordered, zero), axis=-1, keepdims=True)
+        above = xp.where(rank == xp.ceil(place), ordered, zero)
+        above = xp.sum(above, axis=-1, keepdims=True)
+        limit = below + (place - low) * (above - below)
+        return live & (entropy >= xp.reshape(limit, (*limit.shape[:-1], 1, 1, 1)))
+
+    def coefficients(
+        self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array
+    ) -> Array:
+        inner = self.inner.coefficients(advantages, rollouts, logp, old_logp)
+        return rollouts.xp.where(self.kept(rollouts), inner, rollouts.xp.zeros_like(inner))

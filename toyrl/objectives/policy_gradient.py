@@ -11,6 +11,7 @@ dr_grpo     dr_grpo      0.2, 0.2    -                   TRL loss_type="dr_grpo"
 clip_higher dapo         0.2, 0.28   -                   DAPO, epsilon_high=0.28
 vanilla     dapo         0.2, 0.2    3 where A < 0       verl loss_mode="vanilla" (dual clip)
 dual_clip   dapo         0.2, 0.28   10 where A < 0      DLER, NVlabs/DLER compute_policy_loss
+up          dapo         0.2, -      3 where A < 0       verl loss_mode="up"; A log pi where A > 0
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toyrl.objectives.surrogate import AGGREGATIONS, Surrogate, Tokens
-from toyrl.registry import add
+from toyrl.registry import add, entry
 
 Array = Any
 __all__ = ["AGGREGATIONS", "PRESETS", "PolicyGradient"]
@@ -87,3 +88,26 @@ for _name, _preset in PRESETS.items():
         formula="min(rho A, clip(rho, 1-low, 1+high) A)",
         summary=f"Clipped policy gradient, {_NOTES.get(_name, f'token aggregation {_name}')}",
     )
+
+
+@entry(
+    "up",
+    kind="objective",
+    formula="A log pi where A > 0, else min(rho A, clip(rho, 1-low, 1+high) A)",
+    cards=("00",),
+    section='UP-GRPO, arXiv 2607.06987, Eq. 15; verl loss_mode="up"',
+    provenance="code",
+)
+@dataclass(frozen=True)
+class UnboundedPositive(PolicyGradient):
+    """A log pi, neither ratio nor clip, where A > 0; the clipped policy gradient elsewhere.
+
+    The slope at A > 0 is A whatever the ratio: rare right tokens are never cut, and a rollout that
+    the policy has long left is pushed as hard as a fresh one.
+    """
+
+    dual_clip: float | None = 3.0
+    count_empty: bool = False
+
+    def slope(self, t: Tokens) -> Array:
+        return t.xp.where(t.a > 0, t.a, super().slope(t))

@@ -8,6 +8,10 @@ gpg         A                                                     verl "gpg"
 dro         A - beta log rho                                      verl "dro"
 dppo_tv     min(rho, 20) A [pi - pi_old on the near side]         verl "dppo_tv"
 dppo_kl     min(rho, 20) A [binary KL small, or moving back]      verl "dppo_kl"
+
+Without a cap (inf) sg(rho) A log pi has the gradient of rho A: `dppo_tv(cap=inf, beta=2e-3)` is
+prime-rl's default loss, with `two_sided=True` its "ipo", and `dppo_tv(measure='ratio',
+two_sided=True, low=0.125, high=8, cap=inf)` the masked importance sampling of verifiers' trainer.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from toyrl.objectives.surrogate import Surrogate, Tokens
 from toyrl.registry import add, entry
 
 Array = Any
+MEASURES = ("tv", "kl", "ratio")
 
 
 def below(t: Tokens, x: Array, cap: float) -> Array:
@@ -135,8 +140,12 @@ class Dro(Surrogate):
 class Dppo(Surrogate):
     """sg(min(rho, cap)) A log pi on tokens whose probability has not moved too far that way.
 
-    measure : "tv" (pi - pi_old) or "kl" (KL of the two-way choice: this token or another)
-    low, high : thresholds for A <= 0 and A > 0, in probability or nats
+    measure : "tv" (pi - pi_old), "kl" (KL of the two-way choice: this token or another) or "ratio"
+        (rho itself)
+    low, high : thresholds for A <= 0 and A > 0, in probability or nats; of measure "ratio" the
+        least and the largest rho
+    two_sided : a token beyond either threshold is dropped whatever the sign of A
+    beta : >= 0, subtracts beta/2 (log rho)^2 on every token, dropped or not (prime-rl's 2 kl_tau)
 
     Raises ValueError for another measure.
     """
@@ -146,22 +155,30 @@ class Dppo(Surrogate):
     high: float = 0.2
     cap: float = 20.0
     count_empty: bool = False
+    two_sided: bool = False
+    beta: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.measure not in ("tv", "kl"):
-            msg = f"measure={self.measure!r} is not one of tv, kl"
+        if self.measure not in MEASURES:
+            msg = f"measure={self.measure!r} is not one of {', '.join(MEASURES)}"
             raise ValueError(msg)
 
     def slope(self, t: Tokens) -> Array:
+        up, down = self._near(t)
+        valid = up & down if self.two_sided else ((t.a > 0) & up) | (~(t.a > 0) & down)
+        out = t.where(valid, below(t, t.ratio, self.cap)) * t.a
+        return out if self.beta == 0 else out - self.beta * t.log_ratio
+
+    def _near(self, t: Tokens) -> tuple[Array, Array]:
+        """True where the token has not become too likely, and too unlikely."""
+        if self.measure == "ratio":
+            return t.ratio <= self.high, t.ratio >= self.low
         new, old = t.xp.exp(t.logp), t.xp.exp(t.old_logp)
         if self.measure == "tv":
-            up, down = new - old <= self.high, new - old >= -self.low
-        else:
-            far = old * -t.log_ratio + (1 - old) * t.xp.log((1 - old + 1e-8) / (1 - new + 1e-8))
-            up, down = (far <= self.high) | (new <= old), (far <= self.low) | (new >= old)
-        valid = ((t.a > 0) & up) | (~(t.a > 0) & down)
-        return t.where(valid, below(t, t.ratio, self.cap)) * t.a
+            return new - old <= self.high, new - old >= -self.low
+        far = old * -t.log_ratio + (1 - old) * t.xp.log((1 - old + 1e-8) / (1 - new + 1e-8))
+        return (far <= self.high) | (new <= old), (far <= self.low) | (new >= old)
 
 
 for _measure in ("tv", "kl"):

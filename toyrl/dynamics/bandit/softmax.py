@@ -26,7 +26,7 @@ from toyrl.estimators.base import Estimator
 from toyrl.estimators.dynamic_sampling import keep_informative
 from toyrl.estimators.group import PRESETS
 from toyrl.objectives.base import Objective
-from toyrl.objectives.compose import Corrected, Sum
+from toyrl.objectives.compose import Corrected, OffPolicyMask, Sum, TopEntropy
 from toyrl.objectives.covariance import KlCov
 from toyrl.objectives.drpo import Drpo
 from toyrl.objectives.outcome_cloning import Oreal
@@ -38,8 +38,8 @@ from toyrl.rollouts.classes import class_rollouts, picked
 Array = Any
 MANY = 2.0**40
 """Groups in a batch that stands for the limit of many."""
-WHOLE_BATCH = (KlCov, Drpo, Oreal)
-"""A quota of tokens by place; a trust region on, and a share of, the batch's own rollouts."""
+WHOLE_BATCH = (KlCov, TopEntropy, Drpo, Oreal)
+"""A quota of tokens by place or entropy; a trust region on, a share of, the batch's rollouts."""
 BY_TOKEN = frozenset({"logprobs", "ref_logprobs", "sampling_logprobs"})
 
 
@@ -247,7 +247,7 @@ def is_additive(objective: Objective) -> bool:
     """
     if isinstance(objective, Sum):
         return all(is_additive(t) for t in objective.terms)
-    if isinstance(objective, Corrected):
+    if isinstance(objective, (Corrected, OffPolicyMask)):
         return is_additive(objective.inner)
     return isinstance(objective, Surrogate)
 

@@ -135,6 +135,41 @@ def signal(
     return _sampled_signal(problem, samples, seed)
 
 
+def batch_moments(
+    rollouts: Rollouts,
+    parts: Callable[[Rollouts], Parts] | Shaper,
+    estimator: Estimator,
+    group_size: float,
+    *,
+    by_length: bool = False,
+    samples: int = 4096,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Mean and variance of the advantages over a batch of very many prompts.
+
+    rollouts : (B, K) classes with weights as for `class_weights`, as are the other arguments
+    by_length : rollouts weigh by their length, as in a mean over tokens
+
+    Rollouts whose reward is NaN count with advantage 0. Exact up to `ROWS` multisets a prompt,
+    else from `samples` groups a prompt.
+    """
+    problem = Problem.of(rollouts, parts, estimator, group_size)
+    chosen = problem.choose("auto")
+    if chosen == "infinite" or (chosen == "compositions" and problem.fixed is not None):
+        a = problem.infinite() if chosen == "infinite" else None
+        m = problem.compositions() if a is None else Moments(a, a**2, a)
+        w, length = problem.rollouts.w, problem.rollouts.length
+    else:
+        a, _, r = _sampled(problem, samples, seed)
+        m, w = Moments(a, a**2, a), np.broadcast_to(problem.share[:, None], a.shape)
+        length = r.length.reshape(a.shape)
+    w = (w * length if by_length else w).reshape(1, -1)
+    centre = float(stats.mean(m.first.reshape(1, -1), w)[0, 0])
+    second = float(stats.mean(m.second.reshape(1, -1), w)[0, 0])
+    variance = second - centre**2
+    return centre, variance if variance > 64 * np.finfo(float).eps * second else 0.0
+
+
 @dataclass(frozen=True)
 class _Paid:
     """A reward that is a number per class."""
@@ -175,11 +210,17 @@ def _summary(w: np.ndarray, right: np.ndarray, m: Moments, zero: np.ndarray, met
     )
 
 
-def _sampled_signal(problem: Problem, samples: int, seed: int) -> Signal:
+def _sampled(problem: Problem, samples: int, seed: int) -> tuple[np.ndarray, Parts, Rollouts]:
+    """Advantages (B, samples * G) of sampled groups, their reward parts and rollouts."""
     B, G = len(problem.prob), int(problem.group_size)
     uniforms = frozen_uniforms(B, samples, G, seed=seed)
     parts, r = problem.gather_samples(draw_classes(problem.prob[None], uniforms))
-    a = np.asarray(problem.estimator.apply(parts, r)[0], dtype=float).reshape(B, -1)
+    return np.asarray(problem.estimator.apply(parts, r)[0], dtype=float).reshape(B, -1), parts, r
+
+
+def _sampled_signal(problem: Problem, samples: int, seed: int) -> Signal:
+    a, parts, r = _sampled(problem, samples, seed)
+    B = len(a)
     total = sum_parts(parts, r)
     present = np.where(np.isnan(total), 0.0, 1.0)
     tied = stats.tied(np.nan_to_num(total), present).reshape(B, samples).mean(-1)
