@@ -1,8 +1,9 @@
 """Trainers' advantages as their sources compute them, written plainly, a group or batch at a time.
 
-From the sources of verl 0.9.1, OpenRLHF 0.11.2, NeMo-RL and prime-rl (August 2026). Each function
-takes rewards and lengths (B, G) and returns advantages (B, G), in the dtype of the rewards; what
-these trainers compute per token is the same number on every token of a rollout.
+From the sources that `toyrl.estimators.conventions.SOURCES` names. Each function of `FORMULAS` takes
+rewards and lengths (B, G) and returns advantages (B, G), in the dtype of the rewards; what these
+trainers compute per token is the same number on every token of a rollout. Those of `SEVERAL` take
+rewards (B, G, K) of K reward functions.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ def verl_rloo(r: np.ndarray, n: np.ndarray) -> np.ndarray:
     del n
     G = len(r)
     return r if G == 1 else r * G / (G - 1) - r.mean() * G / (G - 1)
+
+
+def verl_rloo_vectorized(r: np.ndarray) -> np.ndarray:
+    G = len(r)
+    return (G * r - r.sum()) / max(G - 1, 1) * (G > 1)
 
 
 def verl_opo(r: np.ndarray, n: np.ndarray) -> np.ndarray:
@@ -93,12 +99,44 @@ def max_rl(r: np.ndarray, n: np.ndarray) -> np.ndarray:
     return (r - r.mean()) / r.mean() if not r.mean() <= 0 else 0 * r
 
 
+def whitened_centring(a: np.ndarray, n: np.ndarray) -> np.ndarray:
+    return a - np.repeat(a.ravel(), n.ravel().astype(int)).mean()
+
+
+def gdpo(one: Formula, last: Formula) -> Formula:
+    """Each reward normalised in its group, summed, then the batch normalised."""
+    return lambda r, n: last(sum(one(r[..., k], n) for k in range(r.shape[-1])), n)
+
+
+def by_rollouts(a: np.ndarray, n: np.ndarray) -> np.ndarray:
+    del n
+    std = a.std(ddof=1)
+    return (a - a.mean()) / std if std > 0 else a - a.mean()
+
+
+def gae(
+    reward: np.ndarray, value: np.ndarray, mask: np.ndarray, gamma: float, lam: float
+) -> np.ndarray:
+    """(N, T) of verl: token after token from the end; what is off the mask is passed through."""
+    out = np.zeros_like(reward)
+    after = carried = np.zeros(len(reward))
+    for t in reversed(range(reward.shape[1])):
+        on = mask[:, t]
+        delta = reward[:, t] + gamma * after - value[:, t]
+        carried = on * (delta + gamma * lam * carried) + (1 - on) * carried
+        after = on * value[:, t] + (1 - on) * after
+        out[:, t] = carried
+    live = out[mask > 0]
+    return (out - live.mean()) / np.sqrt(live.var(ddof=1) + 1e-8) * mask
+
+
 CENTRED = by_group(centred)
 VERL_CENTRED = by_group(lambda r, n: verl_grpo(r, n, divide=False))
 FORMULAS: dict[tuple[str, str], Formula] = {
     ("verl", "grpo"): by_group(verl_grpo),
     ("verl", "grpo_no_std"): VERL_CENTRED,
     ("verl", "rloo"): by_group(verl_rloo),
+    ("verl", "rloo_vectorized"): by_group(lambda r, n: verl_rloo_vectorized(r)),
     ("verl", "reinforce_plus_plus"): lambda r, n: whiten(r, n, ddof=1, floor=False),
     ("verl", "reinforce_plus_plus_baseline"): lambda r, n: whiten(
         VERL_CENTRED(r, n), n, ddof=1, floor=False
@@ -108,13 +146,27 @@ FORMULAS: dict[tuple[str, str], Formula] = {
     ("verl", "grpo_passk"): by_group(verl_passk),
     ("nemo_rl", "grpo"): by_group(nemo),
     ("nemo_rl", "grpo_no_leave_one_out"): by_group(lambda r, n: nemo(r, n, others=False)),
+    ("nemo_rl", "grpo_no_normalize_rewards"): by_group(
+        lambda r, n: r - r if len(r) <= 1 else openrlhf_rloo(r, n)
+    ),
+    ("nemo_rl", "reinforce_plus_plus_no_baseline"): lambda r, n: whiten(r, n, ddof=0, floor=True),
+    ("nemo_rl", "raw_reward"): lambda r, n: whiten(r, n, ddof=0, floor=True),
     ("nemo_rl", "reinforce_plus_plus"): lambda r, n: whiten(CENTRED(r, n), n, ddof=0, floor=True),
     ("openrlhf", "group_norm"): by_group(openrlhf_norm),
     ("openrlhf", "rloo"): by_group(openrlhf_rloo),
     ("openrlhf", "dr_grpo"): CENTRED,
     ("openrlhf", "reinforce_baseline"): lambda r, n: whiten(CENTRED(r, n), n, ddof=0, floor=True),
+    ("openrlhf", "reinforce_baseline_no_advantage_std_norm"): lambda r, n: whitened_centring(
+        CENTRED(r, n), n
+    ),
     ("openrlhf", "reinforce"): lambda r, n: whiten(r, n, ddof=0, floor=True),
     ("openrlhf", "flash_reinforce"): lambda r, _: r - r.mean(),
     ("prime_rl", "grpo"): CENTRED,
     ("prime_rl", "max_rl"): by_group(max_rl),
+    ("verifiers", "scale_rewards_group"): CENTRED,
+    ("verifiers", "scale_rewards_batch"): lambda r, _: r - r.mean(),
+}
+SEVERAL: dict[tuple[str, str], Formula] = {
+    ("verl", "gdpo"): gdpo(by_group(verl_grpo), lambda a, n: whiten(a, n, ddof=1, floor=False)),
+    ("nemo_rl", "gdpo"): gdpo(by_group(nemo), by_rollouts),
 }

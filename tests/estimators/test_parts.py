@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toyrl.dynamics.groups.class_weights import class_weights
+from toyrl.estimators.baselines import LeaveOneOutStd
 from toyrl.estimators.group import GroupEstimator
 from toyrl.estimators.parts import PRESETS, Averaged
 from toyrl.rollouts import Rollouts
@@ -130,7 +132,29 @@ def test_normalize_then_sum_is_trls() -> None:
     assert got == pytest.approx(want, abs=1e-12)
 
 
-def test_batch_std_in_the_class_engine_is_that_of_many_groups() -> None:
+def test_a_batch_whitened_over_tokens_by_hand() -> None:
+    """One part, so its own group advantages (1, -1)/s and 0; lengths weigh the mean."""
+    e = Averaged(
+        inner=GroupEstimator(scale="none"), total=1.0, scale="batch", over="tokens", eps=0.0
+    )
+    r = Rollouts(np.zeros((2, 2)), np.array([[3.0, 1], [2, 2]]), 8.0)
+    got = e.apply({"a": np.array([[2.0, 0], [1, 1]])}, r)[0]
+    tokens = np.array([1.0, 1, 1, -1, 0, 0, 0, 0])
+    want = (np.array([[1.0, -1], [0, 0]]) - tokens.mean()) / tokens.std(ddof=1)
+    assert got == pytest.approx(want, abs=1e-12)
+
+
+GDPO = {
+    "TRL": PRESETS["normalize_then_sum"],
+    "verl": replace(
+        PRESETS["normalize_then_sum"], over="tokens", eps=1e-8, eps_in="variance"
+    ),
+    "NeMo-RL": replace(PRESETS["normalize_then_sum"], inner=LeaveOneOutStd(), eps=0.0),
+}
+
+
+@pytest.mark.parametrize("trainer", GDPO)
+def test_batch_std_in_the_class_engine_is_that_of_many_groups(trainer: str) -> None:
     prob = np.array([[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]])
     a, b = np.array([[1.0, 0, 0]] * 2), np.array([[0.0, 3, 5]] * 2)
     r = Rollouts(a, b, 8.0, weight=prob)
@@ -139,12 +163,13 @@ def test_batch_std_in_the_class_engine_is_that_of_many_groups() -> None:
         return {"a": r.correct, "b": r.length}
 
     parts.scope = "rollout"  # type: ignore[attr-defined]
-    e = PRESETS["normalize_then_sum"]
+    e = GDPO[trainer]
     exact = class_weights(r, parts, e, group_size=4, method="compositions").w
     rng = np.random.default_rng(1)
     n = 40_000
     index = np.stack([rng.choice(3, (n, 4), p=p) for p in prob])
-    drawn = rollouts((2 * n, 4))
+    length = b[0][index].reshape(-1, 4)
+    drawn = Rollouts(np.zeros_like(length), length, 8.0)
     flat = {"a": a[0][index].reshape(-1, 4), "b": b[0][index].reshape(-1, 4)}
     got = e.apply(flat, drawn)[0].reshape(2, n, 4)
     for prompt in range(2):

@@ -121,9 +121,10 @@ class _Rloo(_Bare, RLOOTrainer):
     def _calculate_rewards(self, inputs, *_: Any) -> Any:
         return torch.stack([x["reward"] for x in inputs])
 
-    def _get_per_token_logps_and_entropies(self, *_: Any, **__: Any) -> Any:
+    def _get_per_token_logps_and_entropies(self, model: Any, *_: Any, **__: Any) -> Any:
         shape = (len(self.order), 2)
-        logps = self.__dict__.get("given_logps", torch.zeros(shape))
+        known = "given_ref" if model is self.__dict__.get("ref_model", "none") else "given_logps"
+        logps = self.__dict__.get(known, torch.zeros(shape))
         return logps, torch.zeros_like(logps), None
 
 
@@ -152,11 +153,23 @@ def grpo_advantages(
     return trainer._generate_and_score_completions(inputs)["advantages"].reshape(B, G).numpy()
 
 
-def rloo_advantages(rewards: np.ndarray, *, normalize: bool = False) -> np.ndarray:
-    """(B, G) advantages of RLOOTrainer."""
+def rloo_advantages(
+    rewards: np.ndarray,
+    *,
+    normalize: bool = False,
+    beta: float = 0.0,
+    old: np.ndarray | None = None,
+    ref: np.ndarray | None = None,
+) -> np.ndarray:
+    """(B, G) advantages of RLOOTrainer; log-probabilities (B G, 2) for its penalty."""
     r = torch.from_numpy(np.array(rewards, dtype=np.float32))
     B, G = r.shape
+    zeros = np.zeros((B * G, 2))
     trainer = _Rloo(
+        beta=beta,
+        ref_model="reference",
+        given_logps=torch.from_numpy(zeros if old is None else old).float(),
+        given_ref=torch.from_numpy(zeros if ref is None else ref).float(),
         args=SimpleNamespace(**ARGS),
         num_generations=G,
         num_generations_eval=G,

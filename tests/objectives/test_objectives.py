@@ -259,6 +259,8 @@ def test_wrong_settings_say_what_is_allowed():
         (lambda: KlPenalty(kind="k4"), "k1, k2"),
         (lambda: Dppo(measure="l2"), "tv, kl"),
         (lambda: Corrected(mode="clip"), "token_truncate"),
+        (lambda: OffPolicyMask(threshold=0.0), "threshold=0.0 is not positive"),
+        (lambda: TopEntropy(share=1.5), r"share=1.5 is not in \[0, 1\]"),
         (lambda: Sum(()), "at least one"),
     ):
         with pytest.raises(ValueError, match=hint):
@@ -268,3 +270,34 @@ def test_wrong_settings_say_what_is_allowed():
         KlPenalty().coefficients(a, r.with_(fields={}), logp, old)
     with pytest.raises(TypeError, match="no advantage per rollout"):
         KlPenalty().sequence_weight(r)
+
+
+# -- which tokens count ----------------------------------------------------------------------------
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 1.0])
+def test_top_entropy_keeps_its_share(share: float):
+    """Without ties, of n tokens those above the (1 - share) quantile; 0 keeps the largest alone."""
+    r, a, logp, old = case(11)
+    rng = np.random.default_rng(0)
+    r = r.with_(entropy=rng.permutation(B * G * T).reshape(B, G, T) * 1.0)
+    kept = TopEntropy(share=share).kept(r)
+    live = r.mask > 0
+    limit = np.quantile(r.fields["entropy"][live], 1 - share)
+    np.testing.assert_array_equal(kept, live & (r.fields["entropy"] >= limit))
+    assert kept.sum() == np.floor(share * (live.sum() - 1)) + 1
+    none = TopEntropy(share=share).coefficients(a, r.with_(mask=0 * r.mask), logp, old)
+    assert np.all(none == 0)
+
+
+def test_off_policy_mask_drops_wrong_rollouts_that_the_policy_left():
+    r, _, logp, _ = case(12, empty=False)
+    a = np.where(np.arange(G) % 2 == 0, 1.0, -1.0) + np.zeros((B, G))
+    gone = np.minimum(logp + 1.0, 0.0)  # the sampler likes every token more, by a nat if it can
+    r = r.with_(sampling_logprobs=gone)
+    gap = ((gone - logp) * r.mask).sum(-1) / r.mask.sum(-1)
+    got = OffPolicyMask(threshold=0.6).coefficients(a, r, logp, logp)
+    plain = PolicyGradient().coefficients(a, r, logp, logp)
+    dropped = (a < 0) & (gap > 0.6)
+    assert dropped.any()
+    np.testing.assert_array_equal(got, np.where(dropped[..., None], 0, plain))
+    unknown = r.with_(sampling_logprobs=np.full_like(logp, np.nan))
+    np.testing.assert_array_equal(OffPolicyMask().coefficients(a, unknown, logp, logp), plain)

@@ -88,7 +88,10 @@ def trl_case(seed: int, apart: float, *, cut: float = 0.4) -> tuple[Any, ...]:
     rng = np.random.default_rng(seed)
     a = np.where(rng.random(a.shape) < 0.3, np.round(a), a)
     truncated = rng.random(a.shape) < cut
-    return r.with_(length=length, mask=mask, truncated=truncated), a, logp, old
+    left = (a < 0) & (rng.random(a.shape) < 0.7)  # by the policy: the sampler likes them more
+    sampler = np.where(left[..., None], np.minimum(logp + 2, -0.01), r.fields["sampling_logprobs"])
+    r = r.with_(length=length, mask=mask, truncated=truncated, sampling_logprobs=sampler)
+    return r, a, logp, old
 
 
 @pytest.mark.filterwarnings("ignore:Mean of empty slice")
@@ -184,6 +187,7 @@ VERL: dict[str, tuple[Objective, str, dict[str, Any]]] = {
     "gpg": (OURS["gpg"], "token-mean", {}),
     "geo_mean": (GeoMean(clip_low=0.2, clip_high=0.2), "token-mean", {}),
     "cispo": (OURS["cispo_verl"], "token-mean", {}),
+    "up": (OURS["up"], "token-mean", {"clip_ratio_c": 3.0}),
     "dro": (Dro(beta=0.3), "token-mean", {"policy_loss": Config(dro_beta=0.3)}),
     "dppo_tv": (Dppo(), "token-mean", {}),
     "dppo_kl": (Dppo(measure="kl"), "token-mean", {}),
