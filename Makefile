@@ -8,6 +8,8 @@
 #   make types      basedpyright
 #   make check      lint, types and quick tests
 #   make docs       the documentation site, into site/
+#   make peers      the tables of trainers' conventions against the trainers that are installed, or
+#                   in a checkout: make peers PEERS="verl=~/src/verl openrlhf=~/src/OpenRLHF"
 #
 # Choices:  make validate REWARD=my_rewards.py:brevity     make test PYTHON=python3.12
 
@@ -18,6 +20,7 @@ REPORT ?= toyrl-report.html
 WORKERS ?= 2
 # Another package index, a CUDA build of torch, ...:  make test PIP_FLAGS="--extra-index-url URL"
 PIP_FLAGS ?=
+PEERS ?=
 CONSTRAINTS ?= constraints.txt
 
 BIN := $(VENV)/bin
@@ -33,7 +36,7 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help validate test quick lint types check docs clean
+.PHONY: help validate test quick lint types check docs peers clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -63,6 +66,10 @@ check: lint types quick
 docs: $(VENV)/.stamp-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build --strict
 	@echo "open site/index.html"
+
+# By hand: continuous integration installs no Ray and no vLLM, so it has TRL alone.
+peers: $(VENV)/.stamp-llm
+	@$(BIN)/python benchmarks/trainer_peers.py $(PEERS)
 
 # The profiles build on each other: core, then the developer's tools, then torch and trl.
 # A stamp is older than pyproject.toml or the constraints only when the set-up has to run again.

@@ -8,7 +8,6 @@ import pytest
 
 from tests.places import ROOT
 from toyrl import registry
-from toyrl.estimators.conventions import table
 
 PAGE = (ROOT / "docs" / "estimators.md").read_text()
 ESTIMATORS, OBJECTIVES = PAGE.split("## Objectives")[0], PAGE.split("## Objectives")[1]
@@ -28,9 +27,3 @@ def test_rows_are_complete():
             assert len(cells) == 5
             assert cells[1]
             assert cells[-1]
-
-
-def test_the_conventions_table_is_the_one_in_code():
-    names, rows = table()
-    for row in (names, *rows):
-        assert "| " + " | ".join(row) + " |" in PAGE

@@ -1,7 +1,6 @@
 """Trainers' advantages as their sources compute them, written plainly, a group or batch at a time.
 
-From the sources that `toyrl.estimators.conventions.SOURCES` names. Each function of `FORMULAS` takes
-rewards and lengths (B, G) and returns advantages (B, G), in the dtype of the rewards; what these
+From the sources that `toyrl.estimators.conventions.SOURCES` names. Each of `FORMULAS` takes rewards and lengths (B, G) and returns advantages (B, G), in the dtype of the rewards; what these
 trainers compute per token is the same number on every token of a rollout. Those of `SEVERAL` take
 rewards (B, G, K) of K reward functions.
 """
@@ -34,7 +33,8 @@ def verl_rloo(r: np.ndarray, n: np.ndarray) -> np.ndarray:
     return r if G == 1 else r * G / (G - 1) - r.mean() * G / (G - 1)
 
 
-def verl_rloo_vectorized(r: np.ndarray) -> np.ndarray:
+def verl_rloo_vectorized(r: np.ndarray, n: np.ndarray) -> np.ndarray:
+    del n
     G = len(r)
     return (G * r - r.sum()) / max(G - 1, 1) * (G > 1)
 
@@ -136,7 +136,7 @@ FORMULAS: dict[tuple[str, str], Formula] = {
     ("verl", "grpo"): by_group(verl_grpo),
     ("verl", "grpo_no_std"): VERL_CENTRED,
     ("verl", "rloo"): by_group(verl_rloo),
-    ("verl", "rloo_vectorized"): by_group(lambda r, n: verl_rloo_vectorized(r)),
+    ("verl", "rloo_vectorized"): by_group(verl_rloo_vectorized),
     ("verl", "reinforce_plus_plus"): lambda r, n: whiten(r, n, ddof=1, floor=False),
     ("verl", "reinforce_plus_plus_baseline"): lambda r, n: whiten(
         VERL_CENTRED(r, n), n, ddof=1, floor=False

@@ -138,7 +138,10 @@ def test_trl_rows_equal_trls_own_trainer(option: str, name: str):
 
 
 def test_trl_rows_are_all_tested():
-    assert {c.option for c in CONVENTIONS if c.trainer == "trl"} == {*TRL, "grpo_normalize_then_sum"}
+    assert {c.option for c in CONVENTIONS if c.trainer == "trl"} == {
+        *TRL,
+        "grpo_normalize_then_sum",
+    }
 
 
 @pytest.mark.parametrize("name", REWARDS)

@@ -146,9 +146,7 @@ def test_a_batch_whitened_over_tokens_by_hand() -> None:
 
 GDPO = {
     "TRL": PRESETS["normalize_then_sum"],
-    "verl": replace(
-        PRESETS["normalize_then_sum"], over="tokens", eps=1e-8, eps_in="variance"
-    ),
+    "verl": replace(PRESETS["normalize_then_sum"], over="tokens", eps=1e-8, eps_in="variance"),
     "NeMo-RL": replace(PRESETS["normalize_then_sum"], inner=LeaveOneOutStd(), eps=0.0),
 }
 

@@ -16,7 +16,7 @@ from toyrl.objectives.covariance import ClipCov, KlCov
 from toyrl.objectives.kl import KlPenalty
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.objectives.sequence_ratio import GeoMean, SequenceRatio
-from toyrl.objectives.stopped_ratio import Cispo, Dppo, Dro
+from toyrl.objectives.stopped_ratio import Dppo, Dro
 from toyrl.rollouts import Rollouts
 
 torch = pytest.importorskip("torch")
@@ -55,15 +55,15 @@ def trl_gradient(settings: dict[str, Any], batch: tuple[Any, ...]) -> np.ndarray
     from tests.estimators import trl_code
 
     r, a, logp, old = batch
-    more, flat = dict(settings), (B * G, T)
+    more, flat = dict(settings), (a.size, logp.shape[-1])
     sampled, length = r.fields["sampling_logprobs"].reshape(flat), r.length.reshape(-1).astype(int)
     mask = r.mask.reshape(flat)
     if mode := more.pop("mode", None):
         w = trl_code.sampler_weights(mode, old.reshape(flat), sampled, length, cap=3.0)
-        more["weights"] = np.pad(w, ((0, 0), (0, T - w.shape[1]))) if w.shape[1] > 1 else w
+        more["weights"] = np.pad(w, ((0, 0), (0, flat[1] - w.shape[1]))) if w.shape[1] > 1 else w
     if more.pop("cut", False):
         gone = trl_code.truncation_masks(length, r.truncated.reshape(-1))
-        mask = np.pad(gone, ((0, 0), (0, T - gone.shape[1]))).astype(float)
+        mask = np.pad(gone, ((0, 0), (0, flat[1] - gone.shape[1]))).astype(float)
     if "off_policy" in more:
         more["sampled"] = sampled
     return trl_code.grpo_gradient(

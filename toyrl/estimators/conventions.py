@@ -35,7 +35,7 @@ VERSIONS: Mapping[str, str] = {
     "nemo_rl": "main, August 2026",
     "openrlhf": "0.11.2",
     "prime_rl": "main, August 2026",
-    "verifiers": "verifiers.rl at 02a6b6d",
+    "verifiers": "commit 02a6b6d",
 }
 SOURCES: Mapping[str, str] = {
     "trl": "trl/trainer/grpo_trainer.py",
@@ -315,7 +315,8 @@ _ROWS: tuple[_Row, ...] = (
         "openrlhf",
         "reinforce_baseline_no_advantage_std_norm",
         replace(WHITENED["reinforce_baseline"], divides=False),
-        {"singleton": "0 before centring", "zero_std": "minus the token mean of the batch"} | _BATCH,
+        {"singleton": "0 before centring", "zero_std": "minus the token mean of the batch"}
+        | _BATCH,
     ),
     ("prime_rl", "grpo", _CENTRED, _PLAIN),
     ("prime_rl", "max_rl", MaxRl(), _PLAIN),

@@ -18,16 +18,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from toyrl.estimators.conventions import VERSIONS
 from toyrl.objectives.base import Objective
 
+VERSIONS: Mapping[str, str] = {
+    "trl": "1.16.0",
+    "verl": "commit 018f23b",
+    "nemo_rl": "commit 006907a",
+    "openrlhf": "commit f5b3f08",
+    "prime_rl": "2026, commit not known",
+    "verifiers": "commit 58935cd",
+}
 SOURCES: Mapping[str, str] = {
     "trl": "trl/trainer/grpo_trainer.py",
-    "verl": "verl/trainer/ppo/core_algos.py at 018f23b",
-    "nemo_rl": "nemo_rl/algorithms/loss/loss_functions.py at 006907a",
-    "openrlhf": "openrlhf/models/loss.py at f5b3f08",
-    "prime_rl": "src/prime_rl/trainer/rl/loss.py, a copy whose commit is not known",
-    "verifiers": "verifiers/rl/trainer/trainer.py at 58935cd",
+    "verl": "verl/trainer/ppo/core_algos.py",
+    "nemo_rl": "nemo_rl/algorithms/loss/loss_functions.py",
+    "openrlhf": "openrlhf/models/loss.py",
+    "prime_rl": "src/prime_rl/trainer/rl/loss.py, from a stored copy",
+    "verifiers": "verifiers/rl/trainer/trainer.py",
 }
 NONE = "no equivalent"
 
@@ -56,7 +63,7 @@ class Loss:
 
     @property
     def version(self) -> str:
-        """The version of the package, as in `VERSIONS`."""
+        """The version or commit whose source was read."""
         return VERSIONS[self.trainer]
 
     @property
