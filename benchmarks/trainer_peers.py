@@ -127,6 +127,12 @@ class Batch:
     logp: np.ndarray
     old: np.ndarray
 
+    @property
+    def mask(self) -> np.ndarray:
+        """(B, G, T)."""
+        assert self.r.mask is not None
+        return self.r.mask
+
 
 def batch(seed: int = 0) -> Batch:
     rng = np.random.default_rng(seed)
@@ -193,19 +199,19 @@ def verl(b: Batch) -> Iterator[Pair]:
     if algos is None:
         msg = "verl.trainer.ppo.core_algos could not be loaded"
         raise ImportError(msg)
-    mask = torch.tensor(b.r.mask.reshape(-1, T))
+    mask = torch.tensor(b.mask.reshape(-1, T))
     tokens = np.zeros((B * G, T))
     last = b.r.length.reshape(-1).astype(int) - 1
     tokens[np.arange(B * G), last] = b.reward.reshape(-1)
     names = ("grpo", "rloo", "rloo_vectorized", "opo", "gpg", "reinforce_plus_plus_baseline")
     for name in names:
-        made = algos.ADV_ESTIMATOR_REGISTRY[name](
+        theirs = algos.ADV_ESTIMATOR_REGISTRY[name](
             token_level_rewards=torch.tensor(tokens),
             response_mask=mask,
             index=np.repeat(np.arange(B), G),
             config=Config(gamma=1.0, norm_adv_by_std_in_grpo=True),
         )[0].numpy()
-        yield name, our_advantages("verl", name, b), made[:, 0].reshape(B, G)
+        yield name, our_advantages("verl", name, b), theirs[:, 0].reshape(B, G)
     options = {
         "vanilla, token-mean": ("vanilla", "token-mean"),
         "vanilla, seq-mean-token-mean": ("vanilla", "seq-mean-token-mean"),
@@ -290,7 +296,7 @@ def nemo_rl(b: Batch) -> Iterator[Pair]:
         made = rule.compute_advantage(
             torch.arange(B).repeat_interleave(G)[:, None],
             torch.tensor(b.reward.reshape(-1)),
-            torch.tensor(b.r.mask.reshape(-1, T)),
+            torch.tensor(b.mask.reshape(-1, T)),
         )
         yield option, our_advantages("nemo_rl", option, b), made[:, 0].reshape(B, G).numpy()
 

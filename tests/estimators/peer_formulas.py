@@ -1,8 +1,9 @@
 """Trainers' advantages as their sources compute them, written plainly, a group or batch at a time.
 
-From the sources that `toyrl.estimators.conventions.SOURCES` names. Each of `FORMULAS` takes rewards and lengths (B, G) and returns advantages (B, G), in the dtype of the rewards; what these
-trainers compute per token is the same number on every token of a rollout. Those of `SEVERAL` take
-rewards (B, G, K) of K reward functions.
+From the sources that `toyrl.estimators.conventions.SOURCES` names. Each of `FORMULAS` takes rewards
+and lengths (B, G) and returns advantages (B, G), in the dtype of the rewards; what these trainers
+compute per token is the same number on every token of a rollout. Those of `SEVERAL` take rewards
+(B, G, K) of K reward functions.
 """
 
 from __future__ import annotations
