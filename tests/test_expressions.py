@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pytest
@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 import toyrl
 from tests.backends import default_for
 from toyrl import ExpressionError, parse, registry, to_expression
+from toyrl.estimators.base import Estimator
+from toyrl.estimators.group import GroupEstimator
 from toyrl.objectives.compose import Sum as Total
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
@@ -214,7 +216,6 @@ def test_nested_estimators_are_read() -> None:
 @pytest.mark.parametrize(
     ("kind", "text", "message"),
     [
-        ("estimator", "averaged(inner=dler())", "averaged(inner=...) is one of dr_grpo, grpo,"),
         ("estimator", "averaged(inner=3)", "averaged(inner=...) is an estimator, not 3"),
         ("estimator", "grpo(eps=rloo())", "grpo(eps=...) is no estimator"),
         ("estimator", "laser", "no estimator is called 'laser'; it is a shaper"),
@@ -228,6 +229,21 @@ def test_other_kinds_are_refused_with_a_remedy(kind: str, text: str, message: st
     with pytest.raises(ExpressionError) as caught:
         PARSERS[kind](text)
     assert message in str(caught.value)
+
+
+@dataclass(frozen=True)
+class Narrow(Estimator):
+    """Holds estimators of one class."""
+
+    inner: GroupEstimator = GroupEstimator()
+
+
+def test_a_field_of_one_class_says_which_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = replace(registry.get("estimator", "averaged"), name="narrow", loaded=Narrow())
+    monkeypatch.setitem(registry._entries, ("estimator", "narrow"), known)
+    with pytest.raises(ExpressionError, match="is one of dr_grpo, grpo,"):
+        toyrl.parse_estimator("narrow(inner=dler())")
+    assert toyrl.parse_estimator("narrow(inner=rloo())").inner == toyrl.parse_estimator("rloo")
 
 
 def test_repr_of_what_has_no_expression_shows_its_fields() -> None:

@@ -207,7 +207,7 @@ def suggestion(name: str, kind: str, more: tuple[str, ...] = ()) -> str:
     more : further names that are allowed where one of `kind` is
     """
     load()
-    same = [k for k, n in _entries if n == name and k != kind]
+    same = sorted(k for k, n in _entries if n == name and k != kind)
     if same:
         return f"it is {_article(same[0])} {same[0]}: toyrl.get({same[0]!r}, {name!r})"
     own = sorted([*more, *(n for k, n in _entries if k == kind)])
