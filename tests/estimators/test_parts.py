@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.backends import to_strict, to_torch
 from toyrl.dynamics.groups.class_weights import class_weights
 from toyrl.estimators.baselines import LeaveOneOutStd
 from toyrl.estimators.group import GroupEstimator
@@ -175,3 +176,19 @@ def test_batch_std_in_the_class_engine_is_that_of_many_groups(trainer: str) -> N
             mine = got[prompt][index[prompt] == k]
             error = 5 * mine.std() / math.sqrt(len(mine))
             assert exact[prompt, k] == pytest.approx(mine.mean(), abs=error)
+
+
+@pytest.mark.parametrize("convert", [to_torch, to_strict])
+@pytest.mark.parametrize("trainer", GDPO)
+def test_other_libraries_give_the_same(trainer: str, convert: Any) -> None:
+    rng = np.random.default_rng(2)
+    reward = rng.integers(0, 3, (3, 4)) * 1.0
+    length = rng.integers(0, 6, (3, 4)) * 1.0
+    weight = np.where(rng.random((3, 4)) < 0.2, 0.0, 1.0)
+    r = Rollouts(reward, length, 8.0, weight=weight)
+    want = GDPO[trainer].apply({"a": reward, "b": length}, r)[0]
+    other = convert(r)
+    got = GDPO[trainer].apply({"a": other.correct, "b": other.length}, other)[0]
+    assert np.asarray(got) == pytest.approx(want, abs=1e-12)
+    alone = GDPO[trainer].apply({"a": reward[:1, :1], "b": length[:1, :1]}, rollouts((1, 1)))[0]
+    assert alone.tolist() == [[0.0]]
