@@ -231,11 +231,14 @@ def test_other_kinds_are_refused_with_a_remedy(kind: str, text: str, message: st
     assert message in str(caught.value)
 
 
+PLAIN = GroupEstimator()
+
+
 @dataclass(frozen=True)
 class Narrow(Estimator):
     """Holds estimators of one class."""
 
-    inner: GroupEstimator = GroupEstimator()
+    inner: GroupEstimator = PLAIN
 
 
 def test_a_field_of_one_class_says_which_fit(monkeypatch: pytest.MonkeyPatch) -> None:
