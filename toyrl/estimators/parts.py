@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from toyrl import stats
-from toyrl.estimators.base import Estimator
+from toyrl.estimators.base import Estimator, widest
 from toyrl.estimators.group import GroupEstimator
 from toyrl.registry import add
 from toyrl.rollouts import Rollouts
@@ -58,6 +58,11 @@ class Averaged(Estimator):
             if getattr(self, name) not in allowed:
                 msg = f"{name}={getattr(self, name)!r} is not one of {', '.join(allowed)}"
                 raise ValueError(msg)
+
+    @property
+    def scope(self) -> str:
+        """ "batch" where the sum is normalised over the batch, else that of `inner`."""
+        return widest("batch" if self.scale == "batch" else "rollout", self.inner)
 
     def apply(
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None

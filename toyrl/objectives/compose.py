@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from toyrl.objectives.base import Objective
 from toyrl.objectives.policy_gradient import PolicyGradient
+from toyrl.objectives.surrogate import Surrogate
 from toyrl.registry import add
 from toyrl.rollouts import Rollouts, register_field
 
@@ -43,6 +44,13 @@ class Sum(Objective):
         out = self.terms[0].coefficients(advantages, rollouts, logp, old_logp)
         for term in self.terms[1:]:
             out = out + term.coefficients(advantages, rollouts, logp, old_logp)
+        return out
+
+    def loss(self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array) -> Array:
+        """The sum of the terms' losses."""
+        out = self.terms[0].loss(advantages, rollouts, logp, old_logp)
+        for term in self.terms[1:]:
+            out = out + term.loss(advantages, rollouts, logp, old_logp)
         return out
 
 
@@ -94,6 +102,17 @@ class Corrected(Objective):
     ) -> Array:
         inner = self.inner.coefficients(advantages, rollouts, logp, old_logp)
         return inner * self.weight(rollouts, old_logp)
+
+    def loss(self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array) -> Array:
+        """Minus the sum over tokens of weight times the inner term.
+
+        Raises TypeError unless `inner` is a sum over tokens (a `Surrogate`).
+        """
+        if not isinstance(self.inner, Surrogate):
+            msg = f"{self.inner!r} is no sum over tokens, so a corrected one has no loss value"
+            raise TypeError(msg)
+        terms = self.inner.terms(advantages, rollouts, logp, old_logp)
+        return -rollouts.xp.sum(terms * self.weight(rollouts, old_logp), axis=(-3, -2, -1))
 
 
 for _name, _mode, _summary in (

@@ -62,6 +62,15 @@ class PolicyGradient(Surrogate):
             clipped = clipped | ((t.ratio > self.delta) & far)
         return t.where(~clipped, t.ratio) * t.a
 
+    def height(self, t: Tokens) -> Array:
+        xp = t.xp
+        free = t.ratio if self.delta is None else t.held(t.ratio, None, self.delta)
+        cut = t.held(t.ratio, 1 - self.clip_low, 1 + self.clip_high)
+        lower = t.least(free * t.a, cut * t.a)
+        if self.dual_clip is None:
+            return lower
+        return xp.where(t.a < 0, -t.least(-lower, -self.dual_clip * t.a), lower)
+
 
 PRESETS = {
     **{name: PolicyGradient(aggregation=name) for name in AGGREGATIONS},

@@ -15,18 +15,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from toyrl.objectives.base import stopped
 from toyrl.objectives.surrogate import Surrogate, Tokens
 from toyrl.registry import add, entry
 
 Array = Any
-
-
-def below(t: Tokens, x: Array, cap: float) -> Array:
-    """min(x, cap).
-
-    The answer has the shape of `x`.
-    """
-    return t.xp.where(x > cap, t.xp.zeros_like(x) + cap, x)
 
 
 @dataclass(frozen=True)
@@ -41,10 +34,14 @@ class Cispo(Surrogate):
     floor: float | None = None
 
     def slope(self, t: Tokens) -> Array:
-        ratio = below(t, t.ratio, self.cap)
-        if self.floor is not None:
-            ratio = -below(t, -ratio, -self.floor)
-        return ratio * t.a
+        return self.weight(t) * t.a
+
+    def height(self, t: Tokens) -> Array:
+        return stopped(self.weight(t)) * t.a * t.logp
+
+    def weight(self, t: Tokens) -> Array:
+        """(..., B, G, T) the truncated ratio."""
+        return t.held(t.ratio, self.floor, self.cap)
 
 
 for _name, _preset, _where in (
@@ -91,6 +88,10 @@ class Sapo(Surrogate):
         e = xp.exp(-xp.abs(tau * (t.ratio - 1)))
         return 4 * e / (1 + e) ** 2 * t.ratio * t.a
 
+    def height(self, t: Tokens) -> Array:
+        tau = t.xp.where(t.a > 0, t.a * 0 + self.tau_pos, t.a * 0 + self.tau_neg)
+        return 2 / tau * (1 + t.xp.tanh(tau * (t.ratio - 1) / 2)) * t.a
+
 
 @entry(
     "gpg",
@@ -107,6 +108,9 @@ class Gpg(Surrogate):
 
     def slope(self, t: Tokens) -> Array:
         return t.a
+
+    def height(self, t: Tokens) -> Array:
+        return t.a * t.logp
 
 
 @entry(
@@ -129,6 +133,9 @@ class Dro(Surrogate):
 
     def slope(self, t: Tokens) -> Array:
         return t.a - self.beta * t.log_ratio
+
+    def height(self, t: Tokens) -> Array:
+        return t.a * t.logp - self.beta / 2 * t.log_ratio**2
 
 
 @dataclass(frozen=True)
@@ -154,6 +161,13 @@ class Dppo(Surrogate):
             raise ValueError(msg)
 
     def slope(self, t: Tokens) -> Array:
+        return self.weight(t) * t.a
+
+    def height(self, t: Tokens) -> Array:
+        return stopped(self.weight(t)) * t.a * t.logp
+
+    def weight(self, t: Tokens) -> Array:
+        """(..., B, G, T) the truncated ratio, 0 outside the trust region."""
         new, old = t.xp.exp(t.logp), t.xp.exp(t.old_logp)
         if self.measure == "tv":
             up, down = new - old <= self.high, new - old >= -self.low
@@ -161,7 +175,7 @@ class Dppo(Surrogate):
             far = old * -t.log_ratio + (1 - old) * t.xp.log((1 - old + 1e-8) / (1 - new + 1e-8))
             up, down = (far <= self.high) | (new <= old), (far <= self.low) | (new >= old)
         valid = ((t.a > 0) & up) | (~(t.a > 0) & down)
-        return t.where(valid, below(t, t.ratio, self.cap)) * t.a
+        return t.where(valid, t.held(t.ratio, None, self.cap))
 
 
 for _measure in ("tv", "kl"):
