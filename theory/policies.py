@@ -53,13 +53,15 @@ def tilt(ref: Array, reward: Array, inverse_beta: Array) -> np.ndarray:
     """ref exp(reward * inverse_beta)/Z along the last axis, for every inverse_beta.
 
     ref, reward : (..., K), broadcast. inverse_beta : any shape (N...), in 1/reward units; its axes
-    come first: (N..., ..., K). Answers of probability 0 stay at 0.
+    come first: (N..., ..., K). Answers of probability 0 stay at 0; inf keeps the best ones alone.
     """
     ref, reward = np.broadcast_arrays(np.asarray(ref, dtype=float), np.asarray(reward, dtype=float))
     t = np.asarray(inverse_beta, dtype=float)
     t = t.reshape(t.shape + (1,) * ref.ndim)
     top = np.where(ref > 0, reward, -np.inf).max(-1, keepdims=True)
-    weight = ref * np.exp(t * np.where(ref > 0, reward - top, 0.0))
+    gap = np.where(ref > 0, reward - top, 0.0)
+    with np.errstate(invalid="ignore"):  # inf times 0
+        weight = ref * np.exp(np.where(gap == 0, 0.0, t * gap))
     return weight / weight.sum(-1, keepdims=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -107,3 +108,51 @@ def test_voting_conditions_can_only_take_wins():
 def test_bad_fields_are_named(bad, said):
     with pytest.raises(ValueError, match=said):
         Brpo(**bad)
+
+
+# -- a named reference, votes ----------------------------------------------------------------------
+@given(st.lists(st.integers(0, 5), min_size=2, max_size=7), st.data())
+def test_a_named_reference_is_that_rollout(score, data):
+    j = data.draw(st.integers(0, len(score) - 1))
+    x = np.array([score], dtype=float)
+    drawn = (np.arange(len(score)) == j)[None] * 1.0
+    r = Rollouts(x, np.ones_like(x), 1.0, fields={"reference": drawn})
+    for skew in (0.6, math.inf):
+        found = np.asarray(Brpo("named", skew).apply({"q": x}, r)[0])[0]
+        assert found.tolist() == with_reference(score, j, Brpo("first", skew)).tolist()
+
+
+def test_references_that_are_absent_or_missing():
+    x = np.array([[3.0, 1.0, 2.0]] * 3)
+    fields = {"reference": np.array([[0.0, 1, 1], [0, 0, 0], [1, 0, 0]])}
+    r = Rollouts(x, np.ones_like(x), 1.0, fields=fields)
+    e = Brpo("named", math.inf)
+    assert e.apply({"q": x}, r)[0].tolist() == [[1, 0, 1], [0, 0, 0], [0, -1, -1]]
+    gone = x.copy()
+    gone[0, 1] = np.nan  # the first of the two marked is absent
+    assert e.apply({"q": gone}, r)[0][0].tolist() == [1, 0, 0]
+    with pytest.raises(KeyError, match="'reference'"):
+        e.apply({"q": x}, r.with_(fields={}))
+
+
+def test_votes_by_hand():
+    parts = {"shown first": np.array([[5.0, 7, 5, 1]]), "shown second": np.array([[4.0, 5, 4, 9]])}
+    r = Rollouts(np.zeros((1, 4)), np.ones((1, 4)), 1.0)
+
+    def run(**more):
+        return Brpo("first", math.inf, **more).apply(parts, r)[0][0].tolist()
+
+    assert run() == [0, 1, -1, 1]  # the sum of both: 9 against 12, 9, 10
+    assert run(votes="all") == [0, 1, -1, -1]
+    assert run(votes="all", inconsistent=0.0) == [0, 1, -1, 0]
+    assert run(votes="all", inconsistent=0.0, ties=0.0) == [0, 1, 0, 0]
+    with pytest.raises(ValueError, match="votes='any'"):
+        Brpo(votes="any")
+    with pytest.raises(ValueError, match="inconsistent=1"):
+        Brpo(inconsistent=1)
+
+
+@given(st.lists(st.integers(0, 4), min_size=2, max_size=6))
+def test_one_vote_is_the_judged_quality(score):
+    for e in (FREE, Brpo(), Brpo("first")):
+        assert advantages(score, replace(e, votes="all")).tolist() == advantages(score, e).tolist()

@@ -20,7 +20,7 @@ B, G, T = 3, 4, 5
 OBJECTIVES: dict[str, Any] = {
     e.name: default_for(e) for e in registry.entries("objective") if e.cards != ("00",)
 }
-OBJECTIVES |= {f"oreal, {w}": Oreal(weights=w) for w in ("token", "running")}
+OBJECTIVES |= {f"oreal, {w}": Oreal(weights=w) for w in ("token", "running", "top")}
 NEEDS = ("ref_logprobs", "target_values", "credit_logit", "sampling_logprobs")
 
 

@@ -87,3 +87,45 @@ def test_theorys_edges():
         theory.prompt_weight(0.5, "best")
     with pytest.raises(ValueError, match="weights='all'"):
         Oreal(weights="all")
+
+
+def weights_by_sorting(q, share):
+    """The kept tokens of one rollout, by the stated rule."""
+    kept = sorted(range(len(q)), key=lambda t: (-q[t], t))[: max(1, int(share * len(q) + 1e-12))]
+    low, high = min(q[t] for t in kept), max(q[t] for t in kept)
+    out = np.zeros(len(q))
+    for t in kept:
+        out[t] = (q[t] - low) / (high - low) if high > low else 1.0
+    return out
+
+
+@given(
+    st.lists(st.integers(-30, 30), min_size=1, max_size=12),
+    st.sampled_from([0.25, 0.5, 0.3, 1.0]),
+)
+def test_top_weights_keep_the_largest_running_means(logits, share):
+    w = np.array(logits, dtype=float) / 10
+    n = len(w)
+    pad = np.r_[w, np.nan][None, None]  # what stands off the mask says nothing
+    mask = np.r_[np.ones(n), 0.0][None, None]
+    r = Rollouts(np.ones((1, 1)), np.full((1, 1), float(n)), float(n + 1), mask=mask,
+                 fields={"credit_logit": pad})  # fmt: skip
+    up, down = Oreal(weights="top", share=share).token_weights(r, np.zeros((1, 1, n + 1)))
+    lean = np.tanh(np.cumsum(w) / np.arange(1, n + 1) / 2)
+    assert up[0, 0] == pytest.approx(np.r_[weights_by_sorting(lean, share), 0], abs=1e-12)
+    assert down[0, 0] == pytest.approx(np.r_[weights_by_sorting(-lean, share), 0], abs=1e-12)
+
+
+def test_top_weights_of_ties_and_short_rollouts():
+    r, a, logp, old = case(2)
+    flat = r.with_(credit_logit=np.zeros(SHAPE))
+    e = Oreal(weights="top", share=0.5)
+    up, down = e.token_weights(flat, logp)
+    assert up.sum(-1).tolist() == [[2, 1, 1], [1, 2, 0]]  # half of 4, 2, 3, 1, 4, 0 tokens
+    assert (up == down).all()
+    c = e.coefficients(a, r, logp, old)
+    assert (c * np.sign(a)[..., None] >= 0).all()
+    assert np.abs(c).max() > 0
+    for share in (0.0, 1.5):
+        with pytest.raises(ValueError, match="is not in"):
+            Oreal(share=share)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toyrl import parse
+from toyrl import parse, registry
 from toyrl.estimators.group import PRESETS
 from toyrl.rollouts import Rollouts
 from toyrl.testing import check_invariants, rollouts
@@ -64,7 +64,7 @@ def test_overlong_without_floor_is_verls_line(lengths: list[int], factor: float)
     limit, cache = 100, 20
     want = [min(-(n - (limit - cache)) / cache * factor, 0) for n in lengths]
     r = one_group([1] * len(lengths), lengths, limit)
-    got = parse(f"overlong(cache=20, factor={factor}, floor=None)").reward(r)[0]
+    got = parse(f"overlong(cache=20, alpha={factor}, floor=None)").reward(r)[0]
     assert got == pytest.approx(want, abs=EXACT * limit)
 
 
@@ -306,3 +306,47 @@ def test_laws_by_reward() -> None:
         assert check_invariants(text, invariants=goals, max_examples=50).ok, text
     kimi = check_invariants("kimi(3)", invariants=goals, max_examples=200)
     assert kimi.broken() == ("wrong_never_above_right",)
+
+
+# -- names alike ----------------------------------------------------------------------------------
+def test_the_weight_of_every_length_term_is_alpha_and_base_scores_are_right_and_wrong():
+    """Fields of one meaning have one name; exceptions are products and names of a trainer."""
+    fields = {e.name: set(e.fields) for e in registry.entries("shaper") if "length" in e.path}
+    unweighted = {"truncation": "it pays nothing for length", "cosine": "names as in TRL",
+                  "mode_reward": "a table of payments"}  # fmt: skip
+    terms = {"linear_length", "overlong"}
+    products = {"crf": "o (1 + ...)", "l1_max": "o times a clip"}
+    for name, own in fields.items():
+        assert not own & {"weight", "factor", "kappa", "penalty", "r_correct"}, name
+        assert ("alpha" in own) == (name not in unweighted), name
+        based = {"right", "wrong"} <= own
+        assert based == (name not in {*terms, *products, "cosine", "mode_reward"}), name
+
+
+@pytest.mark.parametrize("name", ["efficient_reasoning", "kimi", "grpo_lambda", "laser",
+                                  "conciseness_additive", "l1_exact", "truncation"])  # fmt: skip
+def test_base_scores_are_paid_to_right_and_wrong(name: str):
+    """The outcome part is wrong + (right - wrong) o, graded outcomes between."""
+    r = Rollouts(np.array([[1.0, 0.0, 0.5]]), np.array([[3.0, 3.0, 3.0]]), 10.0,
+                 fields={"conciseness": np.full((1, 3), 0.5)})  # fmt: skip
+    parts = parse(f"{name}(right=2, wrong=-0.5)").apply(r).parts
+    first = next(iter(parts.values()))
+    assert first[0].tolist() == [2.0, -0.5, 0.75]
+
+
+def test_efficient_reasoning_leaves_lasers_code_at_a_lone_right_rollout():
+    """Theirs: mean 0 and std 1, so z is the length itself and all of alpha is paid."""
+    r = Rollouts(np.array([[1.0, 0.0, 0.0]]), np.array([[300.0, 100.0, 900.0]]), 1000.0)
+    ours = parse("efficient_reasoning(alpha=0.4, ddof=1, eps=1e-6, wrong=-0.5)").reward(r)
+    assert ours[0].tolist() == pytest.approx([1 - 0.4 / 2, -0.5, -0.5])
+    theirs = 1 - 0.4 / (1 + np.exp(-300.0 / (1 + 1e-6)))
+    assert theirs == pytest.approx(0.6)
+    # With two right rollouts the two agree.
+    r = Rollouts(np.array([[1.0, 1.0, 0.0]]), np.array([[300.0, 100.0, 900.0]]), 1000.0)
+    ours = parse("efficient_reasoning(alpha=0.4, ddof=1, eps=1e-6, wrong=-0.5)").reward(r)
+    length = np.array([300.0, 100.0])
+    z = (length - length.mean()) / (length.std(ddof=1) + 1e-6)
+    assert ours[0, :2] == pytest.approx(1 - 0.4 / (1 + np.exp(-z)), rel=1e-12)
+    # A base score scales the payment of right rollouts, as their product does.
+    twice = parse("efficient_reasoning(right=2)").reward(r)
+    assert twice[0, :2] == pytest.approx(2 * parse("efficient_reasoning()").reward(r)[0, :2])

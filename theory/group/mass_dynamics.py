@@ -52,15 +52,21 @@ def flow(z: Array, reward: Array) -> np.ndarray:
 def integrate(start: Array, reward: Array, times: Array) -> np.ndarray:
     """(len(times), K) logits along the flow from probabilities `start`; stiff, rtol 1e-10.
 
-    start, reward : (K,); times : (T,), from 0 on. Raises RuntimeError if the solver gives up.
+    start, reward : (K,); times : (T,), from 0 on. Raises RuntimeError if the solver gives up, and
+    ValueError for a start of probability 0, whose logit is no number.
     """
     from scipy.integrate import solve_ivp
 
-    r = np.asarray(reward, dtype=float)
+    r, p = np.asarray(reward, dtype=float), np.asarray(start, dtype=float)
+    if not (p > 0).all():
+        msg = f"start={start} must be positive everywhere; leave out what is never sampled"
+        raise ValueError(msg)
+    if not np.max(times) > 0:
+        return np.tile(np.log(p), (np.size(times), 1))
     found = solve_ivp(
         lambda _, z: flow(z, r),
         (0.0, float(np.max(times))),
-        np.log(np.asarray(start, dtype=float)),
+        np.log(p),
         method="LSODA",
         t_eval=np.asarray(times, dtype=float),
         rtol=1e-10,
@@ -92,8 +98,12 @@ class Turning:
 def turning(start: Array, reward: Array) -> Turning:
     """The asymptotics for (good, best, bad) answers.
 
-    start, reward : (3,). Raises ValueError unless the second answer is best and the third worst.
+    start, reward : (3,). Raises ValueError unless the second answer is best and the third worst,
+    and all three have a positive probability.
     """
+    if not np.all(np.asarray(start) > 0):
+        msg = f"start={start} must be positive everywhere: an answer never sampled never moves"
+        raise ValueError(msg)
     p1, p2, p3 = np.asarray(start, dtype=float)
     r1, r2, r3 = np.asarray(reward, dtype=float)
     up, gap = r2 - r1, r1 - r3
@@ -112,8 +122,14 @@ def turning(start: Array, reward: Array) -> Turning:
     formula="exp(-sum p log p)",
 )
 def effective_number(p: Array) -> np.ndarray:
-    """exp(entropy) of the last axis, normalised: how many answers share the mass."""
+    """exp(entropy) of the last axis, normalised: how many answers share the mass.
+
+    p : (..., K) >= 0. Raises ValueError where all are 0.
+    """
     p = np.asarray(p, dtype=float)
+    if not (p.sum(-1) > 0).all():
+        msg = "p sums to 0 along its last axis; some answer must have mass"
+        raise ValueError(msg)
     p = p / p.sum(-1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.exp(-np.where(p > 0, p * np.log(p), 0.0).sum(-1))

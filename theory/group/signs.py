@@ -39,9 +39,12 @@ def cost_threshold(p_hat: Array, mean_cost: Array, alpha: Array) -> Array:
     """f*: a right rollout's advantage is negative iff its length cost exceeds this.
 
     p_hat : share of right rollouts in the group, in (0, 1]; mean_cost : their mean cost;
-    alpha : weight of the penalty, > 0. At p_hat = 1 it is the mean, for any alpha.
+    alpha : weight of the penalty, > 0 (0: inf, no rollout is). At p_hat = 1 it is the mean, for
+    any alpha > 0.
     """
-    return p_hat * mean_cost + (1 - p_hat) / alpha
+    a = np.asarray(alpha, dtype=float)
+    found = p_hat * mean_cost + (1 - p_hat) / np.where(a > 0, a, 1.0)
+    return np.where(a > 0, found, np.inf)[()]
 
 
 @entry(
@@ -70,7 +73,12 @@ def verbose_threshold(group_size: Array, right: Array) -> Array:
     """alpha above which one verbose (f = 1) right rollout among concise right ones is pushed down.
 
     f* = (K/G)(1/K) + (1 - K/G)/alpha < 1 iff alpha > (G - K)/(G - 1).
+
+    Raises ValueError for a group of one, which has no others.
     """
+    if np.any(np.asarray(group_size) < 2):
+        msg = f"group_size={group_size} must be at least 2: a rollout alone has no others"
+        raise ValueError(msg)
     return (group_size - np.asarray(right)) / (group_size - 1)
 
 
@@ -85,9 +93,11 @@ def population_boundary(alpha: Array, q: Array) -> Array:
     """p above which long right rollouts have negative advantage in an infinite group.
 
     Right answers are long (f = 1) with probability q, else short (f = 0): the mean reward is
-    p (1 - alpha q), that of a long right rollout 1 - alpha.
+    p (1 - alpha q), that of a long right rollout 1 - alpha. 1, never, where all are long (q = 1).
     """
-    return (1 - np.asarray(alpha)) / (1 - alpha * np.asarray(q))
+    alpha, q = np.asarray(alpha, dtype=float), np.asarray(q, dtype=float)
+    mixed = alpha * q != 1
+    return np.where(mixed, (1 - alpha) / np.where(mixed, 1 - alpha * q, 1.0), 1.0)[()]
 
 
 @entry(
@@ -187,10 +197,13 @@ def drpo_fixed_point(
         pi_a ~ (b_a/(1-b_a))^tau exp(-tau l_a/(C lambda)):
 
     length is traded linearly against the log-odds of being right. success in (0, 1); length and
-    limit in the same tokens.
+    limit in the same tokens; lambda_ > 0.
 
-    Raises ValueError for a success that is 0 or 1.
+    Raises ValueError for a success that is 0 or 1 and for a lambda_ or limit that isn't above 0.
     """
+    if not (lambda_ > 0 and limit > 0):
+        msg = f"lambda_={lambda_}, limit={limit}: both must be above 0"
+        raise ValueError(msg)
     b = np.asarray(success, dtype=float)
     if ((b <= 0) | (b >= 1)).any():
         msg = (
@@ -214,7 +227,18 @@ def break_even_lambda(
 ) -> float:
     """lambda at which DRPO is indifferent between two arms (the longer one succeeds more often).
 
-    (delta l / C) / log odds ratio; below it the shorter arm is preferred.
+    (delta l / C) / log odds ratio; below it the shorter arm is preferred. 0 if success is certain
+    in one arm alone, inf if both succeed alike and lengths differ.
+
+    Raises ValueError for equal arms, which are indifferent at every lambda.
     """
-    odds = [b / (1 - b) for b in success]
-    return float((length[1] - length[0]) / limit / np.log(odds[1] / odds[0]))
+    from scipy.special import logit
+
+    short, long = logit(np.asarray(success, dtype=float))
+    cost = (length[1] - length[0]) / limit
+    if success[0] == success[1]:
+        if cost == 0:
+            msg = f"success={success}, length={length}: equal arms have no break-even"
+            raise ValueError(msg)
+        return float("inf")
+    return float(cost / (long - short))

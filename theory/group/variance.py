@@ -63,13 +63,14 @@ def omega(p: Array, group_size: float, *, ddof: int = 1) -> np.ndarray:
 
     a polynomial of degree G-2, symmetric in p <-> q, (G-1)/sqrt(G) at p = 0 and 1, 1/sqrt(2)
     for G = 2, and 1/sqrt(p q) as G grows: GRPO then ascends sum 2 arcsin(sqrt(p)) over prompts.
-    ddof = 0 (population std) multiplies it by sqrt(G/(G-1)). group_size = inf: p in (0, 1).
+    ddof = 0 (population std) multiplies it by sqrt(G/(G-1)). group_size = inf: inf at p = 0 and 1.
 
     Broadcasts over p. Raises ValueError for a group of one.
     """
     p = np.asarray(p, dtype=float)
     if math.isinf(group_size):
-        return 1 / np.sqrt(p * (1 - p))
+        with np.errstate(divide="ignore"):
+            return 1 / np.sqrt(p * (1 - p))
     G = int(group_size)
     if G < 2:
         msg = f"group_size={group_size} has no standard deviation; use 2 or more, or inf"
@@ -98,8 +99,12 @@ def _times(n: np.ndarray, log: np.ndarray) -> np.ndarray:
     formula="E[g] = c grad p: c = 1, 1, (G-1)/G, omega_G(p)",
 )
 def gradient_weight(estimator: str, p: Array, group_size: float) -> np.ndarray:
-    """c in E[g] = c grad p: 1 for REINFORCE and RLOO, (G-1)/G for Dr. GRPO, omega_G(p) for GRPO."""
+    """c in E[g] = c grad p: 1 for REINFORCE and RLOO, (G-1)/G for Dr. GRPO, omega_G(p) for GRPO.
+
+    Raises ValueError for RLOO and GRPO in a group of one.
+    """
     p = np.asarray(p, dtype=float)
+    _grouped(estimator, group_size)
     if estimator == "grpo":
         return omega(p, group_size)
     return (
@@ -120,12 +125,16 @@ def mean_advantages(estimator: str, p: Array, group_size: float) -> tuple[np.nda
 
     REINFORCE has 1 and 0. The others are centred: p E[A|right] + q E[A|wrong] = 0 with difference
     c (`gradient_weight`), so they are c q and -c p.
+
+    Raises ValueError for RLOO and GRPO in a group of one.
     """
     p = np.asarray(p, dtype=float)
     if estimator == "reinforce":
         return np.ones_like(p), np.zeros_like(p)
     c = gradient_weight(estimator, p, group_size)
-    return c * (1 - p), -c * p
+    # c is infinite in an infinite group at p = 0 and 1, where one of the two is still 0.
+    right, wrong = np.where(p < 1, c, 0.0) * (1 - p), -np.where(p > 0, c, 0.0) * p
+    return right[()], wrong[()]
 
 
 @entry(
@@ -141,7 +150,10 @@ def group_gradient(estimator: str, right: Array, p: Array, group_size: int) -> n
     REINFORCE p_hat q; RLOO the unbiased sample variance S^2 = G/(G-1) p_hat(1-p_hat); Dr. GRPO
     p_hat(1-p_hat); GRPO ((G-1)/G) S. Only REINFORCE reads p: for centred estimators the score's
     mean drops out.
+
+    Raises ValueError for RLOO and GRPO in a group of one.
     """
+    _grouped(estimator, group_size)
     share = np.asarray(right, dtype=float) / group_size
     if _known(estimator) == "reinforce":
         return share * (1 - np.asarray(p))
@@ -167,7 +179,10 @@ def gradient_variance(estimator: str, p: Array, group_size: int) -> np.ndarray:
 
     At p = 1/2 RLOO's is 2/(G-1) of REINFORCE's; as p -> 1 REINFORCE's falls as q^3/G but RLOO's
     as q/G: on solved prompts a baseline adds variance.
+
+    Raises ValueError for RLOO and GRPO in a group of one.
     """
+    _grouped(estimator, group_size)
     p, G = np.asarray(p, dtype=float), int(group_size)
     pq = p * (1 - p)
     shrink = ((G - 1) / G) ** 2
@@ -175,6 +190,8 @@ def gradient_variance(estimator: str, p: Array, group_size: int) -> np.ndarray:
         return (1 - p) ** 2 * pq / G
     if estimator == "grpo":
         return shrink * pq - (omega(p, G) * pq) ** 2
+    if G == 1:  # Dr. GRPO: the own reward is the mean
+        return 0 * pq
     rloo = pq / G * (1 - pq * (4 * G - 6) / (G - 1))
     return rloo if estimator == "rloo" else shrink * rloo
 
@@ -197,9 +214,11 @@ def groups_per_kept(p: Array, group_size: int) -> np.ndarray:
     """Expected groups to draw per kept one under dynamic sampling at a fixed prompt, 1/(1 - z).
 
     Across prompts it does not reweight them: E[g | kept] = E[g]/(1-z), and the density of kept
-    prompts is proportional to 1-z; the whole gradient is rescaled by 1/E[1-z].
+    prompts is proportional to 1-z; the whole gradient is rescaled by 1/E[1-z]. inf where no group
+    is ever kept: p = 0, p = 1, and groups of one.
     """
-    return 1 / (1 - zero_signal(p, group_size))
+    with np.errstate(divide="ignore"):
+        return 1 / (1 - zero_signal(p, group_size))
 
 
 @entry(
@@ -214,6 +233,13 @@ def batch_std_limit(p: np.ndarray, share: np.ndarray) -> float:
     p, share = np.asarray(p, dtype=float), np.asarray(share, dtype=float)
     mean = share @ p
     return math.sqrt(share @ (p * (1 - p)) + share @ (p - mean) ** 2)
+
+
+def _grouped(estimator: str, group_size: float) -> None:
+    """ValueError for an estimator that compares with siblings where there are none."""
+    if _known(estimator) in ("rloo", "grpo") and not group_size >= 2:
+        msg = f"group_size={group_size}: {estimator} compares with siblings; use 2 or more, or inf"
+        raise ValueError(msg)
 
 
 def _known(estimator: str) -> str:

@@ -109,11 +109,11 @@ def outcome_correlations(law: ScoreLaw) -> tuple[Array, Array]:
     """Squared correlation of R_add and R_crf with the outcome.
 
     T3: where gap_add > 0, CRF's is never smaller. Under std-normalised advantages only this
-    matters, since every advantage then has variance 1.
+    matters, since every advantage then has variance 1. 0 where the reward does not vary.
     """
     signal = law.p * (1 - law.p)
     additive, crf = variances(law)
-    return signal * law.gap_add**2 / additive, signal * law.gap_crf**2 / crf
+    return _share(signal * law.gap_add**2, additive), _share(signal * law.gap_crf**2, crf)
 
 
 @entry(
@@ -126,13 +126,15 @@ def outcome_correlations(law: ScoreLaw) -> tuple[Array, Array]:
 def relative_gradient_variances(law: ScoreLaw) -> tuple[Array, Array]:
     """nu = E[g^2 R^2]/(E[g R])^2 - 1 for g = o - p, of R_add and R_crf, without baseline.
 
-    The policy is o ~ Bernoulli(sigmoid(theta)); nu/eps^2 samples give a relative error eps.
+    The policy is o ~ Bernoulli(sigmoid(theta)); nu/eps^2 samples give a relative error eps. inf
+    where the mean gradient is 0: at p = 0 and p = 1, and for a gap of 0.
     """
     p, q, k2 = law.p, 1 - law.p, law.kappa**2
     crf = p * q**2 * (law.gap_crf**2 + k2 * law.v1)
     # p q^2 E[(1 + k c)^2 | right] is common; a wrong answer's score adds the rest.
     additive = crf + q * p**2 * k2 * (law.m0**2 + law.v0)
-    return additive / (p * q * law.gap_add) ** 2 - 1, crf / (p * q * law.gap_crf) ** 2 - 1
+    mean_add, mean_crf = (p * q * law.gap_add) ** 2, (p * q * law.gap_crf) ** 2
+    return _share(additive, mean_add, np.inf) - 1, _share(crf, mean_crf, np.inf) - 1
 
 
 @entry(
@@ -160,12 +162,20 @@ def collapse_weight(m1: Array, m0: Array) -> Array:
     formula="time of dp/dt = p^2 (1-p)^2 gap",
 )
 def flow_time(p_from: Array, p_to: Array, gap: Array) -> Array:
-    """Time of the gradient flow dp/dt = p^2 (1-p)^2 gap from one accuracy to another."""
+    """Time of the gradient flow dp/dt = p^2 (1-p)^2 gap from one accuracy to another.
 
-    def primitive(p: Array) -> Array:
-        return 2 * np.log(p / (1 - p)) + (2 * p - 1) / (p * (1 - p))
+    0 from p to itself. Accuracies 0 and 1 are left and reached in no finite time, and a gap of 0
+    moves nothing: inf, signed as the way and the gap have it (a negative time never comes).
+    """
+    from scipy.special import logit
 
-    return (primitive(p_to) - primitive(p_from)) / gap
+    def primitive(p: np.ndarray) -> np.ndarray:
+        return 2 * logit(p) + (2 * p - 1) / (p * (1 - p))
+
+    a, b, gap = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (p_from, p_to, gap)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = (primitive(b) - primitive(a)) / gap
+    return np.where(a == b, 0.0, found)[()]
 
 
 @entry(
@@ -185,15 +195,30 @@ def group_mean(p: float, m1: float, alpha: float, s: float, size: int) -> float:
     return float(p + alpha * m1 * (s * p + p * e * (1 - p + p * e) ** (size - 1)))
 
 
+def _share(part: Array, whole: Array, empty: float = 0.0) -> Array:
+    """part/whole, `empty` where the whole is 0."""
+    whole = np.asarray(whole)  # symbols stay symbols
+    some = whole != 0
+    return np.where(some, part / np.where(some, whole, 1.0), empty)[()]
+
+
 # -- length as the only action -------------------------------------------------------------------
 @dataclass(frozen=True)
 class LengthChain:
     """Choose a length n = 1..limit; accuracy p(n) = ceiling (1 - exp(-n/tau)), score falls by
-    `slope` = 0.9/(limit-1) per token from 1 to 0.1."""
+    `slope` = 0.9/(limit-1) per token from 1 to 0.1.
+
+    Raises ValueError for a limit below 2, which leaves nothing to choose.
+    """
 
     limit: int = 64
     ceiling: float = 0.9
     tau: float = 8.0
+
+    def __post_init__(self) -> None:
+        if self.limit < 2:
+            msg = f"limit={self.limit} must be at least 2: there is one length to choose from"
+            raise ValueError(msg)
 
     @property
     def lengths(self) -> np.ndarray:
@@ -223,7 +248,12 @@ class LengthChain:
     formula="tau ln(ceiling/(tau kappa slope))",
 )
 def best_length_additive(chain: LengthChain, kappa: float) -> float:
-    """Maximiser of p(n) + kappa c(n) on [1, limit]: tau ln(ceiling/(tau kappa slope)), clipped."""
+    """Maximiser of p(n) + kappa c(n) on [1, limit]: tau ln(ceiling/(tau kappa slope)), clipped.
+
+    kappa >= 0; at 0 the limit, for accuracy rises with length.
+    """
+    if kappa == 0:
+        return float(chain.limit)
     n = chain.tau * np.log(chain.ceiling / (chain.tau * kappa * chain.slope))
     return float(np.clip(n, 1.0, chain.limit))
 
@@ -239,8 +269,10 @@ def best_length_crf(chain: LengthChain, kappa: float) -> float:
     """Maximiser of p(n)(1 + kappa c(n)): the root of p'/p = kappa slope/(1 + kappa c).
 
     The left side falls and the right side rises with n, so the root is unique; kappa = inf gives
-    the limit, the maximiser of p c.
+    the maximiser of p c, kappa = 0 the limit of the lengths.
     """
+    if kappa == 0:
+        return float(chain.limit)
 
     def excess(n: float) -> float:
         decay = np.exp(-n / chain.tau)

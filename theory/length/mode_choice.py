@@ -45,7 +45,12 @@ def easy_probability(short: float, long: float, half: int, theta: float) -> floa
     """P(a_S >= a_L - theta) in a group with `half` rollouts in each mode.
 
     short, long : true accuracies; a tie, up to rounding, is easy
+
+    Raises ValueError for a `half` below 1.
     """
+    if half < 1:
+        msg = f"half={half} must be at least 1: accuracies need a rollout in each mode"
+        raise ValueError(msg)
     i, j = np.arange(half + 1)[:, None], np.arange(half + 1)[None, :]
     chance = binomial(half, short)[:, None] * binomial(half, long)[None, :]
     return float(chance[i / half >= j / half - theta - 1e-12].sum())
@@ -78,8 +83,16 @@ def logit_drift(advantage: float, q: Array, length_short: float, length_long: fl
     formula="(margin - gap)/(2 eta c), rounded up",
 )
 def steps_to_margin(gap: float, margin: float, rate: float, weight: float) -> int:
-    """Hinge steps until the preferred logit leads by the margin: a step moves it by 2 eta c."""
-    return max(0, math.ceil((margin - gap) / (2 * rate * weight) - 1e-12))
+    """Hinge steps until the preferred logit leads by the margin: a step moves it by 2 eta c.
+
+    Raises ValueError where a rate or weight of 0 never gets there.
+    """
+    if gap >= margin:
+        return 0
+    if not rate * weight > 0:
+        msg = f"rate={rate}, weight={weight}: both must be above 0 to move the gap to the margin"
+        raise ValueError(msg)
+    return math.ceil((margin - gap) / (2 * rate * weight) - 1e-12)
 
 
 @entry(
@@ -90,5 +103,12 @@ def steps_to_margin(gap: float, margin: float, rate: float, weight: float) -> in
     formula="target/(2 eta c (2 agreement - 1))",
 )
 def mean_steps(target: float, agreement: float, rate: float, weight: float) -> float:
-    """Steps until d has moved by `target` nats, labels right with probability `agreement`."""
-    return target / (2 * rate * weight * (2 * agreement - 1))
+    """Steps until d has moved by `target` nats, labels right with probability `agreement`.
+
+    inf where it never gets there in the mean: labels right at most half of the time, or a rate or
+    weight of 0; 0 for a target of 0.
+    """
+    pace = 2 * rate * weight * (2 * agreement - 1)
+    if target == 0:
+        return 0.0
+    return target / pace if pace > 0 else math.inf

@@ -51,8 +51,13 @@ def kl_bound(k: Sequence[int]) -> np.ndarray:
     """log k - (k-1)/k nats: KL of best-of-k without ties, an upper bound with them.
 
     k : (N,) whole numbers of at least 1.
+
+    Raises ValueError for a k below 1.
     """
     n = np.asarray(k, dtype=float)
+    if (n < 1).any():
+        msg = f"k={k} must be at least 1: one rollout is kept of k drawn"
+        raise ValueError(msg)
     return np.log(n) - (n - 1) / n
 
 
@@ -91,10 +96,11 @@ def curves(
 def success_of_best(p: np.ndarray | float, k: np.ndarray | int) -> np.ndarray:
     """1 - (1-p)^k: pass@k of a known success rate p, exact for small p.
 
-    p in [0, 1] and k >= 1 broadcast. From n samples of which c are right: `pass_at_k`.
+    p in [0, 1] and k >= 0 broadcast (k = 0: 0). From n samples of which c are right: `pass_at_k`.
     """
-    with np.errstate(divide="ignore"):  # p = 1
-        return -np.expm1(np.asarray(k) * np.log1p(-np.asarray(p, dtype=float)))
+    k = np.asarray(k)
+    with np.errstate(divide="ignore", invalid="ignore"):  # p = 1
+        return np.where(k > 0, -np.expm1(k * np.log1p(-np.asarray(p, dtype=float))), 0.0)
 
 
 @entry(

@@ -51,7 +51,14 @@ def best_of_n(pi0: Array, right: Array, n: int) -> np.ndarray:
     formula="1/beta_n = log[q_n/(p (1-p)^(n-1))]",
 )
 def inverse_temperature(p: float, n: int) -> float:
-    """1/beta_n = log sum_{i<n} (1-p)^(-i), at which the KL optimum is the best of n."""
+    """1/beta_n = log sum_{i<n} (1-p)^(-i), at which the KL optimum is the best of n.
+
+    p : in [0, 1]; n >= 1. log n as p falls to 0; at p = 1 it is 0 for n = 1, else inf.
+    """
+    if n == 1:
+        return 0.0
+    if p in (0.0, 1.0):
+        return float(np.log(n)) if p == 0 else float("inf")
     return float(np.log(success_of_best(p, n)) - np.log(p) - (n - 1) * np.log1p(-p))
 
 
@@ -63,10 +70,15 @@ def inverse_temperature(p: float, n: int) -> float:
     formula="KL(Bernoulli(q_n) || Bernoulli(p)) <= log n - (n-1)/n",
 )
 def best_kl(p: float, n: int) -> float:
-    """KL(best of n || pi0) in nats: the binary KL of q_n from p; at most log n - (n-1)/n."""
+    """KL(best of n || pi0) in nats: the binary KL of q_n from p; at most log n - (n-1)/n.
+
+    p : in [0, 1]; n >= 1. 0 at p = 0 and p = 1, where there is nothing to choose.
+    """
+    if p in (0.0, 1.0):
+        return 0.0
     q = float(success_of_best(p, n))
-    wrong = 0.0 if q == 1 else (1 - q) * np.log((1 - q) / (1 - p))
-    return float(q * np.log(q / p) + wrong)
+    # 1 - q is (1-p)^n: without the difference, which rounds to 0 for a large n.
+    return float(q * np.log(q / p) + (1 - p) ** n * (n - 1) * np.log1p(-p))
 
 
 @entry(
@@ -77,9 +89,22 @@ def best_kl(p: float, n: int) -> float:
     formula="1/P = beta (logit P - logit p)",
 )
 def anchored_mass(p: float, beta: float) -> float:
-    """P(right) of argmin -E[log pi | right] + beta KL(pi || pi0): 1/P = beta log odds ratio."""
+    """P(right) of argmin -E[log pi | right] + beta KL(pi || pi0): 1/P = beta log odds ratio.
+
+    p : in (0, 1]; beta >= 0. 1 without the anchor (beta = 0) and at p = 1; p at beta = inf.
+
+    Raises ValueError for p = 0, where there is no right answer to clone, and a negative beta.
+    """
     from scipy.optimize import brentq
     from scipy.special import expit, logit
+
+    if not (0 < p <= 1 and beta >= 0):
+        msg = f"p={p}, beta={beta}: p must lie in (0, 1], for right answers are cloned; beta >= 0"
+        raise ValueError(msg)
+    if p == 1 or beta == 0:
+        return 1.0
+    if np.isinf(beta):
+        return float(p)
 
     def gap(x: float) -> float:
         return 1 / expit(x) - beta * (x - logit(p))
@@ -100,9 +125,14 @@ def prompt_weight(p: Array, scheme: str) -> np.ndarray:
     reinforce 1; rloo 1; pair_1_p: a right with weight 1 and a wrong one with 1-p; pair_rloo: RLOO
     advantages of rewards +-1, wrong ones halved; pair_grpo: population-normalised advantages
 
-    p : any shape, in (0, 1). Raises ValueError for another scheme.
+    p : any shape, in (0, 1): at 0 and 1 no pair can be drawn and grad p is 0.
+
+    Raises ValueError for another scheme and for another p.
     """
     p = np.asarray(p, dtype=float)
+    if ((p <= 0) | (p >= 1)).any():
+        msg = f"p={p} must lie strictly between 0 and 1: else there is no right and wrong rollout"
+        raise ValueError(msg)
     q = 1 - p
     schemes = {
         "reinforce": (p, 0 * p),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any, ClassVar
 
 from toyrl.rollouts import Rollouts
-from toyrl.shapers.base import Parts, written
+from toyrl.rollouts.shapes import check_rewards
+from toyrl.shapers.base import SCOPES, Parts, Shaper, written
 
 Array = Any
 
@@ -15,21 +17,38 @@ class Estimator:
     """Base of all estimators; subclasses are frozen dataclasses.
 
     `apply(parts, rollouts, state) -> (advantages, state)` with advantages (..., B, G) or, where
-    `token_level`, (..., B, G, T). Absent rollouts (weight 0 or NaN reward) get advantage 0.
+    `token_level`, (..., B, G, T). Absent rollouts (weight 0 or NaN reward) get advantage 0. Every
+    `apply`, a user's own too, refuses parts, masks and fields of other shapes than the rollouts'.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
     token_level: ClassVar[bool] = False
+    reach: ClassVar[str] = "group"  # of the class by itself: rollout | group | batch
+
+    @property
+    def scope(self) -> str:
+        """How far one advantage looks: its rollout, its group or the whole batch.
+
+        The widest of the class's own `reach` and of the estimators and shapers among its fields.
+        """
+        own = (getattr(self, name) for name in getattr(self, "__dataclass_fields__", ()))
+        return widest(self.reach, *(v for v in own if isinstance(v, (Estimator, Shaper))))
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "__repr__" not in cls.__dict__:
             cls.__repr__ = written  # @dataclass keeps a repr that stands in the class
+        if "apply" in cls.__dict__:
+            cls.apply = _checked(cls.__dict__["apply"])
 
     def apply(
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None
     ) -> tuple[Array, Mapping[str, Array]]:
-        """Advantages and the estimator's next state."""
+        """Advantages and the estimator's next state.
+
+        Raises ValueError for rollouts without a prompt and a group axis, and for a part, mask or
+        field of another shape.
+        """
         msg = f"{type(self).__name__} defines no apply(parts, rollouts, state)"
         raise TypeError(msg)
 
@@ -42,3 +61,25 @@ class Estimator:
         """
         del parts, rollouts, group_size
         return self
+
+
+def widest(*terms: str | Estimator | Shaper) -> str:
+    """The widest of scopes, and of the scopes of estimators and shapers."""
+    found = (
+        t.all_scope() if isinstance(t, Shaper) else t.scope if isinstance(t, Estimator) else t
+        for t in terms
+    )
+    return max(found, key=SCOPES.index)
+
+
+def _checked(apply: Callable[..., Any]) -> Any:
+    """`apply` after a look at the shapes."""
+
+    @wraps(apply)
+    def run(
+        self: Estimator, parts: Parts, rollouts: Rollouts, *state: Any, **named: Any
+    ) -> tuple[Array, Mapping[str, Array]]:
+        check_rewards(parts, rollouts, by=self)
+        return apply(self, parts, rollouts, *state, **named)
+
+    return run

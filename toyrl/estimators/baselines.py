@@ -136,6 +136,11 @@ class Gpg(_Centred):
     factor: float | None = None
 
     @property
+    def scope(self) -> str:
+        """ "batch", unless the batch's ratio is given as a number."""
+        return "batch" if self.factor is None else "group"
+
+    @property
     def scale(self) -> str:
         """ "batch": the factor is the batch's."""
         return "batch"
@@ -180,6 +185,7 @@ class Remax(Estimator):
     """
 
     needs: ClassVar[tuple[str, ...]] = ("greedy_reward",)
+    reach: ClassVar[str] = "rollout"
 
     def apply(
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None

@@ -70,6 +70,12 @@ class Whitened(Estimator):
         )
 
     @property
+    def scope(self) -> str:
+        """ "batch", unless the batch's mean and standard deviation are given as numbers."""
+        known = self.centre is not None and self.spread is not None
+        return self.inner.scope if known else "batch"
+
+    @property
     def scale(self) -> str:
         """ "batch": the mean, and the standard deviation if any, are the batch's."""
         return "batch"

@@ -73,6 +73,13 @@ class GroupEstimator(Estimator):
                 msg = f"{name}={value!r} is not one of {', '.join(allowed)}"
                 raise ValueError(msg)
 
+    @property
+    def scope(self) -> str:
+        """ "batch" where a mean or a standard deviation is the batch's, "rollout" without any."""
+        if "batch" in (self.baseline, self.scale):
+            return "batch"
+        return "rollout" if (self.baseline, self.scale) == ("none", "none") else "group"
+
     def apply(
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None
     ) -> tuple[Array, Mapping[str, Array]]:

@@ -83,6 +83,11 @@ class Canon(Estimator):
             msg = f"mu={self.mu!r} is neither a number, a schedule nor {' nor '.join(FROM_BATCH)}"
             raise ValueError(msg)
 
+    @property
+    def scope(self) -> str:
+        """ "batch" where mu is the batch's mean reward, else "group"."""
+        return "batch" if isinstance(self.mu, str) else "group"
+
     def apply(
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None
     ) -> tuple[Array, Mapping[str, Array]]:

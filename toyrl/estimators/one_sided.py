@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import PRESETS
@@ -30,6 +30,7 @@ class OneSided(Estimator):
 
     inner: Estimator = PRESETS["grpo"]
     side: str = "negative"
+    reach: ClassVar[str] = "rollout"
 
     def __post_init__(self) -> None:
         check_choice(side=(self.side, ("negative", "positive")))

@@ -15,14 +15,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from toyrl import stats
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.participants import alone, check_choice, group_size, unlimited, usable
 from toyrl.registry import entry
-from toyrl.rollouts import Rollouts
+from toyrl.rollouts import Rollouts, register_field
 from toyrl.shapers.base import Parts
 
 Array = Any
-REFERENCES = ("average", "first")
+REFERENCES = ("average", "first", "named")
+VOTES = ("sum", "all")
+
+register_field(
+    "reference", low=0.0, high=1.0, origin="the sampler's draw: 1 on the rollout compared with"
+)
 
 
 @entry(
@@ -37,26 +43,40 @@ REFERENCES = ("average", "first")
 class Brpo(Estimator):
     """Signs of comparisons with a rollout of the group; the reward is the judged quality.
 
-    reference : "average" over all members, exactly, or "first", the group's first present rollout
-        (rollouts are exchangeable: as random as a draw, but the order of the group matters)
+    reference : "average" over all members, exactly; "first", the group's first present rollout
+        (rollouts are exchangeable: as random as a draw, but the order of the group matters); or
+        "named", the present rollout at which the field `reference` is 1, drawn elsewhere, by a seed
+        say (the first of several; a group without one is silent)
     skew : a reference is dropped if |wins - losses| > skew * group size; inf keeps all. Dropped
         groups have advantage 0
     ties : what a comparison of equal scores counts, -1 as published, or 0
+    votes : "sum", the parts add up to the one judged quality; or "all", every reward part is a
+        voting condition (an order, a vote, a judge): +1 for winning in all of them, -1 for winning
+        in none, `inconsistent` in between
+    inconsistent : -1 as published, or 0; read where votes is "all"
+
+    With votes "all" no sign is certain to be answered by its opposite, so advantages of a noisy
+    judge are below 0 in the mean (`voted_sign` in `toyrl.theory.preference.votes`).
 
     Advantages are in [-1, 1]. Shape (..., B, G, G) inside. Weights count as multiplicities.
 
-    Raises ValueError for other `ties` than -1 and 0, or a negative skew.
+    Raises ValueError for other `ties` or `inconsistent` than -1 and 0, another choice of reference
+    or votes, or a negative skew.
     """
 
     reference: str = "average"
     skew: float = 0.6
     ties: float = -1.0
+    votes: str = "sum"
+    inconsistent: float = -1.0
 
     def __post_init__(self) -> None:
-        check_choice(reference=(self.reference, REFERENCES))
-        if self.ties not in (-1.0, 0.0):
-            msg = f"ties={self.ties!r} is neither -1 (a loss) nor 0"
-            raise ValueError(msg)
+        check_choice(reference=(self.reference, REFERENCES), votes=(self.votes, VOTES))
+        for name in ("ties", "inconsistent"):
+            value = getattr(self, name)
+            if value not in (-1.0, 0.0):
+                msg = f"{name}={value!r} is neither -1 (a loss) nor 0"
+                raise ValueError(msg)
         if not self.skew >= 0:
             msg = f"skew={self.skew!r} is negative; it is a share of the group, 0.6 as published"
             raise ValueError(msg)
@@ -65,13 +85,8 @@ class Brpo(Estimator):
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None
     ) -> tuple[Array, Mapping[str, Array]]:
         xp = rollouts.xp
-        score, w = usable(parts, rollouts)
-        # R_ij of rollout i against reference j
-        wins = score[..., :, None] > score[..., None, :]
-        loses = score[..., :, None] < score[..., None, :]
-        result = xp.astype(wins, w.dtype) - xp.astype(loses, w.dtype)
-        tied = xp.astype(~(wins | loses), w.dtype)
-        result = result + self.ties * tied
+        _, w = usable(parts, rollouts)
+        result = self._results(parts, rollouts)
         size = w.shape[-1]
         own = xp.eye(size, dtype=w.dtype)
         n = group_size(rollouts, w)
@@ -81,9 +96,12 @@ class Brpo(Estimator):
         mass = xp.sum(w, axis=-1, keepdims=True)
         sums = xp.sum(rows * result, axis=-2)  # of each reference j
         keep = xp.astype(xp.abs(sums) <= self.skew * mass * (1 + 1e-9), w.dtype)
-        if self.reference == "first":
-            place = xp.cumulative_sum(xp.astype(w > 0, w.dtype), axis=-1)
-            chosen = xp.astype((w > 0) & (place == 1), w.dtype)
+        if self.reference != "average":
+            able = w > 0
+            if self.reference == "named":
+                able = able & (rollouts.need("reference", by="Brpo") == 1)
+            place = xp.cumulative_sum(xp.astype(able, w.dtype), axis=-1)
+            chosen = xp.astype(able & (place == 1), w.dtype)
             # One copy is the reference; its other copies tie with it.
             same = own * xp.where(w > 1, (w - 1) / xp.where(w > 0, w, 1 + 0 * w), 0 * w)[..., None]
             against = result * (1 - own) + self.ties * same
@@ -94,6 +112,31 @@ class Brpo(Estimator):
             a = xp.sum(result * columns * keep[..., None, :], axis=-1) / total
         taking_part = (w > 0) & ~alone(w, n)
         return xp.where(taking_part, a, xp.zeros_like(a)), dict(state or {})
+
+    def _results(self, parts: Parts, r: Rollouts) -> Array:
+        """(..., B, G, G) R_ij of rollout i against reference j, in {-1, 0, 1}."""
+        xp = r.xp
+        if self.votes == "sum":
+            signs = [self._signs(usable(parts, r)[0])]
+        else:
+            signs = [self._signs(usable({n: v}, r)[0]) for n, v in parts.items()]
+        won, some = signs[0] > 0, signs[0] > 0
+        for sign in signs[1:]:
+            won, some = won & (sign > 0), some | (sign > 0)
+        if len(signs) == 1:
+            return signs[0]
+        split = xp.full_like(signs[0], self.inconsistent)
+        below = signs[0]  # without a win: a loss, unless all conditions tie
+        for sign in signs[1:]:
+            below = xp.where(sign < below, sign, below)
+        return xp.where(won, xp.ones_like(split), xp.where(some, split, below))
+
+    def _signs(self, score: Array) -> Array:
+        """1, `ties` or -1 for each ordered pair."""
+        xp = stats.array_namespace(score)
+        own, other = score[..., :, None], score[..., None, :]
+        sign = xp.astype(own > other, score.dtype) - xp.astype(own < other, score.dtype)
+        return xp.where(sign == 0, xp.full_like(sign, self.ties), sign)
 
 
 def all_conditions(

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from toyrl import stats
-from toyrl.estimators.base import Estimator
+from toyrl.estimators.base import Estimator, widest
 from toyrl.estimators.group import GroupEstimator
 from toyrl.estimators.participants import PLACES, check_choice, divisor
 from toyrl.registry import add
@@ -73,6 +73,11 @@ class Averaged(Estimator):
             over=(self.over, ("rollouts", "tokens")),
             eps_in=(self.eps_in, PLACES),
         )
+
+    @property
+    def scope(self) -> str:
+        """ "batch" where the sum is normalised over the batch, else that of `inner`."""
+        return widest("batch" if self.scale == "batch" else "rollout", self.inner)
 
     def apply(
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None

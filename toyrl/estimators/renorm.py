@@ -67,6 +67,11 @@ class ReNorm(Estimator):
     needs: ClassVar[tuple[str, ...]] = ("step_scores", "mask")
     token_level: ClassVar[bool] = True
 
+    @property
+    def scope(self) -> str:
+        """ "group" where siblings at the same step are the baseline, else "rollout"."""
+        return "group" if self.baseline == "step" else "rollout"
+
     def __post_init__(self) -> None:
         for name, allowed in OPTIONS.items():
             if getattr(self, name) not in allowed:

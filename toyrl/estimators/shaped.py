@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import GroupEstimator
@@ -42,6 +42,7 @@ class ShapedReward(Estimator):
 
     shaper: Shaper = OUTCOME
     inner: Estimator = INNER
+    reach: ClassVar[str] = "rollout"
 
     def __post_init__(self) -> None:
         slots = [slot.name for slot in self.shaper.all_memory()]

@@ -90,6 +90,11 @@ class _Tokens(Estimator):
     token_level: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("mask",)
 
+    @property
+    def scope(self) -> str:
+        """ "batch" where tokens are whitened over the batch, else "rollout"."""
+        return "batch" if self.whitened else "rollout"
+
     def apply(
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None
     ) -> tuple[Array, Mapping[str, Array]]:

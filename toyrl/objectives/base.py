@@ -1,14 +1,22 @@
 """The objective protocol: what the trainer's loss makes of an advantage.
 
 An objective gives dJ/dlogp per token as an array of coefficients, recomputed at each inner
-step, so that the trainer's loss is `-sum(stop(coefficients) * logp)` on any backend.
+step, so that the trainer's loss is `-sum(stop(coefficients) * logp)` on any backend. Its `loss` is
+-J itself, the number to print; autograd of it gives minus the coefficients, as what is held
+without gradient (sg in formulas) is held there too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, ClassVar
 
+from array_api_compat import is_jax_array, is_torch_array
+
+from toyrl import stats
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.shapes import check_steps
 from toyrl.shapers.base import written
 
 Array = Any
@@ -23,6 +31,9 @@ class Objective:
         super().__init_subclass__(**kwargs)
         if "__repr__" not in cls.__dict__:
             cls.__repr__ = written  # @dataclass keeps a repr that stands in the class
+        for name in ("coefficients", "loss"):
+            if name in cls.__dict__:
+                setattr(cls, name, _checked(cls.__dict__[name]))
 
     def coefficients(
         self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array
@@ -31,8 +42,56 @@ class Objective:
         msg = f"{type(self).__name__} defines no coefficients(...)"
         raise TypeError(msg)
 
+    def loss(self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array) -> Array:
+        """-J (...,), to be minimised, from the arguments of `coefficients`; one a batch.
+
+        Raises TypeError for an objective that states its gradient alone.
+        """
+        msg = f"{type(self).__name__} has no loss value, only coefficients(...)"
+        raise TypeError(msg)
+
+    def __call__(
+        self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array
+    ) -> Array:
+        """`loss`: the number that a trainer prints."""
+        return self.loss(advantages, rollouts, logp, old_logp)
+
     def sequence_weight(self, rollouts: Rollouts) -> Array:
         """On-policy, with one advantage per rollout: the factor c (..., B, G) such that the
         update is sum w c A grad log pi(o) / sum w, the sum running over the whole batch."""
         msg = f"{type(self).__name__} is no per-rollout objective; use the edge table"
         raise TypeError(msg)
+
+
+def present_prompts(r: Rollouts) -> Array:
+    """(..., 1, 1) how many prompts have a rollout, at least 1: what a mean over prompts divides by.
+
+    r : rollouts (..., B, G).
+    """
+    xp = r.xp
+    n = xp.sum(xp.astype(stats.mass(r.w) > 0, r.w.dtype), axis=(-2, -1), keepdims=True)
+    return xp.where(n > 0, n, xp.ones_like(n))
+
+
+def stopped(x: Array) -> Array:
+    """`x` without gradient, where its library has any; the same shape."""
+    if is_torch_array(x):
+        return x.detach()
+    if is_jax_array(x):
+        import jax
+
+        return jax.lax.stop_gradient(x)
+    return x
+
+
+def _checked(method: Callable[..., Array]) -> Callable[..., Array]:
+    """The method after a look at the shapes."""
+
+    @wraps(method)
+    def run(
+        self: Objective, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array
+    ) -> Array:
+        check_steps(advantages, rollouts, logp, old_logp, by=self)
+        return method(self, advantages, rollouts, logp, old_logp)
+
+    return run

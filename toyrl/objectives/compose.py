@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from toyrl.objectives.base import Objective
 from toyrl.objectives.policy_gradient import PolicyGradient
-from toyrl.objectives.surrogate import tokens_of
+from toyrl.objectives.surrogate import Surrogate, tokens_of
 from toyrl.registry import add, entry
 from toyrl.rollouts import Rollouts, register_field
 
@@ -58,6 +58,13 @@ class Sum(Objective):
         out = self.terms[0].coefficients(advantages, rollouts, logp, old_logp)
         for term in self.terms[1:]:
             out = out + term.coefficients(advantages, rollouts, logp, old_logp)
+        return out
+
+    def loss(self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array) -> Array:
+        """The sum of the terms' losses."""
+        out = self.terms[0].loss(advantages, rollouts, logp, old_logp)
+        for term in self.terms[1:]:
+            out = out + term.loss(advantages, rollouts, logp, old_logp)
         return out
 
 
@@ -117,6 +124,35 @@ class Corrected(Objective):
         inner = self.inner.coefficients(advantages, rollouts, logp, old_logp)
         return inner * self.weight(rollouts, old_logp)
 
+    def terms(self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array) -> Array:
+        """(..., B, G, T) the inner terms times the weight."""
+        inner = terms_of(self.inner, advantages, rollouts, logp, old_logp)
+        return inner * self.weight(rollouts, old_logp)
+
+    def loss(self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array) -> Array:
+        """Minus the sum over tokens of weight times the inner term.
+
+        Raises TypeError unless `inner` is a sum over tokens (a `Surrogate`).
+        """
+        return _summed(self.terms(advantages, rollouts, logp, old_logp), rollouts)
+
+
+def terms_of(
+    inner: Objective, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array
+) -> Array:
+    """(..., B, G, T) the terms of an objective that is a sum over tokens.
+
+    Raises TypeError for another objective.
+    """
+    if isinstance(inner, (Surrogate, Corrected, OffPolicyMask, TopEntropy)):
+        return inner.terms(advantages, rollouts, logp, old_logp)
+    msg = f"{inner!r} is no sum over tokens, so a corrected one has no loss value"
+    raise TypeError(msg)
+
+
+def _summed(terms: Array, rollouts: Rollouts) -> Array:
+    return -rollouts.xp.sum(terms, axis=(-3, -2, -1))
+
 
 for _name, _mode, _summary in (
     ("tis", "token_truncate", "Truncated importance sampling: token weights cut at 3"),
@@ -165,11 +201,29 @@ class OffPolicyMask(Objective):
     def coefficients(
         self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array
     ) -> Array:
+        keep = self.kept(advantages, rollouts, logp, old_logp)
+        inner = self.inner.coefficients(advantages, rollouts, logp, old_logp)
+        return rollouts.xp.where(keep, inner, rollouts.xp.zeros_like(inner))
+
+    def kept(self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array) -> Array:
+        """(..., B, G, T) bool."""
         sampler = rollouts.fields.get("sampling_logprobs", old_logp)
         t = tokens_of(advantages, rollouts, logp, sampler, by="OffPolicyMask")
         gap = t.where(~t.xp.isnan(t.log_ratio), -t.log_ratio)
-        keep = (t.a >= 0) | (t.row_mean(gap) <= self.threshold)
-        return t.where(keep, self.inner.coefficients(advantages, rollouts, logp, old_logp))
+        return (t.a >= 0) | (t.row_mean(gap) <= self.threshold)
+
+    def terms(self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array) -> Array:
+        """(..., B, G, T) the inner terms that are kept."""
+        inner = terms_of(self.inner, advantages, rollouts, logp, old_logp)
+        keep = self.kept(advantages, rollouts, logp, old_logp)
+        return rollouts.xp.where(keep, inner, rollouts.xp.zeros_like(inner))
+
+    def loss(self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array) -> Array:
+        """Minus the sum of the inner terms that are kept.
+
+        Raises TypeError unless `inner` is a sum over tokens.
+        """
+        return _summed(self.terms(advantages, rollouts, logp, old_logp), rollouts)
 
 
 @entry(
@@ -225,3 +279,15 @@ class TopEntropy(Objective):
     ) -> Array:
         inner = self.inner.coefficients(advantages, rollouts, logp, old_logp)
         return rollouts.xp.where(self.kept(rollouts), inner, rollouts.xp.zeros_like(inner))
+
+    def terms(self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array) -> Array:
+        """(..., B, G, T) the inner terms that are kept."""
+        inner = terms_of(self.inner, advantages, rollouts, logp, old_logp)
+        return rollouts.xp.where(self.kept(rollouts), inner, rollouts.xp.zeros_like(inner))
+
+    def loss(self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array) -> Array:
+        """Minus the sum of the inner terms that are kept.
+
+        Raises TypeError unless `inner` is a sum over tokens.
+        """
+        return _summed(self.terms(advantages, rollouts, logp, old_logp), rollouts)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from toyrl.objectives.base import stopped
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.objectives.surrogate import Surrogate, Tokens
 from toyrl.registry import entry
@@ -64,7 +65,14 @@ class ClipCov(PolicyGradient):
     high: float = 5.0
 
     def slope(self, t: Tokens) -> Array:
-        xp, plain, cov = t.xp, super().slope(t), covariance(t)
+        return super().slope(t) * self.stays(t)
+
+    def height(self, t: Tokens) -> Array:
+        return super().height(t) * stopped(self.stays(t))
+
+    def stays(self, t: Tokens) -> Array:
+        """(..., B, G, T) each token's chance to stay."""
+        xp, cov = t.xp, covariance(t)
         up = (t.a > 0) & (t.ratio > 1 + self.clip_high)
         clipped = up | ((t.a < 0) & (t.ratio < 1 - self.clip_low))
         chosen = (cov > self.low) & (cov < self.high) & ~clipped & live(t)
@@ -72,7 +80,7 @@ class ClipCov(PolicyGradient):
         n = xp.sum(weight, axis=(-3, -2, -1), keepdims=True)
         gone = quota(t, self.share_dropped) / xp.where(n > 0, n, xp.ones_like(n))
         stay = xp.where(gone < 1, 1 - gone, xp.zeros_like(gone)) + xp.zeros_like(cov)
-        return plain * xp.where(chosen, stay, xp.ones_like(stay))
+        return xp.where(chosen, stay, xp.ones_like(stay))
 
 
 @entry(
@@ -97,10 +105,16 @@ class KlCov(Surrogate):
     coef: float = 1.0
 
     def slope(self, t: Tokens) -> Array:
+        return t.ratio * t.a - t.where(self.held_tokens(t), self.coef * t.xp.sign(t.log_ratio))
+
+    def height(self, t: Tokens) -> Array:
+        return t.ratio * t.a - t.where(self.held_tokens(t), self.coef * t.xp.abs(t.log_ratio))
+
+    def held_tokens(self, t: Tokens) -> Array:
+        """(..., B, G, T) bool: the tokens of largest covariance."""
         xp, cov = t.xp, covariance(t)
         flat = (*cov.shape[:-3], cov.shape[-3] * cov.shape[-2] * cov.shape[-1])
         low = xp.where(live(t), cov, xp.full_like(cov, -xp.inf))
         order = xp.argsort(xp.reshape(low, flat), axis=-1, descending=True, stable=True)
         place = xp.reshape(xp.argsort(order, axis=-1, stable=True), cov.shape)
-        held = (xp.astype(place, cov.dtype) < quota(t, self.share_held)) & live(t)
-        return t.ratio * t.a - t.where(held, self.coef * xp.sign(t.log_ratio))
+        return (xp.astype(place, cov.dtype) < quota(t, self.share_held)) & live(t)

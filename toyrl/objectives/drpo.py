@@ -11,15 +11,19 @@ A right rollout's coefficient is positive whatever its length, so no long right 
 down (w > 0; it underflows only for lambda below 1/700). A prompt without right or without wrong
 rollouts contributes nothing. Minus a trust region
 (beta/2) max(KL - delta, 0)^2, KL the token mean over the batch of an estimate of KL(old || new).
+
+The released code's printed loss has this gradient, not this value: the log-mean-exp is coded as
+x/sg(x), which is 1 whatever x, and the hinge as sg(beta max(KL - delta, 0)) KL.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from toyrl import stats
-from toyrl.objectives.base import Objective
+from toyrl.objectives.base import Objective, present_prompts
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 
@@ -102,18 +106,38 @@ class Drpo(Objective):
         `advantages` is not read (None will do): the weights need the current logp. All prompts
         with a rollout count in the mean, mixed or not.
         """
-        r, xp = rollouts, rollouts.xp
+        r = rollouts
         mask = r.need("mask", by="Drpo")
-        zero = xp.zeros_like(logp)
+        mean_logp, per_row = self._mean_logp(r, logp)
+        w, minus_v = self.pair_weights(r, mean_logp)
+        share = r.w * (w + minus_v) / present_prompts(r)
+        excess, slope = self._trust_region(r, mask, logp - old_logp)
+        return (share / per_row)[..., None] * mask - self.beta * excess * slope
+
+    def loss(self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array) -> Array:
+        """-J plus the trust region's hinge, the mean over all prompts with a rollout."""
+        r, xp = rollouts, rollouts.xp
+        s, _ = self._mean_logp(r, logp)
+        right, wrong = self._sets(r, s)
+        s = xp.where(right + wrong > 0, s, xp.zeros_like(s))
+        w, _ = self.pair_weights(r, s)
+        up = xp.sum(r.w * w * s, axis=-1, keepdims=True)
+        mixed = (stats.mass(right) > 0) & (stats.mass(wrong) > 0)
+        j = xp.where(mixed, up - _log_mean_exp(s, wrong, self.tau), xp.zeros_like(up))
+        mean = xp.sum(j / present_prompts(r), axis=(-2, -1))
+        excess, _ = self._trust_region(r, r.need("mask", by="Drpo"), logp - old_logp)
+        return self.beta / 2 * excess[..., 0, 0, 0] ** 2 - mean
+
+    def _mean_logp(self, r: Rollouts, logp: Array) -> tuple[Array, Array]:
+        """(..., B, G) mean log-probability of a token, and tokens (at least 1)."""
+        xp, mask = r.xp, r.need("mask", by="Drpo")
         tokens = xp.sum(mask, axis=-1)
         per_row = xp.where(tokens > 1, tokens, xp.ones_like(tokens))
-        mean_logp = xp.sum(xp.where(mask > 0, logp, zero) * mask, axis=-1) / per_row
-        w, minus_v = self.pair_weights(r, mean_logp)
-        prompts = xp.sum(xp.astype(stats.mass(r.w) > 0, logp.dtype), axis=(-2, -1), keepdims=True)
-        share = r.w * (w + minus_v) / xp.where(prompts > 0, prompts, xp.ones_like(prompts))
-        return (share / per_row)[..., None] * mask + self._trust_region(r, mask, logp - old_logp)
+        inside = xp.where(mask > 0, logp, xp.zeros_like(logp))
+        return xp.sum(inside * mask, axis=-1) / per_row, per_row
 
-    def _trust_region(self, r: Rollouts, mask: Array, log_ratio: Array) -> Array:
+    def _trust_region(self, r: Rollouts, mask: Array, log_ratio: Array) -> tuple[Array, Array]:
+        """(..., 1, 1, 1) how far the KL estimate is above delta, and its gradient by logp."""
         xp = r.xp
         live = mask * r.w[..., None]
         log_ratio = xp.where(live > 0, log_ratio, xp.zeros_like(log_ratio))
@@ -125,8 +149,7 @@ class Drpo(Objective):
             ratio = xp.exp(log_ratio)
             estimate, slope = ratio - log_ratio - 1, ratio - 1
         excess = xp.sum(token * estimate, axis=(-3, -2, -1), keepdims=True) - self.delta
-        excess = xp.where(excess > 0, excess, xp.zeros_like(excess))
-        return -self.beta * excess * slope * token
+        return xp.where(excess > 0, excess, xp.zeros_like(excess)), slope * token
 
     def _sets(self, r: Rollouts, mean_logp: Array) -> tuple[Array, Array]:
         """Weights of right and of wrong rollouts."""
@@ -146,3 +169,18 @@ def _softmax(score: Array, weight: Array, temperature: Any) -> Array:
     e = xp.where(weight > 0, xp.exp(below), xp.zeros_like(score))
     total = xp.sum(e * weight, axis=-1, keepdims=True)
     return e / xp.where(total > 0, total, xp.ones_like(total))
+
+
+def _log_mean_exp(score: Array, weight: Array, temperature: Any) -> Array:
+    """T log of the weighted mean of exp(score/T), (..., B, 1); the mean at T = inf."""
+    xp = stats.array_namespace(score)
+    if isinstance(temperature, float) and math.isinf(temperature):
+        return stats.mean(score, weight)
+    top = stats.maximum(score, weight)
+    top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))
+    below = xp.where(weight > 0, score - top, xp.zeros_like(score)) / temperature
+    total = xp.sum(xp.exp(below) * weight, axis=-1, keepdims=True)
+    mass = stats.mass(weight)
+    some = total > 0
+    mean = xp.where(some, total, xp.ones_like(total)) / xp.where(some, mass, xp.ones_like(mass))
+    return top + temperature * xp.log(mean)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from toyrl import stats
-from toyrl.objectives.base import Objective
+from toyrl.objectives.base import Objective, present_prompts
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.length.mode import easy
@@ -70,19 +70,32 @@ class FirstToken(Objective):
         self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array
     ) -> Array:
         del advantages, old_logp
-        r, xp = rollouts, rollouts.xp
+        xp = rollouts.xp
+        first, lead, speaks, (short, long) = self._lead(rollouts, logp)
+        sign, gap = lead
+        _, slope = mode_hinge(gap, xp.zeros_like(gap), self.margin)
+        push = xp.where(speaks, -self.weight * sign * slope, xp.zeros_like(gap))
+        # All copies of a row together.
+        share = (short / _mass(short) - long / _mass(long)) * push / present_prompts(rollouts)
+        return xp.where(first > 0, share[..., None] + xp.zeros_like(logp), xp.zeros_like(logp))
+
+    def loss(self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array) -> Array:
+        """c max(0, margin - gap), the mean over prompts with a rollout; silent ones count as 0."""
+        del advantages, old_logp
+        xp = rollouts.xp
+        _, (_, gap), speaks, _ = self._lead(rollouts, logp)
+        short_of, _ = mode_hinge(gap, xp.zeros_like(gap), self.margin)
+        each = xp.where(speaks, self.weight * short_of, xp.zeros_like(gap))
+        return xp.sum(each / present_prompts(rollouts), axis=(-2, -1))
+
+    def _lead(self, r: Rollouts, logp: Array) -> tuple[Array, tuple[Array, Array], Array, Any]:
+        """First tokens (..., B, G, T); sign and lead of the preferred mode, (..., B, 1) each; which
+        prompts speak, bool (..., B, 1); weights of short and of long rollouts, (..., B, G)."""
+        xp, zero = r.xp, r.xp.zeros_like(r.w)
         mask = r.need("mask", by="FirstToken")
         first = xp.astype((mask > 0) & (xp.cumulative_sum(mask, axis=-1) == 1), logp.dtype)
         chosen = xp.sum(xp.where(first > 0, logp, xp.zeros_like(logp)), axis=-1)
         opened = xp.any(first > 0, axis=-1)
-        slope = self._slope(r, chosen, opened)
-        prompts = xp.sum(xp.astype(stats.mass(r.w) > 0, logp.dtype), axis=(-2, -1), keepdims=True)
-        share = slope / xp.where(prompts > 0, prompts, xp.ones_like(prompts))
-        return xp.where(first > 0, share[..., None] + xp.zeros_like(logp), xp.zeros_like(logp))
-
-    def _slope(self, r: Rollouts, chosen: Array, opened: Array) -> Array:
-        """(..., B, G) dJ/d(log-probability of the first token), all copies of a row together."""
-        xp, zero = r.xp, r.xp.zeros_like(r.w)
         mode = r.need("mode", by="FirstToken")
         usable = xp.where(xp.isnan(r.correct) | ~opened, zero, r.w)
         short, long = xp.where(mode == 0, usable, zero), xp.where(mode == 1, usable, zero)
@@ -90,9 +103,8 @@ class FirstToken(Objective):
         solved = stats.maximum(r.correct, usable) > 0
         gap = stats.mean(chosen, short) - stats.mean(chosen, long)
         sign = xp.where(simple, xp.ones_like(gap), -xp.ones_like(gap))
-        active = decided & solved & ~xp.isnan(gap) & (sign * gap < self.margin)
-        push = xp.where(active, self.weight * sign, xp.zeros_like(gap))
-        return (short / _mass(short) - long / _mass(long)) * push
+        speaks = decided & solved & ~xp.isnan(gap)
+        return first, (sign, xp.where(speaks, sign * gap, zero[..., :1])), speaks, (short, long)
 
 
 def _mass(w: Array) -> Array:

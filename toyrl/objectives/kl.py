@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from toyrl.objectives.base import stopped
 from toyrl.objectives.surrogate import Surrogate, Tokens
 from toyrl.registry import add
 
@@ -81,6 +82,13 @@ class KlPenalty(Surrogate):
 
     def slope(self, t: Tokens) -> Array:
         return -self.beta * self.values(t)[1]
+
+    def height(self, t: Tokens) -> Array:
+        value = self.values(t)[0]
+        if self.kind == "k3_plus":
+            x = t.logp - t.where(t.mask > 0, t.rollouts.fields["ref_logprobs"])
+            value = stopped(value) + x**2 / 2 - stopped(x**2 / 2)
+        return -self.beta * value
 
     def sequence_weight(self, rollouts: Any) -> Array:
         """Raises TypeError: the penalty is no multiple of an advantage."""

@@ -4,7 +4,8 @@
       - eta mean over tokens of wrong ones of  |A-| omega- pi/sg(pi)
 
 omega+ = max(2 sigma(w) - 1, 0) and omega- = max(1 - 2 sigma(w), 0), w the logit of a token reward
-model learned from outcomes alone; without one both are 1 and this is filtered cloning.
+model learned from outcomes alone; without one both are 1 and this is filtered cloning. The ratio
+here is pi/pi_old; the released pi/sg(pi) has the same value and gradient at the old policy.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from toyrl.registry import entry
 from toyrl.rollouts import Rollouts, register_field
 
 Array = Any
-WEIGHTS = ("none", "token", "running")
+WEIGHTS = ("none", "token", "running", "top")
 
 register_field(
     "credit_logit",
@@ -41,50 +42,73 @@ class Oreal(Objective):
 
     eta : weight of the wrong side, 0.5 in the code
     weights : "none"; "token", the paper's omega of each token's own logit; "running", the code's,
-        of the running mean of logits, which marks everything after the decisive token
+        of the running mean of logits, which marks everything after the decisive token; "top", the
+        code's alternative: of each rollout the `share` of tokens with the largest running mean
+        (for wrong ones the least), scaled to [0, 1] between their own extremes, all 1 if those tie
+    share : in (0, 1], of a rollout's tokens, rounded down, at least one; read for "top" alone
 
     Reads `credit_logit` unless weights is "none". KL is apart (`KlPenalty`).
 
-    Raises ValueError for other weights.
+    Raises ValueError for other weights or another share.
     """
 
     eta: float = 0.5
     weights: str = "none"
+    share: float = 0.25
     needs: ClassVar[tuple[str, ...]] = ("mask",)
 
     def __post_init__(self) -> None:
         if self.weights not in WEIGHTS:
             msg = f"weights={self.weights!r} is not one of {', '.join(WEIGHTS)}"
             raise ValueError(msg)
+        if not 0 < self.share <= 1:
+            msg = f"share={self.share} is not in (0, 1]; it is a share of a rollout's tokens"
+            raise ValueError(msg)
 
     def coefficients(
         self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array
     ) -> Array:
-        r, xp = rollouts, rollouts.xp
+        up, down, _, ratio = self._sides(advantages, rollouts, logp, old_logp)
+        return up + down * ratio
+
+    def loss(self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array) -> Array:
+        """-J: the weighted cross-entropy of right tokens plus the wrong side's ratios."""
+        up, down, now, ratio = self._sides(advantages, rollouts, logp, old_logp)
+        return -rollouts.xp.sum(up * now + down * ratio, axis=(-3, -2, -1))
+
+    def _sides(self, advantages: Array, r: Rollouts, logp: Array, old_logp: Array) -> Any:
+        """Factor of log pi, factor of the ratio, log pi and the ratio, each (..., B, G, T)."""
+        xp = r.xp
         mask = r.need("mask", by="Oreal") * r.w[..., None]
-        a = advantages[..., None] + xp.zeros_like(logp)
         zero = xp.zeros_like(logp)
-        a = xp.where(mask > 0, a, zero)
+        wide = advantages if advantages.ndim == mask.ndim else advantages[..., None]
+        a = xp.where(mask > 0, wide + zero, zero)
         up, down = self.token_weights(r, logp)
-        ratio = xp.exp(xp.where(mask > 0, logp - old_logp, zero))
+        now = xp.where(mask > 0, logp, zero)
+        ratio = xp.exp(now - xp.where(mask > 0, old_logp, zero))
         right, wrong = xp.where(a > 0, mask, zero), xp.where(a < 0, mask, zero)
-        return a * (
-            right * up / _total(xp, right) + self.eta * wrong * down * ratio / _total(xp, wrong)
-        )
+        gain, loss = a * right * up / _total(xp, right), a * wrong * down / _total(xp, wrong)
+        return gain, self.eta * loss, now, ratio
 
     def token_weights(self, r: Rollouts, like: Array) -> tuple[Array, Array]:
-        """(omega+, omega-), each (..., B, G, T) in [0, 1], never both above 0 (1 and 1: none)."""
+        """(omega+, omega-), each (..., B, G, T) in [0, 1].
+
+        "none": 1 and 1; "token" and "running": never both above 0; "top": each by itself, as a
+        rollout reads only one of the two.
+        """
         xp = r.xp
         if self.weights == "none":
             return xp.ones_like(like), xp.ones_like(like)
         mask = r.need("mask", by="Oreal")
         w = xp.where(mask > 0, r.need("credit_logit", by="Oreal"), xp.zeros_like(like))
-        if self.weights == "running":
+        if self.weights != "token":
             count = xp.cumulative_sum(mask, axis=-1)
             w = xp.cumulative_sum(w * mask, axis=-1) / xp.where(
                 count > 0, count, xp.ones_like(count)
             )
         lean = xp.tanh(w / 2)  # 2 sigma(w) - 1
+        if self.weights == "top":
+            return _largest(xp, lean, mask, self.share), _largest(xp, -lean, mask, self.share)
         zero = xp.zeros_like(lean)
         return xp.where(lean > 0, lean, zero), xp.where(lean < 0, -lean, zero)
 
@@ -92,3 +116,21 @@ class Oreal(Objective):
 def _total(xp: Any, mask: Array) -> Array:
     n = xp.sum(mask, axis=(-3, -2, -1), keepdims=True)
     return xp.where(n > 0, n, xp.ones_like(n))
+
+
+def _largest(xp: Any, x: Array, mask: Array, share: float) -> Array:
+    """x of each row's largest tokens, scaled to [0, 1] by their extremes; 0 on the others."""
+    low = xp.where(mask > 0, x, xp.full_like(x, -xp.inf))
+    order = xp.argsort(low, axis=-1, descending=True, stable=True)
+    place = xp.astype(xp.argsort(order, axis=-1, stable=True), x.dtype)
+    n = xp.sum(mask, axis=-1, keepdims=True)
+    # A share of a whole number of tokens may miss it by rounding.
+    count = xp.floor(share * n * (1 + 8 * xp.finfo(x.dtype).eps))
+    kept = (place < xp.where(count > 1, count, xp.ones_like(count))) & (mask > 0)
+    zero, one = xp.zeros_like(x), xp.ones_like(x)
+    top = xp.max(xp.where(kept, x, zero - 1), axis=-1, keepdims=True)  # x is above -1
+    least = xp.min(xp.where(kept, x, one), axis=-1, keepdims=True)
+    spread = top - least
+    apart = spread > 0
+    scaled = (x - least) / xp.where(apart, spread, xp.ones_like(spread))
+    return xp.where(kept, xp.where(apart, scaled, one), zero)

@@ -6,13 +6,16 @@ With s_i the log-probability of rollout i (summed over its tokens) and h_i = s_i
             l_clip the same with every token's log-ratio held within eps of the old policy's
     dno     J = mean over pairs of sig(r_a - r_b) log sig(eta (h_a - h_b)) + (a <-> b),
             h against the old policy, r the win rate against it
+    dno_prct  J = mean of log sig(eta (h_+ - h_-)) over pairs with r_+ - r_- at least a margin
 
-Both are maximal exactly at the policy proportional to ref exp(r / beta), or old exp(r / eta): the
-partition function cancels in a difference, as long as both rollouts share the prompt.
+The first two are maximal exactly at the policy proportional to ref exp(r / beta), or
+old exp(r / eta): the partition function cancels in a difference, as long as both rollouts share the
+prompt. The third keeps the sign of the difference alone and has no maximum.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -115,12 +118,12 @@ class Prdp(Objective):
         held = xp.where(gap > eps, eps, xp.where(gap < -eps, -eps, gap))
         return old + held, xp.abs(gap) > eps
 
-    def loss(self, reward: Array, rollouts: Rollouts, logp: Array, old_logp: Array) -> Array:
+    def loss(self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array) -> Array:
         """-J, the mean over prompts of the mean over pairs of max(l, l_clip)."""
         r, xp = rollouts, rollouts.xp
         mask = r.need("mask", by="Prdp")
         ref = r.need("ref_logprobs", by="Prdp")
-        reward, pairs, prompts = _pairs(r, reward)
+        reward, pairs, prompts = _pairs(r, advantages)
         token, old = _masked(r, logp - ref, mask), _masked(r, old_logp - ref, mask)
         clipped, _ = self._clipped(xp, token, old)
 
@@ -130,7 +133,7 @@ class Prdp(Objective):
 
         plain, proximal = squares(token), squares(clipped)
         worst = xp.where(proximal > plain, proximal, plain)
-        return xp.sum(pairs * worst) / _per_prompt(prompts, xp)[..., 0, 0, 0]
+        return xp.sum(pairs * worst / _per_prompt(prompts, xp), axis=(-3, -2, -1))
 
 
 @entry(
@@ -165,11 +168,86 @@ class Dno(Objective):
         r, xp = rollouts, rollouts.xp
         mask = r.need("mask", by="Dno")
         reward, pairs, prompts = _pairs(r, advantages)
-        h = self.eta * xp.sum(_masked(r, logp - old_logp, mask), axis=-1)
-        gap = _sigmoid(xp, reward[..., :, None] - reward[..., None, :])
-        gap = gap - _sigmoid(xp, h[..., :, None] - h[..., None, :])
+        gap = _sigmoid(xp, _differences(reward)) - _sigmoid(
+            xp, _differences(_leads(r, logp, old_logp, self.eta))
+        )
         pull = 2 * self.eta * xp.sum(pairs * gap, axis=-1)
         return pull[..., None] * mask / _per_prompt(prompts, xp)
+
+    def loss(self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array) -> Array:
+        """-J: the cross-entropy of both orders, at least the entropy of the soft targets."""
+        r, xp = rollouts, rollouts.xp
+        reward, pairs, prompts = _pairs(r, advantages)
+        target = _sigmoid(xp, _differences(reward))
+        gap = _differences(_leads(r, logp, old_logp, self.eta))
+        each = target * _log_sigmoid(xp, gap) + (1 - target) * _log_sigmoid(xp, -gap)
+        return -xp.sum(pairs * each / _per_prompt(prompts, xp), axis=(-3, -2, -1))
+
+
+@entry(
+    "dno_prct",
+    kind="objective",
+    formula="mean log sigma(eta (h_+ - h_-)) over pairs with r_+ - r_- >= margin, r_+ >= least",
+    cards=("29",),
+    section="Algorithm 2 (DNO-Prct)",
+)
+@dataclass(frozen=True)
+class DnoPrct(Objective):
+    """Hard contrastive regression on the pairs of a group that differ by a margin.
+
+    eta : > 0, temperature of the log-ratio (DPO's beta), 0.1 or 0.05 as published
+    margin : > 0, least difference of the two scores; 2/5 of a win rate (two of five votes), or
+        2 on the paper's judge scale of 6 points
+    least : a winner's own least score, 5 on that scale
+
+    `coefficients` takes scores (..., B, G) in place of advantages: win rates (`win_rates`,
+    `table_rates`) or judged points. The log-ratio is taken to the old policy, so set it anew at
+    each iteration. NaN scores drop their pairs; a prompt without a pair is skipped. Mean over
+    prompts of the mean over pairs.
+
+    Raises ValueError for an eta or a margin that is not above 0.
+    """
+
+    eta: float = 0.1
+    margin: float = 0.4
+    least: float = -math.inf
+
+    def __post_init__(self) -> None:
+        for name in ("eta", "margin"):
+            value = getattr(self, name)
+            if not value > 0:
+                msg = f"{name}={value!r} must be positive"
+                raise ValueError(msg)
+
+    def kept(self, score: Array, rollouts: Rollouts) -> tuple[Array, Array]:
+        """(weights (..., B, G, G) of pairs (winner, loser), prompts with a pair (..., B, 1, 1)).
+
+        The weights of a prompt sum to 1. A margin that is missed by rounding alone is met.
+        """
+        xp = rollouts.xp
+        score, pairs, _ = _pairs(rollouts, score)
+        far = _differences(score) >= self.margin * (1 - 8 * xp.finfo(score.dtype).eps)
+        both = xp.where(far & (score >= self.least)[..., :, None], pairs, xp.zeros_like(pairs))
+        total = xp.sum(both, axis=(-2, -1), keepdims=True)
+        some = total > 0
+        return both / xp.where(some, total, xp.ones_like(total)), xp.astype(some, pairs.dtype)
+
+    def coefficients(
+        self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array
+    ) -> Array:
+        r, xp = rollouts, rollouts.xp
+        mask = r.need("mask", by="DnoPrct")
+        pairs, prompts = self.kept(advantages, r)
+        push = pairs * _sigmoid(xp, -_differences(_leads(r, logp, old_logp, self.eta)))
+        pull = self.eta * (xp.sum(push, axis=-1) - xp.sum(push, axis=-2))
+        return pull[..., None] * mask / _per_prompt(prompts, xp)
+
+    def loss(self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array) -> Array:
+        """-J, log 2 at the old policy where any pair is kept."""
+        r, xp = rollouts, rollouts.xp
+        pairs, prompts = self.kept(advantages, r)
+        each = _log_sigmoid(xp, _differences(_leads(r, logp, old_logp, self.eta)))
+        return -xp.sum(pairs * each / _per_prompt(prompts, xp), axis=(-3, -2, -1))
 
 
 def win_rates(score: Array, rollouts: Rollouts, *, temperature: float = 0.0) -> Array:
@@ -182,17 +260,63 @@ def win_rates(score: Array, rollouts: Rollouts, *, temperature: float = 0.0) -> 
     """
     xp = rollouts.xp
     broken = xp.isnan(score)
-    w = xp.where(broken | ~(rollouts.w > 0), xp.zeros_like(rollouts.w), rollouts.w)
-    s = xp.where(broken, xp.zeros_like(score), score)
-    gap = s[..., :, None] - s[..., None, :]
+    gap = _differences(xp.where(broken, xp.zeros_like(score), score))
     beats = (1 + xp.sign(gap)) / 2 if temperature == 0 else _sigmoid(xp, gap / temperature)
+    return xp.where(broken, score, _rates(beats, rollouts, broken))
+
+
+def table_rates(table: Array, rollouts: Rollouts) -> Array:
+    """(..., B, G) win rate of each rollout from a table of wins, which need follow no score.
+
+    table : (..., B, G, G), [i, j] the probability (or the vote) that rollout i beats j, so cycles
+        are welcome; the diagonal is not read. A judge with a place bias is made symmetric:
+        (P + 1 - P^T)/2. A rollout with a NaN against any present one is absent, and NaN.
+
+    Mean over the group is exactly 1/2. A lone rollout has 1/2.
+
+    Raises ValueError for a table of another shape.
+    """
+    xp = rollouts.xp
+    if tuple(table.shape) != (*rollouts.shape, rollouts.shape[-1]):
+        want = (*rollouts.shape, rollouts.shape[-1])
+        msg = f"table has shape {tuple(table.shape)}, not {want}: each rollout against each"
+        raise ValueError(msg)
+    size = rollouts.shape[-1]
+    own = xp.eye(size, dtype=table.dtype) > 0
+    here = rollouts.w > 0
+    bad = xp.isnan(table) & ~own & here[..., None, :] & here[..., :, None]
+    broken = xp.any(bad, axis=-1) & here
+    fair = (table + 1 - xp.matrix_transpose(table)) / 2
+    fair = xp.where(xp.isnan(fair) | own, xp.full_like(fair, 0.5), fair)
+    rate = _rates(fair, rollouts, broken)
+    return xp.where(broken, xp.full_like(rate, xp.nan), rate)
+
+
+def _rates(beats: Array, rollouts: Rollouts, broken: Array) -> Array:
+    """(..., B, G) mean of `beats` (..., B, G, G) over the others of the group."""
+    xp = rollouts.xp
+    w = xp.where(broken | ~(rollouts.w > 0), xp.zeros_like(rollouts.w), rollouts.w)
     # Itself is a tie, which is taken off again where there are others.
     n = xp.sum(w, axis=-1, keepdims=True)
     own = w * 0 if unlimited(group_size(rollouts, w)) else xp.ones_like(w)
     others = n - own
     total = xp.sum(beats * w[..., None, :], axis=-1) - own / 2
-    rate = xp.where(others > 0, total / xp.where(others > 0, others, 1 + 0 * others), 0.5 + 0 * n)
-    return xp.where(broken, score, rate)
+    return xp.where(others > 0, total / xp.where(others > 0, others, 1 + 0 * others), 0.5 + 0 * n)
+
+
+def _differences(x: Array) -> Array:
+    """(..., G, G) x_i - x_j."""
+    return x[..., :, None] - x[..., None, :]
+
+
+def _leads(r: Rollouts, logp: Array, old_logp: Array, eta: float) -> Array:
+    """(..., B, G) h: eta times the log-ratio of each rollout to the old policy."""
+    mask = r.need("mask", by="the pairs")
+    return eta * r.xp.sum(_masked(r, logp - old_logp, mask), axis=-1)
+
+
+def _log_sigmoid(xp: Any, x: Array) -> Array:
+    return xp.where(x < 0, x, xp.zeros_like(x)) - xp.log1p(xp.exp(-xp.abs(x)))
 
 
 def _sigmoid(xp: Any, x: Array) -> Array:

@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from toyrl.objectives.base import stopped
 from toyrl.objectives.surrogate import AGGREGATIONS, Surrogate, Tokens
 from toyrl.registry import add, entry
 
@@ -62,6 +63,15 @@ class PolicyGradient(Surrogate):
             far = (t.a > 0) | (t.ratio > 1 + self.clip_high)
             clipped = clipped | ((t.ratio > self.delta) & far)
         return t.where(~clipped, t.ratio) * t.a
+
+    def height(self, t: Tokens) -> Array:
+        xp = t.xp
+        free = t.ratio if self.delta is None else t.held(t.ratio, None, self.delta)
+        cut = t.held(t.ratio, 1 - self.clip_low, 1 + self.clip_high)
+        lower = t.least(free * t.a, cut * t.a)
+        if self.dual_clip is None:
+            return lower
+        return xp.where(t.a < 0, -t.least(-lower, -self.dual_clip * t.a), lower)
 
 
 PRESETS = {
@@ -111,3 +121,7 @@ class UnboundedPositive(PolicyGradient):
 
     def slope(self, t: Tokens) -> Array:
         return t.xp.where(t.a > 0, t.a, super().slope(t))
+
+    def height(self, t: Tokens) -> Array:
+        once = t.xp.exp(t.logp - stopped(t.logp))  # 1, with the gradient of log pi
+        return t.xp.where(t.a > 0, once * t.a, super().height(t))

@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from toyrl.objectives.base import stopped
 from toyrl.objectives.surrogate import Surrogate, Tokens
 from toyrl.registry import add, entry
 
@@ -35,10 +36,22 @@ class SequenceRatio(Surrogate):
     mean: bool = True
 
     def slope(self, t: Tokens) -> Array:
-        x = t.row_mean(t.log_ratio)
-        s = t.xp.exp(x if self.mean else x * t.length) + t.xp.zeros_like(t.a)
+        s = self.ratio(t)
         up, down = (t.a > 0) & (s > 1 + self.clip_high), (t.a < 0) & (s < 1 - self.clip_low)
         return t.where(~(up | down), s) * t.a
+
+    def height(self, t: Tokens) -> Array:
+        # Exact with one advantage a rollout; the product reaches every token of the row at once,
+        # so each holds its share of the row's one term.
+        s = self.ratio(t)
+        cut = t.held(s, 1 - self.clip_low, 1 + self.clip_high)
+        term = t.least(s * t.a, cut * t.a)
+        return term if self.mean else term / t.length
+
+    def ratio(self, t: Tokens) -> Array:
+        """(..., B, G, T) the rollout's one ratio, on each of its tokens."""
+        x = t.row_mean(t.log_ratio)
+        return t.xp.exp(x if self.mean else x * t.length) + t.xp.zeros_like(t.a)
 
 
 PRESETS = {
@@ -100,13 +113,20 @@ class GeoMean(Surrogate):
 
     def slope(self, t: Tokens) -> Array:
         xp, x = t.xp, t.log_ratio
-        a = t.row_mean(t.a) + xp.zeros_like(x)
+        a, (s, clipped) = t.row_mean(t.a) + xp.zeros_like(x), self.ratio(t)
+        return t.where(~clipped & (t.a != 0), a * s)
+
+    def height(self, t: Tokens) -> Array:
+        return t.where(t.a != 0, t.row_mean(t.a) * self.ratio(t)[0])
+
+    def ratio(self, t: Tokens) -> tuple[Array, Array]:
+        """((..., B, G, 1) geometric mean of clipped ratios, (..., B, G, T) where one is)."""
+        xp, x = t.xp, t.log_ratio
         # The sign of each token's own advantage says which side is clipped.
         high, low = (t.a > 0) & (x > self.clip_high), (t.a < 0) & (x < -self.clip_low)
         bounded = xp.where(high, x * 0 + self.clip_high, xp.where(low, x * 0 - self.clip_low, x))
         bounded = t.where(t.a != 0, bounded)
-        s = xp.exp(t.row_mean(bounded))
-        return t.where(~(high | low) & (t.a != 0), a * s)
+        return xp.exp(t.row_mean(bounded)), high | low
 
 
 @entry(
@@ -132,18 +152,20 @@ class Vespo(Surrogate):
     lambda_neg: float = 2.0
 
     def slope(self, t: Tokens) -> Array:
+        return self.weight(t) * t.a
+
+    def height(self, t: Tokens) -> Array:
+        return stopped(self.weight(t)) * t.a * t.logp
+
+    def weight(self, t: Tokens) -> Array:
+        """(..., B, G, T) phi(w), one number a rollout and sign of the advantage."""
         xp = t.xp
-        x = _held(xp, t.log_ratio, -20.0, 20.0)
-        log_w = _held(xp, t.row_mean(x) * t.length, LOG_LEAST, 20.0) + xp.zeros_like(t.a)
+        x = t.held(t.log_ratio, -20.0, 20.0)
+        log_w = t.held(t.row_mean(x) * t.length, LOG_LEAST, 20.0) + xp.zeros_like(t.a)
         up = t.a >= 0
         k = xp.where(up, t.a * 0 + self.k_pos, t.a * 0 + self.k_neg)
         rate = xp.where(up, t.a * 0 + self.lambda_pos, t.a * 0 + self.lambda_neg)
-        return xp.exp(rate + k * log_w - rate * xp.exp(log_w)) * t.a
+        return xp.exp(rate + k * log_w - rate * xp.exp(log_w))
 
 
 LOG_LEAST = -18.420680743952367  # log 1e-8
-
-
-def _held(xp: Any, x: Array, low: float, high: float) -> Array:
-    x = xp.where(x < low, xp.zeros_like(x) + low, x)
-    return xp.where(x > high, xp.zeros_like(x) + high, x)

@@ -70,6 +70,13 @@ class SoftQ(Objective):
         slope = (1 - self.multi) * single + self.multi * reached
         return -2 * slope * mask * share
 
+    def loss(self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array) -> Array:
+        """The mixed squares, summed over tokens, mean over rollouts; rewards as `coefficients`."""
+        del old_logp
+        single, multi, _, share = self._residuals(advantages, rollouts, logp)
+        squares = (1 - self.multi) * single**2 + self.multi * multi**2
+        return rollouts.xp.sum(squares * share, axis=(-3, -2, -1))
+
     def losses(self, reward: Array, rollouts: Rollouts, logp: Array) -> tuple[Array, Array]:
         """(single, multi step) loss of each rollout, (..., B, G), before the mean; absent: 0."""
         single, multi, _, share = self._residuals(reward, rollouts, logp)

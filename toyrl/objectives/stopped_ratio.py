@@ -19,19 +19,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from toyrl.objectives.base import stopped
 from toyrl.objectives.surrogate import Surrogate, Tokens
 from toyrl.registry import add, entry
 
 Array = Any
 MEASURES = ("tv", "kl", "ratio")
-
-
-def below(t: Tokens, x: Array, cap: float) -> Array:
-    """min(x, cap).
-
-    The answer has the shape of `x`.
-    """
-    return t.xp.where(x > cap, t.xp.zeros_like(x) + cap, x)
 
 
 @dataclass(frozen=True)
@@ -46,10 +39,14 @@ class Cispo(Surrogate):
     floor: float | None = None
 
     def slope(self, t: Tokens) -> Array:
-        ratio = below(t, t.ratio, self.cap)
-        if self.floor is not None:
-            ratio = -below(t, -ratio, -self.floor)
-        return ratio * t.a
+        return self.weight(t) * t.a
+
+    def height(self, t: Tokens) -> Array:
+        return stopped(self.weight(t)) * t.a * t.logp
+
+    def weight(self, t: Tokens) -> Array:
+        """(..., B, G, T) the truncated ratio."""
+        return t.held(t.ratio, self.floor, self.cap)
 
 
 for _name, _preset, _where in (
@@ -96,6 +93,10 @@ class Sapo(Surrogate):
         e = xp.exp(-xp.abs(tau * (t.ratio - 1)))
         return 4 * e / (1 + e) ** 2 * t.ratio * t.a
 
+    def height(self, t: Tokens) -> Array:
+        tau = t.xp.where(t.a > 0, t.a * 0 + self.tau_pos, t.a * 0 + self.tau_neg)
+        return 2 / tau * (1 + t.xp.tanh(tau * (t.ratio - 1) / 2)) * t.a
+
 
 @entry(
     "gpg",
@@ -112,6 +113,9 @@ class Gpg(Surrogate):
 
     def slope(self, t: Tokens) -> Array:
         return t.a
+
+    def height(self, t: Tokens) -> Array:
+        return t.a * t.logp
 
 
 @entry(
@@ -134,6 +138,9 @@ class Dro(Surrogate):
 
     def slope(self, t: Tokens) -> Array:
         return t.a - self.beta * t.log_ratio
+
+    def height(self, t: Tokens) -> Array:
+        return t.a * t.logp - self.beta / 2 * t.log_ratio**2
 
 
 @dataclass(frozen=True)
@@ -165,10 +172,18 @@ class Dppo(Surrogate):
             raise ValueError(msg)
 
     def slope(self, t: Tokens) -> Array:
+        out = self.weight(t) * t.a
+        return out if self.beta == 0 else out - self.beta * t.log_ratio
+
+    def height(self, t: Tokens) -> Array:
+        out = stopped(self.weight(t)) * t.a * t.logp
+        return out if self.beta == 0 else out - self.beta / 2 * t.log_ratio**2
+
+    def weight(self, t: Tokens) -> Array:
+        """(..., B, G, T) the truncated ratio, 0 outside the trust region."""
         up, down = self._near(t)
         valid = up & down if self.two_sided else ((t.a > 0) & up) | (~(t.a > 0) & down)
-        out = t.where(valid, below(t, t.ratio, self.cap)) * t.a
-        return out if self.beta == 0 else out - self.beta * t.log_ratio
+        return t.where(valid, t.held(t.ratio, None, self.cap))
 
     def _near(self, t: Tokens) -> tuple[Array, Array]:
         """True where the token has not become too likely, and too unlikely."""

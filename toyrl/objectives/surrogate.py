@@ -43,6 +43,16 @@ class Tokens:
         """x where the condition holds, else 0."""
         return self.xp.where(condition, x, self.xp.zeros_like(x))
 
+    def held(self, x: Array, low: float | None, high: float | None) -> Array:
+        """x within [low, high] (None: no bound), without gradient beyond."""
+        if low is not None:
+            x = self.xp.where(x < low, self.xp.full_like(x, low), x)
+        return x if high is None else self.xp.where(x > high, self.xp.full_like(x, high), x)
+
+    def least(self, x: Array, y: Array) -> Array:
+        """The smaller of the two, token by token; of equal ones x."""
+        return self.xp.where(y < x, y, x)
+
     def row_mean(self, x: Array) -> Array:
         """(..., B, G, 1) mean over a rollout's tokens; 0 for none."""
         return self.xp.sum(x * self.mask, axis=-1, keepdims=True) / self.length
@@ -94,6 +104,23 @@ class Surrogate(Objective):
         """dJ_it/dlogp_it (..., B, G, T) before averaging."""
         msg = f"{type(self).__name__} defines no slope(tokens)"
         raise TypeError(msg)
+
+    def height(self, t: Tokens) -> Array:
+        """J_it (..., B, G, T) before averaging; what `slope` takes as given has no gradient."""
+        msg = f"{type(self).__name__} defines no height(tokens)"
+        raise TypeError(msg)
+
+    def terms(self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array) -> Array:
+        """(..., B, G, T) each token's term of J, share included; 0 off the mask."""
+        by = type(self).__name__
+        t = tokens_of(advantages, rollouts, logp, old_logp, by=by)
+        live = t.where(t.mask > 0, self.height(t)) * t.mask
+        return live * self.share(rollouts, t.xp.sum(t.mask, axis=-1))[..., None]
+
+    def loss(self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array) -> Array:
+        """-J, the averaged sum over tokens."""
+        terms = self.terms(advantages, rollouts, logp, old_logp)
+        return -rollouts.xp.sum(terms, axis=(-3, -2, -1))
 
     def coefficients(
         self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array

@@ -14,9 +14,11 @@ from typing import Any, ClassVar
 
 from toyrl.pytree import built, defer, register
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.shapes import check_memory, check_rollouts
 
 Array = Any
 Parts = dict[str, Array]
+SCOPES = ("rollout", "group", "batch")
 
 
 def written(self: Any) -> str:
@@ -81,7 +83,12 @@ class Shaper:
 
         A row with NaN in an array the shaper reads is absent for its siblings and NaN in the
         answer; a row of weight 0 is absent and 0.
+
+        Raises ValueError for rollouts without a prompt and a group axis, for a mask or field of
+        another shape, and for memory that isn't (..., B, 1).
         """
+        check_rollouts(rollouts, by=self)
+        check_memory(memory or {}, rollouts, by=self)
         wanted = tuple(n for n in self.all_wants() if rollouts.has(n))
         clean, broken = without_nan(rollouts, self.all_needs() + wanted)
         state = dict(memory or {})
@@ -134,8 +141,7 @@ class Shaper:
 
     def all_scope(self) -> str:
         """The widest scope among this shaper and its children."""
-        order = ("rollout", "group", "batch")
-        return max((self.scope, *(c.all_scope() for c in self.children())), key=order.index)
+        return max((self.scope, *(c.all_scope() for c in self.children())), key=SCOPES.index)
 
     def all_token_level(self) -> bool:
         """True if any part is per token."""

@@ -25,6 +25,7 @@ from toyrl.shapers.length.conciseness import ConcisenessAdditive, Crf
 from toyrl.shapers.outcome import Outcome
 from toyrl.theory.length import conciseness as theory
 from toyrl.theory.length.conciseness import ScoreLaw
+from toyrl.theory.length.score_moments import score_law
 
 EXAMPLE = {
     "p": 0.35,
@@ -82,12 +83,7 @@ class Laws:
 
     def moments(self) -> ScoreLaw:
         """Moments of the score given each outcome."""
-        o, w = self.outcome, self.mass
-        m1 = (w * o * self.score).sum(1, keepdims=True) / self.p
-        m0 = (w * (1 - o) * self.score).sum(1, keepdims=True) / (1 - self.p)
-        v1 = (w * o * (self.score - m1) ** 2).sum(1, keepdims=True) / self.p
-        v0 = (w * (1 - o) * (self.score - m0) ** 2).sum(1, keepdims=True) / (1 - self.p)
-        return ScoreLaw(self.p, m1, v1, m0, v0, self.kappa)
+        return score_law(self.outcome, self.score, self.mass, self.kappa)
 
     def reward(self, shaper: Shaper) -> np.ndarray:
         """(n, 2J) reward of every class in the population limit."""

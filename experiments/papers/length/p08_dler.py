@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, exp, lgamma, log, sqrt
+from math import ceil, log, sqrt
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from toyrl.experiments.lab.routes import SAMPLED, apart, deviation, same, sample
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.outcome import Outcome
+from toyrl.theory.group.noise_scores import z_score_alignment, z_score_error
 from toyrl.theory.group.variance import omega
 
 GROUP = 16
@@ -97,15 +98,13 @@ def truncation_checks(kappa: float, keep: str, groups: int, seed: int) -> list[C
 
 def noise_checks(estimator: GroupEstimator, own: float, groups: int, seed: int) -> list[Check]:
     """The group z-score of pure noise: E[eps A] = sigma c_N, its squared error, a printed slip."""
-    # c_N, the expected population std of N = 8 standard normals
-    c = sqrt(2 / 8) * exp(lgamma(8 / 2) - lgamma((8 - 1) / 2))
     rng, checks = draws(seed, 2), []
     for sigma, names in NOISES.items():
         eps = sigma * rng.standard_normal((groups, 8))
         a = estimator.advantages(eps, Rollouts(eps, eps, 1.0))
         checks += [
-            sampled(names[0], (eps * a).mean(-1), sigma * c),
-            sampled(names[1], ((a - eps) ** 2).mean(-1), sigma**2 - 2 * sigma * c + 1),
+            sampled(names[0], (eps * a).mean(-1), float(z_score_alignment(sigma, 8))),
+            sampled(names[1], ((a - eps) ** 2).mean(-1), float(z_score_error(sigma, 8))),
         ]
     eps = draws(seed, 3).standard_normal((groups, 4))
     eps[:, 0] = 1.5

@@ -23,7 +23,7 @@ from toyrl.theory.preference import nash
 
 Array = Any
 Step = Callable[[Array, Array, Array], np.ndarray]
-RPS = 0.5 + 0.4 * np.array([[0, 1, -1], [-1, 0, 1], [1, -1, 0]])
+RPS = nash.cyclic_preference(3, 0.4)
 START = np.array([0.5, 0.3, 0.2])
 ETA, STEPS = 2.0, 2000
 TARGET = "T1: maximiser of the objective against pi exp(r/eta)/Z, largest difference"

@@ -133,7 +133,7 @@ def test_outcome_only_reward_is_its_own_yardstick(reference):
 
 
 def test_heavy_length_penalty_pushes_right_rollouts_down(reference):
-    law = RewardLaw(reference.chain, Outcome() - LinearLength(weight=20.0))
+    law = RewardLaw(reference.chain, Outcome() - LinearLength(alpha=20.0))
     found = findings(section.run(law, reference, PRESETS["grpo"], 8, notes=("a note",)))
     assert found["signal/sign-errors"].status == "warn"
     assert found["signal/sign-errors"].value > 0.2

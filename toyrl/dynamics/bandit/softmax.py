@@ -254,11 +254,7 @@ def is_additive(objective: Objective) -> bool:
 
 def pools(estimator: Estimator) -> bool:
     """True where an estimator takes statistics over the whole batch."""
-    if type(estimator).in_batch is not Estimator.in_batch:
-        return True
-    inner = getattr(estimator, "inner", None)
-    own = "batch" in (getattr(estimator, "scale", ""), getattr(estimator, "baseline", ""))
-    return own or (isinstance(inner, Estimator) and pools(inner))
+    return type(estimator).in_batch is not Estimator.in_batch or estimator.scope == "batch"
 
 
 def by_level(recipe: Recipe) -> bool:

@@ -89,7 +89,7 @@ class Problem:
             return None
         if method == "compositions":
             by_group = self.fixed is None or _shapes_groups(self.estimator)
-            if self.scope == "batch" or (by_group and _pools(self.estimator)):
+            if self.scope == "batch" or (by_group and self.estimator.scope == "batch"):
                 return "batch statistics of a reward that depends on the group need whole batches"
             rows = self.rows()
             return f"it needs {rows:,} rows, above {ROWS:,}" if rows > ROWS else None
@@ -314,11 +314,6 @@ def _many_prompts(e: Estimator, fixed: Parts, r: Rollouts, group_size: float) ->
         factor = 1 / (spread + float(e.eps)) if signal else 0.0
         inner = replace(inner, scale="none")
     return _ManyPrompts(inner, shift, factor)
-
-
-def _pools(estimator: Estimator) -> bool:
-    """True for an estimator with statistics of the whole batch."""
-    return "batch" in (getattr(estimator, "scale", ""), getattr(estimator, "baseline", ""))
 
 
 def _shapes_groups(estimator: Estimator) -> bool:

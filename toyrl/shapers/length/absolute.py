@@ -4,6 +4,10 @@ Rewards that are published as a whole contain the outcome (`cosine`, `l1_exact`,
 penalties that are published as an addition do not (`linear_length`, `overlong`): write
 ``outcome() - 0.3*linear_length()``. A target or cache of at most 1 is a share of `max_length`,
 above 1 it is tokens.
+
+In all length rewards `alpha` is the weight of the length term, and `right` and `wrong` are the base
+scores where the published reward adds to one (a product with the outcome has none: `crf`,
+`l1_max`; `cosine` keeps TRL's names).
 """
 
 from __future__ import annotations
@@ -20,24 +24,22 @@ from toyrl.shapers.base import Parts, Shaper, at, filled, in_tokens
 Array = Any
 
 
-@entry(
-    "linear_length", kind="shaper", formula="R = weight L/unit", cards=("01",), provenance="text"
-)
+@entry("linear_length", kind="shaper", formula="R = alpha L/unit", cards=("01",), provenance="text")
 @dataclass(frozen=True)
 class LinearLength(Shaper):
-    """A term: `weight` times length over `unit`, paid by right and wrong rollouts alike.
+    """A term: `alpha` times length over `unit`, paid by right and wrong rollouts alike.
 
-    unit : tokens per unit of length (None: `max_length`, so the term is in [0, weight]; 1: the
-        weight is per token). Subtract the term to penalise length; wrap it in `gated(...)` to
+    unit : tokens per unit of length (None: `max_length`, so the term is in [0, alpha]; 1: alpha
+        is per token). Subtract the term to penalise length; wrap it in `gated(...)` to
         charge right rollouts only.
     """
 
-    weight: Any = 1.0
+    alpha: Any = 1.0
     unit: Any = None
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
         unit = r.max_length if self.unit is None else at(self.unit, r.step)
-        return {"linear_length": at(self.weight, r.step) * r.length / unit}
+        return {"linear_length": at(self.alpha, r.step) * r.length / unit}
 
 
 @entry(
@@ -133,7 +135,7 @@ class L1Max(Shaper):
 @entry(
     "overlong",
     kind="shaper",
-    formula="R = factor max(floor, -max(0, L - limit + cache)/cache)",
+    formula="R = alpha max(floor, -max(0, L - limit + cache)/cache)",
     cards=("00", "08"),
     works=("dapo",),
     section="Eq. 13; TRL get_soft_overlong_punishment; verl reward manager dapo",
@@ -141,16 +143,17 @@ class L1Max(Shaper):
 )
 @dataclass(frozen=True)
 class Overlong(Shaper):
-    """A term: 0 up to limit - cache, then a straight fall to -factor at the limit.
+    """A term: 0 up to limit - cache, then a straight fall to -alpha at the limit.
 
     cache : at most 1 a share of `max_length`, above 1 tokens (DAPO: 4096 of 20480 = 0.2); 0 means
         a jump to the floor past the limit
     limit : tokens (None: `max_length`)
-    floor : lowest value before `factor` (-1 as in DAPO and TRL; None: no floor, as in verl)
+    alpha : weight, verl's `penalty_factor`
+    floor : lowest value before `alpha` (-1 as in DAPO and TRL; None: no floor, as in verl)
     """
 
     cache: Any = 0.2
-    factor: Any = 1.0
+    alpha: Any = 1.0
     floor: Any = -1.0
     limit: Any = None
 
@@ -165,7 +168,7 @@ class Overlong(Shaper):
         value = xp.where(soft, xp.minimum(slope, zero), jump)
         if self.floor is not None:
             value = xp.maximum(value, filled(self.floor, value))
-        return {"overlong": at(self.factor, r.step) * value}
+        return {"overlong": at(self.alpha, r.step) * value}
 
 
 def base_score(right: Any, wrong: Any, r: Rollouts) -> Array:

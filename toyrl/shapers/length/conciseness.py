@@ -15,6 +15,7 @@ from toyrl import stats
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper, at, filled
+from toyrl.shapers.length.absolute import base_score
 
 Array = Any
 LOWEST = 0.1  # the judge's scale starts here
@@ -64,20 +65,25 @@ class Crf(Shaper):
 @entry(
     "conciseness_additive",
     kind="shaper",
-    formula="R = o + kappa c",
+    formula="R = o + alpha c",
     cards=("01",),
     section="the additive form it is compared with",
     provenance="derived",
 )
 @dataclass(frozen=True)
 class ConcisenessAdditive(Shaper):
-    """Whole reward: outcome plus kappa c, paid to right and wrong rollouts alike.
+    """Whole reward: outcome plus alpha c, paid to right and wrong rollouts alike.
 
-    Parts `outcome` in {0, 1} and `conciseness` in [0.1 kappa, kappa].
+    alpha : weight >= 0; that of `crf` in total, alpha (s + d), is kappa on the theory pages
+    right, wrong : base scores
+    Parts `outcome` and `conciseness` in [0.1 alpha, alpha].
     """
 
-    kappa: Any = 0.5
+    alpha: Any = 0.5
+    right: Any = 1.0
+    wrong: Any = 0.0
     wants: ClassVar[tuple[str, ...]] = ("conciseness",)
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
-        return {"outcome": r.correct, "conciseness": at(self.kappa, r.step) * score(r)}
+        outcome = base_score(self.right, self.wrong, r)
+        return {"outcome": outcome, "conciseness": at(self.alpha, r.step) * score(r)}

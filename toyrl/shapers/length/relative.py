@@ -14,6 +14,7 @@ from toyrl import stats
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper, at, filled
+from toyrl.shapers.length.absolute import base_score
 
 Array = Any
 
@@ -61,27 +62,37 @@ def length_score(r: Rollouts, *, ddof: float = 0.0, eps: Any = 0.0) -> Array:
 )
 @dataclass(frozen=True)
 class EfficientReasoning(Shaper):
-    """Whole reward: right rollouts get 1 - alpha sigmoid(z), z their length among right siblings.
+    """Whole reward: right (1 - alpha sigmoid(z)) for right rollouts, z their length among those.
 
-    ddof, eps : 0 and 0 here (population std); the LASER code has 1 and 1e-6. With fewer than two
-    right siblings, or equal lengths, z = 0. Parts `outcome` and `efficient_reasoning` in
-    (-alpha, 0], 0 for wrong rollouts.
+    ddof, eps : 0 and 0 here (population std); the LASER code has 1 and 1e-6
+    right, wrong : base scores 1 and 0; the LASER code has 1 and -0.5
+
+    With fewer than two right siblings, or equal lengths, z = 0. The LASER code
+    (compute_norm_length_penalty) leaves this in three places: a lone right rollout has mean 0 and
+    standard deviation 1 there, so z is its length in tokens and it pays all of alpha instead of
+    half; its weight is 0.4; an answer that was not found keeps -1. Parts `outcome` and
+    `efficient_reasoning` in (-alpha right, 0], 0 for wrong rollouts.
     """
 
     alpha: Any = 0.2
     ddof: Any = 0.0
     eps: Any = 0.0
+    right: Any = 1.0
+    wrong: Any = 0.0
     scope: ClassVar[str] = "group"
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
         penalty = at(self.alpha, r.step) * sigmoid(length_score(r, ddof=self.ddof, eps=self.eps))
-        return {"outcome": r.correct, "efficient_reasoning": -penalty * r.correct}
+        return {
+            "outcome": base_score(self.right, self.wrong, r),
+            "efficient_reasoning": -penalty * at(self.right, r.step) * r.correct,
+        }
 
 
 @entry(
     "kimi",
     kind="shaper",
-    formula="R = o + weight t (wrong: min(0, t)), t = 1/2 - (L - L_min)/(L_max - L_min)",
+    formula="R = o + alpha t (wrong: min(0, t)), t = 1/2 - (L - L_min)/(L_max - L_min)",
     cards=("05",),
     works=("kimi",),
     section="length reward; LASER paper, Table 2",
@@ -89,14 +100,16 @@ class EfficientReasoning(Shaper):
 )
 @dataclass(frozen=True)
 class Kimi(Shaper):
-    """Whole reward: the outcome plus a term from the rank of length between the group's extremes.
+    """Whole reward: the outcome plus a term from the place of length between the group's extremes.
 
     t = 0.5 - (L - L_min)/(L_max - L_min) over all siblings, 0 where lengths are equal; right
-    rollouts get weight t, wrong ones weight min(0, t). Parts `outcome` and `kimi` in
-    [-weight/2, weight/2].
+    rollouts get alpha t, wrong ones alpha min(0, t). alpha is 1 as published, 0.4 in the LASER
+    code; right, wrong : base scores. Parts `outcome` and `kimi` in [-alpha/2, alpha/2].
     """
 
-    weight: Any = 1.0
+    alpha: Any = 1.0
+    right: Any = 1.0
+    wrong: Any = 0.0
     scope: ClassVar[str] = "group"
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
@@ -109,7 +122,8 @@ class Kimi(Shaper):
         t = xp.where(apart, t, xp.zeros_like(t))
         wrong = xp.minimum(t, xp.zeros_like(t))
         score = wrong + (t - wrong) * r.correct
-        return {"outcome": r.correct, "kimi": at(self.weight, r.step) * score}
+        outcome = base_score(self.right, self.wrong, r)
+        return {"outcome": outcome, "kimi": at(self.alpha, r.step) * score}
 
 
 def share_up(share: Array, count: Array) -> Array:
@@ -136,14 +150,15 @@ class GrpoLambda(Shaper):
     """Whole reward: a length penalty only for the share `lam` of prompts most often solved.
 
     Prompts are ranked by their share of right rollouts, ties in batch order; the first
-    max(1, ceil(lam B)) get 1 - alpha sigmoid(z) for right rollouts (z as in
-    `efficient_reasoning`, population std), the others the outcome. B counts prompts with at least
-    one rollout present.
+    max(1, ceil(lam B)) get right (1 - alpha sigmoid(z)) for right rollouts (z as in
+    `efficient_reasoning`, population std), the others the base score. B counts prompts with at
+    least one rollout present.
 
     lam : in (0, 1]; 1 is the uniform penalty. 0 would still penalise one prompt and is refused:
         use `outcome()`
     alpha : 0.2, reconstructed
     min_rho : prompts below this share of right rollouts are never penalised
+    right, wrong : base scores
 
     Raises ValueError for a `lam` outside (0, 1].
     """
@@ -151,6 +166,8 @@ class GrpoLambda(Shaper):
     lam: Any = 0.2
     alpha: Any = 0.2
     min_rho: Any = 0.0
+    right: Any = 1.0
+    wrong: Any = 0.0
     scope: ClassVar[str] = "batch"
 
     def __post_init__(self) -> None:
@@ -159,10 +176,11 @@ class GrpoLambda(Shaper):
             raise ValueError(msg)
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
-        penalty = at(self.alpha, r.step) * sigmoid(length_score(r)) * r.correct
+        paid = at(self.right, r.step) * r.correct
+        penalty = at(self.alpha, r.step) * sigmoid(length_score(r)) * paid
         marked = self.marked(r)
         return {
-            "outcome": r.correct,
+            "outcome": base_score(self.right, self.wrong, r),
             "grpo_lambda": r.xp.where(marked, -penalty, r.xp.zeros_like(penalty)),
         }
 

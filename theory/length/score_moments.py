@@ -1,0 +1,126 @@
+"""Moments of a conciseness score by outcome, and of the two rewards that pay it.
+
+Setting and names as in `toyrl.theory.length.conciseness`: outcome o ~ Bernoulli(p), score c. With
+m1, v1 (m0, v0) the mean and variance of the score of right (wrong) answers,
+
+    Cov(o, c) = p(1-p)(m1 - m0)        Var(c)  = p v1 + (1-p) v0 + p(1-p)(m1 - m0)^2
+    Cov(o, oc) = p(1-p) m1             Var(oc) = p v1 + p(1-p) m1^2
+
+from which the variances of o + kappa c and of o(1 + kappa c) follow.
+
+Formulas: docs/theory/length.md.
+
+Source: paper 01, whose printed theorem was not available; derived.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from toyrl.registry import entry
+from toyrl.theory.length.conciseness import ScoreLaw
+
+Array = Any
+
+
+@entry(
+    "score_law",
+    kind="theorem",
+    cards=("01",),
+    provenance="derived",
+    formula="m1, v1 = E, Var(c | right); m0, v0 = E, Var(c | wrong)",
+)
+def score_law(outcome: Array, score: Array, prob: Array, kappa: Array) -> ScoreLaw:
+    """The moments of finitely many classes of (outcome, score), for `variances` and its siblings.
+
+    outcome : (..., K) in {0, 1}; score : (..., K); prob : (..., K), summing to 1 along the last
+    axis; kappa broadcasts with (..., 1), and so is each moment. An outcome that never happens has
+    mean and variance 0.
+
+    Raises ValueError for probabilities that do not sum to 1.
+    """
+    o, c, w = (np.asarray(x, dtype=float) for x in (outcome, score, prob))
+    total = w.sum(-1, keepdims=True)
+    if np.abs(total - 1).max() > 1e-9:
+        msg = f"prob sums to {total.ravel()[np.abs(total - 1).argmax()]:.6g}; it must sum to 1"
+        raise ValueError(msg)
+
+    def given(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mass = weight.sum(-1, keepdims=True)
+        law = weight / np.where(mass > 0, mass, 1.0)
+        mean = (law * c).sum(-1, keepdims=True)
+        return mean, (law * (c - mean) ** 2).sum(-1, keepdims=True)
+
+    (m1, v1), (m0, v0) = given(w * o), given(w * (1 - o))
+    return ScoreLaw((w * o).sum(-1, keepdims=True), m1, v1, m0, v0, kappa)
+
+
+@dataclass(frozen=True)
+class ScoreMoments:
+    """Second moments of outcome o and score c.
+
+    outcome_score, outcome_paid : any shape, that of the law's moments; Cov(o, c) and Cov(o, oc)
+    score, paid : the same shape; Var(c) and Var(oc)
+    """
+
+    outcome_score: Array
+    outcome_paid: Array
+    score: Array
+    paid: Array
+
+
+@entry(
+    "score_moments",
+    kind="theorem",
+    cards=("01",),
+    provenance="derived",
+    formula="Cov(o, c) = p(1-p)(m1 - m0), Cov(o, oc) = p(1-p) m1, Var(c), Var(oc)",
+)
+def score_moments(law: ScoreLaw) -> ScoreMoments:
+    """Cov(o, c), Cov(o, oc), Var(c) and Var(oc), oc the score that a right answer alone is paid.
+
+    Var(o + kappa c) = p(1-p) + 2 kappa Cov(o, c) + kappa^2 Var(c), and the same with oc.
+    """
+    signal = law.p * (1 - law.p)
+    within = law.p * law.v1 + (1 - law.p) * law.v0
+    return ScoreMoments(
+        outcome_score=signal * (law.m1 - law.m0),
+        outcome_paid=signal * law.m1,
+        score=within + signal * (law.m1 - law.m0) ** 2,
+        paid=law.p * law.v1 + signal * law.m1**2,
+    )
+
+
+@entry(
+    "outcome_noise",
+    kind="theorem",
+    cards=("01",),
+    provenance="derived",
+    formula="E Var(R | o): kappa^2 (p v1 + (1-p) v0) additive, kappa^2 p v1 for CRF",
+)
+def outcome_noise(law: ScoreLaw) -> tuple[Array, Array]:
+    """T3: E[Var(R | o)] of R_add and R_crf; they differ by kappa^2 (1-p) v0 >= 0.
+
+    Each of the shape of the law's moments, (...) or (..., 1).
+    """
+    k2 = law.kappa**2
+    crf = k2 * law.p * law.v1
+    return crf + k2 * (1 - law.p) * law.v0, crf
+
+
+@entry(
+    "bernoulli_smoothness",
+    kind="theorem",
+    cards=("01",),
+    provenance="derived",
+    formula="L = gap/(6 sqrt 3)",
+)
+def bernoulli_smoothness(gap: Array) -> Array:
+    """Largest |d^2/dtheta^2| of the expected reward gap sigmoid(theta): gap/(6 sqrt 3).
+
+    The step of gradient ascent is safe up to 1/L. gap : `ScoreLaw.gap_crf` or `gap_add`, any shape.
+    """
+    return np.abs(gap) / (6 * np.sqrt(3.0))
