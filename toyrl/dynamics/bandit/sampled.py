@@ -94,8 +94,8 @@ class Dice(NamedTuple):
     key: Array
 
 
-def throw(key: Array, groups: int, size: int) -> Dice:
-    """The numbers that `key` stands for, in float64: prompt (groups, 1), member (groups, size)."""
+def _throw(key: Array, groups: int, size: int) -> Dice:
+    """The numbers that `key` stands for, in float64."""
     u, v = jax.random.split(key)
     prompt = jax.random.uniform(u, (groups, 1), dtype=float)
     return Dice(prompt, jax.random.uniform(v, (groups, size), dtype=float), key)
@@ -114,7 +114,7 @@ def draw(dice: Dice, z: Array, arms: Arms, recipe: Recipe) -> tuple[Batch, Array
         return prompt, _place(cdf[prompt][:, None], dice.member)
 
     def once(key: Array) -> tuple[Array, Array]:
-        return placed(throw(key, recipe.groups, int(recipe.group_size)))
+        return placed(_throw(key, recipe.groups, int(recipe.group_size)))
 
     def tied(prompt: Array, drawn: Array) -> Array:
         reward = jnp.take_along_axis(arms.reward[prompt], drawn, axis=-1)
@@ -161,7 +161,7 @@ def _blocks(keys: Array, runs: int, recipe: Recipe) -> list[Array]:
 # is compiled once for all estimators and objectives.
 @partial(jax.jit, static_argnames=("runs", "groups", "size"))
 def _dice(keys: Array, runs: int, groups: int, size: int) -> Dice:
-    one = jax.vmap(partial(throw, groups=groups, size=size))
+    one = jax.vmap(partial(_throw, groups=groups, size=size))
     return jax.vmap(lambda key: one(jax.random.split(key, runs)))(keys)
 
 
