@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.worlds.mdp.linear import SMALL, policy_system
+from toyrl.worlds.mdp.linear import SMALL
 from toyrl.worlds.mdp.model import MDP, expected_reward
 from toyrl.worlds.mdp.solve import evaluate, q_from_value
 from toyrl.worlds.mdp.structure import structure
@@ -74,8 +74,8 @@ def optimal(
     tolerance : error allowed to modified policy iteration, in units of the largest value possible,
         max |r| / (1 - discount); the other methods are exact up to rounding
 
-    Raises ValueError for an unknown method, a batch of rewards, "sweep" with cycles, discount 1 with
-    policies that don't end, or modified policy iteration at discount 1; RuntimeError if it
+    Raises ValueError for an unknown method, a batch of rewards, "sweep" with cycles, discount 1
+    with policies that don't end, or modified policy iteration at discount 1; RuntimeError if it
     does not get there.
     """
     paid = expected_reward(mdp, reward)
@@ -103,9 +103,8 @@ def optimal(
 
 def _chosen(mdp: MDP) -> str:
     small = mdp.n_states <= (FEW if mdp.is_sparse else SMALL)
-    if not small or mdp.is_sparse:
-        if structure(mdp).order is not None:
-            return "sweep"
+    if (not small or mdp.is_sparse) and structure(mdp).order is not None:
+        return "sweep"
     return "policy_iteration" if small or mdp.discount == 1 else "modified_policy_iteration"
 
 
@@ -173,6 +172,7 @@ def _modified(mdp: MDP, paid: np.ndarray, tolerance: float) -> tuple[np.ndarray,
     actions = np.zeros(mdp.n_states, dtype=np.int64)
     allowed = tolerance * float(abs(paid).max(initial=0.0)) / (1 - discount)
     limit = 100 + int(4 * np.log(1e-3 * tolerance) / np.log(max(discount, 1e-3)))
+    low = high = 0.0
     for step in range(1, limit):
         low, high = kernels.greedy(
             P.indptr, P.indices, P.data, discount, paid, usable, v, after, actions
@@ -186,5 +186,5 @@ def _modified(mdp: MDP, paid: np.ndarray, tolerance: float) -> tuple[np.ndarray,
         v = kernels.follow(
             P.indptr, P.indices, P.data, discount, paid, usable, actions, after, STEPS
         )
-    msg = f"modified policy iteration: error bound {(high - low) / 2:.3g} after {limit} steps"  # pyright: ignore[reportPossiblyUnboundVariable]
+    msg = f"modified policy iteration: error bound {(high - low) / 2:.3g} after {limit} steps"
     raise RuntimeError(msg)

@@ -1,4 +1,4 @@
-"""Compiled loops over sparse transitions, one pass each. Row s*A + a of the CSR arrays is a pair."""
+"""Compiled passes over sparse transitions; row s*A + a of the CSR arrays is a pair."""
 
 from __future__ import annotations
 

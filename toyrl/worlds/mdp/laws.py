@@ -1,4 +1,4 @@
-"""What a Markov decision process must satisfy: each law a sentence, with the places that break it."""
+"""What a Markov decision process must satisfy: each law a sentence, with places that break it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 ROW_SUM = 1e-9  # rows are written in decimals or normalised: far above rounding, below any fault
 SHOWN = 3  # places named of each broken law
+NO_PROBABILITY = "a probability is neither negative nor NaN"
 
 
 def broken_laws(mdp: MDP) -> list[str]:
@@ -77,7 +78,7 @@ def _transitions(mdp: MDP) -> Iterator[str]:
         where = where[mdp.available[tuple(where.T[:2])]]
     if len(where):
         told = _places([f"[{s}, {a}, {t}] = {_at(P, s, a, t, A):g}" for s, a, t in where[:SHOWN]])
-        yield f"transitions{told}{_more(len(where))}: a probability is no negative number and no NaN"
+        yield f"transitions{told}{_more(len(where))}: {NO_PROBABILITY}"
     ends = mdp.is_terminal
     live = np.repeat(~ends[:, None], A, axis=1)
     if mdp.available is not None:
@@ -122,7 +123,7 @@ def _others(mdp: MDP) -> Iterator[str]:
     low = np.flatnonzero(~(start >= 0))
     if low.size:
         told = _places([f"[{s}] = {start[s]:g}" for s in low[:SHOWN]])
-        yield f"start{told}{_more(low.size)}: a probability is no negative number and no NaN"
+        yield f"start{told}{_more(low.size)}: {NO_PROBABILITY}"
     if not abs(start.sum() - 1) <= ROW_SUM:
         yield f"start sums to {start.sum():.6g}, not to 1: normalise it"
     if mdp.available is not None:
@@ -173,8 +174,8 @@ def _ends(mdp: MDP) -> Iterator[str]:
         stay = np.flatnonzero(endless(mdp))
         if stay.size:
             yield (
-                f"discount=1, and a policy can stay within {_states(stay)} for ever: take a discount "
-                "below 1, or say improper=True and evaluate policies that end"
+                f"discount=1, and a policy can stay within {_states(stay)} for ever: take a "
+                "discount below 1, or say improper=True and evaluate policies that end"
             )
 
 

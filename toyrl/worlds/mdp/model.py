@@ -1,8 +1,8 @@
 """Tabular Markov decision processes: transitions, reward, discount, start, terminal states.
 
 Shapes: S states, A actions. Transitions are dense (S, A, S) or sparse: one SciPy CSR array of
-state-action pairs (S*A, S), row s*A + a. A reward is paid when an action is taken: by state (S,), by
-pair (S, A), or by transition, (S, A, S) or sparse (S*A, S), where an absent entry pays 0.
+state-action pairs (S*A, S), row s*A + a. A reward is paid when an action is taken: by state (S,),
+by pair (S, A), or by transition, (S, A, S) or sparse (S*A, S), where an absent entry pays 0.
 
 An episode ends on entering a terminal state: its value is 0, it is not counted as visited, and
 what entering it pays stands in a reward by transition or by the pair that leads there. Rows of
@@ -232,8 +232,8 @@ def policy_matrix(mdp: MDP, policy: Any = None) -> np.ndarray:
 def expected_reward(mdp: MDP, reward: Any = None) -> np.ndarray:
     """(..., S, A) expected reward of each pair, 0 where no action can be taken.
 
-    reward : None for the process's own; (S,), (..., S, A), (..., S, A, S) or sparse (S*A, S), leading
-        axes a batch. Where S = A the reading with most axes is taken.
+    reward : None for the process's own; (S,), (..., S, A), (..., S, A, S) or sparse (S*A, S),
+        leading axes a batch. Where S = A the reading with most axes is taken.
 
     Raises ValueError for a reward of another shape, or one that is not finite where it is paid.
     """
@@ -257,7 +257,8 @@ def _pairs(given: Any) -> Any:
         S, A = given[0].shape[0], len(given)
         if all(m.shape == (S, S) for m in given):
             order = np.arange(S * A).reshape(A, S).T.ravel()
-            one = vstack([m.tocsr() for m in given], format="csr")[order]
+            stacked: Any = vstack([m.tocsr() for m in given], format="csr")
+            one = stacked[order]
         else:
             shapes = [m.shape for m in given]
             msg = f"MDP: matrices by action have shapes {shapes}; all must be the same (S, S)"

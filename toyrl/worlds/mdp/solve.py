@@ -37,7 +37,7 @@ class Evaluation:
 
     value : (..., S)
     method : "sweep", "dense", "lu", "krylov", or "krylov (gmres)", "krylov (lu)" for a fallback
-    residual : largest |r_pi + discount P_pi V - V|; the error of V is at most residual / (1 - discount)
+    residual : largest |r_pi + discount P_pi V - V|; V errs by at most residual / (1 - discount)
     iterations : products with the matrix (Krylov), else 1
     """
 

@@ -68,7 +68,7 @@ def can_end(mdp: MDP) -> np.ndarray:
 
 
 def endless(mdp: MDP) -> np.ndarray:
-    """(S,) bool: the largest set of states that are not terminal and within which a policy can stay."""
+    """(S,) bool: the largest set of states, none terminal, within which a policy can stay."""
     kept = ~mdp.is_terminal
     if mdp.is_sparse or mdp.n_states > SMALL:
         back = mdp.pairs.tocsc()
