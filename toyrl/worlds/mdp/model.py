@@ -15,7 +15,7 @@ state like any other.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -73,6 +73,28 @@ class MDP:
         if problems:
             raise ValueError(_message(problems))
         put(self, "transitions", _emptied(self))
+
+    @classmethod
+    def trusted(
+        cls,
+        transitions: Any,
+        reward: Any,
+        discount: float,
+        start: np.ndarray,
+        available: np.ndarray | None = None,
+        terminal: np.ndarray | None = None,
+        *,
+        improper: bool = False,
+    ) -> MDP:
+        """A process without any check, for builders that satisfy the laws by construction.
+
+        Fields as they are kept: float64 arrays (S, A, S) or canonical CSR (S*A, S), rows of actions
+        that can't be taken empty, start (S,); a test of the builder calls `validate`.
+        """
+        out = object.__new__(cls)
+        given = (transitions, reward, discount, start, available, terminal, improper)
+        out.__dict__.update(zip(_FIELDS, given, strict=True))
+        return out
 
     # -- sizes ----------------------------------------------------------------------------------
     @property
@@ -185,6 +207,9 @@ class MDP:
         if problems:
             raise ValueError(_message(problems))
         return tuple(remarks(self)["absorbing"])
+
+
+_FIELDS = tuple(f.name for f in fields(MDP))
 
 
 def uniform_policy(mdp: MDP) -> np.ndarray:
