@@ -79,8 +79,8 @@ def from_chain(
 
     reward : (K,) or (B, K) paid at the end by outcome class, in the order of `ClassSpace` with
         these counters; None: 1 for a right answer
-    counters, cap : counts that the states carry, saturating at cap; one of an action that the chain
-        lacks is 0 and is left out, as `ClassSpace` does
+    counters, cap : counts that the states carry, saturating at cap (H at most); one of an action that
+        the chain lacks is 0 and is left out, as `ClassSpace` does
     discount : in [0, 1]
 
     Raises ValueError for a reward of another shape and for unknown counters.
@@ -89,8 +89,9 @@ def from_chain(
     if unknown:
         msg = f"counters={unknown} are unknown; choose from {tuple(COUNTERS)}"
         raise ValueError(msg)
-    counters = [c for c in counters if COUNTERS[c] in chain.actions]
-    H, bins = chain.H, (cap + 1) ** len(counters)
+    counters = [c for c in dict.fromkeys(counters) if COUNTERS[c] in chain.actions]
+    H, cap = chain.H, min(cap, chain.H)
+    bins = (cap + 1) ** len(counters)
     shape = (len(chain.difficulties), (2 * H + 1) * bins)
     if reward is None:
         reward = np.repeat(chain.class_correct(), bins)

@@ -17,7 +17,7 @@ import numpy as np
 from toyrl.worlds.mdp.linear import SMALL
 from toyrl.worlds.mdp.model import MDP, expected_reward
 from toyrl.worlds.mdp.solve import evaluate, q_from_value
-from toyrl.worlds.mdp.structure import structure
+from toyrl.worlds.mdp.structure import steps_to_end, structure
 
 __all__ = ["CONTROL_METHODS", "Optimum", "optimal"]
 
@@ -33,7 +33,8 @@ class Optimum:
     value : (S,) optimal values
     q : (S, A) values of an action followed by an optimal policy; 0 where it can't be taken
     ties : (S, A) bool, the optimal actions, equal up to the error bound
-    actions : (S,) the first of them in each state, 0 in terminal ones
+    actions : (S,) the first of them in each state, 0 in terminal ones. At discount 1 those of the
+        policy that policy iteration ended with: others that tie may take very long to end
     method : one of `CONTROL_METHODS` but "auto"
     residual : largest |max_a q - value|
     error : bound on the error of `value`, rounding included (at discount 1 an estimate, from the
@@ -69,21 +70,18 @@ def optimal(
 ) -> Optimum:
     """Optimal value, action values and policy.
 
-    reward : None for the process's own, else one that `expected_reward` reads, without a batch
+    reward : None for the process's own, else one, as `expected_reward` takes it
     method : one of `CONTROL_METHODS`
     tolerance : error allowed to modified policy iteration, in units of the largest value possible,
         max |r| / (1 - discount); the other methods are exact up to rounding
 
-    Raises ValueError for an unknown method, a batch of rewards, "sweep" with cycles, discount 1
-    with policies that don't end, or modified policy iteration at discount 1; RuntimeError if it
-    does not get there.
+    Raises ValueError for an unknown method, a reward of another shape, "sweep" with cycles,
+    discount 1 with policies that don't end, or modified policy iteration at discount 1;
+    RuntimeError if it does not get there.
     """
     paid = expected_reward(mdp, reward)
     if method not in CONTROL_METHODS:
         msg = f"method={method!r} is unknown; choose from {', '.join(CONTROL_METHODS)}"
-        raise ValueError(msg)
-    if paid.ndim != 2:
-        msg = f"reward is a batch of shape {paid.shape[:-2]}; call optimal once for each"
         raise ValueError(msg)
     if mdp.discount == 1 and mdp.improper:
         from toyrl.worlds.mdp.structure import endless
@@ -91,14 +89,16 @@ def optimal(
         if endless(mdp).any():
             msg = "at discount 1 optimal needs every policy to end; take a discount below 1"
             raise ValueError(msg)
+    own = None
     chosen = _chosen(mdp) if method == "auto" else method
     if chosen == "sweep":
         v, steps, bound = _sweep(mdp, paid), 1, 0.0
     elif chosen == "policy_iteration":
-        v, steps, bound = _howard(mdp, paid)
+        v, steps, own = _howard(mdp, paid)
+        bound = 0.0
     else:
         v, steps, bound = _modified(mdp, paid, tolerance)
-    return _optimum(mdp, paid, v, chosen, steps, bound)
+    return _optimum(mdp, paid, v, chosen, steps, bound, own)
 
 
 def _chosen(mdp: MDP) -> str:
@@ -109,7 +109,13 @@ def _chosen(mdp: MDP) -> str:
 
 
 def _optimum(
-    mdp: MDP, paid: np.ndarray, v: np.ndarray, method: str, steps: int, bound: float
+    mdp: MDP,
+    paid: np.ndarray,
+    v: np.ndarray,
+    method: str,
+    steps: int,
+    bound: float,
+    own: np.ndarray | None,
 ) -> Optimum:
     q = q_from_value(mdp, v, paid)
     best = np.where(mdp.usable, q, -np.inf).max(-1)
@@ -123,7 +129,10 @@ def _optimum(
     rounding = 8 * np.finfo(float).eps * float(abs(q).max(initial=0.0))
     error = float(bound + (residual + rounding) * horizon)
     ties = mdp.usable & (q >= best[:, None] - 2 * error)
-    return Optimum(v, q, ties, ties.argmax(-1), method, residual, error, steps)
+    actions = ties.argmax(-1)
+    if own is not None and mdp.discount == 1:
+        actions = np.where(mdp.is_terminal, 0, own)
+    return Optimum(v, q, ties, actions, method, residual, error, steps)
 
 
 def _sweep(mdp: MDP, paid: np.ndarray) -> np.ndarray:
@@ -139,11 +148,16 @@ def _sweep(mdp: MDP, paid: np.ndarray) -> np.ndarray:
     )
 
 
-def _howard(mdp: MDP, paid: np.ndarray) -> tuple[np.ndarray, int, float]:
-    """Policy iteration; an action is changed only for a gain above rounding, so it ends."""
+def _howard(mdp: MDP, paid: np.ndarray) -> tuple[np.ndarray, int, np.ndarray]:
+    """Value, steps and actions by policy iteration; changes only for a gain above rounding."""
     states = np.arange(mdp.n_states)
     live = ~mdp.is_terminal
-    actions = np.where(mdp.usable, paid, -np.inf).argmax(-1)
+    first = paid
+    if (
+        mdp.discount == 1
+    ):  # a policy that dawdles can be endless in floating point: start with haste
+        first = -q_from_value(mdp, steps_to_end(mdp), np.zeros_like(paid))
+    actions = np.where(mdp.usable, first, -np.inf).argmax(-1)
     for step in range(1, 10_000):
         found = evaluate(mdp, actions, paid, tolerance=1e-13 if mdp.n_states > SMALL else 1e-10)
         q = np.where(mdp.usable, q_from_value(mdp, found.value, paid), -np.inf)
@@ -152,7 +166,7 @@ def _howard(mdp: MDP, paid: np.ndarray) -> tuple[np.ndarray, int, float]:
         rounding = 64 * np.finfo(float).eps * (1 + abs(found.value).max(initial=0.0))
         change = gain > rounding + 2 * found.residual
         if not change.any():
-            return found.value, step, 0.0
+            return found.value, step, actions
         actions = np.where(change, better, actions)
     msg = "policy iteration did not end in 10,000 steps; use method='modified_policy_iteration'"
     raise RuntimeError(msg)

@@ -24,7 +24,14 @@ import numpy as np
 from toyrl.pytree import register
 from toyrl.worlds.mdp.laws import broken_laws, remarks
 
-__all__ = ["MDP", "expected_reward", "policy_matrix", "uniform_policy"]
+__all__ = [
+    "MDP",
+    "expected_reward",
+    "expected_rewards",
+    "paid_by_pairs",
+    "policy_matrix",
+    "uniform_policy",
+]
 
 
 @register
@@ -255,21 +262,48 @@ def policy_matrix(mdp: MDP, policy: Any = None) -> np.ndarray:
 
 
 def expected_reward(mdp: MDP, reward: Any = None) -> np.ndarray:
-    """(..., S, A) expected reward of each pair, 0 where no action can be taken.
+    """(S, A) expected reward of each pair, 0 where no action can be taken.
 
-    reward : None for the process's own; (S,), (..., S, A), (..., S, A, S) or sparse (S*A, S),
-        leading axes a batch. Where S = A the reading with most axes is taken.
+    reward : None for the process's own; else one reward, (S,), (S, A), (S, A, S) or sparse (S*A, S)
 
     Raises ValueError for a reward of another shape, or one that is not finite where it is paid.
     """
-    if reward is None:
-        return mdp.pair_reward
-    out = _masked(mdp, _read(mdp, _pairs(reward)))
-    if not np.isfinite(out).all():
-        *_, s, a = np.argwhere(~np.isfinite(out))[0]
-        msg = f"the reward of state {s}, action {a} is not finite; give finite rewards"
+    return mdp.pair_reward if reward is None else _finite(mdp, _read(mdp, _pairs(reward)))
+
+
+def expected_rewards(mdp: MDP, rewards: Any) -> np.ndarray:
+    """(..., S, A) expected rewards of a batch of rewards by transition, (..., S, A, S).
+
+    Raises ValueError for rewards of another shape, or not finite where they are paid.
+    """
+    given = np.asarray(rewards, dtype=np.float64)
+    S, A = mdp.n_states, mdp.n_actions
+    if given.shape[-3:] != (S, A, S):
+        msg = f"rewards has shape {given.shape}; by transition they are (..., {S}, {A}, {S})"
         raise ValueError(msg)
-    return out
+    return _finite(mdp, _by_transition(mdp, given))
+
+
+def paid_by_pairs(mdp: MDP, reward: Any = None, rewards: Any = None) -> np.ndarray:
+    """(..., S, A) what one reward or a batch pays each pair, 0 where no action can be taken.
+
+    reward : as `expected_reward` takes it; rewards : (..., S, A), leading axes a batch
+
+    Raises ValueError for both, another shape, or numbers that are not finite where they are paid.
+    """
+    if rewards is None:
+        return expected_reward(mdp, reward)
+    given = np.asarray(rewards, dtype=np.float64)
+    if reward is not None:
+        msg = "give one reward, or a batch of rewards, not both"
+        raise ValueError(msg)
+    if given.shape[-2:] != (mdp.n_states, mdp.n_actions):
+        msg = (
+            f"rewards has shape {given.shape}; a batch is (..., {mdp.n_states}, {mdp.n_actions}), "
+            "and expected_rewards makes one of rewards by transition"
+        )
+        raise ValueError(msg)
+    return _finite(mdp, given)
 
 
 # -- reading --------------------------------------------------------------------------------------
@@ -321,35 +355,43 @@ def _emptied(mdp: MDP) -> Any:
 
 
 def _read(mdp: MDP, reward: Any) -> np.ndarray:
-    """(..., S, A) of a reward of any form."""
+    """(S, A) of one reward of any form."""
     S, A, P = mdp.n_states, mdp.n_actions, mdp.transitions
-    if not isinstance(reward, np.ndarray):
-        if reward.shape != (S * A, S):
-            msg = f"a sparse reward has shape {reward.shape}; it must be ({S * A}, {S})"
-            raise ValueError(msg)
+    if not isinstance(reward, np.ndarray) and reward.shape == (S * A, S):
         paid = reward.multiply(P if mdp.is_sparse else P.reshape(-1, S))
         return np.asarray(paid.sum(axis=1)).reshape(S, A)
-    if reward.shape[-3:] == (S, A, S):
-        if mdp.is_sparse:
-            return _over_support(P, reward.reshape(*reward.shape[:-3], S * A, S), S, A)
-        return np.einsum("sat,...sat->...sa", P, reward)
-    if reward.shape[-2:] == (S, A):
+    if reward.shape == (S, A, S):
+        return _by_transition(mdp, reward)
+    if reward.shape == (S, A):
         return reward
     if reward.shape == (S,):
         return np.repeat(reward[:, None], A, axis=1)
     msg = (
-        f"reward has shape {reward.shape}; it must be ({S},), (..., {S}, {A}) or "
-        f"(..., {S}, {A}, {S}) for {S} states and {A} actions"
+        f"reward has shape {reward.shape}; one reward is ({S},), ({S}, {A}), ({S}, {A}, {S}) or "
+        f"sparse ({S * A}, {S}), a batch is given as rewards=..."
     )
     raise ValueError(msg)
 
 
-def _over_support(P: Any, reward: np.ndarray, S: int, A: int) -> np.ndarray:
+def _by_transition(mdp: MDP, reward: np.ndarray) -> np.ndarray:
+    """(..., S, A) of rewards (..., S, A, S); with sparse transitions only their support is read."""
+    P = mdp.transitions
+    if not mdp.is_sparse:
+        return np.einsum("sat,...sat->...sa", P, reward)
+    *lead, S, A, _ = reward.shape
     rows = np.repeat(np.arange(S * A), np.diff(P.indptr))
-    paid = reward[..., rows, P.indices] * P.data
-    flat = paid.reshape(-1, paid.shape[-1])
-    out = np.stack([np.bincount(rows, x, minlength=S * A) for x in flat])
-    return out.reshape(*reward.shape[:-2], S, A)
+    paid = reward.reshape(-1, S * A, S)[:, rows, P.indices] * P.data
+    out = [np.bincount(rows, x, minlength=S * A) for x in paid]
+    return np.array(out).reshape(*lead, S, A)
+
+
+def _finite(mdp: MDP, paid: np.ndarray) -> np.ndarray:
+    out = _masked(mdp, paid)
+    if not np.isfinite(out).all():
+        *_, s, a = np.argwhere(~np.isfinite(out))[0]
+        msg = f"the reward of state {s}, action {a} is not finite; give finite rewards"
+        raise ValueError(msg)
+    return out
 
 
 def _masked(mdp: MDP, pair_reward: np.ndarray) -> np.ndarray:

@@ -4,8 +4,8 @@ V = r_pi + discount P_pi V, Q = r + discount P V, A = Q - V; the occupancy of a 
 d(s, a) = sum over t of discount^t P(s_t = s, a_t = a), so that a policy's return is <d, r>
 (Puterman 1994, sections 6.1 and 6.9). Terminal states have value 0 and are not counted as visited.
 
-A reward may be given in the place of the process's own, and may carry leading axes: a batch of
-rewards on one process is one factorisation.
+`reward` is one reward in the place of the process's own, in any of its forms; `rewards` is a batch
+(..., S, A) of expected rewards of pairs, which costs one factorisation.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from toyrl.worlds.mdp.linear import TOLERANCE, policy_system
-from toyrl.worlds.mdp.model import MDP, expected_reward
+from toyrl.worlds.mdp.model import MDP, paid_by_pairs
 
 __all__ = [
     "Evaluation",
@@ -37,7 +37,8 @@ class Evaluation:
 
     value : (..., S)
     method : "sweep", "dense", "lu", "krylov", or "krylov (gmres)", "krylov (lu)" for a fallback
-    residual : largest |r_pi + discount P_pi V - V|; V errs by at most residual / (1 - discount)
+    residual : largest |r_pi + discount P_pi V - V|; V errs by at most residual / (1 - discount),
+        at discount 1 by at most residual times the expected number of steps
     iterations : products with the matrix (Krylov), else 1
     """
 
@@ -52,19 +53,21 @@ def evaluate(
     policy: Any = None,
     reward: Any = None,
     *,
+    rewards: Any = None,
     method: str = "auto",
     tolerance: float = TOLERANCE,
 ) -> Evaluation:
     """The value of a policy, with method, residual and iterations.
 
     policy : (S, A) probabilities, (S,) actions, or None for uniform
-    reward : None for the process's own, else as `expected_reward` reads it, leading axes a batch
+    reward : None for the process's own, else (S,), (S, A), (S, A, S) or sparse (S*A, S)
+    rewards : (..., S, A), a batch in the place of one reward
     method, tolerance : as `policy_system` takes them
 
     Raises ValueError for a policy that is none, a reward of another shape, an unknown method.
     """
     system = policy_system(mdp, policy, method=method, tolerance=tolerance)
-    paid = np.einsum("sa,...sa->...s", system.policy, expected_reward(mdp, reward))
+    paid = np.einsum("sa,...sa->...s", system.policy, paid_by_pairs(mdp, reward, rewards))
     right = np.ascontiguousarray(paid.reshape(-1, mdp.n_states).T)
     found = system.solve(right).T.reshape(paid.shape)
     found[..., mdp.is_terminal] = 0.0
@@ -72,33 +75,39 @@ def evaluate(
     return Evaluation(found, told["method"], told["residual"], told["iterations"])
 
 
-def value(mdp: MDP, policy: Any = None, reward: Any = None, *, method: str = "auto") -> np.ndarray:
+def value(
+    mdp: MDP, policy: Any = None, reward: Any = None, *, rewards: Any = None, method: str = "auto"
+) -> np.ndarray:
     """(..., S) expected discounted reward to come, by state; arguments as for `evaluate`."""
-    return evaluate(mdp, policy, reward, method=method).value
+    return evaluate(mdp, policy, reward, rewards=rewards, method=method).value
 
 
-def q_from_value(mdp: MDP, state_value: np.ndarray, reward: Any = None) -> np.ndarray:
+def q_from_value(
+    mdp: MDP, state_value: np.ndarray, reward: Any = None, *, rewards: Any = None
+) -> np.ndarray:
     """(..., S, A) r + discount P V for values (..., S); 0 where an action can't be taken."""
     S, A = mdp.n_states, mdp.n_actions
     flat = np.asarray(state_value, dtype=np.float64).reshape(-1, S)
     P = mdp.transitions if mdp.is_sparse else mdp.transitions.reshape(S * A, S)
     after = np.asarray(P @ flat.T).T.reshape(*np.shape(state_value)[:-1], S, A)
-    return np.where(mdp.usable, expected_reward(mdp, reward) + mdp.discount * after, 0.0)
+    return np.where(mdp.usable, paid_by_pairs(mdp, reward, rewards) + mdp.discount * after, 0.0)
 
 
 def q_values(
-    mdp: MDP, policy: Any = None, reward: Any = None, *, method: str = "auto"
+    mdp: MDP, policy: Any = None, reward: Any = None, *, rewards: Any = None, method: str = "auto"
 ) -> np.ndarray:
     """(..., S, A) value of taking an action, then following the policy; as for `evaluate`."""
-    return q_from_value(mdp, value(mdp, policy, reward, method=method), reward)
+    v = value(mdp, policy, reward, rewards=rewards, method=method)
+    return q_from_value(mdp, v, reward, rewards=rewards)
 
 
 def advantage(
-    mdp: MDP, policy: Any = None, reward: Any = None, *, method: str = "auto"
+    mdp: MDP, policy: Any = None, reward: Any = None, *, rewards: Any = None, method: str = "auto"
 ) -> np.ndarray:
     """(..., S, A) Q - V, 0 where an action can't be taken; arguments as for `evaluate`."""
-    v = value(mdp, policy, reward, method=method)
-    return np.where(mdp.usable, q_from_value(mdp, v, reward) - v[..., None], 0.0)
+    v = value(mdp, policy, reward, rewards=rewards, method=method)
+    q = q_from_value(mdp, v, reward, rewards=rewards)
+    return np.where(mdp.usable, q - v[..., None], 0.0)
 
 
 def visits(
@@ -134,11 +143,11 @@ def occupancy(
 
 
 def policy_return(
-    mdp: MDP, policy: Any = None, reward: Any = None, *, method: str = "auto"
+    mdp: MDP, policy: Any = None, reward: Any = None, *, rewards: Any = None, method: str = "auto"
 ) -> np.ndarray:
     """(...) expected discounted return from the start, a scalar array for a single reward.
 
     One solve for any number of rewards, as <occupancy, reward>; arguments as for `evaluate`.
     """
     taken = occupancy(mdp, policy, method=method)
-    return np.asarray(np.einsum("sa,...sa->...", taken, expected_reward(mdp, reward)))
+    return np.asarray(np.einsum("sa,...sa->...", taken, paid_by_pairs(mdp, reward, rewards)))

@@ -88,6 +88,15 @@ def ends_surely(matrix: Any, terminal: np.ndarray) -> np.ndarray:
     return _spread(csr_array(matrix).T.tocsr(), terminal)
 
 
+def steps_to_end(mdp: MDP) -> np.ndarray:
+    """(S,) fewest steps in which a terminal state can be entered; inf where it never can."""
+    from scipy.sparse.csgraph import dijkstra
+
+    back = _state_graph(mdp).T.tocsr()
+    ends = np.flatnonzero(mdp.is_terminal)
+    return dijkstra(back, indices=ends, unweighted=True, min_only=True)
+
+
 def state_pointers(mdp: MDP) -> np.ndarray:
     """(S+1,) where the entries of each state's pairs begin in `mdp.pairs`."""
     return np.ascontiguousarray(mdp.pairs.indptr[:: mdp.n_actions])
