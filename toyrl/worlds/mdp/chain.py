@@ -79,8 +79,8 @@ def from_chain(
 
     reward : (K,) or (B, K) paid at the end by outcome class, in the order of `ClassSpace` with
         these counters; None: 1 for a right answer
-    counters, cap : counts that the states carry, saturating at cap (H at most); one of an action that
-        the chain lacks is 0 and is left out, as `ClassSpace` does
+    counters, cap : counts that the states carry, saturating at cap (H at most); one of an action
+        that the chain lacks is 0 and is left out, as `ClassSpace` does
     discount : in [0, 1]
 
     Raises ValueError for a reward of another shape and for unknown counters.

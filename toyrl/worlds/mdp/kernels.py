@@ -197,19 +197,37 @@ def greedy(
     return low, high
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, fastmath=FAST)
 def follow(
     indptr, indices, data, discount, reward, usable, action, value, steps
 ):  # pragma: no cover (compiled)
     """(S,) value after `steps` Jacobi steps of the policy `action` (S,), from `value`."""
     S, A = reward.shape
+    # the policy's rows side by side, so that the steps read memory in order
+    starts = np.zeros(S + 1, np.int64)
+    paid = np.zeros(S)
+    for s in range(S):
+        row = s * A + action[s]
+        n = indptr[row + 1] - indptr[row] if usable[s, action[s]] else 0
+        starts[s + 1] = starts[s] + n
+        if n > 0:
+            paid[s] = reward[s, action[s]]
+    to = np.empty(starts[S], indices.dtype)
+    chance = np.empty(starts[S])
+    for s in range(S):
+        first = indptr[s * A + action[s]]
+        for k in range(starts[s + 1] - starts[s]):
+            to[starts[s] + k] = indices[first + k]
+            chance[starts[s] + k] = discount * data[first + k]
     here, there = value.copy(), np.empty(S)
     for _ in range(steps):
+        k = 0
         for s in range(S):
-            a = action[s]
-            if usable[s, a]:
-                there[s] = reward[s, a] + discount * _row(indptr, indices, data, here, s * A + a)
-            else:
-                there[s] = 0.0
+            total = paid[s]
+            stop = starts[s + 1]
+            while k < stop:
+                total += chance[k] * here[to[k]]
+                k += 1
+            there[s] = total
         here, there = there, here
     return here
