@@ -30,5 +30,5 @@ def test_rates_of_the_strategy():
 
 
 def test_control_a_wrong_answer_stops_it():
-    with pytest.raises(AssertionError, match="fast is off by 0.5"):
+    with pytest.raises(AssertionError, match=r"fast is off by 0\.5"):
         bench.agree({"fast": np.array([1.0, 2.5])}, np.array([1.0, 2.0]))
