@@ -130,7 +130,9 @@ def _local(chain: Chain, counters: Sequence[str], cap: int) -> _Local:
     flag = np.stack([chain.flag_law(d) for d in chain.difficulties])  # (B, 2, D+1, flags)
     answer = np.stack([chain.right_law(d) for d in chain.difficulties])
     sizes = (cap + 1,) * len(counters)
-    counts = np.array(np.unravel_index(c, sizes) if counters else np.empty((0, b.size), int))
+    counts = np.empty((0, b.size), dtype=np.int64)
+    if counters:
+        counts = np.stack(np.unravel_index(c, sizes))
     right = np.full((X, A), np.nan)
     after_bin = np.zeros((X, A), dtype=np.int64)
     rows, columns, chances = [], [], []

@@ -71,8 +71,8 @@ def from_gymnasium(env: Any, *, discount: float = 0.99, improper: bool = True) -
     available = np.concatenate([available, np.ones((n - S, A), dtype=bool)])
     live = ~terminal[row // A]
     cells = (row[live], t[live])
-    moves = csr_array((p[live], cells), shape=(n * A, n))
-    paid = csr_array((p[live] * r[live], cells), shape=(n * A, n))
+    moves: Any = csr_array((p[live], cells), shape=(n * A, n))
+    paid: Any = csr_array((p[live] * r[live], cells), shape=(n * A, n))
     moves.sum_duplicates()
     paid.sum_duplicates()  # the same cells in the same order
     paid.data /= moves.data
@@ -90,11 +90,12 @@ def from_gymnasium(env: Any, *, discount: float = 0.99, improper: bool = True) -
 
 @entry("MDP-v0", kind="environment")
 class TabularMDP(gymnasium.Env):
-    """A tabular process, one action a step; the observation is the state's number.
+    """A tabular process, one action a step, each with its reward.
 
-    The reward of a step is the one of its transition where the process pays by transition, else the
-    pair's. `info["action_mask"]` (A,) int8 marks the actions that can be taken. `terminated`: a
-    terminal state was entered; there is no time limit, and no discount is applied.
+    The observation is the state's number. The reward of a step is the one of its transition where
+    the process pays by transition, else the pair's. `info["action_mask"]` (A,) int8 marks the
+    actions that can be taken. `terminated`: a terminal state was entered; there is no time limit,
+    and no discount is applied.
 
     mdp : the process; None: a grid of 4 by 4 with a goal, a trap and a wall
     """

@@ -205,4 +205,4 @@ def _absorbing(mdp: MDP) -> np.ndarray:
     else:
         rows = np.arange(S * A)
         loop = np.asarray(mdp.transitions[rows, rows // A]).reshape(S, A)
-    return (~mdp.usable | (loop >= 1 - ROW_SUM)).all(-1)
+    return np.all(~mdp.usable | (loop >= 1 - ROW_SUM), axis=-1)
