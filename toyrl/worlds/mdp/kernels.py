@@ -58,6 +58,26 @@ def topological_order(starts, indices, terminal):  # pragma: no cover (compiled)
 
 
 @numba.njit(cache=True)
+def search(starts, indices, first):  # pragma: no cover (compiled)
+    """(states met, depth of the last) of a breadth-first search from one state."""
+    S = len(starts) - 1
+    depth = np.full(S, -1, np.int64)
+    queue = np.empty(S, np.int64)
+    queue[0], depth[first] = first, 0
+    n, done = 1, 0
+    while done < n:
+        s = queue[done]
+        done += 1
+        for k in range(starts[s], starts[s + 1]):
+            t = indices[k]
+            if depth[t] < 0:
+                depth[t] = depth[s] + 1
+                queue[n] = t
+                n += 1
+    return n, depth[queue[n - 1]]
+
+
+@numba.njit(cache=True)
 def stay_within(back, rows, usable, kept, A):  # pragma: no cover (compiled)
     """(S,) bool, `kept` less the states that every usable action may lead out of it.
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from toyrl.worlds.mdp.model import MDP
 
 SMALL = 64  # below, boolean tensors are faster than building sparse ones
+BAND = 32  # width up to which sparse LU costs no more than some 30 products a state
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,19 +116,32 @@ def _is_banded(mdp: MDP) -> bool:
     """Whether sparse LU stays within a few times the entries of the matrix."""
     from scipy.sparse.csgraph import reverse_cuthill_mckee
 
+    P, S = mdp.pairs, mdp.n_states
+    sure = P.nnz > (3 * S - 2) * mdp.n_actions  # more than a forest's edges and self-loops can be
+    if sure and _spreads_too_fast(mdp):
+        return False
     graph = _state_graph(mdp)
     graph.setdiag(0)
     graph.eliminate_zeros()
     both = (graph + graph.T).tocsr()
-    S = mdp.n_states
     if both.nnz <= 2 * (S - 1):  # a forest, or as few edges: eliminating leaves fills nothing
         return True
-    if both.nnz > 64 * S:  # no band narrow enough holds as much
+    if both.nnz > 2 * BAND * S or _spreads_too_fast(mdp):
         return False
     place = np.empty(S, dtype=np.int64)
     place[reverse_cuthill_mckee(both, symmetric_mode=True)] = np.arange(S)
     rows = np.repeat(np.arange(S), np.diff(both.indptr))
-    return int(abs(place[rows] - place[both.indices]).max(initial=0)) <= 32
+    return int(abs(place[rows] - place[both.indices]).max(initial=0)) <= BAND
+
+
+def _spreads_too_fast(mdp: MDP) -> bool:
+    """Whether a search from one state meets more states in e steps than any narrow band holds.
+
+    In a band of width b at most 2 b e states lie within e steps of another.
+    """
+    first = int(mdp.start.argmax())
+    met, depth = kernels.search(state_pointers(mdp), mdp.pairs.indices, first)
+    return bool(met - 1 > 2 * BAND * depth)
 
 
 def _state_graph(mdp: MDP) -> Any:
