@@ -96,6 +96,16 @@ def test_ties_are_found_and_the_first_is_taken():
     assert found.value[0] == pytest.approx(0.9**3, rel=1e-14)  # four steps, paid at the fourth
 
 
+@pytest.mark.parametrize(("other", "tied"), [(0.3, True), (0.3 - 1e-12, False)])
+def test_rounding_breaks_no_tie_and_makes_none(other, tied):
+    """0.1 + 0.2 is one bit above 0.3."""
+    P = np.zeros((2, 2, 2))
+    P[:, :, 1] = 1
+    rewards = [[0.1 + 0.2, other], [0, 0]]
+    found = optimal(MDP(P, rewards, 0.9, [1, 0], terminal=[False, True]))
+    assert found.ties[0].tolist() == [True, tied]
+
+
 def test_the_corridor_has_a_closed_form():
     """Without slips the value of state i is discount^(S - 1 - i) / (1 - discount)."""
     S = 30

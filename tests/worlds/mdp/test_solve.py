@@ -234,15 +234,25 @@ def test_a_batch_factorises_once(monkeypatch):
 
 
 # -- which solver ---------------------------------------------------------------------------------
+def shuffled(mdp, seed=0):
+    """The same process with its states renamed at random."""
+    order = np.random.default_rng(seed).permutation(mdp.n_states)
+    P = mdp.dense[order][:, :, order]
+    flat = csr_array(P.reshape(-1, mdp.n_states))
+    return MDP(flat, mdp.pair_reward[order], mdp.discount, mdp.start[order])
+
+
 @pytest.mark.parametrize(
     ("mdp", "method"),
     [
         (random_mdp(np.random.default_rng(0), 40, 2), "dense"),
         (garnet(np.random.default_rng(0), 400, 3), "krylov"),
+        (garnet(np.random.default_rng(0), 400, 3, 2), "krylov"),
         (corridor(400), "lu"),
+        (shuffled(corridor(400)), "lu"),
         (layered(np.random.default_rng(0), layers=20), "sweep"),
     ],
-    ids=["dense", "garnet", "corridor", "layers"],
+    ids=["dense", "garnet", "thin garnet", "corridor", "shuffled corridor", "layers"],
 )
 def test_the_solver_follows_the_structure(mdp, method):
     found = evaluate(mdp)

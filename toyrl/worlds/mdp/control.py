@@ -153,9 +153,8 @@ def _howard(mdp: MDP, paid: np.ndarray) -> tuple[np.ndarray, int, np.ndarray]:
     states = np.arange(mdp.n_states)
     live = ~mdp.is_terminal
     first = paid
-    if (
-        mdp.discount == 1
-    ):  # a policy that dawdles can be endless in floating point: start with haste
+    if mdp.discount == 1:
+        # a policy that dawdles may be endless in floating point: start with the hastiest
         first = -q_from_value(mdp, steps_to_end(mdp), np.zeros_like(paid))
     actions = np.where(mdp.usable, first, -np.inf).argmax(-1)
     for step in range(1, 10_000):
