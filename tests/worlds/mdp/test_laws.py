@@ -11,12 +11,10 @@ from toyrl.testing import mdps
 from toyrl.worlds.mdp.laws import broken_laws
 from toyrl.worlds.mdp.model import (
     MDP,
-    expected_reward,
-    expected_rewards,
-    paid_by_pairs,
     policy_matrix,
 )
 from toyrl.worlds.mdp.random import corridor, random_mdp
+from toyrl.worlds.mdp.rewards import expected_reward, expected_rewards, paid_by_pairs
 
 
 def sound(**changes):
@@ -187,6 +185,16 @@ def test_unavailable_rows_are_emptied_and_never_read():
     assert np.array_equal(thin.dense, dense.dense)
     assert not dense.pair_reward[~available].any()
     assert base.transitions.all()  # the given array is left alone
+
+
+def test_a_given_sparse_array_is_left_alone():
+    """Half of a probability twice, in no order, and an explicit zero."""
+    data, columns = np.array([0.5, 0.5, 0.0, 1.0]), np.array([1, 1, 0, 0])
+    given = csr_array((data, columns, np.array([0, 3, 4])), shape=(2, 2))
+    mdp = MDP(given, np.zeros(2), 0.9)
+    assert mdp.dense.tolist() == [[[0, 1]], [[1, 0]]]
+    assert mdp.pairs.nnz == 2
+    assert (given.data.tolist(), given.indices.tolist()) == ([0.5, 0.5, 0, 1], [1, 1, 0, 0])
 
 
 @given(mdps(masked=True))

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from toyrl.worlds.mdp.linear import SMALL
-from toyrl.worlds.mdp.model import MDP, expected_reward
+from toyrl.worlds.mdp.model import MDP
+from toyrl.worlds.mdp.rewards import expected_reward
 from toyrl.worlds.mdp.solve import evaluate, q_from_value
 from toyrl.worlds.mdp.structure import steps_to_end, structure
 

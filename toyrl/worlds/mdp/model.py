@@ -23,12 +23,10 @@ import numpy as np
 
 from toyrl.pytree import register
 from toyrl.worlds.mdp.laws import broken_laws, remarks
+from toyrl.worlds.mdp.rewards import as_pairs, read
 
 __all__ = [
     "MDP",
-    "expected_reward",
-    "expected_rewards",
-    "paid_by_pairs",
     "policy_matrix",
     "uniform_policy",
 ]
@@ -63,8 +61,8 @@ class MDP:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "transitions", _pairs(self.transitions))
-        put(self, "reward", _pairs(self.reward))
+        put(self, "transitions", as_pairs(self.transitions))
+        put(self, "reward", as_pairs(self.reward))
         put(self, "discount", float(self.discount))
         for name in ("available", "terminal"):
             if getattr(self, name) is not None:
@@ -157,7 +155,7 @@ class MDP:
     @cached_property
     def pair_reward(self) -> np.ndarray:
         """(S, A) expected reward of each pair, 0 where no action can be taken."""
-        return _masked(self, _read(self, self.reward))
+        return read(self, self.reward)
 
     @cached_property
     def reachable(self) -> np.ndarray:
@@ -261,79 +259,7 @@ def policy_matrix(mdp: MDP, policy: Any = None) -> np.ndarray:
     return given
 
 
-def expected_reward(mdp: MDP, reward: Any = None) -> np.ndarray:
-    """(S, A) expected reward of each pair, 0 where no action can be taken.
-
-    reward : None for the process's own; else one reward, (S,), (S, A), (S, A, S) or sparse (S*A, S)
-
-    Raises ValueError for a reward of another shape, or one that is not finite where it is paid.
-    """
-    return mdp.pair_reward if reward is None else _finite(mdp, _read(mdp, _pairs(reward)))
-
-
-def expected_rewards(mdp: MDP, rewards: Any) -> np.ndarray:
-    """(..., S, A) expected rewards of a batch of rewards by transition, (..., S, A, S).
-
-    Raises ValueError for rewards of another shape, or not finite where they are paid.
-    """
-    given = np.asarray(rewards, dtype=np.float64)
-    S, A = mdp.n_states, mdp.n_actions
-    if given.shape[-3:] != (S, A, S):
-        msg = f"rewards has shape {given.shape}; by transition they are (..., {S}, {A}, {S})"
-        raise ValueError(msg)
-    return _finite(mdp, _by_transition(mdp, given))
-
-
-def paid_by_pairs(mdp: MDP, reward: Any = None, rewards: Any = None) -> np.ndarray:
-    """(..., S, A) what one reward or a batch pays each pair, 0 where no action can be taken.
-
-    reward : as `expected_reward` takes it; rewards : (..., S, A), leading axes a batch
-
-    Raises ValueError for both, another shape, or numbers that are not finite where they are paid.
-    """
-    if rewards is None:
-        return expected_reward(mdp, reward)
-    given = np.asarray(rewards, dtype=np.float64)
-    if reward is not None:
-        msg = "give one reward, or a batch of rewards, not both"
-        raise ValueError(msg)
-    if given.shape[-2:] != (mdp.n_states, mdp.n_actions):
-        msg = (
-            f"rewards has shape {given.shape}; a batch is (..., {mdp.n_states}, {mdp.n_actions}), "
-            "and expected_rewards makes one of rewards by transition"
-        )
-        raise ValueError(msg)
-    return _finite(mdp, given)
-
-
 # -- reading --------------------------------------------------------------------------------------
-def _pairs(given: Any) -> Any:
-    """A list of matrices by action, or one sparse matrix, as CSR of pairs; arrays as float64."""
-    one = given
-    if isinstance(given, Sequence) and given and hasattr(given[0], "tocsr"):
-        from scipy.sparse import vstack
-
-        S, A = given[0].shape[0], len(given)
-        if all(m.shape == (S, S) for m in given):
-            order = np.arange(S * A).reshape(A, S).T.ravel()
-            stacked: Any = vstack([m.tocsr() for m in given], format="csr")
-            one = stacked[order]
-        else:
-            shapes = [m.shape for m in given]
-            msg = f"MDP: matrices by action have shapes {shapes}; all must be the same (S, S)"
-            raise ValueError(msg)
-    if hasattr(one, "tocsr"):
-        from scipy.sparse import csr_array
-
-        out = csr_array(one, dtype=np.float64)
-        if not out.has_canonical_format or (out.data == 0).any():
-            out = out.copy() if out is one else out
-            out.sum_duplicates()
-            out.eliminate_zeros()
-        return out
-    return np.asarray(given, dtype=np.float64)
-
-
 def _emptied(mdp: MDP) -> Any:
     """Transitions without the rows of actions that can't be taken."""
     barred = None if mdp.available is None else ~(mdp.available | mdp.is_terminal[:, None])
@@ -352,50 +278,6 @@ def _emptied(mdp: MDP) -> Any:
     ends = np.concatenate([[0], np.cumsum(np.where(barred.ravel(), 0, counts))])
     data, indices = mdp.transitions.data[keep], mdp.transitions.indices[keep]
     return csr_array((data, indices, ends), shape=mdp.transitions.shape)
-
-
-def _read(mdp: MDP, reward: Any) -> np.ndarray:
-    """(S, A) of one reward of any form."""
-    S, A, P = mdp.n_states, mdp.n_actions, mdp.transitions
-    if not isinstance(reward, np.ndarray) and reward.shape == (S * A, S):
-        paid = reward.multiply(P if mdp.is_sparse else P.reshape(-1, S))
-        return np.asarray(paid.sum(axis=1)).reshape(S, A)
-    if reward.shape == (S, A, S):
-        return _by_transition(mdp, reward)
-    if reward.shape == (S, A):
-        return reward
-    if reward.shape == (S,):
-        return np.repeat(reward[:, None], A, axis=1)
-    msg = (
-        f"reward has shape {reward.shape}; one reward is ({S},), ({S}, {A}), ({S}, {A}, {S}) or "
-        f"sparse ({S * A}, {S}), a batch is given as rewards=..."
-    )
-    raise ValueError(msg)
-
-
-def _by_transition(mdp: MDP, reward: np.ndarray) -> np.ndarray:
-    """(..., S, A) of rewards (..., S, A, S); with sparse transitions only their support is read."""
-    P = mdp.transitions
-    if not mdp.is_sparse:
-        return np.einsum("sat,...sat->...sa", P, reward)
-    *lead, S, A, _ = reward.shape
-    rows = np.repeat(np.arange(S * A), np.diff(P.indptr))
-    paid = reward.reshape(-1, S * A, S)[:, rows, P.indices] * P.data
-    out = [np.bincount(rows, x, minlength=S * A) for x in paid]
-    return np.array(out).reshape(*lead, S, A)
-
-
-def _finite(mdp: MDP, paid: np.ndarray) -> np.ndarray:
-    out = _masked(mdp, paid)
-    if not np.isfinite(out).all():
-        *_, s, a = np.argwhere(~np.isfinite(out))[0]
-        msg = f"the reward of state {s}, action {a} is not finite; give finite rewards"
-        raise ValueError(msg)
-    return out
-
-
-def _masked(mdp: MDP, pair_reward: np.ndarray) -> np.ndarray:
-    return np.where(mdp.usable, pair_reward, 0.0)
 
 
 def _message(problems: Sequence[str]) -> str:

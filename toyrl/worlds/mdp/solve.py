@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from toyrl.worlds.mdp.linear import TOLERANCE, policy_system
-from toyrl.worlds.mdp.model import MDP, paid_by_pairs
+from toyrl.worlds.mdp.model import MDP
+from toyrl.worlds.mdp.rewards import paid_by_pairs
 
 __all__ = [
     "Evaluation",
