@@ -1,4 +1,4 @@
-"""The README's Python runs as it stands."""
+"""The Python of README and of the pages on worlds runs as it stands."""
 
 from __future__ import annotations
 
@@ -31,3 +31,12 @@ def test_the_quick_start_runs(tmp_path, monkeypatch, capsys):
     assert report.settings["group_size"] == 4
     assert (tmp_path / "report.html").is_file()
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_page_on_tabular_processes_runs(capsys):
+    [code] = python_of("docs/worlds/mdp.md")
+    exec(compile(code, "docs/worlds/mdp.md", "exec"), {})
+    value, same, walk, steps = capsys.readouterr().out.splitlines()
+    assert value.split(", ")[0].split(": ")[1] == same.split(": ")[1]
+    assert float(walk.split()[-1]) < float(same.split()[-1])
+    assert 0 < float(steps.split()[-1]) < 20  # 1 / (1 - 0.95)

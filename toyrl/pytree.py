@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import sys
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 _pending: dict[type, None] = {}
 _done: set[type] = set()
 
 
-def register(cls: type) -> type:
+def register(cls: type[T]) -> type[T]:
     """Register a frozen dataclass as a pytree, now if JAX is loaded, else at `activate`."""
     defer(cls)
     if "jax" in sys.modules:

@@ -20,7 +20,7 @@ from toyrl import papers
 from toyrl.theorems import Theorem, index
 
 KINDS = ("shaper", "estimator", "objective", "environment", "theorem", "grader")
-CATALOGUE = ("shapers", "estimators", "objectives", "worlds.chain.gym")
+CATALOGUE = ("shapers", "estimators", "objectives", "worlds.chain.gym", "worlds.mdp.gym")
 INSTANCES = ("estimator", "objective")  # kinds whose target is always an instance
 T = TypeVar("T")
 

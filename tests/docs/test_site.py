@@ -7,7 +7,7 @@ import re
 import pytest
 import yaml
 
-from docs.generate import api, evidence, formula, hook, inserts, offline, papers, text
+from docs.generate import api, evidence, formula, gridworld, hook, inserts, offline, papers, text
 from docs.generate.modules import ROOT
 from toyrl.experiments import core
 from toyrl.experiments.core import Check, Curve, Picture, Result
@@ -31,6 +31,13 @@ def test_the_navigation_names_pages_that_exist():
 def test_links_out_of_the_site_keep_their_text():
     assert inserts.filled("[list.json](../toyrl/list.json)", 0) == "list.json"
     assert inserts.filled("[group](../theory/group.md)", 1) == "[group](../theory/group.md)"
+
+
+def test_the_picture_of_tabular_processes_is_what_its_command_draws():
+    assert gridworld.PICTURE.read_text(encoding="utf-8") == gridworld.svg()
+    assert (ROOT / "docs/worlds/mdp.md").read_text(encoding="utf-8").count(
+        str(gridworld.ROWS[2])
+    ) == 1
 
 
 def test_warnings_are_errors_and_nothing_is_fetched():

@@ -18,6 +18,7 @@ from toyrl.testing.check import (
 )
 from toyrl.testing.estimators import ESTIMATOR_LAWS, affine_difference
 from toyrl.testing.invariants import CONTRACT, INVARIANTS, PROPERTIES, Case, Invariant
+from toyrl.testing.mdps import mdps, policies
 from toyrl.testing.strategies import completions, rewards, rollouts
 
 __all__ = [
@@ -35,6 +36,8 @@ __all__ = [
     "check_estimator",
     "check_invariants",
     "completions",
+    "mdps",
+    "policies",
     "rewards",
     "rollouts",
 ]

@@ -1,0 +1,143 @@
+"""Rewards in their forms: by state, pair or transition, dense, sparse, or in batches.
+
+What counts for policies is the expected reward of each pair, r(s, a) = sum over s' of P R.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from toyrl.worlds.mdp.model import MDP
+
+__all__ = ["as_pairs", "expected_reward", "expected_rewards", "paid_by_pairs", "read"]
+
+
+def expected_reward(mdp: MDP, reward: Any = None) -> np.ndarray:
+    """(S, A) expected reward of each pair, 0 where no action can be taken.
+
+    reward : None for the process's own; else one reward, (S,), (S, A), (S, A, S) or sparse (S*A, S)
+
+    Raises ValueError for a reward of another shape, or one that is not finite where it is paid.
+    """
+    return mdp.pair_reward if reward is None else _finite(mdp, read(mdp, as_pairs(reward)))
+
+
+def expected_rewards(mdp: MDP, rewards: Any) -> np.ndarray:
+    """(..., S, A) expected rewards of a batch of rewards by transition, (..., S, A, S).
+
+    Raises ValueError for rewards of another shape, or not finite where they are paid.
+    """
+    given = np.asarray(rewards, dtype=np.float64)
+    S, A = mdp.n_states, mdp.n_actions
+    if given.shape[-3:] != (S, A, S):
+        msg = f"rewards has shape {given.shape}; by transition they are (..., {S}, {A}, {S})"
+        raise ValueError(msg)
+    return _finite(mdp, _by_transition(mdp, given))
+
+
+def paid_by_pairs(mdp: MDP, reward: Any = None, rewards: Any = None) -> np.ndarray:
+    """(..., S, A) what one reward or a batch pays each pair, 0 where no action can be taken.
+
+    reward : as `expected_reward` takes it; rewards : (..., S, A), leading axes a batch
+
+    Raises ValueError for both, another shape, or numbers that are not finite where they are paid.
+    """
+    if rewards is None:
+        return expected_reward(mdp, reward)
+    given = np.asarray(rewards, dtype=np.float64)
+    if reward is not None:
+        msg = "give one reward, or a batch of rewards, not both"
+        raise ValueError(msg)
+    if given.shape[-2:] != (mdp.n_states, mdp.n_actions):
+        msg = (
+            f"rewards has shape {given.shape}; a batch is (..., {mdp.n_states}, {mdp.n_actions}), "
+            "and expected_rewards makes one of rewards by transition"
+        )
+        raise ValueError(msg)
+    return _finite(mdp, given)
+
+
+# -- reading --------------------------------------------------------------------------------------
+def as_pairs(given: Any) -> Any:
+    """A list of matrices by action, or one sparse matrix, as CSR of pairs (S*A, S); else float64.
+
+    Raises ValueError for matrices of different shapes.
+    """
+    one = given
+    if isinstance(given, Sequence) and given and hasattr(given[0], "tocsr"):
+        from scipy.sparse import vstack
+
+        S, A = given[0].shape[0], len(given)
+        if all(m.shape == (S, S) for m in given):
+            order = np.arange(S * A).reshape(A, S).T.ravel()
+            stacked: Any = vstack([m.tocsr() for m in given], format="csr")
+            one = stacked[order]
+        else:
+            shapes = [m.shape for m in given]
+            msg = f"MDP: matrices by action have shapes {shapes}; all must be the same (S, S)"
+            raise ValueError(msg)
+    if hasattr(one, "tocsr"):
+        from scipy.sparse import csr_array
+
+        out = csr_array(one, dtype=np.float64)
+        if not out.has_canonical_format or (out.data == 0).any():
+            out = out.copy()  # it shares its arrays with the given one
+            out.sum_duplicates()
+            out.eliminate_zeros()
+        return out
+    return np.asarray(given, dtype=np.float64)
+
+
+def read(mdp: MDP, reward: Any) -> np.ndarray:
+    """(S, A) one reward of any form, as `as_pairs` gives it; 0 where no action can be taken.
+
+    Raises ValueError for a reward of another shape.
+    """
+    return _masked(mdp, _read(mdp, reward))
+
+
+def _read(mdp: MDP, reward: Any) -> np.ndarray:
+    S, A, P = mdp.n_states, mdp.n_actions, mdp.transitions
+    if not isinstance(reward, np.ndarray) and reward.shape == (S * A, S):
+        paid = reward.multiply(P if mdp.is_sparse else P.reshape(-1, S))
+        return np.asarray(paid.sum(axis=1)).reshape(S, A)
+    if reward.shape == (S, A, S):
+        return _by_transition(mdp, reward)
+    if reward.shape == (S, A):
+        return reward
+    if reward.shape == (S,):
+        return np.repeat(reward[:, None], A, axis=1)
+    msg = (
+        f"reward has shape {reward.shape}; one reward is ({S},), ({S}, {A}), ({S}, {A}, {S}) or "
+        f"sparse ({S * A}, {S}), a batch is given as rewards=..."
+    )
+    raise ValueError(msg)
+
+
+def _by_transition(mdp: MDP, reward: np.ndarray) -> np.ndarray:
+    """(..., S, A) of rewards (..., S, A, S); with sparse transitions only their support is read."""
+    P = mdp.transitions
+    if not mdp.is_sparse:
+        return np.einsum("sat,...sat->...sa", P, reward)
+    *lead, S, A, _ = reward.shape
+    rows = np.repeat(np.arange(S * A), np.diff(P.indptr))
+    paid = reward.reshape(-1, S * A, S)[:, rows, P.indices] * P.data
+    out = [np.bincount(rows, x, minlength=S * A) for x in paid]
+    return np.array(out).reshape(*lead, S, A)
+
+
+def _finite(mdp: MDP, paid: np.ndarray) -> np.ndarray:
+    out = _masked(mdp, paid)
+    if not np.isfinite(out).all():
+        *_, s, a = np.argwhere(~np.isfinite(out))[0]
+        msg = f"the reward of state {s}, action {a} is not finite; give finite rewards"
+        raise ValueError(msg)
+    return out
+
+
+def _masked(mdp: MDP, pair_reward: np.ndarray) -> np.ndarray:
+    return np.where(mdp.usable, pair_reward, 0.0)
