@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.estimators.parts import Averaged
+from toyrl.estimators.parts import INNER, Averaged
 from toyrl.experiments.core import Check, Mutant, Picture, Result, Table, experiment
 from toyrl.experiments.lab.bandits import ascend
 from toyrl.experiments.lab.curves import lines
@@ -216,7 +216,7 @@ def predicted(x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 def formula_checks(e: Averaged, rival: Averaged, groups: int, seed: int) -> list[Check]:
     """Correlations and spread in the uniform group of texts and in random groups, at eps 0."""
-    e, rival = (replace(x, inner=replace(x.inner, eps=0.0)) for x in (e, rival))
+    e, rival = (replace(x, inner=replace(INNER, eps=0.0)) for x in (e, rival))
     rng, all_texts = draws(seed), texts().rewards
     scaled = np.stack([np.array([1, c, 1.0])[:, None] * all_texts for c in (1.0, 10.0)], axis=1)
     random = rng.normal(size=(3, groups, 8)) * 10 ** rng.uniform(-1, 1, (3, groups, 1))
