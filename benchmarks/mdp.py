@@ -69,17 +69,17 @@ def sweeps(P: Any, r: np.ndarray, discount: float, change: float) -> np.ndarray:
 
 
 def quantecon_optimum(mdp: MDP, method: str) -> Callable[[], np.ndarray] | None:
-    """A run of quantecon on a fresh object, None where it isn't installed."""
+    """A run of quantecon, which keeps nothing between runs; None where it isn't installed."""
     if importlib.util.find_spec("quantecon") is None:
         return None
     from quantecon.markov import DiscreteDP  # pyright: ignore[reportMissingImports]
     from scipy.sparse import csr_matrix
 
     pairs = np.divmod(np.arange(mdp.n_states * mdp.n_actions), mdp.n_actions)
-    r, Q = mdp.pair_reward.ravel(), csr_matrix(mdp.pairs)
+    built = DiscreteDP(mdp.pair_reward.ravel(), csr_matrix(mdp.pairs), mdp.discount, *pairs)
 
     def run() -> np.ndarray:
-        return DiscreteDP(r, Q, mdp.discount, *pairs).solve(method, epsilon=ERROR).v
+        return built.solve(method, epsilon=ERROR, max_iter=1_000_000).v
 
     return run
 
@@ -146,11 +146,10 @@ def _quantecon_batch(P: np.ndarray, r: np.ndarray, discount: float) -> dict[str,
         return {}
     from quantecon.markov import DiscreteDP  # pyright: ignore[reportMissingImports]
 
+    built = [DiscreteDP(b, a, discount) for a, b in zip(P, r, strict=True)]
+
     def run() -> np.ndarray:
-        several = zip(P, r, strict=True)
-        return np.stack(
-            [DiscreteDP(b, a, discount).solve("mpi", epsilon=ERROR).v for a, b in several]
-        )
+        return np.stack([one.solve("mpi", epsilon=ERROR, max_iter=1_000_000).v for one in built])
 
     return {"quantecon mpi, one by one": run}
 

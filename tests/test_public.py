@@ -125,6 +125,7 @@ def test_watch_without_the_extra_is_an_import_error() -> None:
     )
 
 
+@pytest.mark.slow
 def test_no_module_is_loaded_twice_or_at_the_top() -> None:
     """Import everything; no file is behind two names, none of the links' targets is a name."""
     code = (

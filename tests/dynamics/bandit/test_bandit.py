@@ -118,6 +118,7 @@ def test_the_backward_equation_is_the_mean_over_runs_at_every_update(inner):
     assert runs.value[-1].std() == pytest.approx(spread, rel=0.1)
 
 
+@pytest.mark.slow
 def test_refilling_draws_what_the_closed_form_says_and_rescales_the_update():
     bandit = Bandit(np.array([[1.0, 0], [1.0, 0]]))
     start = np.log([[0.1, 0.9], [0.5, 0.5]])
@@ -136,7 +137,7 @@ def test_refilling_draws_what_the_closed_form_says_and_rescales_the_update():
 
 
 def test_numbers_drawn_ahead_in_blocks_are_the_same_numbers(monkeypatch):
-    recipe = Recipe(group_size=2, rate=0.3, refill=True)
+    recipe = Recipe(group_size=2, rate=0.3)
     whole = train_sampled(TWO, START, recipe, 5, runs=6)
     monkeypatch.setattr(sampled, "DICE", 8 * 6 * 3 * 2)  # two updates a block, the last has one
     parts = train_sampled(TWO, START, recipe, 5, runs=6)

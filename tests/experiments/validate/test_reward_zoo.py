@@ -148,6 +148,7 @@ KNOWN_FALSE_ALARMS = {"json-last", "final-last"}  # formats that none of the dia
 KNOWN_MISSES = {"ends-with of json-last", "brevity-added of box-steps"}
 
 
+@pytest.mark.slow
 def test_told_how_answers_are_marked_there_are_neither(monkeypatch):
     from benchmarks.hacks import measure, own_mark
 
