@@ -219,7 +219,7 @@ def test_kwargs_get_every_column_and_the_trainers_extras():
         got.update(kwargs, step=trainer_state.global_step, most=trainer_state.max_steps)
         return [0.0] * 3
 
-    signature, _ = grade(reward)
+    signature, _ = grade(reward, [{**row, "written": True} for row in ROWS])
     assert got["level"] == [1, 2, 3]
     assert got["answer"] == got["ground_truth"] == ["2", "4", "6"]
     assert set(got) >= {"prompts", "completion_ids", "solution", "target", "label"}

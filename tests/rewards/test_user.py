@@ -58,7 +58,7 @@ def test_catalogue_expressions_become_shapers():
         ("  ", "bad_spec"),
         ("no_such_file.py:f", "not_found"),
         (str(BAD), "bad_spec"),
-        ("pkg.mod:make(512)", "bad_spec"),
+        ("pkg.mod:make(*x)", "bad_spec"),
         ("pkg.mod:make(a=b)", "bad_spec"),
         ("pkg.mod:make(**x)", "bad_spec"),
         ("pkg.mod:f+g", "bad_spec"),

@@ -19,6 +19,8 @@ class TextRow:
     columns : gold columns of the data row (answer, solution, ...)
     tokens : completion length in tokens, the end token included
     truncated : ran into the limit
+    written : toyrl wrote the text, and holds its gold answer under every usual name; else columns
+        are a data set's own
     """
 
     prompt: str
@@ -26,6 +28,7 @@ class TextRow:
     columns: Mapping[str, Any] = field(default_factory=dict)
     tokens: int = 0
     truncated: bool = False
+    written: bool = False
 
 
 class Grader:

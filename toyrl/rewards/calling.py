@@ -26,6 +26,9 @@ from .signatures import (
 
 EOS = 0  # the stand-in id of the end token; ids of text start at 1
 VOCABULARY = 50_000
+RECORD_FORMS = ("easyr1", "easyr1_batch", "rllm")
+BORROWS = "is given your column"
+TUPLES = ("verl", "rllm")  # forms whose tuples hold the score first
 Row = Mapping[str, Any]
 
 
@@ -65,6 +68,14 @@ class Parser:
         texts = [m["content"] for m in completion if m.get("role") == "assistant"]
         return texts[-1] if texts else ""
 
+    def get_assistant_messages(self, completion: Any) -> list[Any]:
+        """The assistant's messages."""
+        return (
+            []
+            if isinstance(completion, str)
+            else [m for m in completion if m.get("role") == "assistant"]
+        )
+
 
 def _state() -> Any:
     return types.SimpleNamespace(
@@ -78,13 +89,62 @@ def _ignore(*_args: Any, **_kwargs: Any) -> None:
 
 # -- one row's or one batch's values -----------------------------------------------------------
 def gold_of(row: Row, name: str) -> tuple[bool, Any]:
-    """(found, value): the column of that name, or the row's first gold column."""
+    """(found, value): the column of that name, or the row's first gold column.
+
+    verl's data sets hold ground_truth inside reward_model.
+    """
     columns = row["columns"]
+    inside = columns.get("reward_model")
+    carried = isinstance(inside, Mapping) and "ground_truth" in inside
+    if carried and name not in columns and name.startswith("ground_truth"):
+        return True, inside["ground_truth"]
+    source = gold_source(columns, name)
+    return (False, None) if source is None else (True, columns[source])
+
+
+def gold_source(columns: Mapping[str, Any], name: str) -> str | None:
+    """The column that holds the gold answer for a parameter: its own, or the first synonym."""
     names = (name, name.removesuffix("s"), *GOLD, *GOLD_SYNONYMS)
-    for candidate in names:
-        if candidate in columns:
-            return True, columns[candidate]
-    return False, None
+    return next((n for n in names if n in columns), None)
+
+
+def borrowed(signature: Signature, row: Row) -> dict[str, str]:
+    """Gold names that the function asks for and the user's data lacks -> the column given instead.
+
+    Only where the function couldn't be called otherwise: a required parameter, or the only names
+    that its code looks up.
+    """
+    columns = row["columns"]
+    if row.get("written"):
+        return {}
+    asked = [n for n in signature.gold if n in signature.required]
+    asked += ["ground_truth"] if signature.form in RECORD_FORMS else []
+    if not any(n in columns for n in (*signature.named, *asked)):
+        others = [n for n in signature.named if n not in signature.required]
+        asked += [n for n in others if signature.extra or n in signature.gold]
+    return {
+        n: source
+        for n in asked
+        if n not in columns
+        and n.removesuffix("s") not in (columns if signature.batch else ())
+        and not (n.startswith("ground_truth") and "reward_model" in columns)
+        and (source := gold_source(columns, n)) is not None
+    }
+
+
+def _record(row: Row) -> dict[str, Any]:
+    """EasyR1's record of a row."""
+    return {
+        "response": row["completion"],
+        "response_length": row["tokens"],
+        "ground_truth": gold_of(row, "ground_truth")[1],
+    }
+
+
+def _task_info(row: Row) -> dict[str, Any]:
+    """rllm's task of a row: the data row, and its gold answer as ground_truth."""
+    known = {"problem": row["prompt"], "question": row["prompt"], "data_source": "openai/gsm8k"}
+    return {**known, "ground_truth": gold_of(row, "ground_truth")[1], **row["columns"]}
 
 
 def _completion(row: Row, chat: bool) -> Any:
@@ -131,6 +191,9 @@ PER_ROW: dict[str, Callable[[Row, bool], Any]] = {
     "data_source": lambda r, _: r["columns"].get("data_source", "openai/gsm8k"),
     "extra_info": lambda r, _: _extra_info(r),
     "solution_str": lambda r, _: r["completion"],
+    "reward_input": lambda r, _: _record(r),
+    "task_info": lambda r, _: _task_info(r),
+    "action": lambda r, _: r["completion"],
     "queries": lambda r, _: r["prompt"] + r["completion"],  # OpenRLHF: the whole text
     "completion": _completion,
     "prompt": _prompt,
@@ -172,6 +235,8 @@ def arguments(
         if name in SHARED:
             values[name] = SHARED[name]()
             continue
+        if _left_out(signature, name, rows[0]):
+            continue
         found = [_one(signature, name, text, row, chat, listed) for row in rows]
         if all(ok for ok, _ in found):
             got = [v for _, v in found]
@@ -186,6 +251,12 @@ def arguments(
                 values[name] = got if listed or name in SHARED else got[0]
     positional = [values.pop(n) for n in signature.positional if n in values]
     return positional, values
+
+
+def _left_out(signature: Signature, name: str, row: Row) -> bool:
+    """A gold parameter with a default, which the user's data doesn't fill."""
+    own = name in row["columns"] or row.get("written") or name in borrowed(signature, row)
+    return name in signature.gold and name not in signature.required and not own
 
 
 def _one(
@@ -209,7 +280,8 @@ def _kwargs(signature: Signature, rows: Sequence[Row], chat: bool) -> dict[str, 
     names.pop("prompt", None)
     names.pop("completion", None)
     out = {n: [row["columns"].get(n) for row in rows] for n in names}
-    for name in GOLD:
+    usual = GOLD if rows[0].get("written") else borrowed(signature, rows[0])
+    for name in usual:
         found = [gold_of(row, name) for row in rows]
         if name not in out and all(ok for ok, _ in found):
             out[name] = [v for _, v in found]
@@ -248,6 +320,8 @@ def call(
     tick(i) is called before row i of a per-row form; wait(awaitables) runs them together.
     """
     notes: dict[str, None] = {}
+    for name, source in borrowed(signature, rows[0]).items():
+        notes[f"{BORROWS} {source!r} as {name!r}"] = None
     if signature.batch:
         positional, keywords = arguments(signature, rows, chat)
         tick(-1)
@@ -266,7 +340,8 @@ def call(
     if any(hasattr(p, "__await__") for p in pending):
         tick(-1)  # from here on they run together
         pending = _guard(lambda: wait(pending))
-    return [single_value(v, i, notes) for i, v in enumerate(pending)], list(notes)
+    first = signature.form in TUPLES
+    return [single_value(v, i, notes, first=first) for i, v in enumerate(pending)], list(notes)
 
 
 def _run(

@@ -28,9 +28,11 @@ from typing import Any
 from toyrl.graders.base import TextRow
 from toyrl.rewards import calling
 from toyrl.rewards.errors import RewardError
+from toyrl.rewards.places import Place, in_thread
 from toyrl.rewards.sandbox.child import fault
 from toyrl.rewards.sandbox.host import Answer, failure, timeout_text, wire, with_input
-from toyrl.rewards.signatures import Refusal, Signature, codes, plain_function, recognise
+from toyrl.rewards.signatures import Refusal, Signature, recognise
+from toyrl.rewards.source import codes, plain_function
 
 OUTPUT_KEPT = 16_384  # characters
 
@@ -52,17 +54,27 @@ class LiveBox:
         self._functions: list[tuple[Callable[..., Any], Signature]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def load(self, function: Callable[..., Any], label: str) -> tuple[int, Signature, float]:
-        """Read its signature: (handle, signature, 0 seconds of importing)."""
+    def load(
+        self, function: Callable[..., Any], label: str, text: str = ""
+    ) -> tuple[int, Signature, float]:
+        """Read its signature: (handle, signature, 0 seconds of importing).
+
+        text : the parameter that takes the completion, "" to guess it
+        """
         try:
-            signature = recognise(function, label)
+            signature = recognise(function, label, text)
         except Refusal as refusal:
             raise RewardError(refusal.kind, refusal.message, detail=refusal.detail) from None
         self._functions.append((function, signature))
         return len(self._functions) - 1, signature, 0.0
 
-    def call(self, handle: int, rows: Sequence[TextRow], *, chat: bool = False) -> Answer:
-        """One value per row from the function behind `handle`; RewardError as `Sandbox.call`."""
+    def call(
+        self, handle: int, rows: Sequence[TextRow], *, chat: bool = False, where: Place = "main"
+    ) -> Answer:
+        """One value per row from the function behind `handle`; RewardError as `Sandbox.call`.
+
+        where : "main" or in a "thread", which has no time limit; this process is never forked
+        """
         function, signature = self._functions[handle]
         if not rows:
             return Answer([], [])
@@ -75,9 +87,13 @@ class LiveBox:
                     again()
 
                 wired = [wire(row) for row in rows]
-                values, notes = calling.call(
-                    function, signature, wired, chat, tick=tick, wait=self._wait
-                )
+
+                def work() -> tuple[list[float | None], list[str]]:
+                    return calling.call(
+                        function, signature, wired, chat, tick=tick, wait=self._wait
+                    )
+
+                values, notes = in_thread(work) if where == "thread" else work()
         except _OutOfTime:
             raise self._late(signature.name, at[0], rows) from None
         except (Exception, SystemExit) as error:

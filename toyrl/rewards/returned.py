@@ -12,9 +12,12 @@ from typing import Any
 # relative, because the child loads this folder without importing the library
 from .signatures import Refusal
 
+SCORES = ("score", "overall", "rewards", "scores", "reward")
+"""Keys of a record that hold its score: verl, EasyR1, OpenRLHF and others."""
+
 
 def batch_values(result: Any, n: int, notes: dict[str, None]) -> list[float | None]:
-    """n floats or None out of a batch function's answer.
+    """n floats or None out of a batch function's answer; records give their score.
 
     Raises Refusal for None, text, a set or a dict, and for another number of values.
     """
@@ -43,24 +46,38 @@ def batch_values(result: Any, n: int, notes: dict[str, None]) -> list[float | No
     if len(result) != n:
         msg = f"returned {len(result)} values for {n} completions; return one for each"
         raise Refusal(msg, "wrong_count")
-    return [number(v, i, notes, none=True) for i, v in enumerate(result)]
+    return [number(_scored(v, i), i, notes, none=True) for i, v in enumerate(result)]
 
 
-def single_value(result: Any, row: int, notes: dict[str, None]) -> float | None:
+def single_value(
+    result: Any, row: int, notes: dict[str, None], *, first: bool = False
+) -> float | None:
     """One float out of a per-completion function's answer (verl dict: its "score").
+
+    first : of a tuple the first item is the score, as verl takes it
 
     Raises Refusal for a dict without a score.
     """
-    if isinstance(result, Mapping):
-        inside = next((k for k in ("score", "rewards", "scores", "reward") if k in result), None)
-        if inside is None:
-            msg = f"returned a dict with the keys {', '.join(map(str, result))} and no 'score'"
-            raise Refusal(msg, "bad_value", row)
-        result = result[inside]
+    result = _scored(result, row)
+    if first and isinstance(result, tuple) and len(result) > 1:
+        notes["returned a tuple; its first item is the score, as verl takes it"] = None
+        result = result[0]
     if isinstance(result, (list, tuple)) and len(result) == 1:
         notes["returned a list of one value; converted"] = None
         result = result[0]
     return number(result, row, notes, none=False)
+
+
+def _scored(result: Any, row: int) -> Any:
+    """The score of a record; anything else as it is."""
+    if isinstance(result, Mapping):
+        inside = next((k for k in SCORES if k in result), None)
+        if inside is None:
+            msg = f"returned a dict with the keys {', '.join(map(str, result))} and no 'score'"
+            raise Refusal(msg, "bad_value", row)
+        return result[inside]
+    inner = getattr(result, "reward", None)  # rllm's RewardOutput
+    return inner if isinstance(inner, (int, float)) else result
 
 
 def number(value: Any, row: int, notes: dict[str, None], *, none: bool) -> float | None:

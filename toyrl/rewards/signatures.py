@@ -11,21 +11,26 @@ Read by the library and by the sandboxed child, so it imports the standard libra
 | verifiers_group  | completions with states, tasks or infos         | the whole batch     |
 | verifiers        | completion with state, task, info or parser     | one completion      |
 | areal            | prompt and completions                          | one completion      |
+| easyr1           | reward_input                                    | one record          |
+| easyr1_batch     | reward_inputs                                   | records of all rows |
+| rllm             | task_info and action                            | one completion      |
 | plain            | text, completion, response, ...                 | one completion      |
 | plain_batch      | texts, responses, outputs, ...                  | the whole batch     |
 
 Sources: TRL 1.16 `GRPOTrainer` ("reward function"), verl 0.9 `reward.custom_reward_function`,
-OpenRLHF 0.11 `--reward.remote_url`, verifiers 0.1 `Rubric`, AReaL 1.0 `RLVRWorkflow`.
+OpenRLHF 0.11 `--reward.remote_url`, verifiers 0.1 `Rubric`, AReaL 1.0 `RLVRWorkflow`, EasyR1
+`FunctionRewardManager`, rllm `RewardFunction`.
 """
 
 from __future__ import annotations
 
-import dis
 import inspect
-import types
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from .evidence import wanted
+from .source import codes, constants, is_async, reads_gold
+from .trainers import refused_call
 
 GOLD = ("answer", "solution", "ground_truth", "target", "label")
 GOLD_SYNONYMS = (
@@ -33,13 +38,16 @@ GOLD_SYNONYMS = (
     *(f"{name}s" for name in GOLD),
     *("gold", "golds", "gold_answer", "correct_answer", "expected", "expected_answer"),
     *("final_answer", "reference", "references", "reference_answer", "gt", "gts"),
+    *("gold_answers", "golden_answer", "golden_answers", "correct_answers", "expected_answers"),
 )
 TEXT = (
     *("text", "completion", "response", "output", "generation", "generated", "generated_text"),
     *("prediction", "pred", "model_output", "completion_text", "response_text", "candidate"),
+    *("predict", "predict_str", "llm_solution", "model_response", "generated_response"),
 )
 TEXTS = tuple(f"{name}s" for name in TEXT if not name.endswith(("generated", "pred")))
 PROMPT = ("prompt", "question", "query", "problem", "instruction", "input")
+RECORDS = ("reward_input", "reward_inputs", "task_info", "action")
 STAND_INS = ("trainer_state", "log_extra", "log_metric", "environments", "prompt_ids")
 RUBRIC = ("state", "task", "info", "parser")
 FORMS = (
@@ -70,6 +78,11 @@ class Signature:
     reads_gold : its code loads one of them, or names one and takes **kwargs
     chat_hint : its code names message keys ("content", "role")
     reads_state : asks for trainer_state (we pass a stand-in)
+    text : the parameter that takes the completion, where the user named it
+    named : gold columns that it asks for or whose names its code holds
+    keys, does : what its source does with the gold answer (`toyrl.rewards.evidence.Wanted`)
+    typed : its gold parameters have annotations
+    refuses : the trainer's call and why it raises TypeError, or ""
     """
 
     name: str
@@ -85,6 +98,12 @@ class Signature:
     reads_gold: bool = False
     chat_hint: bool = False
     reads_state: bool = False
+    text: str = ""
+    named: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    does: tuple[str, ...] = ()
+    typed: bool = False
+    refuses: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -102,8 +121,12 @@ class Signature:
         return f"{start}{self.name}({', '.join(self.parameters)}{stars}) [{self.form}]"
 
 
-def recognise(function: Any, name: str) -> Signature:
-    """The calling form of a user's object, or a Refusal of kind bad_signature."""
+def recognise(function: Any, name: str, text: str = "") -> Signature:
+    """The calling form of a user's object, or a Refusal of kind bad_signature.
+
+    text : the parameter that takes the completion, "" to guess it; a function without it is
+        recognised as ever
+    """
     if inspect.isclass(function):
         msg = f"{name} is a class, not a function; make an object of it: {name}(...)"
         raise Refusal(msg, "bad_signature")
@@ -119,16 +142,22 @@ def recognise(function: Any, name: str) -> Signature:
     extra = any(p.kind == p.VAR_KEYWORD for p in declared)
     names = tuple(p.name for p in named)
     required = tuple(p.name for p in named if p.default is p.empty)
-    form = _form(names, extra)
+    text = text if text in names else ""
+    form = _told(named, text) if text else _form(names, extra)
     if form is None:
         form = _by_first_parameter(named, required)
     if form is None:
         raise _refusal(name, names, required)
-    batch = form in ("trl", "verl_batch", "verifiers_group", "plain_batch")
+    batch = form in ("trl", "verl_batch", "verifiers_group", "plain_batch", "easyr1_batch")
     found = list(codes(function))
     # a gold name with a real default (target=100) is a setting, not a column
     served = {p.name for p in named if p.default is p.empty or p.default is None}
-    gold = tuple(n for n in names if n in served and is_gold(n, form))
+    gold = tuple(n for n in names if n in served and n != text and is_gold(n, form))
+    inside = {c for code in found for c in constants(code) if isinstance(c, str)}
+    known = tuple(dict.fromkeys((*gold, *(n for n in GOLD_SYNONYMS if n in inside))))
+    open_ended = extra or {*RUBRIC, *RECORDS, "states", "infos", "extra_info"} & set(names)
+    evidence = wanted(function, gold, GOLD_SYNONYMS, batch=batch)
+    columns = tuple(n for n in required if n != text and _is_column(n, names, form))
     return Signature(
         name=name,
         form=form,
@@ -137,17 +166,29 @@ def recognise(function: Any, name: str) -> Signature:
         required=required,
         positional=tuple(p.name for p in named if p.kind == p.POSITIONAL_ONLY),
         extra=extra,
-        is_async=_is_async(function),
+        is_async=is_async(function),
         gold=gold,
-        columns=tuple(n for n in required if _is_column(n, names, form)),
-        reads_gold=_reads_gold(found, names, gold, extra),
-        chat_hint=any(c in ("content", "role") for code in found for c in _constants(code)),
+        columns=columns,
+        reads_gold=reads_gold(found, names, gold, extra=extra, known=GOLD_SYNONYMS),
+        chat_hint=bool(inside & {"content", "role"}),
         reads_state="trainer_state" in names,
+        text=text,
+        named=known if open_ended else gold,
+        keys=tuple(evidence.keys),
+        does=tuple(sorted(evidence.does)),
+        typed=any(p.annotation is not p.empty for p in named if p.name in gold),
+        refuses=refused_call(function, form, (*columns, *(g for g in gold if g in required))),
     )
 
 
 def _form(names: tuple[str, ...], extra: bool) -> str | None:
     has = set(names)
+    if "reward_inputs" in has:
+        return "easyr1_batch"
+    if "reward_input" in has:
+        return "easyr1"
+    if {"task_info", "action"} <= has:
+        return "rllm"
     if "solution_strs" in has:
         return "verl_batch"
     if "solution_str" in has:
@@ -171,6 +212,14 @@ def _form(names: tuple[str, ...], extra: bool) -> str | None:
     return "trl" if extra and not has - {*STAND_INS, *GOLD} else None
 
 
+def _told(named: list[inspect.Parameter], text: str) -> str:
+    """The plain form of a function whose completion the user named: a list by type or name."""
+    note = next(p.annotation for p in named if p.name == text)
+    typed = note if isinstance(note, str) else getattr(note, "__name__", str(note))
+    many = typed.lower().startswith(("list", "sequence")) or text in ("completions", *TEXTS)
+    return "plain_batch" if many else "plain"
+
+
 def _by_first_parameter(named: list[inspect.Parameter], required: tuple[str, ...]) -> str | None:
     """A lone parameter of any name is the text, unless its annotation says otherwise."""
     unknown = [n for n in required if n not in (*GOLD_SYNONYMS, *PROMPT)]
@@ -186,7 +235,12 @@ def _by_first_parameter(named: list[inspect.Parameter], required: tuple[str, ...
 def _refusal(name: str, names: tuple[str, ...], required: tuple[str, ...]) -> Refusal:
     shown = f"{name}({', '.join(names)})"
     inside = ", ".join(f"{n}=..." for n in required)
-    hint = f"If it makes a reward function, write the call: {name}({inside})."
+    hint = (
+        "Say which one takes it (--text-parameter NAME); or, if it makes a reward function, write "
+        f"the call: {name}({inside})."
+    )
+    if {"data", "return_dict"} & set(names):
+        hint += " A verl reward manager is judged by the compute_score that it calls."
     msg = f"{shown} names no parameter for the completion. {hint} Known forms: {FORMS}"
     return Refusal(msg, "bad_signature")
 
@@ -200,6 +254,8 @@ def is_gold(name: str, form: str) -> bool:
 
 def text_parameter(signature: Signature) -> str | None:
     """The parameter of a plain function that takes the completion."""
+    if signature.text:
+        return signature.text
     names = signature.parameters
     pool = TEXTS if signature.form == "plain_batch" else TEXT
     for candidate in ("completion", "completions", *pool):
@@ -211,7 +267,7 @@ def text_parameter(signature: Signature) -> str | None:
 def _is_column(name: str, names: tuple[str, ...], form: str) -> bool:
     served = {*STAND_INS, *RUBRIC, *PROMPT, "prompts", "completions", "completion_ids", "queries"}
     served |= {"states", "tasks", "infos", "data_source", "data_sources", "extra_info"}
-    served |= {"extra_infos", "solution_str", "solution_strs", "completion"}
+    served |= {"extra_infos", "solution_str", "solution_strs", "completion", *RECORDS}
     if name in served or is_gold(name, form):
         return False
     if form in ("plain", "plain_batch"):
@@ -219,75 +275,3 @@ def _is_column(name: str, names: tuple[str, ...], form: str) -> bool:
         first = next((n for n in names if n in pool), names[0])
         return name != first
     return True
-
-
-# -- reading the code --------------------------------------------------------------------------
-def plain_function(function: Any) -> Any:
-    """The Python function behind partials, decorators, methods and callable objects."""
-    for _ in range(20):
-        if hasattr(function, "__wrapped__"):
-            function = function.__wrapped__
-        elif hasattr(function, "func") and not inspect.isfunction(function):
-            function = function.func
-        elif inspect.ismethod(function):
-            function = function.__func__
-        elif not inspect.isroutine(function) and callable(function):
-            function = type(function).__call__
-        else:
-            break
-    return function
-
-
-def _is_async(function: Any) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        plain_function(function)
-    )
-
-
-def codes(function: Any, depth: int = 2) -> Iterator[types.CodeType]:
-    """Code of a function, of functions inside it, and of module-level helpers that it names."""
-    target = plain_function(function)
-    code = getattr(target, "__code__", None)
-    if code is None:
-        return
-    stack, names = [code], set()
-    while stack:
-        current = stack.pop()
-        yield current
-        names |= set(current.co_names)
-        stack += [c for c in current.co_consts if isinstance(c, types.CodeType)]
-    scope = getattr(target, "__globals__", {})
-    for name in sorted(names) if depth else ():
-        helper = scope.get(name)
-        if inspect.isfunction(helper) and helper.__globals__ is scope and helper is not target:
-            yield from codes(helper, depth - 1)
-
-
-def _constants(code: types.CodeType) -> Iterator[Any]:
-    for constant in code.co_consts:
-        if isinstance(constant, (tuple, frozenset)):
-            yield from constant
-        else:
-            yield constant
-
-
-def _reads_gold(
-    codes: list[types.CodeType], names: tuple[str, ...], gold: tuple[str, ...], extra: bool
-) -> bool:
-    if not codes:  # not written in Python: believe the signature
-        return bool(gold)
-    if set(gold) & _loaded(codes[0]):
-        return True
-    open_ended = extra or {"state", "states", "info", "infos"} & set(names)
-    return bool(open_ended) and any(
-        isinstance(c, str) and c in GOLD_SYNONYMS for code in codes for c in _constants(code)
-    )
-
-
-def _loaded(code: types.CodeType) -> set[str]:
-    """Names of locals that the code reads."""
-    found = set(code.co_cellvars)
-    for step in dis.get_instructions(code):
-        if step.opname.startswith("LOAD_FAST"):
-            found |= set(step.argval) if isinstance(step.argval, tuple) else {step.argval}
-    return found

@@ -29,6 +29,7 @@ from toyrl.rewards.sandbox.host import Target
 WEIGHT = re.compile(r"^(?P<spec>.+):(?P<weight>[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)$", re.DOTALL)
 FILE = re.compile(r"^(?P<path>.+?\.py)(:(?P<name>.*))?$", re.DOTALL)
 DOTTED = re.compile(r"^(?P<module>[A-Za-z_][\w.]*):(?P<name>.+)$", re.DOTALL)
+LIKELY_TYPO = 0.75  # likeness from which another name is suggested
 EXAMPLES = "my_rewards.py:brevity, trl.rewards:think_format_reward, laser(target=0.5)"
 
 
@@ -180,8 +181,8 @@ def parse_spec(spec: str) -> Term:
         return Term(text, weight, _file_target(text, file["path"], file["name"] or ""))
     dotted = DOTTED.match(text)
     if dotted and "(" not in dotted["module"]:
-        name, arguments = _call(text, dotted["name"])
-        target = Target(text, module=dotted["module"], name=name, arguments=arguments)
+        name, places, named = _call(text, dotted["name"])
+        target = Target(text, module=dotted["module"], name=name, arguments=named, places=places)
         return Term(text, weight, target)
     plain = re.fullmatch(r"(?P<module>[A-Za-z_][\w.]*)\.(?P<name>[A-Za-z_]\w*)", text)
     if plain:
@@ -200,41 +201,44 @@ def _file_target(text: str, path: str, name: str) -> Target:
         near = _near(place)
         hint = f"; did you mean {near}?" if near else "; give the path of a Python file"
         raise RewardError(kind="not_found", message=f"{path} {kind}{hint}")
-    function, arguments = _call(text, name) if name else ("", None)
+    function, places, named = _call(text, name) if name else ("", (), None)
     label = f"{place.name}:{name}" if name else place.name
-    return Target(label, path=str(place.resolve()), name=function, arguments=arguments)
+    where = str(place.resolve())
+    return Target(label, path=where, name=function, arguments=named, places=places)
 
 
 def _near(place: Path) -> str:
     folder = place.parent
     if not folder.is_dir():
         return ""
-    names = [p.name for p in folder.glob("*.py")]
-    close = difflib.get_close_matches(place.name, names, n=1, cutoff=0.5)
-    return str(folder / close[0]) if close else ""
+    names = [p.stem for p in folder.glob("*.py")]
+    close = difflib.get_close_matches(place.stem, names, n=1, cutoff=LIKELY_TYPO)
+    return str(folder / f"{close[0]}.py") if close else ""
 
 
-def _call(spec: str, text: str) -> tuple[str, dict[str, str] | None]:
-    """(dotted name, sources of a factory's keyword literals or None without a call)."""
+def _call(spec: str, text: str) -> tuple[str, tuple[str, ...], dict[str, str] | None]:
+    """(dotted name, sources of a factory's literals by place, and by name or None: no call)."""
     msg = (
-        f"{spec!r} can't be read after the colon: write a name, or a factory's call with keyword "
-        "literals such as make(target=100, scale=0.5)"
+        f"{spec!r} can't be read after the colon: write a name, or a factory's call with literals "
+        "such as make(100, scale=0.5)"
     )
     try:
         node = ast.parse(text.strip(), mode="eval").body
+        places: tuple[str, ...] = ()
         arguments = None
         if isinstance(node, ast.Call):
-            if node.args or any(k.arg is None for k in node.keywords):
+            if any(k.arg is None for k in node.keywords):
                 raise RewardError(kind="bad_spec", message=msg)
+            places = tuple(map(ast.unparse, node.args))
             arguments = {str(k.arg): ast.unparse(k.value) for k in node.keywords}
-            for value in arguments.values():
+            for value in (*places, *arguments.values()):
                 ast.literal_eval(value)
             node = node.func
     except (SyntaxError, ValueError) as error:
         raise RewardError(kind="bad_spec", message=msg) from error
     if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", name := ast.unparse(node)):
         raise RewardError(kind="bad_spec", message=msg)
-    return name, arguments
+    return name, places, arguments
 
 
 def _shaper(text: str) -> Any:

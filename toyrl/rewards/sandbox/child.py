@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import difflib
 import importlib
-import importlib.machinery
-import importlib.util
 import json
 import os
 import select
@@ -141,6 +140,7 @@ class Worker:
         sys.modules[PACKAGE] = package
         self.signatures = importlib.import_module(f"{PACKAGE}.signatures")
         self.calling = importlib.import_module(f"{PACKAGE}.calling")
+        self.places = importlib.import_module(f"{PACKAGE}.places")
 
     def send(self, message: dict[str, Any]) -> None:
         """One line to the library."""
@@ -158,14 +158,29 @@ class Worker:
     def on_load(self, request: dict[str, Any]) -> dict[str, Any]:
         """Import the user's module, find the name, make the factory's call, read the signature."""
         start = time.perf_counter()
-        module = load_module(request, self.signatures.Refusal)
+        by_location = importlib.import_module(f"{PACKAGE}.sandbox.modules").by_location
+        module = load_module(request, by_location, self.signatures.Refusal)
         target = find(module, request, self.signatures.Refusal)
-        signature = self.signatures.recognise(target, request["label"])
+        signature = self.signatures.recognise(target, request["label"], request["text"])
         self.functions[request["handle"]] = (target, signature)
         return {"signature": signature.to_dict(), "seconds": time.perf_counter() - start}
 
     def on_call(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Grade rows."""
+        """Grade rows, in the main thread, another one, or a process of its own."""
+        if request["where"] == "thread":
+            return self.places.in_thread(lambda: self._graded(request))
+        if request["where"] == "process":
+            answer = self.places.in_process(lambda: self._forked(request))
+            if "error" in answer:
+                raise self.signatures.Refusal(**answer["error"])
+            return answer["ok"]
+        return self._graded(request)
+
+    def _forked(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.loop = None  # an event loop belongs to the process that made it
+        return self.serve({**request, "where": "main"})
+
+    def _graded(self, request: dict[str, Any]) -> dict[str, Any]:
         function, signature = self.functions[request["handle"]]
 
         def tick(row: int) -> None:
@@ -276,7 +291,11 @@ def frames(error: BaseException) -> str:
 
 
 # -- loading -----------------------------------------------------------------------------------
-def load_module(request: dict[str, Any], refusal: Callable[..., Exception]) -> types.ModuleType:
+def load_module(
+    request: dict[str, Any],
+    by_location: Callable[[Path], types.ModuleType],
+    refusal: Callable[..., Exception],
+) -> types.ModuleType:
     """The user's module, by location or by dotted name."""
     cwd = str(Path.cwd())
     for folder in (str(Path(request["path"]).parent) if request["path"] else cwd, cwd):
@@ -285,7 +304,7 @@ def load_module(request: dict[str, Any], refusal: Callable[..., Exception]) -> t
     where = request["path"] or request["module"]
     try:
         if request["path"]:
-            return _by_location(Path(request["path"]))
+            return by_location(Path(request["path"]))
         return importlib.import_module(request["module"])
     except SystemExit:
         raise
@@ -304,24 +323,6 @@ def load_module(request: dict[str, Any], refusal: Callable[..., Exception]) -> t
         raise refusal(msg, "import_error", traceback=frames(error)) from None
 
 
-def _by_location(path: Path) -> types.ModuleType:
-    name = f"user_reward_{path.stem}"  # a prefix, so that a file random.py replaces no module
-    if name in sys.modules and sys.modules[name].__file__ == str(path):
-        return sys.modules[name]
-    loader = importlib.machinery.SourceFileLoader(name, str(path))
-    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    sys.dont_write_bytecode = True
-    try:
-        loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
 def find(
     module: types.ModuleType, request: dict[str, Any], refusal: Callable[..., Exception]
 ) -> Any:
@@ -336,13 +337,18 @@ def find(
             target = getattr(target, part)
         except AttributeError:
             functions = ", ".join(_public(module)) or "none"
-            msg = f"{where} has no {name!r}; its functions: {functions}"
+            near = difflib.get_close_matches(part, _public(module), n=1, cutoff=0.75)
+            hint = f"did you mean {near[0]}? " if near else ""
+            msg = f"{where} has no {name!r}; {hint}its functions: {functions}"
             raise refusal(msg, "not_found") from None
     if request["arguments"] is None:
         return target
-    label = f"{name}({', '.join(f'{k}={v}' for k, v in request['arguments'].items())})"
+    places, named = request["places"], request["arguments"]
+    label = f"{name}({', '.join([*places, *(f'{k}={v}' for k, v in named.items())])})"
     try:
-        made = target(**{k: ast.literal_eval(v) for k, v in request["arguments"].items()})
+        made = target(
+            *map(ast.literal_eval, places), **{k: ast.literal_eval(v) for k, v in named.items()}
+        )
     except SystemExit:
         raise
     except BaseException as error:

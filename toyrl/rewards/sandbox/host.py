@@ -19,6 +19,7 @@ from typing import Any
 
 from toyrl.graders.base import TextRow
 from toyrl.rewards.errors import RewardError
+from toyrl.rewards.places import Place
 from toyrl.rewards.sandbox.process import (
     CHILD,
     POLL,
@@ -37,13 +38,19 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Target:
-    """What to load: a file or module, a name in it, and a factory's keyword literals (source)."""
+    """What to load: a file or module, a name in it, and a factory's literals (source).
+
+    places, arguments : the factory's literals by place and by name; arguments None: no call
+    text : the parameter that takes the completion, "" to guess it
+    """
 
     label: str
     path: str = ""
     module: str = ""
     name: str = ""
     arguments: Mapping[str, str] | None = None
+    places: tuple[str, ...] = ()
+    text: str = ""
 
     def request(self, handle: int) -> dict[str, Any]:
         """The message that loads it."""
@@ -102,8 +109,13 @@ class Sandbox:
         answer = self._load(handle)
         return handle, Signature.from_dict(answer["signature"]), float(answer["seconds"])
 
-    def call(self, handle: int, rows: Sequence[TextRow], *, chat: bool = False) -> Answer:
-        """One value per row from the function behind `handle`."""
+    def call(
+        self, handle: int, rows: Sequence[TextRow], *, chat: bool = False, where: Place = "main"
+    ) -> Answer:
+        """One value per row from the function behind `handle`.
+
+        where : "main", in a "thread" or in a "process" of the child's
+        """
         if not rows:
             return Answer([], [])
         self._start()
@@ -112,6 +124,7 @@ class Sandbox:
         wired = [wire(row) for row in rows]
         target = self._targets[handle]
         message = {"do": "call", "handle": handle, "rows": wired, "chat": chat}
+        message["where"] = where
         answer = self._exchange(message, self.timeout, target.label, rows)
         return Answer(answer["values"], answer["notes"])
 
@@ -265,6 +278,7 @@ def wire(row: TextRow) -> dict[str, Any]:
         "columns": dict(row.columns),
         "tokens": int(row.tokens),
         "truncated": bool(row.truncated),
+        "written": row.written,
     }
 
 

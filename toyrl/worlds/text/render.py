@@ -156,7 +156,9 @@ def render(
     if truncated and thinks(dialect) and keep_format and "END_THINK" not in body:
         text = text[: -len("\n</think>")]
     declared = tokens or max(1, round(len(actions) * tokens_per_action))
-    row = TextRow(problem.prompt, text, columns(problem, dialect), declared, truncated)
+    row = TextRow(
+        problem.prompt, text, columns(problem, dialect), declared, truncated, written=True
+    )
     return RenderedRow(row, correct, truncated, tuple(actions), dialect, problem, work)
 
 
