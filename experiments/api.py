@@ -57,9 +57,10 @@ def validate(
     band : predict the band of accuracy and length too (`report.band`), for `toyrl.watch`
     command : how it was called, for the page [default: this call]
 
-    Never raises for what a reward does: one that can't be loaded or used gives a report with
-    verdict INCONCLUSIVE, `error` set and exit code 2. Raises UsageError for an option, setting or
-    log that can't be used, MissingExtra for `model=` without the extra llm.
+    Never raises for what a reward does: one that fails on every text gives a report with verdict
+    INCONCLUSIVE, `error` set and exit code 2. Raises UsageError for a reward that can't be loaded
+    and for an option, setting or log that can't be used, MissingExtra for `model=` without the
+    extra llm.
     """
     from toyrl.experiments.validate.api import judged
 

@@ -38,6 +38,7 @@ def validate(
     cache: Path | None = None,
     max_calls: int | None = None,
     answer_mark: str | None = None,
+    text_parameter: str | None = None,
     thorough: Annotated[bool, Parameter(negative="")] = False,
     skip_bad_rows: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
@@ -52,11 +53,13 @@ def validate(
     rewards
         my_rewards.py:brevity, a dotted path (trl.rewards:think_format_reward) or a catalogue
         expression ("laser(target=0.5)"); several are added, each with an optional weight:
-        acc.py:correct:1.0 fmt.py:tags:0.2
+        acc.py:correct:1.0 fmt.py:tags:0.2. Functions are called as their trainer calls them
+        (TRL, verl, OpenRLHF, verifiers, AReaL, EasyR1, rllm), or with plain text.
     rollouts
         JSONL log of real rollouts, which are looked at first; the worlds are fitted to them.
     data
-        JSONL rows with prompts and gold columns.
+        JSONL rows with prompts and gold columns; gold answers are handed over in their form: text,
+        number, list, record or JSON.
     model
         Folder or hub id of a model to sample rollouts from first (extra llm); its prompts are
         those of --data, else arithmetic of known difficulty.
@@ -101,6 +104,8 @@ def validate(
     answer_mark
         How the reward wants answers marked, where it is none of the usual ways: text with {} for
         the answer, such as 'Final answer: {}'; <think></think> before it for working in tags.
+    text_parameter
+        The reward function's parameter that takes the completion, where its name doesn't say so.
     thorough
         More worlds and longer training.
     skip_bad_rows
@@ -125,6 +130,7 @@ def validate(
         "cache": cache,
         "max_calls": max_calls,
         "answer_mark": answer_mark,
+        "text_parameter": text_parameter,
         "thorough": thorough,
         "skip_bad_rows": skip_bad_rows,
         "fail_on": fail_on,

@@ -52,19 +52,20 @@ def run(
         )
     if band is not None:
         _write_band(band, report)
-    if page is not None:
+    if page is not None and not report.error:  # the page of an earlier run says more
         write_atomic(page, report_page(report))
     write_json(json, report.to_dict())
     _write_ci(report, junit, sarif)
+    if report.error:
+        print(f"toyrl: {terminal.visible(report.error)}", file=sys.stderr)
+        return report.exit_code
     # Standard output belongs to the JSON if it was asked for there.
     out = errors if json == "-" else terminal.console()
     if not quiet:
         terminal.show_report(report, out, page=str(page) if page else "")
     elif json != "-":
         print(terminal.verdict_line(report))
-    if report.error:
-        print(f"toyrl: {terminal.visible(report.error)}", file=sys.stderr)
-    elif report.verdict == "INCONCLUSIVE":
+    if report.verdict == "INCONCLUSIVE":
         print("toyrl: warning: the verdict is INCONCLUSIVE, not safe", file=sys.stderr)
     return report.exit_code
 

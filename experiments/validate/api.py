@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from toyrl.rewards.specs import Reward
 
 Progress = Callable[[int, str], None]
+LOADING = ("bad_spec", "not_found", "syntax", "import_error", "bad_signature")
+"""Kinds of errors that no text is needed to meet: the reward was not there to be judged."""
 DATA_HINT = "; --data rows.jsonl lends the columns of your data set to the texts that toyrl writes"
 
 
@@ -29,7 +31,8 @@ def judged(
 ) -> tuple[Report, Pipeline | None]:
     """The report and the pipeline that made it; None for a reward that could not be used.
 
-    Raises UsageError for settings or a log that can't be used.
+    Raises UsageError for a reward that can't be loaded, and for settings or a log that can't be
+    used.
     """
     from toyrl.experiments.errors import UsageError
     from toyrl.experiments.validate.pipeline import Pipeline
@@ -44,6 +47,8 @@ def judged(
         pipeline = Pipeline(rewards, settings, tell, n_worlds=n_worlds)
         report = pipeline.run()
     except RewardError as error:
+        if error.kind in LOADING:
+            raise UsageError(str(error)) from error
         hint = DATA_HINT if error.kind == "missing_column" and settings.data is None else ""
         report, pipeline = failed(name_of(rewards), f"{error}{hint}", settings), None
     except LogError as error:

@@ -36,6 +36,7 @@ class Options(TypedDict, total=False):
     cache: str | Path | None
     max_calls: int | None
     answer_mark: str | None
+    text_parameter: str | None
     trl_config: str | Path | None
     verl_config: str | Path | None
 

@@ -27,7 +27,12 @@ class Pipeline(Inputs):
         s = self.settings
         self._read_log()
         with load(
-            self.rewards, timeout=s.timeout, data=self.data, cache=s.cache, max_calls=s.max_calls
+            self.rewards,
+            timeout=s.timeout,
+            data=self.data,
+            cache=s.cache,
+            max_calls=s.max_calls,
+            text_parameter=s.text_parameter,
         ) as reward:
             self.reward = reward
             return self._run()

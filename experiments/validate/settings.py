@@ -45,6 +45,7 @@ class Settings:
     max_calls : texts that the reward may be asked to grade, or None
     answer_mark : how the reward wants answers marked: text with {} where the answer stands
         (`toyrl.worlds.text.dialects`), or None: the dialect of five that it reads best
+    text_parameter : the reward functions' parameter that takes the completion, or None to guess it
     fail_on : the mildest verdict with exit code 1, "risky" or "unsafe"
 
     Raises UsageError that names the argument, its value and what is allowed.
@@ -72,6 +73,7 @@ class Settings:
     cache: Path | None = None
     max_calls: int | None = None
     answer_mark: str | None = None
+    text_parameter: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("rollouts", "data"):

@@ -50,6 +50,7 @@ PROMPT = ("prompt", "question", "query", "problem", "instruction", "input")
 RECORDS = ("reward_input", "reward_inputs", "task_info", "action")
 STAND_INS = ("trainer_state", "log_extra", "log_metric", "environments", "prompt_ids")
 RUBRIC = ("state", "task", "info", "parser")
+WATCHED = ("signal", "threading", "multiprocessing")
 FORMS = (
     "TRL f(prompts, completions, **kwargs) -> list, "
     "verl compute_score(data_source, solution_str, ground_truth, extra_info=None) -> float, "
@@ -83,6 +84,7 @@ class Signature:
     keys, does : what its source does with the gold answer (`toyrl.rewards.evidence.Wanted`)
     typed : its gold parameters have annotations
     refuses : the trainer's call and why it raises TypeError, or ""
+    uses : of the modules signal, threading, multiprocessing, those that its code names
     """
 
     name: str
@@ -104,6 +106,7 @@ class Signature:
     does: tuple[str, ...] = ()
     typed: bool = False
     refuses: str = ""
+    uses: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -154,9 +157,11 @@ def recognise(function: Any, name: str, text: str = "") -> Signature:
     served = {p.name for p in named if p.default is p.empty or p.default is None}
     gold = tuple(n for n in names if n in served and n != text and is_gold(n, form))
     inside = {c for code in found for c in constants(code) if isinstance(c, str)}
-    known = tuple(dict.fromkeys((*gold, *(n for n in GOLD_SYNONYMS if n in inside))))
     open_ended = extra or {*RUBRIC, *RECORDS, "states", "infos", "extra_info"} & set(names)
+    named_in_code = {n for code in found for n in code.co_names}
     evidence = wanted(function, gold, GOLD_SYNONYMS, batch=batch)
+    looked_up = (n for n in GOLD_SYNONYMS if n in inside and n not in evidence.keys)
+    known = tuple(dict.fromkeys((*gold, *looked_up)))
     columns = tuple(n for n in required if n != text and _is_column(n, names, form))
     return Signature(
         name=name,
@@ -177,6 +182,7 @@ def recognise(function: Any, name: str, text: str = "") -> Signature:
         keys=tuple(evidence.keys),
         does=tuple(sorted(evidence.does)),
         typed=any(p.annotation is not p.empty for p in named if p.name in gold),
+        uses=tuple(n for n in WATCHED if n in named_in_code),
         refuses=refused_call(function, form, (*columns, *(g for g in gold if g in required))),
     )
 

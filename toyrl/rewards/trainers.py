@@ -64,5 +64,6 @@ def refused_call(function: Any, form: str, columns: Sequence[str]) -> str:
         inspect.signature(function).bind(*call.places, **named)
     except TypeError as error:
         shown = ", ".join((*call.places, *(f"{n}=..." for n in named)))
-        return f"{call.trainer} calls it as ({shown}), which raises TypeError: {error}"
+        name = getattr(function, "__name__", type(function).__name__)
+        return f"{call.trainer} calls {name}({shown}), which raises TypeError: {error}"
     return ""

@@ -13,8 +13,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from toyrl.experiments.validate.contract import calls, golds
 from toyrl.experiments.validate.contract import findings as say
 from toyrl.experiments.validate.contract.facts import Contract, DialectFacts
+from toyrl.experiments.validate.contract.separation import matched_auc
 from toyrl.experiments.validate.contract.shaper import run_shaper, supply
 from toyrl.experiments.validate.contract.texts import permute_gold
 from toyrl.experiments.validate.findings import Finding, Section
@@ -30,7 +32,6 @@ Probe = tuple[TextRow, bool]
 RECOVERABLE = ("raised", "bad_value", "wrong_count")
 SAMPLE = 16  # texts over all dialects on which the calling form is chosen
 SLOW_IMPORT = 3.0  # seconds; a module slower than this is not imported again to test its memory
-LENGTH_MATCH = 0.1  # pairs whose lengths differ by at most this share count as equally long
 
 
 def run(
@@ -44,6 +45,7 @@ def run(
         msg = "probes is empty; give at least one dialect with rows"
         raise ValueError(msg)
     sample = _sample(probes)
+    golds.settle(reward, probes)
     reward.settle(sample)
     first = _first_values(reward, sample)
     facts = [_dialect(reward, name, list(p), seed) for name, p in probes.items() if p]
@@ -76,6 +78,9 @@ def run(
         *say.edges(reward, rows),
         say.varies(contract),
         *say.gold(contract, best),
+        *golds.findings(reward, probes, best.name),
+        *calls.refused(reward),
+        *calls.places(reward, contract, rows),
         *(Finding(1, "contract/note", "info", note) for note in reward.notes),
     )
     return Section(
@@ -194,28 +199,6 @@ def _refuse_unusable(reward: UserReward, facts: Sequence[DialectFacts]) -> None:
 
 
 # -- what the values say ---------------------------------------------------------------------------
-def matched_auc(
-    values: Sequence[Value], right: np.ndarray, tokens: np.ndarray
-) -> tuple[float, int, int]:
-    """Chance that a right text is paid more than a wrong one of equal length (ties half).
-
-    Pairs differ in length by at most a tenth; without any such pair all pairs count. Returns
-    also how many right and wrong texts took part.
-    """
-    have = np.array([v is not None for v in values])
-    v = np.array([0.0 if x is None else x for x in values])
-    up, down = np.flatnonzero(have & right), np.flatnonzero(have & ~right)
-    if not len(up) or not len(down):
-        return math.nan, len(up), len(down)
-    a, b = tokens[up][:, None], tokens[down][None, :]
-    near = np.abs(a - b) <= LENGTH_MATCH * np.maximum(a, b)
-    if not near.any():
-        near[:] = True
-    gap = v[up][:, None] - v[down][None, :]
-    score = np.where(gap > 0, 1.0, np.where(gap < 0, 0.0, 0.5))
-    return float(score[near].mean()), int(near.any(1).sum()), int(near.any(0).sum())
-
-
 def choose(facts: Sequence[DialectFacts]) -> DialectFacts:
     """The dialect that separates best; for gold-free rewards the one with the largest variance."""
     usable = [f for f in facts if len(f.numbers)]

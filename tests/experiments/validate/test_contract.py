@@ -14,10 +14,10 @@ from toyrl.experiments.validate.contract.facts import DialectFacts
 from toyrl.experiments.validate.contract.section import (
     Contract,
     choose,
-    matched_auc,
     run,
     run_shaper,
 )
+from toyrl.experiments.validate.contract.separation import matched_auc
 from toyrl.experiments.validate.contract.texts import HUGE, edge_texts, permute_gold
 from toyrl.experiments.validate.findings import Section
 from toyrl.expressions import parse

@@ -1,0 +1,103 @@
+"""Whether the trainer's own call reaches a reward, and whether it answers alike where it is called.
+
+TRL calls plain functions in the main thread and coroutines in another; verl, AReaL and rllm call
+in worker threads or processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from toyrl.experiments.validate.contract.facts import Contract
+from toyrl.experiments.validate.findings import Finding
+from toyrl.graders.base import TextRow
+from toyrl.rewards.errors import RewardError
+from toyrl.rewards.places import Place
+from toyrl.rewards.sandbox.host import Sandbox
+from toyrl.rewards.terms import TextTerm, same
+from toyrl.rewards.trainers import CALLS
+from toyrl.rewards.user import UserReward
+
+ROWS = 8
+SLOW = 0.2  # seconds a row from which calls in other places are not tried
+STOPS = ("budget", "missing_column")
+SIGNALS = "signal only works in main thread"
+
+
+def refused(reward: UserReward) -> list[Finding]:
+    """Functions whose signature the trainer's call doesn't fit."""
+    out = []
+    for text in reward.texts:
+        s = text.signature
+        if not s.refuses:
+            continue
+        call = CALLS[s.form]
+        fix = "take what you don't use with **kwargs"
+        if not call.certain:
+            fix += f", unless your own code, not {call.trainer}, calls it"
+        status = "fail" if call.certain else "warn"
+        message = f"{text.label} would fail at the first step: {s.refuses}."
+        out.append(Finding(1, "contract/trainer-call", status, message, fix=fix))
+    return out
+
+
+def places(reward: UserReward, contract: Contract, rows: Sequence[TextRow]) -> list[Finding]:
+    """Equal answers in a worker thread and in a worker process."""
+    if contract.history_dependent or not contract.deterministic or not reward.texts:
+        return []
+    step = max(1, len(rows) // ROWS)
+    some = list(rows[::step])[:ROWS]
+    out = []
+    for text in reward.texts:
+        if text.per_row > SLOW:
+            continue
+        try:
+            usual = text.raw(some)
+        except RewardError as error:
+            if error.kind in STOPS:
+                raise
+            continue
+        kinds: tuple[Place, ...] = ("thread",)
+        if isinstance(text.box, Sandbox):
+            kinds += ("process",)
+        out += [f for kind in kinds if (f := _place(text, kind, some, usual)) is not None]
+    if out or not any(t.per_row <= SLOW for t in reward.texts):
+        return out
+    forked = all(isinstance(t.box, Sandbox) for t in reward.texts)
+    where = "a worker thread and in a worker process" if forked else "a worker thread"
+    return [Finding(1, "contract/places", "pass", f"It answers alike in {where}.")]
+
+
+def _place(
+    text: TextTerm, kind: Place, rows: Sequence[TextRow], usual: Sequence[float | None]
+) -> Finding | None:
+    notes = dict(text.notes)
+    try:
+        values = text.raw(rows, where=kind)
+    except RewardError as error:
+        if error.kind in STOPS:
+            raise
+        said = f"it fails: {error}"
+    else:
+        if same(values, usual):
+            return None
+        i = next(
+            i for i, (a, b) in enumerate(zip(values, usual, strict=True)) if not same([a], [b])
+        )
+        said = f"it pays {values[i]}, in the main thread {usual[i]}, for the same completion"
+    finally:
+        text.notes = notes
+    call = CALLS.get(text.signature.form)
+    there = text.signature.is_async or (call is not None and call.threads)
+    trainer = call.trainer if call is not None else "a trainer"
+    who = f"{trainer} calls it there" if there else "some trainers call rewards there"
+    cause = ""
+    if kind == "thread" and (SIGNALS in said or "signal" in text.signature.uses):
+        cause = " A time limit by signal.alarm works in the main thread only."
+    return Finding(
+        1,
+        f"contract/{kind}",
+        "fail" if there else "warn",
+        f"{text.label}: in a worker {kind} {said}. {who[0].upper()}{who[1:]}.{cause}",
+        fix="set time limits with a process of your own, or leave them to the trainer",
+    )

@@ -1,0 +1,32 @@
+"""How well values tell right texts from wrong ones of equal length."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+LENGTH_MATCH = 0.1  # pairs whose lengths differ by at most this share count as equally long
+
+
+def matched_auc(
+    values: Sequence[float | None], right: np.ndarray, tokens: np.ndarray
+) -> tuple[float, int, int]:
+    """Chance that a right text is paid more than a wrong one of equal length (ties half).
+
+    Pairs differ in length by at most a tenth; without any such pair all pairs count. Returns
+    also how many right and wrong texts took part.
+    """
+    have = np.array([v is not None for v in values])
+    v = np.array([0.0 if x is None else x for x in values])
+    up, down = np.flatnonzero(have & right), np.flatnonzero(have & ~right)
+    if not len(up) or not len(down):
+        return math.nan, len(up), len(down)
+    a, b = tokens[up][:, None], tokens[down][None, :]
+    near = np.abs(a - b) <= LENGTH_MATCH * np.maximum(a, b)
+    if not near.any():
+        near[:] = True
+    gap = v[up][:, None] - v[down][None, :]
+    score = np.where(gap > 0, 1.0, np.where(gap < 0, 0.0, 0.5))
+    return float(score[near].mean()), int(near.any(1).sum()), int(near.any(0).sum())
