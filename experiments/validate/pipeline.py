@@ -14,6 +14,7 @@ from toyrl.experiments.validate import verdict
 from toyrl.experiments.validate.findings import Finding, Report, Section
 from toyrl.experiments.validate.inputs import Inputs
 from toyrl.experiments.validate.reward_law import bench, own_rollouts
+from toyrl.experiments.validate.trainer_config import config_finding
 
 
 class Pipeline(Inputs):
@@ -227,7 +228,7 @@ class Pipeline(Inputs):
             self.tell(4, "sensitivity with interactions")
             section = replace(section, tables=(self._totals(found.at), *section.tables))
         section = replace(section, tables=(*section.tables, *found.tables))
-        notes = tuple(Finding(4, "collapse/config", "info", f"{n}.") for n in s.notes)
+        notes = tuple(config_finding(note) for note in s.notes)
         section = replace(section, findings=(*section.findings, *found.findings, *notes))
         return self._every_estimator(section) if s.every_estimator else section
 

@@ -2,7 +2,8 @@
 
 TRL: a YAML or JSON file of `GRPOConfig` fields, or a Python file in which `GRPOConfig(...)` is
 called with literals (read, never run). verl: a YAML of its nested keys, or the same keys dotted.
-What has no counterpart in the toy world is said in a note, never silently dropped.
+What has no counterpart in the toy world is said in a note, never silently dropped; so are keys that
+the trainer doesn't have, and one that is misspelt is refused.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from toyrl.experiments.errors import UsageError
+from toyrl.experiments.validate import trainer_keys
+from toyrl.experiments.validate.findings import Finding
 
 TRL_LOSS = {
     "grpo": "grpo",
@@ -37,6 +40,17 @@ TRL_DEFAULTS = {
 }
 """Of TRL 1.16's GRPOConfig; a test holds them against the installed one."""
 
+TRL_NOTED = {
+    "temperature": (1, 1.0),
+    "importance_sampling_level": ("token",),
+    "multi_objective_aggregation": ("sum_then_normalize",),
+    "top_entropy_quantile": (1, 1.0),
+    "off_policy_mask_threshold": (None,),
+    "sync_ref_model": (False,),
+}
+"""Keys that are told where they don't have these values, which change nothing."""
+TRL_READ = (*TRL_DEFAULTS, *TRL_NOTED, "steps_per_generation", "reward_weights")
+
 VERL_ESTIMATORS = {
     "grpo": "grpo_verl",
     "grpo_vectorized": "grpo_verl",
@@ -57,6 +71,13 @@ VERL_KL = {
     "low_var_kl+": "reverse",
     "k3+": "reverse",
 }
+VERL_READ = (
+    *("algorithm.adv_estimator", "algorithm.norm_adv_by_std_in_grpo", "algorithm.use_kl_in_reward"),
+    *("algorithm.kl_ctrl.kl_coef", "data.max_response_length", "actor_rollout_ref.rollout.n"),
+    *("actor_rollout_ref.rollout.temperature", "actor_rollout_ref.actor.loss_agg_mode"),
+    *("actor_rollout_ref.actor.use_kl_loss", "actor_rollout_ref.actor.kl_loss_coef"),
+    *("actor_rollout_ref.actor.kl_loss_type", "actor_rollout_ref.actor.ppo_epochs"),
+)
 READ_IN = "toyrl's toy world"
 
 
@@ -65,20 +86,31 @@ class TrainerConfig:
     """What a configuration says, under the names of `Settings`, and what it says beyond them.
 
     values : estimator, group_size, max_completion_length, aggregation, beta, kl, mask_truncated
-    notes : what was read differently, or has no counterpart
+    notes : what was taken from the file, what was read differently or has no counterpart, and keys
+        that the trainer doesn't have
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
+def config_finding(note: str) -> Finding:
+    """A note about the trainer's file as a finding; a warning for keys it doesn't have."""
+    status = "warn" if trainer_keys.UNKNOWN in note else "info"
+    return Finding(4, "collapse/config", status, f"{note[0].upper()}{note[1:]}.")
+
+
 # -- files -----------------------------------------------------------------------------------------
 def read_trl(path: Path | str) -> TrainerConfig:
     """A TRL configuration; UsageError names what can't be read."""
     place = _existing(path, "trl_config")
-    given = _python(place) if place.suffix == ".py" else _mapping(place, "trl_config")
+    script = place.suffix == ".py"
+    given = _python(place) if script else _mapping(place, "trl_config")
+    keys = trainer_keys.TRL if script else trainer_keys.TRL | trainer_keys.TRL_SCRIPT
     known = {**TRL_DEFAULTS, **given}
     out = TrainerConfig()
+    strange = trainer_keys.unknown(given, keys, TRL_READ, place.name, "TRL's GRPOConfig")
+    out.notes += [_taken({k: v for k, v in given.items() if k in TRL_READ}, place), *strange]
     v = out.values
     v["group_size"] = known["num_generations"]
     v["max_completion_length"] = known["max_completion_length"]
@@ -104,14 +136,7 @@ def _trl_notes(known: Mapping[str, Any], out: TrainerConfig) -> None:
             "several updates per batch: clipping (epsilon) acts there, but updates are on-policy "
             f"in {READ_IN}"
         )
-    for name, neutral in (
-        ("temperature", (1, 1.0)),
-        ("importance_sampling_level", ("token",)),
-        ("multi_objective_aggregation", ("sum_then_normalize",)),
-        ("top_entropy_quantile", (1, 1.0)),
-        ("off_policy_mask_threshold", (None,)),
-        ("sync_ref_model", (False,)),
-    ):
+    for name, neutral in TRL_NOTED.items():
         if name in known and known[name] not in neutral:
             said = "base success and length are taken as measured at it" * (name == "temperature")
             out.notes.append(f"{name}={known[name]!r}: {said or 'has no part in ' + READ_IN}")
@@ -125,7 +150,8 @@ def read_verl(path: Path | str) -> TrainerConfig:
     """A verl configuration; keys nested or dotted."""
     place = _existing(path, "verl_config")
     tree = _mapping(place, "verl_config")
-    get = _getter(tree)
+    taken: dict[str, Any] = {}
+    get = _getter(tree, taken)
     out = TrainerConfig()
     v = out.values
     name = get("algorithm.adv_estimator", "gae")
@@ -148,6 +174,13 @@ def read_verl(path: Path | str) -> TrainerConfig:
         out.notes.append("rollout.temperature: base success and length are taken as measured at it")
     if get("actor_rollout_ref.actor.ppo_epochs", 1) != 1:
         out.notes.append(f"ppo_epochs: updates are on-policy in {READ_IN}")
+    strange = []
+    for section, names in trainer_keys.sections(tree).items():
+        known, where = trainer_keys.VERL[section], ", ".join(filter(None, (place.name, section)))
+        read = [k.rpartition(".")[2] for k in VERL_READ if k.rpartition(".")[0] == section]
+        read += [s.rpartition(".")[2] for s in trainer_keys.VERL if s.rpartition(".")[0] == section]
+        strange += trainer_keys.unknown(names, known, read, where, "verl's configuration")
+    out.notes = [_taken(taken, place), *strange, *out.notes]
     return out
 
 
@@ -227,18 +260,32 @@ def _python(place: Path) -> dict[str, Any]:
     return out
 
 
-def _getter(tree: Mapping[str, Any]) -> Callable[..., Any]:
+def _getter(tree: Mapping[str, Any], taken: dict[str, Any]) -> Callable[..., Any]:
+    """get(dotted key, default); what is found is noted in `taken`."""
+
     def get(dotted: str, default: Any) -> Any:
-        if dotted in tree:
-            return tree[dotted]
         node: Any = tree
-        for part in dotted.split("."):
-            if not isinstance(node, Mapping) or part not in node:
-                return default
-            node = node[part]
-        return default if node is None else node
+        if dotted in tree:
+            node = tree[dotted]
+        else:
+            for part in dotted.split("."):
+                if not isinstance(node, Mapping) or part not in node:
+                    return default
+                node = node[part]
+        if node is None:
+            return default
+        taken[dotted.rpartition(".")[2]] = node
+        return node
 
     return get
+
+
+def _taken(found: Mapping[str, Any], place: Path) -> str:
+    """What was read from the file, in its own words."""
+    if not found:
+        return f"nothing was taken from {place.name}: all is as the trainer sets it by default"
+    shown = ", ".join(f"{k} {v}" for k, v in found.items())
+    return f"taken from {place.name}: {shown}; the rest is as the trainer sets it by default"
 
 
 def _choice(value: Any, table: Mapping[str, str], name: str, place: Path) -> str:

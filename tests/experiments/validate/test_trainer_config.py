@@ -9,12 +9,16 @@ import pytest
 
 from toyrl import registry
 from toyrl.experiments.errors import UsageError
+from toyrl.experiments.validate import trainer_keys
 from toyrl.experiments.validate.options import settings_of
 from toyrl.experiments.validate.settings import Settings
 from toyrl.experiments.validate.trainer_config import (
     TRL_DEFAULTS,
+    TRL_READ,
     TRL_SCALE,
     VERL_AGGREGATION,
+    VERL_READ,
+    config_finding,
     read_trl,
     read_verl,
 )
@@ -59,7 +63,68 @@ def test_an_empty_trl_config_is_trls_default_run(tmp_path):
         "estimator": "grpo",
         "aggregation": "dapo",
     }
-    assert config.notes == []
+    [taken] = config.notes
+    assert taken.startswith("nothing was taken from c.yaml")
+
+
+def test_keys_are_those_of_the_installed_trl():
+    trl = pytest.importorskip("trl", reason="needs the extra llm")
+    from trl.scripts.grpo import GRPOScriptArguments
+
+    fields = {f.name for f in dataclasses.fields(trl.GRPOConfig)}
+    assert fields == trainer_keys.TRL
+    beside = [GRPOScriptArguments, trl.ModelConfig]
+    names = {f.name for kind in beside for f in dataclasses.fields(kind)} - fields
+    assert names | {"config", "env"} == trainer_keys.TRL_SCRIPT
+    assert fields >= set(TRL_READ)
+
+
+def test_what_is_read_of_verl_is_among_its_keys():
+    for key in VERL_READ:
+        section, _, name = key.rpartition(".")
+        assert name in trainer_keys.VERL[section]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "meant"),
+    [
+        ("trl", "num_generatons: 16", "num_generations"),
+        ("trl", "max_completion_lenght: 2048", "max_completion_length"),
+        ("verl", "data: {max_respones_length: 9}", "max_response_length"),
+        ("verl", "data.max_respones_length: 9", "max_response_length"),
+        ("verl", "actor_rollout_ref: {actor: {use_kl_los: true}}", "use_kl_loss"),
+        ("verl", "algoritm: {adv_estimator: rloo}", "algorithm"),
+    ],
+)
+def test_a_misspelt_key_is_refused_with_the_nearest(tmp_path, kind, text, meant):
+    place = write(tmp_path / "c.yaml", f"{text}\n")
+    with pytest.raises(UsageError, match=f"did you mean {meant}"):
+        settings_of(None, {f"{kind}_config": place})
+
+
+def test_a_misspelt_key_of_a_python_file_is_refused(tmp_path):
+    place = write(tmp_path / "c.py", "GRPOConfig(num_generatons=16)\n")
+    with pytest.raises(UsageError, match="did you mean num_generations"):
+        read_trl(place)
+
+
+def test_a_key_of_no_trainer_is_a_warning(tmp_path):
+    place = write(tmp_path / "c.yaml", "beta: 0.1\nmax_prompt_length: 512\nnum_generations: 16\n")
+    taken, strange = read_trl(place).notes
+    assert taken.startswith("taken from c.yaml: beta 0.1, num_generations 16;")
+    assert "max_prompt_length is not a key of TRL's GRPOConfig" in strange
+    assert [config_finding(n).status for n in (taken, strange)] == ["info", "warn"]
+    yaml = "critic: {a_b: 1}\ndata: {my_own_key: 1, shuffle: true}\nalgorithm: {gamma: 1.0}"
+    notes = read_verl(write(tmp_path / "v.yaml", yaml)).notes
+    assert [n for n in notes if "not a key" in n] == [
+        "v.yaml, data: my_own_key is not a key of verl's configuration, and was not read"
+    ]
+
+
+def test_what_was_taken_of_a_verl_file_is_said(tmp_path):
+    taken = read_verl(write(tmp_path / "v.yaml", VERL)).notes[0]
+    assert "max_response_length 1024" in taken
+    assert "n 16" in taken
 
 
 @pytest.mark.parametrize("kind", ["yaml", "json", "py"])
