@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 # relative, because the child loads this folder without importing the library
-from . import inputs
+from . import inputs, managers
 from .returned import batch_values, single_value
 from .signatures import (
     GOLD,
@@ -26,7 +26,8 @@ from .signatures import (
 
 EOS = 0  # the stand-in id of the end token; ids of text start at 1
 VOCABULARY = 50_000
-RECORD_FORMS = ("easyr1", "easyr1_batch", "rllm")
+RECORD_FORMS = ("easyr1", "easyr1_batch", "rllm", "verl_manager")
+MAPPED_FORMS = ("openrlhf", "easyr1", "easyr1_batch")  # a setting names the gold column
 BORROWS = "is given your column"
 TUPLES = ("verl", "rllm")  # forms whose tuples hold the score first
 Row = Mapping[str, Any]
@@ -108,6 +109,11 @@ def gold_source(columns: Mapping[str, Any], name: str) -> str | None:
     return next((n for n in names if n in columns), None)
 
 
+def own_name(signature: Signature, name: str) -> str:
+    """The data column that goes by a parameter: TRL's own name, the singular in other batches."""
+    return name.removesuffix("s") if signature.batch and signature.form != "trl" else name
+
+
 def borrowed(signature: Signature, row: Row) -> dict[str, str]:
     """Gold names that the function asks for and the user's data lacks -> the column given instead.
 
@@ -115,7 +121,7 @@ def borrowed(signature: Signature, row: Row) -> dict[str, str]:
     that its code looks up.
     """
     columns = row["columns"]
-    if row.get("written"):
+    if row.get("written") or signature.form in MAPPED_FORMS:
         return {}
     asked = [n for n in signature.gold if n in signature.required]
     asked += ["ground_truth"] if signature.form in RECORD_FORMS else []
@@ -126,7 +132,7 @@ def borrowed(signature: Signature, row: Row) -> dict[str, str]:
         n: source
         for n in asked
         if n not in columns
-        and n.removesuffix("s") not in (columns if signature.batch else ())
+        and own_name(signature, n) not in columns
         and not (n.startswith("ground_truth") and "reward_model" in columns)
         and (source := gold_source(columns, n)) is not None
     }
@@ -138,6 +144,18 @@ def _record(row: Row) -> dict[str, Any]:
         "response": row["completion"],
         "response_length": row["tokens"],
         "ground_truth": gold_of(row, "ground_truth")[1],
+    }
+
+
+def _verl_row(row: Row) -> dict[str, Any]:
+    """The columns of verl's data that a manager reads."""
+    carried = row["columns"].get("reward_model")
+    kept = carried if isinstance(carried, Mapping) else {"style": "rule"}
+    return {
+        **row["columns"],
+        "data_source": row["columns"].get("data_source", "openai/gsm8k"),
+        "reward_model": {**kept, "ground_truth": gold_of(row, "ground_truth")[1]},
+        "extra_info": _extra_info(row),
     }
 
 
@@ -322,6 +340,9 @@ def call(
     notes: dict[str, None] = {}
     for name, source in borrowed(signature, rows[0]).items():
         notes[f"{BORROWS} {source!r} as {name!r}"] = None
+    if signature.form == managers.FORM:
+        tick(-1)
+        return list(_guard(lambda: managers.call(function, rows, _verl_row))), list(notes)
     if signature.batch:
         positional, keywords = arguments(signature, rows, chat)
         tick(-1)

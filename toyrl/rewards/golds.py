@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from toyrl.rewards.signatures import GOLD, GOLD_SYNONYMS, Signature
+from toyrl.rewards.signatures import GOLD_SYNONYMS, Signature
 
 CARRIERS = ("info", "extra_info", "metadata", "reward_model", "task_info")
 """Columns that may hold the gold answer among other things."""
@@ -200,9 +200,9 @@ def _record(leaf: GoldForm, key: str, others: Sequence[str]) -> GoldForm:
     return GoldForm(f"record with {key!r}", lambda g: {k: leaf.write(g) for k in (key, *others)})
 
 
-def _gold_first(keys: Iterable[str]) -> list[str]:
-    listed = list(keys)
-    return sorted(listed, key=lambda k: (k not in ("target", *GOLD, *GOLD_SYNONYMS),))[:2]
+def _gold_first(keys: Sequence[str]) -> list[str]:
+    """Keys that may hold the answer: those of usual names, else the first two."""
+    return [k for k in keys if k in GOLD_SYNONYMS][:2] or list(keys[:2])
 
 
 def wish(signature: Signature) -> str:

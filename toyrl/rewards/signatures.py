@@ -7,6 +7,7 @@ Read by the library and by the sandboxed child, so it imports the standard libra
 | trl              | completions, completion_ids, prompts or only ** | the whole batch     |
 | verl             | solution_str                                    | one completion      |
 | verl_batch       | solution_strs                                   | the whole batch     |
+| verl_manager     | data (an object of a manager's class)           | the whole batch     |
 | openrlhf         | queries                                         | lists of length 1   |
 | verifiers_group  | completions with states, tasks or infos         | the whole batch     |
 | verifiers        | completion with state, task, info or parser     | one completion      |
@@ -28,6 +29,7 @@ import inspect
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from . import managers
 from .evidence import wanted
 from .source import codes, constants, is_async, reads_gold
 from .trainers import refused_call
@@ -146,18 +148,23 @@ def recognise(function: Any, name: str, text: str = "") -> Signature:
     names = tuple(p.name for p in named)
     required = tuple(p.name for p in named if p.default is p.empty)
     text = text if text in names else ""
-    form = _told(named, text) if text else _form(names, extra)
+    if managers.is_manager(function):
+        form = managers.FORM
+    else:
+        form = _told(named, text) if text else _form(names, extra)
     if form is None:
         form = _by_first_parameter(named, required)
     if form is None:
         raise _refusal(name, names, required)
     batch = form in ("trl", "verl_batch", "verifiers_group", "plain_batch", "easyr1_batch")
+    batch |= form == managers.FORM
     found = list(codes(function))
     # a gold name with a real default (target=100) is a setting, not a column
     served = {p.name for p in named if p.default is p.empty or p.default is None}
     gold = tuple(n for n in names if n in served and n != text and is_gold(n, form))
     inside = {c for code in found for c in constants(code) if isinstance(c, str)}
-    open_ended = extra or {*RUBRIC, *RECORDS, "states", "infos", "extra_info"} & set(names)
+    loose = extra or bool({*RECORDS, "data"} & set(names))
+    open_ended = loose or {*RUBRIC, "states", "infos", "extra_info"} & set(names)
     named_in_code = {n for code in found for n in code.co_names}
     evidence = wanted(function, gold, GOLD_SYNONYMS, batch=batch)
     looked_up = (n for n in GOLD_SYNONYMS if n in inside and n not in evidence.keys)
@@ -174,7 +181,7 @@ def recognise(function: Any, name: str, text: str = "") -> Signature:
         is_async=is_async(function),
         gold=gold,
         columns=columns,
-        reads_gold=reads_gold(found, names, gold, extra=extra, known=GOLD_SYNONYMS),
+        reads_gold=reads_gold(found, names, gold, extra=loose, known=GOLD_SYNONYMS),
         chat_hint=bool(inside & {"content", "role"}),
         reads_state="trainer_state" in names,
         text=text,
@@ -245,8 +252,6 @@ def _refusal(name: str, names: tuple[str, ...], required: tuple[str, ...]) -> Re
         "Say which one takes it (--text-parameter NAME); or, if it makes a reward function, write "
         f"the call: {name}({inside})."
     )
-    if {"data", "return_dict"} & set(names):
-        hint += " A verl reward manager is judged by the compute_score that it calls."
     msg = f"{shown} names no parameter for the completion. {hint} Known forms: {FORMS}"
     return Refusal(msg, "bad_signature")
 
@@ -273,7 +278,15 @@ def text_parameter(signature: Signature) -> str | None:
 def _is_column(name: str, names: tuple[str, ...], form: str) -> bool:
     served = {*STAND_INS, *RUBRIC, *PROMPT, "prompts", "completions", "completion_ids", "queries"}
     served |= {"states", "tasks", "infos", "data_source", "data_sources", "extra_info"}
-    served |= {"extra_infos", "solution_str", "solution_strs", "completion", *RECORDS}
+    served |= {
+        "extra_infos",
+        "solution_str",
+        "solution_strs",
+        "completion",
+        *RECORDS,
+        "data",
+        "return_dict",
+    }
     if name in served or is_gold(name, form):
         return False
     if form in ("plain", "plain_batch"):

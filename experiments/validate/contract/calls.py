@@ -89,8 +89,9 @@ def _place(
         text.notes = notes
     call = CALLS.get(text.signature.form)
     there = text.signature.is_async or (call is not None and call.threads)
-    trainer = call.trainer if call is not None else "a trainer"
-    who = f"{trainer} calls it there" if there else "some trainers call rewards there"
+    who = "some trainers call rewards"
+    if there:
+        who = f"{call.trainer if call is not None else 'a trainer'} calls it"
     cause = ""
     if kind == "thread" and (SIGNALS in said or "signal" in text.signature.uses):
         cause = " A time limit by signal.alarm works in the main thread only."
@@ -98,6 +99,6 @@ def _place(
         1,
         f"contract/{kind}",
         "fail" if there else "warn",
-        f"{text.label}: in a worker {kind} {said}. {who[0].upper()}{who[1:]}.{cause}",
+        f"{text.label}: in a worker {kind}, where {who}, {said}.{cause}",
         fix="set time limits with a process of your own, or leave them to the trainer",
     )

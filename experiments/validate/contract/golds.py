@@ -15,9 +15,9 @@ import numpy as np
 from toyrl.experiments.validate.contract.separation import matched_auc
 from toyrl.experiments.validate.findings import Finding
 from toyrl.graders.base import TextRow
-from toyrl.rewards.calling import BORROWS
+from toyrl.rewards.calling import BORROWS, MAPPED_FORMS, own_name
 from toyrl.rewards.errors import RewardError
-from toyrl.rewards.golds import OPEN, GoldForm, candidates, wish
+from toyrl.rewards.golds import CARRIERS, OPEN, GoldForm, candidates, wish
 from toyrl.rewards.terms import TextTerm
 from toyrl.rewards.user import UserReward
 
@@ -45,18 +45,23 @@ class Tried:
         return self.auc > 0.5 + 2 * math.sqrt((2 * EACH + 1) / (12 * EACH**2))
 
 
-def settle(reward: UserReward, probes: Mapping[str, Sequence[Probe]]) -> None:
+def settle(reward: UserReward, probes: Mapping[str, Sequence[Probe]]) -> list[Finding]:
     """Choose, for every function that reads a gold answer, the form it is handed over in.
+
+    That of the user's data stays; where it pays right and wrong alike and another form doesn't,
+    a finding says so.
 
     Raises RewardError, with the form that the function seems to want, where none can be read.
     """
+    out: list[Finding] = []
     sample = {d: _few(p) for d, p in probes.items() if p}
     for text in reward.texts:
         if not (text.signature.reads_gold or text.signature.named):
             continue
         if not any(row.written for rows, _ in sample.values() for row in rows):
             continue
-        _settle(text, sample)
+        out += _settle(text, sample)
+    return out
 
 
 def _few(probes: Sequence[Probe]) -> tuple[list[TextRow], list[bool]]:
@@ -64,14 +69,14 @@ def _few(probes: Sequence[Probe]) -> tuple[list[TextRow], list[bool]]:
     return [row for row, _ in kept], [good for _, good in kept]
 
 
-def _settle(text: TextTerm, sample: Mapping[str, tuple[list[TextRow], list[bool]]]) -> None:
+def _settle(
+    text: TextTerm, sample: Mapping[str, tuple[list[TextRow], list[bool]]]
+) -> list[Finding]:
     first = _try(text, sample)
     if first.separates:
-        return
+        return []
     given, best, chosen = text.golds, first, text.golds
     fixed = [n for n in text.signature.named if n in given.own]
-    if fixed and first.error is None:
-        return
     for form in candidates(text.signature):
         text.golds = replace(given, own={}, other=form) if fixed else replace(given, other=form)
         found = _try(text, sample)
@@ -80,12 +85,17 @@ def _settle(text: TextTerm, sample: Mapping[str, tuple[list[TextRow], list[bool]
         if found.separates:
             break
     text.golds = given if fixed else chosen
-    if fixed and best.separates and first.error is not None:
+    if fixed and best.separates:
         held = f"your data holds {fixed[0]!r} as {given.of(fixed[0])}"
-        raise _told(first.error, f"{held}, and it reads {chosen.of(fixed[0])}")
+        other = f"{held}, and it reads {chosen.of(fixed[0])}"
+        if first.error is not None:
+            raise _told(first.error, other)
+        message = f"{text.label} pays right and wrong alike: {other}."
+        return [Finding(1, "contract/gold-read", "fail", message, fix="read the form of your data")]
     if not fixed and best.auc < 0 and first.error is not None:
         seems = wish(text.signature)
         raise _told(first.error, f"its gold answer seems to be {seems}: {GIVE_DATA}" * bool(seems))
+    return []
 
 
 def _told(error: RewardError, more: str) -> RewardError:
@@ -121,9 +131,13 @@ def _try(text: TextTerm, sample: Mapping[str, tuple[list[TextRow], list[bool]]])
 
 # -- what is said ----------------------------------------------------------------------------------
 def findings(
-    reward: UserReward, probes: Mapping[str, Sequence[Probe]], dialect: str
+    reward: UserReward, probes: Mapping[str, Sequence[Probe]], dialect: str, *, separates: bool
 ) -> list[Finding]:
-    """What each function was handed, what other forms would do, and columns under other names."""
+    """What each function was handed, what other forms would do, and columns under other names.
+
+    separates : right and wrong texts are told apart in the form chosen; where not, the form that
+        the source seems to want is named
+    """
     out = []
     rows, right = _few(probes[dialect])
     for text in reward.texts:
@@ -132,6 +146,9 @@ def findings(
             continue
         out.append(_handed(text))
         out += _other_names(text)
+        if not separates and not text.golds.own and (seems := wish(s)) and seems != "text":
+            said = f"{text.label}: its gold answer seems to be {seems}."
+            out.append(Finding(1, "contract/gold-wish", "warn", said, fix=GIVE_DATA))
         fixed = s.typed or text.golds.own or not any(r.written for r in rows)
         if not fixed and (text.golds.other in (None, *OPEN)):
             out += _left_open(text, rows, right)
@@ -149,9 +166,10 @@ def _handed(text: TextTerm) -> Finding:
 def _other_names(text: TextTerm) -> list[Finding]:
     """Gold columns that the function asks for and the user's data has under other names."""
     borrowed = [n for n in text.notes if BORROWS in n]
-    asked = text.signature.named
-    have = text.golds.own
-    if have and not borrowed and not any(n in have for n in asked):
+    s, have = text.signature, text.golds.own
+    asked = s.named
+    mapped = s.form in MAPPED_FORMS or any(n in have for n in CARRIERS)
+    if have and not (borrowed or mapped or any(own_name(s, n) in have for n in asked)):
         mine, yours = " or ".join(f"`{n}`" for n in asked), ", ".join(f"`{n}`" for n in have)
         borrowed = [f"{text.label} asks for {mine}; your data has {yours}"]
     return [

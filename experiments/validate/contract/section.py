@@ -45,7 +45,7 @@ def run(
         msg = "probes is empty; give at least one dialect with rows"
         raise ValueError(msg)
     sample = _sample(probes)
-    golds.settle(reward, probes)
+    misread = golds.settle(reward, probes)
     reward.settle(sample)
     first = _first_values(reward, sample)
     facts = [_dialect(reward, name, list(p), seed) for name, p in probes.items() if p]
@@ -78,7 +78,8 @@ def run(
         *say.edges(reward, rows),
         say.varies(contract),
         *say.gold(contract, best),
-        *golds.findings(reward, probes, best.name),
+        *misread,
+        *golds.findings(reward, probes, best.name, separates=contract.separates),
         *calls.refused(reward),
         *calls.places(reward, contract, rows),
         *(Finding(1, "contract/note", "info", note) for note in reward.notes),

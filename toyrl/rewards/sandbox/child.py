@@ -14,6 +14,7 @@ import ast
 import contextlib
 import difflib
 import importlib
+import inspect
 import json
 import os
 import select
@@ -160,7 +161,8 @@ class Worker:
         start = time.perf_counter()
         by_location = importlib.import_module(f"{PACKAGE}.sandbox.modules").by_location
         module = load_module(request, by_location, self.signatures.Refusal)
-        target = find(module, request, self.signatures.Refusal)
+        managers = importlib.import_module(f"{PACKAGE}.managers")
+        target = find(module, request, managers, self.signatures.Refusal)
         signature = self.signatures.recognise(target, request["label"], request["text"])
         self.functions[request["handle"]] = (target, signature)
         return {"signature": signature.to_dict(), "seconds": time.perf_counter() - start}
@@ -324,9 +326,12 @@ def load_module(
 
 
 def find(
-    module: types.ModuleType, request: dict[str, Any], refusal: Callable[..., Exception]
+    module: types.ModuleType,
+    request: dict[str, Any],
+    managers: types.ModuleType,
+    refusal: Callable[..., Exception],
 ) -> Any:
-    """The named object, after the factory's call if one is written."""
+    """The named object, after the factory's call if one is written; of a manager's class one."""
     where, name = request["path"] or request["module"], request["name"]
     if not name:
         name = _only_function(module, where, refusal)
@@ -341,14 +346,15 @@ def find(
             hint = f"did you mean {near[0]}? " if near else ""
             msg = f"{where} has no {name!r}; {hint}its functions: {functions}"
             raise refusal(msg, "not_found") from None
-    if request["arguments"] is None:
+    manager = inspect.isclass(target) and managers.is_manager(target)
+    if request["arguments"] is None and not manager:
         return target
-    places, named = request["places"], request["arguments"]
+    places, named = request["places"], request["arguments"] or {}
     label = f"{name}({', '.join([*places, *(f'{k}={v}' for k, v in named.items())])})"
     try:
-        made = target(
-            *map(ast.literal_eval, places), **{k: ast.literal_eval(v) for k, v in named.items()}
-        )
+        given = [*map(ast.literal_eval, places)]
+        words = {k: ast.literal_eval(v) for k, v in named.items()}
+        made = managers.made(target, given, words) if manager else target(*given, **words)
     except SystemExit:
         raise
     except BaseException as error:
