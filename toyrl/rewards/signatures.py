@@ -169,7 +169,7 @@ def recognise(function: Any, name: str, text: str = "") -> Signature:
     evidence = wanted(function, gold, GOLD_SYNONYMS, batch=batch)
     looked_up = (n for n in GOLD_SYNONYMS if n in inside and n not in evidence.keys)
     known = tuple(dict.fromkeys((*gold, *looked_up)))
-    columns = tuple(n for n in required if n != text and _is_column(n, names, form))
+    columns = tuple(n for n in required if n != text and _is_column(n, names, form, text))
     return Signature(
         name=name,
         form=form,
@@ -275,7 +275,7 @@ def text_parameter(signature: Signature) -> str | None:
     return names[0] if signature.form in ("plain", "plain_batch") else None
 
 
-def _is_column(name: str, names: tuple[str, ...], form: str) -> bool:
+def _is_column(name: str, names: tuple[str, ...], form: str, text: str) -> bool:
     served = {*STAND_INS, *RUBRIC, *PROMPT, "prompts", "completions", "completion_ids", "queries"}
     served |= {"states", "tasks", "infos", "data_source", "data_sources", "extra_info"}
     served |= {
@@ -291,6 +291,6 @@ def _is_column(name: str, names: tuple[str, ...], form: str) -> bool:
         return False
     if form in ("plain", "plain_batch"):
         pool = TEXT if form == "plain" else TEXTS
-        first = next((n for n in names if n in pool), names[0])
+        first = text or next((n for n in names if n in pool), names[0])
         return name != first
     return True

@@ -29,7 +29,7 @@ from toyrl.rewards.sandbox.host import Target
 WEIGHT = re.compile(r"^(?P<spec>.+):(?P<weight>[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)$", re.DOTALL)
 FILE = re.compile(r"^(?P<path>.+?\.py)(:(?P<name>.*))?$", re.DOTALL)
 DOTTED = re.compile(r"^(?P<module>[A-Za-z_][\w.]*):(?P<name>.+)$", re.DOTALL)
-LIKELY_TYPO = 0.75  # likeness from which another name is suggested
+LIKELY_TYPO = 0.65  # likeness from which another name is suggested
 EXAMPLES = "my_rewards.py:brevity, trl.rewards:think_format_reward, laser(target=0.5)"
 
 

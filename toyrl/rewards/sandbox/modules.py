@@ -20,6 +20,8 @@ def by_location(path: Path) -> types.ModuleType:
     A package whose __init__ needs what is not installed is entered without running it.
     """
     levels, tops = _imports(path)
+    if levels:  # a neighbour may reach further up
+        levels = max(_imports(other)[0] for other in path.parent.glob("*.py"))
     root, dotted = _package(path, levels)
     if "." in dotted and (levels or dotted.partition(".")[0] in tops):
         return _in_package(root, dotted, path)
