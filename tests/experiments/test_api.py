@@ -107,11 +107,16 @@ def test_candidates_are_named():
 
 
 # -- rewards, all the way ----------------------------------------------------------------------
-def test_a_reward_that_cannot_be_used_is_an_answer_not_an_error():
-    report = toyrl.validate(lambda correct, bonus: correct + bonus, worlds=1)
+def test_a_reward_that_fails_on_all_texts_is_an_answer_not_an_error():
+    report = toyrl.validate(lambda text: 1 / (len(text) * 0), worlds=1)
     assert (report.verdict, report.exit_code, report.ok) == ("INCONCLUSIVE", 2, False)
-    assert "names no parameter for the completion" in report.error
+    assert "ZeroDivisionError" in report.error
     assert repr(report).splitlines()[0] == "INCONCLUSIVE: lambda"
+
+
+def test_a_reward_that_cannot_be_called_is_a_usage_error():
+    with pytest.raises(toyrl.UsageError, match="names no parameter for the completion"):
+        toyrl.validate(lambda correct, bonus: correct + bonus, worlds=1)
 
 
 @pytest.mark.slow

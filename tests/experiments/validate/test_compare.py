@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,11 +85,14 @@ def test_one_reward_is_a_usage_error(capsys):
     assert "at least two" in capsys.readouterr().err
 
 
+FAILS = f"{Path(__file__).with_name('called_rewards.py')}:fails_on_all"
+
+
 @pytest.mark.slow
 def test_end_to_end():
     settings = Settings()
     found = compare(
-        {r: r for r in ("outcome()", "outcome()-3*linear_length()", "nothing.py:f")},
+        {r: r for r in ("outcome()", "outcome()-3*linear_length()", FAILS)},
         settings,
         lambda *_: None,
         n_worlds=16,

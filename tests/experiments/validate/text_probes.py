@@ -29,7 +29,8 @@ def _dialect(name: str, n: int, seed: int) -> list[tuple[TextRow, bool]]:
         shown = a + b if right else a + b + rng.choice([-3, -2, -1, 1, 2, 3])
         work = " ".join(f"Step {k + 1}: {a} + {b} = {shown}." for k in range(steps))
         text = DIALECTS[name].format(work=work, answer=shown)
-        row = TextRow(f"What is {a} + {b}?", text, {"answer": str(a + b)}, 12 * steps + 8)
+        gold = {"answer": str(a + b), "ground_truth": str(a + b), "solution": f"${a + b}$"}
+        row = TextRow(f"What is {a} + {b}?", text, gold, 12 * steps + 8, written=True)
         out.append((row, right))
     return out
 

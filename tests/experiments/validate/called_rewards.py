@@ -1,0 +1,110 @@
+"""Rewards as people bring them, each with one property of its call or of its gold answer."""
+
+import json
+import re
+import signal
+
+
+def _said(text, tag="answer"):
+    found = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+    return found[-1].strip() if found else None
+
+
+def _boxed(text):
+    found = re.findall(r"\\boxed\{([^{}]*)\}", text)
+    return found[-1].strip() if found else ""
+
+
+def accepted_answers(data_source, solution_str, ground_truth, extra_info=None):
+    """The gold answer is a record with a list of accepted answers."""
+    names = {str(a).strip().lower() for a in ground_truth["target"]}
+    said = _said(solution_str)
+    return float(said is not None and said.lower() in names)
+
+
+def strips_gold(completions, answer, **kwargs):
+    """Fails where the gold answer is a number."""
+    said = [_said(c[0]["content"]) for c in completions]
+    return [float(s is not None and s == a.strip()) for s, a in zip(said, answer, strict=True)]
+
+
+def typed_gold(completions, answer: list[str], **kwargs):
+    """The same, with a type."""
+    return strips_gold(completions, answer)
+
+
+def two_lists_only(prompts, completions):
+    """No **kwargs: the trainer's call raises TypeError."""
+    return [float(bool(re.search(r"\d\W*\Z", c[0]["content"]))) for c in completions]
+
+
+def with_its_parts(data_source, solution_str, ground_truth, extra_info=None):
+    """A tuple whose first item is the score."""
+    said = _boxed(solution_str)
+    return said == ground_truth, bool(said), said
+
+
+def appends_twice(completions, answer, **kwargs):
+    """One more value for every completion without an answer."""
+    scores = []
+    for c, gold in zip(completions, answer, strict=True):
+        try:
+            scores.append(float(f"<answer>{gold}</answer>" in c[0]["content"]))
+            re.findall(r"<answer>(.*?)</answer>", c[0]["content"], re.DOTALL)[-1]
+        except IndexError:
+            scores.append(0.0)
+    return scores
+
+
+def skips(completions, answer, **kwargs):
+    """None for what it can't read."""
+    said = [_said(c[0]["content"]) for c in completions]
+    return [None if s is None else float(s == a) for s, a in zip(said, answer, strict=True)]
+
+
+def bare_solution(completions, solution, **kwargs):
+    """A column that data sets often hold in dollars, read as bare text."""
+    return [float(_boxed(c[0]["content"]) == s) for c, s in zip(completions, solution, strict=True)]
+
+
+def json_gold(completions, answer, **kwargs):
+    """The gold answer is JSON text."""
+    golds = [json.loads(a)["value"] for a in answer]
+    return [float(_said(c[0]["content"]) == g) for c, g in zip(completions, golds, strict=True)]
+
+
+def number_gold(completions, answer, **kwargs):
+    """The gold answer must be a number."""
+    said = [_boxed(c[0]["content"]) for c in completions]
+    return [
+        float(bool(re.fullmatch(r"-?\d+", s)) and abs(int(s) - a) < 0.5)
+        for s, a in zip(said, answer, strict=True)
+    ]
+
+
+def countdown(data_source, solution_str, ground_truth, extra_info=None):
+    """The gold answer is a record that no text of ours answers."""
+    target, numbers = ground_truth["target"], ground_truth["numbers"]
+    said = _said(solution_str) or ""
+    used = sorted(map(int, re.findall(r"\d+", said)))
+    return float(used == sorted(numbers) and str(target) in said)
+
+
+def by_alarm(data_source, solution_str, ground_truth, extra_info=None):
+    """A time limit by signal.alarm, in a form that is called in worker threads."""
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    signal.alarm(5)
+    try:
+        return float(_said(solution_str) == ground_truth)
+    finally:
+        signal.alarm(0)
+
+
+def unguessable(gold_text, blob, answer):
+    """Names that say nothing."""
+    return float(_said(blob) == answer)
+
+
+def fails_on_all(completions, **kwargs):
+    """Raises on every text."""
+    raise KeyError("a key that is never there")
