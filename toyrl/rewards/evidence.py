@@ -156,8 +156,8 @@ class _Reader:
 
     def _note_call(self, node: ast.Call) -> None:
         name = _called(node)
-        method = isinstance(node.func, ast.Attribute) and name in TEXT_METHODS
-        if method and self._kind(node.func.value) == GOLD:
+        owner = node.func.value if isinstance(node.func, ast.Attribute) else None
+        if owner is not None and name in TEXT_METHODS and self._kind(owner) == GOLD:
             self.found.does.add("text")
         given = [self._kind(a) for a in node.args]
         if name in READS_JSON and GOLD in given:
