@@ -53,13 +53,11 @@ def validate(
     rewards
         my_rewards.py:brevity, a dotted path (trl.rewards:think_format_reward) or a catalogue
         expression ("laser(target=0.5)"); several are added, each with an optional weight:
-        acc.py:correct:1.0 fmt.py:tags:0.2. Functions are called as their trainer calls them
-        (TRL, verl, OpenRLHF, verifiers, AReaL, EasyR1, rllm), or with plain text.
+        acc.py:correct:1.0 fmt.py:tags:0.2. Functions are called as their trainers call them.
     rollouts
         JSONL log of real rollouts, which are looked at first; the worlds are fitted to them.
     data
-        JSONL rows with prompts and gold columns; gold answers are handed over in their form: text,
-        number, list, record or JSON.
+        JSONL rows with prompts and gold columns, whose form the gold answers get.
     model
         Folder or hub id of a model to sample rollouts from first (extra llm); its prompts are
         those of --data, else arithmetic of known difficulty.
