@@ -69,6 +69,7 @@ def test_a_data_set_says_the_form_of_each_column():
     own = {"answer": "25", "solution": "$25$", "level": 1}
     handed = found.columns(own)
     assert handed["answer"] == 25
+    assert found.of("ground_truth") == "'18' (text)"
     assert handed["reward_model"] == {"style": "rule", "ground_truth": "25"}
     assert handed["solution"] == "$25$"
     assert golds.lent_columns({"prompt": "p", "answer": 7, "level": 4}, found) == {

@@ -165,6 +165,8 @@ def of_data(rows: Sequence[Mapping[str, Any]]) -> Golds:
             carrier = name in CARRIERS and isinstance(value, Mapping)
             if name in GOLD_SYNONYMS or (carrier and any(k in GOLD_SYNONYMS for k in value)):
                 own[name] = form_of(value)
+                if name == "reward_model" and "ground_truth" in value:  # verl hands it over
+                    own.setdefault("ground_truth", form_of(value["ground_truth"]))
     return Golds(own)
 
 

@@ -73,7 +73,8 @@ class LiveBox:
     ) -> Answer:
         """One value per row from the function behind `handle`; RewardError as `Sandbox.call`.
 
-        where : "main" or in a "thread", which has no time limit; this process is never forked
+        where : "main" or in a "thread", which goes on where its time is over; this process is never
+            forked
         """
         function, signature = self._functions[handle]
         if not rows:

@@ -69,7 +69,11 @@ def test_a_type_that_the_signature_leaves_open_is_tried():
     ("name", "row", "shown"),
     [
         ("accepted_answers", {"ground_truth": {"target": ["9", "nine"]}}, "{'target': ['18']}"),
-        ("accepted_answers", {"reward_model": {"ground_truth": {"target": ["9"]}}}, ""),
+        (
+            "accepted_answers",
+            {"reward_model": {"ground_truth": {"target": [9]}}},
+            "{'target': [18]}",
+        ),
         ("json_gold", {"answer": '{"value": "9", "unit": "m"}'}, '"unit": "m"'),
         ("number_gold", {"answer": 9}, "18 (int)"),
     ],

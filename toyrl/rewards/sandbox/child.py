@@ -174,7 +174,10 @@ class Worker:
         if request["where"] == "process":
             answer = self.places.in_process(lambda: self._forked(request))
             if "error" in answer:
-                raise self.signatures.Refusal(**answer["error"])
+                told = answer["error"]
+                raise self.signatures.Refusal(
+                    told["message"], told["kind"], told["row"], **told["detail"]
+                )
             return answer["ok"]
         return self._graded(request)
 
