@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.rewards.calls import ROWS, grade
+from toyrl.graders.base import TextRow
 from toyrl.rewards import golds
 from toyrl.rewards.calling import BORROWS, borrowed
 from toyrl.rewards.evidence import wanted
@@ -41,7 +42,9 @@ def test_a_form_is_known_by_one_value(form, first, other, json):
         (18, 25),
         (18.0, 25.0),
         ("18.0", "25.0"),
-        ("B", "25"),
+        ("B", "B"),
+        ("word", "25"),
+        (["D"], ["B"]),
         (True, "25"),
         (None, "25"),
         ([], "25"),
@@ -76,6 +79,17 @@ def test_a_data_set_says_the_form_of_each_column():
         "prompt": "p",
         "level": 4,
     }
+
+
+@given(gold=st.integers(-99, 999), said=st.integers(-99, 999), work=st.text(max_size=20))
+def test_letters_are_right_where_the_numbers_are(gold, said, work):
+    """Of a written text only the answer's line changes, and never from wrong to right."""
+    row = TextRow("p", f"{work} 7\n<answer>{said}</answer>", {"answer": str(gold)}, written=True)
+    handed = golds.Golds({"answer": golds.LETTER}).handed(row)
+    before, _, last = handed.completion.rpartition("\n")
+    assert before == f"{work} 7"
+    assert (last == f"<answer>{handed.columns['answer']}</answer>") == (said == gold)
+    assert handed.columns["answer"] in golds.CHOICES
 
 
 # -- what the source wants ---------------------------------------------------------------------

@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from toyrl.graders.base import TextRow
 from toyrl.rewards.signatures import GOLD_SYNONYMS, Signature
 
 CARRIERS = ("info", "extra_info", "metadata", "reward_model", "task_info")
@@ -30,10 +31,14 @@ LOOKED_AT = 64  # data rows
 
 @dataclass(frozen=True)
 class GoldForm:
-    """How a gold answer is written: `write("18")`; a form is told by its example."""
+    """How a gold answer is written: `write("18")`; a form is told by its example.
+
+    text : where completions must answer in another alphabet too, (completion, gold) -> completion
+    """
 
     name: str
     write: Callable[[str], Any] = field(compare=False)
+    text: Callable[[str, str], str] | None = field(default=None, compare=False)
 
     @property
     def example(self) -> Any:
@@ -59,24 +64,49 @@ FLOAT = GoldForm("float", _real)
 DOLLARS = GoldForm("in dollars", lambda g: f"${g}$")
 BOXED = GoldForm("boxed", lambda g: rf"\boxed{{{g}}}")
 HASH = GoldForm("after ####", lambda g: f"The working is left out.\n#### {g}")
+CHOICES = "ABCD"
+
+
+def _letter(gold: str) -> str:
+    return CHOICES[int(gold) % len(CHOICES)] if re.fullmatch(r"-?\d+", gold) else gold
+
+
+def _answered_by_letter(completion: str, gold: str) -> str:
+    """The completion with letters for the numbers of its last line, where the answer stands.
+
+    The gold answer is its own letter; a number that is wrong never has the same one.
+    """
+    right = _letter(gold)
+
+    def choice(found: re.Match[str]) -> str:
+        letter = _letter(found.group().partition(".")[0])
+        if found.group() != gold and letter == right:
+            return CHOICES[(CHOICES.index(letter) + 1) % len(CHOICES)]
+        return letter
+
+    before, line, last = completion.rpartition("\n")
+    return before + line + re.sub(r"-?\d+(\.\d+)?", choice, last)
+
+
+LETTER = GoldForm("letter", _letter, _answered_by_letter)
 OPEN = (TEXT, INT, FLOAT)
 """What a signature without annotation leaves open."""
 
 
 def in_list(form: GoldForm) -> GoldForm:
     """A list of this one answer."""
-    return GoldForm(f"list of {form.name}", lambda g: [form.write(g)])
+    return GoldForm(f"list of {form.name}", lambda g: [form.write(g)], form.text)
 
 
 def in_record(form: GoldForm, key: str, rest: Mapping[str, Any] | None = None) -> GoldForm:
     """A record whose `key` holds the answer, beside other entries."""
     others = dict(rest or {})
-    return GoldForm(f"record with {key!r}", lambda g: {**others, key: form.write(g)})
+    return GoldForm(f"record with {key!r}", lambda g: {**others, key: form.write(g)}, form.text)
 
 
 def as_json(form: GoldForm) -> GoldForm:
     """The form written as JSON."""
-    return GoldForm(f"JSON of {form.name}", lambda g: json.dumps(form.write(g)))
+    return GoldForm(f"JSON of {form.name}", lambda g: json.dumps(form.write(g)), form.text)
 
 
 # -- of a user's data ----------------------------------------------------------------------------
@@ -106,6 +136,8 @@ def _text_form(value: str) -> GoldForm:
             return as_json(form_of(json.loads(value)))
         except (ValueError, RecursionError):
             pass
+    if re.fullmatch(r"[A-Z]", value):
+        return LETTER
     if re.fullmatch(r"-?\d+\.\d+", value):
         return GoldForm("text of a decimal", lambda g: str(_real(g)))
     for name, pattern in MARKS:
@@ -146,6 +178,16 @@ class Golds:
         if self.other is not None:
             out |= {n: self.other.write(gold) for n in out if n in GOLD_SYNONYMS}
         return out | {name: form.write(gold) for name, form in self.own.items()}
+
+    def handed(self, row: TextRow) -> TextRow:
+        """A written row with its gold answer in these forms, and its completion to go with it."""
+        gold = row.columns.get("answer")
+        forms = [*self.own.values(), *([self.other] if self.other is not None else [])]
+        text = next((f.text for f in forms if f.text is not None), None)
+        said = row.completion
+        if text is not None and isinstance(gold, str):
+            said = text(said, gold)
+        return replace(row, completion=said, columns=self.columns(row.columns))
 
     def of(self, name: str) -> str:
         """How a column is handed over, in words."""
@@ -190,7 +232,7 @@ def candidates(signature: Signature) -> list[GoldForm]:
         likely += leaves
     if "json" in signature.does:
         likely = [as_json(form) for form in likely] + likely
-    out = [*likely, TEXT, DOLLARS, INT, FLOAT, BOXED, HASH, in_list(TEXT)]
+    out = [*likely, TEXT, DOLLARS, INT, FLOAT, BOXED, HASH, in_list(TEXT), LETTER]
     seen: dict[str, GoldForm] = {}
     for form in out:
         seen.setdefault(repr(form.example), form)

@@ -83,11 +83,11 @@ class TextTerm:
 
     def _filled(self, row: TextRow) -> TextRow:
         """The row as it is handed over: gold in its form, and what a data row lends."""
-        columns = self.golds.columns(row.columns) if row.written else dict(row.columns)
+        row = self.golds.handed(row) if row.written else row
         if self.data:
             lent = self.data[zlib.crc32(row.prompt.encode()) % len(self.data)]
-            columns = {**lent, **columns}
-        return replace(row, columns=columns)
+            row = replace(row, columns={**lent, **row.columns})
+        return row
 
     def _isolate(self, rows: Sequence[TextRow], chat: bool) -> None:
         for i, row in enumerate(rows):

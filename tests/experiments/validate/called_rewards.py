@@ -82,6 +82,12 @@ def number_gold(completions, answer, **kwargs):
     ]
 
 
+def choice_of_four(completions, answer, **kwargs):
+    """The answer is a letter."""
+    said = [re.findall(r"[Tt]he answer is \(?([A-D])\)?", c[0]["content"]) for c in completions]
+    return [float(bool(s) and s[-1] == a) for s, a in zip(said, answer, strict=True)]
+
+
 def countdown(data_source, solution_str, ground_truth, extra_info=None):
     """The gold answer is a record that no text of ours answers."""
     target, numbers = ground_truth["target"], ground_truth["numbers"]

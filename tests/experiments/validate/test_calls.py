@@ -43,6 +43,7 @@ def only(section: Section, name: str) -> Finding:
         ("json_gold", "answer", """'{"value": "18"}'"""),
         ("number_gold", "answer", "18 (int)"),
         ("with_its_parts", "ground_truth", "'18' (text)"),
+        ("choice_of_four", "answer", "'C' (letter)"),
     ],
 )
 def test_gold_is_handed_over_in_the_form_that_is_read(name, column, shown):
@@ -76,6 +77,7 @@ def test_a_type_that_the_signature_leaves_open_is_tried():
         ),
         ("json_gold", {"answer": '{"value": "9", "unit": "m"}'}, '"unit": "m"'),
         ("number_gold", {"answer": 9}, "18 (int)"),
+        ("choice_of_four", {"answer": "D"}, "'C' (letter)"),
     ],
 )
 def test_with_data_gold_has_the_form_of_the_data(name, row, shown):
