@@ -97,7 +97,7 @@ class TrainerConfig:
 def config_finding(note: str) -> Finding:
     """A note about the trainer's file as a finding; a warning for keys it doesn't have."""
     status = "warn" if trainer_keys.UNKNOWN in note else "info"
-    return Finding(4, "collapse/config", status, f"{note[0].upper()}{note[1:]}.")
+    return Finding(4, "collapse/config", status, f"{note}.")
 
 
 # -- files -----------------------------------------------------------------------------------------
@@ -283,9 +283,9 @@ def _getter(tree: Mapping[str, Any], taken: dict[str, Any]) -> Callable[..., Any
 def _taken(found: Mapping[str, Any], place: Path) -> str:
     """What was read from the file, in its own words."""
     if not found:
-        return f"nothing was taken from {place.name}: all is as the trainer sets it by default"
+        return f"Nothing was taken from {place.name}: all is as the trainer sets it by default"
     shown = ", ".join(f"{k} {v}" for k, v in found.items())
-    return f"taken from {place.name}: {shown}; the rest is as the trainer sets it by default"
+    return f"Taken from {place.name}: {shown}; the rest is as the trainer sets it by default"
 
 
 def _choice(value: Any, table: Mapping[str, str], name: str, place: Path) -> str:

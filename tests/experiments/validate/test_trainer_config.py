@@ -64,7 +64,7 @@ def test_an_empty_trl_config_is_trls_default_run(tmp_path):
         "aggregation": "dapo",
     }
     [taken] = config.notes
-    assert taken.startswith("nothing was taken from c.yaml")
+    assert taken.startswith("Nothing was taken from c.yaml")
 
 
 def test_keys_are_those_of_the_installed_trl():
@@ -111,7 +111,7 @@ def test_a_misspelt_key_of_a_python_file_is_refused(tmp_path):
 def test_a_key_of_no_trainer_is_a_warning(tmp_path):
     place = write(tmp_path / "c.yaml", "beta: 0.1\nmax_prompt_length: 512\nnum_generations: 16\n")
     taken, strange = read_trl(place).notes
-    assert taken.startswith("taken from c.yaml: beta 0.1, num_generations 16;")
+    assert taken.startswith("Taken from c.yaml: beta 0.1, num_generations 16;")
     assert "max_prompt_length is not a key of TRL's GRPOConfig" in strange
     assert [config_finding(n).status for n in (taken, strange)] == ["info", "warn"]
     yaml = "critic: {a_b: 1}\ndata: {my_own_key: 1, shuffle: true}\nalgorithm: {gamma: 1.0}"
