@@ -65,8 +65,8 @@ def settle(reward: UserReward, probes: Mapping[str, Sequence[Probe]]) -> list[Fi
     return out
 
 
-def _few(probes: Sequence[Probe]) -> tuple[list[TextRow], list[bool]]:
-    kept = [p for good in (True, False) for p in [p for p in probes if p[1] is good][:EACH]]
+def _few(probes: Sequence[Probe], each: int = EACH) -> tuple[list[TextRow], list[bool]]:
+    kept = [p for good in (True, False) for p in [p for p in probes if p[1] is good][:each]]
     return [row for row, _ in kept], [good for _, good in kept]
 
 
@@ -109,7 +109,10 @@ def _told(error: RewardError, more: str) -> RewardError:
 
 
 def _try(text: TextTerm, sample: Mapping[str, tuple[list[TextRow], list[bool]]]) -> Tried:
-    """Grade the sample as the function is now; its choice of chat form and notes are undone."""
+    """Grade the sample as the function is now, up to the first dialect that it reads.
+
+    Its choice of chat form and its notes are undone.
+    """
     chat, notes = text.chat, dict(text.notes)
     best, error = Tried(-1.0), None
     try:
@@ -127,6 +130,8 @@ def _try(text: TextTerm, sample: Mapping[str, tuple[list[TextRow], list[bool]]])
             auc = 0.0 if math.isnan(auc) else auc
             if auc > best.auc:
                 best = Tried(auc, dialect)
+            if best.separates:
+                break
     finally:
         text.chat, text.notes = chat, notes
     return replace(best, error=error)
@@ -142,7 +147,7 @@ def findings(
         the source seems to want is named
     """
     out = []
-    rows, right = _few(probes[dialect])
+    rows, right = _few(probes[dialect], EACH // 2)
     for text in reward.texts:
         s = text.signature
         if not (s.reads_gold and s.named):
