@@ -34,7 +34,8 @@ def structure_laws(parent: np.ndarray) -> Iterator[str]:
     roots = np.flatnonzero(parent == -1)
     if not roots.size:
         yield "no root: one node, the empty prefix, has parent -1"
-    elif roots.size > 1:
+        return
+    if roots.size > 1:
         yield f"{nodes(roots)} have parent -1: a tree has one root; join them under it"
     bad = np.flatnonzero((parent < -1) | (parent >= N))
     if bad.size:

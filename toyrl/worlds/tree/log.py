@@ -158,6 +158,9 @@ def _padded(
         raise ValueError(msg)
     paid = np.zeros(inside.shape)
     if token_rewards is not None:
+        if len(token_rewards) != len(lists):
+            msg = f"token_rewards has {len(token_rewards)} lists for {len(lists)} sequences"
+            raise ValueError(msg)
         for i, (row, s) in enumerate(zip(token_rewards, sequences, strict=True)):
             if len(row) != len(s):
                 msg = f"token_rewards[{i}] has {len(row)} numbers for {len(s)} tokens"
