@@ -53,12 +53,12 @@ def test_refusals():
         complete_tree([0.0], 0)
     with pytest.raises(ValueError, match=r"logits has shape \(3, 2\); give \(V,\), \(2, V\)"):
         complete_tree(np.zeros((3, 2)), 2)
-    with pytest.raises(ValueError, match="end=2 is no token; tokens are 0..1"):
+    with pytest.raises(ValueError, match=r"end=2 is no token; tokens are 0\.\.1"):
         complete_tree(np.zeros(2), 2, end=2)
     with pytest.raises(ValueError, match="more than limit=100 nodes"):
         complete_tree(np.zeros(10), 2, limit=100)
     with pytest.raises(ValueError, match=r"logits of 1 prefixes have shape \(3,\)"):
-        complete_tree(lambda prefixes: np.zeros(3), 2)
+        complete_tree(lambda _: np.zeros(3), 2)
     with pytest.raises(ValueError, match="reward='r' must be one of binary, normal, dense"):
         random_tree(np.random.default_rng(0), 2, reward="r")
     with pytest.raises(ValueError, match="more than limit=50 nodes at depth"):

@@ -67,7 +67,9 @@ def test_sequences_are_the_paths():
     # a path leaves open what the last token's progress was, the tree has it
     assert len(law) >= len(paths)
     np.testing.assert_allclose(law.sum(), paths.prob.sum(), **CLOSE)
-    np.testing.assert_allclose(law @ unrolled(chain, theta, 1).tree.success, paths.prob @ paths.correct)
+    np.testing.assert_allclose(
+        law @ unrolled(chain, theta, 1).tree.success, paths.prob @ paths.correct
+    )
 
 
 def test_refusals():

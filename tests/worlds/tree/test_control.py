@@ -79,5 +79,5 @@ def test_refusals():
     tree = complete_tree([0.0, 1.0], 2)
     with pytest.raises(ValueError, match="beta=0 must be above 0"):
         tilted(tree, 0.0)
-    with pytest.raises(ValueError, match="discount=0.5: the tilt is optimal at discount 1 alone"):
+    with pytest.raises(ValueError, match=r"discount=0\.5: the tilt is optimal at discount 1 alone"):
         tilted(tree.with_(discount=0.5), 1.0)

@@ -144,7 +144,10 @@ def test_the_true_advantage_has_the_smallest_spread_of_unbiased_credit_at_a_toke
     """Given the token, reward to go less V has the advantage as its mean, and more spread."""
     tree, policy = case
     v = value(tree, policy=policy)
-    noisy, exact = reward_to_go(tree, policy=policy, baseline=v), true_advantage(tree, policy=policy)
+    noisy, exact = (
+        reward_to_go(tree, policy=policy, baseline=v),
+        true_advantage(tree, policy=policy),
+    )
     np.testing.assert_allclose(noisy.mean, exact.mean, **CLOSE)
     more = update_variance(tree, noisy, policy) - update_variance(tree, exact, policy)
     assert more.min() > -4e-11

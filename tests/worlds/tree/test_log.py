@@ -31,9 +31,7 @@ def logs(draw):
 @given(logs())
 def test_estimates_are_those_of_the_rollouts_through_each_prefix(log):
     sequences, paid, counts, discount = log
-    found = from_sequences(
-        sequences, token_rewards=paid, counts=counts, end=9, discount=discount
-    )
+    found = from_sequences(sequences, token_rewards=paid, counts=counts, end=9, discount=discount)
     tree = found.tree
     through, onward = defaultdict(list), defaultdict(list)
     for s, r, c in zip(sequences, paid, counts, strict=True):

@@ -12,6 +12,7 @@ credit over edges by the state, flag and action in `labels`: `ChainTree.pooled`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,46 +86,18 @@ def unrolled(
         msg = f"reward has shape {pay.shape}; the chain has {chain.n_classes} classes"
         raise ValueError(msg)
     policy = chain.policy(np.asarray(theta, dtype=float))
-    moves = _moves(chain, policy, difficulty)
-    parents, codes, ends = ([np.array([-1])] for _ in range(3))
-    labels, chances = [np.full((1, 5), -1)], [np.ones(1)]
-    state, at, N = np.zeros((1, 3), dtype=np.int64), np.zeros(1, dtype=np.int64), 1
-    for t in range(chain.H):
-        # the rows of `moves` of each open prefix, one behind the other
-        rows = [moves[p, e, m] for p, e, m in state.tolist()]
-        size = np.array([len(r.chance) for r in rows])
-        if N + size.sum() > limit:
-            msg = (
-                f"max_actions={chain.H} gives more than limit={limit} nodes; shorten the chain, "
-                "drop actions or the flag, or use toyrl.worlds.chain.edges"
-            )
-            raise ValueError(msg)
-        after = np.concatenate([r.after for r in rows])
-        right = np.concatenate([r.right for r in rows])
-        last = np.full(len(right), 2 * chain.H if t == chain.H - 1 else -1)
-        kind = np.where(right < 0, last, np.where(right > 0, t, chain.H + t))
-        parents.append(np.repeat(at, size))
-        labels.append(np.concatenate([r.labels for r in rows]))
-        codes.append(np.concatenate([r.code for r in rows]))
-        chances.append(np.concatenate([r.chance for r in rows]))
-        ends.append(kind)
-        going = kind < 0
-        state, at = after[going], N + np.flatnonzero(going)
-        N += len(kind)
-        if not going.any():
-            break
-    kind = np.concatenate(ends)
+    parent, all_, kind = _grown(chain, _moves(chain, policy, difficulty), limit)
     over = kind >= 0
     tree = Tree(
-        np.concatenate(parents),
-        np.concatenate(codes),
-        np.log(np.concatenate(chances)),
+        parent,
+        all_.code,
+        np.log(all_.chance),
         np.where(over, pay[kind], 0.0),
         discount,
         truncated=kind == 2 * chain.H,
         correct=np.where(over, chain.class_correct()[kind], 0.0),
     )
-    return ChainTree(tree, chain, policy, np.concatenate(labels), kind[tree.leaves])
+    return ChainTree(tree, chain, policy, all_.labels, kind[tree.leaves])
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +113,43 @@ class _Move:
     chance: np.ndarray
     after: np.ndarray
     right: np.ndarray
+
+
+_ROOT = _Move(np.full((1, 5), -1), np.array([-1]), np.ones(1), np.zeros((1, 3), int), -np.ones(1))
+
+
+def _grown(
+    chain: Chain, moves: dict[tuple[int, int, int], _Move], limit: int
+) -> tuple[np.ndarray, _Move, np.ndarray]:
+    """Parents (N,), the token that led to each node, and the class (N,) it ends in, -1 for none."""
+    parents, layers, kinds = [np.array([-1])], [_ROOT], [np.array([-1])]
+    open_, state, N = np.zeros(1, dtype=np.int64), _ROOT.after, 1
+    for t in range(chain.H):
+        rows = [moves[p, e, m] for p, e, m in state.tolist()]
+        size = np.array([len(r.chance) for r in rows])
+        if N + size.sum() > limit:
+            msg = (
+                f"max_actions={chain.H} gives more than limit={limit} nodes; shorten the chain, "
+                "drop actions or the flag, or use toyrl.worlds.chain.edges"
+            )
+            raise ValueError(msg)
+        new = _joined(rows)
+        last = 2 * chain.H if t == chain.H - 1 else -1
+        kind = np.where(new.right < 0, last, np.where(new.right > 0, t, chain.H + t))
+        parents.append(np.repeat(open_, size))
+        layers.append(new)
+        kinds.append(kind)
+        going = kind < 0
+        open_, state = N + np.flatnonzero(going), new.after[going]
+        N += len(kind)
+        if not going.any():
+            break
+    return np.concatenate(parents), _joined(layers), np.concatenate(kinds)
+
+
+def _joined(rows: Sequence[_Move]) -> _Move:
+    names = ("labels", "code", "chance", "after", "right")
+    return _Move(*(np.concatenate([getattr(r, name) for r in rows]) for name in names))
 
 
 def _moves(chain: Chain, policy: np.ndarray, difficulty: int) -> dict[tuple[int, int, int], _Move]:

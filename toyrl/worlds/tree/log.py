@@ -80,48 +80,57 @@ def from_sequences(
         raise ValueError(msg)
     tokens, length, paid = _padded(sequences, final, token_rewards, end, cut)
     parent, token, node = _trie(tokens, length)
+    leaf = node[np.arange(n), length]
+    _check_ends(parent, leaf, cut)
     N = len(parent)
-    leaf_node = node[np.arange(n), length]
-    _check_ends(parent, leaf_node, cut)
+    is_end = np.zeros(N, dtype=bool)
+    is_end[leaf] = True
+    count, reward, value, q, error = _estimates(node, length, paid, weight, is_end, discount)
 
-    inside = np.arange(tokens.shape[1]) < length[:, None]  # (n, H)
+    log_prob, ended, chance = np.zeros(N), None, None
+    log_prob[1:] = np.log(count[1:]) - np.log(count[parent[1:]])
+    if cut.any():
+        ended = np.zeros(N, dtype=bool)
+        ended[leaf[cut]] = True
+    if right is not None:
+        chance = np.bincount(leaf, weight * right, N) / count
+    dense = bool((reward[~is_end] != 0).any())
+    tree = Tree(parent, token, log_prob, reward, discount, ended, chance, {"count": count}, dense)
+    return LoggedTree(tree, count, value, q, error, np.searchsorted(tree.leaves, leaf))
+
+
+def _estimates(
+    node: np.ndarray,
+    length: np.ndarray,
+    paid: np.ndarray,
+    weight: np.ndarray,
+    is_end: np.ndarray,
+    discount: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Count, mean reward, value, Q and standard error (N,) of each node, over its rollouts."""
+    n, N = len(length), len(is_end)
+    inside = np.arange(paid.shape[1]) < length[:, None]
     heavy = np.broadcast_to(weight[:, None], inside.shape)[inside]
     at = node[:, 1:][inside]
     count = np.bincount(at, heavy, N)
     count[0] = weight.sum()
-
-    def mean(x: np.ndarray) -> np.ndarray:
-        total = np.bincount(at, heavy * x, N)
-        total[0] = 0.0
-        return total / count
-
     to_go = _returns(paid, discount)
-    q, reward = mean(to_go[inside]), mean(paid[inside])
-    after = np.concatenate([to_go[:, 1:], np.zeros((n, 1))], axis=1)
-    value = mean(after[inside])
-    value[0] = weight @ to_go[:, 0] / count[0]
-    is_end = np.zeros(N, dtype=bool)
-    is_end[leaf_node] = True
+    after = np.concatenate([to_go[:, 1:], np.zeros((n, 1))], axis=1)[inside]
+
+    def mean(x: np.ndarray, root: float) -> np.ndarray:
+        total = np.bincount(at, heavy * x, N) / count
+        total[0] = root
+        return total
+
+    reward, q = mean(paid[inside], 0.0), mean(to_go[inside], 0.0)
+    value = mean(after, weight @ to_go[:, 0] / count[0])
     # two passes: what is left after subtracting the mean is squared, not the other way round
-    off = np.where(is_end[at], to_go[inside] - q[at], after[inside] - value[at])
+    off = np.where(is_end[at], to_go[inside] - q[at], after - value[at])
     squares = np.bincount(at, heavy * off**2, N)
     squares[0] = weight @ (to_go[:, 0] - value[0]) ** 2
-    more = count > 1
-    error = np.full(N, np.inf)
+    error, more = np.full(N, np.inf), count > 1
     error[more] = np.sqrt(squares[more] / (count[more] - 1) / count[more])
-
-    share = np.zeros(N)
-    share[1:] = np.log(count[1:]) - np.log(count[parent[1:]])
-    chance = None
-    if right is not None:
-        chance = np.bincount(leaf_node, weight * right, N) / count
-    dense = bool((reward[~is_end] != 0).any())
-    ended = None
-    if cut.any():
-        ended = np.zeros(N, dtype=bool)
-        ended[leaf_node[cut]] = True
-    tree = Tree(parent, token, share, reward, discount, ended, chance, {"count": count}, dense)
-    return LoggedTree(tree, count, value, q, error, np.searchsorted(tree.leaves, leaf_node))
+    return count, reward, value, q, error
 
 
 def _check(sequences: Sequence[Sequence[int]], each: dict[str, np.ndarray | None]) -> None:
