@@ -1,8 +1,8 @@
 """Hypothesis strategies for prefix trees: fast, ugly on purpose, shrinking to the smallest.
 
-One draw of bytes is a whole tree. Its layout is that of the complete tree of the largest sizes, a
-few bytes a node, so that cutting a branch leaves the rest where it is, and each byte shrinks by
-itself towards 0: one token, no reward.
+One draw of bytes is a whole tree. A header says how high and how wide it is at most, and bytes of
+0 behind it are the complete tree of these sizes with a uniform policy and no reward; other bytes
+cut branches, tilt the policy, and pay. So lowering a size is one step for the shrinker.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from toyrl.worlds.tree.model import Tree
 
 __all__ = ["tree_policies", "trees"]
 
-WEIGHTS = 4  # a token's weight among its siblings is 0..3: zeros and ties are common
+HEADER = 4  # bytes for sizes and switches
+CUT = np.maximum(np.arange(256) % 8 - 4, 0)  # a byte as the number of children that are missing
+WEIGHTS = 4  # a token's weight among its siblings is 1, 2, 3 or 0: zeros and ties are common
 
 
 def trees(
@@ -42,7 +44,7 @@ def trees(
         msg = f"height={height}, branching={branching}: at least 1, and at most 1,000 nodes"
         raise ValueError(msg)
     layout = _layout(height, branching)
-    size = 2 + 3 * len(layout[0])
+    size = HEADER + 3 * len(layout[0])
     kinds = (False, True) if dense is None else (dense,)
     own = (branching, layout, tuple(discounts), kinds)
     return st.binary(min_size=size, max_size=size).map(lambda flat: _read(flat, *own))
@@ -54,8 +56,8 @@ def tree_policies(tree: Tree) -> st.SearchStrategy[np.ndarray]:
     first = np.append(True, parent[1:] != np.append(-1, parent[1:-1]))
 
     def read(flat: bytes) -> np.ndarray:
-        weight = np.frombuffer(flat, dtype=np.uint8) % WEIGHTS
-        return _log_prob(parent, weight.astype(np.int64), first)
+        weight = (np.frombuffer(flat, dtype=np.uint8) + 1) % WEIGHTS
+        return _log_prob(parent, weight, first)
 
     return st.binary(min_size=N, max_size=N).map(read)
 
@@ -67,8 +69,10 @@ def _layout(height: int, branching: int) -> tuple[np.ndarray, np.ndarray, list[s
     ends = np.cumsum(sizes)
     n = int(ends[-1])
     place = np.arange(n)
+    rank = (place - 1) % branching
+    rank[0] = -1
     layers = [slice(int(e - s), int(e)) for s, e in zip(sizes, ends, strict=True)]
-    return (place - 1) // branching, (place - 1) % branching, layers
+    return (place - 1) // branching, rank, layers
 
 
 _LOG = np.concatenate([[-np.inf], np.log(np.arange(1, 4096))])
@@ -96,27 +100,29 @@ def _read(
     kinds: Sequence[bool],
 ) -> Tree:
     above, rank, layers = layout
-    dense = kinds[flat[1] % len(kinds)]
-    numbers = np.frombuffer(flat, dtype=np.uint8, offset=2).reshape(3, -1)
-    many = numbers[0] % (branching + 1)
-    if not many[0]:
-        many[0] = 1
-    many[layers[-1]] = 0
+    height = 1 + flat[0] % (len(layers) - 1)
+    most = 1 + flat[1] % branching
+    discount, dense = discounts[flat[2] % len(discounts)], kinds[flat[3] % len(kinds)]
+    numbers = np.frombuffer(flat, dtype=np.uint8, offset=HEADER).reshape(3, -1)
+    many = np.maximum(most - CUT[numbers[0]], 0)
+    many[0] = max(1, many[0])
+    many[layers[height].start :] = 0
     there = rank < many[above]
     there[0] = True
-    for layer in layers[2:]:
+    for layer in layers[2 : height + 1]:
         there[layer] &= there[above[layer]]
     kept = there.nonzero()[0]
     parent = there.cumsum()[above[kept]]
     parent -= 1
     parent[0] = -1
     token = rank[kept]
-    paid = PAID[numbers[2, kept]]
+    # Shrinking sorts zeros to the front. So rewards of leaves are counted from the last leaf, which
+    # is still the last one in a smaller tree, and rewards of all from the root on.
+    paid = PAID[numbers[2, : -len(kept) - 1 : -1] if dense else numbers[2, -len(kept) :]]
     leaf = many[kept] == 0
     if not dense:
         paid *= leaf
     paid[0] = 0.0
-    log_prob = _log_prob(parent, numbers[1, kept] & (WEIGHTS - 1), token == 0)
+    log_prob = _log_prob(parent, (numbers[1, -len(kept) :] + 1) % WEIGHTS, token == 0)
     right = (leaf & (paid > 0)).astype(np.float64)
-    discount = discounts[flat[0] % len(discounts)]
     return Tree.trusted(parent, token, log_prob, paid, discount, None, right, dense=dense)
