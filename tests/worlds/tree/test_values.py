@@ -17,6 +17,7 @@ from toyrl.worlds.tree.values import (
     advantage,
     common_prefix,
     leaf_law,
+    leaf_returns,
     length_moments,
     occupancy,
     policy_return,
@@ -63,6 +64,8 @@ def test_reach_and_occupancy_by_enumeration(case):
     np.testing.assert_allclose(reach(tree, policy), through, **CLOSE)
     np.testing.assert_allclose(leaf_law(tree, policy), p, **CLOSE)
     np.testing.assert_allclose(occupancy(tree, policy), taken, **CLOSE)
+    gains = [discounted(tree.reward, tree.discount)(y) for y in every]
+    np.testing.assert_allclose(leaf_returns(tree), gains, **CLOSE)
     got = occupancy(tree, policy) @ tree.reward
     np.testing.assert_allclose(got, policy_return(tree, policy=policy), **CLOSE)
 
@@ -130,6 +133,32 @@ def test_sampling_never_takes_what_is_never_written():
     counts = np.bincount(drawn, minlength=tree.n_leaves)[law > 0]
     # 32 sequences, each 1/32: chi-squared with 31 degrees of freedom, mean 31, s.d. 8
     assert ((counts - 625) ** 2 / 625).sum() < 31 + 4 * 8
+
+
+class Extreme:
+    """A generator that draws the ends of [0, 1) alone."""
+
+    def __init__(self, drawn: float) -> None:
+        self.drawn = drawn
+
+    def random(self, n: int) -> np.ndarray:
+        return np.full(n, self.drawn)
+
+
+@pytest.mark.parametrize("drawn", [0.0, np.nextafter(1.0, 0.0)])
+def test_sampling_at_the_ends_of_the_unit_interval(drawn):
+    tree = complete_tree(np.array([-np.inf, 0.0, 0.0, -np.inf]), 5)
+    for leaf in sample_leaves(tree, Extreme(drawn), 1):  # pyright: ignore[reportArgumentType]
+        assert tree.sequences[leaf].tolist() == [1 + (drawn > 0)] * 5
+
+
+@pytest.mark.parametrize("large", [sweeps.LARGE, 0])
+def test_edges_of_weight_0_count_nothing_whatever_their_term(large, monkeypatch):
+    monkeypatch.setattr(sweeps, "LARGE", large)
+    tree = complete_tree(np.array([-np.inf, 0.0]), 3)
+    term = np.where(np.exp(tree.log_prob) > 0, 1.0, np.inf)
+    found = sweeps.backward(tree, np.exp(tree.log_prob), term)
+    assert found[0] == 3
 
 
 # -- forms ----------------------------------------------------------------------------------------

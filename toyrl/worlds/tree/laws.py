@@ -198,6 +198,6 @@ def more(count: int, shown: int = SHOWN) -> str:
 
 
 def nodes(found: Sequence[int] | np.ndarray) -> str:
-    """`nodes 1, 2, 3 and 4 more`."""
+    """`nodes 1, 2, 3 and 4 more`; found : (N,) their numbers."""
     word = "node" if len(found) == 1 else "nodes"
     return f"{word} {', '.join(str(int(n)) for n in found[:SHOWN])}{more(len(found))}"

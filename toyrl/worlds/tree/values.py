@@ -26,6 +26,7 @@ __all__ = [
     "advantage",
     "common_prefix",
     "leaf_law",
+    "leaf_returns",
     "length_moments",
     "occupancy",
     "paid",
@@ -73,6 +74,16 @@ def reach(tree: Tree, policy: Any = None) -> np.ndarray:
 def leaf_law(tree: Tree, policy: Any = None) -> np.ndarray:
     """(L,) probability of each sequence."""
     return reach(tree, policy)[tree.leaves]
+
+
+def leaf_returns(tree: Tree, reward: Any = None, *, discount: float | None = None) -> np.ndarray:
+    """(..., L) discounted reward of each sequence.
+
+    A reward per token changes no preference among sequences where these are all the same.
+    """
+    gamma = tree.discount if discount is None else discount
+    power = float(gamma) ** np.maximum(tree.depth - 1, 0)
+    return forward(tree, 1.0, power * paid(tree, reward))[..., tree.leaves]
 
 
 def occupancy(tree: Tree, policy: Any = None, *, discount: float | None = None) -> np.ndarray:
