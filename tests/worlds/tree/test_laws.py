@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,7 +18,7 @@ from toyrl.worlds.tree.values import value
 
 HALF = np.log(0.5)
 # root -> (a, b), a -> (c, d)
-SOUND = {
+SOUND: dict[str, Any] = {
     "parent": [-1, 0, 0, 1, 1],
     "token": [-1, 0, 1, 0, 1],
     "log_prob": [0, HALF, HALF, HALF, HALF],
@@ -24,7 +26,7 @@ SOUND = {
 }
 
 
-def put(name, place, entry):
+def put(name: str, place: int, entry: Any) -> dict[str, Any]:
     """A sound tree's array with one entry changed."""
     out = list(SOUND[name])
     out[place] = entry

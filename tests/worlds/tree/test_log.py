@@ -57,7 +57,7 @@ def test_estimates_are_those_of_the_rollouts_through_each_prefix(log):
     # the empirical policy's own values are the means of the rollouts
     np.testing.assert_allclose(value(tree), found.value, **CLOSE)
     np.testing.assert_allclose(q_values(tree), found.q, **CLOSE)
-    ends = [tree.prefix(tree.leaves[i]) for i in found.leaf]
+    ends = [tree.prefix(int(tree.leaves[i])) for i in found.leaf]
     assert ends == [(*s, 9) for s in sequences]
 
 
