@@ -13,7 +13,8 @@ from toyrl.experiments.core import Table
 from toyrl.experiments.validate import verdict
 from toyrl.experiments.validate.findings import Finding, Report, Section
 from toyrl.experiments.validate.inputs import Inputs
-from toyrl.experiments.validate.reward_law import bench, own_rollouts
+from toyrl.experiments.validate.own.evidence import decided
+from toyrl.experiments.validate.reward_law import bench
 
 
 class Pipeline(Inputs):
@@ -49,7 +50,7 @@ class Pipeline(Inputs):
             self._read_log()
         if self.log is not None:
             add(0, "your own rollouts", self.own)
-        early = self._stop_early(sections)
+        early = self._decided_by_log(sections) or self._stop_early(sections)
         if early is not None:
             return early
         add(2, "hacks and the price of the exploit", self.hacks)
@@ -71,7 +72,12 @@ class Pipeline(Inputs):
 
     def _report(self, word: str, reasons: tuple[str, ...], sections: list[Section]) -> Report:
         safe = ""
-        if word in ("UNSAFE", "RISKY") and self.facts.judged.count.share > verdict.SAFE_SHARE:
+        judged = hasattr(self, "facts")
+        if (
+            judged
+            and word in ("UNSAFE", "RISKY")
+            and self.facts.judged.count.share > verdict.SAFE_SHARE
+        ):
             self.tell(7, "nearest safe variant")
             start = time.perf_counter()
             safe, section = self.variants()
@@ -85,7 +91,9 @@ class Pipeline(Inputs):
             settings=self.settings.to_dict(),
             safe_variant=safe,
             assumed=self.assumed,
-            exit_code=verdict.exit_code(word, fail_on=self.settings.fail_on),
+            exit_code=verdict.exit_code(
+                word, fail_on=self.settings.fail_on, own=bool(decided(sections)[0])
+            ),
         )
 
     # -- section 1 -------------------------------------------------------------------------------
@@ -100,13 +108,23 @@ class Pipeline(Inputs):
                 bench.as_shaper(self.terms), seed=seed
             )
         else:
-            section, self.contract_facts = contract.run(self.reward, self.probes, seed=seed)
+            section, self.contract_facts = contract.run(
+                self.reward, self.probes, seed=seed, first=self.own_dialect
+            )
         more = contract_shaper.assumptions(self.assumed)
         section = replace(section, findings=(*section.findings, *more))
         if self.data_note:
             note = Finding(1, "contract/data", "warn", self.data_note)
             section = replace(section, findings=(*section.findings, note))
         return section
+
+    def _decided_by_log(self, sections: list[Section]) -> Report | None:
+        """A report where the user's own rollouts decide: worlds would be about another reward than
+        the one that these rollouts meet."""
+        word, reasons = decided(sections)
+        if not word:
+            return None
+        return self._report(word, reasons[:3], sorted(sections, key=lambda s: s.number))
 
     def _stop_early(self, sections: list[Section]) -> Report | None:
         """A report where the contract leaves nothing to judge."""
@@ -127,29 +145,9 @@ class Pipeline(Inputs):
     # -- section 0 -------------------------------------------------------------------------------
     def own(self) -> Section:
         """The reward on the user's own log."""
-        from toyrl.experiments.validate.hacks.price import log_price
+        from toyrl.experiments.validate.own import section as own
 
-        log = self.log
-        assert log is not None
-        assert self.settings.rollouts is not None
-        try:
-            r = self._with_fields(log)
-        except KeyError as error:
-            text = f"Your log was not judged: {error.args[0]}; write it into the log."
-            return Section(0, text, (Finding(0, "own/fields", "warn", text),))
-        reward = np.asarray(bench.as_shaper(self.terms).reward(r), dtype=float)
-        reward = np.where(r.w > 0, reward, np.nan)
-        section, self.own_facts = own_rollouts.run(
-            r,
-            reward,
-            self.estimator,
-            estimator_name=self.settings.estimator,
-            source=self.settings.rollouts.name,
-            seed=self.settings.seed,
-            price_nats=log_price(r, reward),
-            notes=tuple(log.notes),
-        )
-        return section
+        return own.run(self)
 
     # -- section 2 -------------------------------------------------------------------------------
     def hacks(self) -> Section:

@@ -98,20 +98,23 @@ def read_rows(path: Any) -> Rows:
 
 
 # -- folders ---------------------------------------------------------------------------------------
-def _folder(place: Path) -> Rows:
+def files_of(place: Path) -> list[Path]:
+    """A folder's files of one kind, by the numbers in their names; LogError if there are none."""
     files = [f for f in place.iterdir() if f.is_file()]
     for kind in KINDS:
         mine = [f for f in files if f.name.lower().removesuffix(".gz").endswith(kind)]
         if mine:
-            break
-    else:
-        msg = (
-            f"{place} is a folder and holds no file to read ({', '.join(KINDS)}); TRL writes "
-            "parquet files to output_dir/completions, verl JSONL files to rollout_data_dir"
-        )
-        raise LogError(msg)
+            return sorted(mine, key=_natural)
+    msg = (
+        f"{place} is a folder and holds no file to read ({', '.join(KINDS)}); TRL writes "
+        "parquet files to output_dir/completions, verl JSONL files to rollout_data_dir"
+    )
+    raise LogError(msg)
+
+
+def _folder(place: Path) -> Rows:
     out = Rows(place.name)
-    for file in sorted(mine, key=_natural):
+    for file in files_of(place):
         rows, before = read_rows(file), len(out.found) + len(out.bad)
         out.found += [(before + line, row) for line, row in rows.found]
         out.bad += [

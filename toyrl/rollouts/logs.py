@@ -301,7 +301,7 @@ def _limit(
             ]
     if cut:
         return longest, []
-    text = f"no row is marked truncated: the longest row, {longest:g} tokens, is taken as the limit"
+    text = f"no row is marked truncated: the longest row, {longest:g} tokens, is taken as its limit"
     return max(longest, 1.0), [text]
 
 

@@ -45,7 +45,7 @@ def drawn(chain: Chain, settings: Settings, n: int, seen: Observed | None) -> Dr
             fitted.worlds,
             _described(ranges, seen),
             lambda u: observed.worlds_at(seen, chain, u, ranges=ranges),
-            _findings(fitted, settings),
+            _findings(fitted),
             (_table(fitted),),
         )
     worlds = prior(
@@ -74,7 +74,7 @@ def _described(ranges: PriorRanges, seen: Observed) -> dict[str, str]:
     return out
 
 
-def _findings(fitted: Fitted, settings: Settings) -> tuple[Finding, ...]:
+def _findings(fitted: Fitted) -> tuple[Finding, ...]:
     text = f"Base policies are fitted to your rollouts: {fitted.describe()}."
     status = "info" if fitted.within and not fitted.missed else "warn"
     out = [
@@ -87,12 +87,6 @@ def _findings(fitted: Fitted, settings: Settings) -> tuple[Finding, ...]:
             bound=observed.TOLERANCE,
         )
     ]
-    if settings.success_rates is not None:
-        said = (
-            "success_rates sets the reference policies of the other sections; worlds have the "
-            "success rate of your rollouts."
-        )
-        out.append(Finding(4, "collapse/success-rates", "info", said))
     return tuple(out)
 
 

@@ -34,25 +34,30 @@ LENGTH_MATCH = 0.1  # pairs whose lengths differ by at most this share count as 
 
 
 def run(
-    reward: UserReward, probes: Mapping[str, Sequence[Probe]], *, seed: int = 0
+    reward: UserReward,
+    probes: Mapping[str, Sequence[Probe]],
+    *,
+    seed: int = 0,
+    first: str = "",
 ) -> tuple[Section, Contract]:
     """The section, and the facts that later sections need.
 
     probes : dialect -> (row, is its answer right?); ordinary texts of ordinary lengths
+    first : the dialect of the user's own texts, judged in wherever the reward says anything there
     """
     if not any(probes.values()):
         msg = "probes is empty; give at least one dialect with rows"
         raise ValueError(msg)
     sample = _sample(probes)
     reward.settle(sample)
-    first = _first_values(reward, sample)
+    early = _first_values(reward, sample)
     facts = [_dialect(reward, name, list(p), seed) for name, p in probes.items() if p]
     _refuse_unusable(reward, facts)
-    best = choose(facts)
+    best = choose(facts, first)
     rows = [row for row, _ in probes[best.name]]
     _probe_again(reward, rows)
     constant = len(set(np.concatenate([f.numbers for f in facts]).tolist())) <= 1
-    repeats, history = _memory(reward, sample, first)
+    repeats, history = _memory(reward, sample, early)
     gold = any(f.gold_matters for f in facts)
     contract = Contract(
         dialect=best.name,
@@ -216,9 +221,16 @@ def matched_auc(
     return float(score[near].mean()), int(near.any(1).sum()), int(near.any(0).sum())
 
 
-def choose(facts: Sequence[DialectFacts]) -> DialectFacts:
-    """The dialect that separates best; for gold-free rewards the one with the largest variance."""
+def choose(facts: Sequence[DialectFacts], first: str = "") -> DialectFacts:
+    """The dialect that separates best; for gold-free rewards the one with the largest variance.
+
+    first : taken where the reward separates there, or varies and separates nowhere
+    """
     usable = [f for f in facts if len(f.numbers)]
+    apart = any(_separates(f) for f in usable)
+    for f in usable:
+        if f.name == first and (_separates(f) or (f.variance > 0 and not apart)):
+            return f
     gold = [f for f in usable if f.gold_matters and not math.isnan(f.auc)]
     if gold:
         return max(gold, key=lambda f: f.auc)
