@@ -15,6 +15,7 @@ from toyrl.experiments.validate.findings import Finding, Report, Section
 from toyrl.experiments.validate.inputs import Inputs
 from toyrl.experiments.validate.own.evidence import decided
 from toyrl.experiments.validate.reward_law import bench
+from toyrl.rewards.errors import RewardError
 
 
 class Pipeline(Inputs):
@@ -43,7 +44,10 @@ class Pipeline(Inputs):
             sections.append(replace(done, seconds=time.perf_counter() - start))
             return done
 
-        add(1, "contract: does it answer, always the same, on any text", self.contract)
+        try:
+            add(1, "contract: does it answer, always the same, on any text", self.contract)
+        except RewardError as error:
+            return self._by_log_alone(error)
         if self.settings.model is not None:
             self.tell(0, f"sampling {self.settings.model}")
             self.settings = self._sampled()
@@ -117,6 +121,19 @@ class Pipeline(Inputs):
             note = Finding(1, "contract/data", "warn", self.data_note)
             section = replace(section, findings=(*section.findings, note))
         return section
+
+    def _by_log_alone(self, error: RewardError) -> Report:
+        """A report where the reward fails on toyrl's texts, but not on the user's own; else the
+        error."""
+        from toyrl.experiments.validate.contract.section import RECOVERABLE
+
+        if self.log is None or error.kind not in RECOVERABLE:
+            raise error
+        own = self.own()
+        text = f"It can't grade toyrl's own texts, so only your rollouts were looked at: {error}"
+        sections = [own, Section(1, text, (Finding(1, "contract/usable", "fail", text),))]
+        word, reasons = decided(sections)
+        return self._report(word or "INCONCLUSIVE", (*reasons, text)[:3], sections)
 
     def _decided_by_log(self, sections: list[Section]) -> Report | None:
         """A report where the user's own rollouts decide: worlds would be about another reward than

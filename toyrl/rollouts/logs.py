@@ -57,6 +57,7 @@ __all__ = [
     "read_trl_log",
 ]
 SHOWN = 10  # causes listed in an error
+NO_LIMIT = "no row is marked truncated"
 CHARACTERS_PER_TOKEN = 4  # English text; only for logs without any length
 
 
@@ -301,7 +302,7 @@ def _limit(
             ]
     if cut:
         return longest, []
-    text = f"no row is marked truncated: the longest row, {longest:g} tokens, is taken as its limit"
+    text = f"{NO_LIMIT}: the longest row, {longest:g} tokens, is taken as the limit"
     return max(longest, 1.0), [text]
 
 

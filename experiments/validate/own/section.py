@@ -11,7 +11,7 @@ from toyrl.experiments.validate.hacks.price import log_price
 from toyrl.experiments.validate.inputs import Inputs
 from toyrl.experiments.validate.own import evidence, lengths
 from toyrl.experiments.validate.reward_law import bench, own_rollouts
-from toyrl.rollouts.logs import KEYS
+from toyrl.rollouts.logs import KEYS, NO_LIMIT
 
 NOTHING_MOVES = ("own/unscorable", "own/one-kind", "own/alike", "own/no-signal")
 """Findings after which an update's drift would be nought or unknown."""
@@ -28,7 +28,7 @@ def run(run: Inputs) -> Section:
         *evidence.truncated(r),
         *evidence.logged(r, log.paid, log.advantage, seed=s.seed),
         *_texts(run),
-        *(Finding(0, "own/note", "info", note) for note in log.notes),
+        *(Finding(0, "own/note", "info", n) for n in log.notes if not n.startswith(NO_LIMIT)),
     ]
     try:
         graded = run.with_fields(log)
@@ -85,10 +85,10 @@ def _texts(run: Inputs) -> list[Finding]:
 
 def _formats(run: Inputs) -> str:
     """The format of the user's texts beside the one that the reward reads, where they differ."""
-    own, facts = run.own_texts, run.contract_facts
+    own, facts = run.own_texts, getattr(run, "contract_facts", None)
     if own is None or not own.dialect or run.reward.kind == "shaper":
         return ""
     yours = f"Your texts mark answers as {own.dialect!r}"
-    if facts.separates and facts.dialect != own.dialect:
+    if facts is not None and facts.separates and facts.dialect != own.dialect:
         return f"{yours}; the reward tells right from wrong in {facts.dialect!r}."
     return f"{yours}."

@@ -68,6 +68,9 @@ def anywhere(completion, answer):
 def judge(completions, **kwargs):
     return [None if "Digit" in text else 1.0 for text in completions]
 
+def record(completion, ground_truth):
+    return float(str(ground_truth["target"]) in completion)
+
 def by_prompt(completion, prompt):
     return float(len(prompt))
 """

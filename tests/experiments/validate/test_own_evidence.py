@@ -240,3 +240,20 @@ def test_columns_reach_the_log(capsys, tmp_path):
     code, _, err = call(capsys, *wrong)
     assert code == 2
     assert "did you mean correct?" in err
+
+
+def test_a_reward_that_fails_on_other_texts_is_looked_at_on_the_log_alone(capsys, tmp_path):
+    gold = {"answer": None, "ground_truth": lambda b, *_: {"target": 11 + 7 * b}}
+    spec, log = f"{rewards(tmp_path)}:record", str(written(tmp_path, rows(**gold)))
+    out = tmp_path / "report.json"
+    more = ("--no-report", "-q", "--json", str(out))
+    call(capsys, "validate", spec, "--rollouts", log, *more)
+    report = json.loads(out.read_text())
+    assert report["verdict"] == "INCONCLUSIVE"
+    assert "only your rollouts were looked at" in report["reasons"][0]
+    said = {f["name"]: f["status"] for f in report["findings"]}
+    assert (said["own/order"], said["contract/usable"]) == ("pass", "fail")
+    assert "own/accuracy-drift" in said
+    code, _, err = call(capsys, "validate", spec, *more)
+    assert code == 2  # control: without a log there is nothing to look at
+    assert "TypeError" in err

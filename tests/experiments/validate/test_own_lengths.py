@@ -122,7 +122,7 @@ def test_an_unknown_limit_is_said(tmp_path):
     pipeline = read(mean_41(tmp_path))
     assert pipeline.settings.max_completion_length == 140  # as far above 41 as 512 is above 150
     assert pipeline.log.rollouts.max_length == 66
-    assert "limit isn't known: 140 tokens are taken" in said(pipeline)["own/limit"].message
+    assert "limit isn't known: worlds take 140 tokens" in said(pipeline)["own/limit"].message
     marked = read(mean_41(tmp_path, truncated=lambda _b, g, _r: g == 3))
     assert marked.settings.max_completion_length == 66
     assert "own/limit" not in said(marked)
