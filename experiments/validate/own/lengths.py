@@ -49,8 +49,8 @@ def findings(log: Log, asked: Settings, settings: Settings, worlds_limit: int) -
         out.append(Finding(0, "own/limit", "warn", text, value=mean, bound=float(limit)))
     elif not log.marked and asked.max_completion_length is None:
         text = (
-            f"The log marks no row truncated, so its limit isn't known: worlds take {limit} tokens, "
-            f"this section the longest row's {log.longest:.0f}."
+            f"The log marks no row truncated, so its limit isn't known: worlds take {limit} "
+            f"tokens, this section the longest row's {log.longest:.0f}."
         )
         fix = "say it: --max-completion-length, --trl-config or --verl-config"
         out.append(Finding(0, "own/limit", "warn", text, value=float(limit), fix=fix))
