@@ -201,7 +201,8 @@ class Inputs:
 
             from toyrl.bridge.models.sampling import ModelError, sample_log
         s = self.settings
-        rows = read_columns(s.data, skip_bad=s.skip_bad_rows)[0] if s.data else []
+        own = {"skip_bad": s.skip_bad_rows, "columns": dict(s.columns)}
+        rows = read_columns(s.data, **own)[0] if s.data else []
         folder = Path(s.cache) if s.cache else Path(tempfile.mkdtemp(prefix="toyrl-"))
         folder.mkdir(parents=True, exist_ok=True)
         try:

@@ -39,8 +39,9 @@ SOME = 0.1  # share of truncated or unscorable rollouts from where it is a warni
 
 @dataclass(frozen=True)
 class Order:
-    """How often right is paid above wrong: (low, high) and the share of relabellings below.
+    """How often right is paid above wrong, with its 95 % interval (low, high).
 
+    chance : share of relabellings with as little; 1 where `high` isn't below 1/2
     pairs : (right, wrong) pairs that were compared; within : pairs of one prompt alone
     """
 
@@ -85,8 +86,10 @@ def order(r: Rollouts, reward: np.ndarray, *, seed: int = 0) -> Order | None:
         low, high = bootstrap(lambda n: (n @ score) / (n @ pairs), len(mixed), seed=seed)
     else:
         low, high = _of_one(*mixed[0], rng)
-    drawn = np.sum([_relabelled(v, c, rng) for v, c in mixed], axis=0)
-    chance = (1 + int((drawn <= score.sum() + EPS).sum())) / (1 + RELABELLINGS)
+    chance = 1.0
+    if high < 0.5:
+        drawn = np.sum([_relabelled(v, c, rng) for v, c in mixed], axis=0)
+        chance = (1 + int((drawn <= score.sum() + EPS).sum())) / (1 + RELABELLINGS)
     return Order(float(auc), float(low), float(high), chance, int(pairs.sum()), within)
 
 
