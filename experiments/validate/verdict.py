@@ -114,6 +114,8 @@ def _unsafe(collapse: Collapse | None, price: float, found: Sequence[Finding]) -
 
 def _risky(collapse: Collapse | None, price: float, found: Sequence[Finding]) -> tuple[str, ...]:
     reasons = [f.message for f in _named(found, "own/accuracy-drift", "fail")]
+    worse = [f for f in _named(found, "own/order", "warn") if (f.value or 0.0) <= 0.5]
+    reasons += [f.message for f in worse]
     if collapse is not None and collapse.share > SAFE_SHARE:
         reasons.append(
             f"Accuracy collapses in {collapse.collapsed} of {collapse.worlds} learnable worlds "

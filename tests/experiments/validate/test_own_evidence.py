@@ -257,3 +257,42 @@ def test_a_reward_that_fails_on_other_texts_is_looked_at_on_the_log_alone(capsys
     code, _, err = call(capsys, "validate", spec, *more)
     assert code == 2  # control: without a log there is nothing to look at
     assert "TypeError" in err
+
+
+def test_trainers_own_files_are_judged_from_end_to_end(capsys, tmp_path):
+    """verl's dumps in a folder, with the column that says right: the reward never paid."""
+    dumps = tmp_path / "dumps"
+    dumps.mkdir()
+    for step in (1, 2):
+        found = [
+            {
+                "input": row["prompt"],
+                "output": row["completion"],
+                "gts": row["answer"],
+                "score": 2.0 * row["correct"] - 1,
+                "step": step,
+            }
+            for row in rows()
+        ]
+        written(dumps, found, f"{step}.jsonl")
+    spec, out = f"{rewards(tmp_path)}:hashes", tmp_path / "report.json"
+    more = ("--columns", "correct=score", "--no-report", "-q", "--json", str(out))
+    code, _, _ = call(capsys, "validate", spec, "--rollouts", str(dumps), *more)
+    report = json.loads(out.read_text())
+    assert (code, report["verdict"]) == (1, "UNSAFE")
+    assert "0 for each of 48" in report["reasons"][0]
+    said = [f["message"] for f in report["findings"] if f["section"] == 0]
+    assert "score=1 is taken as right, -1 as wrong" in said
+    assert any("differs from the one logged as 'score' on 48 of 48" in text for text in said)
+
+
+def test_right_below_wrong_within_luck_keeps_a_reward_from_safe():
+    r = batch(MIXED)
+    reward = np.tile([0.0, 1.0, 1.0, 0.0], (8, 1))
+    reward[0] = [0, 1, 0, 1]
+    found = of_reward(r, reward, who="The reward judged")
+    assert [(f.name, f.status) for f in found] == [("own/order", "warn")]
+    section = Section(0, "", tuple(found))
+    facts = {"constant": False, "reads_gold": True, "separates": True, "price_nats": np.inf}
+    word, reasons = decide(collapse=Collapse(200, 0), sections=(section,), **facts)
+    assert (word, reasons[0]) == ("RISKY", found[0].message)

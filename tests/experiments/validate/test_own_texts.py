@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.experiments.validate.own_logs import boxed, rewards, rows, written
+from toyrl.experiments.validate.contract.facts import DialectFacts
+from toyrl.experiments.validate.contract.section import choose
 from toyrl.experiments.validate.hacks.section import MUTANTS
 from toyrl.experiments.validate.own.texts import own_texts, whole_gold
 from toyrl.experiments.validate.pipeline import Pipeline
@@ -153,3 +155,14 @@ def test_a_counterexample_is_one_of_the_users_texts_changed(tmp_path):
     assert found[0].status == "fail"
     golds = {str(11 + 7 * b) for b in range(6)}  # of the log; toyrl's own problems have others
     assert golds & set(found[0].counterexample.split())
+
+
+def test_the_users_dialect_is_judged_in_where_the_reward_separates_there():
+    def facts(name, auc, values=(0.0, 1.0)):
+        return DialectFacts(name, list(values) * 10, [], auc, True, 10, 10)
+
+    own, other = facts(OWN, 0.9), facts("boxed", 1.0)
+    assert choose([own, other]).name == "boxed"  # control: the best one
+    assert choose([own, other], OWN).name == OWN
+    assert choose([facts(OWN, 0.5, (0.0, 0.0)), other], OWN).name == "boxed"
+    assert choose([facts(OWN, 0.5), facts("boxed", 0.5)], OWN).name == OWN
