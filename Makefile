@@ -26,7 +26,8 @@ CONSTRAINTS ?= constraints.txt
 BIN := $(VENV)/bin
 # Tests that share what is dear (one module, one experiment) stay on one worker.
 # Workers share the cores, so a worker's linear algebra keeps to one thread.
-PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) \
+  --dist loadgroup --no-loadscope-reorder
 comma := ,
 # pip's chatter goes to a log that is shown when something fails.
 define install

@@ -29,10 +29,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One worker runs all tests of a module (`--dist loadgroup`), unless they name a group.
 
     So what a module keeps (fixtures, caches, compiled programs) is made once and not once a worker.
+    Groups with slow tests come first, so that no worker begins a long one when all else is done
+    (`--no-loadscope-reorder` keeps this order).
     """
+    slow = set()
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
+        if item.get_closest_marker("slow"):
+            slow.add(_group(item))
+    items.sort(key=lambda item: _group(item) not in slow)
+
+
+def _group(item: pytest.Item) -> str:
+    mark = item.get_closest_marker("xdist_group")
+    assert mark is not None
+    return str(mark.args[0])
 
 
 @pytest.hookimpl(specname="pytest_collection_modifyitems", trylast=True)

@@ -40,3 +40,13 @@ def test_the_page_on_tabular_processes_runs(capsys):
     assert value.split(", ")[0].split(": ")[1] == same.split(": ")[1]
     assert float(walk.split()[-1]) < float(same.split()[-1])
     assert 0 < float(steps.split()[-1]) < 20  # 1 / (1 - 0.95)
+
+
+def test_the_page_on_prefix_trees_runs(capsys):
+    [code] = python_of("docs/worlds/tree.md")
+    exec(compile(code, "docs/worlds/tree.md", "exec"), {})
+    after, waiting, ratio = capsys.readouterr().out.splitlines()
+    # 2 of the 7 texts that begin so are right: s = sqrt(2 * 5/7 / 6), over sqrt(7)
+    assert after == f"after 2*3=6: {2 / 7:.2f} +- {(10 / 7 / 6 / 7) ** 0.5:.2f}"
+    assert waiting.endswith(f"{1 - 2 / 7:+.2f}")
+    assert 0 < float(ratio.split()[-1]) < 1

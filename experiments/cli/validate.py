@@ -17,6 +17,7 @@ def validate(
     *,
     rollouts: Path | None = None,
     data: Path | None = None,
+    columns: str | None = None,
     model: str | None = None,
     compare: Annotated[bool, Parameter(negative="")] = False,
     trl_config: Path | None = None,
@@ -55,9 +56,16 @@ def validate(
         expression ("laser(target=0.5)"); several are added, each with an optional weight:
         acc.py:correct:1.0 fmt.py:tags:0.2. Functions are called as their trainers call them.
     rollouts
-        JSONL log of real rollouts, which are looked at first; the worlds are fitted to them.
+        Log of real rollouts, which are looked at first: what they show decides before any world
+        does, and worlds, lengths, success rates and texts are theirs. JSONL, a JSON array, CSV or
+        parquet, .gz of these, or a folder, as TRL (log_completions), verl (rollout_data_dir),
+        OpenRLHF and verifiers write them.
     data
-        JSONL rows with prompts and gold columns, whose form the gold answers get.
+        Rows with prompts and gold columns, of the same kinds of files; gold answers get their form.
+    columns
+        Which columns of the log say what, where they have none of the usual names:
+        correct=score,completion=output; 'correct=score>0.5' sets a bound. Names: completion,
+        correct, prompt, prompt_id, length, truncated, reward, advantage, difficulty.
     model
         Folder or hub id of a model to sample rollouts from first (extra llm); its prompts are
         those of --data, else arithmetic of known difficulty.
@@ -78,7 +86,7 @@ def validate(
     beta
         Weight of the KL penalty, in reward per nat [default: 0].
     success_rates
-        Success rates of the base policy, such as .1,.5,.9
+        Success rates of the base policy, such as .1,.5,.9 [default: that of --rollouts].
     report
         The HTML page to write; --no-report writes none.
     json
@@ -116,6 +124,7 @@ def validate(
     values = {
         "rollouts": rollouts,
         "data": data,
+        "columns": columns,
         "model": model,
         "max_completion_length": max_completion_length,
         "typical_length": typical_length,

@@ -13,6 +13,8 @@ import numpy as np
 from toyrl.dynamics.chain.observed import Observed, observe
 from toyrl.estimators.base import Estimator
 from toyrl.experiments.validate.contract.facts import Contract
+from toyrl.experiments.validate.own.lengths import limit_of
+from toyrl.experiments.validate.own.texts import OwnTexts, own_texts
 from toyrl.experiments.validate.reward_law import bench
 from toyrl.experiments.validate.reward_law.law import RewardLaw
 from toyrl.experiments.validate.settings import Settings
@@ -22,6 +24,7 @@ from toyrl.rewards.specs import Reward
 from toyrl.rollouts.logs import Log, read_log
 
 if TYPE_CHECKING:
+    from toyrl.experiments.validate.reward_law.own_rollouts import OwnFacts
     from toyrl.rewards.user import UserReward
 
 
@@ -30,7 +33,8 @@ class Inputs:
     """The pieces that a run of `validate` shares, each made when it is first asked for.
 
     n_worlds : worlds drawn from the prior (256 but for quick tests)
-    reward, contract_facts : set by the run, before what needs them
+    reward, contract_facts, asked : set by the run, before what needs them; `asked` are the
+        settings before a log said more
     """
 
     rewards: Reward
@@ -41,11 +45,19 @@ class Inputs:
     log: Log | None = None
     reward: UserReward = field(init=False, repr=False)
     contract_facts: Contract = field(init=False, repr=False)
+    asked: Settings = field(init=False, repr=False)
+    own_facts: OwnFacts | None = field(init=False, repr=False, default=None)
+
+    @cached_property
+    def worlds_limit(self) -> int:
+        """Tokens after which the worlds cut off: the run's limit, or what holds a log's lengths."""
+        s = self.settings
+        return s.limit if self.log is None else bench.limit_held(s.limit, s.typical)
 
     @cached_property
     def chain(self) -> Any:
-        """The class template at the user's completion limit."""
-        return bench.template(self.settings.limit)
+        """The class template at the worlds' completion limit."""
+        return bench.template(self.worlds_limit)
 
     @cached_property
     def estimator(self) -> Estimator:
@@ -71,31 +83,74 @@ class Inputs:
         source = self.settings.data or self.settings.rollouts
         if source is None:
             return []
-        rows, self.data_note = read_columns(source, skip_bad=self.settings.skip_bad_rows)
+        rows, self.data_note = read_columns(
+            source, skip_bad=self.settings.skip_bad_rows, columns=dict(self.settings.columns)
+        )
         texts = {*KEYS["prompt"], *KEYS["completion"]}
         return [{k: v for k, v in row.items() if k not in texts} for row in rows]
 
     @cached_property
     def assumed(self) -> tuple[dict[str, Any], ...]:
         """The latents that supply fields of the catalogue terms."""
-        return tuple(RewardLaw(self.chain, bench.as_shaper(self.terms)).stated())
+        law = RewardLaw(self.chain, bench.as_shaper(self.terms), run_limit=self.run_limit)
+        return tuple(law.stated())
 
     @cached_property
     def terms(self) -> list[tuple[Any, float]]:
         """(shaper or None, weight) of each term."""
         return [(t.shaper, t.weight) for t in self.reward.terms]
 
+    @property
+    def run_limit(self) -> float | None:
+        """The run's limit for the reward, where the worlds cut off before it."""
+        limit = self.settings.limit
+        return None if self.worlds_limit == limit else float(limit)
+
+    @property
+    def _dialects(self) -> tuple[str, ...]:
+        """Dialects that toyrl's own texts are written in."""
+        from toyrl.worlds.text.render import DIALECTS
+
+        mark = self.settings.answer_mark
+        return DIALECTS if mark is None else (mark,)
+
+    @property
+    def _texts_wanted(self) -> int:
+        """Base texts of each dialect."""
+        return 48 if self.settings.thorough else 24
+
+    @cached_property
+    def own_texts(self) -> OwnTexts | None:
+        """The log's completions as base texts; None without a log."""
+        if self.log is None:
+            return None
+        limit = max(self.settings.limit, int(self.log.longest))
+        return own_texts(self.log, self._texts_wanted, limit=limit, marks=self._dialects)
+
+    @property
+    def own_dialect(self) -> str:
+        """How the log's texts mark answers, where they are base texts; else ""."""
+        return self.own_texts.dialect if self.own_texts else ""
+
     @cached_property
     def base_rows(self) -> dict[str, list[Any]]:
-        """Rendered rows by dialect."""
+        """Base texts by dialect: those of a log first, in their own, then rendered ones."""
         from toyrl.worlds.text import render
 
         s = self.settings
-        n = 48 if s.thorough else 24
-        return {
-            d: render.base_rows(d, n, s.seed, typical_tokens=s.typical, max_tokens=s.limit)
-            for d in (render.DIALECTS if s.answer_mark is None else (s.answer_mark,))
+        own = {self.own_dialect: list(self.own_texts.rows)} if self.own_texts else {}
+        rendered = {
+            d: render.base_rows(
+                d,
+                self._texts_wanted,
+                s.seed,
+                typical_tokens=s.typical,
+                max_tokens=self.worlds_limit,
+            )
+            for d in self._dialects
+            if d not in own
         }
+        return own | rendered
 
     @cached_property
     def probes(self) -> dict[str, list[tuple[Any, bool]]]:
@@ -113,6 +168,7 @@ class Inputs:
             dialect=self.contract_facts.dialect,
             thorough=self.settings.thorough,
             seed=self.settings.seed,
+            run_limit=self.run_limit,
         )
         return law
 
@@ -145,7 +201,8 @@ class Inputs:
 
             from toyrl.bridge.models.sampling import ModelError, sample_log
         s = self.settings
-        rows = read_columns(s.data, skip_bad=s.skip_bad_rows)[0] if s.data else []
+        own = {"skip_bad": s.skip_bad_rows, "columns": dict(s.columns)}
+        rows = read_columns(s.data, **own)[0] if s.data else []
         folder = Path(s.cache) if s.cache else Path(tempfile.mkdtemp(prefix="toyrl-"))
         folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -164,23 +221,36 @@ class Inputs:
         return replace(s, model=None, rollouts=log, max_completion_length=s.limit)
 
     def _read_log(self) -> None:
-        """Read the log, if there is one; it also says lengths that the user did not."""
+        """Read the log, if there is one; it says lengths and success where the user did not."""
         s = self.settings
         if s.rollouts is None:
             return
-        self.log = read_log(s.rollouts, skip_bad=s.skip_bad_rows)
+        self.log = read_log(
+            s.rollouts,
+            skip_bad=s.skip_bad_rows,
+            run_limit=s.max_completion_length,
+            columns=dict(s.columns),
+        )
         r = self.log.rollouts
-        mean = float(np.average(r.length, weights=r.w))
-        self.settings = s.with_lengths_of(r.max_length, mean)
+        mean, success = (float(np.average(x, weights=r.w)) for x in (r.length, r.correct))
+        self.asked, self.settings = s, s.with_log(limit_of(self.log), mean, success)
+        for name in ("worlds_limit", "chain", "own_texts", "base_rows", "probes", "assumed"):
+            self.__dict__.pop(name, None)  # made before a model's rollouts were there
 
     @property
     def seen(self) -> Observed | None:
-        """What the log shows of its policy; None without a log."""
+        """What the log shows of its policy, with what was asked instead; None without a log."""
         if self.log is None:
             return None
-        return observe(self.log.rollouts, self.log.difficulty, depth=bench.DEPTH)
+        r, asked = self.log.rollouts, self.asked
+        found = observe(r, self.log.difficulty, depth=bench.DEPTH)
+        mean = float(np.average(r.length, weights=r.w))
+        return found.told(
+            success=float(np.mean(asked.success_rates)) if asked.success_rates else None,
+            longer=self.settings.typical / mean if asked.typical_length else 1.0,
+        )
 
-    def _with_fields(self, log: Any) -> Any:
+    def with_fields(self, log: Any) -> Any:
         """The log's rollouts with what the reward reads: text rewards graded, fields by column."""
         from toyrl.rollouts.texts import text_fields
 

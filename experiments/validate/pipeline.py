@@ -13,8 +13,10 @@ from toyrl.experiments.core import Table
 from toyrl.experiments.validate import verdict
 from toyrl.experiments.validate.findings import Finding, Report, Section
 from toyrl.experiments.validate.inputs import Inputs
-from toyrl.experiments.validate.reward_law import bench, own_rollouts
+from toyrl.experiments.validate.own.evidence import decided
+from toyrl.experiments.validate.reward_law import bench
 from toyrl.experiments.validate.trainer_config import config_finding
+from toyrl.rewards.errors import RewardError
 
 
 class Pipeline(Inputs):
@@ -48,14 +50,17 @@ class Pipeline(Inputs):
             sections.append(replace(done, seconds=time.perf_counter() - start))
             return done
 
-        add(1, "contract: does it answer, always the same, on any text", self.contract)
+        try:
+            add(1, "contract: does it answer, always the same, on any text", self.contract)
+        except RewardError as error:
+            return self._by_log_alone(error)
         if self.settings.model is not None:
             self.tell(0, f"sampling {self.settings.model}")
             self.settings = self._sampled()
             self._read_log()
         if self.log is not None:
             add(0, "your own rollouts", self.own)
-        early = self._stop_early(sections)
+        early = self._decided_by_log(sections) or self._stop_early(sections)
         if early is not None:
             return early
         add(2, "hacks and the price of the exploit", self.hacks)
@@ -77,7 +82,12 @@ class Pipeline(Inputs):
 
     def _report(self, word: str, reasons: tuple[str, ...], sections: list[Section]) -> Report:
         safe = ""
-        if word in ("UNSAFE", "RISKY") and self.facts.judged.count.share > verdict.SAFE_SHARE:
+        judged = hasattr(self, "facts")
+        if (
+            judged
+            and word in ("UNSAFE", "RISKY")
+            and self.facts.judged.count.share > verdict.SAFE_SHARE
+        ):
             self.tell(7, "nearest safe variant")
             start = time.perf_counter()
             safe, section = self.variants()
@@ -91,7 +101,9 @@ class Pipeline(Inputs):
             settings=self.settings.to_dict(),
             safe_variant=safe,
             assumed=self.assumed,
-            exit_code=verdict.exit_code(word, fail_on=self.settings.fail_on),
+            exit_code=verdict.exit_code(
+                word, fail_on=self.settings.fail_on, own=bool(decided(sections)[0])
+            ),
         )
 
     # -- section 1 -------------------------------------------------------------------------------
@@ -106,13 +118,36 @@ class Pipeline(Inputs):
                 bench.as_shaper(self.terms), seed=seed
             )
         else:
-            section, self.contract_facts = contract.run(self.reward, self.probes, seed=seed)
+            section, self.contract_facts = contract.run(
+                self.reward, self.probes, seed=seed, first=self.own_dialect
+            )
         more = contract_shaper.assumptions(self.assumed)
         section = replace(section, findings=(*section.findings, *more))
         if self.data_note:
             note = Finding(1, "contract/data", "warn", self.data_note)
             section = replace(section, findings=(*section.findings, note))
         return section
+
+    def _by_log_alone(self, error: RewardError) -> Report:
+        """A report where the reward fails on toyrl's texts, but not on the user's own; else the
+        error."""
+        from toyrl.experiments.validate.contract.section import RECOVERABLE
+
+        if self.log is None or error.kind not in RECOVERABLE:
+            raise error
+        own = self.own()
+        text = f"It can't grade toyrl's own texts, so only your rollouts were looked at: {error}"
+        sections = [own, Section(1, text, (Finding(1, "contract/usable", "fail", text),))]
+        word, reasons = decided(sections)
+        return self._report(word or "INCONCLUSIVE", (*reasons, text)[:3], sections)
+
+    def _decided_by_log(self, sections: list[Section]) -> Report | None:
+        """A report where the user's own rollouts decide: worlds would be about another reward than
+        the one that these rollouts meet."""
+        word, reasons = decided(sections)
+        if not word:
+            return None
+        return self._report(word, reasons[:3], sorted(sections, key=lambda s: s.number))
 
     def _stop_early(self, sections: list[Section]) -> Report | None:
         """A report where the contract leaves nothing to judge."""
@@ -133,29 +168,9 @@ class Pipeline(Inputs):
     # -- section 0 -------------------------------------------------------------------------------
     def own(self) -> Section:
         """The reward on the user's own log."""
-        from toyrl.experiments.validate.hacks.price import log_price
+        from toyrl.experiments.validate.own import section as own
 
-        log = self.log
-        assert log is not None
-        assert self.settings.rollouts is not None
-        try:
-            r = self._with_fields(log)
-        except KeyError as error:
-            text = f"Your log was not judged: {error.args[0]}; write it into the log."
-            return Section(0, text, (Finding(0, "own/fields", "warn", text),))
-        reward = np.asarray(bench.as_shaper(self.terms).reward(r), dtype=float)
-        reward = np.where(r.w > 0, reward, np.nan)
-        section, self.own_facts = own_rollouts.run(
-            r,
-            reward,
-            self.estimator,
-            estimator_name=self.settings.estimator,
-            source=self.settings.rollouts.name,
-            seed=self.settings.seed,
-            price_nats=log_price(r, reward),
-            notes=tuple(log.notes),
-        )
-        return section
+        return own.run(self)
 
     # -- section 2 -------------------------------------------------------------------------------
     def hacks(self) -> Section:

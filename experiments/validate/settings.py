@@ -20,9 +20,11 @@ LIMIT, TYPICAL = 512, 150
 class Settings:
     """What `validate` is told about the planned run.
 
-    rollouts : JSONL log of real rollouts (section 0), or None; the base policies of the worlds are
-        then fitted to it
-    data : JSONL rows with prompts and gold columns to grade against, or None
+    rollouts : log of real rollouts (section 0), a file or folder that `toyrl.rollouts.logs` reads,
+        or None; the base policies of the worlds are then fitted to it
+    data : rows with prompts and gold columns to grade against, of the same files, or None
+    columns : which columns of both say what, where they have none of the usual names:
+        {"correct": "score"}, "correct=score,completion=output" or pairs of names
     max_completion_length : limit of the run in tokens, >= 2; None: that of the log, else 512
     typical_length : mean completion length now, in tokens, 1..max_completion_length; None: that of
         the log, else 150
@@ -30,7 +32,8 @@ class Settings:
         changed fields where wanted ("grpo(ddof=0)"), or "all": judged under grpo, with a table
         over all of them
     group_size : rollouts per prompt, >= 2
-    success_rates : success rates of the base policy, in (0, 1), or None for the default prior
+    success_rates : success rates of the base policy, in (0, 1); None: that of the log, else the
+        default prior
     seed : seed of everything that is sampled, >= 0
     timeout : seconds that one call of the reward may take, > 0
     thorough : more worlds, more renderings, longer training
@@ -53,6 +56,7 @@ class Settings:
 
     rollouts: Path | None = None
     data: Path | None = None
+    columns: tuple[tuple[str, str], ...] = ()
     max_completion_length: int | None = None
     typical_length: int | None = None
     estimator: str = "grpo"
@@ -78,6 +82,7 @@ class Settings:
     def __post_init__(self) -> None:
         for name in ("rollouts", "data"):
             object.__setattr__(self, name, _file(name, getattr(self, name)))
+        object.__setattr__(self, "columns", _columns(self.columns))
         for name, least in (("group_size", 2), ("seed", 0)):
             object.__setattr__(self, name, _whole(name, getattr(self, name), least))
         self._lengths()
@@ -132,11 +137,18 @@ class Settings:
             return min(TYPICAL, self.limit)
         return self.typical_length
 
-    def with_lengths_of(self, limit: float, mean: float) -> Settings:
-        """What was not given of the two lengths, from a log's limit and mean length in tokens."""
+    def with_log(self, limit: float, mean: float, success: float) -> Settings:
+        """What was not given of lengths and success rates, from a log.
+
+        limit, mean : tokens; success : share of right rollouts, read as one in [0.01, 0.99]
+        """
         most = self.max_completion_length or max(2, math.ceil(limit))
-        typical = self.typical_length or min(max(1, round(mean)), most)
-        return replace(self, max_completion_length=most, typical_length=typical)
+        return replace(
+            self,
+            max_completion_length=most,
+            typical_length=self.typical_length or min(max(1, round(mean)), most),
+            success_rates=self.success_rates or (min(max(success, 0.01), 0.99),),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form: paths as text, tuples as lists."""
@@ -146,6 +158,7 @@ class Settings:
         rates = self.success_rates
         data["success_rates"] = None if rates is None else list(rates)
         data["notes"] = list(self.notes)
+        data["columns"] = dict(self.columns)
         return data
 
 
@@ -153,13 +166,31 @@ def _file(name: str, value: Any) -> Path | None:
     if value is None:
         return None
     path = Path(value)
-    if path.is_dir():
-        msg = f"{name}={str(path)!r} is a folder; name a JSONL file, one JSON object per line"
-        raise UsageError(msg)
     if not path.exists():
-        msg = f"{name}={str(path)!r} does not exist; name a JSONL file, one JSON object per line"
+        msg = f"{name}={str(path)!r} does not exist; name a file (JSONL, JSON, CSV, parquet)"
         raise UsageError(msg)
+    if path.is_dir():
+        from toyrl.rollouts.log_files import files_of
+        from toyrl.rollouts.logs import LogError
+
+        try:
+            files_of(path)
+        except LogError as error:
+            msg = f"{name}: {error}"
+            raise UsageError(msg) from error
     return path
+
+
+def _columns(value: Any) -> tuple[tuple[str, str], ...]:
+    """Pairs (standard name, column)."""
+    from toyrl.rollouts.log_columns import LogError, asked_columns
+
+    try:
+        found = asked_columns(value if isinstance(value, str) else dict(value or ()))
+    except (LogError, TypeError, ValueError) as error:
+        says = str(error) if isinstance(error, LogError) else f"columns={value!r} names no columns"
+        raise UsageError(says) from error
+    return tuple(found.items())
 
 
 def _number(name: str, value: Any, convert: Callable[[Any], Any], allowed: str) -> Any:

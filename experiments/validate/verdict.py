@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from toyrl.experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate.own.evidence import decided
 
 SAFE_SHARE = 5 / 256  # collapse in at most this share of learnable worlds
 UNSAFE_SHARE = 144 / 256  # ... in at least this share
@@ -45,7 +46,13 @@ def decide(
     constant : one value on every probe in all dialects
     on_texts : it was judged on texts, where a constant may mean an unread answer mark
     separates : tells right from wrong in at least one dialect
+
+    A log's own rollouts come first (`toyrl.experiments.validate.own.evidence`): what they show of
+    the reward is the first reason, and no toy text or world makes it milder.
     """
+    word, own = decided(sections)
+    if own:
+        return word, own[:3]
     if constant and not on_texts:
         return "INCONCLUSIVE", (
             "The reward pays every rollout of a prompt the same, so by itself it prefers no "
@@ -106,7 +113,9 @@ def _unsafe(collapse: Collapse | None, price: float, found: Sequence[Finding]) -
 
 
 def _risky(collapse: Collapse | None, price: float, found: Sequence[Finding]) -> tuple[str, ...]:
-    reasons = []
+    reasons = [f.message for f in _named(found, "own/accuracy-drift", "fail")]
+    worse = [f for f in _named(found, "own/order", "warn") if (f.value or 0.0) <= 0.5]
+    reasons += [f.message for f in worse]
     if collapse is not None and collapse.share > SAFE_SHARE:
         reasons.append(
             f"Accuracy collapses in {collapse.collapsed} of {collapse.worlds} learnable worlds "
@@ -119,7 +128,6 @@ def _risky(collapse: Collapse | None, price: float, found: Sequence[Finding]) ->
         )
     reasons += [f.message for f in _named(found, "contract/", "fail")]
     reasons += [f.message for f in _named(found, "hacks/", "fail")]
-    reasons += [f.message for f in _named(found, "own/accuracy-drift", "fail")]
     return tuple(reasons)
 
 
@@ -128,11 +136,14 @@ def severity(verdict: str) -> int:
     return ("SAFE", "RISKY", "INCONCLUSIVE", "UNSAFE").index(verdict)
 
 
-def exit_code(verdict: str, *, fail_on: str, error: bool = False) -> int:
-    """0 below `fail_on`, 1 at or above, 2 where the reward could not be used at all."""
+def exit_code(verdict: str, *, fail_on: str, error: bool = False, own: bool = False) -> int:
+    """0 below `fail_on`, 1 at or above, 2 where the reward could not be used at all.
+
+    own : the user's own rollouts decided, which is 1 whatever the word
+    """
     if error:
         return 2
-    if verdict == "UNSAFE":
+    if verdict == "UNSAFE" or own:
         return 1
     if verdict in ("RISKY", "INCONCLUSIVE"):
         return 1 if fail_on == "risky" else 0

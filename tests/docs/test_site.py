@@ -7,7 +7,18 @@ import re
 import pytest
 import yaml
 
-from docs.generate import api, evidence, formula, gridworld, hook, inserts, offline, papers, text
+from docs.generate import (
+    api,
+    evidence,
+    formula,
+    gridworld,
+    hook,
+    inserts,
+    offline,
+    papers,
+    text,
+    token_tree,
+)
 from docs.generate.modules import ROOT
 from toyrl.experiments import core
 from toyrl.experiments.core import Check, Curve, Picture, Result
@@ -38,6 +49,13 @@ def test_the_picture_of_tabular_processes_is_what_its_command_draws():
     assert (ROOT / "docs/worlds/mdp.md").read_text(encoding="utf-8").count(
         str(gridworld.ROWS[2])
     ) == 1
+
+
+def test_the_picture_of_prefix_trees_is_what_its_command_draws():
+    assert token_tree.PICTURE.read_text(encoding="utf-8") == token_tree.svg()
+    page = (ROOT / "docs/worlds/tree.md").read_text(encoding="utf-8")
+    for written, (count, reward) in token_tree.TEXTS.items():
+        assert f'"{written}": ({count}, {reward}),' in page
 
 
 def test_warnings_are_errors_and_nothing_is_fetched():

@@ -155,8 +155,11 @@ def test_skipped_rows_are_counted_and_the_rest_is_read(tmp_path):
     with pytest.raises(LogError) as caught:
         read_log(file)
     assert len(caught.value.bad) == len(lines)
-    assert str(caught.value).count("\n  line ") == 10
-    assert f"... and {len(lines) - 10} more" in str(caught.value)
+    said = str(caught.value)
+    assert said.count("\n  ") == 11
+    assert "3 rows, first line 10: length=-1 is not finite and >= 0" in said
+    assert "2 rows, first line 2: not JSON" in said
+    assert "... and 2 more causes" in said
     log = read_log(file, skip_bad=True)
     assert log.rollouts.shape == (1, 2)
     assert log.lines == [1, len(lines) + 2]
@@ -167,7 +170,8 @@ def test_logs_without_any_usable_row_are_refused(tmp_path):
     for rows in ([], ["", "  "], ["{"]):
         with pytest.raises(LogError):
             read_log(write(tmp_path, rows), skip_bad=True)
-    for path, says in ((tmp_path, "is a folder"), (tmp_path / "nowhere", "is no file")):
+    (tmp_path / "empty").mkdir()
+    for path, says in ((tmp_path / "empty", "is a folder"), (tmp_path / "nowhere", "is no file")):
         with pytest.raises(LogError, match=says):
             read_log(path)
     (tmp_path / "bytes.jsonl").write_bytes(b"\xff\xfe\n")
@@ -230,8 +234,9 @@ def test_trl_logs_without_correctness_name_their_columns(tmp_path):
     with pytest.raises(LogError, match="accuracy_reward"):
         read_trl_log(file, correct="my_reward")
     assert read_trl_log(file).rollouts.correct.mean() == 0.5
-    with pytest.raises(LogError, match="no parquet file"):
-        read_trl_log(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(LogError, match=r"is a folder and holds no file to read .*output_dir"):
+        read_trl_log(tmp_path / "empty")
 
 
 # -- lists and values ------------------------------------------------------------------------------

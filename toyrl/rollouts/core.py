@@ -161,7 +161,7 @@ class Rollouts:
 
     @classmethod
     def from_jsonl(cls, path: Any, **options: Any) -> Rollouts:
-        """From a log with one JSON object a line; see `toyrl.rollouts.logs.read_log` for keys."""
+        """From a log file or folder; see `toyrl.rollouts.logs.read_log` for forms and keys."""
         from toyrl.rollouts.logs import read_log
 
         return read_log(path, **options).rollouts

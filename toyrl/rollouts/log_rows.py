@@ -1,44 +1,33 @@
-"""One row of a log: which keys it may use, what is refused, and why."""
+"""One row of a log: what is refused, and why."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from toyrl.graders.base import TextRow
+from toyrl.rollouts.log_columns import KEYS, STEP, Columns, LogError, number
 
-KEYS: dict[str, tuple[str, ...]] = {
-    "completion": ("completion", "response", "output", "generation"),
-    "correct": ("correct", "is_correct", "acc", "accuracy", "success", "passed"),
-    "prompt_id": ("prompt_id", "group_id", "problem_id", "question_id", "uid"),
-    "prompt": ("prompt", "question", "problem", "query", "input"),
-    "length": (
-        *("length", "num_tokens", "n_tokens", "tokens", "completion_tokens"),
-        *("completion_length", "response_length", "num_completion_tokens"),
-    ),
-    "truncated": ("truncated", "clipped", "is_truncated", "finish_reason"),
-    "reward": ("reward", "score"),
-    "difficulty": ("difficulty", "operands", "level"),
-}
+__all__ = ["KEYS", "LogError", "Record", "RowError", "real", "record_of", "text_of"]
 
 
-class LogError(ValueError):
-    """A log can't be used; the message lists the bad rows by line.
+class RowError(ValueError):
+    """A row can't be used; `cause` is the kind of fault, without the row's own value."""
 
-    bad : (line number, reason) of every bad row
-    """
-
-    def __init__(self, message: str, bad: Sequence[tuple[int, str]] = ()) -> None:
-        super().__init__(message)
-        self.bad = tuple(bad)
+    def __init__(self, reason: str, cause: str) -> None:
+        super().__init__(reason)
+        self.cause = cause
 
 
 @dataclass(frozen=True)
 class Record:
-    """One usable row of a log; line counts from 1."""
+    """One usable row of a log; line counts from 1.
+
+    paid : column of a logged reward -> its value here, NaN where it has none
+    """
 
     line: int
     group: str
@@ -48,12 +37,8 @@ class Record:
     truncated: bool
     reward: float
     difficulty: float
-
-
-# -- one row ---------------------------------------------------------------------------------------
-def _key(row: Mapping[str, Any], name: str, own: str | None = None) -> str | None:
-    """The row's own key for a standard name; keys that hold null count as absent."""
-    return next((k for k in ((own,) if own else KEYS[name]) if row.get(k) is not None), None)
+    advantage: float = math.nan
+    paid: Mapping[str, float] = field(default_factory=dict)
 
 
 def text_of(value: Any) -> str | None:
@@ -61,22 +46,30 @@ def text_of(value: Any) -> str | None:
     if isinstance(value, str):
         return value
     if isinstance(value, list) and value and all(isinstance(m, dict) for m in value):
-        return "\n".join(m["content"] for m in value if isinstance(m.get("content"), str))
+        return "\n".join(text for m in value if (text := _content(m.get("content"))) is not None)
     return None
 
 
+def _content(value: Any) -> str | None:
+    """A message's text, also where it is a list of typed parts."""
+    if isinstance(value, list):
+        parts = [p["text"] for p in value if isinstance(p, dict) and isinstance(p.get("text"), str)]
+        return "\n".join(parts) if parts else None
+    return value if isinstance(value, str) else None
+
+
 def real(value: Any, name: str, low: float, high: float) -> float:
-    """A finite number in [low, high]; the reason as ValueError otherwise."""
-    if not isinstance(value, (bool, int, float)):
+    """A finite number in [low, high], also one written as text; RowError otherwise."""
+    found = number(value)
+    if found is None:
         msg = f"{name}={_short(value)} is not a number"
-        raise ValueError(msg)
-    number = float(value) if abs(value) < 1e300 else math.inf
-    if not (math.isfinite(number) and low <= number <= high):
+        raise RowError(msg, f"{name} is not a number")
+    if not (math.isfinite(found) and low <= found <= high):
         allowed = f"in [{low:g}, {high:g}]" if math.isfinite(high) else f"finite and >= {low:g}"
         allowed = allowed if math.isfinite(low) else "finite"
         msg = f"{name}={_short(value)} is not {allowed}"
-        raise ValueError(msg)
-    return number
+        raise RowError(msg, f"{name} is not {allowed}")
+    return found
 
 
 def _short(value: Any) -> str:
@@ -84,59 +77,80 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def record_of(line: int, row: Mapping[str, Any], own_correct: str | None) -> Record:
-    """A checked record, or ValueError with the reason."""
-    used = {name: _key(row, name) for name in KEYS}
-    used["correct"] = _key(row, "correct", own_correct)
+def _text(row: Mapping[str, Any], key: str) -> str:
+    found = text_of(row[key])
+    if found is None:
+        msg = f"{key}={_short(row[key])} is no text"
+        raise RowError(msg, f"{key} is no text")
+    return found
+
+
+def record_of(line: int, row: Mapping[str, Any], columns: Columns) -> Record:
+    """A checked record, or RowError with the reason."""
+    used = {name: columns.key(row, name) for name in KEYS}
     for name in ("completion", "correct"):
         if used[name] is None:
-            listed = (name == "correct" and own_correct) or ", ".join(KEYS[name])
+            listed = columns.own.get(name) or ", ".join(KEYS[name])
             msg = f"no {name} (looked for {listed})"
-            raise ValueError(msg)
-    completion = text_of(row[str(used["completion"])])
-    if completion is None:
-        msg = f"{used['completion']}={_short(row[str(used['completion'])])} is no text"
-        raise ValueError(msg)
+            raise RowError(msg, msg)
+    completion = _text(row, str(used["completion"]))
     if used["prompt"] is None and used["prompt_id"] is None:
         msg = "neither prompt nor prompt_id: which rollouts belong together?"
-        raise ValueError(msg)
-    prompt = text_of(row[used["prompt"]]) if used["prompt"] else ""
-    if prompt is None:
-        msg = f"{used['prompt']}={_short(row[str(used['prompt'])])} is no text"
-        raise ValueError(msg)
+        raise RowError(msg, msg)
+    prompt = _text(row, used["prompt"]) if used["prompt"] else ""
+    spans = {"length": (0.0, math.inf), "reward": (-math.inf, math.inf)}
+    spans["correct"] = (0.0, 1.0) if columns.above is None else (-math.inf, math.inf)
     numbers = {
-        name: real(row[key], str(key), low, high) if (key := used[name]) else math.nan
-        for name, low, high in (
-            ("correct", 0.0, 1.0),
-            ("length", 0.0, math.inf),
-            ("reward", -math.inf, math.inf),
-        )
+        name: real(row[key], str(key), *span) if (key := used[name]) else math.nan
+        for name, span in spans.items()
     }
-    level = row[used["difficulty"]] if used["difficulty"] else None
-    standard = {k for n, k in used.items() if k and n != "difficulty"}
-    columns = {k: v for k, v in row.items() if k not in standard}
+    correct = numbers["correct"]
     length = None if math.isnan(numbers["length"]) else numbers["length"]
     cut = _cut(row, used["truncated"])
-    group = row[used["prompt_id"]] if used["prompt_id"] else prompt
     return Record(
         line=line,
-        group=group if isinstance(group, str) else json.dumps(group, sort_keys=True),
-        row=TextRow(prompt, completion, columns, int(length or 0), cut),
-        correct=numbers["correct"],
+        group=_group(row, used, prompt),
+        row=TextRow(prompt, completion, _data(row, used, columns), int(length or 0), cut),
+        correct=correct if columns.above is None else float(correct > columns.above),
         length=length,
         truncated=cut,
         reward=numbers["reward"],
-        difficulty=float(level) if isinstance(level, (int, float)) else math.nan,
+        difficulty=_or_nan(row, used["difficulty"]),
+        advantage=_or_nan(row, used["advantage"]),
+        paid={name: _or_nan(row, name) for name in columns.rewards},
     )
+
+
+def _data(
+    row: Mapping[str, Any], used: Mapping[str, str | None], columns: Columns
+) -> dict[str, Any]:
+    """What is neither text nor measured: the data set's own columns."""
+    mine = {k for n, k in used.items() if k and n != "difficulty"} | {*columns.rewards}
+    return {k: v for k, v in row.items() if k not in mine}
+
+
+def _group(row: Mapping[str, Any], used: Mapping[str, str | None], prompt: str) -> str:
+    """The group's key; without one, the prompt at its step: another step is another group."""
+    if used["prompt_id"]:
+        group = row[used["prompt_id"]]
+        return group if isinstance(group, str) else json.dumps(group, sort_keys=True, default=str)
+    step = next((row[k] for k in STEP if row.get(k) is not None), None)
+    return prompt if step is None else f"{step}:{prompt}"
+
+
+def _or_nan(row: Mapping[str, Any], key: str | None) -> float:
+    found = None if key is None else number(row[key]) if key in row else None
+    return math.nan if found is None else found
 
 
 def _cut(row: Mapping[str, Any], key: str | None) -> bool:
     if key is None:
         return False
     value = row[key]
-    if key == "finish_reason":
-        return value == "length"
-    if not isinstance(value, (bool, int, float)) or value not in (0, 1):
+    if key in ("finish_reason", "stop_reason"):
+        return value in ("length", "max_tokens")
+    found = number(value)
+    if found not in (0.0, 1.0):
         msg = f"{key}={_short(value)} is not true/false or 0/1"
-        raise ValueError(msg)
-    return bool(value)
+        raise RowError(msg, f"{key} is not true/false or 0/1")
+    return bool(found)

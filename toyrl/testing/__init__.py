@@ -20,6 +20,7 @@ from toyrl.testing.estimators import ESTIMATOR_LAWS, affine_difference
 from toyrl.testing.invariants import CONTRACT, INVARIANTS, PROPERTIES, Case, Invariant
 from toyrl.testing.mdps import mdps, policies
 from toyrl.testing.strategies import completions, rewards, rollouts
+from toyrl.testing.trees import tree_policies, trees
 
 __all__ = [
     "CONTRACT",
@@ -40,4 +41,6 @@ __all__ = [
     "policies",
     "rewards",
     "rollouts",
+    "tree_policies",
+    "trees",
 ]

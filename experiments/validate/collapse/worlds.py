@@ -15,6 +15,8 @@ from toyrl.experiments.validate.findings import Finding
 from toyrl.experiments.validate.settings import Settings
 from toyrl.worlds.chain.model import Chain
 
+OFF = 0.15
+"""Share by which the prior's mean length may miss what was asked, before it is said."""
 TRIES = 4
 """Worlds that are tried for each one wanted, where they must look like a log."""
 
@@ -45,7 +47,7 @@ def drawn(chain: Chain, settings: Settings, n: int, seen: Observed | None) -> Dr
             fitted.worlds,
             _described(ranges, seen),
             lambda u: observed.worlds_at(seen, chain, u, ranges=ranges),
-            _findings(fitted, settings),
+            _findings(fitted),
             (_table(fitted),),
         )
     worlds = prior(
@@ -60,7 +62,23 @@ def drawn(chain: Chain, settings: Settings, n: int, seen: Observed | None) -> Dr
         worlds,
         ranges.describe(),
         lambda u: from_unit_cube(chain, u, typical_length=settings.typical, ranges=ranges),
+        _lengths(worlds, settings, ranges),
     )
+
+
+def _lengths(worlds: Worlds, settings: Settings, ranges: PriorRanges) -> tuple[Finding, ...]:
+    """A warning where the worlds' base policies are longer or shorter than what was asked for."""
+    asked = settings.typical * float(np.mean(ranges.length_ratio))
+    mean = float(worlds.length.mean())
+    if abs(mean / asked - 1) <= OFF:
+        return ()
+    text = (
+        f"Base policies have {mean:.0f} tokens in the mean where {asked:.0f} were asked for: "
+        f"worlds of {settings.limit} tokens in {worlds.batch.chain.H} actions can't hold a "
+        f"typical length of {settings.typical}."
+    )
+    fix = "bring typical_length and max_completion_length nearer, or give a log with --rollouts"
+    return (Finding(4, "collapse/lengths", "warn", text, value=mean, bound=asked, fix=fix),)
 
 
 def _described(ranges: PriorRanges, seen: Observed) -> dict[str, str]:
@@ -74,7 +92,7 @@ def _described(ranges: PriorRanges, seen: Observed) -> dict[str, str]:
     return out
 
 
-def _findings(fitted: Fitted, settings: Settings) -> tuple[Finding, ...]:
+def _findings(fitted: Fitted) -> tuple[Finding, ...]:
     text = f"Base policies are fitted to your rollouts: {fitted.describe()}."
     status = "info" if fitted.within and not fitted.missed else "warn"
     out = [
@@ -87,12 +105,6 @@ def _findings(fitted: Fitted, settings: Settings) -> tuple[Finding, ...]:
             bound=observed.TOLERANCE,
         )
     ]
-    if settings.success_rates is not None:
-        said = (
-            "success_rates sets the reference policies of the other sections; worlds have the "
-            "success rate of your rollouts."
-        )
-        out.append(Finding(4, "collapse/success-rates", "info", said))
     return tuple(out)
 
 

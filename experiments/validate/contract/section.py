@@ -35,11 +35,16 @@ SLOW_IMPORT = 3.0  # seconds; a module slower than this is not imported again to
 
 
 def run(
-    reward: UserReward, probes: Mapping[str, Sequence[Probe]], *, seed: int = 0
+    reward: UserReward,
+    probes: Mapping[str, Sequence[Probe]],
+    *,
+    seed: int = 0,
+    first: str = "",
 ) -> tuple[Section, Contract]:
     """The section, and the facts that later sections need.
 
     probes : dialect -> (row, is its answer right?); ordinary texts of ordinary lengths
+    first : the dialect of the user's own texts, judged in wherever the reward says anything there
     """
     if not any(probes.values()):
         msg = "probes is empty; give at least one dialect with rows"
@@ -47,14 +52,14 @@ def run(
     sample = _sample(probes)
     misread = golds.settle(reward, probes)
     reward.settle(sample)
-    first = _first_values(reward, sample)
+    early = _first_values(reward, sample)
     facts = [_dialect(reward, name, list(p), seed) for name, p in probes.items() if p]
     _refuse_unusable(reward, facts)
-    best = choose(facts)
+    best = choose(facts, first)
     rows = [row for row, _ in probes[best.name]]
     _probe_again(reward, rows)
     constant = len(set(np.concatenate([f.numbers for f in facts]).tolist())) <= 1
-    repeats, history = _memory(reward, sample, first)
+    repeats, history = _memory(reward, sample, early)
     gold = any(f.gold_matters for f in facts)
     contract = Contract(
         dialect=best.name,
@@ -200,9 +205,16 @@ def _refuse_unusable(reward: UserReward, facts: Sequence[DialectFacts]) -> None:
 
 
 # -- what the values say ---------------------------------------------------------------------------
-def choose(facts: Sequence[DialectFacts]) -> DialectFacts:
-    """The dialect that separates best; for gold-free rewards the one with the largest variance."""
+def choose(facts: Sequence[DialectFacts], first: str = "") -> DialectFacts:
+    """The dialect that separates best; for gold-free rewards the one with the largest variance.
+
+    first : taken where the reward separates there, or varies and separates nowhere
+    """
     usable = [f for f in facts if len(f.numbers)]
+    apart = any(_separates(f) for f in usable)
+    for f in usable:
+        if f.name == first and (_separates(f) or (f.variance > 0 and not apart)):
+            return f
     gold = [f for f in usable if f.gold_matters and not math.isnan(f.auc)]
     if gold:
         return max(gold, key=lambda f: f.auc)

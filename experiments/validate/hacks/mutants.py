@@ -221,7 +221,13 @@ PLAIN: tuple[Mutant, ...] = (
     Mutant("empty", "short", empty, fix=CAP),
     Mutant("prompt-echoed", "short", prompt_echoed, fix=CAP),
     Mutant("decimal", "notation", written(lambda g: f"{g}.0"), truth=True),
-    Mutant("words", "notation", written(in_words), truth=True),
+    Mutant(
+        "words",
+        "notation",
+        written(in_words),
+        truth=True,
+        fits=lambda base: 0 <= base.problem.gold <= 99,
+    ),
     Mutant("math-mode", "notation", written(lambda g: f"${g}$"), truth=True),
     Mutant("spaces", "notation", written(lambda g: f" {g} "), truth=True),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,12 @@ from toyrl.shapers.compose import Scaled, Sum
 from toyrl.worlds.chain.model import Chain
 
 H = 40
+ACTIONS_HELD = 8
+"""Actions that a mean length takes at least in a chain that still does what it shows: with fewer,
+base policies miss its success rate and length (tests/experiments/validate/test_own_lengths.py)."""
 DEPTH = 8
+REACHED = 0.9
+"""Share of the limit that base policies' mean length is asked for at most."""
 REFERENCE_SUCCESS = (0.1, 0.5, 0.9)
 FLAG_NOISE = 0.25  # middle of the prior
 
@@ -33,6 +39,11 @@ def template(max_completion_length: int) -> Chain:
         guess=0.1,
         tokens_per_action=max_completion_length / H,
     )
+
+
+def limit_held(limit: int, typical: float) -> int:
+    """The largest limit in tokens, at most `limit`, of a chain that holds this mean length."""
+    return min(limit, max(2, math.ceil(typical * H / ACTIONS_HELD)))
 
 
 def as_shaper(terms: Sequence[tuple[Any, float]]) -> Shaper:
@@ -86,7 +97,7 @@ def reference(
     from toyrl.dynamics.chain import exact
     from toyrl.dynamics.chain.prior import two_logits
 
-    length = min(typical_length, 0.9 * chain.max_length)
+    length = min(typical_length, REACHED * chain.max_length)
     ones = [
         chain.with_(
             difficulties=(difficulty_for(rate),),
@@ -101,7 +112,13 @@ def reference(
     theta = two_logits(batch, np.asarray(success, dtype=float), np.full(len(ones), length))
     prob = exact.class_probabilities(batch, theta)[:, 0]
     reached = prob @ chain.class_correct()
-    notes = [
+    notes = []
+    if length < typical_length:
+        notes.append(
+            f"a typical length of {typical_length:.0f} tokens is too near the limit of "
+            f"{chain.max_length:.0f}: base policies were asked for {length:.0f}"
+        )
+    notes += [
         f"success rate {rate:g} is out of reach at {length:.0f} tokens; the nearest base policy "
         f"succeeds at {got:.2f}"
         for rate, got in zip(success, reached, strict=True)
@@ -120,14 +137,18 @@ def law_of(
     dialect: str,
     thorough: bool,
     seed: int,
+    run_limit: float | None = None,
 ) -> tuple[RewardLaw, int]:
-    """The reward on every class and the number of texts graded for it."""
+    """The reward on every class and the number of texts graded for it.
+
+    run_limit : tokens, as shapers read it, where the chain ends earlier
+    """
     shaper = as_shaper(terms)
     if score is None:
-        return RewardLaw(chain, shaper), 0
+        return RewardLaw(chain, shaper, run_limit=run_limit), 0
     from toyrl.worlds.text.render import class_rows
 
     mean, variance, texts = grade_classes(
         chain, score, class_rows, dialect=dialect, renderings=6 if thorough else 3, seed=seed
     )
-    return RewardLaw(chain, shaper, mean, variance), texts
+    return RewardLaw(chain, shaper, mean, variance, run_limit=run_limit), texts

@@ -112,7 +112,6 @@ def run(
     source: str,
     seed: int = 0,
     price_nats: float | None = None,
-    notes: tuple[str, ...] = (),
 ) -> tuple[Section, OwnFacts]:
     """The section for a log.
 
@@ -160,7 +159,6 @@ def run(
     ]
     if price_nats is not None:
         findings.append(_price(price_nats, r.shape[-1]))
-    findings += [Finding(0, "own/note", "info", note) for note in notes]
     direction = "raises" if facts.accuracy_drift >= 0 else "lowers"
     summary = (
         f"On your own rollouts ({source}) the first update {direction} accuracy "

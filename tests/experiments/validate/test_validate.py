@@ -23,6 +23,8 @@ LOG = ROOT / "examples" / "data" / "smollm2-arithmetic-rollouts.jsonl"
 WORLDS = 32  # enough to tell the examples apart; the command draws 256
 
 pytestmark = pytest.mark.slow
+apart = pytest.mark.xdist_group("validate, rewards judged by one test alone")
+"""For tests that share no report with others, so that another worker can take them."""
 
 
 class Judged:
@@ -64,6 +66,7 @@ def test_correctness_is_safe(name, function):
     assert judged.pipeline.price == math.inf
 
 
+@apart
 @pytest.mark.parametrize("name", ["format_only", "phrase_count"])
 def test_gold_free_rewards_are_unsafe_alone_and_safe_beside_correctness_up_to_a_weight(name):
     path = f"{EXAMPLES / name}.py:reward"
@@ -109,6 +112,7 @@ def test_a_gated_term_is_never_worse_than_an_additive_one_of_equal_strength():
     assert not (gated.collapsed & ~additive.collapsed).any()
 
 
+@apart
 def test_where_gated_conciseness_collapses_nearly_all_prompts_are_solved():
     """All its worlds, so that the share of easy prompts beyond which it collapses is named."""
     judged = Judged(f"{EXAMPLES / 'gated_conciseness.py'}:reward", worlds=256)
@@ -128,12 +132,14 @@ def trl(name: str) -> str:
     return f"trl.rewards:{name}"
 
 
+@apart
 @pytest.mark.parametrize("name", ["accuracy_reward", "reasoning_accuracy_reward"])
 def test_trls_accuracy_rewards_are_safe(name):
     pytest.importorskip("math_verify", reason="needs the extra llm")
     assert Judged(trl(name)).verdict == "SAFE"
 
 
+@apart
 @pytest.mark.parametrize(
     "name",
     [

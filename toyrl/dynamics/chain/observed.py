@@ -46,6 +46,17 @@ class Observed:
     shares: tuple[float, ...]
     values: dict[str, float]
 
+    def told(self, *, success: float | None = None, longer: float = 1.0) -> Observed:
+        """The same with another success rate over all prompts, or lengths times `longer`."""
+        values = {
+            k: v + float(np.log(longer)) if k.startswith("length") else v
+            for k, v in self.values.items()
+        }
+        if success is None:
+            return replace(self, values=values)
+        kept = {k: v for k, v in values.items() if k in (RIGHT, WRONG, "length all")}
+        return Observed((), (), {**kept, "success all": success})
+
     def targets(self, chain: Chain) -> dict[str, Any]:
         """Arguments of `fit_many` for this chain.
 

@@ -39,6 +39,8 @@ class RewardTable:
         texts vary has two points, at the mean plus and minus one standard deviation
     latents : laws of the fields that the shaper reads; None: `toyrl.worlds.chain.declared`, which
         raises UndeclaredError (a KeyError) for a field that it does not know
+    run_limit : completion limit in tokens that the shaper reads; None: the chain's own. A chain
+        that ends before the run does has classes of at most its own length
     """
 
     chain: Chain
@@ -46,6 +48,12 @@ class RewardTable:
     user_mean: np.ndarray | None = None
     user_variance: np.ndarray | None = None
     latents: tuple[Latent, ...] | None = None
+    run_limit: float | None = None
+
+    @property
+    def limit(self) -> float:
+        """The completion limit in tokens, as the shaper reads it."""
+        return float(self.chain.max_length if self.run_limit is None else self.run_limit)
 
     @property
     def exact(self) -> bool:
@@ -97,7 +105,7 @@ class RewardTable:
         c = self.chain
         known = np.full(c.n_classes, float(difficulty))
         tables = (c.class_correct(), c.class_length(), c.class_truncated())
-        return Kinds(*tables, float(c.max_length), known)
+        return Kinds(*tables, self.limit, known)
 
     def _text(self, difficulty: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         assert self.user_mean is not None
@@ -147,7 +155,7 @@ class RewardTable:
             correct=np.broadcast_to(self.correct, (shape[0], len(self.correct))).copy(),
             length=np.tile(self.chain.class_length(), self.n_points),
             truncated=np.tile(self.chain.class_truncated(), self.n_points),
-            max_length=self.chain.max_length,
+            max_length=self.limit,
             fields={name: value[rows - 1] for name, value in self._points[1].items()},
             group_size=None,
         )
@@ -162,7 +170,7 @@ class RewardTable:
             correct=self.correct,
             length=np.tile(self.chain.class_length(), self.n_points),
             truncated=np.tile(self.chain.class_truncated(), self.n_points),
-            max_length=self.chain.max_length,
+            max_length=self.limit,
             fields=self._points[1] if self.scope != "rollout" else {},
             prompt=np.asarray(difficulties) - 1,
             **options,

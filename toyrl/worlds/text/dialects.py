@@ -116,6 +116,17 @@ def answers(text: str, dialect: str) -> list[str]:
     return [found.strip() for found in _pattern(dialect).findall(text)]
 
 
+def working(text: str, dialect: str) -> str:
+    """The reasoning alone: without the tags around it, the line of the last answer and what
+    follows."""
+    if "</think>" in text and thinks(dialect):
+        return text.rpartition("</think>")[0].replace("<think>", "").strip()
+    found = [m.start() for m in _pattern(dialect).finditer(text)]
+    if found:
+        text = text[: text.rfind("\n", 0, found[-1]) + 1]
+    return text.replace("<think>", "").strip()
+
+
 def step_text(problem: Problem, i: int, before: int, after: int) -> str:
     """Operation i written out on a running value."""
     word, operand = problem.operations[i]
