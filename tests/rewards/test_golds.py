@@ -49,7 +49,8 @@ def test_a_form_is_known_by_one_value(form, first, other, json):
         (None, "25"),
         ([], "25"),
         (["18", "eighteen"], ["25"]),
-        ({"target": 19, "numbers": [3, 8, 5]}, {"target": 25, "numbers": [3, 8, 5]}),
+        ({"target": 19, "numbers": [3, 8], "id": 4}, {"target": 25, "numbers": [1, 24], "id": 4}),
+        ({"target": 19, "numbers": 3}, {"target": 25, "numbers": 3}),
         ({"a": "x", "b": "y"}, "25"),
         ({"value": "18", "unit": "cm"}, {"value": "25", "unit": "cm"}),
         ("He has 3 * 6 = 18.\n#### 18", "He has 3 * 6 = 18.\n#### 25"),
@@ -90,6 +91,18 @@ def test_letters_are_right_where_the_numbers_are(gold, said, work):
     assert before == f"{work} 7"
     assert (last == f"<answer>{handed.columns['answer']}</answer>") == (said == gold)
     assert handed.columns["answer"] in golds.CHOICES
+
+
+@given(gold=st.integers(-99, 999), said=st.integers(-99, 999))
+def test_expressions_are_right_where_the_numbers_are(gold, said):
+    row = TextRow("p", f"So\n<answer>{said}</answer>", {"answer": str(gold)}, written=True)
+    handed = golds.Golds({"answer": golds.countdown("nums")}).handed(row)
+    a, sign, b = handed.completion.partition("<answer>")[2].removesuffix("</answer>").split()
+    value = int(a) + int(b) if sign == "+" else int(a) - int(b)
+    record = handed.columns["answer"]
+    assert record == {"target": gold, "nums": [int(a), int(b)]}
+    assert min(record["nums"]) > 0
+    assert (value == gold) == (said == gold)
 
 
 # -- what the source wants ---------------------------------------------------------------------

@@ -151,7 +151,7 @@ class _Reader:
         if kind == GOLD and isinstance(key, str):
             if key not in self.found.keys:
                 self.found.keys.append(key)
-        elif kind in (GOLD, PIECE) and key is not None:
+        elif kind in (GOLD, PIECE) and isinstance(key, int):
             self.found.does.add("list")
 
     def _note_call(self, node: ast.Call) -> None:

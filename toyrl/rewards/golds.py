@@ -65,30 +65,41 @@ DOLLARS = GoldForm("in dollars", lambda g: f"${g}$")
 BOXED = GoldForm("boxed", lambda g: rf"\boxed{{{g}}}")
 HASH = GoldForm("after ####", lambda g: f"The working is left out.\n#### {g}")
 CHOICES = "ABCD"
+NUMBERS = ("numbers", "nums")
 
 
 def _letter(gold: str) -> str:
     return CHOICES[int(gold) % len(CHOICES)] if re.fullmatch(r"-?\d+", gold) else gold
 
 
-def _answered_by_letter(completion: str, gold: str) -> str:
-    """The completion with letters for the numbers of its last line, where the answer stands.
-
-    The gold answer is its own letter; a number that is wrong never has the same one.
-    """
-    right = _letter(gold)
-
-    def choice(found: re.Match[str]) -> str:
-        letter = _letter(found.group().partition(".")[0])
-        if found.group() != gold and letter == right:
-            return CHOICES[(CHOICES.index(letter) + 1) % len(CHOICES)]
-        return letter
-
+def _answered(say: Callable[[str, str], str], completion: str, gold: str) -> str:
+    """The completion with `say(number, gold)` for the numbers of its last line, the answer's."""
     before, line, last = completion.rpartition("\n")
-    return before + line + re.sub(r"-?\d+(\.\d+)?", choice, last)
+    return before + line + re.sub(r"-?\d+(\.\d+)?", lambda m: say(m.group(), gold), last)
 
 
-LETTER = GoldForm("letter", _letter, _answered_by_letter)
+def _choice(said: str, gold: str) -> str:
+    """The letter of what is said; one that is wrong is never the gold answer's."""
+    letter, right = _letter(said.partition(".")[0]), _letter(gold)
+    if said != gold and letter == right:
+        return CHOICES[(CHOICES.index(letter) + 1) % len(CHOICES)]
+    return letter
+
+
+def _operands(gold: str) -> tuple[int, int, str, str]:
+    """Two numbers above 0, the sign that makes them the gold answer, and one that doesn't."""
+    value = int(gold)
+    if value > 1:
+        return 1, value - 1, "+", "-"
+    return (1, 1 - value, "-", "+") if value < 1 else (2, 1, "-", "+")
+
+
+def _expression(said: str, gold: str) -> str:
+    a, b, right, wrong = _operands(gold)
+    return f"{a} {right if said == gold else wrong} {b}"
+
+
+LETTER = GoldForm("letter", _letter, partial(_answered, _choice))
 OPEN = (TEXT, INT, FLOAT)
 """What a signature without annotation leaves open."""
 
@@ -109,6 +120,15 @@ def as_json(form: GoldForm) -> GoldForm:
     return GoldForm(f"JSON of {form.name}", lambda g: json.dumps(form.write(g)), form.text)
 
 
+def countdown(key: str, rest: Mapping[str, Any] | None = None) -> GoldForm:
+    """A target and, under `key`, the numbers that make it: the answer is an expression of them."""
+
+    def write(gold: str) -> dict[str, Any]:
+        return {**(rest or {}), "target": int(gold), key: [*_operands(gold)[:2]]}
+
+    return GoldForm(f"target and {key}", write, partial(_answered, _expression))
+
+
 # -- of a user's data ----------------------------------------------------------------------------
 def form_of(value: Any) -> GoldForm:
     """The form that this value of a data set has; text where none is known.
@@ -125,6 +145,8 @@ def form_of(value: Any) -> GoldForm:
     if isinstance(value, (list, tuple)) and value:
         return in_list(form_of(value[0]))
     if isinstance(value, Mapping):
+        if "target" in value and (given := [k for k in NUMBERS if isinstance(value.get(k), list)]):
+            return countdown(given[0], value)
         key = _gold_key(value)
         return TEXT if key is None else in_record(form_of(value[key]), key, value)
     return _text_form(value) if isinstance(value, str) else TEXT
@@ -224,6 +246,8 @@ def candidates(signature: Signature) -> list[GoldForm]:
     if "list" in signature.does:
         leaves = [in_list(TEXT), in_list(INT), *leaves]
     likely: list[GoldForm] = []
+    if "target" in signature.keys:
+        likely += [countdown(key) for key in NUMBERS if key in signature.keys]
     for key in _gold_first(signature.keys):
         others = [k for k in signature.keys if k != key and k in GOLD_SYNONYMS]
         for leaf in [*leaves, in_list(TEXT)]:

@@ -89,11 +89,19 @@ def choice_of_four(completions, answer, **kwargs):
 
 
 def countdown(data_source, solution_str, ground_truth, extra_info=None):
-    """The gold answer is a record that no text of ours answers."""
+    """The gold answer is a target and the numbers that make it."""
     target, numbers = ground_truth["target"], ground_truth["numbers"]
     said = _said(solution_str) or ""
+    if not re.fullmatch(r"[\d+\-*/() ]+", said):
+        return 0.0
     used = sorted(map(int, re.findall(r"\d+", said)))
-    return float(used == sorted(numbers) and str(target) in said)
+    return float(used == sorted(numbers) and eval(said, {}, {}) == target)
+
+
+def cities(data_source, solution_str, ground_truth, extra_info=None):
+    """The gold answer is a record that no text of ours answers."""
+    place = ground_truth["city"]["latitude"], ground_truth["radius"]
+    return float(str(place) in solution_str)
 
 
 def by_alarm(data_source, solution_str, ground_truth, extra_info=None):

@@ -44,6 +44,7 @@ def only(section: Section, name: str) -> Finding:
         ("number_gold", "answer", "18 (int)"),
         ("with_its_parts", "ground_truth", "'18' (text)"),
         ("choice_of_four", "answer", "'C' (letter)"),
+        ("countdown", "ground_truth", "{'target': 18, 'numbers': [1, 17]}"),
     ],
 )
 def test_gold_is_handed_over_in_the_form_that_is_read(name, column, shown):
@@ -78,6 +79,7 @@ def test_a_type_that_the_signature_leaves_open_is_tried():
         ("json_gold", {"answer": '{"value": "9", "unit": "m"}'}, '"unit": "m"'),
         ("number_gold", {"answer": 9}, "18 (int)"),
         ("choice_of_four", {"answer": "D"}, "'C' (letter)"),
+        ("countdown", {"ground_truth": {"target": 19, "numbers": [3, 8, 5]}}, "'target': 18"),
     ],
 )
 def test_with_data_gold_has_the_form_of_the_data(name, row, shown):
@@ -104,8 +106,10 @@ def test_data_that_the_reward_misreads_in_silence_is_a_failure():
 
 
 def test_without_data_the_form_that_it_wants_is_named():
-    with pytest.raises(RewardError, match="seems to be a record with the keys 'target', 'numbers'"):
-        judge("countdown")
+    with pytest.raises(
+        RewardError, match=r"seems to be a record with the keys '(city', 'radius|radius', 'city)':"
+    ):
+        judge("cities")
 
 
 def test_a_column_of_another_name_is_a_warning():
