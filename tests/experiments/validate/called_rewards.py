@@ -95,7 +95,10 @@ def countdown(data_source, solution_str, ground_truth, extra_info=None):
     if not re.fullmatch(r"[\d+\-*/() ]+", said):
         return 0.0
     used = sorted(map(int, re.findall(r"\d+", said)))
-    return float(used == sorted(numbers) and eval(said, {}, {}) == target)
+    try:
+        return float(used == sorted(numbers) and eval(said, {}, {}) == target)
+    except (SyntaxError, TypeError, ArithmeticError):
+        return 0.0
 
 
 def cities(data_source, solution_str, ground_truth, extra_info=None):
