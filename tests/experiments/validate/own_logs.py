@@ -69,7 +69,7 @@ def judge(completions, **kwargs):
     return [None if "Digit" in text else 1.0 for text in completions]
 
 def record(completion, ground_truth):
-    return float(str(ground_truth["target"]) in completion)
+    return float(ground_truth["tens"] + ground_truth["ones"] in completion)
 
 def by_prompt(completion, prompt):
     return float(len(prompt))

@@ -243,7 +243,8 @@ def test_columns_reach_the_log(capsys, tmp_path):
 
 
 def test_a_reward_that_fails_on_other_texts_is_looked_at_on_the_log_alone(capsys, tmp_path):
-    gold = {"answer": None, "ground_truth": lambda b, *_: {"target": 11 + 7 * b}}
+    digits = [{"tens": str(11 + 7 * b)[:-1], "ones": str(11 + 7 * b)[-1]} for b in range(99)]
+    gold = {"answer": None, "ground_truth": lambda b, *_: digits[b]}
     spec, log = f"{rewards(tmp_path)}:record", str(written(tmp_path, rows(**gold)))
     out = tmp_path / "report.json"
     more = ("--no-report", "-q", "--json", str(out))
