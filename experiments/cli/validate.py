@@ -34,6 +34,7 @@ def validate(
     sarif: Path | None = None,
     band: Path | None = None,
     fail_on: Literal["risky", "unsafe"] = "unsafe",
+    allow_inconclusive: Annotated[bool, Parameter(negative="")] = False,
     seed: int = 0,
     timeout: float = 10.0,
     cache: Path | None = None,
@@ -46,8 +47,9 @@ def validate(
 ) -> int:
     """Is this reward safe to train on?
 
-    Prints the verdict with its reasons and writes a report page. Exit code 0 below --fail-on, 1
-    at or above it, 2 if the reward can't be loaded or used.
+    Prints the verdict with its reasons and writes a report page. Exit code 0 below --fail-on
+    where no check failed, 1 else and where it could not be judged, 2 if the reward can't be
+    loaded or used.
 
     Parameters
     ----------
@@ -98,7 +100,9 @@ def validate(
     band
         File for the predicted band of accuracy and length, which toyrl.watch holds a run against.
     fail_on
-        Mildest verdict with exit code 1.
+        Mildest verdict with exit code 1; a check that failed is exit code 1 whatever the verdict.
+    allow_inconclusive
+        Exit code 0 where the reward could not be judged, instead of 1.
     seed
         Seed of what is sampled.
     timeout
@@ -141,6 +145,7 @@ def validate(
         "thorough": thorough,
         "skip_bad_rows": skip_bad_rows,
         "fail_on": fail_on,
+        "allow_inconclusive": allow_inconclusive,
     }
     return run(
         rewards,

@@ -18,11 +18,12 @@ FILE = re.compile(r"[^\s*+]+\.py(?=:|\s|$)")
 def junit(report: Report) -> str:
     """JUnit XML: a case per finding and one for the verdict, which fails with the exit code.
 
-    Failed findings are failures; warnings and notes are passed cases with their text.
+    Failed findings are failures wherever the exit code says so, and only there: there are none if
+    and only if it is 0. Warnings and notes are passed cases with their text.
     """
     cases = [f for f in report.findings if f.status != "info"]
-    failed = [f for f in cases if f.status == "fail"]
     broken = report.exit_code != 0
+    failed = [f for f in cases if broken and f.status == "fail"]
     suite = ET.Element(
         "testsuite",
         name="toyrl validate",
@@ -34,7 +35,7 @@ def junit(report: Report) -> str:
     for f in cases:
         name = _plain(f.name)
         case = ET.SubElement(suite, "testcase", classname=f"toyrl.{_section(f)}", name=name)
-        if f.status == "fail":
+        if f in failed:
             ET.SubElement(case, "failure", message=_plain(f.message)).text = _evidence(f)
         else:
             ET.SubElement(case, "system-out").text = _plain(f.message)
@@ -52,14 +53,15 @@ def junit(report: Report) -> str:
 def sarif(report: Report) -> dict[str, Any]:
     """SARIF 2.1.0: a result per finding that warns or fails, and one for the verdict.
 
-    Results point at the reward's file; code scanning shows them there.
+    Errors are there if and only if the exit code is not 0. Results point at the reward's file; code scanning shows them there.
     """
     shown = [f for f in report.findings if f.status in ("warn", "fail")]
     rules = {f.name: f for f in shown}
-    level = {0: "note", 1: "error"}.get(report.exit_code, "error")
+    good = report.exit_code == 0
+    mild = "note" if report.verdict == "SAFE" else "warning"
     verdict = {
         "ruleId": "verdict",
-        "level": "warning" if report.verdict in ("RISKY", "INCONCLUSIVE") else level,
+        "level": mild if good else "error",
         "message": {"text": _plain(" ".join([f"{report.verdict}.", *report.reasons]))},
         "locations": _locations(report.reward),
     }
@@ -85,17 +87,17 @@ def sarif(report: Report) -> dict[str, Any]:
                         ],
                     }
                 },
-                "results": [verdict, *(_result(f, report.reward) for f in shown)],
+                "results": [verdict, *(_result(f, report.reward, good) for f in shown)],
             }
         ],
     }
 
 
-def _result(f: Finding, reward: str) -> dict[str, Any]:
+def _result(f: Finding, reward: str, good: bool) -> dict[str, Any]:
     text = f.message + (f" To do: {f.fix}." if f.fix else "")
     return {
         "ruleId": f.name,
-        "level": LEVELS[f.status],
+        "level": "warning" if good else LEVELS[f.status],
         "message": {"text": _plain(text)},
         "locations": _locations(reward),
     }

@@ -9,9 +9,10 @@ from toyrl.experiments.validate.findings import STATUSES, Finding, Section
 TONES = {"SAFE": "pass", "INCONCLUSIVE": "info", "RISKY": "warn", "UNSAFE": "fail"}
 VERDICT_MEANINGS = {
     "SAFE": "Nothing that was looked at speaks against training on this reward.",
-    "INCONCLUSIVE": "The reward could not be judged: this is neither a yes nor a no.",
+    "INCONCLUSIVE": "The reward, or a part of it, could not be judged: neither a yes nor a no.",
     "RISKY": "Training may go well, but there is a reachable way for it to go wrong.",
-    "UNSAFE": "Training on this reward is likely to lower true accuracy.",
+    "UNSAFE": "Training on this reward is likely to lower true accuracy, or to teach wrong answers "
+    "that it pays like right ones.",
 }
 MEANINGS = {
     0: "What the reward does with the rollouts you logged, without any model of them.",

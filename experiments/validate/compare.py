@@ -18,8 +18,7 @@ from toyrl import schemas
 from toyrl.experiments.core import Curve, Picture, Table
 from toyrl.experiments.results import Answer
 from toyrl.experiments.validate.api import judged
-from toyrl.experiments.validate.collapse.estimators import weight_words
-from toyrl.experiments.validate.collapse.section import WEIGHTS
+from toyrl.experiments.validate.collapse.section import TRIED, WEIGHTS, weight_words
 from toyrl.experiments.validate.collapse.statistics import bootstrap
 from toyrl.experiments.validate.findings import Report
 from toyrl.experiments.validate.settings import Settings
@@ -50,6 +49,7 @@ class Candidate:
     accuracy: np.ndarray | None = None
     critical: np.ndarray | None = None
     price: float = float("nan")
+    tried: tuple[float, float] = TRIED
 
     @property
     def name(self) -> str:
@@ -211,6 +211,7 @@ def _candidate(report: Report, pipeline: Any) -> Candidate:
         (j.accuracy * shares).sum(-1),
         facts.critical,
         pipeline.price,
+        facts.tried,
     )
 
 
@@ -256,7 +257,7 @@ def _row(c: Candidate) -> list[Any]:
         c.name,
         c.report.verdict,
         f"{int(hits.sum())} of {len(hits)}",
-        weight_words(middle),
+        weight_words(middle, c.tried),
         "none" if np.isinf(c.price) else round(c.price, 3),
         values.get("signal/snr"),
         values.get("order/regret"),

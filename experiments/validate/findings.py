@@ -79,7 +79,8 @@ class Report(Answer):
 
     verdict : SAFE | RISKY | UNSAFE | INCONCLUSIVE
     reasons : the two or three sentences that decided it
-    exit_code : 0 below `fail_on`, 1 at or above it, 2 where the reward could not be used
+    exit_code : 0 below `fail_on` without a failed finding, 1 else, 2 where the reward could not be
+        used (`toyrl.experiments.validate.verdict.exit_code`)
     error : why it could not be used, or ""
     band : the predicted band of accuracy and length, where it was asked for and there is one
     assumed : fields that a latent of the toy supplied, each with the latent, its numbers and a

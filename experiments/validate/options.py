@@ -28,6 +28,7 @@ class Options(TypedDict, total=False):
     thorough: bool
     skip_bad_rows: bool
     fail_on: str
+    allow_inconclusive: bool
     every_estimator: bool
     beta: float
     kl: str

@@ -102,7 +102,10 @@ class Pipeline(Inputs):
             safe_variant=safe,
             assumed=self.assumed,
             exit_code=verdict.exit_code(
-                word, fail_on=self.settings.fail_on, own=bool(decided(sections)[0])
+                word,
+                fail_on=self.settings.fail_on,
+                failed=verdict.any_failed(sections),
+                allow_inconclusive=self.settings.allow_inconclusive,
             ),
         )
 
@@ -161,7 +164,7 @@ class Pipeline(Inputs):
             sections=sections,
             on_texts=self.reward.kind != "shaper",
         )
-        if word != "INCONCLUSIVE":
+        if word not in ("INCONCLUSIVE", "UNSAFE"):
             return None
         return self._report(word, reasons, sorted(sections, key=lambda s: s.number))
 

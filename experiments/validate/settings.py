@@ -49,7 +49,8 @@ class Settings:
     answer_mark : how the reward wants answers marked: text with {} where the answer stands
         (`toyrl.worlds.text.dialects`), or None: the dialect of five that it reads best
     text_parameter : the reward functions' parameter that takes the completion, or None to guess it
-    fail_on : the mildest verdict with exit code 1, "risky" or "unsafe"
+    fail_on : the mildest verdict with exit code 1, "risky" or "unsafe"; a failed finding is 1 too
+    allow_inconclusive : exit code 0 where the reward could not be judged, instead of 1
 
     Raises UsageError that names the argument, its value and what is allowed.
     """
@@ -67,6 +68,7 @@ class Settings:
     thorough: bool = False
     skip_bad_rows: bool = False
     fail_on: str = "unsafe"
+    allow_inconclusive: bool = False
     every_estimator: bool = False
     beta: float = 0.0
     kl: str = "reverse"

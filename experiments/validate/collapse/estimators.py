@@ -55,15 +55,10 @@ class Under:
         return [
             self.name,
             f"{self.collapsed} of {self.worlds}",
-            weight_words(float(np.median(self.critical))),
-            weight_words(limit),
+            collapse.weight_words(float(np.median(self.critical))),
+            collapse.weight_words(limit),
             "",
         ]
-
-
-def weight_words(weight: float) -> str:
-    """A critical weight in two digits, or that the grid ended before it."""
-    return f"{weight:.2g}" if np.isfinite(weight) else f"above {collapse.WEIGHTS[-1]:g}"
 
 
 def objective_for(name: str) -> PolicyGradient:
@@ -126,11 +121,13 @@ def describe(found: list[Under], unit: str) -> tuple[list[Finding], Table]:
             half = float(np.median(u.critical))
             safe = collapse.largest_safe(u.critical)
             text = (
-                f"Under {u.name} {u.collapsed} of {u.worlds} worlds collapse; half have at "
-                f"{weight_words(half)} {unit}, at most {collapse.SAFE_SHARE:.0%} below "
-                f"{weight_words(safe)}."
+                f"Under {u.name} {u.collapsed} of {u.worlds} worlds collapse. Weight at which half "
+                f"have: {collapse.weight_words(half)}; {collapse.SAFE_SHARE:.0%}: "
+                f"{collapse.weight_words(safe)} ({unit})."
             )
-            out.append(Finding(4, f"collapse/under-{u.name}", "info", text, half, bound=safe))
+            name = f"collapse/under-{u.name}"
+            value, bound = (collapse.inside(w, collapse.TRIED) for w in (half, safe))
+            out.append(Finding(4, name, "info", text, value, bound=bound))
         else:
             text = f"Under {u.name} outcome-only training learns in no world: nothing to compare."
             out.append(Finding(4, f"collapse/under-{u.name}", "info", text))

@@ -54,7 +54,10 @@ def run(
     explained = explain(
         {k: v[learnable] for k, v in worlds.parameters.items()}, judged.collapsed[learnable]
     )
-    facts = collapse.Facts(judged, weights, tuple(explained), collapse.largest_safe(weights))
+    grid = weights_tried(runner)
+    facts = collapse.Facts(
+        judged, weights, tuple(explained), collapse.largest_safe(weights), (grid[0], grid[-1])
+    )
     found = list(
         collapse.findings(
             facts,
@@ -97,6 +100,11 @@ def run(
     return section, facts, reference
 
 
+def weights_tried(runner: Runner) -> tuple[float, ...]:
+    """Grid of the critical weights; smaller where each is trained in finite groups."""
+    return collapse.WEIGHTS if runner.law.scope == "rollout" else collapse.WEIGHTS[2:7]
+
+
 def weight_unit(auxiliary: bool) -> str:
     """What critical weights are multiples of."""
     return "times the term, added to the outcome reward" if auxiliary else "times your weight"
@@ -110,17 +118,20 @@ def mix_gap(runner: Runner, auxiliary: bool) -> float:
 
 
 def _auxiliary(facts: collapse.Facts) -> Finding:
-    safe = facts.largest_safe
-    limit = f"{safe:.3g}" if np.isfinite(safe) else f"at least {collapse.WEIGHTS[-1]:g}"
-    return Finding(
-        4,
-        "collapse/auxiliary",
-        "info",
-        f"This reward ignores the gold answer. As an auxiliary term, outcome + w x term, it "
-        f"keeps accuracy in 98 % of the worlds up to w = {limit}.",
-        value=safe,
-        fix="add it to a correctness reward with a weight below that",
-    )
+    safe, (low, high) = facts.largest_safe, facts.tried
+    start = "This reward ignores the gold answer. As an auxiliary term, outcome + w x term, it "
+    if safe <= low:
+        text = (
+            f"{start}loses accuracy in more than {collapse.SAFE_SHARE:.0%} of the worlds even at "
+            f"w = {low:g}, the smallest tried."
+        )
+        fix = "leave it out, or pay it to right answers only"
+    else:
+        limit = f"{safe:.3g}" if safe <= high else f"{high:g}, the largest tried, and perhaps above"
+        text = f"{start}keeps accuracy in 98 % of the worlds up to w = {limit}."
+        fix = "add it to a correctness reward with a weight below that"
+    value = collapse.inside(safe, facts.tried)
+    return Finding(4, "collapse/auxiliary", "info", text, value=value, fix=fix)
 
 
 def _judge(
@@ -171,6 +182,6 @@ def critical(
             accuracy, _ = runner.finite(worlds, weight, gap, short_only=True)
         return np.any(reference.short - accuracy > collapse.DROP, axis=-1)
 
-    grid = collapse.WEIGHTS if runner.law.scope == "rollout" else collapse.WEIGHTS[2:7]
+    grid = weights_tried(runner)
     halvings = halvings if runner.law.scope == "rollout" else 2
     return collapse.critical_weights(collapses, len(worlds), grid=grid, halvings=halvings)

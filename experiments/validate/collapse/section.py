@@ -22,6 +22,7 @@ DROP = 0.1  # accuracy of some difficulty below the outcome-only run
 LEARNS = 0.05  # outcome-only training must gain this much mean accuracy, or end above SOLVED
 SOLVED = 0.9
 WEIGHTS = (0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+TRIED = (WEIGHTS[0], WEIGHTS[-1])
 HALVINGS = 6
 
 Trainer = Callable[[Any, np.ndarray, np.ndarray], np.ndarray]
@@ -124,6 +125,20 @@ class Facts:
     critical: np.ndarray  # (n,) critical weights in multiples of the user's own
     explained: tuple[Split, ...]
     largest_safe: float  # weight at which at most SAFE_SHARE of worlds have collapsed
+    tried: tuple[float, float] = TRIED  # smallest and largest weight tried
+
+
+def inside(weight: float, tried: tuple[float, float]) -> float | None:
+    """A weight that was found between those tried; None at an edge, which only bounds it."""
+    return weight if tried[0] < weight <= tried[1] else None
+
+
+def weight_words(weight: float, tried: tuple[float, float] = TRIED) -> str:
+    """A critical weight in two digits, or the edge of those tried that it lies beyond."""
+    low, high = tried
+    if weight <= low:
+        return f"below {low:g}, the smallest tried"
+    return f"{weight:.2g}" if weight <= high else f"above {high:g}, the largest tried"
 
 
 def largest_safe(critical: np.ndarray) -> float:
@@ -179,21 +194,21 @@ def findings(
     if len(facts.critical):
         share = len(finite) / len(facts.critical)
         middle = float(np.median(facts.critical))
+        middle_words = weight_words(middle, facts.tried)
         text = (
-            f"Half of the worlds have collapsed at {middle:.2g} {unit}"
+            f"Weight at which half of the worlds have collapsed: {middle_words}"
             if np.isfinite(middle)
-            else f"{share:.0%} of the worlds collapse at some weight up to {WEIGHTS[-1]:g} {unit}"
+            else f"{share:.0%} of the worlds collapse at some weight up to {facts.tried[1]:g}"
         )
         safe = facts.largest_safe
-        limit = f"{safe:.2g}" if np.isfinite(safe) else f"above {WEIGHTS[-1]:g}"
         out.append(
             Finding(
                 4,
                 "collapse/critical-weight",
                 "info",
-                f"{text}; at most {SAFE_SHARE:.0%} have below {limit}.",
-                value=middle,
-                bound=facts.largest_safe,
+                f"{text}; {SAFE_SHARE:.0%}: {weight_words(safe, facts.tried)} ({unit}).",
+                value=inside(middle, facts.tried),
+                bound=inside(safe, facts.tried),
             )
         )
     out.append(

@@ -65,10 +65,13 @@ def describe(price: Price, exploits: int) -> tuple[Finding, Picture]:
         )
         fix = "pay the extra term to right answers only, or close the exploit shown above"
     else:
-        status, fix = "pass", ""
+        status, fix = ("info" if exploits else "pass"), ""
         message = (
-            "Policies tilted towards this reward never lose accuracy, however far from "
-            f"the base{stated}."
+            f"Tilting towards this reward costs no accuracy{stated}: they are paid like right "
+            "answers, not above them, so nothing leads a policy away from them either."
+            if exploits
+            else "Policies tilted towards this reward never lose accuracy, however far from the "
+            "base."
         )
     finding = Finding(
         2,

@@ -31,6 +31,7 @@ Score = Callable[[Sequence[TextRow]], list[float | None]]
 BASES = 8  # honest rollouts that each mutant is applied to
 SEPARATES = 0.75  # chance that right is paid above wrong, from where a reward reads correctness
 EPS = 1e-9
+OTHER = 101  # added to gold to see whether a mutant's text moves with it
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ class Honest:
 
 
 def run(score: Score, base: Sequence[RenderedRow]) -> tuple[Section, list[Exploit]]:
-    """The section, and the wrong completions that are paid like right ones, best paid first.
+    """The section, and the wrong completions that are paid like right ones: first those that take
+    no knowledge of the answer, best paid first.
 
     score : the reward, one number or None per row
     base : honest rollouts of known truth in the reward's dialect
@@ -109,7 +111,7 @@ def run(score: Score, base: Sequence[RenderedRow]) -> tuple[Section, list[Exploi
     if not honest.right or not honest.wrong:
         return _unscorable(paid), []
     reached = [p for p in paid[2:] if not p.mutant.truth and p.mean >= honest.median - EPS]
-    reached.sort(key=lambda p: -p.mean)
+    reached.sort(key=lambda p: (not free(p), -p.mean))
     told = reached if honest.separates else _inflated(reached, honest)
     findings, shrunk = [], {}
     for p in told:
@@ -163,6 +165,22 @@ def _inflated(reached: Sequence[Paid], honest: Honest) -> list[Paid]:
     return [p for p in reached if p.mean > honest.high + EPS]
 
 
+def free(p: Paid) -> bool:
+    """Whether its texts are a fixed edit of their bases: the same whatever the gold answer is."""
+    return all(
+        p.mutant.apply(base).completion == p.mutant.apply(_other_gold(base)).completion
+        for base in p.bases
+    )
+
+
+def _other_gold(base: RenderedRow) -> RenderedRow:
+    """The same text to a problem with another answer."""
+    problem = base.problem
+    gold = problem.gold + OTHER
+    changed = replace(problem, values=(*problem.values[:-1], gold), answer=str(gold))
+    return replace(base, problem=changed)
+
+
 def _best(p: Paid) -> tuple[RenderedRow, TextRow]:
     """The best paid text of a mutant, with its base."""
     i = max(range(len(p.rows)), key=lambda k: -math.inf if (v := p.values[k]) is None else v)
@@ -194,14 +212,20 @@ def _shrunk(score: Score, p: Paid, honest: Honest, *, inflated: bool) -> TextRow
 
 
 # -- findings --------------------------------------------------------------------------------------
+def amount(value: float) -> str:
+    """A value as a sentence says it."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 def _finding(p: Paid, honest: Honest, text: str) -> Finding:
     what = (p.mutant.apply.__doc__ or p.mutant.name).strip().rstrip(".")
+    cost = " No knowledge of the answer is needed for it: a fixed edit does." if free(p) else ""
     return Finding(
         2,
         f"hacks/{p.mutant.name}",
         p.mutant.status,
-        f"A wrong completion ({what[0].lower() + what[1:]}) is paid {p.mean:.3g}; honest right "
-        f"ones get {honest.median:.3g} in the median.",
+        f"A wrong completion ({what[0].lower() + what[1:]}) is paid {amount(p.mean)}; honest right "
+        f"ones get {amount(honest.median)} in the median.{cost}",
         value=p.mean,
         bound=honest.median,
         counterexample=text,
@@ -210,13 +234,13 @@ def _finding(p: Paid, honest: Honest, text: str) -> Finding:
 
 
 def _ungated(honest: Honest, reached: Sequence[Paid]) -> Finding:
-    names = ", ".join(p.mutant.name for p in reached) or "none of the mutants"
+    kinds = f"{len(reached)} kinds of them are" if reached else "no kind of edited ones is"
     return Finding(
         2,
         "hacks/ungated",
         "warn",
         f"Wrong rollouts are paid as right ones: {median(honest.wrong):.3g} against "
-        f"{honest.median:.3g} in the median; so are {names}.",
+        f"{honest.median:.3g} in the median; {kinds} paid at least as much.",
         value=median(honest.wrong),
         bound=honest.median,
         fix="multiply this reward by correctness, or use it only beside an outcome reward",
@@ -331,7 +355,7 @@ def _summary(paid: Sequence[Paid], reached: Sequence[Paid], honest: Honest) -> s
         return f"None of {total} wrong mutants is paid like an honest right rollout."
     return (
         f"{len(reached)} of {total} wrong mutants are paid at least like an honest right rollout; "
-        f"the best paid is {reached[0].mutant.name}."
+        f"the best paid is {max(reached, key=lambda p: p.mean).mutant.name}."
     )
 
 

@@ -26,7 +26,7 @@ def run(prob: np.ndarray, reward: np.ndarray, truth: np.ndarray, shares: np.ndar
     else:
         message = (
             f"Best-of-k raises accuracy from {gold[0]:.2f} to {gold[-1]:.2f} at "
-            f"k = {K[-1]} and does not fall again."
+            f"k = {K[-1]}, the largest looked at, without a fall."
         )
     if gold[-1] < gold[0] - FALL:
         message = (

@@ -57,3 +57,13 @@ def test_both_are_refused_with_compare(tmp_path, capsys):
     wanted = str(tmp_path / "a.xml")
     assert main(["validate", "--compare", "outcome()", "outcome()", "--junit", wanted]) == 2
     assert "--compare" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("code", [0, 1, 2])
+def test_failures_and_errors_are_there_if_and_only_if_the_exit_code_says_so(code):
+    report = replace(sample_report(), exit_code=code)
+    assert any(f.status == "fail" for f in report.findings)
+    suite = ET.fromstring(junit(report))
+    assert (suite.get("failures") == "0") == (code == 0)
+    levels = {x["level"] for x in sarif(report)["runs"][0]["results"]}
+    assert ("error" in levels) == (code != 0)

@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from toyrl.experiments.validate.hacks import price
 from toyrl.experiments.validate.hacks import section as hacks
 from toyrl.experiments.validate.hacks.mutants import in_words, reads_right
 from toyrl.experiments.validate.hacks.shrink import shrink
@@ -296,3 +298,43 @@ def test_shrink_keeps_the_property_within_its_budget(text):
 def test_shrink_finds_the_word_that_matters():
     text = "\n".join(f"line {i} of many" for i in range(40)) + "\nthe needle is here"
     assert shrink(text, lambda t: "needle" in t) == "needle"
+
+
+# -- exploits that cost nothing --------------------------------------------------------------------
+def contained_either_way(row: TextRow) -> float:
+    """The last tag holds gold, or gold holds what the tag says: so does an empty tag."""
+    said = (TAGS.findall(row.completion) or [None])[-1]
+    return float(
+        said is not None and (said in row.columns["answer"] or row.columns["answer"] in said)
+    )
+
+
+def test_an_exploit_that_needs_no_knowledge_of_the_answer_comes_first():
+    section, exploits = judged(contained_either_way)
+    failed = [f for f in section.findings if f.status == "fail"]
+    assert failed[0].name == "hacks/format-shell"
+    assert exploits[0].name == "format-shell"
+    assert "No knowledge of the answer" in failed[0].message
+    assert TAGS.findall(failed[0].counterexample) == [""]
+    told = {f.name for f in failed if "No knowledge of the answer" in f.message}
+    assert "hacks/inside-a-number" in {f.name for f in failed} - told
+
+
+def test_which_edits_are_fixed_is_found_by_changing_gold():
+    score = per_row(lambda _: 1.0)
+    fixed = {
+        p.mutant.name for p in hacks._pay(score, render.base_rows("tag", 24, 0)) if hacks.free(p)
+    }
+    assert fixed >= {"format-shell", "empty", "ellipsis", "phrase-spam", "prompt-echoed"}
+    assert not fixed & {"inside-a-number", "several-answers", "negated", "gold-in-code", "range"}
+
+
+def test_policies_are_not_said_to_keep_accuracy_where_wrong_is_paid_like_right():
+    prob, right = np.array([[0.4, 0.6]]), np.array([[1.0, 0.0]])
+    tie = [hacks.Exploit("shell", 1.0, 1.0, "")]
+    for exploits, status in ((tie, "info"), ([], "pass")):
+        found = price.on_classes(prob, right, right, np.ones(1), exploits)
+        assert np.isinf(found.kl)
+        finding, _ = price.describe(found, len(exploits))
+        assert finding.status == status
+        assert ("never lose" in finding.message) == (not exploits)

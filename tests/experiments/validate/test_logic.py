@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree as ET
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from toyrl.estimators.group import PRESETS
+from toyrl.experiments.render.ci import junit, sarif
 from toyrl.experiments.validate.collapse import section as collapse
+from toyrl.experiments.validate.collapse.run import _auxiliary
 from toyrl.experiments.validate.collapse.statistics import bootstrap, explain, wilson
-from toyrl.experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate.findings import STATUSES, Finding, Report, Section
 from toyrl.experiments.validate.reward_law import own_rollouts
-from toyrl.experiments.validate.verdict import Collapse, decide, exit_code
+from toyrl.experiments.validate.verdict import (
+    KNOWN_BAD,
+    Collapse,
+    any_failed,
+    decide,
+    exit_code,
+)
 from toyrl.rollouts import Rollouts
 
 
@@ -82,21 +94,27 @@ def test_mixed_weight_one_is_the_users_reward():
     assert collapse.mixed(correct, reward, 1.0, 0.0) == pytest.approx(correct)
 
 
+SETTINGS = {
+    "collapse": Collapse(200, 0),
+    "price_nats": np.inf,
+    "constant": False,
+    "reads_gold": True,
+    "separates": True,
+    "sections": (),
+}
+
+
 def _decide(**changes):
-    settings = {
-        "collapse": Collapse(200, 0),
-        "price_nats": np.inf,
-        "constant": False,
-        "reads_gold": True,
-        "separates": True,
-        "sections": (),
-    }
-    return decide(**{**settings, **changes})[0]
+    return decide(**{**SETTINGS, **changes})[0]
+
+
+def failed(section: int, name: str, message: str = "bad", status: str = "fail") -> Section:
+    return Section(section, "", (Finding(section, name, status, message),))
 
 
 def test_verdicts():
-    fail = Section(1, "", (Finding(1, "contract/deterministic", "fail", "random"),))
-    hack = Section(2, "", (Finding(2, "hacks/empty", "fail", "wrong paid"),))
+    fail = failed(1, "contract/history")
+    hack = failed(2, "hacks/empty")
     assert _decide() == "SAFE"
     assert _decide(collapse=Collapse(256, 5)) == "SAFE"
     assert _decide(collapse=Collapse(256, 6)) == "RISKY"
@@ -104,10 +122,91 @@ def test_verdicts():
     assert _decide(price_nats=1.9) == "UNSAFE"
     assert _decide(price_nats=5.0) == "RISKY"
     assert _decide(sections=(fail,)) == "RISKY"
-    assert _decide(sections=(hack,)) == "RISKY"
+    assert _decide(sections=(hack,)) == "UNSAFE"
+    assert _decide(sections=(failed(2, "hacks/with-a-unit", status="warn"),)) == "SAFE"
     assert _decide(constant=True) == "INCONCLUSIVE"
     assert _decide(separates=False) == "INCONCLUSIVE"
     assert _decide(reads_gold=False, separates=False) == "SAFE"
+    assert _decide(unjudged=("f never paid",)) == "INCONCLUSIVE"
+    assert _decide(unjudged=("f never paid",), price_nats=5.0) == "RISKY"
+
+
+@pytest.mark.parametrize("name", KNOWN_BAD)
+def test_what_is_known_to_be_bad_is_unsafe_and_not_unknown(name):
+    """Inverted, random, constant: the contract says so, and no world is asked."""
+    for facts in ({"constant": True}, {"separates": False}, {"collapse": None}, {}):
+        sections = (failed(1, name, "the wrong way round"),)
+        word, reasons = decide(**{**SETTINGS, **facts, "sections": sections})
+        assert (word, reasons[0]) == ("UNSAFE", "the wrong way round")
+        mild = (failed(1, name, status="warn"),)
+        assert decide(**{**SETTINGS, **facts, "sections": mild})[0] != "UNSAFE"
+
+
+def test_failures_come_before_warnings_and_one_cause_is_one_reason():
+    hacks = tuple(Finding(2, f"hacks/{i}", "fail", f"hack {i}") for i in range(22))
+    priced = Finding(2, "hacks/price", "fail", "a price")
+    where = tuple(Finding(4, "collapse/explained", "info", f"with {i}") for i in range(2))
+    sections = (
+        Section(2, "", (*hacks, priced)),
+        Section(4, "", where),
+        failed(1, "contract/history", "memory"),
+    )
+    word, reasons = decide(
+        **{**SETTINGS, "sections": sections, "price_nats": 1.0, "collapse": Collapse(249, 66)}
+    )
+    assert word == "UNSAFE"
+    assert reasons[0] == "hack 0 Other kinds that are paid so: 21."
+    assert reasons[1] == "memory"
+    assert reasons[2].startswith("Accuracy collapses in 66 of 249")
+    assert reasons[2].endswith("with 0")
+    assert len(reasons) == 3
+
+
+STATUS = st.sampled_from(STATUSES)
+NAMES = st.sampled_from(
+    [(0, "own/accuracy-drift"), (1, "contract/history"), (1, "contract/gold"), (2, "hacks/empty"),
+     (2, "hacks/near"), (2, "hacks/price"), (2, "hacks/formatted-wrong"), (4, "collapse/probability")]
+)  # fmt: skip
+
+
+@given(
+    found=st.lists(st.tuples(NAMES, STATUS), max_size=6),
+    collapsed=st.integers(0, 256),
+    price=st.sampled_from([0.5, 3.0, np.inf]),
+    constant=st.booleans(),
+    separates=st.booleans(),
+    fail_on=st.sampled_from(["risky", "unsafe"]),
+    allow=st.booleans(),
+)
+def test_word_reasons_exit_code_and_junit_agree(
+    found, collapsed, price, constant, separates, fail_on, allow
+):
+    findings = [Finding(*name, status, f"{name[1]} {status}") for name, status in found]
+    sections = tuple(Section(n, "", tuple(f for f in findings if f.section == n)) for n in range(5))
+    word, reasons = decide(
+        **{
+            **SETTINGS,
+            "collapse": Collapse(256, collapsed),
+            "price_nats": price,
+            "constant": constant,
+            "separates": separates,
+            "sections": sections,
+        }
+    )
+    code = exit_code(word, fail_on=fail_on, failed=any_failed(sections), allow_inconclusive=allow)
+    failures = [f for f in findings if f.status == "fail"]
+    assert 1 <= len(reasons) <= 3
+    assert not (failures and word == "SAFE")
+    assert code == 1 or not (failures or word == "UNSAFE" or (word == "RISKY" == fail_on.upper()))
+    if word in ("UNSAFE", "RISKY"):
+        mild = ["safe up to" in r or "is reachable" in r or r.endswith(" warn") for r in reasons]
+        assert mild == sorted(mild)
+    report = Report("r.py:f", word, reasons, sections, 0, exit_code=code)
+    suite = ET.fromstring(junit(report))
+    assert (suite.get("failures") == "0") == (code == 0)
+    assert int(suite.get("failures")) == len(suite.findall("testcase/failure"))
+    levels = [x["level"] for x in sarif(report)["runs"][0]["results"]]
+    assert ("error" in levels) == (code != 0)
 
 
 @pytest.mark.parametrize(
@@ -117,13 +216,39 @@ def test_verdicts():
         ("RISKY", "unsafe", 0),
         ("RISKY", "risky", 1),
         ("UNSAFE", "unsafe", 1),
-        ("INCONCLUSIVE", "unsafe", 0),
+        ("INCONCLUSIVE", "unsafe", 1),
         ("INCONCLUSIVE", "risky", 1),
     ],
 )
 def test_exit_codes(verdict, fail_on, code):
     assert exit_code(verdict, fail_on=fail_on) == code
     assert exit_code(verdict, fail_on=fail_on, error=True) == 2
+    assert exit_code(verdict, fail_on=fail_on, failed=True) == 1
+    allowed = exit_code(verdict, fail_on=fail_on, allow_inconclusive=True)
+    assert allowed == (0 if verdict == "INCONCLUSIVE" else code)
+
+
+@pytest.mark.parametrize(
+    ("weight", "words", "value"),
+    [(0.0625, "below 0.0625, the smallest tried", None), (0.5, "0.5", 0.5), (8.0, "8", 8.0),
+     (np.inf, "above 8, the largest tried", None)],
+)  # fmt: skip
+def test_no_edge_of_a_grid_is_printed_as_a_number(weight, words, value):
+    assert collapse.weight_words(weight) == words
+    assert collapse.inside(weight, collapse.TRIED) == value
+    learnable = np.ones(8, dtype=bool)
+    judged = collapse.Judged(learnable, ~learnable, ~learnable, np.ones((8, 1)), np.ones((8, 1)))
+    critical = np.full(8, weight)
+    facts = collapse.Facts(judged, critical, (), collapse.largest_safe(critical))
+    found = collapse.findings(
+        facts, disagreements=0, finite_worlds=8, group_size=8, unit="times your weight"
+    )
+    [said] = [f for f in found if f.name == "collapse/critical-weight"]
+    assert words in said.message
+    assert (said.value, said.bound) == (value, value)
+    alone = _auxiliary(facts)
+    assert alone.value == value
+    assert ("up to w = 0.0625" in alone.message) is False
 
 
 def test_own_rollouts_drift_is_the_covariance():

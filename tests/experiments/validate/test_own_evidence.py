@@ -15,7 +15,7 @@ from tests.experiments.validate.own_logs import rewards, rows, written
 from toyrl.experiments.validate.findings import Section
 from toyrl.experiments.validate.own import evidence
 from toyrl.experiments.validate.own.evidence import decided, of_reward, order
-from toyrl.experiments.validate.verdict import Collapse, decide, exit_code
+from toyrl.experiments.validate.verdict import Collapse, any_failed, decide, exit_code
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.ragged import from_lists
 
@@ -149,8 +149,8 @@ def test_no_world_makes_the_logs_verdict_milder():
         sections=sections,
     )
     assert (word, reasons) == ("UNSAFE", (fail[0].message,))
-    assert exit_code("INCONCLUSIVE", fail_on="unsafe", own=True) == 1
-    assert exit_code("INCONCLUSIVE", fail_on="unsafe") == 0
+    assert any_failed(sections)
+    assert exit_code("INCONCLUSIVE", fail_on="unsafe", failed=True, allow_inconclusive=True) == 1
 
 
 # -- the logged reward, said apart -----------------------------------------------------------------
