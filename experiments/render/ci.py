@@ -53,7 +53,8 @@ def junit(report: Report) -> str:
 def sarif(report: Report) -> dict[str, Any]:
     """SARIF 2.1.0: a result per finding that warns or fails, and one for the verdict.
 
-    Errors are there if and only if the exit code is not 0. Results point at the reward's file; code scanning shows them there.
+    Errors are there if and only if the exit code is not 0. Results point at the reward's file; code
+    scanning shows them there.
     """
     shown = [f for f in report.findings if f.status in ("warn", "fail")]
     rules = {f.name: f for f in shown}

@@ -322,9 +322,8 @@ def test_an_exploit_that_needs_no_knowledge_of_the_answer_comes_first():
 
 def test_which_edits_are_fixed_is_found_by_changing_gold():
     score = per_row(lambda _: 1.0)
-    fixed = {
-        p.mutant.name for p in hacks._pay(score, render.base_rows("tag", 24, 0)) if hacks.free(p)
-    }
+    wrong = [p for p in hacks._pay(score, render.base_rows("tag", 24, 0)) if not p.mutant.truth]
+    fixed = {p.mutant.name for p in wrong if hacks.free(p)}
     assert fixed >= {"format-shell", "empty", "ellipsis", "phrase-spam", "prompt-echoed"}
     assert not fixed & {"inside-a-number", "several-answers", "negated", "gold-in-code", "range"}
 
