@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,9 @@ from toyrl.experiments.validate.own.texts import OwnTexts, own_texts
 from toyrl.experiments.validate.reward_law import bench
 from toyrl.experiments.validate.reward_law.law import RewardLaw
 from toyrl.experiments.validate.settings import Settings
+from toyrl.experiments.validate.terms.facts import TermFacts
 from toyrl.extras import needed_by
+from toyrl.graders.base import TextRow
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rewards.specs import Reward
 from toyrl.rollouts.logs import Log, read_log
@@ -35,6 +37,8 @@ class Inputs:
     n_worlds : worlds drawn from the prior (256 but for quick tests)
     reward, contract_facts, asked : set by the run, before what needs them; `asked` are the
         settings before a log said more
+    term_facts : of the terms of a sum, once the run has looked at them
+    class_texts : texts of the outcome classes, once the law was asked for
     """
 
     rewards: Reward
@@ -47,6 +51,8 @@ class Inputs:
     contract_facts: Contract = field(init=False, repr=False)
     asked: Settings = field(init=False, repr=False)
     own_facts: OwnFacts | None = field(init=False, repr=False, default=None)
+    term_facts: tuple[TermFacts, ...] = field(init=False, repr=False, default=())
+    class_texts: list[TextRow] = field(init=False, repr=False, default_factory=list)
 
     @cached_property
     def worlds_limit(self) -> int:
@@ -160,7 +166,12 @@ class Inputs:
     @cached_property
     def law(self) -> RewardLaw:
         """The reward on every outcome class."""
-        score = None if self.reward.kind == "shaper" else self.reward.score_text
+
+        def graded(rows: Sequence[TextRow]) -> list[float | None]:
+            self.class_texts = list(rows)
+            return self.reward.score_text(rows)
+
+        score = None if self.reward.kind == "shaper" else graded
         law, self.texts = bench.law_of(
             self.chain,
             self.terms,

@@ -16,6 +16,7 @@ from toyrl.experiments.validate.inputs import Inputs
 from toyrl.experiments.validate.own.evidence import decided
 from toyrl.experiments.validate.reward_law import bench
 from toyrl.experiments.validate.trainer_config import config_finding
+from toyrl.experiments.validate.terms.section import only_of_what_fired, unjudged
 from toyrl.rewards.errors import RewardError
 
 
@@ -46,7 +47,7 @@ class Pipeline(Inputs):
         def add(number: int, message: str, work: Callable[[], Section]) -> Section:
             self.tell(number, message)
             start = time.perf_counter()
-            done = work()
+            done = only_of_what_fired(work(), self.term_facts)
             sections.append(replace(done, seconds=time.perf_counter() - start))
             return done
 
@@ -63,6 +64,10 @@ class Pipeline(Inputs):
         early = self._decided_by_log(sections) or self._stop_early(sections)
         if early is not None:
             return early
+        self._look_at_terms(sections)
+        early = self._stop_early(sections)
+        if early is not None:
+            return early
         add(2, "hacks and the price of the exploit", self.hacks)
         add(3, "signal at low, middle and high success rates", self.signal)
         add(4, "collapse over a prior of worlds", self.collapse)
@@ -71,6 +76,7 @@ class Pipeline(Inputs):
         sections[0] = replace(sections[0], pictures=(self.law.picture(), *sections[0].pictures))
         sections.sort(key=lambda s: s.number)
         word, reasons = verdict.decide(
+            unjudged=unjudged(self.term_facts),
             collapse=self.facts.judged.count,
             price_nats=self.price,
             constant=False,
@@ -130,6 +136,22 @@ class Pipeline(Inputs):
             note = Finding(1, "contract/data", "warn", self.data_note)
             section = replace(section, findings=(*section.findings, note))
         return section
+
+    def _look_at_terms(self, sections: list[Section]) -> None:
+        """A line for every term of a sum, in the contract's section."""
+        from toyrl.experiments.validate.terms import section as terms
+
+        start = time.perf_counter()
+        more, tables, self.term_facts = terms.run(self)
+        i = next(k for k, s in enumerate(sections) if s.number == 1)
+        told = {f.name for f in sections[i].findings}
+        more = tuple(f for f in more if f.name not in told)
+        sections[i] = replace(
+            sections[i],
+            findings=(*sections[i].findings, *more),
+            tables=(*sections[i].tables, *tables),
+            seconds=sections[i].seconds + time.perf_counter() - start,
+        )
 
     def _by_log_alone(self, error: RewardError) -> Report:
         """A report where the reward fails on toyrl's texts, but not on the user's own; else the

@@ -21,8 +21,6 @@ REASONS = 3  # that are given
 KNOWN_BAD = ("contract/random", "contract/gold", "contract/varies", "contract/format")
 """Findings whose failure says what the reward is (noise, the wrong way round, the same for every
 text, a format that outweighs the answer): no world is needed to call it bad."""
-WARNED = ("hacks/formatted-wrong",)
-"""Warnings that keep a reward from SAFE by themselves."""
 HACKS = "hacks/"
 PRICE = "hacks/price"
 
@@ -148,7 +146,6 @@ def _causes(collapse: Collapse | None, price: float, found: Sequence[Finding]) -
         out.append(_Cause(text, "warn"))
     out += _one(f for f in failed if f.section == 1 and f not in known)
     out += _one(f for f in failed if f.section > 2 and not f.name.startswith("collapse/"))
-    out += [_Cause(f.message, "warn") for f in found if f.name in WARNED and f.status == "warn"]
     return out
 
 

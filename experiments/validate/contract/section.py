@@ -222,11 +222,15 @@ def choose(facts: Sequence[DialectFacts], first: str = "") -> DialectFacts:
 
 
 def _separates(f: DialectFacts) -> bool:
+    return separates(f.auc, f.n_right, f.n_wrong)
+
+
+def separates(auc: float, n_right: int, n_wrong: int) -> bool:
     """AUC above one half by two standard deviations of its null law (Mann-Whitney)."""
-    if math.isnan(f.auc) or not f.n_right or not f.n_wrong:
+    if math.isnan(auc) or not n_right or not n_wrong:
         return False
-    deviation = math.sqrt((f.n_right + f.n_wrong + 1) / (12 * f.n_right * f.n_wrong))
-    return f.auc > 0.5 + 2 * deviation
+    deviation = math.sqrt((n_right + n_wrong + 1) / (12 * n_right * n_wrong))
+    return auc > 0.5 + 2 * deviation
 
 
 def _memory(

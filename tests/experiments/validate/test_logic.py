@@ -165,7 +165,7 @@ def test_failures_come_before_warnings_and_one_cause_is_one_reason():
 STATUS = st.sampled_from(STATUSES)
 NAMES = st.sampled_from(
     [(0, "own/accuracy-drift"), (1, "contract/history"), (1, "contract/gold"), (2, "hacks/empty"),
-     (2, "hacks/near"), (2, "hacks/price"), (2, "hacks/formatted-wrong"),
+     (2, "hacks/near"), (2, "hacks/price"), (2, "hacks/ungated"),
      (4, "collapse/probability")]
 )  # fmt: skip
 
