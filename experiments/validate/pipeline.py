@@ -205,10 +205,13 @@ class Pipeline(Inputs):
         if self.reward.kind == "shaper":
             section, exploits = Section(2, "", ()), []
         else:
+            from toyrl.experiments.validate.hacks import length
             from toyrl.experiments.validate.hacks import section as hacks
 
             rows = self.base_rows[self.contract_facts.dialect]
             section, exploits = hacks.run(self.reward.score_text, rows)
+            more = length.finding(self.reward.score_text, rows[0])
+            section = replace(section, findings=(*section.findings, *more))
         found = price.on_classes(*self.reference_points, self.reference.shares, exploits)
         self.price = found.kl
         finding, picture = price.describe(found, len(exploits))

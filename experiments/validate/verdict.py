@@ -9,7 +9,7 @@ contract's failures.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from toyrl.experiments.validate.findings import Finding, Section
 from toyrl.experiments.validate.own.evidence import decided
@@ -23,6 +23,8 @@ KNOWN_BAD = ("contract/random", "contract/gold", "contract/varies", "contract/fo
 text, a format that outweighs the answer): no world is needed to call it bad."""
 HACKS = "hacks/"
 PRICE = "hacks/price"
+CAUSE = "hacks/length"
+"""What may be behind both hacks and collapse; it goes with the first of them."""
 
 
 @dataclass(frozen=True)
@@ -131,14 +133,18 @@ def _causes(collapse: Collapse | None, price: float, found: Sequence[Finding]) -
         for f in found
         if f.name == "own/order" and f.status == "warn" and (f.value or 0.0) <= 0.5
     ]
+    why = [f.message for f in found if f.name == CAUSE]
     reachable = (
         f"The policy that this reward prefers loses accuracy {price:.2f} nats away from the "
         f"base model (unsafe under {UNSAFE_PRICE:.0f})."
     )
+    harm = _collapsing(collapse, found)
     if hacks:
         more = "" if len(hacks) == 1 else f" Other kinds that are paid so: {len(hacks) - 1}."
-        out.append(_Cause(f"{hacks[0].message}{more}", "fail", bad=True))
-    out += _collapsing(collapse, found)
+        harm.insert(0, _Cause(f"{hacks[0].message}{more}", "fail", bad=True))
+    if harm:
+        harm[0] = replace(harm[0], text=" ".join([harm[0].text, *why]))
+    out += harm
     if price < UNSAFE_PRICE and not hacks:
         out.append(_Cause(reachable, "fail", bad=True))
     elif price != float("inf") and not hacks:

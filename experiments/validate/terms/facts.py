@@ -122,7 +122,10 @@ def _moved(
     centred = _within(values, w)
     n = max(float(w.sum()), 1.0)
     spread = np.sqrt((centred**2 * w).sum((-1, -2)) / n)
-    advantage = np.asarray(estimator.advantages(values.sum(0), rollouts), dtype=float)
+    told, _ = estimator.apply({"reward": values.sum(0)}, rollouts)
+    advantage = np.asarray(told, dtype=float)
+    if advantage.ndim > w.ndim:  # by token
+        advantage = advantage.mean(-1)
     pull = (centred * np.nan_to_num(advantage) * w).sum((-1, -2)) / n
     whole = float(pull.sum())
     return spread, pull / whole if abs(whole) > EPS else np.full(len(pull), np.nan)
