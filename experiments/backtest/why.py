@@ -46,6 +46,9 @@ WHY: dict[str, dict[str, str]] = {
     "02-format-length": {
         "RISKY": "False alarm, for the reason of 02-format-only; the bump at half of the limit "
         "moves length, which helps in some worlds and hurts in others.",
+        "UNSAFE": "False alarm, for the reason of 02-format-only. A wrong text filled up to the bump "
+        "at half of the limit is paid above a right one, which is true of this reward; that the "
+        "paper's model kept its accuracy all the same was not foreseen.",
     },
     "03-rloo-lp": {
         "SAFE": "The answer turns on alpha, which the paper's comparison does not give: without "
@@ -119,5 +122,7 @@ WHY: dict[str, dict[str, str]] = {
         "RISKY": "A hit for another reason. The worlds' texts hold hardly any of the phrases, so "
         "the reward is flat and nothing is learned where outcome-only training learns; the "
         "published rise to 70 and the later overflow of the limit are both out of sight.",
+        "UNSAFE": "A hit for the right reason: wrong texts that spam the phrases are paid above "
+        "right ones, which is what the published run learned.",
     },
 }

@@ -214,7 +214,7 @@ def _shrunk(score: Score, p: Paid, honest: Honest, *, inflated: bool) -> TextRow
 # -- findings --------------------------------------------------------------------------------------
 def amount(value: float) -> str:
     """A value as a sentence says it."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def _finding(p: Paid, honest: Honest, text: str) -> Finding:

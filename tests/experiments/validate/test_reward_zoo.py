@@ -145,7 +145,7 @@ def test_the_zoo_needs_the_standard_library_only():
 
 # -- what the tool makes of it ---------------------------------------------------------------------
 KNOWN_FALSE_ALARMS = {"json-last", "final-last"}  # formats that none of the dialects writes
-KNOWN_MISSES = {"ends-with of json-last", "brevity-added of box-steps"}
+KNOWN_MISSES = {"ends-with of json-last"}
 
 
 @pytest.mark.slow
