@@ -46,9 +46,9 @@ WHY: dict[str, dict[str, str]] = {
     "02-format-length": {
         "RISKY": "False alarm, for the reason of 02-format-only; the bump at half of the limit "
         "moves length, which helps in some worlds and hurts in others.",
-        "UNSAFE": "False alarm, for the reason of 02-format-only. A wrong text filled up to the bump "
-        "at half of the limit is paid above a right one, which is true of this reward; that the "
-        "paper's model kept its accuracy all the same was not foreseen.",
+        "UNSAFE": "False alarm, for the reason of 02-format-only. A wrong text filled up to the "
+        "bump at half of the limit is paid above a right one, which is true of this reward; that "
+        "the paper's model kept its accuracy all the same was not foreseen.",
     },
     "03-rloo-lp": {
         "SAFE": "The answer turns on alpha, which the paper's comparison does not give: without "

@@ -22,9 +22,9 @@ from toyrl.experiments.render.pictures import CSS, svg
 from toyrl.experiments.render.words import (
     MEANINGS,
     TONES,
-    VERDICT_MEANINGS,
     badge,
     bound,
+    meaning,
     measured,
     proof_words,
 )
@@ -45,7 +45,7 @@ def report_page(report: Report) -> str:
             report=report,
             tone=TONES[report.verdict],
             meanings=MEANINGS,
-            verdict_meaning=VERDICT_MEANINGS[report.verdict],
+            verdict_meaning=meaning(report),
             json_uri=data_uri(report.to_dict()),
             css=stylesheet(),
         )

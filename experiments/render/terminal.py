@@ -18,7 +18,7 @@ from rich.text import Text
 
 from toyrl.experiments.core import Outcome
 from toyrl.experiments.render.text import evidence, number, visible
-from toyrl.experiments.render.words import TONES, VERDICT_MEANINGS, bound, proof_words
+from toyrl.experiments.render.words import TONES, bound, meaning, proof_words
 from toyrl.experiments.validate.findings import SECTIONS, STATUSES, Finding, Report
 
 if TYPE_CHECKING:
@@ -115,13 +115,13 @@ def show_comparison(found: Comparison, out: Console, *, page: str = "") -> None:
 
 def verdict_line(report: Report) -> str:
     """The answer in one line, for --quiet."""
-    reason = report.reasons[0] if report.reasons else VERDICT_MEANINGS[report.verdict]
+    reason = report.reasons[0] if report.reasons else meaning(report)
     return visible(f"{report.verdict}: {report.reward}: {reason}").replace("\n", " ")
 
 
 def _verdict(report: Report) -> Panel:
     colour = COLOURS[TONES[report.verdict]]
-    lines = [Text(VERDICT_MEANINGS[report.verdict])]
+    lines = [Text(meaning(report))]
     lines += [Text(f"- {visible(reason)}") for reason in report.reasons]
     if report.safe_variant:
         lines.append(Text(f"Nearest safe variant: {visible(report.safe_variant)}"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from toyrl.experiments.core import Check, Outcome
 from toyrl.experiments.render.text import number, visible
-from toyrl.experiments.validate.findings import STATUSES, Finding, Section
+from toyrl.experiments.validate.findings import STATUSES, Finding, Report, Section
 
-TONES = {"SAFE": "pass", "INCONCLUSIVE": "info", "RISKY": "warn", "UNSAFE": "fail"}
+TONES = {"SAFE": "pass", "INCONCLUSIVE": "warn", "RISKY": "warn", "UNSAFE": "fail"}
 VERDICT_MEANINGS = {
     "SAFE": "Nothing that was looked at speaks against training on this reward.",
     "INCONCLUSIVE": "The reward, or a part of it, could not be judged: neither a yes nor a no.",
@@ -26,6 +26,18 @@ MEANINGS = {
     6: "Does picking the best of k rollouts by this reward raise the true accuracy?",
     7: "What the findings amount to, and the nearest variant without the problem.",
 }
+
+
+def meaning(report: Report) -> str:
+    """What the verdict means, and the exit code where the word alone doesn't say it."""
+    words = VERDICT_MEANINGS[report.verdict]
+    failed = sum(f.status == "fail" for f in report.findings)
+    if report.verdict == "RISKY" and failed and report.exit_code == 1:
+        checks = f"{failed} checks" if failed > 1 else "One check"
+        return f"{words} {checks} failed, so the exit code is 1."
+    if report.verdict == "INCONCLUSIVE" and report.exit_code == 0:
+        return f"{words} That is allowed here, so the exit code is 0."
+    return words
 
 
 WORST_WORDS = {"pass": "all well", "info": "noted", "warn": "warning", "fail": "problem"}

@@ -133,10 +133,10 @@ class Report(Answer):
     def card(self) -> str:
         """The verdict's card, as on the page, with the findings in a fold."""
         from toyrl.experiments.render.html import card
-        from toyrl.experiments.render.words import TONES, VERDICT_MEANINGS
+        from toyrl.experiments.render.words import TONES, meaning
 
-        meaning = VERDICT_MEANINGS[self.verdict]
-        return card("report", tone=TONES[self.verdict], report=self, meaning=meaning)
+        me: Any = self  # a type checker meets this file under two paths
+        return card("report", tone=TONES[self.verdict], report=self, meaning=meaning(me))
 
     def table(self) -> Table:
         """One row per finding."""

@@ -10,6 +10,8 @@ import pytest
 from tests.experiments.render.sample_report import HOSTILE, sample_report
 from toyrl.experiments.cli import main
 from toyrl.experiments.render.ci import junit, sarif
+from toyrl.experiments.render.html import report_page
+from toyrl.experiments.render.words import meaning
 
 
 def test_junit_counts_its_cases():
@@ -67,3 +69,15 @@ def test_failures_and_errors_are_there_if_and_only_if_the_exit_code_says_so(code
     assert (suite.get("failures") == "0") == (code == 0)
     levels = {x["level"] for x in sarif(report)["runs"][0]["results"]}
     assert ("error" in levels) == (code != 0)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code", "said"),
+    [("RISKY", 1, "failed, so the exit code is 1"), ("INCONCLUSIVE", 0, "so the exit code is 0"),
+     ("UNSAFE", 1, "that it pays like right ones")],
+)  # fmt: skip
+def test_page_and_card_say_the_exit_code_where_the_word_does_not(verdict, code, said):
+    report = replace(sample_report(), verdict=verdict, exit_code=code)
+    assert said in meaning(report)
+    assert said in report_page(report)
+    assert said in report.card()
