@@ -161,7 +161,7 @@ def _one(failed: Iterable[Finding]) -> list[_Cause]:
     if not messages:
         return []
     others = len(messages) - 1
-    more = f" {others} more failed checks of that section." if others else ""
+    more = f" Failed there too: {others}." if others else ""
     return [_Cause(f"{messages[0]}{more}", "fail")]
 
 

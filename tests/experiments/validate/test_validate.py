@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from functools import cache
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from tests.places import BAD_REWARDS as BAD
 from tests.places import ROOT
 from toyrl.experiments.api import validate
 from toyrl.experiments.errors import UsageError
+from toyrl.experiments.render.ci import junit
 from toyrl.experiments.validate.findings import Report
 from toyrl.experiments.validate.pipeline import Pipeline
 from toyrl.experiments.validate.settings import Settings
@@ -122,6 +124,34 @@ def test_where_gated_conciseness_collapses_nearly_all_prompts_are_solved():
     assert named[0].threshold > 0.5
     assert named[0].share_outside < 0.02
     assert f"{named[0].threshold:.2f}" in "".join(judged.report.reasons)
+
+
+# -- what was reported of verdicts that contradict their findings ----------------------------------
+FIELD = """
+import re
+
+def brevity(completions, answer, **kwargs):
+    return [float(a in c) - 0.001 * len(c) for c, a in zip(completions, answer)]
+
+def label(completions, answer, **kwargs):
+    said = [(re.findall(r"<answer>(.*?)</answer>", c, re.S) or [None])[-1] for c in completions]
+    return [float(s is not None and (s in a or a in s)) for s, a in zip(said, answer)]
+"""
+
+
+@pytest.mark.parametrize(("name", "hack"), [("brevity", "is paid"), ("label", "nothing between")])
+def test_a_wrong_text_paid_like_a_right_one_is_unsafe_and_said_first(tmp_path, name, hack):
+    file = tmp_path / "field.py"
+    file.write_text(FIELD)
+    judged = Judged(f"{file}:{name}", worlds=8)
+    assert (judged.verdict, judged.report.exit_code) == ("UNSAFE", 1)
+    assert hack in judged.report.reasons[0]
+    assert not any(r.startswith("Collapse comes with") for r in judged.report.reasons)
+    assert "never lose accuracy" not in judged.finding("hacks/price").message
+    if name == "brevity":
+        assert "each character of the working costs 0.001" in judged.report.reasons[0]
+    suite = ET.fromstring(junit(judged.report))
+    assert int(suite.get("failures")) > 1
 
 
 # -- rewards of TRL --------------------------------------------------------------------------------
