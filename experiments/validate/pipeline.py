@@ -15,8 +15,8 @@ from toyrl.experiments.validate.findings import Finding, Report, Section
 from toyrl.experiments.validate.inputs import Inputs
 from toyrl.experiments.validate.own.evidence import decided
 from toyrl.experiments.validate.reward_law import bench
-from toyrl.experiments.validate.trainer_config import config_finding
 from toyrl.experiments.validate.terms.section import only_of_what_fired, unjudged
+from toyrl.experiments.validate.trainer_config import config_finding
 from toyrl.rewards.errors import RewardError
 
 

@@ -32,6 +32,7 @@ Probe = tuple[TextRow, bool]
 RECOVERABLE = ("raised", "bad_value", "wrong_count")
 SAMPLE = 16  # texts over all dialects on which the calling form is chosen
 SLOW_IMPORT = 3.0  # seconds; a module slower than this is not imported again to test its memory
+CLOSE = 0.1  # AUC below the best at which a dialect may still be judged in
 
 
 def run(
@@ -55,7 +56,8 @@ def run(
     early = _first_values(reward, sample)
     facts = [_dialect(reward, name, list(p), seed) for name, p in probes.items() if p]
     _refuse_unusable(reward, facts)
-    best = choose(facts, first)
+    live = {f.name: _live(reward, [row for row, _ in probes[f.name]]) for f in facts}
+    best = choose(facts, first, live)
     rows = [row for row, _ in probes[best.name]]
     _probe_again(reward, rows)
     constant = len(set(np.concatenate([f.numbers for f in facts]).tolist())) <= 1
@@ -205,10 +207,28 @@ def _refuse_unusable(reward: UserReward, facts: Sequence[DialectFacts]) -> None:
 
 
 # -- what the values say ---------------------------------------------------------------------------
-def choose(facts: Sequence[DialectFacts], first: str = "") -> DialectFacts:
+def _live(reward: UserReward, rows: Sequence[TextRow]) -> int:
+    """How many functions of a sum vary on these texts; 0 for a single one."""
+    if len(reward.texts) < 2:
+        return 0
+    values = []
+    for text in reward.texts:
+        try:
+            values.append({v for v in text.score(rows) if v is not None})
+        except RewardError as error:
+            if error.kind not in RECOVERABLE:
+                raise
+    return sum(len(v) > 1 for v in values)
+
+
+def choose(
+    facts: Sequence[DialectFacts], first: str = "", live: Mapping[str, int] | None = None
+) -> DialectFacts:
     """The dialect that separates best; for gold-free rewards the one with the largest variance.
 
     first : taken where the reward separates there, or varies and separates nowhere
+    live : how many terms of a sum vary in each; of dialects in which it separates nearly as well
+        as anywhere, the one with most of them
     """
     usable = [f for f in facts if len(f.numbers)]
     apart = any(_separates(f) for f in usable)
@@ -217,7 +237,9 @@ def choose(facts: Sequence[DialectFacts], first: str = "") -> DialectFacts:
             return f
     gold = [f for f in usable if f.gold_matters and not math.isnan(f.auc)]
     if gold:
-        return max(gold, key=lambda f: f.auc)
+        top = max(f.auc for f in gold)
+        near = [f for f in gold if f.auc >= top - CLOSE]
+        return max(near, key=lambda f: ((live or {}).get(f.name, 0), f.auc))
     return max(usable, key=lambda f: f.variance)
 
 

@@ -12,10 +12,10 @@ import numpy as np
 from toyrl.experiments.core import Table
 from toyrl.experiments.validate.contract.section import (
     RECOVERABLE,
-    matched_auc,
     separates,
     shaper_values,
 )
+from toyrl.experiments.validate.contract.separation import matched_auc
 from toyrl.experiments.validate.findings import Finding, Section
 from toyrl.experiments.validate.terms.facts import (
     Outweighed,

@@ -34,6 +34,9 @@ def tagged(completion, answer):
 def tags(completion):
     return float(bool(re.search(r"<think>.*</think>\s*<answer>.*</answer>", completion, re.S)))
 
+def thinks(completion):
+    return float(bool(re.match(r"<think>.*</think>", completion, re.S)))
+
 def one_line(completion):
     return 0.5 * float(bool(re.match(r"<think>[^\n]*</think><answer>[^\n]*</answer>", completion)))
 
@@ -82,6 +85,14 @@ def test_a_tag_format_beside_boxed_answers_is_not_safe(judged, weight):
     assert "It does pay in tag" in silent.message
     assert word(section, facts)[0] != "SAFE"
     assert facts[0].share == pytest.approx(1.0)
+
+
+def test_of_equal_dialects_the_one_is_judged_in_which_most_terms_vary(judged):
+    """Boxed answers are read in two dialects, and only one of them has the tags."""
+    pipeline, section, facts = judged("boxed", "thinks:0.2")
+    assert pipeline.contract_facts.dialect == "think_boxed"
+    assert not any(x.silent for x in facts)
+    assert word(section, facts)[0] == "SAFE"
 
 
 def test_patterns_that_never_cross_a_line_break_are_said(judged):
