@@ -196,6 +196,7 @@ def test_a_format_outweighs_only_what_is_read():
 
     bare, framed = place("boxed", 1.0, 0.0), place("tag", 3.0, 2.0)
     over = outweighed([bare, framed], ["boxed", "tag"])
+    assert over is not None
     assert (over.wrong, over.right, over.paid_wrong, over.paid_right) == ("tag", "boxed", 2.0, 1.0)
     assert outweighed([bare, framed], ["tag"]) is None
     assert outweighed([bare, place("tag", 3.0, 0.9)], ["boxed", "tag"]) is None
