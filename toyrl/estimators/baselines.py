@@ -19,7 +19,14 @@ from typing import Any, ClassVar
 
 from toyrl import stats
 from toyrl.estimators.base import Estimator
-from toyrl.estimators.participants import alone, check_choice, group_size, unlimited, usable
+from toyrl.estimators.participants import (
+    alone,
+    check_choice,
+    group_size,
+    token_weight,
+    unlimited,
+    usable,
+)
 from toyrl.registry import add, entry
 from toyrl.rollouts import Rollouts, register_field
 from toyrl.shapers.base import Parts
@@ -84,7 +91,7 @@ class Opo(_Centred):
     """
 
     def scaled(self, x: Array, w: Array, r: Rollouts) -> Array:
-        long = w * r.length
+        long = token_weight(r, w)
         some = stats.mass(long) > 0
         return x - r.xp.where(some, stats.mean(x, long), stats.mean(x, w))
 

@@ -26,7 +26,15 @@ from typing import Any
 from toyrl import stats
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import GroupEstimator
-from toyrl.estimators.participants import PLACES, alone, check_choice, divisor, group_size, usable
+from toyrl.estimators.participants import (
+    PLACES,
+    alone,
+    check_choice,
+    divisor,
+    group_size,
+    token_weight,
+    usable,
+)
 from toyrl.registry import add
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, sum_parts
@@ -96,7 +104,7 @@ class Whitened(Estimator):
         a = self.inner.advantages(reward, r.with_(weight=w))
         zero = xp.zeros_like(a)
         if self.centre is None or self.spread is None:
-            centre, spread = self._pooled(a, w * r.length if self.over == "tokens" else w, r)
+            centre, spread = self._pooled(a, token_weight(r, w) if self.over == "tokens" else w, r)
         else:
             centre, spread = zero + self.centre, zero + self.spread
         # A mean that is 0 but for rounding would push tied groups by 1e-17.

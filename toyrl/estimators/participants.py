@@ -25,6 +25,11 @@ def group_size(r: Rollouts, w: Array) -> Any:
     return stats.mass(w) if r.group_size is None else r.group_size
 
 
+def token_weight(r: Rollouts, w: Array) -> Array:
+    """(..., B, G) weight times length; 0 for who takes no part, whatever length stands there."""
+    return r.xp.where(w > 0, w * r.length, r.xp.zeros_like(w))
+
+
 def unlimited(size: Any) -> bool:
     """True for the population limit."""
     return isinstance(size, (int, float)) and math.isinf(size)

@@ -23,7 +23,7 @@ from typing import Any
 from toyrl import stats
 from toyrl.estimators.base import Estimator, widest
 from toyrl.estimators.group import GroupEstimator
-from toyrl.estimators.participants import PLACES, check_choice, divisor
+from toyrl.estimators.participants import PLACES, check_choice, divisor, token_weight
 from toyrl.registry import add
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, sum_parts
@@ -98,7 +98,7 @@ class Averaged(Estimator):
         for name, weight in self._weights(tuple(rewards)).items():
             out = out + weight * self.inner.apply({name: rewards[name]}, here)[0]
         if self.scale == "batch":
-            out = self._by_batch(out, w * r.length if self.over == "tokens" else w)
+            out = self._by_batch(out, token_weight(r, w) if self.over == "tokens" else w)
         return xp.where(w > 0, out, xp.zeros_like(out)), dict(state or {})
 
     def in_batch(self, parts: Parts, rollouts: Rollouts, group_size: float) -> Estimator:
