@@ -14,8 +14,10 @@ import pytest
 
 from tests.backends import arrays_of, default_for
 from toyrl import pytree, registry
+from toyrl.estimators.tokens import Gae
 from toyrl.objectives.outcome_cloning import Oreal
 from toyrl.rollouts import FIELDS, Rollouts
+from toyrl.shapers.potential import PotentialShaping
 
 B, G, T = 3, 5, 4
 JUNK = (np.nan, np.inf, -np.inf, 1e300, -7.0)
@@ -198,3 +200,26 @@ def test_absent_places_reach_no_gradient_in_jax(thing: tuple[str, Any]):
     with jax.enable_x64(True):
         pytree.activate()
         _same_gradients(_jax_gradients(*thing), "JAX")
+
+
+def test_what_stands_between_turns_is_no_token_of_a_potential():
+    """phi of the next token on the mask follows, so the total stays -phi(prompt)."""
+    phi = np.array([[[0.5, np.nan, 2.0, 9.0]]])
+    mask = np.array([[[1.0, 0, 1, 0]]])
+    r = Rollouts(np.ones((1, 1)), np.full((1, 1), 2.0), 4.0, mask=mask, fields={"potential": phi})
+    got = PotentialShaping(discount=0.5).apply(r).parts["potential"]
+    np.testing.assert_array_equal(got, [[[0.5 * 2.0 - 0.5, 0.0, 0.0 - 2.0, 0.0]]])
+
+
+def test_the_critics_targets_and_batch_numbers_are_as_blind():
+    r, n = batch()
+    other, more = spoilt(r, n, np.nan, "all")
+    want, got = (Gae().returns({"reward": x["reward"]}, y) for x, y in ((n, r), (more, other)))
+    np.testing.assert_array_equal(got, want)
+    for name in ("reinforce_plus_plus", "dler", "gpg", "canon", "normalize_then_sum"):
+        e = registry.get("estimator", name).target
+        want, got = (
+            e.in_batch({"reward": x["reward"]}, y, 4.0) for x, y in ((n, r), (more, other))
+        )
+        assert got == want
+        assert "nan" not in repr(got)

@@ -20,37 +20,18 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from toyrl import stats
+from toyrl.dtypes import lowered
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.participants import divisor, usable
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts, register_field
+from toyrl.rollouts.entrance import entered_rewards
+from toyrl.rollouts.tokens import after, backward
 from toyrl.shapers.base import Parts
 
 Array = Any
 
 register_field("values", axes="T", origin="a critic: the value of the prefix before the token")
-
-
-def backward(a: Array, b: Array) -> Array:
-    """x_t = a_t x_{t+1} + b_t with x_{T} = 0 behind the end; the last axis, same shape."""
-    xp = stats.array_namespace(a, b)
-    n, step = a.shape[-1], 1
-    while step < n:
-        none = xp.zeros_like(b[..., :step])
-        b = b + a * xp.concat([b[..., step:], none], axis=-1)
-        a = a * xp.concat([a[..., step:], none], axis=-1)
-        step *= 2
-    return b
-
-
-def after(x: Array, mask: Array) -> Array:
-    """x at the next token of the mask behind each place; 0 behind the last.
-
-    x, mask : (..., B, G, T).
-    """
-    xp = stats.array_namespace(x, mask)
-    carried = backward(1 - mask, mask * x)
-    return xp.concat([carried[..., 1:], xp.zeros_like(x[..., :1])], axis=-1)
 
 
 def token_rewards(parts: Parts, r: Rollouts, mask: Array) -> Array:
@@ -144,10 +125,10 @@ class Gae(_Tokens):
 
     def returns(self, parts: Parts, rollouts: Rollouts) -> Array:
         """(..., B, G, T) A + V before whitening: the critic's target; 0 outside the mask."""
-        w = usable(parts, rollouts)[1]
-        a, weight = self._raw(parts, rollouts, w)
+        parts, rollouts, narrow = entered_rewards(parts, rollouts, by=self)
+        a, weight = self._raw(parts, rollouts, usable(parts, rollouts)[1])
         target = a + rollouts.need("values", by="Gae")
-        return rollouts.xp.where(weight > 0, target, rollouts.xp.zeros_like(a))
+        return lowered(rollouts.xp.where(weight > 0, target, rollouts.xp.zeros_like(a)), narrow)
 
 
 @entry(
