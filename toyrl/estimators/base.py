@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, ClassVar
 
+from toyrl.ranges import check_fields
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.entrance import entered_rewards, left
 from toyrl.shapers.base import SCOPES, Parts, Shaper, written
@@ -18,7 +19,14 @@ class Estimator:
 
     `apply(parts, rollouts, state) -> (advantages, state)` with advantages (..., B, G) or, where
     `token_level`, (..., B, G, T). Absent rollouts (weight 0 or NaN reward) get advantage 0. Every
-    `apply`, a user's own too, refuses parts, masks and fields of other shapes than the rollouts'.
+    `apply`, a user's own too, refuses parts, masks and fields of other shapes than the rollouts',
+    and never sees what stands in absent rows and tokens. Halves are computed in float32; the
+    answer is a half again where rewards and `correct` are of one half dtype.
+
+    Fields say their ranges (`toyrl.ranges`), which are checked when an object is built: a
+    `__post_init__` of its own calls that of its base.
+
+    Raises ValueError for a field out of its range.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
@@ -41,6 +49,9 @@ class Estimator:
         for name, entered in (("apply", _entered), ("in_batch", _in_batch)):
             if name in cls.__dict__:
                 setattr(cls, name, entered(cls.__dict__[name]))
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def apply(
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None

@@ -62,11 +62,3 @@ def divisor(std: Array, eps: float, place: str) -> Array:
 
 
 PLACES = ("std", "variance", "floor")
-
-
-def check_choice(**values: tuple[Any, tuple[str, ...]]) -> None:
-    """ValueError for the first argument whose value is not among those allowed."""
-    for name, (value, allowed) in values.items():
-        if value not in allowed:
-            msg = f"{name}={value!r} is not one of {', '.join(allowed)}"
-            raise ValueError(msg)

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from toyrl import stats
 from toyrl.dtypes import lowered
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.participants import divisor, usable
+from toyrl.ranges import FLAG, SHARE
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts, register_field
 from toyrl.rollouts.entrance import entered_rewards
@@ -66,8 +67,8 @@ class _Tokens(Estimator):
     gamma : discount per token in [0, 1]; whitened : over all tokens of the batch
     """
 
-    gamma: float = 1.0
-    whitened: bool = True
+    gamma: Annotated[float, SHARE] = 1.0
+    whitened: Annotated[bool, FLAG] = True
     token_level: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("mask",)
 
@@ -114,7 +115,7 @@ class Gae(_Tokens):
     lam : in [0, 1]; 1 is return minus value (no bias, most variance), 0 the TD error
     """
 
-    lam: float = 1.0
+    lam: Annotated[float, SHARE] = 1.0
     needs: ClassVar[tuple[str, ...]] = ("mask", "values")
 
     def _raw(self, parts: Parts, r: Rollouts, w: Array) -> tuple[Array, Array]:

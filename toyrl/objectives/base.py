@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from array_api_compat import is_jax_array, is_torch_array
 
 from toyrl import stats
+from toyrl.ranges import check_fields
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.entrance import entered, entered_steps, left
 from toyrl.shapers.base import written
@@ -28,6 +29,11 @@ class Objective:
     `coefficients` and `loss`, of a user's own objective too, never see what stands in absent rows
     and off the mask. Halves are computed in float32: coefficients are a half again where all that
     was given is of one half dtype, losses stay float32, as in trainers.
+
+    Fields say their ranges (`toyrl.ranges`), which are checked when an object is built: a
+    `__post_init__` of its own calls that of its base.
+
+    Raises ValueError for a field out of its range.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("mask",)
@@ -41,6 +47,9 @@ class Objective:
                 setattr(cls, name, _entered(cls.__dict__[name]))
         if "sequence_weight" in cls.__dict__:
             cls.sequence_weight = _weighing(cls.__dict__["sequence_weight"])
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def coefficients(
         self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array

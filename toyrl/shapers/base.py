@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from toyrl.dtypes import common_half, lowered
 from toyrl.pytree import built, defer, register
+from toyrl.ranges import check_fields
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.entrance import entered, left
 from toyrl.rollouts.shapes import check_memory
@@ -55,7 +56,13 @@ class MemoryField:
 
 
 class Shaper:
-    """Base of all shapers; subclasses are frozen dataclasses that define `parts`."""
+    """Base of all shapers; subclasses are frozen dataclasses that define `parts`.
+
+    Fields say their ranges (`toyrl.ranges`), which are checked when an object is built: a
+    `__post_init__` of its own calls that of its base.
+
+    Raises ValueError for a field out of its range.
+    """
 
     needs: ClassVar[tuple[str, ...]] = ("correct", "length")
     wants: ClassVar[tuple[str, ...]] = ()  # optional fields: read where they are present
@@ -72,6 +79,9 @@ class Shaper:
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Shaper:
         built(cls)
         return super().__new__(cls)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     # -- to be written by each shaper ---------------------------------------------------------
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts | Shaped:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from toyrl.ranges import SHARE
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.tokens import after
@@ -33,7 +34,7 @@ class PotentialShaping(Shaper):
     -phi(prompt), the same for all rollouts of a prompt.
     """
 
-    discount: Any = 1.0
+    discount: Annotated[Any, SHARE] = 1.0
     needs: ClassVar[tuple[str, ...]] = ("potential",)
     wants: ClassVar[tuple[str, ...]] = ("mask",)
     token_level: ClassVar[bool] = True
