@@ -58,6 +58,8 @@ class Range:
 
     def allows(self, value: Any) -> bool:
         """True for a value that lies in the range, and for arrays that can't be looked at."""
+        if type(value) is float and self.interval:  # nearly all of them
+            return self._holds(value)
         if value is None:
             return self.none
         if isinstance(value, str):
@@ -66,16 +68,18 @@ class Range:
             return self.flag
         if isinstance(value, numbers.Real):
             return bool(self.interval) and self._holds(_float(value))
-        if not hasattr(value, "dtype"):
-            return False
-        if type(value).__module__ != "numpy" or getattr(value.dtype, "kind", "") not in "iuf":
-            return getattr(value.dtype, "kind", "f") not in "OUSM"
+        return hasattr(value, "dtype") and self._allows_array(value)
+
+    def _allows_array(self, value: Any) -> bool:
+        kind = getattr(value.dtype, "kind", "f")  # torch's dtypes have none
+        if type(value).__module__ != "numpy" or kind not in "iuf":
+            return kind not in "OUSM"
         return all(self._holds(float(x)) for x in value.reshape(-1))
 
     def _holds(self, x: float) -> bool:
         low, high, left, right = _ends(self.interval)
         inside = (low < x or (left and low == x)) and (x < high or (right and high == x))
-        return inside and (not self.whole or x == math.floor(x))
+        return inside and not (self.whole and x % 1)
 
     def refusal(self, name: str, value: Any) -> str:
         """One sentence: the field, what was given, what is allowed, and a way out."""
@@ -125,14 +129,23 @@ def one_of(*words: str) -> Range:
 
 
 FINITE = Range("(-inf, inf)")
+"""Any number but inf and NaN."""
 POSITIVE = Range("(0, inf)")
+"""A finite number above 0."""
 NOT_NEGATIVE = Range("[0, inf)")
+"""A finite number, 0 or above."""
 POSITIVE_OR_INF = Range("(0, inf]")
+"""A number above 0; inf switches off or removes a bound."""
 NOT_NEGATIVE_OR_INF = Range("[0, inf]")
+"""0 or above; inf removes a bound."""
 SHARE = Range("[0, 1]")
+"""A number in [0, 1]."""
 PART = Range("(0, 1]")
+"""A number in (0, 1]."""
 DDOF = SHARE.so("1 for a sample's, 0 for the population's standard deviation")
+"""Delta degrees of freedom of a standard deviation."""
 FLAG = Range(flag=True)
+"""True or False."""
 
 
 @lru_cache(maxsize=512)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 from array_api_compat import array_namespace, is_jax_array, is_numpy_array, is_torch_array
 
 from toyrl.dtypes import as_floats, check_array, floating, half
 from toyrl.pytree import register
+from toyrl.ranges import FINITE, POSITIVE, POSITIVE_OR_INF, check_fields
 from toyrl.rollouts.fields import FIELDS
 
 Array = Any
@@ -44,17 +45,18 @@ class Rollouts:
     half), of their library's default. Lengths that float16 can't hold (above 65,504) are refused.
 
     Raises TypeError for a list, a masked array, what holds no real numbers and arrays of several
-    libraries; ValueError for arrays of different shapes.
+    libraries; ValueError for arrays of different shapes, and for a limit, a group size or a step
+    out of its range.
     """
 
     correct: Array
     length: Array
-    max_length: Any
+    max_length: Annotated[Any, POSITIVE]
     truncated: Array | None = None
     weight: Array | None = None
-    group_size: Any = None
+    group_size: Annotated[Any, POSITIVE_OR_INF.or_none] = None
     mask: Array | None = None
-    step: Any = 0
+    step: Annotated[Any, FINITE] = 0
     fields: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -65,6 +67,7 @@ class Rollouts:
         shape = getattr(self.correct, "shape", None)
         if shape is None:  # pytree surgery puts placeholders where arrays were
             return
+        check_fields(self)
         self._settle_kinds()
         for name in ("length", "truncated", "weight"):
             value = getattr(self, name)

@@ -147,9 +147,9 @@ def inside(allowed: Range) -> st.SearchStrategy[Any]:
         if allowed.whole:
             options.append(st.integers(math.ceil(bounds[0]), math.floor(bounds[1])))
         else:
-            open_ = {"exclude_min": low == bounds[0] and not left,
-                     "exclude_max": high == bounds[1] and not right}  # fmt: skip
-            options.append(st.floats(*bounds, **open_))
+            least = low == bounds[0] and not left
+            most = high == bounds[1] and not right
+            options.append(st.floats(*bounds, exclude_min=least, exclude_max=most))
             options += [st.just(x) for x, there in ((low, left), (high, right)) if there]
     return st.one_of(options)
 
