@@ -18,6 +18,7 @@ from toyrl import ExpressionError, parse, registry, to_expression
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import GroupEstimator
 from toyrl.objectives.compose import Sum as Total
+from toyrl.ranges import FINITE, NOT_NEGATIVE, declared
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Clipped, Gated, Scaled, Sum
@@ -26,6 +27,7 @@ from toyrl.shapers.length.conciseness import Crf
 from toyrl.shapers.length.truncation import Laser, Truncation
 from toyrl.shapers.outcome import Outcome
 from toyrl.shapers.schedules import SCHEDULES, Constant, Cosine, Linear, Step
+from toyrl.testing.strategies import inside
 
 READS = {
     "laser(target=0.5, alpha=0.5)": Laser(0.5, 0.5),
@@ -75,7 +77,7 @@ REFUSED = {
     "outcome(": ("not an expression", 8),
     "": ("not an expression", 1),
     "0.5": ("this is 0.5, not a reward", 1),
-    "grpo_lambda(lam=0)": ("lam=0 is not in (0, 1]", 1),
+    "grpo_lambda(lam=0)": ("lam=0 is not a number in (0, 1]", 17),
     "outcome(right=b'x')": ("is no number", 15),
 }
 
@@ -111,30 +113,45 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     assert isinstance(value, Shaper) or value >= 1
 
 
-numbers = st.one_of(
-    st.floats(-1e6, 1e6), st.integers(-1000, 1000), st.just(float("inf")), st.just(1e-300)
-)
-schedules = st.one_of(
-    st.builds(Constant, numbers),
-    st.builds(Linear, numbers, numbers, numbers),
-    st.builds(Cosine, numbers, numbers, numbers),
-    st.builds(Step, numbers, numbers, numbers),
-)
-weights = st.one_of(numbers, schedules)
+def scheduled(numbers: st.SearchStrategy) -> st.SearchStrategy:
+    """Numbers, or schedules between them."""
+    steps = inside(NOT_NEGATIVE)
+    return st.one_of(
+        numbers,
+        st.builds(Constant, numbers),
+        st.builds(Linear, numbers, numbers, steps),
+        st.builds(Cosine, numbers, numbers, steps),
+        st.builds(Step, numbers, numbers, inside(FINITE)),
+    )
+
+
+def drawn(cls: type, **more: st.SearchStrategy) -> st.SearchStrategy:
+    """Objects of a class, all fields within their ranges."""
+    own = {
+        name: inside(allowed) | scheduled(inside(replace(allowed, none=False)))
+        if varies
+        else inside(allowed)
+        for name, (allowed, varies) in declared(cls).items()
+    }
+    return st.builds(cls, **(own | more))
+
+
+def clipped(term: Shaper, ends: tuple[float, float]) -> Clipped:
+    return Clipped(term, min(ends), max(ends))
+
+
+whole = st.integers(-1000, 1000) | st.just(1e-300)
 simple = st.one_of(
-    st.builds(Outcome, weights, weights),
-    st.builds(Laser, target=weights, alpha=weights),
-    st.builds(LinearLength, weights, st.one_of(st.none(), numbers)),
-    st.builds(Overlong, floor=st.one_of(st.none(), numbers)),
-    st.builds(Crf, s=weights),
+    st.builds(Outcome, whole, whole),
+    *(drawn(cls) for cls in (Outcome, Laser, LinearLength, Overlong, Crf)),
 )
 shapers = st.recursive(
     simple,
     lambda inner: st.one_of(
         st.builds(Sum, st.lists(inner, max_size=3).map(tuple)),
-        st.builds(Scaled, inner, weights),
+        drawn(Scaled, term=inner),
         st.builds(Gated, inner),
-        st.builds(Clipped, inner, weights, weights),
+        st.builds(clipped, inner, st.tuples(*[inside(declared(Clipped)["low"][0])] * 2)),
     ),
     max_leaves=6,
 )

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from toyrl import papers
+from toyrl.ranges import told
 from toyrl.theorems import Theorem, index
 
 KINDS = ("shaper", "estimator", "objective", "environment", "theorem", "grader")
@@ -83,10 +84,16 @@ class Entry:
             return dict(self.theorem.parameters)
         return fields_of(self.target)
 
+    @property
+    def ranges(self) -> dict[str, str]:
+        """What each field may be, in words, where its class says so (`toyrl.ranges`)."""
+        return {} if self.kind in ("theorem", "grader") else told(self.target)
+
     def make(self, **fields: Any) -> Any:
         """The shaper, estimator, objective or environment with these fields, others at default.
 
-        Raises TypeError for a field that it does not have and for theorems, which are functions.
+        Raises TypeError for a field that it does not have and for theorems, which are functions,
+        ValueError for a value out of its range.
         """
         if self.kind == "theorem":
             msg = f"{self.name} is a function: call toyrl.get('theorem', {self.name!r}).target(...)"

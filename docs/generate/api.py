@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import importlib
 
 from docs.generate.modules import Folder, Module, folders, top_modules
+
+RANGED = ("toyrl.shapers", "toyrl.estimators", "toyrl.objectives")
 
 
 def pages() -> dict[str, str]:
@@ -24,7 +27,25 @@ def _page(folder: Folder) -> str:
     parts = [f"# {folder.name}\n"]
     for module in folder.modules:
         parts.append(f"## `{module.name}`\n\n::: {module.name}\n")
+        parts += ranges(module.name)
     return "\n".join(parts)
+
+
+def ranges(module: str) -> list[str]:
+    """A table of what the fields of a catalogue module's classes may be; nothing without any."""
+    if not module.startswith(RANGED):
+        return []
+    from toyrl.ranges import told
+
+    held = vars(importlib.import_module(module)).values()
+    own = [x for x in held if isinstance(x, type) and x.__module__ == module]
+    rows = [
+        f"| `{cls.__name__}` | `{name}` | {said} |"
+        for cls in own
+        for name, said in told(cls).items()
+    ]
+    head = ["Arguments and their ranges:", "", "| | argument | allowed |", "| --- | --- | --- |"]
+    return ["\n".join([*head, *rows]) + "\n"] if rows else []
 
 
 def _index(found: list[Folder]) -> str:

@@ -14,9 +14,10 @@ from tests.estimators.verl_code import Config, core_algos
 from toyrl.estimators.batch import PRESETS as WHITENED
 from toyrl.estimators.best_of import GrpoPassk, PassAtK
 from toyrl.estimators.group import PRESETS as GROUP
-from toyrl.estimators.tokens import Gae, backward
+from toyrl.estimators.tokens import Gae
 from toyrl.expressions import parse_estimator
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.tokens import backward
 
 GRID = np.linspace(0.1, 0.9, 5)
 

@@ -193,7 +193,7 @@ def test_is_the_plain_clip_without_the_dual_bound() -> None:
         for advantage in (-1.0, 1.0):
             got = coefficients(replace(plain, dual_clip=math.inf), advantage, ratio)
             assert got == coefficients(plain, advantage, ratio)
-    with pytest.raises(ValueError, match="dual_clip=1 is not above 1"):
+    with pytest.raises(ValueError, match="dual_clip=1 is not a number > 1"):
         PolicyGradient(dual_clip=1)
 
 

@@ -170,7 +170,7 @@ def test_the_presets_are_the_printed_rule_to_the_bit(variant: str, seed: int) ->
 
 
 def test_bad_options_are_named() -> None:
-    with pytest.raises(ValueError, match="horizon=0 is not positive"):
+    with pytest.raises(ValueError, match="horizon=0 is not a number > 0"):
         Trust(horizon=0)
     r = Rollouts(np.ones((1, 2)), np.ones((1, 2)), 8.0)
     with pytest.raises(KeyError, match=r"trust_grpo\(\) needs rollouts.fields\['judge'\]"):

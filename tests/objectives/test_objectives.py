@@ -259,8 +259,8 @@ def test_wrong_settings_say_what_is_allowed():
         (lambda: KlPenalty(kind="k4"), "k1, k2"),
         (lambda: Dppo(measure="l2"), "tv, kl"),
         (lambda: Corrected(mode="clip"), "token_truncate"),
-        (lambda: OffPolicyMask(threshold=0.0), "threshold=0.0 is not positive"),
-        (lambda: TopEntropy(share=1.5), r"share=1.5 is not in \[0, 1\]"),
+        (lambda: OffPolicyMask(threshold=0.0), "threshold=0.0 is not a number > 0"),
+        (lambda: TopEntropy(share=1.5), r"share=1.5 is not a number in \[0, 1\]"),
         (lambda: Sum(()), "at least one"),
     ):
         with pytest.raises(ValueError, match=hint):

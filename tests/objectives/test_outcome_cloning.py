@@ -127,5 +127,5 @@ def test_top_weights_of_ties_and_short_rollouts():
     assert (c * np.sign(a)[..., None] >= 0).all()
     assert np.abs(c).max() > 0
     for share in (0.0, 1.5):
-        with pytest.raises(ValueError, match="is not in"):
+        with pytest.raises(ValueError, match="is not a number in"):
             Oreal(share=share)

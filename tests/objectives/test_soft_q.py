@@ -157,7 +157,7 @@ def test_jax():
 
 
 def test_wrong_settings_say_what_is_allowed():
-    with pytest.raises(ValueError, match=r"multi=2 is not in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"multi=2 is not a number in \[0, 1\]"):
         SoftQ(2)
     r, reward, logp = case(0)
     with pytest.raises(KeyError, match="target_values"):

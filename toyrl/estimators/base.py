@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, ClassVar
 
+from toyrl.ranges import check_fields
 from toyrl.rollouts import Rollouts
-from toyrl.rollouts.shapes import check_rewards
+from toyrl.rollouts.entrance import entered_rewards, left
 from toyrl.shapers.base import SCOPES, Parts, Shaper, written
 
 Array = Any
@@ -18,7 +19,14 @@ class Estimator:
 
     `apply(parts, rollouts, state) -> (advantages, state)` with advantages (..., B, G) or, where
     `token_level`, (..., B, G, T). Absent rollouts (weight 0 or NaN reward) get advantage 0. Every
-    `apply`, a user's own too, refuses parts, masks and fields of other shapes than the rollouts'.
+    `apply`, a user's own too, refuses parts, masks and fields of other shapes than the rollouts',
+    and never sees what stands in absent rows and tokens. Halves are computed in float32; the
+    answer is a half again where rewards and `correct` are of one half dtype.
+
+    Fields say their ranges (`toyrl.ranges`), which are checked when an object is built: a
+    `__post_init__` of its own calls that of its base.
+
+    Raises ValueError for a field out of its range.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
@@ -38,8 +46,12 @@ class Estimator:
         super().__init_subclass__(**kwargs)
         if "__repr__" not in cls.__dict__:
             cls.__repr__ = written  # @dataclass keeps a repr that stands in the class
-        if "apply" in cls.__dict__:
-            cls.apply = _checked(cls.__dict__["apply"])
+        for name, entered in (("apply", _entered), ("in_batch", _in_batch)):
+            if name in cls.__dict__:
+                setattr(cls, name, entered(cls.__dict__[name]))
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def apply(
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None
@@ -47,7 +59,7 @@ class Estimator:
         """Advantages and the estimator's next state.
 
         Raises ValueError for rollouts without a prompt and a group axis, and for a part, mask or
-        field of another shape.
+        field of another shape; TypeError for a part that isn't an array of the rollouts' library.
         """
         msg = f"{type(self).__name__} defines no apply(parts, rollouts, state)"
         raise TypeError(msg)
@@ -72,14 +84,26 @@ def widest(*terms: str | Estimator | Shaper) -> str:
     return max(found, key=SCOPES.index)
 
 
-def _checked(apply: Callable[..., Any]) -> Any:
-    """`apply` after a look at the shapes."""
+def _entered(apply: Callable[..., Any]) -> Any:
+    """`apply` behind the one way in and out (`toyrl.rollouts.entrance`)."""
 
     @wraps(apply)
     def run(
         self: Estimator, parts: Parts, rollouts: Rollouts, *state: Any, **named: Any
     ) -> tuple[Array, Mapping[str, Array]]:
-        check_rewards(parts, rollouts, by=self)
-        return apply(self, parts, rollouts, *state, **named)
+        parts, rollouts, narrow = entered_rewards(parts, rollouts, by=self)
+        advantages, after = apply(self, parts, rollouts, *state, **named)
+        return left(advantages, rollouts, narrow), after
+
+    return run
+
+
+def _in_batch(method: Callable[..., Any]) -> Any:
+    """`in_batch` behind the same way in."""
+
+    @wraps(method)
+    def run(self: Estimator, parts: Parts, rollouts: Rollouts, *more: Any, **named: Any) -> Any:
+        parts, rollouts, _ = entered_rewards(parts, rollouts, by=self)
+        return method(self, parts, rollouts, *more, **named)
 
     return run

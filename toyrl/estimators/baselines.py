@@ -15,11 +15,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from toyrl import stats
 from toyrl.estimators.base import Estimator
-from toyrl.estimators.participants import alone, check_choice, group_size, unlimited, usable
+from toyrl.estimators.participants import (
+    alone,
+    group_size,
+    token_weight,
+    unlimited,
+    usable,
+)
+from toyrl.ranges import DDOF, NOT_NEGATIVE, POSITIVE, one_of
 from toyrl.registry import add, entry
 from toyrl.rollouts import Rollouts, register_field
 from toyrl.shapers.base import Parts
@@ -37,10 +44,7 @@ class _Centred(Estimator):
     singleton : what a group of one gets: "zero", or "raw" (its own reward, as verl does)
     """
 
-    singleton: str = "zero"
-
-    def __post_init__(self) -> None:
-        check_choice(singleton=(self.singleton, SINGLETON))
+    singleton: Annotated[str, one_of(*SINGLETON)] = "zero"
 
     def apply(
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None
@@ -84,7 +88,7 @@ class Opo(_Centred):
     """
 
     def scaled(self, x: Array, w: Array, r: Rollouts) -> Array:
-        long = w * r.length
+        long = token_weight(r, w)
         some = stats.mass(long) > 0
         return x - r.xp.where(some, stats.mean(x, long), stats.mean(x, w))
 
@@ -132,8 +136,8 @@ class Gpg(_Centred):
     changes the step size.
     """
 
-    f_norm: float = 1.0
-    factor: float | None = None
+    f_norm: Annotated[float, POSITIVE] = 1.0
+    factor: Annotated[float | None, NOT_NEGATIVE.or_none] = None
 
     @property
     def scope(self) -> str:
@@ -206,15 +210,19 @@ class LeaveOneOutStd(_Centred):
         E[r^2] - E[r]^2, which in float32 takes rounding for signal
 
     Shape (..., B, G, G) inside: for groups of up to a few hundred.
+
+    Raises ValueError for eps = 0 where it is divided by.
     """
 
-    eps: float = 1e-6
-    ddof: float = 1.0
-    zero_std: str = "keep"
+    eps: Annotated[float, NOT_NEGATIVE] = 1e-6
+    ddof: Annotated[float, DDOF] = 1.0
+    zero_std: Annotated[str, one_of("divide", "keep", "zero")] = "keep"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choice(zero_std=(self.zero_std, ("divide", "keep", "zero")))
+        if self.zero_std == "divide" and self.eps == 0:
+            msg = "eps=0 with zero_std='divide' divides by 0; give eps > 0, or keep or zero"
+            raise ValueError(msg)
 
     def scaled(self, x: Array, w: Array, r: Rollouts) -> Array:
         xp, n = r.xp, group_size(r, w)

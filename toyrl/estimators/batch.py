@@ -21,12 +21,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 from toyrl import stats
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import GroupEstimator
-from toyrl.estimators.participants import PLACES, alone, check_choice, divisor, group_size, usable
+from toyrl.estimators.participants import (
+    PLACES,
+    alone,
+    divisor,
+    group_size,
+    token_weight,
+    usable,
+)
+from toyrl.ranges import DDOF, FINITE, FLAG, NOT_NEGATIVE, one_of
 from toyrl.registry import add
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, sum_parts
@@ -51,23 +59,15 @@ class Whitened(Estimator):
     Rollouts of NaN reward are absent; a batch of equal a has advantages 0.
     """
 
-    baseline: str = "none"
-    over: str = "tokens"
-    ddof: float = 1.0
-    eps: float = 1e-8
-    eps_in: str = "variance"
-    singleton: str = "zero"
-    centre: float | None = None
-    spread: float | None = None
-    divides: bool = True
-
-    def __post_init__(self) -> None:
-        check_choice(
-            baseline=(self.baseline, ("none", "mean", "leave_one_out")),
-            over=(self.over, ("tokens", "rollouts")),
-            eps_in=(self.eps_in, PLACES),
-            singleton=(self.singleton, ("zero", "raw", "absent")),
-        )
+    baseline: Annotated[str, one_of("none", "mean", "leave_one_out")] = "none"
+    over: Annotated[str, one_of("tokens", "rollouts")] = "tokens"
+    ddof: Annotated[float, DDOF] = 1.0
+    eps: Annotated[float, NOT_NEGATIVE] = 1e-8
+    eps_in: Annotated[str, one_of(*PLACES)] = "variance"
+    singleton: Annotated[str, one_of("zero", "raw", "absent")] = "zero"
+    centre: Annotated[float | None, FINITE.or_none] = None
+    spread: Annotated[float | None, NOT_NEGATIVE.or_none] = None
+    divides: Annotated[bool, FLAG] = True
 
     @property
     def scope(self) -> str:
@@ -96,7 +96,7 @@ class Whitened(Estimator):
         a = self.inner.advantages(reward, r.with_(weight=w))
         zero = xp.zeros_like(a)
         if self.centre is None or self.spread is None:
-            centre, spread = self._pooled(a, w * r.length if self.over == "tokens" else w, r)
+            centre, spread = self._pooled(a, token_weight(r, w) if self.over == "tokens" else w, r)
         else:
             centre, spread = zero + self.centre, zero + self.spread
         # A mean that is 0 but for rounding would push tied groups by 1e-17.

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from toyrl import stats
 from toyrl.estimators.base import Estimator
-from toyrl.estimators.participants import check_choice, group_size, unlimited, usable
+from toyrl.estimators.participants import group_size, unlimited, usable
+from toyrl.ranges import DDOF, NOT_NEGATIVE, Range, one_of
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts
@@ -46,12 +47,7 @@ class PassAtK(Estimator):
     Raises ValueError for a `k` that is not a whole number of at least 2.
     """
 
-    k: int = 2
-
-    def __post_init__(self) -> None:
-        if int(self.k) != self.k or self.k < 2:
-            msg = f"k={self.k!r} is not a whole number of at least 2; pass@1 is reinforce or rloo"
-            raise ValueError(msg)
+    k: Annotated[int, Range("[2, inf)", whole=True, hint="pass@1 is reinforce or rloo")] = 2
 
     def apply(
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None
@@ -105,12 +101,9 @@ class GrpoPassk(Estimator):
     Two rollouts that share the best reward get 0, as does a group of one (verl raises).
     """
 
-    eps: float = 1e-6
-    ddof: float = 1.0
-    scale: str = "group"
-
-    def __post_init__(self) -> None:
-        check_choice(scale=(self.scale, ("group", "none")))
+    eps: Annotated[float, NOT_NEGATIVE] = 1e-6
+    ddof: Annotated[float, DDOF] = 1.0
+    scale: Annotated[str, one_of("group", "none")] = "group"
 
     def apply(
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None

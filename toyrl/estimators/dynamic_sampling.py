@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 from toyrl import stats
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.batch import Whitened
 from toyrl.estimators.group import GroupEstimator
-from toyrl.estimators.participants import check_choice, usable
+from toyrl.estimators.participants import usable
+from toyrl.ranges import one_of
 from toyrl.registry import add
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, sum_parts
@@ -64,10 +65,7 @@ class DynamicSampling(Estimator):
     """
 
     inner: Estimator = INNER
-    by: str = "reward"
-
-    def __post_init__(self) -> None:
-        check_choice(by=(self.by, BY))
+    by: Annotated[str, one_of(*BY)] = "reward"
 
     @property
     def scale(self) -> str:

@@ -23,12 +23,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Annotated, Any
 
 from array_api_compat import is_numpy_array, is_torch_array
 
 from toyrl import stats
 from toyrl.estimators.base import Estimator
+from toyrl.ranges import DDOF, NOT_NEGATIVE, one_of
 from toyrl.registry import add
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, sum_parts
@@ -56,22 +57,11 @@ class GroupEstimator(Estimator):
     Raises ValueError for a baseline, scale or singleton that is none of these.
     """
 
-    baseline: str = "mean"
-    scale: str = "group"
-    eps: float = 0.0
-    ddof: float = 1.0
-    singleton: str = "zero"
-
-    def __post_init__(self) -> None:
-        for name, allowed in (
-            ("baseline", BASELINES),
-            ("scale", SCALES),
-            ("singleton", ("zero", "raw")),
-        ):
-            value = getattr(self, name)
-            if value not in allowed:
-                msg = f"{name}={value!r} is not one of {', '.join(allowed)}"
-                raise ValueError(msg)
+    baseline: Annotated[str, one_of(*BASELINES)] = "mean"
+    scale: Annotated[str, one_of(*SCALES)] = "group"
+    eps: Annotated[float, NOT_NEGATIVE] = 0.0
+    ddof: Annotated[float, DDOF] = 1.0
+    singleton: Annotated[str, one_of("zero", "raw")] = "zero"
 
     @property
     def scope(self) -> str:

@@ -17,22 +17,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from toyrl import stats
 from toyrl.estimators.base import Estimator
+from toyrl.ranges import FINITE, FLAG, NOT_NEGATIVE, SHARE, Range, check_fields, one_of
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, at, sum_parts
 
 Array = Any
 CODE = "biuboomc/CANON, verl/trainer/ppo/core_algos.py"
-OPTIONS = {
-    "ties": ("average", "order"),
-    "heavy": ("high", "low"),
-    "singleton": ("zero", "raw"),
-}
 FROM_BATCH = ("accuracy", "failure")
+UPDATES = Range("[1, inf)", whole=True)
 
 
 @entry(
@@ -65,23 +62,14 @@ class Canon(Estimator):
     ties or singleton.
     """
 
-    mu: Any = 1.0
-    alpha: Any = 1.0
+    mu: Annotated[Any, Range("[0, 1]", words=FROM_BATCH)] = 1.0
+    alpha: Annotated[Any, NOT_NEGATIVE] = 1.0
     metric: str = "length"
-    heavy: str = "high"
-    bonus: Any = 0.0
-    ties: str = "average"
-    singleton: str = "zero"
+    heavy: Annotated[str, one_of("high", "low")] = "high"
+    bonus: Annotated[Any, FINITE] = 0.0
+    ties: Annotated[str, one_of("average", "order")] = "average"
+    singleton: Annotated[str, one_of("zero", "raw")] = "zero"
     needs: ClassVar[tuple[str, ...]] = ("length",)
-
-    def __post_init__(self) -> None:
-        for name, allowed in OPTIONS.items():
-            if getattr(self, name) not in allowed:
-                msg = f"{name}={getattr(self, name)!r} is not one of {', '.join(allowed)}"
-                raise ValueError(msg)
-        if isinstance(self.mu, str) and self.mu not in FROM_BATCH:
-            msg = f"mu={self.mu!r} is neither a number, a schedule nor {' nor '.join(FROM_BATCH)}"
-            raise ValueError(msg)
 
     @property
     def scope(self) -> str:
@@ -273,10 +261,17 @@ class RestartingMix:
     so; the other by analogy).
     """
 
-    warm_up: int = 30
-    cycle: int = 40
-    top: float = 0.6
-    reverse: bool = False
+    warm_up: Annotated[int, UPDATES] = 30
+    cycle: Annotated[int, UPDATES] = 40
+    top: Annotated[float, SHARE] = 0.6
+    reverse: Annotated[bool, FLAG] = False
+
+    __post_init__ = check_fields
+
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """Least and largest mu."""
+        return (0.0, 0.4 + self.top) if self.reverse else (1 - self.top, 1.0)
 
     def __call__(self, step: Any) -> Any:
         if isinstance(step, (int, float)):

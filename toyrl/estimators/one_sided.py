@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import PRESETS
-from toyrl.estimators.participants import check_choice
+from toyrl.ranges import one_of
 from toyrl.registry import add
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts
@@ -29,11 +29,8 @@ class OneSided(Estimator):
     """
 
     inner: Estimator = PRESETS["grpo"]
-    side: str = "negative"
+    side: Annotated[str, one_of("negative", "positive")] = "negative"
     reach: ClassVar[str] = "rollout"
-
-    def __post_init__(self) -> None:
-        check_choice(side=(self.side, ("negative", "positive")))
 
     def apply(
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None

@@ -17,11 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from toyrl import stats
 from toyrl.estimators.base import Estimator
-from toyrl.estimators.participants import check_choice, group_size, usable
+from toyrl.estimators.participants import group_size, usable
+from toyrl.ranges import FINITE, NOT_NEGATIVE, one_of
 from toyrl.registry import add
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts
@@ -40,12 +41,9 @@ class Paired(Estimator):
     With a mean over the group's G rollouts the update is that of one right plus one wrong.
     """
 
-    scheme: str = "rloo"
-    eta: float = 0.5
-    threshold: float = 0.5
-
-    def __post_init__(self) -> None:
-        check_choice(scheme=(self.scheme, SCHEMES))
+    scheme: Annotated[str, one_of(*SCHEMES)] = "rloo"
+    eta: Annotated[float, NOT_NEGATIVE] = 0.5
+    threshold: Annotated[float, FINITE] = 0.5
 
     def apply(
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from toyrl import stats
 from toyrl.estimators.base import Estimator
-from toyrl.estimators.participants import alone, check_choice, group_size, unlimited, usable
+from toyrl.estimators.participants import alone, group_size, unlimited, usable
+from toyrl.ranges import NOT_NEGATIVE_OR_INF, Range, one_of
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts, register_field
 from toyrl.shapers.base import Parts
@@ -25,6 +26,8 @@ from toyrl.shapers.base import Parts
 Array = Any
 REFERENCES = ("average", "first", "named")
 VOTES = ("sum", "all")
+SKEW = NOT_NEGATIVE_OR_INF.so("it is a share of the group, 0.6 as published")
+LOSS_OR_TIE = Range("[-1, 0]", whole=True, hint="-1 is a loss, 0 nothing")
 
 register_field(
     "reference", low=0.0, high=1.0, origin="the sampler's draw: 1 on the rollout compared with"
@@ -64,22 +67,11 @@ class Brpo(Estimator):
     or votes, or a negative skew.
     """
 
-    reference: str = "average"
-    skew: float = 0.6
-    ties: float = -1.0
-    votes: str = "sum"
-    inconsistent: float = -1.0
-
-    def __post_init__(self) -> None:
-        check_choice(reference=(self.reference, REFERENCES), votes=(self.votes, VOTES))
-        for name in ("ties", "inconsistent"):
-            value = getattr(self, name)
-            if value not in (-1.0, 0.0):
-                msg = f"{name}={value!r} is neither -1 (a loss) nor 0"
-                raise ValueError(msg)
-        if not self.skew >= 0:
-            msg = f"skew={self.skew!r} is negative; it is a share of the group, 0.6 as published"
-            raise ValueError(msg)
+    reference: Annotated[str, one_of(*REFERENCES)] = "average"
+    skew: Annotated[float, SKEW] = 0.6
+    ties: Annotated[float, LOSS_OR_TIE] = -1.0
+    votes: Annotated[str, one_of(*VOTES)] = "sum"
+    inconsistent: Annotated[float, LOSS_OR_TIE] = -1.0
 
     def apply(
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None

@@ -25,6 +25,11 @@ def group_size(r: Rollouts, w: Array) -> Any:
     return stats.mass(w) if r.group_size is None else r.group_size
 
 
+def token_weight(r: Rollouts, w: Array) -> Array:
+    """(..., B, G) weight times length; 0 for who takes no part, whatever length stands there."""
+    return r.xp.where(w > 0, w * r.length, r.xp.zeros_like(w))
+
+
 def unlimited(size: Any) -> bool:
     """True for the population limit."""
     return isinstance(size, (int, float)) and math.isinf(size)
@@ -57,11 +62,3 @@ def divisor(std: Array, eps: float, place: str) -> Array:
 
 
 PLACES = ("std", "variance", "floor")
-
-
-def check_choice(**values: tuple[Any, tuple[str, ...]]) -> None:
-    """ValueError for the first argument whose value is not among those allowed."""
-    for name, (value, allowed) in values.items():
-        if value not in allowed:
-            msg = f"{name}={value!r} is not one of {', '.join(allowed)}"
-            raise ValueError(msg)

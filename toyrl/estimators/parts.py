@@ -18,12 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 from toyrl import stats
 from toyrl.estimators.base import Estimator, widest
 from toyrl.estimators.group import GroupEstimator
-from toyrl.estimators.participants import PLACES, check_choice, divisor
+from toyrl.estimators.participants import PLACES, divisor, token_weight
+from toyrl.ranges import FINITE, NOT_NEGATIVE, one_of
 from toyrl.registry import add
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, sum_parts
@@ -57,22 +58,14 @@ class Averaged(Estimator):
 
     inner: Estimator = INNER
     weights: Mapping[str, float] | None = None
-    total: float | None = None
-    scale: str = "none"
-    eps: float = 1e-4
-    missing: str = "absent"
-    over: str = "rollouts"
-    eps_in: str = "std"
-    centre: float | None = None
-    spread: float | None = None
-
-    def __post_init__(self) -> None:
-        check_choice(
-            scale=(self.scale, SCALES),
-            missing=(self.missing, MISSING),
-            over=(self.over, ("rollouts", "tokens")),
-            eps_in=(self.eps_in, PLACES),
-        )
+    total: Annotated[float | None, FINITE.or_none] = None
+    scale: Annotated[str, one_of(*SCALES)] = "none"
+    eps: Annotated[float, NOT_NEGATIVE] = 1e-4
+    missing: Annotated[str, one_of(*MISSING)] = "absent"
+    over: Annotated[str, one_of("rollouts", "tokens")] = "rollouts"
+    eps_in: Annotated[str, one_of(*PLACES)] = "std"
+    centre: Annotated[float | None, FINITE.or_none] = None
+    spread: Annotated[float | None, NOT_NEGATIVE.or_none] = None
 
     @property
     def scope(self) -> str:
@@ -98,7 +91,7 @@ class Averaged(Estimator):
         for name, weight in self._weights(tuple(rewards)).items():
             out = out + weight * self.inner.apply({name: rewards[name]}, here)[0]
         if self.scale == "batch":
-            out = self._by_batch(out, w * r.length if self.over == "tokens" else w)
+            out = self._by_batch(out, token_weight(r, w) if self.over == "tokens" else w)
         return xp.where(w > 0, out, xp.zeros_like(out)), dict(state or {})
 
     def in_batch(self, parts: Parts, rollouts: Rollouts, group_size: float) -> Estimator:

@@ -19,10 +19,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from toyrl import stats
 from toyrl.estimators.base import Estimator
+from toyrl.ranges import one_of
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, sum_parts
@@ -61,9 +62,9 @@ class ReNorm(Estimator):
     Raises ValueError for a choice that does not exist.
     """
 
-    design: str = "renorm"
-    final: str = "centred"
-    baseline: str = "step"
+    design: Annotated[str, one_of(*OPTIONS["design"])] = "renorm"
+    final: Annotated[str, one_of(*OPTIONS["final"])] = "centred"
+    baseline: Annotated[str, one_of(*OPTIONS["baseline"])] = "step"
     needs: ClassVar[tuple[str, ...]] = ("step_scores", "mask")
     token_level: ClassVar[bool] = True
 
@@ -71,12 +72,6 @@ class ReNorm(Estimator):
     def scope(self) -> str:
         """ "group" where siblings at the same step are the baseline, else "rollout"."""
         return "group" if self.baseline == "step" else "rollout"
-
-    def __post_init__(self) -> None:
-        for name, allowed in OPTIONS.items():
-            if getattr(self, name) not in allowed:
-                msg = f"{name}={getattr(self, name)!r} is not one of {', '.join(allowed)}"
-                raise ValueError(msg)
 
     def apply(
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None

@@ -45,6 +45,7 @@ class ShapedReward(Estimator):
     reach: ClassVar[str] = "rollout"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         slots = [slot.name for slot in self.shaper.all_memory()]
         if slots:
             msg = (

@@ -17,40 +17,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from toyrl import stats
+from toyrl.dtypes import lowered
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.participants import divisor, usable
+from toyrl.ranges import FLAG, SHARE
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts, register_field
+from toyrl.rollouts.entrance import entered_rewards
+from toyrl.rollouts.tokens import after, backward
 from toyrl.shapers.base import Parts
 
 Array = Any
 
 register_field("values", axes="T", origin="a critic: the value of the prefix before the token")
-
-
-def backward(a: Array, b: Array) -> Array:
-    """x_t = a_t x_{t+1} + b_t with x_{T} = 0 behind the end; the last axis, same shape."""
-    xp = stats.array_namespace(a, b)
-    n, step = a.shape[-1], 1
-    while step < n:
-        none = xp.zeros_like(b[..., :step])
-        b = b + a * xp.concat([b[..., step:], none], axis=-1)
-        a = a * xp.concat([a[..., step:], none], axis=-1)
-        step *= 2
-    return b
-
-
-def after(x: Array, mask: Array) -> Array:
-    """x at the next token of the mask behind each place; 0 behind the last.
-
-    x, mask : (..., B, G, T).
-    """
-    xp = stats.array_namespace(x, mask)
-    carried = backward(1 - mask, mask * x)
-    return xp.concat([carried[..., 1:], xp.zeros_like(x[..., :1])], axis=-1)
 
 
 def token_rewards(parts: Parts, r: Rollouts, mask: Array) -> Array:
@@ -85,8 +67,8 @@ class _Tokens(Estimator):
     gamma : discount per token in [0, 1]; whitened : over all tokens of the batch
     """
 
-    gamma: float = 1.0
-    whitened: bool = True
+    gamma: Annotated[float, SHARE] = 1.0
+    whitened: Annotated[bool, FLAG] = True
     token_level: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("mask",)
 
@@ -133,7 +115,7 @@ class Gae(_Tokens):
     lam : in [0, 1]; 1 is return minus value (no bias, most variance), 0 the TD error
     """
 
-    lam: float = 1.0
+    lam: Annotated[float, SHARE] = 1.0
     needs: ClassVar[tuple[str, ...]] = ("mask", "values")
 
     def _raw(self, parts: Parts, r: Rollouts, w: Array) -> tuple[Array, Array]:
@@ -144,10 +126,10 @@ class Gae(_Tokens):
 
     def returns(self, parts: Parts, rollouts: Rollouts) -> Array:
         """(..., B, G, T) A + V before whitening: the critic's target; 0 outside the mask."""
-        w = usable(parts, rollouts)[1]
-        a, weight = self._raw(parts, rollouts, w)
+        parts, rollouts, narrow = entered_rewards(parts, rollouts, by=self)
+        a, weight = self._raw(parts, rollouts, usable(parts, rollouts)[1])
         target = a + rollouts.need("values", by="Gae")
-        return rollouts.xp.where(weight > 0, target, rollouts.xp.zeros_like(a))
+        return lowered(rollouts.xp.where(weight > 0, target, rollouts.xp.zeros_like(a)), narrow)
 
 
 @entry(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, fields, replace
 from typing import Any
 
-from toyrl import registry
+from toyrl import ranges, registry
 from toyrl.estimators.base import Estimator
 from toyrl.objectives import compose as objectives
 from toyrl.objectives.base import Objective
@@ -155,9 +155,9 @@ class _Reader:
         if isinstance(node.op, ast.Mult):
             for term, weight in ((right, left), (left, right)):
                 if isinstance(term, Shaper) and _weight(weight):
-                    return Scaled(term, weight)
+                    return self.scaled(node, term, weight)
         if isinstance(node.op, ast.Div) and isinstance(left, Shaper) and number(right):
-            return Scaled(left, self.arithmetic(node, 1.0, right))
+            return self.scaled(node, left, self.arithmetic(node, 1.0, right))
         if isinstance(left, Shaper) and isinstance(right, Shaper):
             raise self.fail(node, "rewards are added, subtracted or times a number; to pay one only"
                                   " for right answers write gated(...)")  # fmt: skip
@@ -166,6 +166,13 @@ class _Reader:
                 return objectives.Sum((*_terms(left), *_terms(right)))
             raise self.fail(node, "objectives are added only; their weights are fields")
         raise self.fail(node, f"cannot combine {_kind(left)} and {_kind(right)} like this")
+
+    def scaled(self, node: ast.AST, term: Shaper, weight: Any) -> Scaled:
+        """The term times a weight, which is refused where it isn't finite."""
+        try:
+            return Scaled(term, weight)
+        except ValueError as error:
+            raise self.fail(node, str(error)) from None
 
     def sum(self, node: ast.BinOp) -> Sum | None:
         """A chain of + and - of rewards as one flat sum; None if it is arithmetic on numbers."""
@@ -231,18 +238,23 @@ class _Reader:
                 raise self.fail(where, f"{name} has no argument {key!r}; {hint}{allowed}")
             if key in out:
                 raise self.fail(where, f"{name} got {key!r} twice")
-            out[key] = self.typed(value, name, known[key])
+            problem = ranges.fault(
+                target, key, worth := self.typed(value, name, known[key], target)
+            )
+            if problem:
+                raise self.fail(value, f"{name}: {problem}")
+            out[key] = worth
         missing = [n for n, f in known.items() if required(f) and n not in out]
         if missing and isinstance(target, type):
             raise self.fail(node, f"{name} needs {', '.join(missing)}; {allowed}")
         return out
 
-    def typed(self, node: ast.AST, name: str, field: Any) -> Any:
+    def typed(self, node: ast.AST, name: str, field: Any, target: Any) -> Any:
         """An argument's value, refused where a reward stands for a number or the reverse."""
         wants = str(field.type)
         kind = _child_kind(wants)
         if kind not in (None, self.kind):
-            return _Reader(self.text, kind).typed(node, name, field)
+            return _Reader(self.text, kind).typed(node, name, field, target)
         if isinstance(node, ast.Dict) and wants.startswith("Mapping"):
             return self.mapping(node)
         value = self.value(node)
@@ -256,7 +268,8 @@ class _Reader:
             raise self.fail(node, f"{name}({field.name}=...) is a list of rewards")
         if isinstance(value, Shaper) and number(field.default):
             raise self.fail(node, f"{name}({field.name}=...) is a number, not a reward")
-        if isinstance(value, bool | str) and number(field.default):
+        word = isinstance(value, bool | str) and number(field.default)
+        if word and ranges.fault(target, field.name, value):
             raise self.fail(node, f"{name}({field.name}=...) is a number, not {value!r}")
         if isinstance(value, tuple(_TYPES.values())) and kind is None and self.kind != "shaper":
             raise self.fail(node, f"{name}({field.name}=...) is no {_SAID[self.kind]}")

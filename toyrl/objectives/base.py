@@ -15,15 +15,26 @@ from typing import Any, ClassVar
 from array_api_compat import is_jax_array, is_torch_array
 
 from toyrl import stats
+from toyrl.ranges import check_fields
 from toyrl.rollouts import Rollouts
-from toyrl.rollouts.shapes import check_steps
+from toyrl.rollouts.entrance import entered, entered_steps, left
 from toyrl.shapers.base import written
 
 Array = Any
 
 
 class Objective:
-    """Base of all objectives; subclasses are frozen dataclasses."""
+    """Base of all objectives; subclasses are frozen dataclasses.
+
+    `coefficients` and `loss`, of a user's own objective too, never see what stands in absent rows
+    and off the mask. Halves are computed in float32: coefficients are a half again where all that
+    was given is of one half dtype, losses stay float32, as in trainers.
+
+    Fields say their ranges (`toyrl.ranges`), which are checked when an object is built: a
+    `__post_init__` of its own calls that of its base.
+
+    Raises ValueError for a field out of its range.
+    """
 
     needs: ClassVar[tuple[str, ...]] = ("mask",)
 
@@ -33,7 +44,12 @@ class Objective:
             cls.__repr__ = written  # @dataclass keeps a repr that stands in the class
         for name in ("coefficients", "loss"):
             if name in cls.__dict__:
-                setattr(cls, name, _checked(cls.__dict__[name]))
+                setattr(cls, name, _entered(cls.__dict__[name]))
+        if "sequence_weight" in cls.__dict__:
+            cls.sequence_weight = _weighing(cls.__dict__["sequence_weight"])
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def coefficients(
         self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array
@@ -84,14 +100,28 @@ def stopped(x: Array) -> Array:
     return x
 
 
-def _checked(method: Callable[..., Array]) -> Callable[..., Array]:
-    """The method after a look at the shapes."""
+def _entered(method: Callable[..., Array]) -> Callable[..., Array]:
+    """The method behind the one way in and out (`toyrl.rollouts.entrance`)."""
+    whole = method.__name__ == "loss"
 
     @wraps(method)
     def run(
         self: Objective, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array
     ) -> Array:
-        check_steps(advantages, rollouts, logp, old_logp, by=self)
-        return method(self, advantages, rollouts, logp, old_logp)
+        advantages, rollouts, logp, old_logp, narrow = entered_steps(
+            advantages, rollouts, logp, old_logp, by=self
+        )
+        out = method(self, advantages, rollouts, logp, old_logp)
+        return out if whole else left(out, rollouts, narrow)
+
+    return run
+
+
+def _weighing(method: Callable[..., Array]) -> Callable[..., Array]:
+    """`sequence_weight` behind the same way in."""
+
+    @wraps(method)
+    def run(self: Objective, rollouts: Rollouts) -> Array:
+        return method(self, entered(rollouts, by=self))
 
     return run

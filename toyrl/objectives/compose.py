@@ -11,11 +11,12 @@ What is dropped still counts in the divisor of the average, as in TRL.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from toyrl.objectives.base import Objective
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.objectives.surrogate import Surrogate, tokens_of
+from toyrl.ranges import NOT_NEGATIVE, POSITIVE_OR_INF, SHARE, one_of
 from toyrl.registry import add, entry
 from toyrl.rollouts import Rollouts, register_field
 
@@ -48,6 +49,7 @@ class Sum(Objective):
     terms: tuple[Objective, ...] = ()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.terms:
             msg = "terms is empty; give at least one objective"
             raise ValueError(msg)
@@ -83,18 +85,19 @@ class Corrected(Objective):
 
     Reads `sampling_logprobs`; NaN there means no correction for that token.
 
-    Raises ValueError for another mode.
+    Raises ValueError for another mode, and for a floor above the cap.
     """
 
     inner: Objective = PPO
-    mode: str = "token_truncate"
-    cap: float = 3.0
-    floor: float = 0.0
+    mode: Annotated[str, one_of(*MODES)] = "token_truncate"
+    cap: Annotated[float, POSITIVE_OR_INF] = 3.0
+    floor: Annotated[float, NOT_NEGATIVE] = 0.0
     needs: ClassVar[tuple[str, ...]] = ("mask", "sampling_logprobs")
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            msg = f"mode={self.mode!r} is not one of {', '.join(MODES)}"
+        super().__post_init__()
+        if self.floor > self.cap:
+            msg = f"floor={self.floor!r} is above cap={self.cap!r}; exchange them"
             raise ValueError(msg)
 
     def weight(self, rollouts: Rollouts, old_logp: Array) -> Array:
@@ -191,12 +194,7 @@ class OffPolicyMask(Objective):
     """
 
     inner: Objective = PPO
-    threshold: float = 0.5
-
-    def __post_init__(self) -> None:
-        if not self.threshold > 0:
-            msg = f"threshold={self.threshold} is not positive; it is a divergence in nats"
-            raise ValueError(msg)
+    threshold: Annotated[float, POSITIVE_OR_INF.so("it is a divergence in nats")] = 0.5
 
     def coefficients(
         self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array
@@ -247,13 +245,8 @@ class TopEntropy(Objective):
     """
 
     inner: Objective = PPO
-    share: float = 0.2
+    share: Annotated[float, SHARE.so("it is the share of tokens that are kept")] = 0.2
     needs: ClassVar[tuple[str, ...]] = ("mask", "entropy")
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.share <= 1:
-            msg = f"share={self.share} is not in [0, 1]; it is the share of tokens that are kept"
-            raise ValueError(msg)
 
     def kept(self, rollouts: Rollouts) -> Array:
         """(..., B, G, T) bool."""

@@ -8,11 +8,12 @@ holds them near the old policy.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from toyrl.objectives.base import stopped
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.objectives.surrogate import Surrogate, Tokens
+from toyrl.ranges import NOT_NEGATIVE, SHARE, Range
 from toyrl.registry import entry
 
 Array = Any
@@ -60,9 +61,9 @@ class ClipCov(PolicyGradient):
     """
 
     count_empty: bool = False
-    share_dropped: float = 2e-4
-    low: float = 1.0
-    high: float = 5.0
+    share_dropped: Annotated[float, SHARE] = 2e-4
+    low: Annotated[float, Range("[-inf, inf]")] = 1.0
+    high: Annotated[float, Range("[-inf, inf]")] = 5.0
 
     def slope(self, t: Tokens) -> Array:
         return super().slope(t) * self.stays(t)
@@ -101,8 +102,8 @@ class KlCov(Surrogate):
     """
 
     count_empty: bool = False
-    share_held: float = 2e-4
-    coef: float = 1.0
+    share_held: Annotated[float, SHARE] = 2e-4
+    coef: Annotated[float, NOT_NEGATIVE] = 1.0
 
     def slope(self, t: Tokens) -> Array:
         return t.ratio * t.a - t.where(self.held_tokens(t), self.coef * t.xp.sign(t.log_ratio))

@@ -20,15 +20,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from toyrl import stats
 from toyrl.objectives.base import Objective, present_prompts
+from toyrl.ranges import NOT_NEGATIVE, POSITIVE_OR_INF, one_of
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 
 Array = Any
 KL_ESTIMATES = ("kl", "low_var_kl")
+SWITCH = POSITIVE_OR_INF.so("a very large value switches it off")
 
 
 @entry(
@@ -57,22 +59,12 @@ class Drpo(Objective):
     Raises ValueError for a number that must be above 0 and isn't, and for another KL estimate.
     """
 
-    lambda_: float = 0.1
-    tau: float = 10.0
-    delta: float = 1e-4
-    beta: float = 1e3
-    kl: str = "kl"
+    lambda_: Annotated[float, SWITCH] = 0.1
+    tau: Annotated[float, SWITCH] = 10.0
+    delta: Annotated[float, NOT_NEGATIVE] = 1e-4
+    beta: Annotated[float, NOT_NEGATIVE] = 1e3
+    kl: Annotated[str, one_of(*KL_ESTIMATES)] = "kl"
     needs: ClassVar[tuple[str, ...]] = ("correct", "length", "mask")
-
-    def __post_init__(self) -> None:
-        if self.kl not in KL_ESTIMATES:
-            msg = f"kl={self.kl!r} is not one of {', '.join(KL_ESTIMATES)}"
-            raise ValueError(msg)
-        for name in ("lambda_", "tau"):
-            value = getattr(self, name)
-            if isinstance(value, (int, float)) and not value > 0:
-                msg = f"{name}={value} must be positive; a very large value switches it off"
-                raise ValueError(msg)
 
     def pair_weights(self, rollouts: Rollouts, mean_logp: Array) -> tuple[Array, Array]:
         """(w, -v), each (..., B, G): dJ/ds of right and of wrong rollouts of each prompt.

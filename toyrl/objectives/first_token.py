@@ -15,10 +15,11 @@ the margin, so the mode's probability ends at sigmoid(margin), not at 1.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from toyrl import stats
 from toyrl.objectives.base import Objective, present_prompts
+from toyrl.ranges import FINITE, NOT_NEGATIVE, Range
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.length.mode import easy
@@ -60,10 +61,10 @@ class FirstToken(Objective):
     Reads `mode` (1 long, 0 short; other values take no part).
     """
 
-    margin: Any = 2.0
-    weight: Any = 0.1
-    theta: Any = 0.25
-    threshold: Any = None
+    margin: Annotated[float, Range("(-inf, inf]")] = 2.0
+    weight: Annotated[float, NOT_NEGATIVE] = 0.1
+    theta: Annotated[float, FINITE] = 0.25
+    threshold: Annotated[float | None, FINITE.or_none] = None
     needs: ClassVar[tuple[str, ...]] = ("correct", "mode", "mask")
 
     def coefficients(

@@ -17,10 +17,11 @@ a token changes the states that follow.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from toyrl.objectives.base import stopped
 from toyrl.objectives.surrogate import Surrogate, Tokens
+from toyrl.ranges import NOT_NEGATIVE, POSITIVE_OR_INF, one_of
 from toyrl.registry import add
 
 Array = Any
@@ -41,17 +42,11 @@ class KlPenalty(Surrogate):
     Raises ValueError for another kind or a negative beta.
     """
 
-    kind: str = "k3"
-    beta: float = 1e-3
-    input_limit: float | None = None
-    output_limit: float | None = None
+    kind: Annotated[str, one_of(*KINDS)] = "k3"
+    beta: Annotated[float, NOT_NEGATIVE] = 1e-3
+    input_limit: Annotated[float | None, POSITIVE_OR_INF.or_none] = None
+    output_limit: Annotated[float | None, POSITIVE_OR_INF.or_none] = None
     needs: ClassVar[tuple[str, ...]] = ("mask", "ref_logprobs")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.kind not in KINDS:
-            msg = f"kind={self.kind!r} is not one of {', '.join(KINDS)}"
-            raise ValueError(msg)
 
     def values(self, t: Tokens) -> tuple[Array, Array]:
         """(estimate, its derivative by logp), nats, each (..., B, G, T)."""

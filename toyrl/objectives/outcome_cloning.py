@@ -11,9 +11,10 @@ here is pi/pi_old; the released pi/sg(pi) has the same value and gradient at the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from toyrl.objectives.base import Objective
+from toyrl.ranges import NOT_NEGATIVE, PART, one_of
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts, register_field
 
@@ -52,18 +53,10 @@ class Oreal(Objective):
     Raises ValueError for other weights or another share.
     """
 
-    eta: float = 0.5
-    weights: str = "none"
-    share: float = 0.25
+    eta: Annotated[float, NOT_NEGATIVE] = 0.5
+    weights: Annotated[str, one_of(*WEIGHTS)] = "none"
+    share: Annotated[float, PART.so("it is a share of a rollout's tokens")] = 0.25
     needs: ClassVar[tuple[str, ...]] = ("mask",)
-
-    def __post_init__(self) -> None:
-        if self.weights not in WEIGHTS:
-            msg = f"weights={self.weights!r} is not one of {', '.join(WEIGHTS)}"
-            raise ValueError(msg)
-        if not 0 < self.share <= 1:
-            msg = f"share={self.share} is not in (0, 1]; it is a share of a rollout's tokens"
-            raise ValueError(msg)
 
     def coefficients(
         self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array

@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from toyrl.estimators.participants import group_size, unlimited
 from toyrl.objectives.base import Objective
+from toyrl.ranges import POSITIVE, POSITIVE_OR_INF, Range
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 
@@ -77,16 +78,9 @@ class Prdp(Objective):
     Raises ValueError for a beta or eps that is not above 0.
     """
 
-    beta: float = 1.0
-    eps: float = 0.1
+    beta: Annotated[float, POSITIVE] = 1.0
+    eps: Annotated[float, POSITIVE_OR_INF] = 0.1
     needs: ClassVar[tuple[str, ...]] = ("mask", "ref_logprobs")
-
-    def __post_init__(self) -> None:
-        for name in ("beta", "eps"):
-            value = getattr(self, name)
-            if not value > 0:
-                msg = f"{name}={value!r} must be positive"
-                raise ValueError(msg)
 
     def coefficients(
         self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array
@@ -155,12 +149,7 @@ class Dno(Objective):
     Raises ValueError for an eta that is not above 0.
     """
 
-    eta: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not self.eta > 0:
-            msg = f"eta={self.eta!r} must be positive"
-            raise ValueError(msg)
+    eta: Annotated[float, POSITIVE] = 1.0
 
     def coefficients(
         self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array
@@ -208,16 +197,9 @@ class DnoPrct(Objective):
     Raises ValueError for an eta or a margin that is not above 0.
     """
 
-    eta: float = 0.1
-    margin: float = 0.4
-    least: float = -math.inf
-
-    def __post_init__(self) -> None:
-        for name in ("eta", "margin"):
-            value = getattr(self, name)
-            if not value > 0:
-                msg = f"{name}={value!r} must be positive"
-                raise ValueError(msg)
+    eta: Annotated[float, POSITIVE] = 0.1
+    margin: Annotated[float, POSITIVE] = 0.4
+    least: Annotated[float, Range("[-inf, inf)")] = -math.inf
 
     def kept(self, score: Array, rollouts: Rollouts) -> tuple[Array, Array]:
         """(weights (..., B, G, G) of pairs (winner, loser), prompts with a pair (..., B, 1, 1)).

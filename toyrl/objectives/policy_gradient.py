@@ -17,13 +17,15 @@ up          dapo         0.2, -      3 where A < 0       verl loss_mode="up"; A 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from toyrl.objectives.base import stopped
 from toyrl.objectives.surrogate import AGGREGATIONS, Surrogate, Tokens
+from toyrl.ranges import NOT_NEGATIVE_OR_INF, POSITIVE_OR_INF, Range
 from toyrl.registry import add, entry
 
 Array = Any
+DUAL_CLIP = Range("(1, inf]", none=True, hint="from 1 down it would stop on-policy updates")
 __all__ = ["AGGREGATIONS", "PRESETS", "PolicyGradient"]
 
 
@@ -41,17 +43,11 @@ class PolicyGradient(Surrogate):
     """
 
     aggregation: str = "dapo"
-    clip_low: float = 0.2
-    clip_high: float = 0.2
+    clip_low: Annotated[float, NOT_NEGATIVE_OR_INF] = 0.2
+    clip_high: Annotated[float, NOT_NEGATIVE_OR_INF] = 0.2
     count_empty: bool = True
-    dual_clip: float | None = None
-    delta: float | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.dual_clip is not None and not self.dual_clip > 1:
-            msg = f"dual_clip={self.dual_clip} is not above 1: it would stop on-policy updates"
-            raise ValueError(msg)
+    dual_clip: Annotated[float | None, DUAL_CLIP] = None
+    delta: Annotated[float | None, POSITIVE_OR_INF.or_none] = None
 
     def slope(self, t: Tokens) -> Array:
         # The minimum takes a constant branch, whose gradient is 0, exactly in these cases.

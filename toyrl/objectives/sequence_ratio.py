@@ -13,10 +13,11 @@ per rollout that is also the gradient of the loss that TRL writes with s itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from toyrl.objectives.base import stopped
 from toyrl.objectives.surrogate import Surrogate, Tokens
+from toyrl.ranges import FLAG, NOT_NEGATIVE, NOT_NEGATIVE_OR_INF
 from toyrl.registry import add, entry
 
 Array = Any
@@ -31,9 +32,9 @@ class SequenceRatio(Surrogate):
     """
 
     aggregation: str = "grpo"
-    clip_low: float = 3e-4
-    clip_high: float = 4e-4
-    mean: bool = True
+    clip_low: Annotated[float, NOT_NEGATIVE_OR_INF] = 3e-4
+    clip_high: Annotated[float, NOT_NEGATIVE_OR_INF] = 4e-4
+    mean: Annotated[bool, FLAG] = True
 
     def slope(self, t: Tokens) -> Array:
         s = self.ratio(t)
@@ -108,8 +109,8 @@ class GeoMean(Surrogate):
     """
 
     aggregation: str = "grpo"
-    clip_low: float = 0.4
-    clip_high: float = 0.4
+    clip_low: Annotated[float, NOT_NEGATIVE_OR_INF] = 0.4
+    clip_high: Annotated[float, NOT_NEGATIVE_OR_INF] = 0.4
 
     def slope(self, t: Tokens) -> Array:
         xp, x = t.xp, t.log_ratio
@@ -146,10 +147,10 @@ class Vespo(Surrogate):
     log w is held within [log 1e-8, 20], token log ratios within +-20, as in TRL.
     """
 
-    k_pos: float = 2.0
-    lambda_pos: float = 3.0
-    k_neg: float = 3.0
-    lambda_neg: float = 2.0
+    k_pos: Annotated[float, NOT_NEGATIVE] = 2.0
+    lambda_pos: Annotated[float, NOT_NEGATIVE] = 3.0
+    k_neg: Annotated[float, NOT_NEGATIVE] = 3.0
+    lambda_neg: Annotated[float, NOT_NEGATIVE] = 2.0
 
     def slope(self, t: Tokens) -> Array:
         return self.weight(t) * t.a

@@ -15,9 +15,10 @@ the prefix: the range of r is an inverse temperature, so scale it (shaping) on p
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from toyrl.objectives.base import Objective
+from toyrl.ranges import SHARE
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts, register_field
 
@@ -52,13 +53,8 @@ class SoftQ(Objective):
     Raises ValueError for a `multi` outside [0, 1].
     """
 
-    multi: float = 0.5
+    multi: Annotated[float, SHARE.so("it is the share of the multi-step loss")] = 0.5
     needs: ClassVar[tuple[str, ...]] = ("mask", "target_values")
-
-    def __post_init__(self) -> None:
-        if isinstance(self.multi, (int, float)) and not 0 <= self.multi <= 1:
-            msg = f"multi={self.multi} is not in [0, 1]; it is the share of the multi-step loss"
-            raise ValueError(msg)
 
     def coefficients(
         self, advantages: Array, rollouts: Rollouts, logp: Array, old_logp: Array

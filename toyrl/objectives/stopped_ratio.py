@@ -17,10 +17,11 @@ two_sided=True, low=0.125, high=8, cap=inf)` the masked importance sampling of v
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from toyrl.objectives.base import stopped
 from toyrl.objectives.surrogate import Surrogate, Tokens
+from toyrl.ranges import FLAG, NOT_NEGATIVE, NOT_NEGATIVE_OR_INF, POSITIVE, POSITIVE_OR_INF, one_of
 from toyrl.registry import add, entry
 
 Array = Any
@@ -35,8 +36,8 @@ class Cispo(Surrogate):
     floor : under rho, or None (verl: 1 - clip_ratio_low)
     """
 
-    cap: float = 5.0
-    floor: float | None = None
+    cap: Annotated[float, POSITIVE_OR_INF] = 5.0
+    floor: Annotated[float | None, NOT_NEGATIVE.or_none] = None
 
     def slope(self, t: Tokens) -> Array:
         return self.weight(t) * t.a
@@ -83,8 +84,8 @@ class Sapo(Surrogate):
     """
 
     aggregation: str = "grpo"
-    tau_pos: float = 1.0
-    tau_neg: float = 1.05
+    tau_pos: Annotated[float, POSITIVE] = 1.0
+    tau_neg: Annotated[float, POSITIVE] = 1.05
 
     def slope(self, t: Tokens) -> Array:
         xp = t.xp
@@ -131,10 +132,10 @@ class Gpg(Surrogate):
 class Dro(Surrogate):
     """A log pi - beta/2 (log rho)^2.
 
-    beta : > 0; verl has no default, 0.1 is ours
+    beta : >= 0; verl has no default, 0.1 is ours
     """
 
-    beta: float = 0.1
+    beta: Annotated[float, NOT_NEGATIVE] = 0.1
 
     def slope(self, t: Tokens) -> Array:
         return t.a - self.beta * t.log_ratio
@@ -157,19 +158,13 @@ class Dppo(Surrogate):
     Raises ValueError for another measure.
     """
 
-    measure: str = "tv"
-    low: float = 0.2
-    high: float = 0.2
-    cap: float = 20.0
+    measure: Annotated[str, one_of(*MEASURES)] = "tv"
+    low: Annotated[float, NOT_NEGATIVE_OR_INF] = 0.2
+    high: Annotated[float, NOT_NEGATIVE_OR_INF] = 0.2
+    cap: Annotated[float, POSITIVE_OR_INF] = 20.0
     count_empty: bool = False
-    two_sided: bool = False
-    beta: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.measure not in MEASURES:
-            msg = f"measure={self.measure!r} is not one of {', '.join(MEASURES)}"
-            raise ValueError(msg)
+    two_sided: Annotated[bool, FLAG] = False
+    beta: Annotated[float, NOT_NEGATIVE] = 0.0
 
     def slope(self, t: Tokens) -> Array:
         out = self.weight(t) * t.a

@@ -8,9 +8,10 @@ bnpo within one batch) 1/sum(L); dr_grpo (seq-mean-token-sum-norm) 1/(N L_max); 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from toyrl.objectives.base import Objective
+from toyrl.ranges import FLAG, one_of
 from toyrl.rollouts import Rollouts
 
 Array = Any
@@ -92,13 +93,8 @@ class Surrogate(Objective):
     Raises ValueError for another aggregation.
     """
 
-    aggregation: str = "dapo"
-    count_empty: bool = True
-
-    def __post_init__(self) -> None:
-        if self.aggregation not in AGGREGATIONS:
-            msg = f"aggregation={self.aggregation!r} is not one of {', '.join(AGGREGATIONS)}"
-            raise ValueError(msg)
+    aggregation: Annotated[str, one_of(*AGGREGATIONS)] = "dapo"
+    count_empty: Annotated[bool, FLAG] = True
 
     def slope(self, t: Tokens) -> Array:
         """dJ_it/dlogp_it (..., B, G, T) before averaging."""

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
-from array_api_compat import array_namespace, is_jax_array, is_torch_array
+from array_api_compat import array_namespace, is_jax_array, is_numpy_array, is_torch_array
 
+from toyrl.dtypes import as_floats, check_array, floating, half
 from toyrl.pytree import register
+from toyrl.ranges import FINITE, POSITIVE, POSITIVE_OR_INF, check_fields
 from toyrl.rollouts.fields import FIELDS
 
 Array = Any
+ARRAYS = ("correct", "length", "truncated", "weight", "mask")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,20 +41,22 @@ class Rollouts:
     fields : dict                             optional arrays under registered names (`FIELDS`)
 
     Construction checks structure only, so it works under tracing; `validate` checks values.
-    Whole-number and bool arrays become the default float type of their library.
+    Whole-number and bool arrays become floats, of `correct`'s dtype or, where that is none (or a
+    half), of their library's default. Lengths that float16 can't hold (above 65,504) are refused.
 
-    Raises TypeError for a list, ValueError for arrays of different shapes, KeyError for a field
-    that is not registered.
+    Raises TypeError for a list, a masked array, what holds no real numbers and arrays of several
+    libraries; ValueError for arrays of different shapes, and for a limit, a group size or a step
+    out of its range.
     """
 
     correct: Array
     length: Array
-    max_length: Any
+    max_length: Annotated[Any, POSITIVE]
     truncated: Array | None = None
     weight: Array | None = None
-    group_size: Any = None
+    group_size: Annotated[Any, POSITIVE_OR_INF.or_none] = None
     mask: Array | None = None
-    step: Any = 0
+    step: Annotated[Any, FINITE] = 0
     fields: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -62,8 +67,8 @@ class Rollouts:
         shape = getattr(self.correct, "shape", None)
         if shape is None:  # pytree surgery puts placeholders where arrays were
             return
-        for name in ("correct", "length", "weight"):
-            object.__setattr__(self, name, _floating(getattr(self, name)))
+        check_fields(self)
+        self._settle_kinds()
         for name in ("length", "truncated", "weight"):
             value = getattr(self, name)
             if value is not None and getattr(value, "shape", shape) != shape:
@@ -72,6 +77,20 @@ class Rollouts:
                     "every per-rollout array is (..., prompts, group)"
                 )
                 raise ValueError(msg)
+
+    def _settle_kinds(self) -> None:
+        """Arrays of one library with real numbers; whole numbers and bools as floats."""
+        for name in ARRAYS:
+            check_array(name, getattr(self, name), self.correct)
+        for name, value in self.fields.items():
+            check_array(f"fields[{name!r}]", value, self.correct)
+        object.__setattr__(self, "correct", as_floats(self.correct))
+        for name in ("length", "weight", "mask"):
+            object.__setattr__(self, name, as_floats(getattr(self, name), self.correct))
+        if any(_whole(value) for value in self.fields.values()):
+            own = {name: as_floats(value, self.correct) for name, value in self.fields.items()}
+            object.__setattr__(self, "fields", own)
+        _check_half_length(self.length, self.weight)
 
     @property
     def xp(self) -> Any:
@@ -174,15 +193,25 @@ class Rollouts:
         return read_trl_log(path, **options).rollouts
 
 
-def _floating(value: Any) -> Any:
-    """Whole-number and bool arrays as floats, so that rewards are never truncated to integers."""
-    if not hasattr(value, "dtype"):
-        return value
-    xp = array_namespace(value)
-    if xp.isdtype(value.dtype, "real floating"):
-        return value
-    default = xp.__array_namespace_info__().default_dtypes()["real floating"]
-    return xp.astype(value, default)
+def _whole(value: Any) -> bool:
+    return hasattr(value, "dtype") and not floating(value.dtype)
+
+
+def _check_half_length(length: Any, weight: Any) -> None:
+    """ValueError for lengths that became inf in 16 bits, where values can be looked at."""
+    eager = is_numpy_array(length) or is_torch_array(length)
+    if not eager or not half(length.dtype):
+        return
+    xp = array_namespace(length)
+    lost = xp.isinf(length)
+    if weight is not None and getattr(weight, "shape", None) == length.shape:
+        lost = lost & (weight > 0)
+    if bool(xp.any(lost)):
+        msg = (
+            f"length holds inf: {length.dtype} ends at 65504; give lengths as whole numbers or "
+            "float32"
+        )
+        raise ValueError(msg)
 
 
 def _register_if_jax(sample: Any) -> None:

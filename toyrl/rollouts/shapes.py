@@ -23,13 +23,17 @@ def check_rollouts(r: Rollouts, *, by: Any) -> None:
 
     by : who asks; its repr opens the message
     """
-    shape, tokens = tuple(r.shape), None
+    shape, tokens = _shape(r.correct, "correct", by), None
     if len(shape) < 2:
         axes = "one axis" if shape else "no axis"
         msg = (
             f"{by!r}: the rollouts have shape {shape}, {axes}, but they are {WHOLE}; "
             "write one prompt's group of G as (1, G): x[None]"
         )
+        raise ValueError(msg)
+    if 0 in shape:
+        what = "no rollouts in any group" if shape[-1] == 0 else "no prompts"
+        msg = f"{by!r}: the rollouts have shape {shape}: {what}; leave such a batch out"
         raise ValueError(msg)
     if r.mask is not None:
         tokens = _wide("mask", r.mask, shape, None, by)

@@ -12,9 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
+from toyrl.dtypes import common_half, lowered
 from toyrl.pytree import built, defer, register
+from toyrl.ranges import check_fields
 from toyrl.rollouts import Rollouts
-from toyrl.rollouts.shapes import check_memory, check_rollouts
+from toyrl.rollouts.entrance import entered, left
+from toyrl.rollouts.shapes import check_memory
 
 Array = Any
 Parts = dict[str, Array]
@@ -53,7 +56,13 @@ class MemoryField:
 
 
 class Shaper:
-    """Base of all shapers; subclasses are frozen dataclasses that define `parts`."""
+    """Base of all shapers; subclasses are frozen dataclasses that define `parts`.
+
+    Fields say their ranges (`toyrl.ranges`), which are checked when an object is built: a
+    `__post_init__` of its own calls that of its base.
+
+    Raises ValueError for a field out of its range.
+    """
 
     needs: ClassVar[tuple[str, ...]] = ("correct", "length")
     wants: ClassVar[tuple[str, ...]] = ()  # optional fields: read where they are present
@@ -71,6 +80,9 @@ class Shaper:
         built(cls)
         return super().__new__(cls)
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+
     # -- to be written by each shaper ---------------------------------------------------------
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts | Shaped:
         """Reward parts for rollouts without NaN; rows of weight 0 may hold anything finite."""
@@ -82,12 +94,14 @@ class Shaper:
         """Named reward parts and this visit's contribution to memory.
 
         A row with NaN in an array the shaper reads is absent for its siblings and NaN in the
-        answer; a row of weight 0 is absent and 0.
+        answer; a row of weight 0 is absent and 0, whatever it holds, and so is a token of mask 0.
+        Halves are computed in float32; the parts have the dtype of `correct` again.
 
         Raises ValueError for rollouts without a prompt and a group axis, for a mask or field of
         another shape, and for memory that isn't (..., B, 1).
         """
-        check_rollouts(rollouts, by=self)
+        narrow = common_half(rollouts.correct)
+        rollouts = entered(rollouts, by=self)
         check_memory(memory or {}, rollouts, by=self)
         wanted = tuple(n for n in self.all_wants() if rollouts.has(n))
         clean, broken = without_nan(rollouts, self.all_needs() + wanted)
@@ -105,8 +119,8 @@ class Shaper:
             wide = value.ndim > present.ndim
             here = present[..., None] if wide else present
             bad = broken[..., None] if wide else broken
-            kept = xp.where(here, value, xp.zeros_like(value))
-            out[name] = xp.where(bad, xp.full_like(kept, xp.nan), kept)
+            kept = left(xp.where(here, value, xp.zeros_like(value)), rollouts)
+            out[name] = lowered(xp.where(bad, xp.full_like(kept, xp.nan), kept), narrow)
         return Shaped(out, answer.memory)
 
     def reward(self, rollouts: Rollouts, memory: Mapping[str, Array] | None = None) -> Array:

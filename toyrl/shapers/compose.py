@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from toyrl.ranges import FINITE, Range
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaped, Shaper, at, sum_parts
@@ -53,7 +54,7 @@ class Scaled(Shaper):
     """A shaper times a weight (a number or a schedule)."""
 
     term: Shaper
-    weight: Any = 1.0
+    weight: Annotated[Any, FINITE] = 1.0
     needs: ClassVar[tuple[str, ...]] = ()
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Shaped:
@@ -85,12 +86,22 @@ class Gated(Shaper):
 @entry("clipped", kind="shaper", formula="R = min(max(R_term, low), high)", provenance="derived")
 @dataclass(frozen=True)
 class Clipped(Shaper):
-    """The total of a shaper, clipped to [low, high]; one part, named `clipped`."""
+    """The total of a shaper, clipped to [low, high]; one part, named `clipped`.
+
+    Raises ValueError for low above high.
+    """
 
     term: Shaper
-    low: Any = 0.0
-    high: Any = 1.0
+    low: Annotated[Any, Range("[-inf, inf]")] = 0.0
+    high: Annotated[Any, Range("[-inf, inf]")] = 1.0
     needs: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        plain = isinstance(self.low, (int, float)) and isinstance(self.high, (int, float))
+        if plain and self.low > self.high:
+            msg = f"low={self.low!r} is above high={self.high!r}; exchange them"
+            raise ValueError(msg)
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Shaped:
         answer = _own(self.term, r, memory)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from toyrl.ranges import FINITE
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper, at
@@ -25,8 +26,8 @@ class Outcome(Shaper):
     (..., B, G) in [min(right, wrong), max(right, wrong)]; graded correctness interpolates.
     """
 
-    right: Any = 1.0
-    wrong: Any = 0.0
+    right: Annotated[Any, FINITE] = 1.0
+    wrong: Annotated[Any, FINITE] = 0.0
     needs: ClassVar[tuple[str, ...]] = ("correct",)
 
     def parts(self, r: Rollouts, memory: Mapping[str, Any]) -> Parts:

@@ -1,16 +1,18 @@
 """Schedules: numbers that change with the trainer's update, usable wherever a weight is.
 
 A schedule is a pytree dataclass called with the update number (a Python number, or an array under
-jit or vmap) and returns a number of the same kind. Before update 0 it has its first value.
+jit or vmap) and returns a number of the same kind. Before update 0 it has its first value. Where
+it stands for a field with a range, its `ends` have to lie in it.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from toyrl.pytree import register
+from toyrl.ranges import FINITE, NOT_NEGATIVE, check_fields
 
 Array = Any
 
@@ -45,7 +47,14 @@ def _float(xp: Any) -> Any:
 class Constant:
     """The same value at every update."""
 
-    value: Any = 1.0
+    value: Annotated[Any, FINITE] = 1.0
+
+    __post_init__ = check_fields
+
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """Least and largest value, in either order."""
+        return (self.value,)
 
     def __call__(self, step: Any) -> Any:
         del step
@@ -57,9 +66,16 @@ class Constant:
 class Linear:
     """From `start` at update 0 in a straight line to `end` at update `steps`, then `end`."""
 
-    start: Any
-    end: Any
-    steps: Any
+    start: Annotated[Any, FINITE]
+    end: Annotated[Any, FINITE]
+    steps: Annotated[Any, NOT_NEGATIVE]
+
+    __post_init__ = check_fields
+
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """Least and largest value, in either order."""
+        return (self.start, self.end)
 
     def __call__(self, step: Any) -> Any:
         return self.start + (self.end - self.start) * _share(step, self.steps)
@@ -70,9 +86,16 @@ class Linear:
 class Cosine:
     """From `start` along half a cosine to `end` at update `steps`, then `end`."""
 
-    start: Any
-    end: Any
-    steps: Any
+    start: Annotated[Any, FINITE]
+    end: Annotated[Any, FINITE]
+    steps: Annotated[Any, NOT_NEGATIVE]
+
+    __post_init__ = check_fields
+
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """Least and largest value, in either order."""
+        return (self.start, self.end)
 
     def __call__(self, step: Any) -> Any:
         x = _share(step, self.steps)
@@ -85,9 +108,16 @@ class Cosine:
 class Step:
     """`before` until update `at`, `after` from then on."""
 
-    before: Any
-    after: Any
-    at: Any
+    before: Annotated[Any, FINITE]
+    after: Annotated[Any, FINITE]
+    at: Annotated[Any, FINITE]
+
+    __post_init__ = check_fields
+
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """Least and largest value, in either order."""
+        return (self.before, self.after)
 
     def __call__(self, step: Any) -> Any:
         late = step >= self.at

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from toyrl.ranges import Range
 from toyrl.rollouts import FIELDS, FieldSpec, Rollouts
 
 Draw = Callable[[st.SearchStrategy], Any]
@@ -131,6 +132,36 @@ def rewards(shape: tuple[int, ...]) -> st.SearchStrategy[np.ndarray]:
     n = math.prod(shape)
     flat = st.lists(st.integers(-2 * GRID, 2 * GRID), min_size=n, max_size=n)
     return flat.map(lambda v: np.asarray(v, dtype=np.float64).reshape(shape) / GRID)
+
+
+def inside(allowed: Range) -> st.SearchStrategy[Any]:
+    """Values of a range: its ends where they belong to it, numbers between, words, None."""
+    if allowed.flag:
+        return st.booleans()
+    options: list[st.SearchStrategy[Any]] = [st.sampled_from(allowed.words)] * bool(allowed.words)
+    if allowed.none:
+        options.append(st.none())
+    if allowed.interval:
+        low, high, left, right = allowed.ends
+        bounds = (max(low, -1e6), min(high, 1e6))
+        if allowed.whole:
+            options.append(st.integers(math.ceil(bounds[0]), math.floor(bounds[1])))
+        else:
+            least = low == bounds[0] and not left
+            most = high == bounds[1] and not right
+            options.append(st.floats(*bounds, exclude_min=least, exclude_max=most))
+            options += [st.just(x) for x, there in ((low, left), (high, right)) if there]
+    return st.one_of(options)
+
+
+def outside(allowed: Range) -> st.SearchStrategy[Any]:
+    """Values that a range refuses: beyond each end, NaN, other words, other kinds."""
+    odd = [math.nan, math.inf, -math.inf, "nonsense", (1.0, 2.0), None, True, 10**400, 1e-3 + 7]
+    if allowed.interval:
+        low, high, _, _ = allowed.ends
+        odd += [low, high, low - 1, high + 1, math.nextafter(low, -math.inf)]
+        odd += [math.nextafter(high, math.inf), *([low + 0.5] * allowed.whole)]
+    return st.sampled_from([x for x in odd if not allowed.allows(x)])
 
 
 SNIPPETS = (

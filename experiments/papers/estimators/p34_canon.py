@@ -84,6 +84,7 @@ RULES = {
     "canon": Canon, "scaled": Scaled, "whole batch": WholeBatch, "swapped": Swapped,
     "preset": Preset, "reversed": after(Canon, _mix=lambda mu: 1 - mu),
     "mixed": after(Canon, _mix=lambda mu: 0.5 + 0 * mu),
+    "doubled": after(Canon, _mix=lambda mu: 2 * mu if mu == 1 else mu),
 }  # fmt: skip
 
 
@@ -292,7 +293,8 @@ def efficiency(kind: type[Canon], alpha: float, groups: int, seed: int) -> Items
         Mutant("the control sorted by the metric", {"halves": "metric", "parts": ("control",)},
                (RANDOM["inter"], RANDOM["intra"])),
         Mutant("intra in place of inter", {"mu": 0.0, "parts": ("direction",)}, (SPEED,)),
-        Mutant("inter counted twice", {"mu": 2.0, "parts": ("direction",)}, (MOST,)),
+        Mutant("inter counted twice", {"estimator": "doubled", "parts": ("direction",)},
+               (MOST,)),
         Mutant("a preset direction",
                {"estimator": "preset", "parts": ("direction", "efficiency")},
                (SIGNS, KEEPS, SHORTENS, f"{KEEPS}, sampled", f"{SHORTENS}, sampled",

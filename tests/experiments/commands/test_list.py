@@ -31,6 +31,7 @@ def test_list_json(capsys):
         "formula",
         "path",
         "fields",
+        "ranges",
         "cards",
         "works",
         "paper",
@@ -39,6 +40,8 @@ def test_list_json(capsys):
     }
     assert listed["laser"]["path"] == "toyrl.shapers.length.truncation:Laser"
     assert listed["laser"]["fields"]["target"] == "0.5"
+    assert listed["laser"]["ranges"]["alpha"] == "a finite number >= 0, or a schedule"
+    assert listed["sum"]["ranges"] == {}
     assert [e["family"] for e in data["entries"]] == sorted(e["family"] for e in data["entries"])
 
 

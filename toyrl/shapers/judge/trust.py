@@ -15,15 +15,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from toyrl import stats
+from toyrl.ranges import NOT_NEGATIVE, POSITIVE_OR_INF
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper, at
 
 Array = Any
 RIGHT, SOLVED, FAILED, UNPAID = 0.5, 0.9, 0.1, 0.2
+HORIZON = POSITIVE_OR_INF.so("give the number of updates, or inf for no decay")
 
 
 def trust_weight(outcome: Array, judge: Array, w: Array, *, distrust: Any = 1.0) -> Array:
@@ -53,16 +55,6 @@ def decay(step: Any, horizon: Any, like: Array) -> Array:
     return xp.exp(-(xp.zeros_like(like[..., :1]) + step) / horizon)
 
 
-def check_horizon(horizon: Any) -> None:
-    """Refuse a horizon that is not positive.
-
-    Raises ValueError that says what is allowed.
-    """
-    if isinstance(horizon, (int, float)) and not horizon > 0:
-        msg = f"horizon={horizon} is not positive; give the number of updates, or inf for no decay"
-        raise ValueError(msg)
-
-
 @entry(
     "trust",
     kind="shaper",
@@ -83,14 +75,11 @@ class Trust(Shaper):
     Raises ValueError for a horizon that is not positive.
     """
 
-    alpha: Any = 0.3
-    horizon: Any = 1500.0
-    distrust: Any = 1.0
+    alpha: Annotated[Any, NOT_NEGATIVE] = 0.3
+    horizon: Annotated[float, HORIZON] = 1500.0
+    distrust: Annotated[float, NOT_NEGATIVE] = 1.0
     needs: ClassVar[tuple[str, ...]] = ("correct", "judge")
     scope: ClassVar[str] = "group"
-
-    def __post_init__(self) -> None:
-        check_horizon(self.horizon)
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
         judge = self.score(r)

@@ -15,8 +15,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from toyrl.ranges import FINITE, NOT_NEGATIVE, POSITIVE, Range
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper, at, filled, in_tokens
@@ -34,8 +35,8 @@ class LinearLength(Shaper):
         charge right rollouts only.
     """
 
-    alpha: Any = 1.0
-    unit: Any = None
+    alpha: Annotated[Any, FINITE] = 1.0
+    unit: Annotated[Any, POSITIVE.or_none] = None
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
         unit = r.max_length if self.unit is None else at(self.unit, r.step)
@@ -59,11 +60,11 @@ class CosineLength(Shaper):
     `max_value_wrong` at `max_len`. Past `max_len` (None: `max_length`) the value stays.
     """
 
-    max_len: Any = None
-    min_value_wrong: Any = -1.0
-    max_value_wrong: Any = -0.5
-    min_value_correct: Any = 0.5
-    max_value_correct: Any = 1.0
+    max_len: Annotated[float | None, POSITIVE.or_none] = None
+    min_value_wrong: Annotated[float, FINITE] = -1.0
+    max_value_wrong: Annotated[float, FINITE] = -0.5
+    min_value_correct: Annotated[float, FINITE] = 0.5
+    max_value_correct: Annotated[float, FINITE] = 1.0
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
         xp = r.xp
@@ -91,10 +92,10 @@ class L1Exact(Shaper):
     Parts `outcome` in {wrong, right} and `l1_exact` <= 0. alpha 3e-4 per token: reconstructed.
     """
 
-    target: Any = 0.5
-    alpha: Any = 3e-4
-    right: Any = 1.0
-    wrong: Any = 0.0
+    target: Annotated[Any, NOT_NEGATIVE] = 0.5
+    alpha: Annotated[Any, NOT_NEGATIVE] = 3e-4
+    right: Annotated[Any, FINITE] = 1.0
+    wrong: Annotated[Any, FINITE] = 0.0
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
         distance = r.xp.abs(r.length - in_tokens(self.target, r))
@@ -120,9 +121,9 @@ class L1Max(Shaper):
     alpha 3e-4 per token and delta 0.5: reconstructed.
     """
 
-    target: Any = 0.5
-    alpha: Any = 3e-4
-    delta: Any = 0.5
+    target: Annotated[Any, NOT_NEGATIVE] = 0.5
+    alpha: Annotated[Any, NOT_NEGATIVE] = 3e-4
+    delta: Annotated[Any, FINITE] = 0.5
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
         xp = r.xp
@@ -152,10 +153,10 @@ class Overlong(Shaper):
     floor : lowest value before `alpha` (-1 as in DAPO and TRL; None: no floor, as in verl)
     """
 
-    cache: Any = 0.2
-    alpha: Any = 1.0
-    floor: Any = -1.0
-    limit: Any = None
+    cache: Annotated[Any, NOT_NEGATIVE] = 0.2
+    alpha: Annotated[Any, NOT_NEGATIVE] = 1.0
+    floor: Annotated[float | None, Range("[-inf, 0]", none=True)] = -1.0
+    limit: Annotated[float | None, POSITIVE.or_none] = None
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
         xp = r.xp

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from toyrl import stats
+from toyrl.ranges import FINITE, NOT_NEGATIVE, SHARE
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper, at, filled
@@ -51,8 +52,8 @@ class Crf(Shaper):
     Parts `outcome` in {0, 1} and `crf` in [0, alpha (s + e)], 0 for wrong rollouts.
     """
 
-    alpha: Any = 0.5
-    s: Any = 1.0
+    alpha: Annotated[Any, NOT_NEGATIVE] = 0.5
+    s: Annotated[Any, SHARE] = 1.0
     wants: ClassVar[tuple[str, ...]] = ("conciseness",)
     scope: ClassVar[str] = "group"
 
@@ -79,9 +80,9 @@ class ConcisenessAdditive(Shaper):
     Parts `outcome` and `conciseness` in [0.1 alpha, alpha].
     """
 
-    alpha: Any = 0.5
-    right: Any = 1.0
-    wrong: Any = 0.0
+    alpha: Annotated[Any, NOT_NEGATIVE] = 0.5
+    right: Annotated[Any, FINITE] = 1.0
+    wrong: Annotated[Any, FINITE] = 0.0
     wants: ClassVar[tuple[str, ...]] = ("conciseness",)
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:

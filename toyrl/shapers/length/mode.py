@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from toyrl import stats
+from toyrl.ranges import FINITE, SHARE
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper, at
@@ -61,14 +62,14 @@ class ModeReward(Shaper):
     Parts `outcome` (flat) and `mode` (the rest). Does not hold the length penalty: add `overlong`.
     """
 
-    easy_short: Any = 1.5
-    easy_long: Any = 1.0
-    hard_short: Any = 1.0
-    hard_long: Any = 1.5
-    wrong: Any = -1.0
-    theta: Any = 0.25
-    threshold: Any = None
-    warmup: Any = 1.0
+    easy_short: Annotated[Any, FINITE] = 1.5
+    easy_long: Annotated[Any, FINITE] = 1.0
+    hard_short: Annotated[Any, FINITE] = 1.0
+    hard_long: Annotated[Any, FINITE] = 1.5
+    wrong: Annotated[Any, FINITE] = -1.0
+    theta: Annotated[Any, FINITE] = 0.25
+    threshold: Annotated[Any, FINITE.or_none] = None
+    warmup: Annotated[Any, SHARE] = 1.0
     needs: ClassVar[tuple[str, ...]] = ("correct", "mode")
     scope: ClassVar[str] = "group"
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from toyrl import stats
+from toyrl.ranges import DDOF, FINITE, NOT_NEGATIVE, PART, SHARE
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper, at, filled
@@ -74,11 +75,11 @@ class EfficientReasoning(Shaper):
     `efficient_reasoning` in (-alpha right, 0], 0 for wrong rollouts.
     """
 
-    alpha: Any = 0.2
-    ddof: Any = 0.0
-    eps: Any = 0.0
-    right: Any = 1.0
-    wrong: Any = 0.0
+    alpha: Annotated[Any, NOT_NEGATIVE] = 0.2
+    ddof: Annotated[float, DDOF] = 0.0
+    eps: Annotated[float, NOT_NEGATIVE] = 0.0
+    right: Annotated[Any, FINITE] = 1.0
+    wrong: Annotated[Any, FINITE] = 0.0
     scope: ClassVar[str] = "group"
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
@@ -107,9 +108,9 @@ class Kimi(Shaper):
     code; right, wrong : base scores. Parts `outcome` and `kimi` in [-alpha/2, alpha/2].
     """
 
-    alpha: Any = 1.0
-    right: Any = 1.0
-    wrong: Any = 0.0
+    alpha: Annotated[Any, NOT_NEGATIVE] = 1.0
+    right: Annotated[Any, FINITE] = 1.0
+    wrong: Annotated[Any, FINITE] = 0.0
     scope: ClassVar[str] = "group"
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
@@ -163,17 +164,12 @@ class GrpoLambda(Shaper):
     Raises ValueError for a `lam` outside (0, 1].
     """
 
-    lam: Any = 0.2
-    alpha: Any = 0.2
-    min_rho: Any = 0.0
-    right: Any = 1.0
-    wrong: Any = 0.0
+    lam: Annotated[Any, PART.so("to penalise no prompt use outcome()")] = 0.2
+    alpha: Annotated[Any, NOT_NEGATIVE] = 0.2
+    min_rho: Annotated[Any, SHARE] = 0.0
+    right: Annotated[Any, FINITE] = 1.0
+    wrong: Annotated[Any, FINITE] = 0.0
     scope: ClassVar[str] = "batch"
-
-    def __post_init__(self) -> None:
-        if isinstance(self.lam, (int, float)) and not 0 < self.lam <= 1:
-            msg = f"lam={self.lam} is not in (0, 1]; to penalise no prompt use outcome()"
-            raise ValueError(msg)
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
         paid = at(self.right, r.step) * r.correct

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from toyrl.ranges import FINITE, NOT_NEGATIVE
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper, at, filled, in_tokens
@@ -35,9 +36,9 @@ def within(target: Any, r: Rollouts) -> Array:
 class Truncation(Shaper):
     """Whole reward: the outcome of rollouts within the target, `wrong` for all longer ones."""
 
-    target: Any = 0.5
-    right: Any = 1.0
-    wrong: Any = 0.0
+    target: Annotated[Any, NOT_NEGATIVE] = 0.5
+    right: Annotated[Any, FINITE] = 1.0
+    wrong: Annotated[Any, FINITE] = 0.0
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
         low = at(self.wrong, r.step)
@@ -63,11 +64,11 @@ class Laser(Shaper):
     Parts `outcome` and `laser` in {0, alpha}.
     """
 
-    target: Any = 0.5
-    alpha: Any = 0.5
-    right: Any = 1.0
-    wrong: Any = -0.5
-    missing: Any = -1.0
+    target: Annotated[Any, NOT_NEGATIVE] = 0.5
+    alpha: Annotated[Any, NOT_NEGATIVE] = 0.5
+    right: Annotated[Any, FINITE] = 1.0
+    wrong: Annotated[Any, FINITE] = -0.5
+    missing: Annotated[float, FINITE] = -1.0
     wants: ClassVar[tuple[str, ...]] = ("answered",)
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:

@@ -1,0 +1,31 @@
+"""Recursions along the tokens of a rollout, and what stands at its next token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from array_api_compat import array_namespace
+
+Array = Any
+
+
+def backward(a: Array, b: Array) -> Array:
+    """x_t = a_t x_{t+1} + b_t with x_{T} = 0 behind the end; the last axis, same shape."""
+    xp = array_namespace(a, b)
+    n, step = a.shape[-1], 1
+    while step < n:
+        none = xp.zeros_like(b[..., :step])
+        b = b + a * xp.concat([b[..., step:], none], axis=-1)
+        a = a * xp.concat([a[..., step:], none], axis=-1)
+        step *= 2
+    return b
+
+
+def after(x: Array, mask: Array) -> Array:
+    """x at the next token of the mask behind each place; 0 behind the last.
+
+    x, mask : (..., B, G, T).
+    """
+    xp = array_namespace(x, mask)
+    carried = backward(1 - mask, mask * x)
+    return xp.concat([carried[..., 1:], xp.zeros_like(x[..., :1])], axis=-1)
