@@ -11,6 +11,7 @@ import numpy as np
 
 from toyrl.experiments.core import Table
 from toyrl.experiments.validate import verdict
+from toyrl.experiments.validate.contract import kinds
 from toyrl.experiments.validate.findings import Finding, Report, Section
 from toyrl.experiments.validate.inputs import Inputs
 from toyrl.experiments.validate.own.evidence import decided
@@ -77,17 +78,13 @@ class Pipeline(Inputs):
             reads_gold=self.contract_facts.reads_gold,
             separates=self.contract_facts.separates,
             sections=sections,
+            unjudged=kinds.unjudged(self.contract_facts),
         )
         return self._report(word, reasons, sections)
 
     def _report(self, word: str, reasons: tuple[str, ...], sections: list[Section]) -> Report:
         safe = ""
-        judged = hasattr(self, "facts")
-        if (
-            judged
-            and word in ("UNSAFE", "RISKY")
-            and self.facts.judged.count.share > verdict.SAFE_SHARE
-        ):
+        if hasattr(self, "facts") and word in ("UNSAFE", "RISKY") and self._collapses:
             self.tell(7, "nearest safe variant")
             start = time.perf_counter()
             safe, section = self.variants()
@@ -106,6 +103,10 @@ class Pipeline(Inputs):
             ),
         )
 
+    @property
+    def _collapses(self) -> bool:
+        return self.facts.judged.count.share > verdict.SAFE_SHARE
+
     # -- section 1 -------------------------------------------------------------------------------
     def contract(self) -> Section:
         """Contract of a text reward on rendered probes, or of a shaper on arrays."""
@@ -119,7 +120,12 @@ class Pipeline(Inputs):
             )
         else:
             section, self.contract_facts = contract.run(
-                self.reward, self.probes, seed=seed, first=self.own_dialect
+                self.reward,
+                self.probes,
+                seed=seed,
+                first=self.own_dialect,
+                search=self.formats,
+                group=self.group_in,
             )
         more = contract_shaper.assumptions(self.assumed)
         section = replace(section, findings=(*section.findings, *more))
@@ -156,12 +162,18 @@ class Pipeline(Inputs):
             collapse=None,
             price_nats=float("inf"),
             constant=f.constant,
-            reads_gold=f.reads_gold,
+            reads_gold=f.reads_gold or f.names_gold,
             separates=f.separates,
             sections=sections,
             on_texts=self.reward.kind != "shaper",
+            bad=kinds.bad(f),
+            unread=kinds.unread(
+                f,
+                mark=self.settings.answer_mark is not None,
+                rollouts=self.settings.rollouts is not None,
+            ),
         )
-        if word != "INCONCLUSIVE":
+        if word != "INCONCLUSIVE" and not kinds.bad(f):
             return None
         return self._report(word, reasons, sorted(sections, key=lambda s: s.number))
 
@@ -182,8 +194,9 @@ class Pipeline(Inputs):
         else:
             from toyrl.experiments.validate.hacks import section as hacks
 
-            rows = self.base_rows[self.contract_facts.dialect]
-            section, exploits = hacks.run(self.reward.score_text, rows)
+            section, exploits = hacks.in_each(
+                {d: (self.score_in(d), self.rows_in(d)) for d in self.contract_facts.dialects}
+            )
         found = price.on_classes(*self.reference_points, self.reference.shares, exploits)
         self.price = found.kl
         finding, picture = price.describe(found, len(exploits))

@@ -39,6 +39,9 @@ def decide(
     separates: bool,
     sections: Sequence[Section],
     on_texts: bool = True,
+    bad: tuple[str, ...] = (),
+    unread: str = "",
+    unjudged: tuple[str, ...] = (),
 ) -> tuple[str, tuple[str, ...]]:
     """The verdict and its reasons.
 
@@ -46,6 +49,9 @@ def decide(
     constant : one value on every probe in all dialects
     on_texts : it was judged on texts, where a constant may mean an unread answer mark
     separates : tells right from wrong in at least one dialect
+    bad : why it is UNSAFE whatever else is found (random, inverted, constant)
+    unread : why the format that it reads wasn't found, and what to give
+    unjudged : terms of a sum that nothing is known of, which keep it from SAFE
 
     A log's own rollouts come first (`toyrl.experiments.validate.own.evidence`): what they show of
     the reward is the first reason, and no toy text or world makes it milder.
@@ -53,23 +59,17 @@ def decide(
     word, own = decided(sections)
     if own:
         return word, own[:3]
+    if bad:
+        return "UNSAFE", bad
     if constant and not on_texts:
         return "INCONCLUSIVE", (
             "The reward pays every rollout of a prompt the same, so by itself it prefers no "
             "policy and there is nothing to judge. Judge it as a term of a reward that looks at "
             "correctness: outcome() + this term.",
         )
-    if constant:
+    if constant or (reads_gold and not separates):
         return "INCONCLUSIVE", (
-            "The reward has one value on every probe in every dialect: either it reads something "
-            "our texts don't hold, or it is constant. Give it your own rows with --rollouts or "
-            "--data, or say how answers are marked: --answer-mark 'Final answer: {}'.",
-        )
-    if reads_gold and not separates:
-        return "INCONCLUSIVE", (
-            "The reward reads the gold answer but never separates right from wrong on our texts: "
-            "its answer format is probably none of those tried. Say how answers are marked: "
-            "--answer-mark 'Final answer: {}'.",
+            unread or "The format that the reward reads was not found: nothing can be judged.",
         )
     found = [f for s in sections for f in s.findings]
     unsafe = _unsafe(collapse, price_nats, found)
@@ -78,6 +78,8 @@ def decide(
     risky = _risky(collapse, price_nats, found)
     if risky:
         return "RISKY", risky[:3]
+    if unjudged:
+        return "INCONCLUSIVE", unjudged[:3]
     reasons = []
     if collapse is not None:
         reasons.append(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from toyrl.experiments.validate.formats.search import Search
 from toyrl.rewards.errors import RewardError
 
 
@@ -20,7 +21,12 @@ class Contract:
     auxiliary : varies, but not with the gold answers
     separates : auc above one half by two standard deviations of its null law
     deterministic, history_dependent, batch_dependent : see the findings of the same names
-    reads_gold : its values change with permuted gold, or its code reads a gold column
+    reads_gold : its values change with permuted gold, or a catalogue term reads correctness
+    names_gold : its code reads a gold column, whether or not any value follows from it
+    inverted : auc below one half by two standard deviations: it separates the wrong way round
+    random : in what way values depend on neither text nor gold, or ""
+    found : the formats that it was found to read
+    terms : what each text term of a sum does in the dialect
     """
 
     dialect: str
@@ -33,6 +39,39 @@ class Contract:
     history_dependent: bool
     batch_dependent: bool
     reads_gold: bool
+    names_gold: bool = False
+    inverted: bool = False
+    random: str = ""
+    found: Search = field(default_factory=Search)
+    terms: tuple[TermFacts, ...] = ()
+
+    @property
+    def dialects(self) -> tuple[str, ...]:
+        """The dialect, and those found that tie with it."""
+        ties = self.found.dialects if self.dialect in self.found.dialects else ()
+        return tuple(dict.fromkeys((self.dialect, *ties)))
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Terms of a sum with one value on every text of the dialect."""
+        return tuple(t.label for t in self.terms if t.constant)
+
+
+@dataclass(frozen=True)
+class TermFacts:
+    """One text term of a sum.
+
+    values : weighted, of the texts that it could score
+    """
+
+    label: str
+    weight: float
+    values: np.ndarray
+
+    @property
+    def constant(self) -> bool:
+        """Whether it has one value, or none."""
+        return len(self.values) == 0 or float(np.ptp(self.values)) == 0.0
 
 
 @dataclass(frozen=True)
