@@ -36,6 +36,7 @@ from benchmarks import hack_peers  # noqa: E402
 from tests.experiments.validate.reward_zoo import SOUND, flawed_on  # noqa: E402
 from tests.experiments.validate.reward_zoo.readers import mark  # noqa: E402
 from toyrl.experiments.validate import verdict  # noqa: E402
+from toyrl.experiments.validate.contract import kinds  # noqa: E402
 from toyrl.experiments.validate.findings import Section  # noqa: E402
 from toyrl.experiments.validate.hacks import section as hacks  # noqa: E402
 from toyrl.experiments.validate.pipeline import Pipeline  # noqa: E402
@@ -105,20 +106,21 @@ def _two_sections(pipeline: Pipeline) -> tuple[str, list[Section]]:
     sections = [pipeline.contract()]
     facts = pipeline.contract_facts
 
-    def decide(price: float) -> str:
+    def decide(price: float, unjudged: tuple[str, ...] = ()) -> str:
         return verdict.decide(
             collapse=None,
             price_nats=price,
             constant=facts.constant,
-            reads_gold=facts.reads_gold,
+            reads_gold=facts.reads_gold or facts.names_gold,
             separates=facts.separates,
             sections=sections,
+            unjudged=unjudged,
         )[0]
 
-    if decide(math.inf) != "INCONCLUSIVE":
+    if decide(math.inf) not in ("INCONCLUSIVE", "UNSAFE"):
         sections.append(pipeline.hacks())
-        return decide(pipeline.price), sections
-    return "INCONCLUSIVE", sections
+        return decide(pipeline.price, kinds.guessed(facts)), sections
+    return decide(math.inf), sections
 
 
 def mutants_per_second(name: str = "tag-only", repeats: int = 5) -> tuple[int, float]:
@@ -130,7 +132,7 @@ def mutants_per_second(name: str = "tag-only", repeats: int = 5) -> tuple[int, f
         with load([spec]) as reward:
             pipeline.reward = reward
             pipeline.contract()
-            rows = pipeline.base_rows[pipeline.contract_facts.dialect]
+            rows = pipeline.rows_in(pipeline.contract_facts.dialect)
             seen = []
 
             def score(batch, seen=seen, reward=reward):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from toyrl.dynamics.chain.observed import Observed, observe
 from toyrl.estimators.base import Estimator
 from toyrl.experiments.validate.contract.facts import Contract
+from toyrl.experiments.validate.formats.search import Search
 from toyrl.experiments.validate.own.lengths import limit_of
 from toyrl.experiments.validate.own.texts import OwnTexts, own_texts
 from toyrl.experiments.validate.reward_law import bench
@@ -140,42 +141,96 @@ class Inputs:
 
     @cached_property
     def base_rows(self) -> dict[str, list[Any]]:
-        """Base texts by dialect: those of a log first, in their own, then rendered ones."""
-        from toyrl.worlds.text import render
+        """Base texts by dialect: those of a log in their own, and rendered ones made so far."""
+        return {self.own_dialect: list(self.own_texts.rows)} if self.own_texts else {}
 
-        s = self.settings
-        own = {self.own_dialect: list(self.own_texts.rows)} if self.own_texts else {}
-        rendered = {
-            d: render.base_rows(
-                d,
+    def rows_in(self, dialect: str) -> list[Any]:
+        """Base texts of known truth in a dialect: the log's own, or rendered ones."""
+        from toyrl.worlds.text import render
+        from toyrl.worlds.text.dialects import dialect_of
+
+        s, name = self.settings, dialect_of(dialect).name
+        if name not in self.base_rows:
+            self.base_rows[name] = render.base_rows(
+                name,
                 self._texts_wanted,
                 s.seed,
                 typical_tokens=s.typical,
                 max_tokens=self.worlds_limit,
             )
-            for d in self._dialects
-            if d not in own
-        }
-        return own | rendered
+        return self.base_rows[name]
+
+    def probes_in(self, dialects: Iterable[str]) -> dict[str, list[tuple[Any, bool]]]:
+        """(row, right?) probes by dialect for the contract."""
+        from toyrl.worlds.text.dialects import dialect_of
+
+        named = {dialect_of(d).name: self.rows_in(d) for d in dialects}
+        return {d: [(x.row, x.correct) for x in rows] for d, rows in named.items()}
 
     @cached_property
     def probes(self) -> dict[str, list[tuple[Any, bool]]]:
-        """(row, right?) probes by dialect for the contract."""
-        return {d: [(x.row, x.correct) for x in rows] for d, rows in self.base_rows.items()}
+        """Probes in the log's own dialect, then in the known ones or the one told."""
+        own = (self.own_dialect,) if self.own_dialect else ()
+        return self.probes_in((*own, *self._dialects))
+
+    def formats(self, facts: Any) -> tuple[Search, dict[str, list[tuple[Any, bool]]]]:
+        """What formats the reward reads, and probes in them; facts : of the known ones."""
+        from toyrl.experiments.validate.contract.section import shaper_values
+        from toyrl.experiments.validate.formats import gathered
+        from toyrl.experiments.validate.formats.search import search
+
+        varies = len({v for f in facts for v in f.numbers.tolist()}) > 1
+        reward = self.reward
+        reads = reward.reads_gold or any(f.gold_matters for f in facts)
+        found = search(
+            reward,
+            gathered.candidates(reward.terms, self.log, self.settings.answer_mark),
+            self.rows_in,
+            shaped=None if reward.kind == "text" else lambda p: shaper_values(reward, p),
+            settled=varies,
+            reads_gold=reads,
+        )
+        return found, self.probes_in(found.dialects)
+
+    def group_in(self, dialect: str) -> list[Any]:
+        """Right and wrong rollouts of one prompt, short and long."""
+        from toyrl.experiments.validate.reward_law.company import mixed_group
+        from toyrl.worlds.text.problems import make_problem
+
+        return mixed_group(self.chain, make_problem(4, self.settings.seed), dialect)
+
+    def score_in(self, dialect: str) -> Callable[[Sequence[Any]], list[float | None]]:
+        """The text reward on rows in a dialect: in whole groups where it reads its siblings."""
+        from toyrl.experiments.validate.reward_law.company import (
+            Company,
+            drawn_siblings,
+            real_siblings,
+        )
+
+        if not self.contract_facts.batch_dependent:
+            return self.reward.score_text
+        ref, s = self.reference, self.settings
+        drawn = drawn_siblings(
+            self.chain, ref.prob, ref.difficulties, dialect, s.group_size, seed=s.seed
+        )
+        if self.log is not None:
+            drawn = real_siblings(self.log.rows, s.group_size, otherwise=drawn)
+        return Company(self.reward.grade, drawn).score
 
     @cached_property
     def law(self) -> RewardLaw:
         """The reward on every outcome class."""
+        text = self.reward.kind != "shaper"
+        read = self.score_in(self.contract_facts.dialect) if text else self.reward.score_text
 
         def graded(rows: Sequence[TextRow]) -> list[float | None]:
             self.class_texts = list(rows)
-            return self.reward.score_text(rows)
+            return read(rows)
 
-        score = None if self.reward.kind == "shaper" else graded
         law, self.texts = bench.law_of(
             self.chain,
             self.terms,
-            score,
+            graded if text else None,
             dialect=self.contract_facts.dialect,
             thorough=self.settings.thorough,
             seed=self.settings.seed,

@@ -11,6 +11,7 @@ import numpy as np
 
 from toyrl.experiments.core import Table
 from toyrl.experiments.validate import verdict
+from toyrl.experiments.validate.contract import kinds
 from toyrl.experiments.validate.findings import Finding, Report, Section
 from toyrl.experiments.validate.inputs import Inputs
 from toyrl.experiments.validate.own.evidence import decided
@@ -76,24 +77,19 @@ class Pipeline(Inputs):
         sections[0] = replace(sections[0], pictures=(self.law.picture(), *sections[0].pictures))
         sections.sort(key=lambda s: s.number)
         word, reasons = verdict.decide(
-            unjudged=unjudged(self.term_facts),
             collapse=self.facts.judged.count,
             price_nats=self.price,
             constant=False,
             reads_gold=self.contract_facts.reads_gold,
             separates=self.contract_facts.separates,
             sections=sections,
+            unjudged=(*unjudged(self.term_facts), *kinds.guessed(self.contract_facts)),
         )
         return self._report(word, reasons, sections)
 
     def _report(self, word: str, reasons: tuple[str, ...], sections: list[Section]) -> Report:
         safe = ""
-        judged = hasattr(self, "facts")
-        if (
-            judged
-            and word in ("UNSAFE", "RISKY")
-            and self.facts.judged.count.share > verdict.SAFE_SHARE
-        ):
+        if hasattr(self, "facts") and word in ("UNSAFE", "RISKY") and self._collapses:
             self.tell(7, "nearest safe variant")
             start = time.perf_counter()
             safe, section = self.variants()
@@ -115,6 +111,10 @@ class Pipeline(Inputs):
             ),
         )
 
+    @property
+    def _collapses(self) -> bool:
+        return self.facts.judged.count.share > verdict.SAFE_SHARE
+
     # -- section 1 -------------------------------------------------------------------------------
     def contract(self) -> Section:
         """Contract of a text reward on rendered probes, or of a shaper on arrays."""
@@ -128,7 +128,12 @@ class Pipeline(Inputs):
             )
         else:
             section, self.contract_facts = contract.run(
-                self.reward, self.probes, seed=seed, first=self.own_dialect
+                self.reward,
+                self.probes,
+                seed=seed,
+                first=self.own_dialect,
+                search=self.formats,
+                group=self.group_in,
             )
         more = contract_shaper.assumptions(self.assumed)
         section = replace(section, findings=(*section.findings, *more))
@@ -144,8 +149,6 @@ class Pipeline(Inputs):
         start = time.perf_counter()
         more, tables, self.term_facts = terms.run(self)
         i = next(k for k, s in enumerate(sections) if s.number == 1)
-        told = {f.name for f in sections[i].findings}
-        more = tuple(f for f in more if f.name not in told)
         sections[i] = replace(
             sections[i],
             findings=(*sections[i].findings, *more),
@@ -181,10 +184,15 @@ class Pipeline(Inputs):
             collapse=None,
             price_nats=float("inf"),
             constant=f.constant,
-            reads_gold=f.reads_gold,
+            reads_gold=f.reads_gold or f.names_gold,
             separates=f.separates,
             sections=sections,
             on_texts=self.reward.kind != "shaper",
+            unread=kinds.unread(
+                f,
+                mark=self.settings.answer_mark is not None,
+                rollouts=self.settings.rollouts is not None,
+            ),
         )
         if word not in ("INCONCLUSIVE", "UNSAFE"):
             return None
@@ -205,13 +213,11 @@ class Pipeline(Inputs):
         if self.reward.kind == "shaper":
             section, exploits = Section(2, "", ()), []
         else:
-            from toyrl.experiments.validate.hacks import length
             from toyrl.experiments.validate.hacks import section as hacks
 
-            rows = self.base_rows[self.contract_facts.dialect]
-            section, exploits = hacks.run(self.reward.score_text, rows)
-            more = length.finding(self.reward.score_text, rows[0])
-            section = replace(section, findings=(*section.findings, *more))
+            section, exploits = hacks.in_each(
+                {d: (self.score_in(d), self.rows_in(d)) for d in self.contract_facts.dialects}
+            )
         found = price.on_classes(*self.reference_points, self.reference.shares, exploits)
         self.price = found.kl
         finding, picture = price.describe(found, len(exploits))

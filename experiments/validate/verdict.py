@@ -53,6 +53,7 @@ def decide(
     separates: bool,
     sections: Sequence[Section],
     on_texts: bool = True,
+    unread: str = "",
     unjudged: Sequence[str] = (),
 ) -> tuple[str, tuple[str, ...]]:
     """The verdict and its reasons, failures first.
@@ -61,6 +62,7 @@ def decide(
     constant : one value on every probe in all dialects
     on_texts : it was judged on texts, where a constant may mean an unread answer mark
     separates : tells right from wrong in at least one dialect
+    unread : why the format that it reads wasn't found, and what to give
     unjudged : what nothing is known of, such as a term that never varied; it keeps from SAFE
 
     A log's own rollouts come first (`toyrl.experiments.validate.own.evidence`): what they show of
@@ -81,17 +83,9 @@ def decide(
             "policy and there is nothing to judge. Judge it as a term of a reward that looks at "
             "correctness: outcome() + this term.",
         )
-    if constant:
+    if constant or (reads_gold and not separates):
         return "INCONCLUSIVE", (
-            "The reward has one value on every probe in every dialect: either it reads something "
-            "our texts don't hold, or it is constant. Give it your own rows with --rollouts or "
-            "--data, or say how answers are marked: --answer-mark 'Final answer: {}'.",
-        )
-    if reads_gold and not separates:
-        return "INCONCLUSIVE", (
-            "The reward reads the gold answer but never separates right from wrong on our texts: "
-            "its answer format is probably none of those tried. Say how answers are marked: "
-            "--answer-mark 'Final answer: {}'.",
+            unread or "The format that the reward reads was not found: nothing can be judged.",
         )
     if reasons:
         return "RISKY", (*reasons, *unjudged)[:REASONS]

@@ -156,9 +156,8 @@ class TextTerm:
         if self.stable is None and len(rows) > 1:
             self.probe(rows[:: max(1, len(rows) // PROBES)])
         if self.stable is not True or self.batch_dependent is not False:
-            return [
-                v for part in _by_prompt(rows, self._chunk()) for v in self._rows(part, rows, form)
-            ]
+            size = 1 if self.batch_dependent else self._chunk()  # 1: a whole group, and no more
+            return [v for part in _by_prompt(rows, size) for v in self._rows(part, rows, form)]
         keys = [_key(self._filled(row), form) for row in rows]
         todo = {k: row for k, row in zip(keys, rows, strict=True) if k not in self.cache}
         if self.disk is not None and todo:

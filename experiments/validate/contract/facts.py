@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from toyrl.experiments.validate.formats.search import Search
 from toyrl.rewards.errors import RewardError
 
 
@@ -20,7 +21,11 @@ class Contract:
     auxiliary : varies, but not with the gold answers
     separates : auc above one half by two standard deviations of its null law
     deterministic, history_dependent, batch_dependent : see the findings of the same names
-    reads_gold : its values change with permuted gold, or its code reads a gold column
+    reads_gold : its values change with permuted gold, or a catalogue term reads correctness
+    names_gold : its code reads a gold column, whether or not any value follows from it
+    inverted : auc below one half by two standard deviations: it separates the wrong way round
+    random : in what way values depend on neither text nor gold, or ""
+    found : the formats that it was found to read
     """
 
     dialect: str
@@ -33,6 +38,16 @@ class Contract:
     history_dependent: bool
     batch_dependent: bool
     reads_gold: bool
+    names_gold: bool = False
+    inverted: bool = False
+    random: str = ""
+    found: Search = field(default_factory=Search)
+
+    @property
+    def dialects(self) -> tuple[str, ...]:
+        """The dialect, and those found that tie with it."""
+        ties = self.found.dialects if self.dialect in self.found.dialects else ()
+        return tuple(dict.fromkeys((self.dialect, *ties)))
 
 
 @dataclass(frozen=True)

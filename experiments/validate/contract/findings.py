@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from toyrl.experiments.core import Table
+from toyrl.experiments.validate.contract import kinds
 from toyrl.experiments.validate.contract.facts import Contract, DialectFacts
 from toyrl.experiments.validate.contract.texts import edge_texts
 from toyrl.experiments.validate.findings import Finding
+from toyrl.experiments.validate.formats.templates import shown
 from toyrl.graders.base import TextRow
 from toyrl.rewards.errors import RewardError
 from toyrl.rewards.inputs import CHANGES_INPUTS
 from toyrl.rewards.user import UserReward
+from toyrl.worlds.text.dialects import DIALECTS
 
 YOURS = "give your own rows (--rollouts, --data) or say how answers are marked (--answer-mark)"
 
@@ -96,8 +99,10 @@ def batch(c: Contract) -> Finding:
         1,
         "contract/batch",
         "warn",
-        "A text's value depends on the other texts of the call; verdicts hold for such groups.",
-        fix="if that is not meant, score every completion by itself",
+        "A text's value depends on the other texts of the call: it is graded in whole groups, with "
+        "the siblings that the base policy would draw.",
+        fix="if that is not meant, score every completion by itself; if it is, group by prompt: "
+        "trainers put several prompts into a call",
     )
 
 
@@ -149,31 +154,98 @@ def varies(c: Contract) -> Finding:
     """Whether values vary at all."""
     if not c.constant:
         return Finding(1, "contract/varies", "pass", "Its values vary over the probes.")
+    if kinds.constant(c):
+        return Finding(1, "contract/varies", "fail", kinds.CONSTANT, fix=kinds.FIX_CONSTANT)
     text = "It has one value on every probe in every dialect: nothing can be judged from them."
     return Finding(1, "contract/varies", "warn", text, fix=YOURS)
 
 
 def gold(c: Contract, best: DialectFacts) -> list[Finding]:
     """Whether it reads the gold answer, and in which dialect it is judged."""
-    auc = "no right and wrong pairs" if math.isnan(c.auc) else f"AUC {c.auc:.2f}"
-    if c.auxiliary and not c.reads_gold:
-        text = "It doesn't read the gold answer: an auxiliary term, judged as given and as a term."
-        where = f"Judged in the dialect {c.dialect}, where it varies most."
-        return [
-            Finding(1, "contract/gold", "info", text),
-            Finding(1, "contract/dialect", "info", where, value=best.variance),
-        ]
-    where = f"Judged in the dialect {c.dialect}: {auc} on right and wrong texts of equal length."
+    if c.random:
+        text = f"It is random: {c.random}."
+        return [Finding(1, "contract/random", "fail", text, fix=kinds.FIX_RANDOM)]
+    if c.constant and not c.names_gold:
+        return []
+    if (c.auxiliary or c.constant) and not c.reads_gold:
+        where = _where(c)
+        return [_gold_free(c), Finding(1, "contract/dialect", "info", where, value=best.variance)]
     number = None if math.isnan(c.auc) else c.auc
+    fix = ""
     if c.separates:
-        text = "It reads the gold answer and separates right from wrong."
-        status = "pass"
+        text, status = "It reads the gold answer and separates right from wrong.", "pass"
+    elif c.inverted:
+        text, status, fix = kinds.inverted(c), "fail", kinds.FIX_INVERTED
     else:
         text = "It reads the gold answer but doesn't separate right from wrong on our texts."
         status = "warn"
+    where = Finding(1, "contract/dialect", "info", _where(c), value=number, bound=0.5)
+    return [Finding(1, "contract/gold", status, text, fix=fix), where]
+
+
+def _gold_free(c: Contract) -> Finding:
+    if c.names_gold:
+        text = (
+            "Its code names the gold answer, but no value moves when the gold answers are changed, "
+            "in any format tried."
+        )
+        return Finding(1, "contract/gold", "warn", text, fix=YOURS)
+    if c.found.format_only:
+        text = (
+            "It pays for the format alone: every complete text in it gets one value, whatever its "
+            "answer, and less without its marks. It doesn't read the gold answer: an auxiliary "
+            "term, judged as given and as a term."
+        )
+        return Finding(1, "contract/gold", "info", text)
+    text = "It doesn't read the gold answer: an auxiliary term, judged as given and as a term."
+    return Finding(1, "contract/gold", "info", text)
+
+
+ORIGINS = {
+    "told": "which was told",
+    "rollouts": "found in your rollouts",
+    "prompts": "found in your prompts",
+    "source": "found in the reward's source",
+    "file": "found elsewhere in the source's file",
+    "usual": "one of the usual formats",
+    "combined": "put together from what the reward's source or your rollouts show",
+}
+
+
+def _where(c: Contract) -> str:
+    """Which dialect it is judged in, where that comes from, and how it does there."""
+    auc = "no right and wrong pairs" if math.isnan(c.auc) else f"AUC {c.auc:.2f}"
+    evidence = f"{auc} on right and wrong texts of equal length"
+    found = next((f for f in c.found.found if f.dialect == c.dialect), None)
+    if found is None or c.dialect in DIALECTS:
+        if c.auxiliary and not c.reads_gold:
+            return f"Judged in the dialect {c.dialect}, where it varies most."
+        text = f"Judged in the dialect {c.dialect}: {evidence}."
+    else:
+        origin = ORIGINS[found.candidate.origin]
+        said = f" ({found.candidate.said})" if found.candidate.said else ""
+        text = (
+            f"Judged in the format {shown(c.dialect, 120)}, {origin}{said}: {evidence}, "
+            f"{found.paid:.0%} of right texts paid."
+        )
+    ties = [kinds.brief(d) for d in c.dialects[1:]]
+    return (
+        f"{text} It reads {' and '.join(ties)} as well; hacks are tried in each." if ties else text
+    )
+
+
+def outweighed(c: Contract) -> list[Finding]:
+    """A format that is worth more than a right answer."""
+    x = c.found.outweighed
+    if x is None or c.auxiliary:
+        return []
+    text = (
+        f"A wrong answer in the {kinds.named(x.wrong)} is paid {x.paid_wrong:.3g}, a right one in "
+        f"the {kinds.named(x.right)} {x.paid_right:.3g}: the format outweighs correctness."
+    )
+    fix = "weigh the format below a right answer, or pay it to right answers only"
     return [
-        Finding(1, "contract/gold", status, text),
-        Finding(1, "contract/dialect", "info", where, value=number, bound=0.5),
+        Finding(1, "contract/format", "fail", text, value=x.paid_wrong, bound=x.paid_right, fix=fix)
     ]
 
 
@@ -183,8 +255,12 @@ def summary(c: Contract, findings: Sequence[Finding]) -> str:
     state = f"Contract broken: {', '.join(failed)}." if failed else "The contract holds."
     if c.constant:
         return f"{state} The reward is constant on every probe."
+    if c.random:
+        return f"{state} The reward is random."
     kind = "an auxiliary term that reads no gold" if c.auxiliary else "a reward of correctness"
-    return f"{state} It acts as {kind}; dialect {c.dialect}."
+    if c.auxiliary and c.found.format_only:
+        kind = "a reward of format alone"
+    return f"{state} It acts as {kind}; {kinds.named(c.dialect)}."
 
 
 def table(facts: Sequence[DialectFacts]) -> Table:
@@ -195,6 +271,7 @@ def table(facts: Sequence[DialectFacts]) -> Table:
         span = (f"{v.min():.3g}", f"{v.mean():.3g}", f"{v.max():.3g}") if len(v) else ("-",) * 3
         auc = "-" if math.isnan(f.auc) else f"{f.auc:.3f}"
         answered = f"{len(v)} of {len(f.values)}"
-        rows.append([f.name, answered, *span, auc, "yes" if f.gold_matters else "no"])
+        name = f.name.replace("\n", "\\n")
+        rows.append([name, answered, *span, auc, "yes" if f.gold_matters else "no"])
     heads = ("dialect", "texts answered", "least", "mean", "most", "AUC (equal length)")
     return Table("contract-dialects", (*heads, "changes with gold permuted"), rows)

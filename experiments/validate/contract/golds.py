@@ -14,6 +14,7 @@ import numpy as np
 
 from toyrl.experiments.validate.contract.separation import matched_auc
 from toyrl.experiments.validate.findings import Finding
+from toyrl.experiments.validate.formats.search import RECOVERABLE
 from toyrl.graders.base import TextRow
 from toyrl.rewards.calling import BORROWS, MAPPED_FORMS, own_name
 from toyrl.rewards.errors import RewardError
@@ -22,7 +23,6 @@ from toyrl.rewards.terms import TextTerm
 from toyrl.rewards.user import UserReward
 
 Probe = tuple[TextRow, bool]
-RECOVERABLE = ("raised", "bad_value", "wrong_count")
 SLOW = 0.2  # seconds a row from which no other form is tried unless the usual one fails
 EACH = 6  # right and wrong texts of a dialect on which a form is tried
 GIVE_DATA = "give rows of your data: --data rows.jsonl"

@@ -8,31 +8,32 @@ on pairs of equal length, is the one that the other sections use.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from toyrl.experiments.validate.contract import calls, golds
+from toyrl.experiments.validate.contract import calls, chance, golds
 from toyrl.experiments.validate.contract import findings as say
 from toyrl.experiments.validate.contract.facts import Contract, DialectFacts
-from toyrl.experiments.validate.contract.separation import matched_auc
+from toyrl.experiments.validate.contract.separation import matched_auc, side
 from toyrl.experiments.validate.contract.shaper import run_shaper, supply
 from toyrl.experiments.validate.contract.texts import permute_gold
 from toyrl.experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate.formats.search import RECOVERABLE, Search
+from toyrl.experiments.validate.reward_law.company import look
 from toyrl.graders.base import TextRow
 from toyrl.rewards.errors import RewardError
 from toyrl.rewards.user import UserReward, same
 from toyrl.rollouts.texts import text_rollouts
 
-__all__ = ["Contract", "run", "run_shaper"]
+__all__ = ["Contract", "matched_auc", "run", "run_shaper"]
 
 Value = float | None
 Probe = tuple[TextRow, bool]
-RECOVERABLE = ("raised", "bad_value", "wrong_count")
+Looked = Callable[[Sequence[DialectFacts]], tuple[Search, Mapping[str, Sequence[Probe]]]]
 SAMPLE = 16  # texts over all dialects on which the calling form is chosen
 SLOW_IMPORT = 3.0  # seconds; a module slower than this is not imported again to test its memory
-CLOSE = 0.1  # AUC below the best at which a dialect may still be judged in
 
 
 def run(
@@ -41,11 +42,16 @@ def run(
     *,
     seed: int = 0,
     first: str = "",
+    search: Looked | None = None,
+    group: Callable[[str], Sequence[TextRow]] | None = None,
 ) -> tuple[Section, Contract]:
     """The section, and the facts that later sections need.
 
     probes : dialect -> (row, is its answer right?); ordinary texts of ordinary lengths
     first : the dialect of the user's own texts, judged in wherever the reward says anything there
+    search : looks for further dialects that the reward reads, given what these showed; answers
+        with what it found and probes in them
+    group : a group of rollouts of one prompt in a dialect, right and wrong, short and long
     """
     if not any(probes.values()):
         msg = "probes is empty; give at least one dialect with rows"
@@ -55,25 +61,39 @@ def run(
     reward.settle(sample)
     early = _first_values(reward, sample)
     facts = [_dialect(reward, name, list(p), seed) for name, p in probes.items() if p]
+    found = Search()
+    if search is not None:
+        found, more = search(facts)
+        more = {name: p for name, p in more.items() if name not in probes}
+        facts += [_dialect(reward, name, list(p), seed) for name, p in more.items()]
+        probes = {**probes, **more}
     _refuse_unusable(reward, facts)
-    live = {f.name: _live(reward, [row for row, _ in probes[f.name]]) for f in facts}
-    best = choose(facts, first, live)
+    best = choose(facts, first, found)
     rows = [row for row, _ in probes[best.name]]
     _probe_again(reward, rows)
     constant = len(set(np.concatenate([f.numbers for f in facts]).tolist())) <= 1
     repeats, history = _memory(reward, sample, early)
-    gold = any(f.gold_matters for f in facts)
+    if group is not None and repeats and not history:
+        look(reward, group(best.name))
+    random = chance.how(reward, rows, repeats or history) if not constant else ""
+    gold = _gold_moves(facts, random, repeats or history)
+    reads = gold or _shaper_reads_correct(reward)
+    way = 0 if random else side(best.auc, best.n_right, best.n_wrong)
     contract = Contract(
         dialect=best.name,
         chat=reward.texts[0].chat,
         auc=best.auc,
         constant=constant,
         auxiliary=not constant and not gold,
-        separates=_separates(best),
+        separates=way > 0,
+        inverted=reads and way < 0,
         deterministic=repeats,
         history_dependent=history,
         batch_dependent=reward.batch_dependent or _order_matters(reward, rows, repeats, seed),
-        reads_gold=gold or reward.reads_gold or _shaper_reads_correct(reward),
+        reads_gold=reads,
+        names_gold=reward.reads_gold,
+        random=random,
+        found=found,
     )
     findings = (
         say.signature(reward),
@@ -89,11 +109,25 @@ def run(
         *golds.findings(reward, probes, best.name, separates=contract.separates),
         *calls.refused(reward),
         *calls.places(reward, contract, rows),
+        *say.outweighed(contract),
         *(Finding(1, "contract/note", "info", note) for note in reward.notes),
     )
     return Section(
         1, say.summary(contract, findings), findings, tables=(say.table(facts),)
     ), contract
+
+
+def _gold_moves(facts: Sequence[DialectFacts], random: str, steady: bool) -> bool:
+    """Whether values follow the gold answer.
+
+    They move when it is changed, if they don't move of themselves; else right and wrong are told
+    apart beyond chance.
+    """
+    if random:
+        return False
+    if steady:
+        return any(f.gold_matters for f in facts)
+    return any(side(f.auc, f.n_right, f.n_wrong) for f in facts)
 
 
 # -- grading ---------------------------------------------------------------------------------------
@@ -207,52 +241,30 @@ def _refuse_unusable(reward: UserReward, facts: Sequence[DialectFacts]) -> None:
 
 
 # -- what the values say ---------------------------------------------------------------------------
-def _live(reward: UserReward, rows: Sequence[TextRow]) -> int:
-    """How many functions of a sum vary on these texts; 0 for a single one."""
-    if len(reward.texts) < 2:
-        return 0
-    values = []
-    for text in reward.texts:
-        try:
-            values.append({v for v in text.score(rows) if v is not None})
-        except RewardError as error:
-            if error.kind not in RECOVERABLE:
-                raise
-    return sum(len(v) > 1 for v in values)
-
-
 def choose(
-    facts: Sequence[DialectFacts], first: str = "", live: Mapping[str, int] | None = None
+    facts: Sequence[DialectFacts], first: str = "", found: Search | None = None
 ) -> DialectFacts:
-    """The dialect that separates best; for gold-free rewards the one with the largest variance.
+    """The dialect that separates best, or, where none does, the wrong way round most.
 
     first : taken where the reward separates there, or varies and separates nowhere
-    live : how many terms of a sum vary in each; of dialects in which it separates nearly as well
-        as anywhere, the one with most of them
+    Of equals the one that was found in the reward's own rollouts or source. For gold-free rewards
+    the one whose format is paid, else the one with the largest variance.
     """
     usable = [f for f in facts if len(f.numbers)]
-    apart = any(_separates(f) for f in usable)
+    ways = {f.name: side(f.auc, f.n_right, f.n_wrong) for f in usable}
+    apart = 1 in ways.values()
     for f in usable:
-        if f.name == first and (_separates(f) or (f.variance > 0 and not apart)):
+        if f.name == first and (ways[first] > 0 or (f.variance > 0 and not apart)):
             return f
+    order = {d: i for i, d in enumerate(found.dialects)} if found is not None else {}
+    usable.sort(key=lambda f: order.get(f.name, len(order)))
     gold = [f for f in usable if f.gold_matters and not math.isnan(f.auc)]
     if gold:
-        top = max(f.auc for f in gold)
-        near = [f for f in gold if f.auc >= top - CLOSE]
-        return max(near, key=lambda f: ((live or {}).get(f.name, 0), f.auc))
+        best, worst = max(gold, key=lambda f: f.auc), min(gold, key=lambda f: f.auc)
+        return worst if ways[worst.name] < 0 and ways[best.name] <= 0 else best
+    if order and usable[0].name in order:
+        return usable[0]
     return max(usable, key=lambda f: f.variance)
-
-
-def _separates(f: DialectFacts) -> bool:
-    return separates(f.auc, f.n_right, f.n_wrong)
-
-
-def separates(auc: float, n_right: int, n_wrong: int) -> bool:
-    """AUC above one half by two standard deviations of its null law (Mann-Whitney)."""
-    if math.isnan(auc) or not n_right or not n_wrong:
-        return False
-    deviation = math.sqrt((n_right + n_wrong + 1) / (12 * n_right * n_wrong))
-    return auc > 0.5 + 2 * deviation
 
 
 def _memory(

@@ -1,4 +1,4 @@
-"""How well values tell right texts from wrong ones of equal length."""
+"""Does a reward pay right texts above wrong ones of equal length, or the wrong way round?"""
 
 from __future__ import annotations
 
@@ -30,3 +30,14 @@ def matched_auc(
     gap = v[up][:, None] - v[down][None, :]
     score = np.where(gap > 0, 1.0, np.where(gap < 0, 0.0, 0.5))
     return float(score[near].mean()), int(near.any(1).sum()), int(near.any(0).sum())
+
+
+def side(auc: float, n_right: int, n_wrong: int) -> int:
+    """1 if right texts are paid more, -1 if wrong ones are, 0 if neither is beyond chance.
+
+    Beyond chance: two standard deviations of the AUC's null law (Mann-Whitney) from one half.
+    """
+    if math.isnan(auc) or not n_right or not n_wrong:
+        return 0
+    deviation = math.sqrt((n_right + n_wrong + 1) / (12 * n_right * n_wrong))
+    return int(auc > 0.5 + 2 * deviation) - int(auc < 0.5 - 2 * deviation)

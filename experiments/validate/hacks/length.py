@@ -8,17 +8,15 @@ alone: a rate by the character or the word, and lengths at which it turns round.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from toyrl.experiments.validate.findings import Finding
-from toyrl.graders.base import TextRow
+from toyrl.experiments.validate.hacks.findings import Score
 from toyrl.worlds.text.prose import count_tokens
 from toyrl.worlds.text.render import RenderedRow, compose, mark
 
-Score = Callable[[Sequence[TextRow]], list[float | None]]
 SHORT, LONG = "so we go on as it is. ", "notwithstanding considerations. "
 UNITS = ("characters", "tokens", "words")
 LIMIT = 512  # tokens, where the run has none

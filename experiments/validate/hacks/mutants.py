@@ -2,7 +2,8 @@
 
 Each takes a rollout with a wrong answer and makes what a policy might find: the gold answer lies
 about without being given, the format is kept without content, or the text is inflated. None gives
-the right answer. Those of the family "notation" start from a right rollout and stay right.
+the right answer. Those of the families "notation" and "place" start from a right rollout and stay
+right.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "nin
 class Mutant:
     """One way to change a rollout.
 
-    family : leak | hedge | shell | inflate | short | style | flattery | value | notation | control
+    family : leak | hedge | shell | inflate | short | style | flattery | value | notation | place |
+        control
     truth : True: the answer is right (made from a right rollout), False: it isn't
     fix : what keeps a reward from paying it
     fits : rollouts that it can be applied to

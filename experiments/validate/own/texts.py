@@ -1,38 +1,28 @@
 """Base texts out of a user's log: their right and wrong completions, in their own format.
 
 What contract, hacks and prices are tried on is then what the user's model writes. How these texts
-mark their answers is read off the right ones: the whole answer part where it is the same text but
-for the value (`<answer>\\n\\boxed{53}\\n</answer>`), else a dialect that finds the gold answer.
+mark their answers is read off the right ones (`toyrl.experiments.validate.formats.own`), else a
+known dialect that finds the gold answer.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from toyrl.experiments.validate.formats.own import of_rollouts
 from toyrl.graders.answers import gold_answer, same_answer
 from toyrl.graders.base import TextRow
 from toyrl.rollouts.logs import Log
-from toyrl.worlds.text.dialects import (
-    DIALECTS,
-    PLACE,
-    THINK,
-    answers,
-    check_dialect,
-    mark,
-    thinks,
-    working,
-)
+from toyrl.worlds.text.dialects import DIALECTS, answers, dialect_of, thinks, working
 from toyrl.worlds.text.problems import Problem
 from toyrl.worlds.text.render import RenderedRow
 
 FEWEST = 2  # right ones, and wrong ones, that a base needs
-ALIKE = 0.8  # of right texts whose answer part is the same text but for the value
+ALIKE = 0.8  # of right texts whose answer is read in a layout that they suggest
 FOUND = 0.5  # of right texts in which a dialect finds the gold answer
 CUT_SHARE = 12  # one base text in so many is a truncated one
-LONGEST_MARK = 120  # characters
 WHOLE = re.compile(r"[+-]?\d+")
 
 
@@ -106,52 +96,20 @@ def whole_gold(row: TextRow) -> int | None:
 # -- how answers are marked ------------------------------------------------------------------------
 def mark_of(right: Sequence[tuple[TextRow, int]], marks: Sequence[str]) -> tuple[str, float]:
     """(dialect, share of right texts in which it finds the gold answer), ("", best share)."""
-    if len(marks) > 1:
-        whole, share = _same_but_for_the_value(right)
-        if whole and share >= ALIKE:
-            return whole, share
     shares = {d: sum(_reads(x, d) for x in right) / len(right) for d in marks}
     work = sum("</think>" in row.completion for row, _ in right) > len(right) / 2
     best = max(shares, key=lambda d: (shares[d], thinks(d) == work))
+    for hint in of_rollouts([row for row, _ in right], [1.0] * len(right)) if marks[1:] else ():
+        share = sum(_reads(x, hint.template) for x in right) / len(right)
+        if share >= ALIKE:
+            known = not hint.whole and shares[best] >= share  # and says nothing that it doesn't
+            return (best if known else dialect_of(hint.template).name), share
     return (best if shares[best] >= FOUND else ""), shares[best]
 
 
 def _reads(x: tuple[TextRow, int], dialect: str) -> bool:
     found = answers(x[0].completion, dialect)
     return bool(found) and same_answer(found[-1], str(x[1]))
-
-
-def _same_but_for_the_value(right: Sequence[tuple[TextRow, int]]) -> tuple[str, float]:
-    """The most frequent answer part with {} for the value, and its share."""
-    parts = Counter(part for row, gold in right if (part := _part(row.completion, gold)))
-    for part, count in parts.most_common(1):
-        return _named(part), count / len(right)
-    return "", 0.0
-
-
-def _part(text: str, gold: int) -> str:
-    """The text behind the working, or the last line, with {} for the only gold value in it."""
-    work, closed, rest = text.rpartition("</think>")
-    tail = (rest if closed else text).strip()
-    tail = tail if closed else tail.rpartition("\n")[2]
-    value = re.compile(rf"(?<![\w.,]){gold}(?![\w,]|\.\d)")
-    if len(tail) > LONGEST_MARK or len(value.findall(tail)) != 1 or PLACE in tail:
-        return ""
-    part = (THINK if closed and "<think>" in work else "") + value.sub(PLACE, tail)
-    try:
-        check_dialect(part)
-    except ValueError:
-        return ""
-    return part
-
-
-def _named(part: str) -> str:
-    """The dialect of that name, where the part is one of the known ones."""
-    for dialect in DIALECTS:
-        own = THINK if thinks(dialect) else ""
-        if part == own + mark(dialect, PLACE):
-            return dialect
-    return part
 
 
 def _rendered(row: TextRow, gold: int, good: bool, dialect: str, limit: int) -> RenderedRow:

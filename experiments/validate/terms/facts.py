@@ -22,19 +22,11 @@ class Place:
     """Weighted values of all terms on texts of one kind.
 
     values : (T, N), NaN where a term gives none; right : (N,) bool, None where that isn't known
-    cut : (N,) bool, truncated
     """
 
     name: str
     values: np.ndarray
     right: np.ndarray | None = None
-    cut: np.ndarray | None = None
-
-    @property
-    def total(self) -> np.ndarray:
-        """(N,) the sum; NaN where no term gives a value."""
-        none = np.isnan(self.values).all(axis=0)
-        return np.where(none, np.nan, np.nansum(self.values, axis=0))
 
 
 @dataclass(frozen=True)
@@ -139,36 +131,3 @@ def _alike(values: np.ndarray, w: np.ndarray) -> np.ndarray:
     out = np.where(scale > EPS, flat @ flat.T / np.maximum(scale, EPS), np.nan)
     np.fill_diagonal(out, np.nan)
     return out
-
-
-@dataclass(frozen=True)
-class Outweighed:
-    """Wrong answers in one format that are paid like right ones in another, both in the median."""
-
-    wrong: str
-    right: str
-    paid_wrong: float
-    paid_right: float
-
-
-def outweighed(places: Sequence[Place], read: Sequence[str]) -> Outweighed | None:
-    """The best paid wrong format against the worst paid right one among those that are read.
-
-    places : texts by format, complete ones are compared; read : formats in which the sum tells
-        right from wrong. None unless wrong reaches right, in another format.
-    """
-    wrong, right = {}, {}
-    for p in places:
-        if p.right is None:
-            continue
-        whole = np.isfinite(p.total) if p.cut is None else np.isfinite(p.total) & ~p.cut
-        if (whole & ~p.right).any():
-            wrong[p.name] = float(np.median(p.total[whole & ~p.right]))
-        if p.name in read and (whole & p.right).any():
-            right[p.name] = float(np.median(p.total[whole & p.right]))
-    if not wrong or not right:
-        return None
-    best, least = max(wrong, key=lambda k: wrong[k]), min(right, key=lambda k: right[k])
-    if best == least or wrong[best] < right[least] - EPS:
-        return None
-    return Outweighed(best, least, wrong[best], right[least])

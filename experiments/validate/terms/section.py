@@ -10,23 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toyrl.experiments.core import Table
-from toyrl.experiments.validate.contract.section import (
-    RECOVERABLE,
-    separates,
-    shaper_values,
-)
-from toyrl.experiments.validate.contract.separation import matched_auc
+from toyrl.experiments.validate.contract.kinds import brief
+from toyrl.experiments.validate.contract.section import shaper_values
 from toyrl.experiments.validate.findings import Finding, Section
-from toyrl.experiments.validate.terms.facts import (
-    Outweighed,
-    Place,
-    TermFacts,
-    describe,
-    outweighed,
-)
+from toyrl.experiments.validate.formats.search import term_values
+from toyrl.experiments.validate.terms.facts import Place, TermFacts, describe
 from toyrl.graders.base import TextRow
-from toyrl.rewards.errors import RewardError
-from toyrl.rewards.user import TextTerm, UserReward
+from toyrl.rewards.user import UserReward
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.texts import text_rollouts
 
@@ -38,7 +28,6 @@ GROUPS = 64  # drawn at each success rate
 REDUNDANT = 0.95  # correlation from where two terms pay for the same
 OWN, LENGTHS = "your rollouts", "texts of all lengths"
 SHOW = "show it a completion that it pays: --rollouts, or --answer-mark for how answers are marked"
-WEIGH = "weigh the format below a right answer, or pay it to right answers only"
 
 
 def run(run: Inputs) -> tuple[tuple[Finding, ...], tuple[Table, ...], tuple[TermFacts, ...]]:
@@ -47,21 +36,20 @@ def run(run: Inputs) -> tuple[tuple[Finding, ...], tuple[Table, ...], tuple[Term
         return (), (), ()
     labels = _labels(run.reward.terms)
     if run.reward.kind == "shaper":
-        return _said(_of_shapers(run, labels), None)
+        return _said(_of_shapers(run, labels))
     dialect = run.contract_facts.dialect
-    places = {d: _place(run, d) for d in run.base_rows}
-    judged = [places[dialect]]
-    others = [p for d, p in places.items() if d != dialect]
+    place = _place(run, dialect)
+    judged = [place]
+    looked_at = dict.fromkeys((*run.probes, *run.contract_facts.dialects))
+    others = [_place(run, d) for d in looked_at if d != dialect]
     if run.log is not None:
         rows = run.log.rows
         r = run.log.rollouts
         right = r.correct[r.w > 0] > 0.5
         judged.append(Place(OWN, _values(run.reward, [*zip(rows, right, strict=True)])))
     judged.append(_all_lengths(run))
-    grouped, rollouts = _groups(run, places[dialect])
-    facts = describe(labels, judged, others, grouped, rollouts, run.estimator)
-    read = [d for d, rows in run.base_rows.items() if _read(places[d], [x.row for x in rows])]
-    return _said(facts, outweighed(list(places.values()), read))
+    grouped, rollouts = _groups(run, place)
+    return _said(describe(labels, judged, others, grouped, rollouts, run.estimator))
 
 
 def _labels(terms: Sequence[Term]) -> list[str]:
@@ -85,25 +73,12 @@ def _values(reward: UserReward, probes: Sequence[tuple[TextRow, bool]]) -> np.nd
     return np.array(out, dtype=float)
 
 
-def term_values(text: TextTerm, rows: Sequence[TextRow]) -> list[float | None]:
-    """A function's values, None where it fails on a text."""
-    try:
-        return text.score(rows)
-    except RewardError as error:
-        if error.kind not in RECOVERABLE:
-            raise
-        if error.kind == "wrong_count" or len(rows) == 1:
-            return [None] * len(rows)
-    return [v for row in rows for v in term_values(text, [row])]
-
-
 def _place(run: Inputs, dialect: str) -> Place:
-    rows = run.base_rows[dialect]
+    rows = run.rows_in(dialect)
     return Place(
-        dialect,
+        brief(dialect),
         _values(run.reward, [(x.row, x.correct) for x in rows]),
         np.array([x.correct for x in rows]),
-        np.array([x.truncated for x in rows]),
     )
 
 
@@ -140,7 +115,7 @@ def _groups(run: Inputs, place: Place) -> tuple[np.ndarray, Rollouts]:
         out = np.full((len(values), *r.shape), np.nan)
         out[:, r.w > 0] = values
         return out, r
-    rows = run.base_rows[place.name]
+    rows = run.rows_in(run.contract_facts.dialect)
     rng = np.random.default_rng(run.settings.seed)
     assert place.right is not None
     right, wrong = np.flatnonzero(place.right), np.flatnonzero(~place.right)
@@ -173,20 +148,12 @@ def _of_shapers(run: Inputs, labels: Sequence[str]) -> list[TermFacts]:
     return describe(labels, [Place("arrays", flat)], [], grouped, r, run.estimator)
 
 
-def _read(place: Place, rows: Sequence[TextRow]) -> bool:
-    assert place.right is not None
-    total = [None if math.isnan(v) else float(v) for v in place.total]
-    return separates(*matched_auc(total, place.right, np.array([r.tokens for r in rows])))
-
-
 # -- findings --------------------------------------------------------------------------------------
 def _said(
-    facts: Sequence[TermFacts], over: Outweighed | None
+    facts: Sequence[TermFacts],
 ) -> tuple[tuple[Finding, ...], tuple[Table, ...], tuple[TermFacts, ...]]:
     found = [f for x in facts for f in _term(x)]
     found += _redundant(facts)
-    if over is not None:
-        found.append(_format(over))
     return tuple(found), (_table(facts),), tuple(facts)
 
 
@@ -228,16 +195,6 @@ def _redundant(facts: Sequence[TermFacts]) -> list[Finding]:
         fix = "keep one of them, with the weight that both have together"
         out.append(Finding(1, "terms/redundant", "info", text, value=x.correlation, fix=fix))
     return out
-
-
-def _format(x: Outweighed) -> Finding:
-    text = (
-        f"A wrong answer in the format {x.wrong} is paid {x.paid_wrong:.3g}, a right one in the "
-        f"format {x.right} {x.paid_right:.3g}: the format outweighs correctness."
-    )
-    return Finding(
-        1, "contract/format", "fail", text, value=x.paid_wrong, bound=x.paid_right, fix=WEIGH
-    )
 
 
 def _table(facts: Sequence[TermFacts]) -> Table:

@@ -337,3 +337,19 @@ def test_policies_are_not_said_to_keep_accuracy_where_wrong_is_paid_like_right()
         finding, _ = price.describe(found, len(exploits))
         assert finding.status == status
         assert ("never lose" in finding.message) == (not exploits)
+
+
+@pytest.mark.parametrize(
+    ("paid", "status"),
+    [
+        (lambda t, a: f"\\boxed{{{a}}}" in t[-200:], "warn"),  # looks at the end alone
+        (lambda t, a: t.endswith(f"\\boxed{{{a}}}."), "info"),  # wants nothing behind
+        (lambda t, a: f"\\boxed{{{a}}}" in t, None),
+        (lambda t, a: (f"\\boxed{{{a}}}" in t) * 2.0 ** (-len(t) / 400), None),  # long is dear
+    ],
+)
+def test_right_answers_that_go_unpaid_when_text_follows(paid, status):
+    section, _ = judged(lambda row: float(paid(row.completion, row.columns["answer"])), "boxed")
+    found = [f for f in section.findings if f.name == "hacks/text-behind"]
+    assert [f.status for f in found] == ([] if status is None else [status])
+    assert all((f.value, f.bound) == (0.0, 1.0) for f in found)

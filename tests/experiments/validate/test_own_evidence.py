@@ -211,7 +211,7 @@ def test_the_first_reason_and_the_exit_code_are_the_logs(case, capsys, tmp_path)
 
 def test_the_formats_of_texts_and_reward_are_named(capsys, tmp_path):
     _, report = judge(capsys, tmp_path, "hashes", rows())
-    assert r"'<think></think><answer>\n\\boxed{{}}\n</answer>'" in report["reasons"][0]
+    assert r"'<think>\n{work}\n</think>\n<answer>\n\\boxed{{}}\n</answer>'" in report["reasons"][0]
     assert report["reasons"][0].endswith("the reward tells right from wrong in 'gsm8k'.")
 
 

@@ -16,7 +16,7 @@ from toyrl.rewards.user import load
 from toyrl.rollouts.logs import read_log
 from toyrl.worlds.text.dialects import answers, working
 
-OWN = "<think></think><answer>\n\\boxed{{}}\n</answer>"
+OWN = "<think>\n{work}\n</think>\n<answer>\n\\boxed{{}}\n</answer>"
 
 
 def log_of(folder, **changes):
@@ -28,7 +28,10 @@ def log_of(folder, **changes):
     [
         (boxed, OWN),
         (lambda v, n: f"{'Well. ' * n}\n#### {v}", "gsm8k"),
-        (lambda v, n: f"<think>{'hm ' * n}</think><answer>{v}</answer>", "tag"),
+        (
+            lambda v, n: f"<think>{'hm ' * n}</think><answer>{v}</answer>",
+            "<think>{work}</think><answer>{}</answer>",
+        ),
         (lambda v, n: f"{'Well. ' * n}\nFinal: **{v}**", "Final: **{}**"),
         (lambda v, n: f"{'Well. ' * n}\nAnswer: {v}", "Answer: {}"),
         (lambda v, n: f"Way {n}: it is \\boxed{{{v}}} as {n} shows", "boxed"),  # varies around it

@@ -1,4 +1,4 @@
-"""Every term of a sum by itself: silent ones are said, shares add up, formats don't outweigh."""
+"""Every term of a sum by itself: silent ones are said, shares add up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from toyrl.experiments.validate.findings import Finding, Section
 from toyrl.experiments.validate.pipeline import Pipeline
 from toyrl.experiments.validate.settings import Settings
 from toyrl.experiments.validate.terms import section as terms
-from toyrl.experiments.validate.terms.facts import Place, describe, outweighed
+from toyrl.experiments.validate.terms.facts import Place, describe
 from toyrl.rewards.user import load
 from toyrl.rollouts import Rollouts
 
@@ -39,6 +39,12 @@ def thinks(completion):
 
 def one_line(completion):
     return 0.5 * float(bool(re.match(r"<think>[^\n]*</think><answer>[^\n]*</answer>", completion)))
+
+def plain_tags(completion):
+    return tags(completion) * float("boxed" not in completion)
+
+def signed(completion):
+    return float(chr(64) * 3 in completion)
 
 def either(completion, answer):
     return max(boxed(completion, answer), tagged(completion, answer))
@@ -76,14 +82,15 @@ def word(section: Section, facts) -> tuple[str, tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("weight", ["", ":50"])
-def test_a_tag_format_beside_boxed_answers_is_not_safe(judged, weight):
-    _, section, facts = judged("boxed", f"tags{weight}")
+def test_a_tag_format_that_boxed_answers_never_have_is_not_safe(judged, weight):
+    _, section, facts = judged("boxed", f"plain_tags{weight}")
     assert [x.silent for x in facts] == [False, True]
     [silent] = [f for f in section.findings if f.name == "terms/silent"]
     assert silent.status == "warn"
     assert "tags" in silent.message
     assert "It does pay in tag" in silent.message
-    assert word(section, facts)[0] != "SAFE"
+    assert word(section, facts)[0] == "UNSAFE"  # in tags a wrong answer is paid like a right one
+    assert any(f.name == "contract/format" and f.status == "fail" for f in section.findings)
     assert facts[0].share == pytest.approx(1.0)
 
 
@@ -95,12 +102,27 @@ def test_of_equal_dialects_the_one_is_judged_in_which_most_terms_vary(judged):
     assert word(section, facts)[0] == "SAFE"
 
 
-def test_patterns_that_never_cross_a_line_break_are_said(judged):
-    _, section, facts = judged("tagged", "one_line")
+def test_a_tag_format_beside_boxed_answers_is_judged_on_both_together(judged):
+    pipeline, section, facts = judged("boxed", "tags")
+    mark = "<think>\n{work}\n</think>\n<answer>\\boxed{{}}</answer>"
+    assert pipeline.contract_facts.dialect == mark
+    assert not any(x.silent for x in facts)
+    assert word(section, facts)[0] == "UNSAFE"  # wrong in tags is paid like right without them
+
+
+def test_patterns_that_never_cross_a_line_break_are_judged_in_one_line(judged):
+    pipeline, section, facts = judged("tagged", "one_line")
+    assert pipeline.contract_facts.dialect == "<think>{line}</think><answer>{}</answer>"
+    assert not any(x.silent for x in facts)
+    assert word(section, facts)[0] == "SAFE"
+
+
+def test_a_term_that_never_pays_is_said_and_keeps_the_sum_from_safe(judged):
+    _, section, facts = judged("tagged", "signed")
     assert [x.silent for x in facts] == [False, True]
     name, reasons = word(section, facts)
     assert name == "INCONCLUSIVE"
-    assert "one_line" in reasons[0]
+    assert "signed" in reasons[0]
 
 
 def test_wrong_but_formatted_above_right_but_bare_is_found(judged):
@@ -186,22 +208,6 @@ def test_a_multiple_of_a_term_is_its_twin(values, factor):
     if a.spread:
         assert abs(a.correlation) == pytest.approx(1.0)
         assert abs(c.correlation) == pytest.approx(1.0)
-
-
-def test_a_format_outweighs_only_what_is_read():
-    right = np.array([True, False])
-
-    def place(name, good, bad):
-        return Place(name, np.array([[good, bad]]), right)
-
-    bare, framed = place("boxed", 1.0, 0.0), place("tag", 3.0, 2.0)
-    over = outweighed([bare, framed], ["boxed", "tag"])
-    assert over is not None
-    assert (over.wrong, over.right, over.paid_wrong, over.paid_right) == ("tag", "boxed", 2.0, 1.0)
-    assert outweighed([bare, framed], ["tag"]) is None
-    assert outweighed([bare, place("tag", 3.0, 0.9)], ["boxed", "tag"]) is None
-    cut = Place("tag", np.array([[3.0, 2.0]]), right, cut=~right)
-    assert outweighed([bare, cut], ["boxed", "tag"]) is None
 
 
 def test_no_claim_of_a_sum_rests_on_a_silent_term():

@@ -19,6 +19,7 @@ from toyrl.experiments.validate.findings import Report
 from toyrl.experiments.validate.pipeline import Pipeline
 from toyrl.experiments.validate.settings import Settings
 from toyrl.rollouts.logs import read_columns
+from toyrl.worlds.text.dialects import dialect_of
 
 EXAMPLES = ROOT / "examples" / "rewards"
 LOG = ROOT / "examples" / "data" / "smollm2-arithmetic-rollouts.jsonl"
@@ -78,7 +79,8 @@ def test_gold_free_rewards_are_unsafe_alone_and_safe_beside_correctness_up_to_a_
     finding = alone.finding("collapse/auxiliary")
     assert finding.status == "info"
     assert 0 < finding.value < math.inf
-    below = Judged(str(EXAMPLES / "correctness.py"), f"{path}:{0.5 * finding.value:.4g}", worlds=64)
+    weight = min(0.5 * finding.value, 0.5)  # above 1 a format is worth more than a right answer
+    below = Judged(str(EXAMPLES / "correctness.py"), f"{path}:{weight:.4g}", worlds=64)
     assert below.verdict == "SAFE"
 
 
@@ -251,16 +253,15 @@ def after_thinking(completion, answer):
     ("function", "mark"),
     [("from_json", '{"answer": "{}"}'), ("after_thinking", "<think></think>Result: {}")],
 )
-def test_a_mark_of_ones_own_can_be_said(tmp_path, function, mark):
+def test_a_mark_of_ones_own_can_be_said_and_is_found(tmp_path, function, mark):
     file = tmp_path / "own.py"
     file.write_text(OWN_MARKS)
     told = Judged(f"{file}:{function}", worlds=8, answer_mark=mark)
     assert told.pipeline.contract_facts.separates
     assert told.verdict == "SAFE"
-    untold = validate(f"{file}:{function}")
-    assert (untold.verdict, untold.exit_code) == ("INCONCLUSIVE", 1)
-    assert validate(f"{file}:{function}", allow_inconclusive=True).exit_code == 0
-    assert "--answer-mark" in untold.reasons[0]
+    untold = Judged(f"{file}:{function}", worlds=8)
+    assert untold.verdict == "SAFE"
+    assert dialect_of(untold.pipeline.contract_facts.dialect) == dialect_of(mark)
 
 
 def test_a_mark_without_a_place_is_refused():

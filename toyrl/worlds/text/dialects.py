@@ -1,13 +1,20 @@
-"""How rendered texts mark their answer, and the gold columns that go with it.
+"""How rendered texts mark their answer and lay out their working, and the gold columns with it.
 
-A dialect is one of five names or a mark of one's own: text with `{}` where the answer stands, such
-as `Final answer: {}` or `{"answer": "{}"}`. `<think></think>` before it puts the working between
-these tags.
+A dialect is one of five names or a template: text with `{}` where the answer stands and, if one
+likes, `{work}` where the working stands:
+
+    Final answer: {}                                       the working, then this line
+    <think></think>{"answer": "{}"}                        the working between these tags
+    <plan>\\n{work}\\n</plan>\\n<answer>\\n{}\\n</answer>    all of it as it is
+
+`{line}` in place of `{work}` writes the working in one line, `{none}` leaves it out. Each is read
+once into a `Dialect`; a template that says the same as one of the five names is that one.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 
 from toyrl.worlds.text.problems import SYMBOLS, Problem
@@ -16,66 +23,170 @@ DIALECTS = ("tag", "boxed", "think_boxed", "gsm8k", "prose")
 BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
 PLACE = "{}"
 THINK = "<think></think>"
-_THINKING = ("tag", "think_boxed")
-_MARKS = {
+WORKINGS = {"{work}": "lines", "{line}": "line", "{none}": "none"}
+_READ = {  # what is read as marked is wider than what is written
     "tag": re.compile(r"<answer>(.*?)</answer>", re.DOTALL),
     "boxed": BOXED,
     "think_boxed": BOXED,
     "gsm8k": re.compile(r"^####[ \t]*(.*)$", re.MULTILINE),
     "prose": re.compile(r"[Tt]he answer is[ \t]*([^\n]*?)\.?[ \t]*$", re.MULTILINE),
 }
-_LOOSE = ".,;! \t"  # what a reader doesn't need behind an answer
+_BARE = re.compile(r"(?:\A|\n)[ \t]*([^A-Za-z\n]*?)\s*\Z")  # a last line without a letter
+_LOOSE = ".,;! \t\n"  # what a reader doesn't need behind an answer
 
 
-def check_dialect(dialect: str) -> None:
-    """ValueError for an unknown dialect or a mark that can't be used."""
-    if dialect in DIALECTS:
-        return
-    before, *after = _own(dialect).split(PLACE)
-    if len(after) != 1:
+@dataclass(frozen=True)
+class Dialect:
+    """A layout of completions: opening, working, closing, gap, before, answer, after.
+
+    opening, closing : around the working; gap : between it and the marked answer
+    before, after : around the answer
+    working : "lines" as it comes, "line" in one line, "none" left out where there is an answer
+    """
+
+    opening: str = ""
+    closing: str = ""
+    gap: str = "\n"
+    before: str = ""
+    after: str = ""
+    working: str = "lines"
+
+    @property
+    def name(self) -> str:
+        """One of `DIALECTS`, or the template that `dialect_of` reads back."""
+        known = _NAMES.get(self)
+        return self.template if known is None else known
+
+    @property
+    def template(self) -> str:
+        """The layout as text."""
+        if self.working == "none":
+            return f"{{none}}{self.mark}"
+        work = next(k for k, v in WORKINGS.items() if v == self.working)
+        whole = f"{self.opening}{work}{self.closing}{self.gap}{self.mark}"
+        plain = f"{{work}}\n{self.mark}"
+        return self.mark if whole == plain and self.before.strip() else whole
+
+    @property
+    def mark(self) -> str:
+        """The marked answer alone, `{}` where it stands."""
+        return f"{self.before}{PLACE}{self.after}"
+
+    @property
+    def tagged(self) -> bool:
+        """Whether the working ends at a sign of its own, which no marked answer has."""
+        end = self.closing.strip()
+        return bool(end) and end not in self.before + self.after
+
+
+def dialect_of(dialect: str | Dialect) -> Dialect:
+    """The dialect of this name or template; a Dialect is itself.
+
+    Raises ValueError for an unknown name and for a template that can't be used.
+    """
+    return dialect if isinstance(dialect, Dialect) else _read(dialect)
+
+
+@lru_cache(maxsize=512)
+def _read(text: str) -> Dialect:
+    if text in _KNOWN:
+        return _KNOWN[text]
+    head, answer, after = text.rpartition(PLACE)
+    if not answer or PLACE in head:
         msg = (
-            f"dialect={dialect!r} is not one of {', '.join(DIALECTS)}, nor a mark with one {PLACE} "
+            f"dialect={text!r} is not one of {', '.join(DIALECTS)}, nor a mark with one {PLACE} "
             f"where the answer stands, such as 'Final answer: {PLACE}'"
         )
         raise ValueError(msg)
-    if not before.strip():
-        msg = f"dialect={dialect!r} has no text before {PLACE} to find the answer by"
+    places = [place for place in WORKINGS if place in text]
+    if places:
+        return _whole(text, head, after, places)
+    thinks, head = head.startswith(THINK), head.removeprefix(THINK).lstrip()
+    if not head.strip():
+        msg = f"dialect={text!r} has no text before {PLACE} to find the answer by"
         raise ValueError(msg)
+    opening, closing = ("<think>\n", "\n</think>") if thinks else ("", "")
+    return Dialect(opening, closing, before=head, after=after)
 
 
-def thinks(dialect: str) -> bool:
-    """Whether the working stands between <think> and </think>."""
-    return dialect in _THINKING or (dialect not in DIALECTS and dialect.startswith(THINK))
+def _whole(text: str, head: str, after: str, places: list[str]) -> Dialect:
+    """A template that says where the working stands: once, before the answer."""
+    opening, place, rest = head.partition(places[0])
+    if len(places) > 1 or not place or any(p in rest for p in WORKINGS):
+        msg = (
+            f"dialect={text!r} must hold one of {', '.join(WORKINGS)} once, before {PLACE}: the "
+            "working stands before the answer"
+        )
+        raise ValueError(msg)
+    if WORKINGS[place] == "none":
+        return Dialect(before=opening + rest, after=after, working="none")
+    # the gap is the white space before the mark; a closing sign ends where it last closes
+    end = _end_of_closing(rest)
+    closing, before = rest[:end], rest[end:]
+    gap = before[: len(before) - len(before.lstrip())]
+    return Dialect(opening, closing, gap, before[len(gap) :], after, WORKINGS[place])
 
 
-def _own(dialect: str) -> str:
-    """The mark alone of a dialect of one's own."""
-    return dialect.removeprefix(THINK).lstrip()
+_CLOSING = re.compile(r"\s*(</[^<>\s]+>|\[/[^\[\]\s]+\]|<\|[^<>\s]+\|>|<end[^<>\s]*>|[\"'],?)")
 
 
-@lru_cache(maxsize=64)
-def _pattern(dialect: str) -> re.Pattern[str]:
+def _end_of_closing(rest: str) -> int:
+    """Where the sign behind the working ends; 0 where none follows at once."""
+    found = _CLOSING.match(rest)
+    return found.end() if found else 0
+
+
+def _known(before: str, after: str, *, thinks: bool = False) -> Dialect:
+    opening, closing = ("<think>\n", "\n</think>") if thinks else ("", "")
+    return Dialect(opening, closing, before=before, after=after)
+
+
+_KNOWN = {
+    "tag": _known("<answer>", "</answer>", thinks=True),
+    "boxed": _known("So the result is \\boxed{", "}."),
+    "think_boxed": _known("So the result is \\boxed{", "}.", thinks=True),
+    "gsm8k": _known("#### ", ""),
+    "prose": _known("The answer is ", "."),
+}
+_NAMES = {dialect: name for name, dialect in _KNOWN.items()}
+
+
+def check_dialect(dialect: str | Dialect) -> None:
+    """ValueError for an unknown dialect or a template that can't be used."""
+    dialect_of(dialect)
+
+
+def thinks(dialect: str | Dialect) -> bool:
+    """Whether the working stands between signs of its own, such as <think> and </think>."""
+    return dialect_of(dialect).tagged
+
+
+@lru_cache(maxsize=512)
+def _pattern(dialect: Dialect) -> re.Pattern[str]:
     """What finds marked answers; after a mark that closes itself, more may stand in the line."""
-    check_dialect(dialect)
-    if dialect in _MARKS:
-        return _MARKS[dialect]
-    before, after = _own(dialect).split(PLACE)
+    if dialect in _NAMES:
+        return _READ[_NAMES[dialect]]
+    before, after = dialect.before, dialect.after
+    if not before.strip():
+        return _BARE
     start = re.escape(before.rstrip()) + r"[ \t]*(?:\n[ \t]*)?" * (before != before.rstrip())
     closing = after.strip(_LOOSE)
-    end = re.escape(after) if closing else rf"(?:{re.escape(after.strip())})?[ \t]*$"
+    if closing:
+        end = r"\s*" * (after[:1] == "\n") + re.escape(after.strip("\n"))
+    else:
+        end = rf"(?:{re.escape(after.strip())})?[ \t]*$"
     return re.compile(f"{start}([^\\n]*?){end}", re.MULTILINE)
 
 
-def columns(problem: Problem, dialect: str) -> dict[str, str]:
+def columns(problem: Problem, dialect: str | Dialect) -> dict[str, str]:
     """Gold columns of a data row under the names that graders use.
 
     `answer`, `ground_truth`, `target` and `label` hold the bare number. `solution` is what
     data sets hold: working and `#### 9` for gsm8k, else `$9$`, as TRL's `accuracy_reward` reads it.
     """
-    check_dialect(dialect)
     gold = problem.answer
     solution = f"${gold}$"
-    if dialect == "gsm8k":
+    if dialect_of(dialect).name == "gsm8k":
         lines = [
             step_text(problem, i, problem.values[i], problem.values[i + 1])
             for i in range(problem.difficulty)
@@ -90,41 +201,44 @@ def columns(problem: Problem, dialect: str) -> dict[str, str]:
     }
 
 
-def mark(dialect: str, value: object) -> str:
+def mark(dialect: str | Dialect, value: object) -> str:
     """The answer as this dialect marks it."""
-    check_dialect(dialect)
-    if dialect == "tag":
-        return f"<answer>{value}</answer>"
-    if dialect in ("boxed", "think_boxed"):
-        return f"So the result is \\boxed{{{value}}}."
-    if dialect == "gsm8k":
-        return f"#### {value}"
-    if dialect == "prose":
-        return f"The answer is {value}."
-    return _own(dialect).replace(PLACE, str(value))
+    d = dialect_of(dialect)
+    return f"{d.before}{value}{d.after}"
 
 
-def compose(dialect: str, work: str, answer: str, *, after: str = "", tags: bool = True) -> str:
+def compose(
+    dialect: str | Dialect, work: str, answer: str, *, after: str = "", tags: bool = True
+) -> str:
     """A whole completion; answer : a marked answer, or "" for none; after : between the two."""
-    if tags and thinks(dialect):
-        work = f"<think>\n{work}\n</think>"
-    return "\n".join(part for part in (work, after, answer) if part)
+    d = dialect_of(dialect)
+    if tags:
+        if d.working == "line":
+            work, after = work.replace("\n", " "), after.replace("\n", " ")
+        if d.working == "none" and answer:
+            return answer
+        work = f"{d.opening}{work}{d.closing}" if d.opening or d.closing else work
+    if not (tags and work and answer) or d.gap == "\n":
+        return "\n".join(part for part in (work, after, answer) if part)
+    return d.gap.join(part for part in (work, after, answer) if part)
 
 
-def answers(text: str, dialect: str) -> list[str]:
+def answers(text: str, dialect: str | Dialect) -> list[str]:
     """Every marked answer of a text, in order, stripped."""
-    return [found.strip() for found in _pattern(dialect).findall(text)]
+    return [found.strip() for found in _pattern(dialect_of(dialect)).findall(text)]
 
 
-def working(text: str, dialect: str) -> str:
+def working(text: str, dialect: str | Dialect) -> str:
     """The reasoning alone: without the tags around it, the line of the last answer and what
     follows."""
-    if "</think>" in text and thinks(dialect):
-        return text.rpartition("</think>")[0].replace("<think>", "").strip()
-    found = [m.start() for m in _pattern(dialect).finditer(text)]
+    d = dialect_of(dialect)
+    opening, closing = d.opening.strip() or "<think>", d.closing.strip()
+    if d.tagged and closing in text:
+        return text.rpartition(closing)[0].replace(opening, "").strip()
+    found = [m.start() for m in _pattern(d).finditer(text)]
     if found:
         text = text[: text.rfind("\n", 0, found[-1]) + 1]
-    return text.replace("<think>", "").strip()
+    return text.replace(opening, "").strip()
 
 
 def step_text(problem: Problem, i: int, before: int, after: int) -> str:

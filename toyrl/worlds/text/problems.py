@@ -6,6 +6,7 @@ Start with 7. Add 5. Subtract 2. Multiply by 3. What is the result?
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -82,3 +83,20 @@ def _operation(value: int, rng: random.Random, largest: int) -> tuple[str, int]:
     if 2 * value <= largest:
         allowed.append(("Multiply by", rng.randint(2, min(4, largest // value))))
     return rng.choice(allowed)
+
+
+@lru_cache(maxsize=4096)
+def problem_of(asked: str) -> Problem | None:
+    """The problem that a prompt of ours states, or None for another text."""
+    words = "|".join(SYMBOLS)
+    found = re.fullmatch(
+        rf"Start with (\d+)\. ((?:(?:{words}) \d+\. )+)What is the result\?", asked
+    )
+    if found is None:
+        return None
+    steps = re.findall(rf"({words}) (\d+)\.", found[2])
+    operations = tuple((word, int(operand)) for word, operand in steps)
+    values = [int(found[1])]
+    for word, operand in operations:
+        values.append(evaluate(word, values[-1], operand))
+    return Problem(len(operations), asked, operations, tuple(values), str(values[-1]))

@@ -2,7 +2,7 @@
 
 Every action writes one sentence with its own opening, then neutral padding up to its tokens. What
 is rendered parses back (`parse`) to outcome and numbers of actions. Answers in five dialects, or
-marked in a way of one's own (`toyrl.worlds.text.dialects`):
+in a layout of one's own (`toyrl.worlds.text.dialects`):
 
     tag          <think> ... </think> <answer>9</answer>
     boxed        ... So the result is \\boxed{9}.
@@ -22,10 +22,11 @@ from toyrl.graders.base import TextRow
 from toyrl.worlds.chain.model import Chain
 from toyrl.worlds.text.dialects import (
     DIALECTS,
+    Dialect,
     answers,
-    check_dialect,
     columns,
     compose,
+    dialect_of,
     mark,
     thinks,
 )
@@ -107,7 +108,7 @@ def render(
     problem: Problem,
     actions: Sequence[str],
     *,
-    dialect: str,
+    dialect: str | Dialect,
     correct: bool,
     truncated: bool = False,
     flags: Sequence[str] | None = None,
@@ -131,7 +132,7 @@ def render(
     Raises ValueError for a truncated rollout called right, and for actions that don't fit the
     problem.
     """
-    check_dialect(dialect)
+    layout = dialect_of(dialect)
     check_actions(actions, truncated, flags)
     if truncated and correct:
         msg = "correct=True with truncated=True: a truncated rollout has no answer"
@@ -150,16 +151,14 @@ def render(
         parts.insert(split, said + padding(short, rng.randrange(VARIANTS)))
         split += 1
         value = answer_of(writer, correct)
-        answer = mark(dialect, value) if keep_format else f"I get {value}."
+        answer = mark(layout, value) if keep_format else f"I get {value}."
     work, after = "\n".join(parts[:split]), "\n".join(parts[split:])
-    text = compose(dialect, work, answer, after=after, tags=keep_format)
-    if truncated and thinks(dialect) and keep_format and "END_THINK" not in body:
-        text = text[: -len("\n</think>")]
+    text = compose(layout, work, answer, after=after, tags=keep_format)
+    if truncated and layout.closing and keep_format and "END_THINK" not in body:
+        text = text[: -len(layout.closing)]
     declared = tokens or max(1, round(len(actions) * tokens_per_action))
-    row = TextRow(
-        problem.prompt, text, columns(problem, dialect), declared, truncated, written=True
-    )
-    return RenderedRow(row, correct, truncated, tuple(actions), dialect, problem, work)
+    row = TextRow(problem.prompt, text, columns(problem, layout), declared, truncated, written=True)
+    return RenderedRow(row, correct, truncated, tuple(actions), layout.name, problem, work)
 
 
 def _cut(sentence: str) -> str:
@@ -170,7 +169,7 @@ def _cut(sentence: str) -> str:
 
 
 # -- reading back --------------------------------------------------------------------------------
-def parse(text: str, dialect: str, problem: Problem) -> Parsed:
+def parse(text: str, dialect: str | Dialect, problem: Problem) -> Parsed:
     """Outcome and actions of a text; the last marked answer counts.
 
     In the dialects with tags an answer inside <think> isn't one. A text that marks no answer is
@@ -180,8 +179,10 @@ def parse(text: str, dialect: str, problem: Problem) -> Parsed:
     for found in OPENINGS.finditer(text):
         counts[str(found.lastgroup)] += 1
     final = text
-    if thinks(dialect) and "<think>" in text:
-        final = text.rpartition("</think>")[2] if "</think>" in text else ""
+    layout = dialect_of(dialect)
+    if thinks(layout) and layout.opening.strip() in text:
+        end = layout.closing.strip()
+        final = text.rpartition(end)[2] if end in text else ""
     marked = answers(final, dialect)
     if not marked and (plain := PLAIN.search(text)):
         marked = [plain.group(1)]
@@ -197,7 +198,12 @@ def parse(text: str, dialect: str, problem: Problem) -> Parsed:
 
 # -- sets of rows --------------------------------------------------------------------------------
 def base_rows(
-    dialect: str, n: int, seed: int, *, typical_tokens: float = 150, max_tokens: float = 512
+    dialect: str | Dialect,
+    n: int,
+    seed: int,
+    *,
+    typical_tokens: float = 150,
+    max_tokens: float = 512,
 ) -> list[RenderedRow]:
     """n rows of known truth: right and wrong by turns, pairs on one prompt and of equal length.
 
@@ -239,7 +245,7 @@ def base_rows(
 def class_rows(
     chain: Chain,
     difficulty: int,
-    dialect: str,
+    dialect: str | Dialect,
     *,
     correct: bool,
     length_actions: int,
@@ -247,10 +253,12 @@ def class_rows(
     renderings: int = 3,
     seed: int = 0,
     keep_format: bool = True,
+    problem: Problem | None = None,
 ) -> list[RenderedRow]:
     """Texts of one outcome class, each on a prompt of its own, by plausible trajectories.
 
     keep_format : False leaves out the dialect's marks, so that no answer is found
+    problem : the prompt of them all, of this difficulty, in place of one each
 
     Right answers have all steps where the length allows (else they are guesses); wrong ones have
     an error or miss steps; the rest is filled with failed steps, FILL and what the chain knows.
@@ -263,7 +271,7 @@ def class_rows(
         )
         out.append(
             render(
-                make_problem(difficulty, seed + k),
+                make_problem(difficulty, seed + k) if problem is None else problem,
                 actions,
                 dialect=dialect,
                 correct=correct,

@@ -1,0 +1,357 @@
+"""What a reward's source says about its format: the strings and regular expressions in it.
+
+Read with `ast`, never run. From the function on, whatever of its module (and of modules beside it)
+it names is read first, the rest of the module after it.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import itertools
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toyrl.rewards.source import plain_function
+from toyrl.rewards.specs import Term
+from toyrl.worlds.text.dialects import PLACE
+
+REGEX_CALLS = ("compile", "search", "match", "fullmatch", "findall", "finditer", "sub", "split")
+REGEX_MODULES = ("re", "regex")
+LOOKS_REGEX = re.compile(r"\\[sdwS]|\.\*|\.\+|\[\^|\(\?|\)\?")
+FLAGS = {
+    **dict.fromkeys(("S", "DOTALL"), re.DOTALL),
+    **dict.fromkeys(("I", "IGNORECASE"), re.IGNORECASE),
+    **dict.fromkeys(("M", "MULTILINE"), re.MULTILINE),
+    **dict.fromkeys(("X", "VERBOSE"), re.VERBOSE),
+}
+DEPTH = 3  # modules followed from the function's own
+SUBSTITUTES = 6  # words tried for a name inside an f-string
+IDENTIFIER = re.compile(r"[A-Za-z_][\w-]{0,30}")
+
+
+@dataclass(frozen=True)
+class Literal:
+    """A string of the source.
+
+    kind : "pattern" (a regular expression), "text", "template" (a text with one value put in,
+        {} in its place), "key" (subscript or `.get`), or "json" (a parser of JSON or literals)
+    flags : of a pattern; line : in its file, from 1; near : named by the function itself
+    """
+
+    kind: str
+    text: str
+    line: int
+    flags: int = 0
+    near: bool = True
+
+
+# -- the text of the source ------------------------------------------------------------------------
+def source_of(term: Term) -> tuple[str, str, Path | None] | None:
+    """(source, name of the function, folder of the file) of a term; None where there is none."""
+    if term.function is not None:
+        return _live_source(term.function)
+    if term.target is None:
+        return None
+    name = term.target.name.partition(".")[0]
+    path = Path(term.target.path) if term.target.path else find_module(term.target.module)
+    if path is None or path.suffix != ".py":
+        return None
+    try:
+        return path.read_text(encoding="utf-8"), name, path.parent
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _live_source(function: Any) -> tuple[str, str, Path | None] | None:
+    target = plain_function(function)
+    name = getattr(target, "__qualname__", "").partition(".")[0]
+    try:
+        file = inspect.getsourcefile(target)
+        if file is not None and Path(file).is_file():
+            return Path(file).read_text(encoding="utf-8"), name, Path(file).parent
+        return inspect.getsource(target), name, None
+    except (OSError, TypeError, UnicodeDecodeError):
+        return None
+
+
+def find_module(name: str, folder: Path | None = None) -> Path | None:
+    """The file of a module, found without importing anything; None where there is no such file."""
+    parts = [p for p in name.split(".") if p]
+    for place in (folder, *map(Path, sys.path)):
+        if place is None or not parts:
+            continue
+        base = place.joinpath(*parts)
+        for path in (base.with_suffix(".py"), base / "__init__.py"):
+            if path.is_file():
+                return path
+    return None
+
+
+# -- what is read ----------------------------------------------------------------------------------
+def literals(source: str, name: str = "", folder: Path | None = None) -> list[Literal]:
+    """Strings and patterns, those that the function `name` reaches first, in order of the source.
+
+    Source that can't be parsed has none.
+    """
+    near, rest = _reached(source, name, folder, DEPTH)
+    out: dict[tuple[str, str, int], Literal] = {}
+    flagged = {x.text for x in (*near, *rest) if x.kind == "pattern" and x.flags}
+    for found in (*near, *rest):
+        if not (found.kind == "pattern" and not found.flags and found.text in flagged):
+            out.setdefault((found.kind, found.text, found.flags), found)
+    return list(out.values())
+
+
+def _reached(
+    source: str, name: str, folder: Path | None, depth: int
+) -> tuple[list[Literal], list[Literal]]:
+    """Literals of what `name` reaches, and those of the rest of the module."""
+    try:
+        tree = ast.parse(inspect.cleandoc(source) if source[:1].isspace() else source)
+    except (SyntaxError, ValueError):
+        return [], []
+    known = {n: node for node in tree.body for n in _defined(node)}
+    todo = [name] if name in known else []
+    reached: dict[str, ast.stmt] = {}
+    while todo:
+        current = todo.pop(0)
+        if current in reached:
+            continue
+        reached[current] = known[current]
+        todo += [n for n in _names(known[current]) if n in known]
+    nodes = sorted({id(n): n for n in reached.values()}.values(), key=lambda n: n.lineno)
+    values = _constants(tree)
+    words = _words(tree)
+    imports = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
+    asked = {n for node in nodes for n in _names(node)} | {name}
+    near = [found for node in nodes for found in _read(node, values, words, True)]
+    if depth:
+        near += _imported(imports, asked, folder, depth)
+    others = [node for node in tree.body if not any(node is n for n in nodes)]
+    told = bool(nodes or near)  # else everything may be the function's own
+    rest = [found for node in others for found in _read(node, values, words, not told)]
+    return (near, rest) if told else (rest, [])
+
+
+def _imported(
+    imports: list[ast.ImportFrom], asked: set[str], folder: Path | None, depth: int
+) -> list[Literal]:
+    """Literals of functions that come from files beside this one."""
+    out: list[Literal] = []
+    for node in imports:
+        place = folder
+        for _ in range(max(0, node.level - 1)):
+            place = place.parent if place is not None else None
+        names = [(a.asname or a.name, a.name) for a in node.names]
+        used = [real for shown, real in names if shown in asked]
+        if not used or (place is None and node.level):
+            continue
+        path = _beside(node.module or "", place)
+        if path is None:
+            continue
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue
+        for real in used:
+            out += _reached(text, real, path.parent, depth - 1)[0]
+    return out
+
+
+def _beside(module: str, folder: Path | None) -> Path | None:
+    """A module's file in the folder or one above it: what ships with the reward."""
+    for place in itertools.islice((folder, *folder.parents), 5) if folder else ():
+        base = place.joinpath(*[p for p in module.split(".") if p])
+        for path in (base.with_suffix(".py"), base / "__init__.py"):
+            if path.is_file():
+                return path
+    return None
+
+
+def _defined(node: ast.stmt) -> list[str]:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return [node.name]
+    if isinstance(node, (ast.Assign, ast.AnnAssign)):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        return [n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)]
+    return []
+
+
+def _names(node: ast.AST) -> list[str]:
+    return [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]
+
+
+# -- constants -------------------------------------------------------------------------------------
+Values = Mapping[str, str]
+
+
+def _constants(tree: ast.Module) -> dict[str, str]:
+    """Names that are given a text once: at the top, inside functions, as a default."""
+    out: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            target, value = node.targets[0], node.value
+            text = evaluate(value, out) if isinstance(target, ast.Name) else None
+            if isinstance(target, ast.Name) and text is not None:
+                out.setdefault(target.id, text)
+        elif isinstance(node, ast.arguments):
+            given = node.defaults
+            for arg, value in zip(node.args[len(node.args) - len(given) :], given, strict=True):
+                text = evaluate(value, out)
+                if text is not None:
+                    out.setdefault(arg.arg, text)
+    return out
+
+
+def _words(tree: ast.Module) -> list[str]:
+    """Short words of the source, which may stand for a name inside an f-string."""
+    found = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant))
+    return list(dict.fromkeys(w for w in found if isinstance(w, str) and IDENTIFIER.fullmatch(w)))
+
+
+def evaluate(node: ast.AST, values: Values) -> str | None:
+    """The text that an expression of texts has, or None where that isn't known without running."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else None
+    if isinstance(node, ast.Name):
+        return values.get(node.id)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return _joined("", [evaluate(node.left, values), evaluate(node.right, values)])
+    if isinstance(node, ast.JoinedStr):
+        return _joined("", [evaluate(part, values) for part in node.values])
+    if isinstance(node, ast.FormattedValue):
+        return evaluate(node.value, values)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+        return _called(node, values)
+    return None
+
+
+def _called(node: ast.Call, values: Values) -> str | None:
+    """`"x".join([...])` and `re.escape("x")`."""
+    assert isinstance(node.func, ast.Attribute)
+    first = node.args[0]
+    if node.func.attr == "join" and isinstance(first, (ast.List, ast.Tuple)):
+        between = evaluate(node.func.value, values)
+        parts = [evaluate(part, values) for part in first.elts]
+        return None if between is None else _joined(between, parts)
+    if node.func.attr == "escape":
+        text = evaluate(first, values)
+        return None if text is None else re.escape(text)
+    return None
+
+
+def _joined(between: str, parts: list[str | None]) -> str | None:
+    known = [p for p in parts if p is not None]
+    return between.join(known) if len(known) == len(parts) else None
+
+
+def _every(node: ast.AST, values: Values, words: list[str]) -> Iterator[str]:
+    """The texts of an expression; unknown names of an f-string become words of the source."""
+    text = evaluate(node, values)
+    if text is not None:
+        yield text
+        return
+    if isinstance(node, ast.JoinedStr):
+        unknown = [n for n in dict.fromkeys(_names(node)) if n not in values]
+        for word in words[:SUBSTITUTES] if len(unknown) == 1 else ():
+            filled = evaluate(node, {**values, unknown[0]: word})
+            if filled is not None:
+                yield filled
+
+
+# -- one statement ---------------------------------------------------------------------------------
+def _read(node: ast.AST, values: Values, words: list[str], near: bool) -> list[Literal]:
+    """Its literals in order; docstrings are none."""
+    skipped = {id(d) for n in ast.walk(node) if (d := _docstring(n)) is not None}
+    out: list[Literal] = []
+    for part in sorted(ast.walk(node), key=_place):
+        if id(part) in skipped:
+            continue
+        line = getattr(part, "lineno", 1)
+        if isinstance(part, ast.Call):
+            out += _of_call(part, values, words, near)
+        elif isinstance(part, ast.Subscript):
+            key = evaluate(part.slice, values)
+            if key is not None:
+                out.append(Literal("key", key, line, near=near))
+        elif isinstance(part, (ast.JoinedStr, ast.Constant, ast.BinOp)):
+            written = _with_place(part)
+            if written is not None:
+                out.append(Literal("template", written, line, near=near))
+            for text in _every(part, values, words):
+                kind = "pattern" if LOOKS_REGEX.search(text) and _compiles(text) else "text"
+                out.append(Literal(kind, text, line, near=near))
+    return out
+
+
+def _with_place(node: ast.AST) -> str | None:
+    """f"Result: {x}", "Result: {}" or "Result: %s" with {} for the one value in it; else None."""
+    if isinstance(node, ast.JoinedStr):
+        parts = [p.value if isinstance(p, ast.Constant) else PLACE for p in node.values]
+        text = "".join(str(p) for p in parts)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        text = node.value if PLACE in node.value else node.value.replace("%s", PLACE, 1)
+    else:
+        return None
+    plain = text.count(PLACE) == 1 and text.strip() != PLACE and not LOOKS_REGEX.search(text)
+    return text if plain else None
+
+
+def _place(node: ast.AST) -> tuple[int, int]:
+    return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
+
+
+def _docstring(node: ast.AST) -> ast.AST | None:
+    body = getattr(node, "body", None)
+    first = body[0] if isinstance(body, list) and body else None
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+        return first.value
+    return (
+        node.value if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) else None
+    )
+
+
+def _of_call(node: ast.Call, values: Values, words: list[str], near: bool) -> list[Literal]:
+    function = node.func
+    if getattr(function, "attr", getattr(function, "id", "")) in ("loads", "literal_eval"):
+        return [Literal("json", "", node.lineno, near=near)]
+    if not isinstance(function, ast.Attribute) or not node.args:
+        return []
+    owner = function.value.id if isinstance(function.value, ast.Name) else ""
+    first = node.args[0]
+    if function.attr in REGEX_CALLS and owner in REGEX_MODULES:
+        flags = _flags([*node.args[1:], *(k.value for k in node.keywords)])
+        texts = [t for t in _every(first, values, words) if _compiles(t)]
+        return [Literal("pattern", t, node.lineno, flags, near) for t in texts]
+    if function.attr == "join":
+        text = evaluate(node, values)
+        kind = "pattern" if text and LOOKS_REGEX.search(text) and _compiles(text) else "text"
+        return [] if text is None else [Literal(kind, text, node.lineno, near=near)]
+    if function.attr in ("get", "pop") and (key := evaluate(first, values)) is not None:
+        return [Literal("key", key, node.lineno, near=near)]
+    return []
+
+
+def _flags(nodes: list[ast.expr]) -> int:
+    found = [n.attr for node in nodes for n in ast.walk(node) if isinstance(n, ast.Attribute)]
+    total = 0
+    for name in found:
+        total |= FLAGS.get(name, 0)
+    return total
+
+
+def _compiles(text: str) -> bool:
+    import warnings
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            re.compile(text)
+    except (re.error, RecursionError, OverflowError):
+        return False
+    return True

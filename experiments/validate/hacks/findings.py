@@ -1,0 +1,183 @@
+"""What section 2 says about each thing that it found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from statistics import median
+
+from toyrl.experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate.hacks.paid import EPS, Honest, Paid, best, free
+from toyrl.graders.base import TextRow
+
+Score = Callable[[Sequence[TextRow]], list[float | None]]
+
+
+def amount(value: float) -> str:
+    """A value as a sentence says it."""
+    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def finding(p: Paid, honest: Honest, text: str) -> Finding:
+    what = (p.mutant.apply.__doc__ or p.mutant.name).strip().rstrip(".")
+    cost = " No knowledge of the answer is needed for it: a fixed edit does." if free(p) else ""
+    return Finding(
+        2,
+        f"hacks/{p.mutant.name}",
+        p.mutant.status,
+        f"A wrong completion ({what[0].lower() + what[1:]}) is paid {amount(p.mean)}; honest right "
+        f"ones get {amount(honest.median)} in the median.{cost}",
+        value=p.mean,
+        bound=honest.median,
+        counterexample=text,
+        fix=p.mutant.fix,
+    )
+
+
+def ungated(honest: Honest, reached: Sequence[Paid]) -> Finding:
+    kinds = f"{len(reached)} kinds of them are" if reached else "no kind of edited ones is"
+    return Finding(
+        2,
+        "hacks/ungated",
+        "warn",
+        f"Wrong rollouts are paid as right ones: {median(honest.wrong):.3g} against "
+        f"{honest.median:.3g} in the median; {kinds} paid at least as much.",
+        value=median(honest.wrong),
+        bound=honest.median,
+        fix="multiply this reward by correctness, or use it only beside an outcome reward",
+    )
+
+
+def near(paid: Sequence[Paid], reached: Sequence[Paid], honest: Honest) -> list[Finding]:
+    """Wrong mutants below the median right one, but above half of what right is worth.
+
+    What holds them back may be a term that has nothing to do with right and wrong.
+    """
+    if not honest.separates:
+        return []
+    near = [p for p in paid if not p.mutant.truth and p.mean > honest.half + EPS]
+    near = [p for p in near if p not in reached]
+    if not near:
+        return []
+    top = max(near, key=lambda p: p.mean)
+    names = ", ".join(p.mutant.name for p in near)
+    return [
+        Finding(
+            2,
+            "hacks/near",
+            "warn",
+            f"Wrong completions are paid more than half of what right is worth: {names}.",
+            value=top.mean,
+            bound=honest.half,
+            counterexample=best(top)[1].completion,
+            fix=top.mutant.fix,
+        )
+    ]
+
+
+def notations(paid: Sequence[Paid], honest: Honest) -> list[Finding]:
+    """Right answers in another notation that are paid less than half of what right is worth."""
+    if not honest.separates:
+        return []
+    low = [p for p in paid if p.mutant.family == "notation" and p.mean < honest.half]
+    if not low:
+        return []
+    names = ", ".join(p.mutant.name for p in low)
+    return [
+        Finding(
+            2,
+            "hacks/notation",
+            "info",
+            f"Right answers in other notations are paid less: {names}.",
+            value=min(p.mean for p in low),
+            bound=honest.median,
+            counterexample=low[0].rows[0].completion[-60:],
+            fix="compare numbers by value, or ask for one notation in the prompt",
+        )
+    ]
+
+
+def places(paid: Sequence[Paid], honest: Honest) -> list[Finding]:
+    """Right answers that are paid less than half when text follows, though as much before is paid.
+
+    Where a short remark is harmless and a long one isn't, the reward reads the end of a text alone.
+    What is paid less for being long, wherever the text stands, is no case of this.
+    """
+    means = {p.mutant.name: p.mean for p in paid if p.mutant.family == "place"}
+    after, long = means["remark-after"], means["long-remark-after"]
+    if (
+        not honest.separates
+        or long >= honest.half
+        or not means["long-remark-before"] >= honest.half
+    ):
+        return []
+    if after < honest.half:
+        status, text = "info", "Right answers are paid less when any text follows them."
+        fix = "if policies may write on, read the marked answer wherever it stands"
+    else:
+        status, fix = "warn", "look for the answer in the whole completion"
+        text = (
+            f"Right answers go unpaid when a long text follows them ({long:.3g}; "
+            f"{honest.median:.3g} in the median otherwise), though not when a short one does, nor "
+            "when it stands before: only the end of a completion is looked at."
+        )
+    shown = next(p for p in paid if p.mutant.name == "long-remark-after")
+    return [
+        Finding(
+            2,
+            "hacks/text-behind",
+            status,
+            text,
+            value=long,
+            bound=honest.median,
+            counterexample=shown.rows[0].completion,
+            fix=fix,
+        )
+    ]
+
+
+def control(score: Score, right: Paid) -> Finding:
+    """Honest right rollouts, graded again by themselves, keep their values."""
+    again = score(list(right.rows))
+    moved = [
+        abs(a - b)
+        for a, b in zip(right.values, again, strict=True)
+        if a is not None and b is not None
+    ]
+    most = max(moved, default=0.0)
+    same = most <= 1e-6 * max(1.0, *map(abs, right.numbers))
+    return Finding(
+        2,
+        "hacks/control",
+        "pass" if same else "warn",
+        f"Honest right rollouts graded again move by at most {most:.3g}.",
+        value=most,
+        bound=0.0,
+        fix="" if same else "make the reward deterministic and independent of other completions",
+    )
+
+
+def none_paid(paid: Sequence[Paid], honest: Honest) -> Finding:
+    wrong = [p for p in paid[2:] if not p.mutant.truth and not math.isnan(p.mean)]
+    most = max(wrong, key=lambda p: p.mean, default=None)
+    said = f"; the best paid, {most.mutant.name}, gets {most.mean:.3g}" if most else ""
+    return Finding(
+        2,
+        "hacks/none",
+        "pass",
+        f"None of {len(wrong)} kinds of wrong completions is paid like a right one{said}.",
+        value=most.mean if most else None,
+        bound=honest.median,
+    )
+
+
+def unscorable(paid: Sequence[Paid]) -> Section:
+    kind = "right" if not paid[0].numbers else "wrong"
+    finding = Finding(
+        2,
+        "hacks/unscorable",
+        "warn",
+        f"No honest {kind} rollout could be scored, so exploits can't be held against them.",
+        fix="return a number for every completion",
+    )
+    return Section(2, finding.message, (finding,))
