@@ -95,7 +95,7 @@ report = toyrl.validate("outcome()", worlds=8)
 assert report.verdict == "SAFE", report
 report.save("report.html")
 stranger = toyrl.validate(lambda text: 0.0)
-assert stranger.verdict == "INCONCLUSIVE", stranger
+assert stranger.verdict == "UNSAFE", stranger  # it is constant
 print(sorted(n for n in sys.modules if n.split(".")[0] in ("theory", "llm_bridge", "experiments")))
 """
 

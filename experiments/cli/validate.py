@@ -110,7 +110,7 @@ def validate(
     cache
         Folder that keeps the values of a slow reward by text; a later run goes on from there.
     max_calls
-        Texts that the reward may be asked to grade; a verdict needs about 1,800.
+        Texts that the reward may be asked to grade; a verdict needs about 2,100.
     answer_mark
         How the reward wants answers marked, where it is none of the usual ways: text with {} for
         the answer, such as 'Final answer: {}'; <think></think> before it for working in tags.

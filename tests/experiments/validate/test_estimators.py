@@ -80,7 +80,7 @@ def test_all_means_grpo_with_a_table():
 @pytest.mark.slow
 def test_the_table_has_every_registered_estimator(monkeypatch):
     monkeypatch.setattr(estimators, "HALVINGS", 1)  # which rows there are is the point here
-    judged = Judged("outcome() - 2*linear_length()", worlds=8, estimator="all")
+    judged = Judged("outcome() - 2*linear_length()", worlds=2, estimator="all")
     names = [e.name for e in registry.entries("estimator")]
     assert all(judged.finding(f"collapse/under-{n}") for n in names)
     table = next(t for s in judged.report.sections for t in s.tables if t.name == "estimators")
