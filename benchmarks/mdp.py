@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from benchmarks.timing import rate, show
 from toyrl.testing import mdps
 from toyrl.worlds.mdp.batched import batched_value_iteration
 from toyrl.worlds.mdp.control import optimal
@@ -199,30 +199,8 @@ def strategy_rates(examples: int, repeats: int) -> list[tuple[float, float]]:
     """(examples a second of `mdps()`, of `binary` of the same size), CPU time, by turns."""
     size = 5 + 2 * 4 * 3 * 4 + 4 + 4 * 3  # the bytes of `mdps()`: up to 4 states and 3 actions
 
-    def rate(strategy: st.SearchStrategy) -> float:
-        @settings(
-            max_examples=examples,
-            database=None,
-            deadline=None,
-            derandomize=True,
-            suppress_health_check=[HealthCheck.too_slow],
-        )
-        @given(strategy)
-        def draw(_) -> None:
-            pass
-
-        start = time.process_time()
-        draw()
-        return examples / (time.process_time() - start)
-
     plain = st.binary(min_size=size, max_size=size)
-    return [(rate(mdps()), rate(plain)) for _ in range(repeats)]
-
-
-def _show(title: str, times: Mapping[str, float]) -> None:
-    print(title)
-    for name, ms in times.items():
-        print(f"    {name:<30} {ms:10.3f} ms   {ms / times['ours']:8.2f} x ours")
+    return [(rate(mdps(), examples), rate(plain, examples)) for _ in range(repeats)]
 
 
 def main() -> None:
@@ -238,13 +216,13 @@ def main() -> None:
     if importlib.util.find_spec("quantecon") is None:
         print("quantecon isn't installed: no row of its own")
     title = f"{a.batch} dense processes, S={a.states}, A={a.actions}, discount 0.95, error {ERROR}"
-    _show(title, batch_times(a.batch, a.states, a.actions, a.repeats))
+    show(title, batch_times(a.batch, a.states, a.actions, a.repeats))
     for name, mdp in (
         ("garnet", garnet(np.random.default_rng(0), a.large, 4)),
         ("corridor", corridor(a.large)),
     ):
-        _show(f"optimum, {name} of {a.large} states", control_times(mdp, max(1, a.repeats // 2)))
-        _show(f"uniform policy, {name} of {a.large} states", evaluation_times(mdp, a.repeats))
+        show(f"optimum, {name} of {a.large} states", control_times(mdp, max(1, a.repeats // 2)))
+        show(f"uniform policy, {name} of {a.large} states", evaluation_times(mdp, a.repeats))
     rates = strategy_rates(a.examples, a.repeats)
     ratio = statistics.median(ours / plain for ours, plain in rates)
     best = max(ours for ours, _ in rates), max(plain for _, plain in rates)

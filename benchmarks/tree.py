@@ -12,18 +12,17 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.mdp import agree, in_turns
+from benchmarks.timing import rate, show
 from toyrl.testing import trees
 from toyrl.worlds.mdp.solve import evaluate
 from toyrl.worlds.tree import sweeps
@@ -85,30 +84,8 @@ def strategy_rates(examples: int, repeats: int) -> list[tuple[float, float]]:
     """(examples a second of `trees()`, of `binary` of the same size), CPU time, by turns."""
     size = 4 + 3 * 40  # the bytes of `trees()`: three a node of the complete tree
 
-    def rate(strategy: st.SearchStrategy) -> float:
-        @settings(
-            max_examples=examples,
-            database=None,
-            deadline=None,
-            derandomize=True,
-            suppress_health_check=[HealthCheck.too_slow],
-        )
-        @given(strategy)
-        def draw(_) -> None:
-            pass
-
-        start = time.process_time()
-        draw()
-        return examples / (time.process_time() - start)
-
     plain = st.binary(min_size=size, max_size=size)
-    return [(rate(trees()), rate(plain)) for _ in range(repeats)]
-
-
-def _show(title: str, times: Mapping[str, float]) -> None:
-    print(title)
-    for name, ms in times.items():
-        print(f"    {name:<22} {ms:10.3f} ms   {ms / times['ours']:8.2f} x ours")
+    return [(rate(trees(), examples), rate(plain, examples)) for _ in range(repeats)]
 
 
 def main() -> None:
@@ -125,9 +102,9 @@ def main() -> None:
         whole = complete_tree(logits[:height], height)
         whole = whole.with_(reward=whole.at_leaves(rng.normal(size=whole.n_leaves)))
         title = f"complete tree, {a.vocabulary} tokens, height {height}, {whole.n_nodes} nodes"
-        _show(title, value_times(whole, a.repeats))
+        show(title, value_times(whole, a.repeats))
     tree = logged(256, 200)
-    _show(f"log of 256 texts of 200 tokens, {tree.n_nodes} nodes", value_times(tree, a.repeats))
+    show(f"log of 256 texts of 200 tokens, {tree.n_nodes} nodes", value_times(tree, a.repeats))
     rates = strategy_rates(a.examples, a.repeats)
     ratio = statistics.median(ours / plain for ours, plain in rates)
     best = max(ours for ours, _ in rates), max(plain for _, plain in rates)
