@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
@@ -19,8 +20,9 @@ from toyrl.worlds.tree.model import Tree
 __all__ = ["tree_policies", "trees"]
 
 HEADER = 4  # bytes for sizes and switches
-CUT = np.maximum(np.arange(256) % 8 - 4, 0)  # a byte as the number of children that are missing
-WEIGHTS = 4  # a token's weight among its siblings is 1, 2, 3 or 0: zeros and ties are common
+CUT = [max(b % 8 - 4, 0) for b in range(256)]  # a byte as the number of children that are missing
+# A token's weight among its siblings is 1, 2, 3 or 0: zeros and ties are common.
+WEIGHT = bytes((b + 1) % 4 for b in range(256))
 
 
 def trees(
@@ -38,13 +40,13 @@ def trees(
 
     Rewards are on a grid of 1/8 in [-2, 2]; a leaf is right where its own reward is positive.
 
-    Raises ValueError for sizes below 1, or more than 1,000 nodes.
+    Raises ValueError for sizes below 1, more than 255 children or more than 1,000 nodes.
     """
-    if height < 1 or branching < 1 or branching**height > 700:
-        msg = f"height={height}, branching={branching}: at least 1, and at most 1,000 nodes"
+    if height < 1 or not 1 <= branching <= 255 or branching**height > 700:
+        msg = f"height={height}, branching={branching}: at least 1, at most 255 and 1,000 nodes"
         raise ValueError(msg)
     layout = _layout(height, branching)
-    size = HEADER + 3 * len(layout[0])
+    size = HEADER + 3 * len(layout.above)
     kinds = (False, True) if dense is None else (dense,)
     own = (branching, layout, tuple(discounts), kinds)
     return st.binary(min_size=size, max_size=size).map(lambda flat: _read(flat, *own))
@@ -56,23 +58,30 @@ def tree_policies(tree: Tree) -> st.SearchStrategy[np.ndarray]:
     first = np.append(True, parent[1:] != np.append(-1, parent[1:-1]))
 
     def read(flat: bytes) -> np.ndarray:
-        weight = (np.frombuffer(flat, dtype=np.uint8) + 1) % WEIGHTS
-        return _log_prob(parent, weight, first)
+        return _log_prob(parent, np.frombuffer(flat.translate(WEIGHT), dtype=np.uint8), first)
 
     return st.binary(min_size=N, max_size=N).map(read)
 
 
+class _Layout(NamedTuple):
+    """The complete tree of a height and branching: what reading bytes looks up."""
+
+    above: np.ndarray  # (M,) parents
+    rank: np.ndarray  # (M,) ranks among siblings, the root's never read
+    layers: list[tuple[slice, np.ndarray]]  # a depth's nodes and their parents
+    children: list[bytes]  # by the most children allowed: a byte as a number of children
+
+
 @lru_cache
-def _layout(height: int, branching: int) -> tuple[np.ndarray, np.ndarray, list[slice]]:
-    """Parents and ranks among siblings (M,) of the complete tree, and its layers."""
+def _layout(height: int, branching: int) -> _Layout:
     sizes = [branching**d for d in range(height + 1)]
     ends = np.cumsum(sizes)
-    n = int(ends[-1])
-    place = np.arange(n)
-    rank = (place - 1) % branching
-    rank[0] = -1
-    layers = [slice(int(e - s), int(e)) for s, e in zip(sizes, ends, strict=True)]
-    return (place - 1) // branching, rank, layers
+    place = np.arange(int(ends[-1]))
+    above = (place - 1) // branching
+    spans = [slice(int(e - s), int(e)) for s, e in zip(sizes, ends, strict=True)]
+    rank = ((place - 1) % branching).astype(np.uint8)  # compared with bytes: nothing is converted
+    children = [bytes(max(most - cut, 0) for cut in CUT) for most in range(branching + 1)]
+    return _Layout(above, rank, [(x, above[x]) for x in spans], children)
 
 
 _LOG = np.concatenate([[-np.inf], np.log(np.arange(1, 4096))])
@@ -80,14 +89,14 @@ _LOG = np.concatenate([[-np.inf], np.log(np.arange(1, 4096))])
 
 def _log_prob(parent: np.ndarray, weight: np.ndarray, first: np.ndarray) -> np.ndarray:
     """Weights (N,) as log-probabilities; where siblings have none, the first is sure."""
-    total = np.bincount(parent[1:], weight[1:])[parent].astype(np.intp)
+    total = np.bincount(parent[1:], weight[1:]).take(parent).astype(np.intp)
     total[0] = 1
     if not total.all():
         none = total == 0
         weight = np.where(none & first, 1, weight)
         total[none] = 1
-    out = _LOG[weight]
-    out -= _LOG[total]
+    out = _LOG.take(weight)
+    out -= _LOG.take(total)
     out[0] = 0.0
     return out
 
@@ -95,34 +104,40 @@ def _log_prob(parent: np.ndarray, weight: np.ndarray, first: np.ndarray) -> np.n
 def _read(
     flat: bytes,
     branching: int,
-    layout: tuple[np.ndarray, np.ndarray, list[slice]],
+    layout: _Layout,
     discounts: Sequence[float],
     kinds: Sequence[bool],
 ) -> Tree:
-    above, rank, layers = layout
+    above, rank, layers, children = layout
+    n = len(above)
     height = 1 + flat[0] % (len(layers) - 1)
     most = 1 + flat[1] % branching
     discount, dense = discounts[flat[2] % len(discounts)], kinds[flat[3] % len(kinds)]
-    numbers = np.frombuffer(flat, dtype=np.uint8, offset=HEADER).reshape(3, -1)
-    many = np.maximum(most - CUT[numbers[0]], 0)
-    many[0] = max(1, many[0])
-    many[layers[height].start :] = 0
-    there = rank < many[above]
+    inner = layers[height][0].start  # nodes above the last layer allowed
+    many = bytearray(n)
+    many[:inner] = flat[HEADER : HEADER + inner].translate(children[most])
+    many[0] = many[0] or 1
+    many = np.frombuffer(many, dtype=np.uint8)
+    there = rank < many.take(above)
     there[0] = True
-    for layer in layers[2 : height + 1]:
-        there[layer] &= there[above[layer]]
+    for layer, parents in layers[2 : height + 1]:
+        there[layer] &= there.take(parents)
     kept = there.nonzero()[0]
-    parent = there.cumsum()[above[kept]]
+    size = len(kept)
+    parent = there.cumsum().take(above.take(kept))
     parent -= 1
     parent[0] = -1
-    token = rank[kept]
+    token = rank.take(kept).astype(np.intp)
+    token[0] = -1
     # Shrinking sorts zeros to the front. So rewards of leaves are counted from the last leaf, which
     # is still the last one in a smaller tree, and rewards of all from the root on.
-    paid = PAID[numbers[2, : -len(kept) - 1 : -1] if dense else numbers[2, -len(kept) :]]
-    leaf = many[kept] == 0
+    paid = PAID.take(np.frombuffer(flat, np.uint8, size, len(flat) - size)[:: -1 if dense else 1])
+    leaf = many.take(kept) == 0
     if not dense:
         paid *= leaf
     paid[0] = 0.0
-    log_prob = _log_prob(parent, (numbers[1, -len(kept) :] + 1) % WEIGHTS, token == 0)
+    end = HEADER + 2 * n
+    weight = np.frombuffer(flat[end - size : end].translate(WEIGHT), np.uint8)
     right = (leaf & (paid > 0)).astype(np.float64)
+    log_prob = _log_prob(parent, weight, token == 0)
     return Tree.trusted(parent, token, log_prob, paid, discount, None, right, dense=dense)
