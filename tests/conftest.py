@@ -10,6 +10,14 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+# A test runs most of its compiled programs once: XLA compiles them fast rather than well, in half
+# the time. What is set in the environment is kept (`XLA_FLAGS= make test`: as users compile).
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+    "--xla_cpu_use_fusion_emitters=false",
+)
+
 settings.register_profile(
     "ci",
     max_examples=200,

@@ -74,19 +74,14 @@ def bandit(rng: Any, k: int = 6) -> tuple[np.ndarray, np.ndarray]:
 
 def descend(ref: Array, reward: Array, beta: float, mu: Array) -> np.ndarray:
     """Policy at the end of descent on the exact loss with pairs from mu."""
-    rest = (ref, reward, beta, mu)
-    found = minimize(lambda t: (theory.difference_loss(softmax(t), *rest),
-                                theory.difference_gradient(t, *rest)), np.log(ref), jac=True,
-                     method="L-BFGS-B", tol=1e-14,
+    found = minimize(lambda t, *x: theory.difference_loss(softmax(t), *x), np.log(ref),
+                     (ref, reward, beta, mu), "L-BFGS-B", theory.difference_gradient,
                      options={"maxiter": 2000, "ftol": 1e-16, "gtol": 1e-12})  # fmt: skip
     return softmax(found.x)
 
 
 def exact_checks(rng: Any, beta: float, mixed: bool) -> list[Check]:
-    """The optimum, the gradient's identity with RLOO, and the loss near the optimum.
-
-    beta : of the regression; mixed : pairs across prompts; for mutants
-    """
+    """The optimum, the gradient's identity with RLOO (`mixed`: across prompts), the loss nearby."""
     lost, away, relative, groups, near = [], [], [], [], []
     for ref, reward in [bandit(rng) for _ in range(5)]:
         best = tilt(ref, reward, 1 / BETA)
@@ -319,7 +314,6 @@ def prdp(
 ) -> Result:
     """gentle_size, steep_size : as in `stability`; updates : of REINFORCE on a fixed law
     bounds : of J/J* of PRDP, its worst seed, REINFORCE with KL; lead : over REINFORCE at rate 2
-
     loss, mixed, beta_used, eps, swaps (other `RULES` behind a name), weighed : mutants break them;
     parts : that are run
     """
