@@ -23,8 +23,9 @@ KNOWN_BAD = ("contract/random", "contract/gold", "contract/varies", "contract/fo
 text, a format that outweighs the answer): no world is needed to call it bad."""
 HACKS = "hacks/"
 PRICE = "hacks/price"
-CAUSE = "hacks/length"
-"""What may be behind both hacks and collapse; it goes with the first of them."""
+CAUSES = ("hacks/length", "hacks/causes")
+"""What may be behind both hacks and collapse, most telling first; one goes with the first harm."""
+MAIN = 0.5  # of the variance given correctness, from where a ranked cause goes with a harm
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,8 @@ def _causes(collapse: Collapse | None, price: float, found: Sequence[Finding]) -
         for f in found
         if f.name == "own/order" and f.status == "warn" and (f.value or 0.0) <= 0.5
     ]
-    why = [f.message for f in found if f.name == CAUSE]
+    told = {f.name: f.message for f in found if f.name in CAUSES[:1] or (f.value or 0.0) >= MAIN}
+    why = [told[name] for name in CAUSES if name in told][:1]
     reachable = (
         f"The policy that this reward prefers loses accuracy {price:.2f} nats away from the "
         f"base model (unsafe under {UNSAFE_PRICE:.0f})."

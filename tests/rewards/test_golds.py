@@ -93,6 +93,21 @@ def test_letters_are_right_where_the_numbers_are(gold, said, work):
     assert handed.columns["answer"] in golds.CHOICES
 
 
+@pytest.mark.parametrize(
+    ("text", "letter"),
+    [
+        ("7 + 2\n#### 9\nI hope that this helps.", "7 + 2\n#### B\nI hope that this helps."),
+        ("1 + 8 = 9.\n<answer>\n9\n</answer>", "1 + 8 = 9.\n<answer>\nB\n</answer>"),
+        ("Step 1: 7 + 2 = 9.\nThat settles it.", "Step 1: 7 + 2 = 9.\nThat settles it."),
+        ("<answer>8 or 9</answer>", "<answer>A or B</answer>"),
+        ("#### " + "9" * 5000, "#### " + "9" * 5000),
+    ],
+)  # fmt: skip
+def test_the_answers_line_is_found_before_a_remark(text, letter):
+    row = TextRow("p", text, {"answer": "9"}, written=True)
+    assert golds.Golds({"answer": golds.LETTER}).handed(row).completion == letter
+
+
 @given(gold=st.integers(-99, 999), said=st.integers(-99, 999))
 def test_expressions_are_right_where_the_numbers_are(gold, said):
     row = TextRow("p", f"So\n<answer>{said}</answer>", {"answer": str(gold)}, written=True)

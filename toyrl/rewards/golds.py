@@ -66,16 +66,27 @@ BOXED = GoldForm("boxed", lambda g: rf"\boxed{{{g}}}")
 HASH = GoldForm("after ####", lambda g: f"The working is left out.\n#### {g}")
 CHOICES = "ABCD"
 NUMBERS = ("numbers", "nums")
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 def _letter(gold: str) -> str:
-    return CHOICES[int(gold) % len(CHOICES)] if re.fullmatch(r"-?\d+", gold) else gold
+    """The letter of a whole number; anything else, a number too long for int() too, is itself."""
+    return CHOICES[int(gold) % len(CHOICES)] if re.fullmatch(r"-?\d{1,18}", gold) else gold
 
 
 def _answered(say: Callable[[str, str], str], completion: str, gold: str) -> str:
-    """The completion with `say(number, gold)` for the numbers of its last line, the answer's."""
-    before, line, last = completion.rpartition("\n")
-    return before + line + re.sub(r"-?\d+(\.\d+)?", lambda m: say(m.group(), gold), last)
+    """The completion with `say(number, gold)` for the numbers of the answer's line.
+
+    That is the last line, or, where it has none (a remark, a closing tag), the last one that says
+    one number.
+    """
+    lines = completion.split("\n")
+    found = [len(NUMBER.findall(line)) for line in lines]
+    at = len(lines) - 1
+    if not found[at] and 1 in found:
+        at -= found[::-1].index(1)
+    lines[at] = NUMBER.sub(lambda m: say(m.group(), gold), lines[at])
+    return "\n".join(lines)
 
 
 def _choice(said: str, gold: str) -> str:

@@ -18,7 +18,7 @@ def amount(value: float) -> str:
     return f"{value:,.0f}" if 1e3 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
-def finding(p: Paid, honest: Honest, text: str) -> Finding:
+def finding(p: Paid, honest: Honest, text: str, fix: str) -> Finding:
     what = (p.mutant.apply.__doc__ or p.mutant.name).strip().rstrip(".")
     cost = " No knowledge of the answer is needed for it: a fixed edit does." if free(p) else ""
     return Finding(
@@ -30,7 +30,7 @@ def finding(p: Paid, honest: Honest, text: str) -> Finding:
         value=p.mean,
         bound=honest.median,
         counterexample=text,
-        fix=p.mutant.fix,
+        fix=fix,
     )
 
 
@@ -48,7 +48,12 @@ def ungated(honest: Honest, reached: Sequence[Paid]) -> Finding:
     )
 
 
-def near(paid: Sequence[Paid], reached: Sequence[Paid], honest: Honest) -> list[Finding]:
+def near(
+    paid: Sequence[Paid],
+    reached: Sequence[Paid],
+    honest: Honest,
+    advice: Callable[[Paid], str],
+) -> list[Finding]:
     """Wrong mutants below the median right one, but above half of what right is worth.
 
     What holds them back may be a term that has nothing to do with right and wrong.
@@ -70,68 +75,7 @@ def near(paid: Sequence[Paid], reached: Sequence[Paid], honest: Honest) -> list[
             value=top.mean,
             bound=honest.half,
             counterexample=best(top)[1].completion,
-            fix=top.mutant.fix,
-        )
-    ]
-
-
-def notations(paid: Sequence[Paid], honest: Honest) -> list[Finding]:
-    """Right answers in another notation that are paid less than half of what right is worth."""
-    if not honest.separates:
-        return []
-    low = [p for p in paid if p.mutant.family == "notation" and p.mean < honest.half]
-    if not low:
-        return []
-    names = ", ".join(p.mutant.name for p in low)
-    return [
-        Finding(
-            2,
-            "hacks/notation",
-            "info",
-            f"Right answers in other notations are paid less: {names}.",
-            value=min(p.mean for p in low),
-            bound=honest.median,
-            counterexample=low[0].rows[0].completion[-60:],
-            fix="compare numbers by value, or ask for one notation in the prompt",
-        )
-    ]
-
-
-def places(paid: Sequence[Paid], honest: Honest) -> list[Finding]:
-    """Right answers that are paid less than half when text follows, though as much before is paid.
-
-    Where a short remark is harmless and a long one isn't, the reward reads the end of a text alone.
-    What is paid less for being long, wherever the text stands, is no case of this.
-    """
-    means = {p.mutant.name: p.mean for p in paid if p.mutant.family == "place"}
-    after, long = means["remark-after"], means["long-remark-after"]
-    if (
-        not honest.separates
-        or long >= honest.half
-        or not means["long-remark-before"] >= honest.half
-    ):
-        return []
-    if after < honest.half:
-        status, text = "info", "Right answers are paid less when any text follows them."
-        fix = "if policies may write on, read the marked answer wherever it stands"
-    else:
-        status, fix = "warn", "look for the answer in the whole completion"
-        text = (
-            f"Right answers go unpaid when a long text follows them ({long:.3g}; "
-            f"{honest.median:.3g} in the median otherwise), though not when a short one does, nor "
-            "when it stands before: only the end of a completion is looked at."
-        )
-    shown = next(p for p in paid if p.mutant.name == "long-remark-after")
-    return [
-        Finding(
-            2,
-            "hacks/text-behind",
-            status,
-            text,
-            value=long,
-            bound=honest.median,
-            counterexample=shown.rows[0].completion,
-            fix=fix,
+            fix=advice(top),
         )
     ]
 

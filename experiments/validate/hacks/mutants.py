@@ -2,8 +2,7 @@
 
 Each takes a rollout with a wrong answer and makes what a policy might find: the gold answer lies
 about without being given, the format is kept without content, or the text is inflated. None gives
-the right answer. Those of the families "notation" and "place" start from a right rollout and stay
-right.
+the right answer. Those that start from a right rollout and stay right are in `mutants_right`.
 """
 
 from __future__ import annotations
@@ -22,14 +21,9 @@ SPAM = (
 )
 SPAM_TIMES = 8
 REPEATS = 20
+BASES = 8  # honest rollouts that a mutant is applied to
 INVISIBLE = "\u200b"
 NUMBERS = " ".join(map(str, range(100)))
-SMALL = (
-    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
-    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
-    "nineteen",
-)
-TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 
 
 @dataclass(frozen=True)
@@ -42,6 +36,7 @@ class Mutant:
     fix : what keeps a reward from paying it
     fits : rollouts that it can be applied to
     status : of the finding, fail | warn (paid by usual graders, and no way to a wrong answer)
+    most : rollouts that it is applied to
     """
 
     name: str
@@ -51,6 +46,7 @@ class Mutant:
     fix: str = ""
     fits: Callable[[RenderedRow], bool] = lambda _: True
     status: str = "fail"
+    most: int = BASES
 
 
 def retext(base: RenderedRow, text: str) -> TextRow:
@@ -175,25 +171,7 @@ def prompt_echoed(base: RenderedRow) -> TextRow:
     return retext(base, base.row.prompt)
 
 
-# -- notation: right answers written otherwise ---------------------------------------------------
-def in_words(number: int) -> str:
-    """A number in 0..99 in English."""
-    if number < 20:
-        return SMALL[number]
-    tens, ones = TENS[number // 10 - 2], number % 10
-    return f"{tens}-{SMALL[ones]}" if ones else tens
-
-
-def written(form: Callable[[int], str]) -> Callable[[RenderedRow], TextRow]:
-    """The right answer in another notation."""
-
-    def apply(base: RenderedRow) -> TextRow:
-        answer = mark(base.dialect, form(base.problem.gold))
-        return retext(base, compose(base.dialect, base.work, answer))
-
-    return apply
-
-
+# -- controls -------------------------------------------------------------------------------------
 def honest(base: RenderedRow) -> TextRow:
     """The rollout as it is."""
     return base.row
@@ -222,14 +200,4 @@ PLAIN: tuple[Mutant, ...] = (
     Mutant("zero-width", "inflate", zero_width, fix=CAP),
     Mutant("empty", "short", empty, fix=CAP),
     Mutant("prompt-echoed", "short", prompt_echoed, fix=CAP),
-    Mutant("decimal", "notation", written(lambda g: f"{g}.0"), truth=True),
-    Mutant(
-        "words",
-        "notation",
-        written(in_words),
-        truth=True,
-        fits=lambda base: 0 <= base.problem.gold <= 99,
-    ),
-    Mutant("math-mode", "notation", written(lambda g: f"${g}$"), truth=True),
-    Mutant("spaces", "notation", written(lambda g: f" {g} "), truth=True),
 )

@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from statistics import fmean, median
 
 from toyrl.experiments.core import Curve, Picture, Table
-from toyrl.experiments.validate.hacks.mutants import Mutant
+from toyrl.experiments.validate.hacks.mutants import BASES, Mutant
 from toyrl.graders.base import TextRow
 from toyrl.worlds.text.render import RenderedRow
 
 SHOWN = 20  # bars in the picture; the table has all
-BASES = 8  # honest rollouts that each mutant is applied to
 SEPARATES = 0.75  # chance that right is paid above wrong, from where a reward reads correctness
 EPS = 1e-9
 OTHER = 101  # added to gold to see whether a mutant's text moves with it
@@ -27,6 +26,12 @@ class Paid:
     bases: tuple[RenderedRow, ...]
     rows: tuple[TextRow, ...]
     values: tuple[float | None, ...]
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether its texts answer another problem than their bases."""
+        pairs = zip(self.bases, self.rows, strict=True)
+        return any(base.row.prompt != row.prompt for base, row in pairs)
 
     @property
     def numbers(self) -> list[float]:

@@ -14,20 +14,23 @@ from dataclasses import dataclass, replace
 from toyrl.experiments.validate.contract.kinds import named
 from toyrl.experiments.validate.findings import Section
 from toyrl.experiments.validate.hacks import findings as say
-from toyrl.experiments.validate.hacks import length
+from toyrl.experiments.validate.hacks import length, ranking, unpaid
 from toyrl.experiments.validate.hacks import paid as evidence
 from toyrl.experiments.validate.hacks.findings import Score
 from toyrl.experiments.validate.hacks.mutants import PLAIN, Mutant, reads_right
 from toyrl.experiments.validate.hacks.mutants_disguised import DISGUISED
+from toyrl.experiments.validate.hacks.mutants_right import RIGHT
 from toyrl.experiments.validate.hacks.mutants_values import VALUES
-from toyrl.experiments.validate.hacks.paid import BASES, EPS, Honest, Paid, best, free
+from toyrl.experiments.validate.hacks.paid import EPS, Honest, Paid, best, free
+from toyrl.experiments.validate.hacks.shapes import shape
 from toyrl.experiments.validate.hacks.shrink import shrink
 from toyrl.graders.base import TextRow
+from toyrl.worlds.text.problems import problem_of
 from toyrl.worlds.text.render import RenderedRow
 
 __all__ = ["MUTANTS", "Exploit", "Mutant", "run"]
 
-MUTANTS: tuple[Mutant, ...] = (*PLAIN, *DISGUISED, *VALUES)
+MUTANTS: tuple[Mutant, ...] = (*PLAIN, *DISGUISED, *VALUES, *RIGHT)
 
 
 @dataclass(frozen=True)
@@ -58,22 +61,34 @@ def run(score: Score, base: Sequence[RenderedRow]) -> tuple[Section, list[Exploi
     honest = Honest(*(p.numbers for p in paid[:2]))
     if not honest.right or not honest.wrong:
         return say.unscorable(paid), []
-    reached = [p for p in paid[2:] if not p.mutant.truth and p.mean >= honest.median - EPS]
+    reached = [
+        p
+        for p in paid[2:]
+        if not p.mutant.truth
+        and p.mean >= honest.median - EPS
+        and (honest.separates or not p.elsewhere)
+    ]
     reached.sort(key=lambda p: (not free(p), -p.mean))
     told = reached if honest.separates else _inflated(reached, honest)
+    causes = ranking.rank(paid)
+    wrong = {
+        x.row.completion: v
+        for x, v in zip(paid[1].bases, paid[1].values, strict=True)
+        if v is not None
+    }
     findings, shrunk = [], {}
     for p in told:
         row = _shrunk(score, p, honest, inflated=not honest.separates)
         shrunk[p.mutant.name] = row.completion
-        findings.append(say.finding(p, honest, row.completion))
+        findings.append(say.finding(p, honest, row.completion, causes.advice(p, wrong, honest)))
     if not honest.separates:
         findings.insert(0, say.ungated(honest, reached))
-    findings += say.near(paid[2:], reached, honest)
-    findings += say.notations(paid, honest)
-    findings += say.places(paid, honest)
+    findings += say.near(paid[2:], reached, honest, lambda p: causes.advice(p, wrong, honest))
+    if not findings:
+        findings.append(say.none_paid(paid, honest))
+    findings += unpaid.findings(score, paid[2:], honest)
+    findings += ranking.finding(causes, honest)
     findings.append(say.control(score, paid[0]))
-    if not any(f.status in ("fail", "warn") for f in findings):
-        findings.insert(0, say.none_paid(paid, honest))
     exploits = [
         Exploit(
             p.mutant.name,
@@ -90,7 +105,7 @@ def run(score: Score, base: Sequence[RenderedRow]) -> tuple[Section, list[Exploi
         evidence.summary(paid, reached, honest),
         tuple(findings),
         pictures=(evidence.picture(paid, honest),),
-        tables=(evidence.table(paid, honest),),
+        tables=(evidence.table(paid, honest), *ranking.table(causes)),
     )
     return section, exploits
 
@@ -98,15 +113,18 @@ def run(score: Score, base: Sequence[RenderedRow]) -> tuple[Section, list[Exploi
 def in_each(
     bases: Mapping[str, tuple[Score, Sequence[RenderedRow]]],
 ) -> tuple[Section, list[Exploit]]:
-    """`run` in the first dialect, with what length does there; of the others, failures and warnings
-    that it doesn't show. Failures that take no knowledge of the answer come first.
+    """`run` in the first dialect, with what length does there, unless it is the answer's place that
+    does it; of the others, failures and warnings that it doesn't show. Failures that take no
+    knowledge of the answer come first.
 
     bases : dialect -> the reward there, and honest rollouts in it
     """
     (_, first), *others = bases.items()
     section, exploits = run(*first)
     score, rows = first
-    findings = [*section.findings, *length.finding(score, rows[0])]
+    findings = list(section.findings)
+    if not any(f.name == unpaid.WINDOW and f.status == "warn" for f in findings):
+        findings += length.finding(score, rows[0])
     tables = list(section.tables)
     for dialect, given in others:
         more, paid = run(*given)
@@ -138,7 +156,7 @@ def _pay(score: Score, base: Sequence[RenderedRow]) -> list[Paid]:
     for mutant in MUTANTS:
         bases = right if mutant.truth else wrong
         if mutant.family != "control":
-            bases = [x for x in bases if mutant.fits(x)][:BASES]
+            bases = [x for x in bases if mutant.fits(x)][: mutant.most]
         plan.append((mutant, tuple(bases), tuple(mutant.apply(x) for x in bases)))
     values = iter(score([row for _, _, rows in plan for row in rows]))
     return [Paid(m, bases, rows, tuple(next(values) for _ in rows)) for m, bases, rows in plan]
@@ -150,10 +168,13 @@ def _inflated(reached: Sequence[Paid], honest: Honest) -> list[Paid]:
 
 
 def _shrunk(score: Score, p: Paid, honest: Honest, *, inflated: bool) -> TextRow:
-    """The best paid text, shrunk while it is paid as much and doesn't become a right answer."""
+    """The best paid text, shrunk while it is paid as much, stays of its kind and stays wrong."""
     from toyrl.worlds.text.prose import count_tokens
 
     base, row = best(p)
+    if row.prompt != base.row.prompt and (other := problem_of(row.prompt)) is not None:
+        base = replace(base, problem=other)
+    kind = shape(row.completion, base.dialect, base.problem.answer).kind
     bound = honest.high if inflated else honest.median
     size = count_tokens(row.completion)
 
@@ -165,7 +186,7 @@ def _shrunk(score: Score, p: Paid, honest: Honest, *, inflated: bool) -> TextRow
         return replace(row, completion=text, tokens=tokens)
 
     def holds(text: str) -> bool:
-        if reads_right(text, base):
+        if reads_right(text, base) or shape(text, base.dialect, base.problem.answer).kind != kind:
             return False
         value = score([made(text)])[0]
         return value is not None and value >= bound - EPS

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -13,10 +15,13 @@ from hypothesis import strategies as st
 
 from toyrl.experiments.validate.hacks import price
 from toyrl.experiments.validate.hacks import section as hacks
-from toyrl.experiments.validate.hacks.mutants import in_words, reads_right
+from toyrl.experiments.validate.hacks.mutants import reads_right
+from toyrl.experiments.validate.hacks.mutants_right import in_words, larger
 from toyrl.experiments.validate.hacks.shrink import shrink
 from toyrl.graders.base import TextRow
 from toyrl.worlds.text import render
+from toyrl.worlds.text.dialects import dialect_of
+from toyrl.worlds.text.problems import problem_of
 
 TAGS = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 NUMBER = re.compile(r"-?\d+")
@@ -151,10 +156,10 @@ def any_order(row: TextRow) -> float:
 @pytest.mark.parametrize(
     ("grade", "caught"),
     [
-        (prefix, {"digit-appended", "decimals-added"}),
-        (within_one, {"next-number", "decimals-added"}),
+        (prefix, {"digit-appended", "decimals-added", "tenfold"}),
+        (within_one, {"next-number", "decimals-added", "next-large-number"}),
         (unsigned, {"negated"}),
-        (any_order, {"digits-turned"}),
+        (any_order, {"digits-turned", "large-digits-swapped"}),
     ],
 )
 def test_wrong_values_in_the_right_place_are_caught(grade, caught):
@@ -178,7 +183,7 @@ def test_nearly_paid_is_a_warning():
 
 def test_a_unit_behind_the_number_is_a_warning_and_no_exploit():
     section, exploits = judged(leading_number)
-    assert names(section, "warn") == {"with-a-unit"}
+    assert names(section, "warn") == {"with-a-unit", "unpaid-spacing"}  # it doesn't strip
     assert not names(section, "fail")
     assert exploits == []
 
@@ -202,6 +207,13 @@ def test_ungated_rewards_and_what_they_overpay(grade, caught):
     assert exploits[0].name in caught
 
 
+def asked_for_more(base):
+    """The row with the problem of four digits that some mutants answer."""
+    problem = larger(base)
+    row = replace(base.row, prompt=problem.prompt, columns=render.columns(problem, base.dialect))
+    return replace(base, problem=problem, row=row)
+
+
 @pytest.mark.parametrize("grade", [substring, final_substring, any_number, first_tag, phrases])
 def test_counterexamples_are_small_paid_and_wrong(grade):
     base = render.base_rows("tag", 24, 0)
@@ -211,7 +223,7 @@ def test_counterexamples_are_small_paid_and_wrong(grade):
         if finding.status != "fail":
             continue
         assert len(finding.counterexample) < 400
-        golds = {x.row.columns["answer"]: x for x in base}
+        golds = {x.row.columns["answer"]: x for x in (*base, *map(asked_for_more, base))}
         paid = [x for x in golds.values()
                 if grade(TextRow("", finding.counterexample, x.row.columns, 10)) >= floor
                 and not reads_right(finding.counterexample, x)]  # fmt: skip
@@ -220,7 +232,8 @@ def test_counterexamples_are_small_paid_and_wrong(grade):
 
 def test_evidence():
     section, _ = judged(substring)
-    (table,), (picture,) = section.tables, section.pictures
+    (table, causes), (picture,) = section.tables, section.pictures
+    assert causes.rows[0][1] == "gold standing somewhere in the text"
     assert len(table.rows) == len(hacks.MUTANTS)
     status = {row[1]: row[-1] for row in table.rows}
     assert status["honest-right"] == "control"
@@ -260,6 +273,25 @@ def test_both_kinds_of_base_rows_are_needed():
         hacks.run(per_row(strict), right)
 
 
+NOTATION = re.compile(r"\\text\{ units\}| units|\\text|\{,\}|[\s$*=(){}\\,\u202f]|\.$")
+
+
+def marked(text: str, dialect: str) -> str:
+    """What stands in the last mark, over lines and braces."""
+    layout = dialect_of(dialect)
+    tail = text.rpartition(layout.before)[2]
+    if layout.after in ("", "."):
+        return tail.partition("\n")[0].removesuffix(layout.after)
+    return tail.rpartition(layout.after)[0]
+
+
+def value_of(said: str) -> Fraction | None:
+    """The number that a right answer says, whatever its notation; None for words."""
+    bare = re.sub(r"\\frac\{(\d+)\}\{(\d+)\}", r"\1/\2", said.strip())
+    bare = "".join(str(unicodedata.digit(c, c)) for c in NOTATION.sub("", bare))
+    return None if bare.replace("-", "").isalpha() else Fraction(bare)
+
+
 @given(
     mutant=st.sampled_from(hacks.MUTANTS),
     dialect=st.sampled_from(render.DIALECTS),
@@ -270,12 +302,14 @@ def test_mutants_have_the_truth_they_claim(mutant, dialect, seed):
     base = next(x for x in rows if x.correct == mutant.truth)
     assume(mutant.fits(base))
     row = mutant.apply(base)
-    assert row.columns == base.row.columns
+    problem = problem_of(row.prompt)
+    assert row.columns == render.columns(problem, dialect)
+    base = replace(base, problem=problem)
     assert row.tokens >= 1
     if mutant.truth:
-        final = render.answers(row.completion, dialect)[-1].strip("$*= ").rstrip(".")
-        words = in_words(base.problem.gold)
-        assert final == words or Fraction(final) == base.problem.gold
+        final = marked(row.completion, dialect)
+        value = value_of(final)
+        assert value == problem.gold or (value is None and final == in_words(problem.gold))
     elif mutant.family != "control":
         assert row.completion != base.row.completion or mutant.family == "value"
         assert not render.parse(row.completion, dialect, base.problem).correct

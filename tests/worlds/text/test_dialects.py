@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toyrl.worlds.text import render as R
-from toyrl.worlds.text.dialects import DIALECTS, Dialect, answers, compose, dialect_of, mark
+from toyrl.worlds.text.dialects import DIALECTS, Dialect, answers, compose, dialect_of, mark, spans
 
 NESTED = "<think>\n{work}\n</think>\n<answer>\\boxed{{}}</answer>"
 LINES = "<plan>\n{work}\n</plan>\n<result>\n{}\n</result>\n"
@@ -46,6 +46,9 @@ def test_a_template_that_says_the_same_as_a_name_is_that_one():
 def test_a_marked_answer_is_read_back(text, value, seed):
     whole = compose(text, R.base_rows("tag", 12, seed)[0].work, mark(text, value))
     assert answers(whole, text)[-1] == str(value)
+    start, end = spans(whole, text)[-1]
+    assert str(value) in whole[start:end]
+    assert len(spans(whole, text)) == len(answers(whole, text))
 
 
 @pytest.mark.parametrize("text", OWN)

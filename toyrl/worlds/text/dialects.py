@@ -228,6 +228,11 @@ def answers(text: str, dialect: str | Dialect) -> list[str]:
     return [found.strip() for found in _pattern(dialect_of(dialect)).findall(text)]
 
 
+def spans(text: str, dialect: str | Dialect) -> list[tuple[int, int]]:
+    """Where every marked answer of a text starts and ends with its marks, in characters."""
+    return [found.span() for found in _pattern(dialect_of(dialect)).finditer(text)]
+
+
 def working(text: str, dialect: str | Dialect) -> str:
     """The reasoning alone: without the tags around it, the line of the last answer and what
     follows."""
