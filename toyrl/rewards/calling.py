@@ -45,7 +45,10 @@ def token_ids(text: str, tokens: int, truncated: bool) -> list[int]:
     per four characters.
     """
     ids: list[int] = []
-    for word in re.findall(r"\w+|[^\w\s]", text):
+    for found in re.finditer(r"\w+|[^\w\s]", text):
+        if 0 < tokens <= len(ids):
+            break  # of a huge text the rest would be cut off again
+        word = found.group()
         for start in range(0, len(word), 4):
             piece = word[start : start + 4].encode("utf-8", "replace")
             ids.append(1 + zlib.crc32(piece) % VOCABULARY)

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from toyrl.experiments.validate.contract import calls, chance, golds
+from toyrl.experiments.validate.contract import calls, chance, golds, hostile
 from toyrl.experiments.validate.contract import findings as say
 from toyrl.experiments.validate.contract.facts import Contract, DialectFacts
 from toyrl.experiments.validate.contract.separation import matched_auc, side
@@ -103,6 +103,7 @@ def run(
         say.batch(contract),
         *say.inputs(reward),
         *say.edges(reward, rows),
+        *hostile.findings(reward, rows[0], best.name),
         say.varies(contract),
         *say.gold(contract, best),
         *misread,

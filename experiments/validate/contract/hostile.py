@@ -1,0 +1,194 @@
+"""Completions that hang or blow up a grader: towers of powers, runs that make patterns backtrack,
+deep nesting, a megabyte, numbers that aren't.
+
+A policy writes such texts sooner or later, and one of them is enough to block a reward worker. Each
+is graded in a call of its own, under the time limit; after a hang or a crash the next one meets a
+fresh interpreter.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from toyrl.experiments.validate.findings import Finding
+from toyrl.experiments.validate.formats.search import RECOVERABLE
+from toyrl.graders.base import TextRow
+from toyrl.rewards.errors import RewardError
+from toyrl.rewards.sandbox.host import Sandbox
+from toyrl.rewards.user import UserReward
+from toyrl.worlds.text.dialects import compose, mark
+from toyrl.worlds.text.prose import count_tokens
+
+DEEP = 3000  # brackets
+RUN = 60  # signs alike, enough for patterns that try every way of parting them
+DIGITS = 5000  # more than int() takes
+MANY = 400  # opening tags that are never closed
+MEGABYTE = 1_000_000  # characters
+WORD = f"{'notwithstanding' * 8} "  # few tokens, for toyrl itself counts them
+SLOW = 0.2  # seconds a row from which these are not tried
+TRIES = 2  # calls of which the faster one counts: the first may start an interpreter
+FATAL = 2  # hangs and crashes after which no more is tried
+DEAD = {
+    "timeout": "hangs on",
+    "memory": "runs out of memory on",
+    "crashed": "crashes the interpreter on",
+    "exited": "ends the process on",
+}
+FIX_DEAD = (
+    "never evaluate what a completion says; bound its length, its numbers and its patterns, and "
+    "give each grading a process with a time limit of its own"
+)
+FIX_RAISED = "catch what a completion makes your reader raise, and return a number for it"
+
+
+def answers() -> dict[str, str]:
+    """name -> what stands where the answer should."""
+    return {
+        "power tower": "9**9**9",
+        "LaTeX power tower": "9^{9^{9^{9}}}",
+        "parentheses": f"{'(' * DEEP}9{')' * DEEP}",
+        "braces": f"{'{' * DEEP}9{'}' * DEEP}",
+        "run of digits": f"{'1' * RUN}x",
+        "run of letters": f"{'a' * RUN}!",
+        "run of spaces": f"{' ' * DEEP}x",
+        "huge number": "9" * DIGITS,
+        "huge exponent": "1e9999999",
+        "division by zero": "1/0",
+        "nan": "nan",
+        "superscript": "9²",
+        "null byte": "9\x00",
+        "code": "__import__('time').sleep(3600)",
+    }
+
+
+def completions(base: TextRow, dialect: str) -> dict[str, TextRow]:
+    """name -> a row in this dialect with a hostile text, on the prompt of `base`."""
+
+    def row(text: str) -> TextRow:
+        return replace(base, completion=text, tokens=max(1, count_tokens(text)), truncated=False)
+
+    marked = {
+        name: row(compose(dialect, "So it goes.", mark(dialect, answer)))
+        for name, answer in answers().items()
+    }
+    return {
+        **marked,
+        "unclosed tags": row("<think><answer>" * MANY),
+        "megabyte": row(compose(dialect, WORD * (MEGABYTE // len(WORD)), mark(dialect, "9"))),
+    }
+
+
+def findings(reward: UserReward, base: TextRow, dialect: str) -> list[Finding]:
+    """A failure for each completion that it hangs or dies on, and one for all that it raises on;
+    else that it answers them all.
+
+    base : a row whose prompt and gold columns the completions get
+    """
+    left_out = _left_out(reward, base)
+    if left_out:
+        text = f"Hostile completions were not tried: {left_out}."
+        return [Finding(1, "contract/hostile", "info", text)]
+    texts = completions(base, dialect)
+    dead: list[Finding] = []
+    raised: dict[str, RewardError] = {}
+    waiting = [*texts]
+    while waiting and len(dead) < FATAL:
+        name = waiting.pop(0)
+        try:
+            reward.grade([texts[name]])
+        except RewardError as error:
+            if error.kind in ("missing_column", "budget"):
+                raise
+            if error.kind in DEAD:
+                dead.append(_dead(reward, name, texts[name], error))
+            else:
+                raised[name] = error
+    found = [*dead, *_raised(texts, raised)]
+    if waiting:
+        text = f"The other hostile completions were not tried: {', '.join(waiting)}."
+        return [*found, Finding(1, "contract/hostile", "info", text)]
+    if found:
+        return found
+    text = (
+        f"It answers {len(texts)} hostile completions, each within its time limit: "
+        f"{', '.join(texts)}."
+    )
+    return [Finding(1, "contract/hostile", "pass", text)]
+
+
+def _left_out(reward: UserReward, base: TextRow) -> str:
+    """Why nothing is tried, or ""."""
+    if not all(isinstance(t.box, Sandbox) for t in reward.texts):
+        return (
+            "the reward is a Python object of this process, which one of them could block for "
+            "good; name it as file.py:NAME"
+        )
+    if min(_seconds(reward, base) for _ in range(TRIES)) > SLOW:
+        return f"it takes more than {SLOW:g} s a text"
+    return ""
+
+
+def _seconds(reward: UserReward, row: TextRow) -> float:
+    """Of one call on one ordinary row."""
+    start = time.perf_counter()
+    try:
+        reward.grade([row])
+    except RewardError as error:
+        if error.kind not in RECOVERABLE:
+            raise
+    return time.perf_counter() - start
+
+
+def _dead(reward: UserReward, name: str, row: TextRow, error: RewardError) -> Finding:
+    """What ended its process: the completion shortened, and the time that it was given."""
+    limit = max(t.box.timeout for t in reward.texts)
+    late = error.kind == "timeout"
+    given = f" (more than {limit:g} s)" if late else f": {error.message}"
+    return Finding(
+        1,
+        f"contract/hostile-{name.replace(' ', '-').lower()}",
+        "fail",
+        f"It {DEAD[error.kind]} a completion ({name}) such as {shown(row.completion)}{given}.",
+        value=limit if late else None,
+        counterexample=_input(row),
+        fix=FIX_DEAD,
+    )
+
+
+def _raised(texts: Mapping[str, TextRow], raised: Mapping[str, RewardError]) -> list[Finding]:
+    """The completions that it answers with an exception or no number, and the first of these."""
+    if not raised:
+        return []
+    first, error = next(iter(raised.items()))
+    row = texts[first]
+    text = (
+        f"It fails on {len(raised)} of {len(texts)} hostile completions ({', '.join(raised)}), "
+        f"such as {shown(row.completion)}: {error.message}."
+    )
+    return [
+        Finding(
+            1,
+            "contract/hostile-raised",
+            "fail",
+            text,
+            value=float(len(raised)),
+            bound=0.0,
+            counterexample=_input(row),
+            fix=FIX_RAISED,
+        )
+    ]
+
+
+def shown(text: str, most: int = 60) -> str:
+    """A text as a sentence shows it: its start, its end and how long it is."""
+    if len(text) <= most:
+        return repr(text)
+    cut = f"{text[: most // 2]}...{text[-most // 2 :]}"
+    return f"{cut!r} ({len(text):,} characters)"
+
+
+def _input(row: TextRow) -> dict[str, Any]:
+    return {"prompt": row.prompt, "completion": row.completion[:2000], "columns": dict(row.columns)}
