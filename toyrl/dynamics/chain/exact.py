@@ -382,9 +382,12 @@ def _run(
             made[g],
         )
 
-    # Long groups first, so that the threads end together.
-    with ThreadPoolExecutor(threads or _cores()) as pool:
-        list(pool.map(one, range(groups - 1, -1, -1)))
+    if groups == 1:  # a thread would cost more than it saves
+        one(0)
+    else:
+        # Long groups first, so that the threads end together.
+        with ThreadPoolExecutor(threads or _cores()) as pool:
+            list(pool.map(one, range(groups - 1, -1, -1)))
     back = np.argsort(order)
     return Training(
         batch,
