@@ -7,10 +7,10 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from toyrl.experiments.render.text import visible
-from toyrl.experiments.validate.findings import SECTIONS, Finding, Report
+from toyrl.experiments.validate.findings import NOT_TESTED, SECTIONS, Finding, Report
 
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-LEVELS = {"fail": "error", "warn": "warning", "info": "note", "pass": "none"}
+LEVELS = {"fail": "error", "warn": "warning", "info": "note", NOT_TESTED: "none"}
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 FILE = re.compile(r"[^\s*+]+\.py(?=:|\s|$)")
 
@@ -19,7 +19,8 @@ def junit(report: Report) -> str:
     """JUnit XML: a case per finding and one for the verdict, which fails with the exit code.
 
     Failed findings are failures wherever the exit code says so, and only there: there are none if
-    and only if it is 0. Warnings and notes are passed cases with their text.
+    and only if it is 0. What was not tested is skipped; warnings and notes are passed cases with
+    their text.
     """
     cases = [f for f in report.findings if f.status != "info"]
     broken = report.exit_code != 0
@@ -30,6 +31,7 @@ def junit(report: Report) -> str:
         tests=str(len(cases) + 1),
         failures=str(len(failed) + (report.exit_code == 1)),
         errors=str(int(report.exit_code not in (0, 1))),
+        skipped=str(sum(f.status == NOT_TESTED for f in cases)),
         time=f"{report.seconds:.3f}",
     )
     for f in cases:
@@ -37,6 +39,8 @@ def junit(report: Report) -> str:
         case = ET.SubElement(suite, "testcase", classname=f"toyrl.{_section(f)}", name=name)
         if f in failed:
             ET.SubElement(case, "failure", message=_plain(f.message)).text = _evidence(f)
+        elif f.status == NOT_TESTED:
+            ET.SubElement(case, "skipped", message=_plain(f.message))
         else:
             ET.SubElement(case, "system-out").text = _plain(f.message)
     last = ET.SubElement(suite, "testcase", classname="toyrl.verdict", name=_plain(report.reward))
@@ -51,12 +55,12 @@ def junit(report: Report) -> str:
 
 
 def sarif(report: Report) -> dict[str, Any]:
-    """SARIF 2.1.0: a result per finding that warns or fails, and one for the verdict.
+    """SARIF 2.1.0: a result per finding that warns, fails or was not tested, and the verdict's.
 
-    Errors are there if and only if the exit code is not 0. Results point at the reward's file; code
-    scanning shows them there.
+    What was not tested has the kind "open" and no level. Errors are there if and only if the exit
+    code is not 0. Results point at the reward's file; code scanning shows them there.
     """
-    shown = [f for f in report.findings if f.status in ("warn", "fail")]
+    shown = [f for f in report.findings if f.status in (NOT_TESTED, "warn", "fail")]
     rules = {f.name: f for f in shown}
     good = report.exit_code == 0
     mild = "note" if report.verdict == "SAFE" else "warning"
@@ -96,9 +100,11 @@ def sarif(report: Report) -> dict[str, Any]:
 
 def _result(f: Finding, reward: str, good: bool) -> dict[str, Any]:
     text = f.message + (f" To do: {f.fix}." if f.fix else "")
+    level = LEVELS[f.status] if f.status == NOT_TESTED or not good else "warning"
     return {
         "ruleId": f.name,
-        "level": "warning" if good else LEVELS[f.status],
+        **({"kind": "open"} if f.status == NOT_TESTED else {}),
+        "level": level,
         "message": {"text": _plain(text)},
         "locations": _locations(reward),
     }

@@ -19,14 +19,14 @@ from rich.text import Text
 from toyrl.experiments.core import Outcome
 from toyrl.experiments.render.text import evidence, number, visible
 from toyrl.experiments.render.words import TONES, bound, meaning, proof_words
-from toyrl.experiments.validate.findings import SECTIONS, STATUSES, Finding, Report
+from toyrl.experiments.validate.findings import NOT_TESTED, SECTIONS, STATUSES, Finding, Report
 
 if TYPE_CHECKING:
     from toyrl.experiments.validate.compare import Comparison
 
-COLOURS = {"pass": "green", "info": "blue", "warn": "yellow", "fail": "red"}
-MARKS = {"pass": "\N{CHECK MARK}", "info": "i", "warn": "!", "fail": "\N{BALLOT X}"}
-PLAIN_MARKS = {"pass": "+", "info": "i", "warn": "!", "fail": "x"}
+COLOURS = {"pass": "green", "info": "blue", NOT_TESTED: "cyan", "warn": "yellow", "fail": "red"}
+PLAIN_MARKS = {"pass": "+", "info": "i", NOT_TESTED: "-", "warn": "!", "fail": "x"}
+MARKS = {**PLAIN_MARKS, "pass": "\N{CHECK MARK}", "fail": "\N{BALLOT X}"}
 LONGEST_EVIDENCE = 300  # characters; the page has the rest
 
 

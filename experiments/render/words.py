@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from toyrl.experiments.core import Check, Outcome
 from toyrl.experiments.render.text import number, visible
-from toyrl.experiments.validate.findings import STATUSES, Finding, Report, Section
+from toyrl.experiments.validate.findings import NOT_TESTED, STATUSES, Finding, Report, Section
 
 TONES = {"SAFE": "pass", "INCONCLUSIVE": "warn", "RISKY": "warn", "UNSAFE": "fail"}
 VERDICT_MEANINGS = {
@@ -40,7 +40,13 @@ def meaning(report: Report) -> str:
     return words
 
 
-WORST_WORDS = {"pass": "all well", "info": "noted", "warn": "warning", "fail": "problem"}
+WORST_WORDS = {
+    "pass": "all well",
+    "info": "noted",
+    NOT_TESTED: "in part",
+    "warn": "warning",
+    "fail": "problem",
+}
 
 
 def badge(section: Section, verdict: str) -> tuple[str, str]:

@@ -13,7 +13,9 @@ from toyrl.experiments.results import Answer
 if TYPE_CHECKING:
     from toyrl.bands import Band
 
-STATUSES = ("pass", "info", "warn", "fail")
+NOT_TESTED = "not tested"
+STATUSES = ("pass", "info", NOT_TESTED, "warn", "fail")
+"""Mildest first. What was left out is `NOT_TESTED` and says why: never a pass."""
 VERDICTS = ("SAFE", "INCONCLUSIVE", "RISKY", "UNSAFE")
 SECTIONS = {
     0: "own rollouts",
@@ -33,7 +35,7 @@ class Finding:
 
     section : 0..7 (`SECTIONS`)
     name : stable identifier, e.g. "collapse/probability"
-    status : pass | info | warn | fail
+    status : pass | info | not tested | warn | fail
     message : one sentence for a reader, with the number in it
     value, interval, bound : the number, its interval and what it is held against
     counterexample : the smallest input that shows it (text or JSON-able), untrusted
@@ -109,7 +111,8 @@ class Report(Answer):
 
     def lines(self) -> list[str]:
         """Verdict, first reason, and how many findings there are."""
-        counts = [(s, sum(f.status == s for f in self.findings)) for s in ("fail", "warn", "pass")]
+        shown = ("fail", "warn", "pass", NOT_TESTED)
+        counts = [(s, sum(f.status == s for f in self.findings)) for s in shown]
         said = ", ".join(f"{n} {s}" for s, n in counts if n) or "nothing was judged"
         reason = self.reasons[0] if self.reasons else ""
         return [f"{self.verdict}: {self.reward}", *([reason] if reason else []), said]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -216,6 +216,12 @@ class Inputs:
         if self.log is not None:
             drawn = real_siblings(self.log.rows, s.group_size, otherwise=drawn)
         return Company(self.reward.grade, drawn).score
+
+    def graded_anew(self, dialect: str) -> Callable[[Sequence[Any]], list[float | None]]:
+        """As `score_in`, but no value is taken from an earlier grading."""
+        if self.contract_facts.batch_dependent:
+            return self.score_in(dialect)
+        return partial(self.reward.score, cached=False)
 
     @cached_property
     def law(self) -> RewardLaw:

@@ -74,6 +74,7 @@ class Pipeline(Inputs):
         add(4, "collapse over a prior of worlds", self.collapse)
         add(5, "does it order policies as the truth does", self.order)
         add(6, "selection: best of k", self.selection)
+        sections[0] = self._last_look(sections[0])
         sections[0] = replace(sections[0], pictures=(self.law.picture(), *sections[0].pictures))
         sections.sort(key=lambda s: s.number)
         word, reasons = verdict.decide(
@@ -141,6 +142,12 @@ class Pipeline(Inputs):
             note = Finding(1, "contract/data", "warn", self.data_note)
             section = replace(section, findings=(*section.findings, note))
         return section
+
+    def _last_look(self, section: Section) -> Section:
+        """The contract's section once everything is graded: are the first values still the same?"""
+        from toyrl.experiments.validate.contract import steady
+
+        return steady.again(self.reward, self.contract_facts, section)
 
     def _look_at_terms(self, sections: list[Section]) -> None:
         """A line for every term of a sum, in the contract's section."""
@@ -216,7 +223,8 @@ class Pipeline(Inputs):
             from toyrl.experiments.validate.hacks import section as hacks
 
             section, exploits = hacks.in_each(
-                {d: (self.score_in(d), self.rows_in(d)) for d in self.contract_facts.dialects}
+                {d: (self.score_in(d), self.rows_in(d)) for d in self.contract_facts.dialects},
+                self.graded_anew,
             )
         found = price.on_classes(*self.reference_points, self.reference.shares, exploits)
         self.price = found.kl

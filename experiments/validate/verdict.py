@@ -11,16 +11,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from toyrl.experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate.findings import NOT_TESTED, Finding, Section
 from toyrl.experiments.validate.own.evidence import decided
 
 SAFE_SHARE = 5 / 256  # collapse in at most this share of learnable worlds
 UNSAFE_SHARE = 144 / 256  # ... in at least this share
 UNSAFE_PRICE = 2.0  # nats
 REASONS = 3  # that are given
+HOLD = "the contract checks hold"
 KNOWN_BAD = ("contract/random", "contract/gold", "contract/varies", "contract/format")
 """Findings whose failure says what the reward is (noise, the wrong way round, the same for every
 text, a format that outweighs the answer): no world is needed to call it bad."""
+UNSTEADY = ("contract/deterministic", "contract/history", "contract/batch")
+"""Failures that make of every later number a mixture; they are told before those."""
 HACKS = "hacks/"
 PRICE = "hacks/price"
 CAUSES = ("hacks/length", "hacks/causes")
@@ -98,9 +101,9 @@ def decide(
             f"Accuracy collapsed in {collapse.collapsed} of {collapse.worlds} "
             "learnable worlds of the prior."
         )
-    safe.append(
-        "No exploit of the library is paid so that accuracy falls; the contract checks hold."
-    )
+    left_out = sum(f.status == NOT_TESTED for s in sections for f in s.findings)
+    checks = f"the contract checks hold, but for {left_out} not tested" if left_out else HOLD
+    safe.append(f"No exploit of the library is paid so that accuracy falls; {checks}.")
     return "SAFE", tuple(safe)
 
 
@@ -119,6 +122,7 @@ class _Cause:
 def _causes(collapse: Collapse | None, price: float, found: Sequence[Finding]) -> list[_Cause]:
     """What speaks against the reward, gravest kinds first, one entry for each cause."""
     failed = [f for f in found if f.status == "fail"]
+    unsteady = [f for f in failed if f.name in UNSTEADY]
     known = [f for f in failed if f.name in KNOWN_BAD]
     hacks = [f for f in failed if f.name.startswith(HACKS) and f.name != PRICE]
     out = [_Cause(f.message, "fail", bad=True) for f in known]
@@ -128,6 +132,7 @@ def _causes(collapse: Collapse | None, price: float, found: Sequence[Finding]) -
         for f in found
         if f.name == "own/order" and f.status == "warn" and (f.value or 0.0) <= 0.5
     ]
+    out += _one(unsteady)
     told = {f.name: f.message for f in found if f.name in CAUSES[:1] or (f.value or 0.0) >= MAIN}
     why = [told[name] for name in CAUSES if name in told][:1]
     reachable = (
@@ -146,7 +151,7 @@ def _causes(collapse: Collapse | None, price: float, found: Sequence[Finding]) -
     elif price != float("inf") and not hacks:
         text = f"An exploit is reachable: accuracy falls {price:.1f} nats away from the base model."
         out.append(_Cause(text, "warn"))
-    out += _one(f for f in failed if f.section == 1 and f not in known)
+    out += _one(f for f in failed if f.section == 1 and f not in (*known, *unsteady))
     out += _one(f for f in failed if f.section > 2 and not f.name.startswith("collapse/"))
     return out
 

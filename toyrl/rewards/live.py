@@ -107,7 +107,7 @@ class LiveBox:
             raise failure(found, signature.name, rows) from (cause or error)
         return Answer(values, notes)
 
-    def restart(self) -> None:
+    def restart(self, *, hash_seed: int | None = None) -> None:
         """Nothing: an object of this process can't be started anew."""
 
     def close(self) -> None:

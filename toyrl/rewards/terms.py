@@ -149,13 +149,18 @@ class TextTerm:
         if self.stable:
             self.batch_dependent = not (same(once, alone) and same(mixed, turned))
 
-    def score(self, rows: Sequence[TextRow], chat: bool | None = None) -> list[Value]:
-        """One value per row; equal rows are graded once where neighbours don't matter."""
+    def score(
+        self, rows: Sequence[TextRow], chat: bool | None = None, *, cached: bool = True
+    ) -> list[Value]:
+        """One value per row; equal rows are graded once where neighbours don't matter.
+
+        cached : False calls the function for every row, whatever was graded before
+        """
         rows = list(rows)
         form = self.settle(rows[:: max(1, len(rows) // 16)]) if chat is None else chat
         if self.stable is None and len(rows) > 1:
             self.probe(rows[:: max(1, len(rows) // PROBES)])
-        if self.stable is not True or self.batch_dependent is not False:
+        if not cached or self.stable is not True or self.batch_dependent is not False:
             size = 1 if self.batch_dependent else self._chunk()  # 1: a whole group, and no more
             return [v for part in _by_prompt(rows, size) for v in self._rows(part, rows, form)]
         keys = [_key(self._filled(row), form) for row in rows]
@@ -194,10 +199,13 @@ class TextTerm:
             return PROBES
         return max(1, min(LARGEST_CALL, int(0.25 * self.box.timeout / self.per_row)))
 
-    def fresh(self) -> None:
-        """Forget the function's state and what was graded."""
+    def fresh(self, *, hash_seed: int | None = None) -> None:
+        """Forget the function's state and what was graded.
+
+        hash_seed : of the new interpreter (PYTHONHASHSEED), >= 0; None: as the environment says
+        """
         self.cache.clear()
-        self.box.restart()
+        self.box.restart(hash_seed=hash_seed)
 
 
 @dataclass(frozen=True)
@@ -226,15 +234,19 @@ def _constant(values: Sequence[Value]) -> bool:
 
 
 def same(a: Sequence[Value], b: Sequence[Value]) -> bool:
-    """Equal up to rounding, None matching None only."""
+    """Equal up to rounding, None matching None only.
+
+    Rounding is a part of the larger of two values, or of 1 where one of the values is that large,
+    else of the largest value: those of a reward of 1e-9 are not all equal.
+    """
+    least = min(1.0, max((abs(v) for v in (*a, *b) if v is not None), default=0.0))
     return len(a) == len(b) and all(
-        x is y or (x is not None and y is not None and _near(x, y))
+        x is y
+        or (
+            x is not None and y is not None and abs(x - y) <= TOLERANCE * max(least, abs(x), abs(y))
+        )
         for x, y in zip(a, b, strict=True)
     )
-
-
-def _near(x: float, y: float) -> bool:
-    return abs(x - y) <= TOLERANCE * max(1.0, abs(x), abs(y))
 
 
 def _key(row: TextRow, chat: bool) -> str:

@@ -69,14 +69,18 @@ class UserReward:
         chosen = [t.settle(rows) for t in self.texts]
         return chosen[0] if chosen else None
 
-    def score(self, rows: Sequence[TextRow], *, chat: bool | None = None) -> list[Value]:
+    def score(
+        self, rows: Sequence[TextRow], *, chat: bool | None = None, cached: bool = True
+    ) -> list[Value]:
         """The functions' weighted sum per row; None counts as 0 unless all are None (as in TRL).
 
         Catalogue shapers act on `Rollouts`, not on texts, and are left out; a reward of kind
         "shaper" is refused.
+
+        cached : False calls the functions for every row, whatever was graded before
         """
         self._need_texts()
-        return self._sum([t.score(rows, chat) for t in self.texts])
+        return self._sum([t.score(rows, chat, cached=cached) for t in self.texts])
 
     def score_text(self, rows: Sequence[TextRow]) -> list[Value]:
         """`score` in the form that was settled on."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from toyrl.experiments.validate.contract import facts
 from toyrl.experiments.validate.contract.facts import Contract
-from toyrl.experiments.validate.findings import Finding
+from toyrl.experiments.validate.findings import NOT_TESTED, Finding
 from toyrl.graders.base import TextRow
 from toyrl.rewards.errors import RewardError
 from toyrl.rewards.places import Place
@@ -43,13 +44,16 @@ def refused(reward: UserReward) -> list[Finding]:
 
 
 def places(reward: UserReward, contract: Contract, rows: Sequence[TextRow]) -> list[Finding]:
-    """Equal answers in a worker thread and in a worker process."""
-    if contract.history_dependent or not contract.deterministic or not reward.texts:
+    """Equal answers in a worker thread and in a worker process; not tested where they don't repeat
+    or take long."""
+    if not reward.texts:
         return []
+    if contract.cause in (facts.CALLS, facts.CHANCE, facts.CLOCK):
+        return [_untried("equal calls give different values in one place already")]
     step = max(1, len(rows) // ROWS)
     some = list(rows[::step])[:ROWS]
     out = []
-    slow = False
+    left_out = ""
     for text in reward.texts:
         try:
             text.raw(some[:1])  # a child that was started anew is started here
@@ -58,19 +62,25 @@ def places(reward: UserReward, contract: Contract, rows: Sequence[TextRow]) -> l
         except RewardError as error:
             if error.kind in STOPS:
                 raise
+            left_out = f"{text.label} fails on such texts: {error}"
             continue
         if time.perf_counter() - start > SLOW * len(some):
-            slow = True
+            left_out = f"{text.label} takes more than {SLOW:g} s a text"
             continue
         kinds: tuple[Place, ...] = ("thread",)
         if isinstance(text.box, Sandbox):
             kinds += ("process",)
         out += [f for kind in kinds if (f := _place(text, kind, some, usual)) is not None]
-    if out or slow:
-        return out
+    if out or left_out:
+        return out or [_untried(left_out)]
     forked = all(isinstance(t.box, Sandbox) for t in reward.texts)
     where = "a worker thread and in a worker process" if forked else "a worker thread"
     return [Finding(1, "contract/places", "pass", f"It answers alike in {where}.")]
+
+
+def _untried(why: str) -> Finding:
+    text = f"Not tried in a worker thread or a worker process: {why}."
+    return Finding(1, "contract/places", NOT_TESTED, text)
 
 
 def _place(

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from toyrl.experiments.validate.formats.search import Search
+from toyrl.graders.base import TextRow
 from toyrl.rewards.errors import RewardError
+from toyrl.rewards.terms import Value
+
+CHANCE, CALLS, HASH_SEED, CLOCK = "chance", "earlier calls", "hash seed", "clock"
+"""Why equal calls give different values."""
+
+
+@dataclass(frozen=True)
+class First:
+    """Every function's answer to one of its first calls; None where it failed.
+
+    at : seconds of the monotonic clock
+    """
+
+    rows: Sequence[TextRow]
+    values: Sequence[list[Value] | None]
+    at: float
 
 
 @dataclass(frozen=True)
@@ -26,6 +44,11 @@ class Contract:
     inverted : auc below one half by two standard deviations: it separates the wrong way round
     random : in what way values depend on neither text nor gold, or ""
     found : the formats that it was found to read
+    cause : why equal calls give different values (`CHANCE`, ...), or ""; when : after what
+    untried : why a second interpreter was not tried, or ""
+    alone : False where nothing could be said of a text's neighbours in a call
+    place : how a text's value depends on its place in the call, or ""
+    first : its first answers, to be held against its last
     """
 
     dialect: str
@@ -42,6 +65,12 @@ class Contract:
     inverted: bool = False
     random: str = ""
     found: Search = field(default_factory=Search)
+    cause: str = ""
+    when: str = ""
+    untried: str = ""
+    alone: bool = True
+    place: str = ""
+    first: First | None = None
 
     @property
     def dialects(self) -> tuple[str, ...]:

@@ -8,9 +8,15 @@ from typing import Any
 
 from toyrl.experiments.core import Table
 from toyrl.experiments.validate.contract import kinds
-from toyrl.experiments.validate.contract.facts import Contract, DialectFacts
+from toyrl.experiments.validate.contract.facts import (
+    CHANCE,
+    CLOCK,
+    HASH_SEED,
+    Contract,
+    DialectFacts,
+)
 from toyrl.experiments.validate.contract.texts import edge_texts
-from toyrl.experiments.validate.findings import Finding
+from toyrl.experiments.validate.findings import NOT_TESTED, Finding
 from toyrl.experiments.validate.formats.templates import shown
 from toyrl.graders.base import TextRow
 from toyrl.rewards.errors import RewardError
@@ -18,6 +24,8 @@ from toyrl.rewards.inputs import CHANGES_INPUTS
 from toyrl.rewards.user import UserReward
 from toyrl.worlds.text.dialects import DIALECTS
 
+HOLDS = "The contract holds."
+UNSTEADY = {CHANCE: "equal calls differ by chance", CLOCK: "they move with the clock"}
 YOURS = "give your own rows (--rollouts, --data) or say how answers are marked (--answer-mark)"
 
 
@@ -65,39 +73,93 @@ def unscorable(facts: Sequence[DialectFacts]) -> list[Finding]:
     return [Finding(1, "contract/unscorable", status, text, value=none / n)]
 
 
-def repeats(c: Contract) -> list[Finding]:
-    """Randomness and memory."""
+def repeats(c: Contract) -> tuple[Finding, Finding]:
+    """Whether equal calls give equal values, and whether they depend on earlier calls."""
+    return _deterministic(c), _history(c)
 
-    def one(name: str, good: bool, yes: str, no: str, fix: str) -> Finding:
-        status = "pass" if good else "fail"
-        return Finding(1, f"contract/{name}", status, yes if good else no, fix="" if good else fix)
 
-    return [
-        one(
-            "deterministic",
-            c.deterministic,
-            "Equal calls give equal values.",
-            "Equal calls give different values: it is random.",
-            "seed it from the text, or average several draws",
-        ),
-        one(
-            "history",
-            not c.history_dependent,
-            "Values don't depend on earlier calls.",
-            "Values depend on earlier calls: it keeps state between batches.",
-            "keep no state between calls; on resume or with several workers values will differ",
-        ),
-    ]
+def _deterministic(c: Contract) -> Finding:
+    name = "contract/deterministic"
+    if c.cause == CHANCE or not (c.deterministic or c.cause):
+        text = f"Equal calls give different values: it is random{c.when or '.'}"
+        return Finding(1, name, "fail", text, fix="seed it from the text, or average several draws")
+    if c.cause == HASH_SEED:
+        text = (
+            "Equal calls give different values in another interpreter: they depend on its hash "
+            "seed (PYTHONHASHSEED), by hash() of a text or by the order of a set."
+        )
+        fix = "take a hash that is the same everywhere, such as zlib.crc32, and sort sets"
+        return Finding(1, name, "fail", text, fix=fix)
+    if c.cause == CLOCK:
+        text = f"Equal calls give different values: they move with the clock{c.when or '.'}"
+        fix = "leave the time out; what a text is worth shouldn't depend on when it is graded"
+        return Finding(1, name, "warn", text, fix=fix)
+    if c.untried:
+        text = (
+            "Equal calls give equal values in one interpreter; a second one, with another hash "
+            f"seed, was not tried: {c.untried}."
+        )
+        return Finding(1, name, NOT_TESTED, text)
+    return Finding(1, name, "pass", "Equal calls give equal values.")
+
+
+def _history(c: Contract) -> Finding:
+    name = "contract/history"
+    if c.history_dependent:
+        text = f"Values depend on earlier calls{c.when or ': it keeps state between batches.'}"
+        fix = "keep no state between calls; on resume or with several workers values will differ"
+        return Finding(1, name, "fail", text, fix=fix)
+    if c.cause in (CHANCE, CLOCK):
+        text = f"Not tested whether values depend on earlier calls: {UNSTEADY[c.cause]}."
+        return Finding(1, name, NOT_TESTED, text)
+    return Finding(1, name, "pass", "Values don't depend on earlier calls.")
+
+
+def when(moved: float, graded: int, seconds: float) -> str:
+    """How far equal calls moved, and after what, as a sentence's end."""
+    far = f" by up to {moved:.3g}" if math.isfinite(moved) else ""
+    return f": after {graded:,} graded texts and {seconds:.0f} s those of the first moved{far}."
+
+
+def not_again(used: int) -> Finding:
+    """The last grading was not possible within the budget."""
+    text = (
+        "Values don't depend on the first calls; whether they change later was not tested: the "
+        f"budget is spent ({used} texts were graded)."
+    )
+    return Finding(1, "contract/history", NOT_TESTED, text, fix="raise --max-calls")
+
+
+def fails_later(error: str, graded: int) -> Finding:
+    """The texts that were graded first can't be graded any more."""
+    text = (
+        f"Values depend on earlier calls: texts that it graded at first fail after {graded:,} "
+        f"graded ones: {error}"
+    )
+    return Finding(1, "contract/history", "fail", text, fix="keep no state between calls")
 
 
 def batch(c: Contract) -> Finding:
-    """Dependence on the other texts of a call."""
+    """Dependence on the other texts of a call, or on the place among them."""
+    name = "contract/batch"
+    if c.place:
+        fix = "score every completion by itself: trainers shuffle and split batches as they like"
+        return Finding(1, name, "fail", c.place, fix=fix)
     if not c.batch_dependent:
+        if c.cause in (CHANCE, CLOCK):
+            text = f"Not tested whether values depend on neighbours in a call: {UNSTEADY[c.cause]}."
+            return Finding(1, name, NOT_TESTED, text)
+        if not c.alone:
+            text = (
+                "Not tested whether values depend on neighbours in a call: such calls fail, or "
+                "don't repeat."
+            )
+            return Finding(1, name, NOT_TESTED, text)
         text = "A text's value doesn't depend on its neighbours in the batch."
-        return Finding(1, "contract/batch", "pass", text)
+        return Finding(1, name, "pass", text)
     return Finding(
         1,
-        "contract/batch",
+        name,
         "warn",
         "A text's value depends on the other texts of the call: it is graded in whole groups, with "
         "the siblings that the base policy would draw.",
@@ -251,16 +313,26 @@ def outweighed(c: Contract) -> list[Finding]:
 
 def summary(c: Contract, findings: Sequence[Finding]) -> str:
     """One sentence for the section."""
-    failed = [f.name.removeprefix("contract/") for f in findings if f.status == "fail"]
-    state = f"Contract broken: {', '.join(failed)}." if failed else "The contract holds."
+    start = _state(findings)
     if c.constant:
-        return f"{state} The reward is constant on every probe."
+        return f"{start} The reward is constant on every probe."
     if c.random:
-        return f"{state} The reward is random."
+        return f"{start} The reward is random."
     kind = "an auxiliary term that reads no gold" if c.auxiliary else "a reward of correctness"
     if c.auxiliary and c.found.format_only:
         kind = "a reward of format alone"
-    return f"{state} It acts as {kind}; {kinds.named(c.dialect)}."
+    return f"{start} It acts as {kind}; {kinds.named(c.dialect)}."
+
+
+def _state(findings: Sequence[Finding]) -> str:
+    failed = [f.name.removeprefix("contract/") for f in findings if f.status == "fail"]
+    return f"Contract broken: {', '.join(failed)}." if failed else HOLDS
+
+
+def state(said: str, findings: Sequence[Finding]) -> str:
+    """The section's sentence with what the findings, changed since, amount to."""
+    _, dot, rest = said.partition(".")
+    return _state(findings) + rest if dot else said
 
 
 def table(facts: Sequence[DialectFacts]) -> Table:

@@ -13,9 +13,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from toyrl.experiments.validate.contract import calls, chance, golds, hostile
+from toyrl.experiments.validate.contract import (
+    calls,
+    chance,
+    golds,
+    hostile,
+    neighbours,
+    steady,
+)
 from toyrl.experiments.validate.contract import findings as say
-from toyrl.experiments.validate.contract.facts import Contract, DialectFacts
+from toyrl.experiments.validate.contract.facts import CALLS, HASH_SEED, Contract, DialectFacts
 from toyrl.experiments.validate.contract.separation import matched_auc, side
 from toyrl.experiments.validate.contract.shaper import run_shaper, supply
 from toyrl.experiments.validate.contract.texts import permute_gold
@@ -33,7 +40,6 @@ Value = float | None
 Probe = tuple[TextRow, bool]
 Looked = Callable[[Sequence[DialectFacts]], tuple[Search, Mapping[str, Sequence[Probe]]]]
 SAMPLE = 16  # texts over all dialects on which the calling form is chosen
-SLOW_IMPORT = 3.0  # seconds; a module slower than this is not imported again to test its memory
 
 
 def run(
@@ -59,7 +65,7 @@ def run(
     sample = _sample(probes)
     misread = golds.settle(reward, probes)
     reward.settle(sample)
-    early = _first_values(reward, sample)
+    early = steady.first(reward, sample)
     facts = [_dialect(reward, name, list(p), seed) for name, p in probes.items() if p]
     found = Search()
     if search is not None:
@@ -70,15 +76,19 @@ def run(
     _refuse_unusable(reward, facts)
     best = choose(facts, first, found)
     rows = [row for row, _ in probes[best.name]]
-    _probe_again(reward, rows)
+    neighbours.probe_again(reward, rows)
     constant = len(set(np.concatenate([f.numbers for f in facts]).tolist())) <= 1
-    repeats, history = _memory(reward, sample, early)
-    if group is not None and repeats and not history:
+    told = steady.repeats(reward, early)
+    cause = told.cause
+    repeats, history = cause in ("", CALLS), cause == CALLS
+    if group is not None and not cause:
         look(reward, group(best.name))
-    random = chance.how(reward, rows, repeats or history) if not constant else ""
-    gold = _gold_moves(facts, random, repeats or history)
+    random = chance.how(reward, rows, repeats) if not constant else ""
+    gold = _gold_moves(facts, random, repeats)
     reads = gold or _shaper_reads_correct(reward)
     way = 0 if random else side(best.auc, best.n_right, best.n_wrong)
+    orderly = cause in ("", CALLS, HASH_SEED)
+    batch = reward.batch_dependent or (orderly and neighbours.order_matters(reward, rows, seed))
     contract = Contract(
         dialect=best.name,
         chat=reward.texts[0].chat,
@@ -89,11 +99,16 @@ def run(
         inverted=reads and way < 0,
         deterministic=repeats,
         history_dependent=history,
-        batch_dependent=reward.batch_dependent or _order_matters(reward, rows, repeats, seed),
+        batch_dependent=batch,
         reads_gold=reads,
         names_gold=reward.reads_gold,
         random=random,
         found=found,
+        cause=cause,
+        untried=told.untried,
+        alone=all(t.batch_dependent is not None for t in reward.texts),
+        place=neighbours.place(reward, rows) if batch and not cause and not random else "",
+        first=early,
     )
     findings = (
         say.signature(reward),
@@ -143,19 +158,6 @@ def _sample(probes: Mapping[str, Sequence[Probe]]) -> list[TextRow]:
         out += [row for pair in zip(right, wrong, strict=False) for row in pair]
         out += (right if len(right) > len(wrong) else wrong)[min(len(right), len(wrong)) :]
     return out[:SAMPLE]
-
-
-def _first_values(reward: UserReward, sample: Sequence[TextRow]) -> list[list[Value] | None]:
-    """Every function's answer to one of its first calls, to be compared with later ones."""
-    out: list[list[Value] | None] = []
-    for text in reward.texts:
-        try:
-            out.append(text.raw(sample))
-        except RewardError as error:
-            if error.kind not in RECOVERABLE:
-                raise
-            out.append(None)
-    return out
 
 
 def _total(reward: UserReward, probes: Sequence[Probe]) -> list[Value]:
@@ -266,58 +268,3 @@ def choose(
     if order and usable[0].name in order:
         return usable[0]
     return max(usable, key=lambda f: f.variance)
-
-
-def _memory(
-    reward: UserReward, sample: Sequence[TextRow], first: Sequence[list[Value] | None]
-) -> tuple[bool, bool]:
-    """(gives equal answers to equal calls, answers depend on earlier calls).
-
-    The first answers are held against the ones now, after many calls; where they differ, two fresh
-    interpreters are compared: equal answers there mean that it remembers, else that it is random.
-    """
-    repeats, history = True, False
-    for text, before in zip(reward.texts, first, strict=True):
-        if before is None:
-            continue
-        changed = not same(before, text.raw(sample)) or text.stable is False
-        if not changed and text.import_seconds > SLOW_IMPORT:
-            continue
-        text.fresh()
-        one = text.raw(sample)
-        if changed:
-            text.fresh()
-            two = text.raw(sample)
-            repeats &= same(one, two)
-            history |= same(one, two)
-        elif not same(before, one):  # a seed drawn at start-up, such as hash()
-            repeats = False
-    return repeats, history
-
-
-def _probe_again(reward: UserReward, rows: Sequence[TextRow]) -> None:
-    """Look for neighbours in the dialect that it reads: in the first one all values may be equal.
-
-    Values graded so far are dropped where they depended on their neighbours.
-    """
-    for text in reward.texts:
-        if text.batch_dependent is False:
-            text.probe(rows)
-            if text.batch_dependent or not text.stable:
-                text.cache.clear()
-
-
-def _order_matters(reward: UserReward, rows: Sequence[TextRow], repeats: bool, seed: int) -> bool:
-    """True if a row's value changes with its place or neighbours, on all rows of the dialect."""
-    if not repeats:
-        return False
-    rows = list(rows[:32])
-    turn = np.random.default_rng(seed).permutation(len(rows))
-    try:
-        straight = reward.grade(rows)
-        turned = reward.grade([rows[i] for i in turn])
-    except RewardError as error:
-        if error.kind not in RECOVERABLE:
-            raise
-        return False
-    return not same([straight[i] for i in turn], turned)

@@ -80,9 +80,12 @@ def near(
     ]
 
 
-def control(score: Score, right: Paid) -> Finding:
-    """Honest right rollouts, graded again by themselves, keep their values."""
-    again = score(list(right.rows))
+def control(grade: Score, right: Paid) -> Finding:
+    """Honest right rollouts, graded again by themselves, keep their values.
+
+    grade : calls the reward, whatever was graded before
+    """
+    again = grade(list(right.rows))
     moved = [
         abs(a - b)
         for a, b in zip(right.values, again, strict=True)

@@ -8,7 +8,7 @@ of four honest rollouts is a finding of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from toyrl.experiments.validate.contract.kinds import named
@@ -50,12 +50,15 @@ class Exploit:
     free: bool = False
 
 
-def run(score: Score, base: Sequence[RenderedRow]) -> tuple[Section, list[Exploit]]:
+def run(
+    score: Score, base: Sequence[RenderedRow], again: Score | None = None
+) -> tuple[Section, list[Exploit]]:
     """The section, and the wrong completions that are paid like right ones: first those that take
     no knowledge of the answer, best paid first.
 
     score : the reward, one number or None per row
     base : honest rollouts of known truth in the reward's dialect
+    again : the reward called anew, where `score` remembers values
     """
     paid = _pay(score, base)
     honest = Honest(*(p.numbers for p in paid[:2]))
@@ -88,7 +91,7 @@ def run(score: Score, base: Sequence[RenderedRow]) -> tuple[Section, list[Exploi
         findings.append(say.none_paid(paid, honest))
     findings += unpaid.findings(score, paid[2:], honest)
     findings += ranking.finding(causes, honest)
-    findings.append(say.control(score, paid[0]))
+    findings.append(say.control(again or score, paid[0]))
     exploits = [
         Exploit(
             p.mutant.name,
@@ -112,22 +115,24 @@ def run(score: Score, base: Sequence[RenderedRow]) -> tuple[Section, list[Exploi
 
 def in_each(
     bases: Mapping[str, tuple[Score, Sequence[RenderedRow]]],
+    again: Callable[[str], Score] | None = None,
 ) -> tuple[Section, list[Exploit]]:
     """`run` in the first dialect, with what length does there, unless it is the answer's place that
     does it; of the others, failures and warnings that it doesn't show. Failures that take no
     knowledge of the answer come first.
 
     bases : dialect -> the reward there, and honest rollouts in it
+    again : dialect -> the reward called anew there, where `bases` remember values
     """
-    (_, first), *others = bases.items()
-    section, exploits = run(*first)
-    score, rows = first
+    anew = {d: None if again is None else again(d) for d in bases}
+    (name, (score, rows)), *others = bases.items()
+    section, exploits = run(score, rows, anew[name])
     findings = list(section.findings)
     if not any(f.name == unpaid.WINDOW and f.status == "warn" for f in findings):
         findings += length.finding(score, rows[0])
     tables = list(section.tables)
     for dialect, given in others:
-        more, paid = run(*given)
+        more, paid = run(*given, anew[dialect])
         known = {f.name for f in findings if f.status in ("fail", "warn")}
         where = f" That is in the {named(dialect)}, which it reads too."
         findings += [

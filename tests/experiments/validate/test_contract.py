@@ -106,7 +106,8 @@ def test_randomness_memory_and_neighbours_are_told_apart():
         assert status(section, "history") == "fail"
     section, c = bad("unstable.py", "first_wins")
     assert (c.deterministic, c.history_dependent, c.batch_dependent) == (True, False, True)
-    assert status(section, "batch") == "warn"
+    assert status(section, "batch") == "fail"
+    assert "at place 1" in message(section, "batch")
     _, c = bad("unstable.py", "hashed")  # Python salts hash() anew in every process
     assert (c.deterministic, c.history_dependent) == (False, False)
 

@@ -93,6 +93,7 @@ class Sandbox:
         self._loaded: set[int] = set()
         self._serial = 0
         self.starts = 0
+        self._hash_seed: int | None = None
         self._finalizer: weakref.finalize | None = None
 
     def __enter__(self) -> Sandbox:
@@ -128,9 +129,13 @@ class Sandbox:
         answer = self._exchange(message, self.timeout, target.label, rows)
         return Answer(answer["values"], answer["notes"])
 
-    def restart(self) -> None:
-        """Forget all state of the user's code; the next call starts a fresh interpreter."""
+    def restart(self, *, hash_seed: int | None = None) -> None:
+        """Forget all state of the user's code; the next call starts a fresh interpreter.
+
+        hash_seed : its PYTHONHASHSEED, >= 0; None: what the environment says, else a random one
+        """
         self.close()
+        self._hash_seed = hash_seed
 
     @property
     def output(self) -> str:
@@ -156,11 +161,15 @@ class Sandbox:
         if self._child is not None and self._child.process.poll() is not None:
             self.close()  # it died between two calls
         if self._child is None:
-            self._child = spawn()
+            self._child = spawn(self._environment())
             self._loaded.clear()
             self.starts += 1
             self._finalizer = weakref.finalize(self, stop, self._child)
         return self._child
+
+    def _environment(self) -> dict[str, str]:
+        fixed = {} if self._hash_seed is None else {"PYTHONHASHSEED": str(self._hash_seed)}
+        return {**os.environ, **fixed}
 
     def _load(self, handle: int) -> dict[str, Any]:
         self._start()

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,13 +36,12 @@ class Child:
     printed: int = 0
 
 
-def spawn() -> Child:
-    """Start a child interpreter with its three pipes."""
+def spawn(environment: Mapping[str, str]) -> Child:
+    """Start a child interpreter with its three pipes and these variables."""
     request_read, request_write = os.pipe()
     reply_read, reply_write = os.pipe()
     control_read, control_write = os.pipe()
     theirs = (request_read, reply_write, control_read)
-    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:backslashreplace"}
     try:
         process = subprocess.Popen(
             [sys.executable, "-P", str(CHILD), *map(str, theirs)],
@@ -50,7 +50,7 @@ def spawn() -> Child:
             stderr=subprocess.STDOUT,
             pass_fds=theirs,
             start_new_session=True,
-            env=environment,
+            env={**environment, "PYTHONIOENCODING": "utf-8:backslashreplace"},
         )
     finally:
         for fd in theirs:

@@ -1,0 +1,173 @@
+"""Do equal calls give equal values: at once, after many calls, seconds later, in a new interpreter?
+
+A change has a cause that is found by trying: a fresh interpreter forgets earlier calls, a fixed
+hash seed makes two interpreters alike, and what moves while nothing is called moves by the clock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from toyrl.experiments.validate.contract import findings as say
+from toyrl.experiments.validate.contract.facts import (
+    CALLS,
+    CHANCE,
+    CLOCK,
+    HASH_SEED,
+    Contract,
+    First,
+)
+from toyrl.experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate.formats.search import RECOVERABLE
+from toyrl.graders.base import TextRow
+from toyrl.rewards.errors import RewardError
+from toyrl.rewards.live import LiveBox
+from toyrl.rewards.terms import TextTerm, Value, same
+from toyrl.rewards.user import UserReward
+
+SLOW_IMPORT = 3.0  # seconds; a module slower than this is not imported again
+IDLE = 1.1  # seconds without a call; more than one, for clocks that are read in whole seconds
+APART = 2.0  # seconds that lie at least between the first grading and the last
+STEPS = 5.0  # times as far as from one call to the next, from where a move is the clock's
+EVEN = 3.0  # two waits of equal length move a value by amounts within this factor
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Why equal calls give different values (a cause of `facts`), "" where they don't.
+
+    untried : why a second interpreter was not tried, or ""
+    """
+
+    cause: str = ""
+    untried: str = ""
+
+
+def first(reward: UserReward, rows: Sequence[TextRow]) -> First:
+    """Grade rows before anything else is, to be compared with later answers."""
+    values: list[list[Value] | None] = []
+    for text in reward.texts:
+        try:
+            values.append(text.raw(rows))
+        except RewardError as error:
+            if error.kind not in RECOVERABLE:
+                raise
+            values.append(None)
+    return First(rows, values, time.monotonic())
+
+
+def repeats(reward: UserReward, early: First) -> Repeats:
+    """The first answers held against the ones now, after the contract's calls, and against those of
+    a second interpreter."""
+    causes, untried = [], ""
+    for text, before in zip(reward.texts, early.values, strict=True):
+        if before is None:
+            untried = untried or f"the first call of {text.label} failed"
+            continue
+        now = text.raw(early.rows)
+        if not same(before, now) or text.stable is False:
+            causes.append(_cause(text, early.rows, _moved(before, now)))
+        elif isinstance(text.box, LiveBox):
+            continue  # this process can't be started anew (`toyrl.rewards.live` says so)
+        elif text.import_seconds > SLOW_IMPORT:
+            untried = (
+                f"importing it takes {text.import_seconds:.1f} s, and only what takes at most "
+                f"{SLOW_IMPORT:g} s is imported again"
+            )
+        else:
+            text.fresh()
+            if not same(before, text.raw(early.rows)):
+                causes.append(_at_start(text, early.rows))
+    return Repeats(_gravest(causes), "" if causes else untried)
+
+
+def again(reward: UserReward, contract: Contract, section: Section) -> Section:
+    """Section 1 after a last grading of the first texts, when everything else has been graded.
+
+    A reward may be honest for some hundred texts and then change, or drift with the clock. What
+    was known to change, and what can't be afforded, is left as it is.
+    """
+    early = contract.first
+    if early is None or contract.cause:
+        return section
+    time.sleep(max(0.0, APART - (time.monotonic() - early.at)))
+    causes, moved, found = [], 0.0, contract
+    for text, before in zip(reward.texts, early.values, strict=True):
+        if before is None:
+            continue
+        if text.budget.room(len(early.rows)) < len(early.rows):
+            return _replaced(section, say.not_again(text.budget.used))
+        graded, seconds = text.budget.used, time.monotonic() - early.at
+        try:
+            now = text.raw(early.rows)
+        except RewardError as error:
+            return _replaced(section, say.fails_later(str(error), graded))
+        if same(before, now):
+            continue
+        moved = max(moved, _moved(before, now))
+        causes.append(_cause(text, early.rows, moved))
+        found = replace(contract, when=say.when(moved, graded, seconds))
+    if not causes:
+        return section
+    found = replace(
+        found,
+        cause=_gravest(causes),
+        deterministic=_gravest(causes) == CALLS,
+        history_dependent=CALLS in causes,
+    )
+    return _replaced(section, *say.repeats(found))
+
+
+def _replaced(section: Section, *new: Finding) -> Section:
+    """The section with findings in the place of those of the same names."""
+    names = {f.name for f in new}
+    kept = tuple(f for f in section.findings if f.name not in names)
+    findings = (*new, *kept)
+    return replace(section, findings=findings, summary=say.state(section.summary, findings))
+
+
+def _cause(text: TextTerm, rows: Sequence[TextRow], change: float) -> str:
+    """Why a call's values changed by `change` since an equal one."""
+    text.fresh()
+    one = text.raw(rows)
+    two = text.raw(rows)
+    if _moved(one, two) * STEPS < change and _by_clock(text, rows, _moved(one, two), two):
+        return CLOCK
+    text.fresh()
+    return CALLS if same(one, text.raw(rows)) else CHANCE
+
+
+def _by_clock(text: TextTerm, rows: Sequence[TextRow], busy: float, last: list[Value]) -> bool:
+    """Whether waiting twice moves the values, by about as much each time."""
+    steps = []
+    for _ in range(2):
+        time.sleep(IDLE)
+        now = text.raw(rows)
+        steps.append(_moved(last, now))
+        last = now
+    return min(steps) > STEPS * busy and max(steps) <= EVEN * min(steps)
+
+
+def _at_start(text: TextTerm, rows: Sequence[TextRow]) -> str:
+    """Why interpreters differ: by their hash seed if with the same one they don't."""
+    text.fresh(hash_seed=0)
+    one = text.raw(rows)
+    text.fresh(hash_seed=0)
+    two = text.raw(rows)
+    text.fresh()
+    return HASH_SEED if same(one, two) else CHANCE
+
+
+def _gravest(causes: Sequence[str]) -> str:
+    return next((c for c in (CHANCE, CALLS, HASH_SEED, CLOCK) if c in causes), "")
+
+
+def _moved(a: Sequence[Value], b: Sequence[Value]) -> float:
+    """The largest change of a value; infinite where one is None only once."""
+    moves = [
+        0.0 if x is y else float("inf") if x is None or y is None else abs(x - y)
+        for x, y in zip(a, b, strict=True)
+    ]
+    return max(moves, default=0.0)
