@@ -41,6 +41,8 @@ def validate(
     max_calls: int | None = None,
     answer_mark: str | None = None,
     text_parameter: str | None = None,
+    env: Annotated[list[str] | None, Parameter(negative_iterable="no-")] = None,
+    isolate: Annotated[bool, Parameter(negative="")] = False,
     thorough: Annotated[bool, Parameter(negative="")] = False,
     skip_bad_rows: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
@@ -116,6 +118,11 @@ def validate(
         the answer, such as 'Final answer: {}'; <think></think> before it for working in tags.
     text_parameter
         The reward function's parameter that takes the completion, where its name doesn't say so.
+    env
+        A variable that the reward gets, beside those that Python needs; may be repeated. --no-env:
+        no other [default: all].
+    isolate
+        Run the reward without network and with read-only file systems (Linux).
     thorough
         More worlds and longer training.
     skip_bad_rows
@@ -142,6 +149,8 @@ def validate(
         "max_calls": max_calls,
         "answer_mark": answer_mark,
         "text_parameter": text_parameter,
+        "env": env,
+        "isolate": isolate,
         "thorough": thorough,
         "skip_bad_rows": skip_bad_rows,
         "fail_on": fail_on,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from toyrl.rewards.specs import Reward
 
 Progress = Callable[[int, str], None]
-LOADING = ("bad_spec", "not_found", "syntax", "import_error", "bad_signature")
+LOADING = ("bad_spec", "not_found", "syntax", "import_error", "bad_signature", "isolation")
 """Kinds of errors that no text is needed to meet: the reward was not there to be judged."""
 DATA_HINT = "; --data rows.jsonl lends the columns of your data set to the texts that toyrl writes"
 

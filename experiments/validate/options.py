@@ -39,6 +39,8 @@ class Options(TypedDict, total=False):
     max_calls: int | None
     answer_mark: str | None
     text_parameter: str | None
+    env: Sequence[str] | str | None
+    isolate: bool
     trl_config: str | Path | None
     verl_config: str | Path | None
 

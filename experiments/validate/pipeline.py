@@ -38,6 +38,8 @@ class Pipeline(Inputs):
             cache=s.cache,
             max_calls=s.max_calls,
             text_parameter=s.text_parameter,
+            env=s.env,
+            isolate=s.isolate,
         ) as reward:
             self.reward = reward
             return self._run()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import operator
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -49,6 +51,10 @@ class Settings:
     answer_mark : how the reward wants answers marked: text with {} where the answer stands
         (`toyrl.worlds.text.dialects`), or None: the dialect of five that it reads best
     text_parameter : the reward functions' parameter that takes the completion, or None to guess it
+    env : names of the environment's variables that the reward gets beside those that Python needs
+        (PATH, HOME, LANG, TMPDIR, PYTHON..., `toyrl.rewards.sandbox.process.NEEDED`), each set here;
+        None: all; a sequence, which may be empty
+    isolate : run the reward without network and with read-only file systems (Linux namespaces)
     fail_on : the mildest verdict with exit code 1, "risky" or "unsafe"; a failed finding is 1 too
     allow_inconclusive : exit code 0 where the reward could not be judged, instead of 1
 
@@ -80,6 +86,8 @@ class Settings:
     max_calls: int | None = None
     answer_mark: str | None = None
     text_parameter: str | None = None
+    env: tuple[str, ...] | None = None
+    isolate: bool = False
 
     def __post_init__(self) -> None:
         for name in ("rollouts", "data"):
@@ -107,6 +115,10 @@ class Settings:
             object.__setattr__(self, "every_estimator", True)
         _estimator(self.estimator)
         _mark(self.answer_mark)
+        object.__setattr__(self, "env", _env(self.env))
+        if not isinstance(self.isolate, bool):
+            msg = f"isolate={self.isolate!r} is not True or False"
+            raise UsageError(msg)
 
     def _lengths(self) -> None:
         """Check the two lengths; those not given are filled in unless a log will say them."""
@@ -160,6 +172,7 @@ class Settings:
         rates = self.success_rates
         data["success_rates"] = None if rates is None else list(rates)
         data["notes"] = list(self.notes)
+        data["env"] = None if self.env is None else list(self.env)
         data["columns"] = dict(self.columns)
         return data
 
@@ -257,6 +270,23 @@ def _mark(value: Any) -> None:
         check_dialect(value)
     except ValueError as error:
         raise UsageError(str(error).replace("dialect=", "answer_mark=", 1)) from error
+
+
+def _env(value: Any) -> tuple[str, ...] | None:
+    """Names of variables that are set."""
+    if value is None:
+        return None
+    names = (value,) if isinstance(value, str) else tuple(value)
+    for name in names:
+        if not (isinstance(name, str) and name.isidentifier()):
+            msg = f"env={name!r} is not the name of a variable, such as OPENAI_API_KEY"
+            raise UsageError(msg)
+        if name not in os.environ:
+            near = difflib.get_close_matches(name, os.environ, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            msg = f"env={name!r} is not set here; {hint}set it, or leave it out"
+            raise UsageError(msg)
+    return names
 
 
 def _estimator(name: Any) -> None:

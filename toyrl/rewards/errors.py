@@ -21,6 +21,7 @@ KINDS: dict[str, str] = {
     "memory": "used more memory than allowed",
     "exited": "ended the process on purpose (sys.exit, os._exit)",
     "crashed": "ended the process by a signal",
+    "isolation": "the system can't isolate a reward as it was asked to",
 }
 
 

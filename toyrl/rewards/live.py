@@ -51,6 +51,7 @@ class LiveBox:
     def __init__(self, *, timeout: float = 10.0) -> None:
         self.timeout = timeout
         self.output = ""
+        self.printed = self.calls = 0  # characters and answered calls
         self._functions: list[tuple[Callable[..., Any], Signature]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -105,6 +106,7 @@ class LiveBox:
                 raise cause from None  # the person at the keyboard, not the reward
             found = fault(error, Refusal, calling.UserRaised)
             raise failure(found, signature.name, rows) from (cause or error)
+        self.calls += 1
         return Answer(values, notes)
 
     def restart(self, *, hash_seed: int | None = None) -> None:
@@ -128,6 +130,7 @@ class LiveBox:
                 yield
         finally:
             self.output = (self.output + kept.getvalue())[-OUTPUT_KEPT:]
+            self.printed += len(kept.getvalue())
 
     def _wait(self, results: list[Any]) -> list[Any]:
         """Run awaitables together; in a thread where this one runs a loop, as a notebook does."""

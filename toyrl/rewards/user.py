@@ -135,6 +135,8 @@ def load(
     cache: Path | str | None = None,
     max_calls: int | None = None,
     text_parameter: str | None = None,
+    env: Sequence[str] | None = None,
+    isolate: bool = False,
 ) -> UserReward:
     """Load a reward; every failure is a `RewardError`.
 
@@ -146,6 +148,8 @@ def load(
     cache : folder where values are kept by text for later runs; max_calls : texts that may be
         graded, over all functions
     text_parameter : the functions' parameter that takes the completion, None to guess it
+    env : variables that functions of files and modules get beside those that Python needs; None:
+        all; isolate : they get no network and read-only file systems
     """
     terms = read(rewards)
     golds, told = of_data(data), text_parameter or ""
@@ -156,6 +160,7 @@ def load(
 
     def text(term: Term) -> TextTerm:
         if term.function is not None:
+            _refuse_apart(term.spec, env, isolate)
             kept = "" if disk is None else fingerprint(term.spec + identity(term.function), None)
             live, name = LiveBox(timeout=timeout), term.spec
             loaded = live.load(term.function, name, told)
@@ -164,7 +169,13 @@ def load(
         target = replace(term.target, text=told)
         where = target.path or target.module
         if where not in boxes:
-            boxes[where] = Sandbox(timeout=timeout, import_timeout=import_timeout, memory=memory)
+            boxes[where] = Sandbox(
+                timeout=timeout,
+                import_timeout=import_timeout,
+                memory=memory,
+                env=env,
+                isolate=isolate,
+            )
         kept = fingerprint(term.spec, target.path)
         box, name = boxes[where], target.label
         return TextTerm(box, *box.load(target), name, disk_name=kept, **shared)
@@ -177,6 +188,17 @@ def load(
             box.close()
         raise
     return UserReward(terms, texts, disk)
+
+
+def _refuse_apart(name: str, env: Sequence[str] | None, isolate: bool) -> None:
+    """Refuse what holds in a process of its own alone, for an object of this process."""
+    asked = [n for n, given in (("env", env is not None), ("isolate", isolate)) if given]
+    if asked:
+        msg = (
+            f"{name} is an object of this process and runs here, with its environment and rights; "
+            f"{' and '.join(asked)} can't hold: put it in a file and name that, file.py:NAME"
+        )
+        raise RewardError(kind="bad_spec", message=msg)
 
 
 def _need_parameter(texts: Sequence[TextTerm], told: str) -> None:

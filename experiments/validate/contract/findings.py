@@ -168,6 +168,21 @@ def batch(c: Contract) -> Finding:
     )
 
 
+def output(reward: UserReward) -> list[Finding]:
+    """What functions print, which a trainer's log gets at every call."""
+    out = []
+    for box in {id(t.box): t.box for t in reward.texts}.values():
+        if box.printed and box.calls:
+            names = ", ".join(t.label for t in reward.texts if t.box is box)
+            each = box.printed / box.calls
+            text = (
+                f"{names} prints {max(1, round(each)):,} bytes a call (standard output and error "
+                f"together; {box.printed:,} bytes in {box.calls} calls)."
+            )
+            out.append(Finding(1, "contract/output", "info", text, value=each))
+    return out
+
+
 def inputs(reward: UserReward) -> list[Finding]:
     """Whether a function changes the lists that it is given, which other functions get too."""
     found = [note for note in reward.notes if CHANGES_INPUTS in note]

@@ -117,6 +117,7 @@ def run(
         *say.repeats(contract),
         say.batch(contract),
         *say.inputs(reward),
+        *say.output(reward),
         *say.edges(reward, rows),
         *hostile.findings(reward, rows[0], best.name),
         say.varies(contract),

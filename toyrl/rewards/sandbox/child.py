@@ -1,11 +1,8 @@
 """The sandboxed side: a supervisor that reaps, and a worker that runs the user's code.
 
-Run as a script, `python -P child.py REQUESTS REPLIES CONTROL` (three file descriptors);
-standard library only. Messages are JSON objects, one a line, on descriptors of their own, so
-that whatever the user's code prints can't disturb them.
-
-The supervisor adopts orphans (Linux), so it can kill and reap everything the worker started; it
-does so when the worker ends, when the library asks, and when the library's process is gone.
+Run as a script, `python -P child.py REQUESTS REPLIES CONTROL ISOLATED` (three file descriptors,
+and 1 to leave network and write access behind); standard library only. Messages are JSON objects,
+one a line, on descriptors of their own, so that whatever the user's code prints can't disturb them.
 """
 
 from __future__ import annotations
@@ -17,8 +14,6 @@ import importlib
 import inspect
 import json
 import os
-import select
-import signal
 import sys
 import time
 import traceback
@@ -27,105 +22,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 FOLDER = str(Path(__file__).resolve().parents[1])
 PACKAGE = "_toyrl_child"
 LAST_FRAMES = 4
 
 
-def main(requests: int, replies: int, control: int) -> NoReturn:
+def main(requests: int, replies: int, control: int, isolated: int) -> NoReturn:
     """Split into supervisor and worker."""
     for fd in (requests, replies, control):
         os.set_inheritable(fd, False)
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
-    wake_read, wake_write = os.pipe()
-    for fd in (wake_read, wake_write):
-        os.set_blocking(fd, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wake_write)
-    worker = os.fork()
-    if worker:
-        os.close(requests)
-        supervise(worker, replies, control, wake_read)
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    for fd in (control, wake_read, wake_write):
-        os.close(fd)
-    os.setpgid(0, 0)
-    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    package = types.ModuleType(PACKAGE)
+    package.__path__ = [FOLDER]
+    sys.modules[PACKAGE] = package
+    if isolated:
+        refused = importlib.import_module(f"{PACKAGE}.sandbox.isolation").enter()
+        if refused:
+            os.write(replies, json.dumps({"refused": refused}).encode() + b"\n")
+            os._exit(0)
+    importlib.import_module(f"{PACKAGE}.sandbox.supervisor").split(requests, replies, control)
     work(requests, replies)
     os._exit(0)
-
-
-def _prctl(option: int, value: int) -> None:
-    if not sys.platform.startswith("linux"):
-        return
-    import ctypes
-
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
-
-
-# -- supervisor --------------------------------------------------------------------------------
-def supervise(worker: int, replies: int, control: int, wake: int) -> NoReturn:
-    """Wait for the worker's end or the library's word; then leave nothing alive behind."""
-    running = True
-    while running:
-        ready, _, _ = select.select([control, wake], [], [])
-        if wake in ready:
-            os.read(wake, 512)
-            status = _reap(worker)
-            if status is not None:
-                line = json.dumps({"died": os.waitstatus_to_exitcode(status)})
-                os.write(replies, b"\n" + line.encode() + b"\n")
-                running = False
-        if control in ready:
-            running = False
-    sweep(worker)
-    os._exit(0)
-
-
-def _reap(worker: int) -> int | None:
-    """Collect ended children; the worker's status if it is among them."""
-    found = None
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                break
-            if pid == worker:
-                found = status
-    return found
-
-
-def sweep(worker: int, *, patience: float = 3.0) -> None:
-    """Kill the worker's group and, as orphans come to us, all its descendants; reap them."""
-    end = time.monotonic() + patience
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(worker, signal.SIGKILL)
-    while time.monotonic() < end:
-        for pid in _children():
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            return
-        time.sleep(0.002)
-
-
-def _children() -> list[int]:
-    """Direct children, from /proc; empty where there is none (the group was killed already)."""
-    me, found = os.getpid(), []
-    with contextlib.suppress(OSError):
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                with contextlib.suppress(OSError, IndexError, ValueError):
-                    fields = (entry / "stat").read_bytes().rpartition(b")")[2].split()
-                    if int(fields[1]) == me:
-                        found.append(int(entry.name))
-    return found
 
 
 # -- worker ------------------------------------------------------------------------------------
@@ -136,9 +52,6 @@ class Worker:
         self.replies = replies
         self.functions: dict[int, tuple[Any, Any]] = {}
         self.loop: Any = None
-        package = types.ModuleType(PACKAGE)
-        package.__path__ = [FOLDER]
-        sys.modules[PACKAGE] = package
         self.signatures = importlib.import_module(f"{PACKAGE}.signatures")
         self.calling = importlib.import_module(f"{PACKAGE}.calling")
         self.places = importlib.import_module(f"{PACKAGE}.places")
@@ -393,4 +306,4 @@ def _only_function(module: types.ModuleType, where: str, refusal: Callable[..., 
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:4]))
+    main(*map(int, sys.argv[1:5]))

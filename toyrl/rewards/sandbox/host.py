@@ -25,6 +25,9 @@ from toyrl.rewards.sandbox.process import (
     POLL,
     Child,
     Watch,
+    drain,
+    memory_kills,
+    passed,
     ready,
     replies,
     spawn,
@@ -34,6 +37,7 @@ from toyrl.rewards.sandbox.process import (
 from toyrl.rewards.signatures import Signature
 
 GIB = 2**30
+GROWN = GIB // 4  # bytes of growth in one call that are worth a word
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,10 @@ class Sandbox:
     timeout : seconds for one call of the user's function, > 0 (per completion where the function
         takes one at a time); import_timeout : seconds for importing its module
     memory : bytes of resident memory, the child's own children included
+    env : names of variables that the child gets beside those that Python needs
+        (`toyrl.rewards.sandbox.process.NEEDED`), () for none; None: the whole environment
+    isolate : no network, and file systems that are read-only; a call ends in a RewardError
+        (isolation) where the system doesn't allow it
 
     Not for Windows (it needs fork). Use as a context manager, or call `close`.
 
@@ -83,11 +91,15 @@ class Sandbox:
         timeout: float = 10.0,
         import_timeout: float = 120.0,
         memory: int = 4 * GIB,
+        env: Sequence[str] | None = None,
+        isolate: bool = False,
     ) -> None:
         if not hasattr(os, "fork"):
             msg = "running a reward function in a sandbox needs fork: use Linux, macOS or WSL"
             raise RuntimeError(msg)
         self.timeout, self.import_timeout, self.memory = timeout, import_timeout, memory
+        self.env, self.isolate = env, isolate
+        self.printed = self.calls = 0  # bytes and answered calls
         self._targets: list[Target] = []
         self._child: Child | None = None
         self._loaded: set[int] = set()
@@ -126,7 +138,11 @@ class Sandbox:
         target = self._targets[handle]
         message = {"do": "call", "handle": handle, "rows": wired, "chat": chat}
         message["where"] = where
+        child = self._start()
+        before = child.printed
         answer = self._exchange(message, self.timeout, target.label, rows)
+        drain(child)
+        self.printed, self.calls = self.printed + child.printed - before, self.calls + 1
         return Answer(answer["values"], answer["notes"])
 
     def restart(self, *, hash_seed: int | None = None) -> None:
@@ -161,15 +177,12 @@ class Sandbox:
         if self._child is not None and self._child.process.poll() is not None:
             self.close()  # it died between two calls
         if self._child is None:
-            self._child = spawn(self._environment())
+            fixed = {} if self._hash_seed is None else {"PYTHONHASHSEED": str(self._hash_seed)}
+            self._child = spawn({**passed(self.env), **fixed}, isolate=self.isolate)
             self._loaded.clear()
             self.starts += 1
             self._finalizer = weakref.finalize(self, stop, self._child)
         return self._child
-
-    def _environment(self) -> dict[str, str]:
-        fixed = {} if self._hash_seed is None else {"PYTHONHASHSEED": str(self._hash_seed)}
-        return {**os.environ, **fixed}
 
     def _load(self, handle: int) -> dict[str, Any]:
         self._start()
@@ -204,8 +217,12 @@ class Sandbox:
                 if key == "requests":
                     out = out[write(child.requests, out) :]
             for reply in replies(child):
+                if "refused" in reply:
+                    raise self._fatal(_refused_text(reply["refused"]), "isolation", None, ())
+                if "killed" in reply:
+                    raise self._unsupervised(reply["killed"], label, row, rows)
                 if "died" in reply:
-                    raise self._died(reply["died"], label, row, rows)
+                    raise self._died(reply["died"], label, row, rows, watch.peak)
                 if reply.get("id") != self._serial:
                     continue
                 if "tick" in reply:
@@ -220,9 +237,12 @@ class Sandbox:
                 raise self._fatal(text, "memory", row, rows)
             if time.monotonic() >= deadline:
                 text = timeout_text(label, limit, len(rows), row, importing)
+                text += _grown_text(watch.first, watch.peak)
                 raise self._fatal(text, "timeout", row, rows)
+            if ended and (child.process.returncode or 0) < 0:
+                raise self._unsupervised(-child.process.returncode, label, row, rows)
             if ended:
-                raise self._died(None, label, row, rows)
+                raise self._died(None, label, row, rows, watch.peak)
 
     def _failed(self, error: dict[str, Any], label: str, rows: Sequence[TextRow]) -> RewardError:
         """The child is alive, the user's code said no."""
@@ -239,17 +259,26 @@ class Sandbox:
         self._kill_keep_output(detail)
         return RewardError(kind, text, row, with_input(detail, row, rows))
 
-    def _died(
-        self, code: int | None, label: str, row: int | None, rows: Sequence[TextRow]
+    def _unsupervised(
+        self, number: int, label: str, row: int | None, rows: Sequence[TextRow]
     ) -> RewardError:
+        """A process above the worker was ended, which only the user's code could mean to do."""
+        doing, name = "" if rows else " while it was imported", _signal(number)
+        text = f"{label}{doing}: the sandbox's supervisor was killed ({name})"
+        return self._fatal(with_row(text, row, rows), "crashed", row, rows, signal=name)
+
+    def _died(
+        self, code: int | None, label: str, row: int | None, rows: Sequence[TextRow], peak: int
+    ) -> RewardError:
+        kills = self._child.kills if self._child else 0
         doing = "" if rows else " while it was imported"
         if code is not None and code >= 0:
             text = f"{label} ended the process with exit code {code}{doing} (os._exit?)"
             return self._fatal(with_row(text, row, rows), "exited", row, rows, code=code)
-        name = "an unknown signal"
-        if code is not None:
-            with contextlib.suppress(ValueError):
-                name = signal.Signals(-code).name
+        name = "an unknown signal" if code is None else _signal(-code)
+        if name == "SIGKILL" and memory_kills() > kills:
+            text = f"{label} was ended by the system for lack of memory{doing}{_held(peak)}"
+            return self._fatal(with_row(text, row, rows), "memory", row, rows, signal=name)
         text = f"{label} crashed the interpreter{doing} ({name})"
         if name == "SIGKILL":
             text += "; the system may have run out of memory"
@@ -266,6 +295,19 @@ class Sandbox:
 
 
 # -- words -------------------------------------------------------------------------------------
+def _signal(number: int) -> str:
+    with contextlib.suppress(ValueError):
+        return signal.Signals(number).name
+    return "an unknown signal"
+
+
+def _refused_text(reason: str) -> str:
+    return (
+        f"isolate: {reason}; leave it out, or run toyrl in a container without network whose files "
+        "are read-only"
+    )
+
+
 def failure(error: dict[str, Any], label: str, rows: Sequence[TextRow]) -> RewardError:
     """What `child.fault` found, as the error for the reward's author."""
     kind, row, detail = error["kind"], error["row"], dict(error["detail"])
@@ -330,6 +372,17 @@ def timeout_text(label: str, limit: float, n: int, row: int | None, importing: b
         return f"{label}: importing its module took more than {limit:g} s"
     what = "one completion" if row is not None or n == 1 else f"one call with {n} completions"
     return f"{label} took more than {limit:g} s for {what}; raise --timeout if that is expected"
+
+
+def _held(peak: int) -> str:
+    return f" (it held {peak / GIB:.2f} GiB when last looked at)" if peak else ""
+
+
+def _grown_text(first: int, peak: int) -> str:
+    """What a call that ran out of time did to memory, where that may be why."""
+    if peak - first < GROWN:
+        return ""
+    return f"; its memory grew from {first / GIB:.2f} to {peak / GIB:.2f} GiB meanwhile"
 
 
 def _memory_text(label: str, peak: int, limit: int) -> str:

@@ -5,17 +5,26 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import selectors
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 CHILD = Path(__file__).with_name("child.py")
+MARK = "TOYRL_SANDBOX"
+"""Variable by which everything that a child started is known, whoever its parent is by now."""
+NEEDED = (
+    *("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TEMP", "TMP", "TZ", "LANG", "LANGUAGE"),
+    *("VIRTUAL_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "OMP_NUM_THREADS"),
+)
+"""Variables that are passed on whatever else is: what Python needs to start and to find modules."""
+PREFIXES = ("LC_", "PYTHON")
 OUTPUT_KEPT = 16_384  # last bytes of stdout and stderr that are kept
 POLL = 0.05  # seconds between looks at memory
 FAMILY_EVERY = 10  # ... of these, how often the child's own children are counted
@@ -30,27 +39,41 @@ class Child:
     replies: int
     control: int
     selector: selectors.BaseSelector
+    mark: str = ""
+    kills: int = 0  # of the system for lack of memory, before the child was started
     worker: int = 0
     buffer: bytearray = field(default_factory=bytearray)
     output: bytearray = field(default_factory=bytearray)
     printed: int = 0
 
 
-def spawn(environment: Mapping[str, str]) -> Child:
-    """Start a child interpreter with its three pipes and these variables."""
+def passed(names: Sequence[str] | None) -> dict[str, str]:
+    """The environment that a child gets: all of it, or what is needed and what is named."""
+    if names is None:
+        return dict(os.environ)
+    wanted = {*NEEDED, *names}
+    return {k: v for k, v in os.environ.items() if k in wanted or k.startswith(PREFIXES)}
+
+
+def spawn(environment: Mapping[str, str], *, isolate: bool = False) -> Child:
+    """Start a child interpreter with its three pipes and these variables.
+
+    isolate : without network, and with file systems that are read-only (`isolation`)
+    """
+    mark = secrets.token_hex(8)
     request_read, request_write = os.pipe()
     reply_read, reply_write = os.pipe()
     control_read, control_write = os.pipe()
     theirs = (request_read, reply_write, control_read)
     try:
         process = subprocess.Popen(
-            [sys.executable, "-P", str(CHILD), *map(str, theirs)],
+            [sys.executable, "-P", str(CHILD), *map(str, theirs), str(int(isolate))],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=theirs,
             start_new_session=True,
-            env={**environment, "PYTHONIOENCODING": "utf-8:backslashreplace"},
+            env={**environment, "PYTHONIOENCODING": "utf-8:backslashreplace", MARK: mark},
         )
     finally:
         for fd in theirs:
@@ -61,7 +84,8 @@ def spawn(environment: Mapping[str, str]) -> Child:
         os.set_blocking(fd, False)
         selector.register(fd, selectors.EVENT_READ, name)
     os.set_blocking(request_write, False)
-    return Child(process, request_write, reply_read, control_write, selector)
+    pipes = (request_write, reply_read, control_write)
+    return Child(process, *pipes, selector, mark=mark, kills=memory_kills())
 
 
 def stop(child: Child) -> None:
@@ -77,6 +101,8 @@ def stop(child: Child) -> None:
                     os.killpg(group, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.process.wait(timeout=5.0)
+    if child.process.returncode != 0:  # it could not clean up
+        end_marked(child.mark)
     drain(child)
     child.selector.close()
     for fd in (child.requests, child.replies):
@@ -84,6 +110,37 @@ def stop(child: Child) -> None:
             os.close(fd)
     if child.process.stdout is not None:
         child.process.stdout.close()
+
+
+def end_marked(mark: str, *, patience: float = 3.0) -> None:
+    """Kill all processes that carry a child's mark, until none is found."""
+    import psutil
+
+    end = time.monotonic() + patience
+    while (marked := _marked(mark)) and time.monotonic() < end:
+        for process in marked:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(marked, timeout=0.2)
+
+
+def _marked(mark: str) -> list[Any]:
+    import psutil
+
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def memory_kills() -> int:
+    """Processes that the system has ended for lack of memory since it started; 0 if unknown."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        counts = Path("/proc/vmstat").read_text().split("oom_kill ", 1)[1]
+        return int(counts.split(maxsplit=1)[0])
+    return 0
 
 
 def ready(child: Child, wait: float, writing: bool) -> list[str]:
@@ -155,7 +212,7 @@ class Watch:
 
     def __init__(self, child: Child, limit: int) -> None:
         self.child, self.limit = child, limit
-        self.next, self.looks, self.family, self.peak = 0.0, 0, 0, 0
+        self.next, self.looks, self.family, self.peak, self.first = 0.0, 0, 0, 0, 0
 
     def too_much(self) -> bool:
         """True once more than the limit was seen."""
@@ -171,6 +228,7 @@ class Watch:
                 self.family = sum(_resident(p) for p in process.children(recursive=True))
             self.looks += 1
             self.peak = max(self.peak, process.memory_info().rss + self.family)
+            self.first = self.first or self.peak
         return self.peak > self.limit
 
 
