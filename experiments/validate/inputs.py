@@ -102,10 +102,10 @@ class Inputs:
         law = RewardLaw(self.chain, bench.as_shaper(self.terms), run_limit=self.run_limit)
         return tuple(law.stated())
 
-    @cached_property
+    @property
     def terms(self) -> list[tuple[Any, float]]:
-        """(shaper or None, weight) of each term."""
-        return [(t.shaper, t.weight) for t in self.reward.terms]
+        """(shaper or None, weight as judged) of each term."""
+        return [(t.shaper, t.factor) for t in self.reward.terms]
 
     @property
     def run_limit(self) -> float | None:

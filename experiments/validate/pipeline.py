@@ -121,13 +121,15 @@ class Pipeline(Inputs):
     # -- section 1 -------------------------------------------------------------------------------
     def contract(self) -> Section:
         """Contract of a text reward on rendered probes, or of a shaper on arrays."""
+        from toyrl.experiments.validate.contract import scale
         from toyrl.experiments.validate.contract import section as contract
         from toyrl.experiments.validate.contract import shaper as contract_shaper
 
         seed = self.settings.seed
         if self.reward.kind == "shaper":
+            contract_shaper.fit(self.reward, seed=seed)
             section, self.contract_facts = contract_shaper.run_shaper(
-                bench.as_shaper(self.terms), seed=seed
+                bench.as_shaper(self.terms), seed=seed, unit=self.reward.unit
             )
         else:
             section, self.contract_facts = contract.run(
@@ -138,7 +140,15 @@ class Pipeline(Inputs):
                 search=self.formats,
                 group=self.group_in,
             )
-        more = contract_shaper.assumptions(self.assumed)
+        more = [
+            *scale.findings(
+                self.contract_facts.spread,
+                self.reward.unit,
+                self.estimator,
+                self.settings.estimator,
+            ),
+            *contract_shaper.assumptions(self.assumed),
+        ]
         section = replace(section, findings=(*section.findings, *more))
         if self.data_note:
             note = Finding(1, "contract/data", "warn", self.data_note)
@@ -212,7 +222,8 @@ class Pipeline(Inputs):
         """The reward on the user's own log."""
         from toyrl.experiments.validate.own import section as own
 
-        return own.run(self)
+        with self.reward.as_given():
+            return own.run(self)
 
     # -- section 2 -------------------------------------------------------------------------------
     def hacks(self) -> Section:

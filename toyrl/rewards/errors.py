@@ -16,6 +16,7 @@ KINDS: dict[str, str] = {
     "raised": "the function raised",
     "wrong_count": "not one value per completion",
     "bad_value": "a value that is no finite number",
+    "size": "values that float32, in which trainers hold rewards, can't hold",
     "timeout": "took longer than allowed",
     "budget": "more texts than it was allowed to grade",
     "memory": "used more memory than allowed",

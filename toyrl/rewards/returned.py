@@ -15,6 +15,11 @@ from .signatures import Refusal
 SCORES = ("score", "overall", "rewards", "scores", "reward")
 """Keys of a record that hold its score: verl, EasyR1, OpenRLHF and others."""
 
+LARGEST = 3.4028234663852886e38
+TOO_LARGE = (
+    f"is beyond {LARGEST:.3g}, the largest number of float32, in which trainers hold rewards"
+)
+
 
 def batch_values(result: Any, n: int, notes: dict[str, None]) -> list[float | None]:
     """n floats or None out of a batch function's answer; records give their score.
@@ -99,6 +104,9 @@ def number(value: Any, row: int, notes: dict[str, None], *, none: bool) -> float
     if not math.isfinite(out):
         msg = f"returned {out}; a reward must be finite (None marks an unscorable completion)"
         raise Refusal(msg, "bad_value", row)
+    if abs(out) > LARGEST:
+        msg = f"returned {out:.3g}, which {TOO_LARGE}; scale it down"
+        raise Refusal(msg, "size", row)
     return out
 
 

@@ -37,7 +37,8 @@ EXAMPLES = "my_rewards.py:brevity, trl.rewards:think_format_reward, laser(target
 class Term:
     """One term of a reward.
 
-    spec : as written, without the weight; weight : its factor in the sum
+    spec : as written, without the weight; weight : its factor in the sum; unit : what its values
+        are multiplied by before they are judged
     target : where the Python function behind it is, or None; shaper : the shaper, or None
     function : a live function that takes texts, or None
     """
@@ -47,6 +48,12 @@ class Term:
     target: Target | None = None
     shaper: Any = None
     function: Callable[..., Any] | None = None
+    unit: float = 1.0
+
+    @property
+    def factor(self) -> float:
+        """Of its values in what is judged: weight times unit."""
+        return self.weight * self.unit
 
     @property
     def name(self) -> str:

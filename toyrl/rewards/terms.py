@@ -20,7 +20,10 @@ from toyrl.rewards.signatures import Signature
 
 Value = float | None
 CHAT_FORMS = ("trl", "verifiers", "verifiers_group", "plain", "plain_batch")
-FATAL = ("budget", "missing_column", "timeout", "memory", "exited", "crashed", "bad_signature")
+FATAL = (
+    *("budget", "missing_column", "timeout", "memory", "exited", "crashed"),
+    *("bad_signature", "size"),
+)
 PROBES = 8  # rows on which dependence on the batch is looked for
 LARGEST_CALL = 64  # rows in one call
 TOLERANCE = 1e-6  # relative; batched float32 models differ by less

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from toyrl.rewards.cache import Budget, ValueCache, fingerprint
 from toyrl.rewards.errors import RewardError
 from toyrl.rewards.golds import lent_columns, of_data
 from toyrl.rewards.live import LiveBox, identity
+from toyrl.rewards.returned import LARGEST, TOO_LARGE
 from toyrl.rewards.sandbox.host import GIB, Sandbox
 from toyrl.rewards.signatures import Signature
 from toyrl.rewards.specs import Reward, Term, parse_spec, read
@@ -36,6 +38,24 @@ class UserReward:
     ):
         self.terms, self.texts, self._disk = list(terms), list(texts), disk
         self.name = " + ".join(t.name for t in self.terms)
+
+    @property
+    def unit(self) -> float:
+        """What all values are multiplied by before they are judged; 1 unless it was set."""
+        return self.terms[0].unit if self.terms else 1.0
+
+    @unit.setter
+    def unit(self, unit: float) -> None:
+        self.terms = [replace(t, unit=unit) for t in self.terms]
+
+    @contextlib.contextmanager
+    def as_given(self) -> Iterator[None]:
+        """Values as the functions give them, not multiplied by the unit."""
+        unit, self.unit = self.unit, 1.0
+        try:
+            yield
+        finally:
+            self.unit = unit
 
     @property
     def kind(self) -> str:
@@ -98,13 +118,17 @@ class UserReward:
             raise TypeError(msg)
 
     def _sum(self, columns: list[list[Value]]) -> list[Value]:
-        weights = [t.weight for t in self.terms if t.shaper is None]
-        return [
+        factors = [t.factor for t in self.terms if t.shaper is None]
+        total = [
             None
             if all(v is None for v in row)
-            else sum(w * v for w, v in zip(weights, row, strict=True) if v is not None)
+            else sum(w * v for w, v in zip(factors, row, strict=True) if v is not None)
             for row in zip(*columns, strict=True)
         ]
+        if any(v is not None and not abs(v) <= LARGEST * self.unit for v in total):
+            msg = f"{self.name}: the sum of its terms {TOO_LARGE}"
+            raise RewardError(kind="size", message=msg)
+        return total
 
     def fresh(self) -> None:
         """Start the functions anew in a new interpreter: no memory of earlier calls."""

@@ -49,6 +49,7 @@ class Contract:
     alone : False where nothing could be said of a text's neighbours in a call
     place : how a text's value depends on its place in the call, or ""
     first : its first answers, to be held against its last
+    spread : largest minus least value on the probes, as the reward gives them
     """
 
     dialect: str
@@ -71,6 +72,7 @@ class Contract:
     alone: bool = True
     place: str = ""
     first: First | None = None
+    spread: float = 0.0
 
     @property
     def dialects(self) -> tuple[str, ...]:

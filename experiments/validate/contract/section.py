@@ -19,6 +19,7 @@ from toyrl.experiments.validate.contract import (
     golds,
     hostile,
     neighbours,
+    scale,
     steady,
 )
 from toyrl.experiments.validate.contract import findings as say
@@ -66,13 +67,12 @@ def run(
     misread = golds.settle(reward, probes)
     reward.settle(sample)
     early = steady.first(reward, sample)
-    facts = [_dialect(reward, name, list(p), seed) for name, p in probes.items() if p]
+    facts = _graded(reward, probes, seed)
     found = Search()
     if search is not None:
         found, more = search(facts)
-        more = {name: p for name, p in more.items() if name not in probes}
-        facts += [_dialect(reward, name, list(p), seed) for name, p in more.items()]
-        probes = {**probes, **more}
+        probes = {**probes, **{d: p for d, p in more.items() if d not in probes}}
+        facts = _graded(reward, probes, seed, facts)
     _refuse_unusable(reward, facts)
     best = choose(facts, first, found)
     rows = [row for row, _ in probes[best.name]]
@@ -109,6 +109,7 @@ def run(
         alone=all(t.batch_dependent is not None for t in reward.texts),
         place=neighbours.place(reward, rows) if batch and not cause and not random else "",
         first=early,
+        spread=scale.spread_of(np.concatenate([f.numbers for f in facts]) / reward.unit),
     )
     findings = (
         say.signature(reward),
@@ -174,7 +175,7 @@ def shaper_values(reward: UserReward, probes: Sequence[Probe]) -> list[float]:
     """The catalogue terms on probes, all taken as one group."""
     from toyrl.experiments.validate.reward_law.bench import as_shaper
 
-    shaper = as_shaper([(t.shaper, t.weight) for t in reward.terms if t.shaper is not None])
+    shaper = as_shaper([(t.shaper, t.factor) for t in reward.terms if t.shaper is not None])
     rows = [replace(row, tokens=max(row.tokens, 1)) for row, _ in probes]
     r, _ = text_rollouts(
         rows,
@@ -188,6 +189,21 @@ def shaper_values(reward: UserReward, probes: Sequence[Probe]) -> list[float]:
 
 def _shaper_reads_correct(reward: UserReward) -> bool:
     return any(t.shaper is not None and "correct" in t.shaper.all_needs() for t in reward.terms)
+
+
+def _graded(
+    reward: UserReward,
+    probes: Mapping[str, Sequence[Probe]],
+    seed: int,
+    known: Sequence[DialectFacts] = (),
+) -> list[DialectFacts]:
+    """What each dialect shows; all anew at another scale where the values are of an unusual one."""
+    done = {f.name for f in known}
+    new = [_dialect(reward, d, list(p), seed) for d, p in probes.items() if p and d not in done]
+    facts = [*known, *new]
+    if scale.fit(reward, np.concatenate([f.numbers for f in facts])):
+        return [_dialect(reward, f.name, list(probes[f.name]), seed) for f in facts]
+    return facts
 
 
 def _dialect(reward: UserReward, name: str, probes: list[Probe], seed: int) -> DialectFacts:

@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from toyrl.experiments.validate.contract import scale
 from toyrl.experiments.validate.contract.facts import Contract
 from toyrl.experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate.reward_law.bench import as_shaper
 from toyrl.rewards.errors import RewardError
+from toyrl.rewards.returned import LARGEST, TOO_LARGE
+from toyrl.rewards.user import UserReward
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.classes import class_rollouts, picked
 from toyrl.shapers.base import Shaper
@@ -71,8 +75,25 @@ def _pick(r: Rollouts, index: np.ndarray) -> Rollouts:
     return picked(r, (np.arange(r.shape[0])[:, None], index))
 
 
-def run_shaper(shaper: Shaper, *, seed: int = 0) -> tuple[Section, Contract]:
-    """Section 1 for a catalogue shaper (or a sum of them), on arrays."""
+def fit(reward: UserReward, *, seed: int = 0) -> None:
+    """Bring a reward of catalogue terms alone to a scale near 1 (`scale.fit`).
+
+    Raises RewardError (size) for values that float32 can't hold.
+    """
+    shaper = as_shaper([(t.shaper, t.factor) for t in reward.terms])
+    value = np.ravel(_reward(shaper, supply(shaper, probe_rollouts(seed=seed), seed=seed)))
+    largest = float(np.abs(value[np.isfinite(value)]).max(initial=0.0))
+    if largest > LARGEST:
+        msg = f"{reward.name} pays {largest:.3g}, which {TOO_LARGE}; lower its weight"
+        raise RewardError(kind="size", message=msg)
+    scale.fit(reward, value.tolist())
+
+
+def run_shaper(shaper: Shaper, *, seed: int = 0, unit: float = 1.0) -> tuple[Section, Contract]:
+    """Section 1 for a catalogue shaper (or a sum of them), on arrays.
+
+    unit : what its values are multiplied by
+    """
     r = supply(shaper, probe_rollouts(seed=seed), seed=seed)
     value = _reward(shaper, r)
     flipped = _reward(shaper, r.with_(correct=1.0 - np.asarray(r.correct)))
@@ -100,6 +121,7 @@ def run_shaper(shaper: Shaper, *, seed: int = 0) -> tuple[Section, Contract]:
         history_dependent=bool(shaper.all_memory()),
         batch_dependent=group or shaper.all_scope() != "rollout",
         reads_gold=gold,
+        spread=scale.spread_of(np.ravel(value).tolist()) / unit,
     )
     findings = (
         _one("values", finite, "Finite on every probe.", "Not finite on some probes."),

@@ -199,7 +199,7 @@ def _grade(
     shaped: Callable[[Sequence[tuple[TextRow, bool]]], list[float]] | None,
 ) -> Graded:
     rows = _complete(rows_of(c.dialect))
-    weights = [t.weight for t in reward.terms if t.shaper is None]
+    weights = [t.factor for t in reward.terms if t.shaper is None]
     terms = [
         w
         * np.array([math.nan if v is None else v for v in term_values(text, [x.row for x in rows])])

@@ -69,7 +69,7 @@ def _values(reward: UserReward, probes: Sequence[tuple[TextRow, bool]]) -> np.nd
             out.append(np.array(shaper_values(UserReward([term], []), probes)))
             continue
         got = term_values(next(texts), rows)
-        out.append(term.weight * np.array([math.nan if v is None else v for v in got]))
+        out.append(term.factor * np.array([math.nan if v is None else v for v in got]))
     return np.array(out, dtype=float)
 
 
@@ -94,7 +94,7 @@ def _all_lengths(run: Inputs) -> Place:
         text = next(texts)
         known = text.stable is True and text.batch_dependent is False  # else asked anew each time
         got = term_values(text, run.class_texts) if known else []
-        out.append(term.weight * np.array([math.nan if v is None else v for v in got]))
+        out.append(term.factor * np.array([math.nan if v is None else v for v in got]))
     size = max(map(len, out))
     return Place(LENGTHS, np.array([np.append(v, np.full(size - len(v), np.nan)) for v in out]))
 
@@ -103,7 +103,7 @@ def _on_classes(run: Inputs, term: Term) -> np.ndarray:
     from toyrl.experiments.validate.reward_law.law import RewardLaw
 
     law = RewardLaw(run.chain, term.shaper, run_limit=run.run_limit)
-    return term.weight * np.ravel(law.table())
+    return term.factor * np.ravel(law.table())
 
 
 def _groups(run: Inputs, place: Place) -> tuple[np.ndarray, Rollouts]:

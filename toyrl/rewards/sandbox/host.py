@@ -312,7 +312,7 @@ def failure(error: dict[str, Any], label: str, rows: Sequence[TextRow]) -> Rewar
     """What `child.fault` found, as the error for the reward's author."""
     kind, row, detail = error["kind"], error["row"], dict(error["detail"])
     text = error["message"]
-    if kind in ("raised", "wrong_count", "bad_value", "memory", "exited"):
+    if kind in ("raised", "wrong_count", "bad_value", "size", "memory", "exited"):
         text = f"{label} {text}"
     where = str(detail.get("traceback", "")).strip().splitlines()
     spot = next((w.strip() for w in reversed(where) if w.strip().startswith("File ")), "")
