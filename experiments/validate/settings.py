@@ -52,8 +52,8 @@ class Settings:
         (`toyrl.worlds.text.dialects`), or None: the dialect of five that it reads best
     text_parameter : the reward functions' parameter that takes the completion, or None to guess it
     env : names of the environment's variables that the reward gets beside those that Python needs
-        (PATH, HOME, LANG, TMPDIR, PYTHON..., `toyrl.rewards.sandbox.process.NEEDED`), each set here;
-        None: all; a sequence, which may be empty
+        (PATH, HOME, LANG, TMPDIR, PYTHON..., `toyrl.rewards.sandbox.process.NEEDED`), each of
+        them set here; None: all; () none
     isolate : run the reward without network and with read-only file systems (Linux namespaces)
     fail_on : the mildest verdict with exit code 1, "risky" or "unsafe"; a failed finding is 1 too
     allow_inconclusive : exit code 0 where the reward could not be judged, instead of 1

@@ -119,7 +119,7 @@ class UserReward:
 
     def _sum(self, columns: list[list[Value]]) -> list[Value]:
         factors = [t.factor for t in self.terms if t.shaper is None]
-        total = [
+        total: list[Value] = [
             None
             if all(v is None for v in row)
             else sum(w * v for w, v in zip(factors, row, strict=True) if v is not None)

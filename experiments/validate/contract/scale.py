@@ -73,8 +73,8 @@ def findings(spread: float, unit: float, estimator: Estimator, name: str) -> lis
         return [_finding("warn", text, spread, fix=f"multiply the reward by {unit:g}")]
     if spread > SQUARED:
         text = (
-            f"{size}: in float32 their squares overflow, so that a trainer's standard deviation may "
-            f"be infinite. {judged}"
+            f"{size}: in float32 their squares overflow, so a trainer's standard deviation may be "
+            f"infinite. {judged}"
         )
         return [_finding("warn", text, spread, fix=f"multiply the reward by {unit:g}")]
     if heard >= HEARD:
