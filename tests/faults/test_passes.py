@@ -334,7 +334,7 @@ def test_continuous_integration_reads_it_as_skipped():
     [
         pytest.param(f"{UNSTEADY}:breaks", "", "Values depend on earlier calls", id="1.3"),
         pytest.param(f"{UNSTEADY}:by_place", "RISKY", "depends on its place in the call", id="1.4"),
-        pytest.param(f"{SCALES}:times(1e-9)", "RISKY", "below the eps of 0.0001", id="1.2"),
+        pytest.param("1e-9*outcome()", "RISKY", "below the eps of 0.0001", id="1.2"),
     ],
 )
 def test_the_first_reason_is_the_cause(spec, word, says):
@@ -345,9 +345,10 @@ def test_the_first_reason_is_the_cause(spec, word, says):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("estimator", ["grpo_exact", "dr_grpo"])
-def test_scale_free_estimators_give_the_verdict_of_scale_1(estimator):
-    tiny, one = (
-        validate(f"{SCALES}:times({x})", worlds=2, estimator=estimator) for x in (1e-9, 1.0)
-    )
-    assert (tiny.verdict, tiny.exit_code, tiny.reasons) == (one.verdict, one.exit_code, one.reasons)
+def test_where_scale_does_not_matter_tiny_values_have_the_verdict_of_scale_1():
+    report = validate("1e-9*outcome()", worlds=2, estimator="dr_grpo")
+    assert (report.verdict, report.exit_code) == (
+        "SAFE",
+        0,
+    )  # as outcome() is under every estimator
+    assert [f.status for f in report.findings if f.name == "contract/scale"] == ["warn"]

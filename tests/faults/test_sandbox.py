@@ -111,6 +111,16 @@ def test_a_worker_that_the_system_ends_for_lack_of_memory_is_told_as_that(monkey
     )
 
 
+@pytest.mark.parametrize("tokens", [pytest.param(10**8, id="3a")])
+def test_a_length_of_the_log_is_not_the_rewards_fault(tmp_path, tokens):
+    file = tmp_path / "reads_ids.py"
+    file.write_text("def reward(completions, **kwargs):\n    return [1.0] * len(completions)\n")
+    with load(str(file)) as reward, pytest.raises(RewardError) as caught:
+        reward.score([TextRow("p", "x", tokens=tokens), TextRow("p", "y", tokens=3)])
+    assert caught.value.kind == "bad_row"
+    assert str(caught.value).startswith("a completion is said to have 100,000,000 tokens")
+
+
 # -- environment ---------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("env", "seen"),

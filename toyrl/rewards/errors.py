@@ -12,6 +12,7 @@ KINDS: dict[str, str] = {
     "import_error": "the module raised while it was imported",
     "bad_signature": "no calling form that we know fits the function",
     "missing_column": "the function asks for a data column that the rows don't have",
+    "bad_row": "a row that can't be handed over as it says it is",
     "no_latent": "the reward reads a field that no latent of the toy supplies",
     "raised": "the function raised",
     "wrong_count": "not one value per completion",

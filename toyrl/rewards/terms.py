@@ -22,7 +22,7 @@ Value = float | None
 CHAT_FORMS = ("trl", "verifiers", "verifiers_group", "plain", "plain_batch")
 FATAL = (
     *("budget", "missing_column", "timeout", "memory", "exited", "crashed"),
-    *("bad_signature", "size"),
+    *("bad_signature", "bad_row", "size"),
 )
 PROBES = 8  # rows on which dependence on the batch is looked for
 LARGEST_CALL = 64  # rows in one call

@@ -15,7 +15,7 @@ from toyrl.experiments.core import (
     Result,
     Table,
 )
-from toyrl.experiments.validate.findings import Finding, Report, Section
+from toyrl.experiments.validate.findings import NOT_TESTED, Finding, Report, Section
 
 HOSTILE = "</script></pre><img src=x onerror=alert(1)>\u202e\u200b\x1b[2J{{ 7*7 }}"
 
@@ -79,6 +79,7 @@ def sample_report(text: str = "", verdict: str = "UNSAFE") -> Report:
             "The dialect that separates right from wrong best is the answer tag.",
             (
                 Finding(1, "contract/finite", "pass", "All 412 values are finite."),
+                Finding(1, "contract/places", NOT_TESTED, "Not tried in a thread." + text),
                 Finding(
                     1,
                     "contract/non-ascii",

@@ -48,11 +48,12 @@ def test_sarif_names_rules_levels_and_places():
     known = {r["id"] for r in run["tool"]["driver"]["rules"]}
     assert data["version"] == "2.1.0"
     assert {r["ruleId"] for r in run["results"]} <= known
-    assert {r["level"] for r in run["results"]} <= {"error", "warning", "note"}
+    assert {r["level"] for r in run["results"]} <= {"error", "warning", "note", "none"}
     place = run["results"][0]["locations"][0]["physicalLocation"]
     assert place["artifactLocation"]["uri"] == "rewards/a.py"
     assert sarif(replace(report, reward="laser()"))["runs"][0]["results"][0]["locations"] == []
-    assert len(run["results"]) == 1 + sum(f.status in ("warn", "fail") for f in report.findings)
+    told = ("not tested", "warn", "fail")
+    assert len(run["results"]) == 1 + sum(f.status in told for f in report.findings)
 
 
 def test_both_are_refused_with_compare(tmp_path, capsys):
