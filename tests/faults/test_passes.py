@@ -347,8 +347,5 @@ def test_the_first_reason_is_the_cause(spec, word, says):
 @pytest.mark.slow
 def test_where_scale_does_not_matter_tiny_values_have_the_verdict_of_scale_1():
     report = validate("1e-9*outcome()", worlds=2, estimator="dr_grpo")
-    assert (report.verdict, report.exit_code) == (
-        "SAFE",
-        0,
-    )  # as outcome() is under every estimator
+    assert (report.verdict, report.exit_code) == ("SAFE", 0)  # as outcome() is
     assert [f.status for f in report.findings if f.name == "contract/scale"] == ["warn"]
