@@ -44,7 +44,8 @@ class Contract:
     inverted : auc below one half by two standard deviations: it separates the wrong way round
     random : in what way values depend on neither text nor gold, or ""
     found : the formats that it was found to read
-    cause : why equal calls give different values (`CHANCE`, ...), or ""; when : after what
+    cause : why equal calls give different values (`CHANCE`, ...), or ""; when : after what;
+        hourly : how far the clock moves a value in an hour
     untried : why a second interpreter was not tried, or ""
     alone : False where nothing could be said of a text's neighbours in a call
     place : how a text's value depends on its place in the call, or ""
@@ -68,6 +69,7 @@ class Contract:
     found: Search = field(default_factory=Search)
     cause: str = ""
     when: str = ""
+    hourly: float = 0.0
     untried: str = ""
     alone: bool = True
     place: str = ""

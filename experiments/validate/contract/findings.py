@@ -91,9 +91,13 @@ def _deterministic(c: Contract) -> Finding:
         fix = "take a hash that is the same everywhere, such as zlib.crc32, and sort sets"
         return Finding(1, name, "fail", text, fix=fix)
     if c.cause == CLOCK:
-        text = f"Equal calls give different values: they move with the clock{c.when or '.'}"
+        text = (
+            "Equal calls give different values: they move with the clock, by "
+            f"{c.hourly:.2g} an hour{c.when or '.'}"
+        )
         fix = "leave the time out; what a text is worth shouldn't depend on when it is graded"
-        return Finding(1, name, "warn", text, fix=fix)
+        status = "fail" if c.hourly >= c.spread else "warn"  # training takes hours
+        return Finding(1, name, status, text, value=c.hourly, bound=c.spread, fix=fix)
     if c.untried:
         text = (
             "Equal calls give equal values in one interpreter; a second one, with another hash "

@@ -106,6 +106,7 @@ def run(
         found=found,
         cause=cause,
         untried=told.untried,
+        hourly=told.hourly,
         alone=all(t.batch_dependent is not None for t in reward.texts),
         place=neighbours.place(reward, rows) if batch and not cause and not random else "",
         first=early,

@@ -31,7 +31,7 @@ SLOW_IMPORT = 3.0  # seconds; a module slower than this is not imported again
 IDLE = 1.1  # seconds without a call; more than one, for clocks that are read in whole seconds
 APART = 2.0  # seconds that lie at least between the first grading and the last
 STEPS = 5.0  # times as far as from one call to the next, from where a move is the clock's
-EVEN = 3.0  # two waits of equal length move a value by amounts within this factor
+EVEN = 3.0  # a clock moves values at rates within this factor
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,31 @@ class Repeats:
     """Why equal calls give different values (a cause of `facts`), "" where they don't.
 
     untried : why a second interpreter was not tried, or ""
+    hourly : how far the clock moves a value in an hour, weight included
     """
 
     cause: str = ""
     untried: str = ""
+    hourly: float = 0.0
+
+
+class _Causes:
+    """What moved each function's values, gathered."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+        self.hourly = 0.0
+
+    def add(self, text: TextTerm, rows: Sequence[TextRow], change: float, weight: float) -> None:
+        """Find out why a call's values changed by `change` since an equal one."""
+        cause, rate = _cause(text, rows, change)
+        self.found.append(cause)
+        self.hourly = max(self.hourly, abs(weight) * rate * 3600)
+
+    @property
+    def gravest(self) -> str:
+        """Of all, the one that says most about what else can be tested."""
+        return next((c for c in (CHANCE, CALLS, HASH_SEED, CLOCK) if c in self.found), "")
 
 
 def first(reward: UserReward, rows: Sequence[TextRow]) -> First:
@@ -61,14 +82,14 @@ def first(reward: UserReward, rows: Sequence[TextRow]) -> First:
 def repeats(reward: UserReward, early: First) -> Repeats:
     """The first answers held against the ones now, after the contract's calls, and against those of
     a second interpreter."""
-    causes, untried = [], ""
-    for text, before in zip(reward.texts, early.values, strict=True):
+    causes, untried = _Causes(), ""
+    for text, weight, before in zip(reward.texts, _weights(reward), early.values, strict=True):
         if before is None:
             untried = untried or f"the first call of {text.label} failed"
             continue
         now = text.raw(early.rows)
         if not same(before, now) or text.stable is False:
-            causes.append(_cause(text, early.rows, _moved(before, now)))
+            causes.add(text, early.rows, _moved(before, now), weight)
         elif isinstance(text.box, LiveBox):
             continue  # this process can't be started anew (`toyrl.rewards.live` says so)
         elif text.import_seconds > SLOW_IMPORT:
@@ -79,8 +100,8 @@ def repeats(reward: UserReward, early: First) -> Repeats:
         else:
             text.fresh()
             if not same(before, text.raw(early.rows)):
-                causes.append(_at_start(text, early.rows))
-    return Repeats(_gravest(causes), "" if causes else untried)
+                causes.found.append(_at_start(text, early.rows))
+    return Repeats(causes.gravest, "" if causes.found else untried, causes.hourly)
 
 
 def again(reward: UserReward, contract: Contract, section: Section) -> Section:
@@ -93,8 +114,8 @@ def again(reward: UserReward, contract: Contract, section: Section) -> Section:
     if early is None or contract.cause:
         return section
     time.sleep(max(0.0, APART - (time.monotonic() - early.at)))
-    causes, moved, found = [], 0.0, contract
-    for text, before in zip(reward.texts, early.values, strict=True):
+    causes, moved, found = _Causes(), 0.0, contract
+    for text, weight, before in zip(reward.texts, _weights(reward), early.values, strict=True):
         if before is None:
             continue
         if text.budget.room(len(early.rows)) < len(early.rows):
@@ -107,15 +128,16 @@ def again(reward: UserReward, contract: Contract, section: Section) -> Section:
         if same(before, now):
             continue
         moved = max(moved, _moved(before, now))
-        causes.append(_cause(text, early.rows, moved))
+        causes.add(text, early.rows, moved, weight)
         found = replace(contract, when=say.when(moved, graded, seconds))
-    if not causes:
+    if not causes.found:
         return section
     found = replace(
         found,
-        cause=_gravest(causes),
-        deterministic=_gravest(causes) == CALLS,
-        history_dependent=CALLS in causes,
+        cause=causes.gravest,
+        hourly=causes.hourly,
+        deterministic=causes.gravest == CALLS,
+        history_dependent=CALLS in causes.found,
     )
     return _replaced(section, *say.repeats(found))
 
@@ -128,26 +150,43 @@ def _replaced(section: Section, *new: Finding) -> Section:
     return replace(section, findings=findings, summary=say.state(section.summary, findings))
 
 
-def _cause(text: TextTerm, rows: Sequence[TextRow], change: float) -> str:
-    """Why a call's values changed by `change` since an equal one."""
+def _weights(reward: UserReward) -> list[float]:
+    return [t.weight for t in reward.terms if t.shaper is None]
+
+
+def _cause(text: TextTerm, rows: Sequence[TextRow], change: float) -> tuple[str, float]:
+    """Why a call's values changed by `change`, and by how much a second if the clock moves them."""
     text.fresh()
     one = text.raw(rows)
+    start = time.monotonic()
     two = text.raw(rows)
-    if _moved(one, two) * STEPS < change and _by_clock(text, rows, _moved(one, two), two):
-        return CLOCK
+    took, busy = time.monotonic() - start, _moved(one, two)
+    rate = _by_clock(text, rows, two, busy, took) if 2 * busy < change else 0.0
+    if rate:
+        return CLOCK, rate
     text.fresh()
-    return CALLS if same(one, text.raw(rows)) else CHANCE
+    return (CALLS if same(one, text.raw(rows)) else CHANCE), 0.0
 
 
-def _by_clock(text: TextTerm, rows: Sequence[TextRow], busy: float, last: list[Value]) -> bool:
-    """Whether waiting twice moves the values, by about as much each time."""
-    steps = []
+def _by_clock(
+    text: TextTerm, rows: Sequence[TextRow], last: list[Value], busy: float, took: float
+) -> float:
+    """How far a second without a call moves the values; 0 if it isn't time that does.
+
+    busy : how far they moved from one call to the next, which took so many seconds
+
+    Two waits, long beside a call, move them by much more than a call, and evenly.
+    """
+    steps, rates = [], []
     for _ in range(2):
-        time.sleep(IDLE)
+        start = time.monotonic()
+        time.sleep(max(IDLE, 2 * STEPS * took))
         now = text.raw(rows)
         steps.append(_moved(last, now))
+        rates.append(steps[-1] / (time.monotonic() - start))
         last = now
-    return min(steps) > STEPS * busy and max(steps) <= EVEN * min(steps)
+    even = min(steps) > STEPS * busy and max(rates) <= EVEN * min(rates)
+    return sum(rates) / len(rates) if even else 0.0
 
 
 def _at_start(text: TextTerm, rows: Sequence[TextRow]) -> str:
@@ -158,10 +197,6 @@ def _at_start(text: TextTerm, rows: Sequence[TextRow]) -> str:
     two = text.raw(rows)
     text.fresh()
     return HASH_SEED if same(one, two) else CHANCE
-
-
-def _gravest(causes: Sequence[str]) -> str:
-    return next((c for c in (CHANCE, CALLS, HASH_SEED, CLOCK) if c in causes), "")
 
 
 def _moved(a: Sequence[Value], b: Sequence[Value]) -> float:

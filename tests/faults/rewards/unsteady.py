@@ -50,6 +50,11 @@ def drifts(completions, answer, **kwargs):
     return [v + 2e-6 * (time.monotonic() - started) for v in honest(completions, answer)]
 
 
+def ages(completions, answer, **kwargs):
+    """In an hour it moves by more than right and wrong differ."""
+    return [v + 0.01 * (time.monotonic() - started) for v in honest(completions, answer)]
+
+
 def noise(completions, **kwargs):
     return [random.random() for _ in completions]
 
