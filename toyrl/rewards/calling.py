@@ -26,7 +26,6 @@ from .signatures import (
 
 EOS = 0  # the stand-in id of the end token; ids of text start at 1
 VOCABULARY = 50_000
-MOST_IDS = 1_000_000  # of one completion; a log's absurd length is no fault of the reward
 RECORD_FORMS = ("easyr1", "easyr1_batch", "rllm", "verl_manager")
 MAPPED_FORMS = ("openrlhf", "easyr1", "easyr1_batch")  # a setting names the gold column
 BORROWS = "is given your column"
@@ -179,13 +178,7 @@ def _prompt(row: Row, chat: bool) -> Any:
 
 
 def _ids(row: Row) -> list[int]:
-    if row["tokens"] > MOST_IDS:
-        msg = (
-            f"a completion is said to have {row['tokens']:,} tokens, and stand-in ids of more than "
-            f"{MOST_IDS:,} are not made; check the lengths in your rollouts"
-        )
-        raise Refusal(msg, "bad_row")
-    return token_ids(row["completion"], row["tokens"], row["truncated"])
+    return token_ids(row["completion"], inputs.countable(row["tokens"]), row["truncated"])
 
 
 def _state_of(row: Row, chat: bool) -> dict[str, Any]:
