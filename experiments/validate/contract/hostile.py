@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from toyrl.experiments.validate.findings import Finding
+from toyrl.experiments.validate.findings import NOT_TESTED, Finding
 from toyrl.experiments.validate.formats.search import RECOVERABLE
 from toyrl.graders.base import TextRow
 from toyrl.rewards.errors import RewardError
@@ -90,7 +90,7 @@ def findings(reward: UserReward, base: TextRow, dialect: str) -> list[Finding]:
     left_out = _left_out(reward, base)
     if left_out:
         text = f"Hostile completions were not tried: {left_out}."
-        return [Finding(1, "contract/hostile", "info", text)]
+        return [Finding(1, "contract/hostile", NOT_TESTED, text)]
     texts = completions(base, dialect)
     dead: list[Finding] = []
     raised: dict[str, RewardError] = {}
@@ -109,7 +109,7 @@ def findings(reward: UserReward, base: TextRow, dialect: str) -> list[Finding]:
     found = [*dead, *_raised(texts, raised)]
     if waiting:
         text = f"The other hostile completions were not tried: {', '.join(waiting)}."
-        return [*found, Finding(1, "contract/hostile", "info", text)]
+        return [*found, Finding(1, "contract/hostile", NOT_TESTED, text)]
     if found:
         return found
     text = (
