@@ -104,16 +104,28 @@ def run(
     seed: int,
     smoke: bool,
     tell: Callable[[core.Outcome], None] = lambda _: None,
+    known: Callable[[core.Experiment], core.Outcome | None] = lambda _: None,
+    keep: Callable[[core.Outcome], None] = lambda _: None,
     command: str = "",
 ) -> Reproduction:
-    """Run the chosen experiments; `tell` is called with each outcome. UsageError for bad input."""
+    """Run the chosen experiments. UsageError for bad input.
+
+    tell : called with each outcome
+    known : the outcome of an earlier run, which isn't run again, or None; keep : called with each
+        new one that came to its end
+    """
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         msg = f"seed={seed} is not a whole number of at least 0"
         raise UsageError(msg)
     outcomes = []
     for experiment in _chosen(ids):
-        outcomes.append(_outcome(experiment, seed=seed, mutants=mutants, smoke=smoke))
-        tell(outcomes[-1])
+        outcome = known(experiment)
+        if outcome is None:
+            outcome, ended = _outcome(experiment, seed=seed, mutants=mutants, smoke=smoke)
+            if ended:
+                keep(outcome)
+        outcomes.append(outcome)
+        tell(outcome)
     return Reproduction(tuple(outcomes), command)
 
 
@@ -128,11 +140,16 @@ def _chosen(ids: Sequence[str]) -> list[core.Experiment]:
     return chosen
 
 
-def _outcome(experiment: core.Experiment, *, seed: int, mutants: bool, smoke: bool) -> core.Outcome:
-    """Run one experiment; one that raises counts as not holding, and the others still run."""
+def _outcome(
+    experiment: core.Experiment, *, seed: int, mutants: bool, smoke: bool
+) -> tuple[core.Outcome, bool]:
+    """Run one experiment: its outcome, and whether it came to its end.
+
+    One that raises counts as not holding, and the others still run.
+    """
     arguments = experiment.smoke if smoke else None
     try:
-        return core.execute(experiment, seed=seed, mutants=mutants, arguments=arguments)
+        return core.execute(experiment, seed=seed, mutants=mutants, arguments=arguments), True
     except Exception as error:
         if os.environ.get("TOYRL_DEBUG"):
             raise
@@ -140,4 +157,4 @@ def _outcome(experiment: core.Experiment, *, seed: int, mutants: bool, smoke: bo
             (core.Check("runs to its end", 0.0, 1.0, "=="),),
             notes=(f"{type(error).__name__}: {error}",),
         )
-        return replace(core.Outcome(experiment, failed), seed=seed)
+        return replace(core.Outcome(experiment, failed), seed=seed), False

@@ -51,11 +51,11 @@ class Answer(ABC):
         """Write a file of the kind that the suffix names; its path.
 
         Written under a temporary name and then renamed. Raises UsageError for a suffix that this
-        answer has no form for and for a folder that doesn't exist.
+        answer has no form for and a place that can't be written, WriteError where writing fails.
         """
         from toyrl.experiments.commands.output import refuse_unwritable
         from toyrl.experiments.render.text import dumps
-        from toyrl.rollouts.memory import write_atomic
+        from toyrl.files import write_file
 
         place = Path(path)
         forms = {**self.forms(), ".json": lambda: dumps(self.to_dict()) + "\n"}
@@ -63,7 +63,7 @@ class Answer(ABC):
             msg = f"path={str(place)!r}: the suffix must be one of {', '.join(sorted(forms))}"
             raise UsageError(msg)
         refuse_unwritable("path", place)
-        write_atomic(place, forms[place.suffix.lower()]())
+        write_file(place, forms[place.suffix.lower()]())
         return place
 
     def __repr__(self) -> str:

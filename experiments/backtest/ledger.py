@@ -21,6 +21,7 @@ from toyrl.experiments.backtest import more as ledger_more
 from toyrl.experiments.backtest import settings as ledger_settings
 from toyrl.experiments.backtest.data import KEPT, OutOfReach, Setting
 from toyrl.experiments.backtest.why import WHY
+from toyrl.experiments.core import code
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.settings import Settings
 
@@ -140,9 +141,9 @@ def build(
 
     keep : called with each new entry, so that a run that is cut short can be resumed
     """
-    code, out = fingerprint(), []
+    present, out = fingerprint(), []
     for i, setting in enumerate(settings, 1):
-        key = key_of(setting, n_worlds, code)
+        key = key_of(setting, n_worlds, present)
         entry = known.get(setting.id)
         if entry is None or entry.key != key:
             tell(f"{i} of {len(settings)}: {setting.id}")
@@ -155,20 +156,7 @@ def build(
 # -- what was run before -------------------------------------------------------------------------
 def fingerprint() -> str:
     """Of all code that a verdict depends on; the ledger's own text and tables don't count."""
-    import toyrl
-
-    root = Path(toyrl.__file__).parent
-    skipped = {"bridge", "experiments"}
-    folders = [p for p in root.iterdir() if p.is_dir() and p.name not in skipped]
-    paths = [
-        *root.glob("*.py"),
-        *(p for f in (*folders, root / "experiments" / "validate") for p in f.rglob("*.py")),
-    ]
-    digest = hashlib.sha256()
-    for name, path in sorted((p.relative_to(root).as_posix(), p) for p in paths):
-        digest.update(name.encode() + b"\0")
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return code.fingerprint(("validate",))
 
 
 def key_of(setting: Setting, n_worlds: int, code: str) -> str:

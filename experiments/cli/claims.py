@@ -33,7 +33,8 @@ def reproduce(
     json
         File for the results, or - for standard output.
     out
-        Folder for results, tables, pictures and a page.
+        Folder for results, tables, pictures and a page. An experiment that it holds already, of the
+        same code, seed and options, isn't run again.
     mutants
         Run the deliberately broken variants too, which the checks must catch.
     seed

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -13,8 +16,11 @@ from cyclopts import CycloptsError
 from toyrl.experiments.cli.app import app
 from toyrl.experiments.errors import UsageError
 from toyrl.extras import MissingExtra, missing
+from toyrl.files import WriteError, cause_of
 
-USAGE, INTERNAL, INTERRUPTED = 2, 3, 130
+USAGE, INTERNAL = 2, 3
+SIGNALLED = 128  # + the signal's number: 130 for Ctrl-C, 143 for SIGTERM
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,15 +35,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except CycloptsError as error:
         return _complain(f"{error}", USAGE, hint=_help_hint(tokens))
-    except (UsageError, MissingExtra) as error:
+    except (UsageError, MissingExtra, WriteError) as error:
         return _complain(str(error), USAGE)
-    except KeyboardInterrupt:
-        return _complain("interrupted", INTERRUPTED)
+    except KeyboardInterrupt as error:
+        number = error.signal if isinstance(error, Ended) else signal.SIGINT
+        return _complain("interrupted", SIGNALLED + number)
     except BrokenPipeError:
         # The reader has gone (such as `| head`); what follows would only fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return _full(error)
         if os.environ.get("TOYRL_DEBUG"):
             raise
         if name := missing(error):
@@ -50,6 +59,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return answer if isinstance(answer, int) else 0
 
 
+class Ended(KeyboardInterrupt):
+    """A signal that asks to end, met as Ctrl-C is, so that all is cleaned up.
+
+    signal : its number
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.signal = number
+
+
+def _full(error: OSError) -> int:
+    """No room to go on: in a file, or on standard output, which is then left alone."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _complain(f"can't write {error.filename or 'any more'}: {cause_of(error)}", USAGE)
+
+
 def _help_hint(tokens: Sequence[str]) -> str:
     known = tokens and tokens[0] in ("validate", "reproduce", "transfer", "list", "export")
     return f"toyrl {tokens[0]} --help" if known else "toyrl --help"
@@ -59,10 +88,19 @@ def _complain(message: str, code: int, *, hint: str = "") -> int:
     from toyrl.experiments.render.text import visible
 
     text = " ".join(visible(message).split())
-    print(f"toyrl: {text}" + (f" ({hint})" if hint else ""), file=sys.stderr)
+    with contextlib.suppress(OSError):  # the terminal may be gone, which was the signal
+        print(f"toyrl: {text}" + (f" ({hint})" if hint else ""), file=sys.stderr, flush=True)
     return code
 
 
 def run() -> None:
     """Entry point of the installed command."""
+
+    def end(number: int, _frame: object) -> None:
+        raise Ended(number)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number and signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores it on purpose
+            signal.signal(number, end)
     sys.exit(main())

@@ -8,7 +8,7 @@ from typing import Any
 
 from toyrl.experiments.commands.output import refuse_unwritable
 from toyrl.experiments.exported import write
-from toyrl.rollouts.memory import write_atomic
+from toyrl.files import write_file
 
 
 def run(reward: str, *, to: str, out: Path | None, **options: Any) -> int:
@@ -18,7 +18,7 @@ def run(reward: str, *, to: str, out: Path | None, **options: Any) -> int:
     if out is None:
         sys.stdout.write(made.text)
         return 0
-    write_atomic(out, made.text)
+    write_file(out, made.text)
     print(f"Wrote {out} for {to}; its first lines say how to use it.")
     for name, value in made.settings.items():
         print(f"  set {name} = {value!r}")

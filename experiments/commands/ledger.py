@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toyrl.experiments.commands.output import json_path, refuse_unwritable
+from toyrl.experiments.commands.output import Outputs, json_path
 from toyrl.experiments.render.text import dumps
-from toyrl.rollouts.memory import write_atomic
+from toyrl.files import write_file
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,28 +29,22 @@ def run(only: Sequence[str], *, out: Path | None, json: str | None, quiet: bool)
     from toyrl.experiments.render import terminal
 
     target = json_path(json)
-    refuse_unwritable("out", out)
-    refuse_unwritable("json", target)
+    outputs = Outputs({"out": out, "json": target})
     settings = ledger.chosen(only)
     known = {} if target is None else ledger.load(target)
 
     def keep(entry: Entry) -> None:
         known[entry.setting.id] = entry
         if target is not None:
-            write_atomic(target, dumps(ledger.to_dict(known.values())) + "\n")
+            write_file(target, dumps(ledger.to_dict(known.values())) + "\n")
 
     def tell(message: str) -> None:
         if not quiet:
             print(message, file=sys.stderr)
 
     entries = ledger.build(settings, known, tell=tell, keep=keep)
-    data = ledger.to_dict(known.values())
-    if target is not None:
-        write_atomic(target, dumps(data) + "\n")
-    if json == "-":
-        sys.stdout.write(dumps(data) + "\n")
-    if out is not None:
-        write_atomic(out, page(list(known.values())))
+    outputs.write("out", lambda: page(list(known.values())))
+    outputs.json(json, ledger.to_dict(known.values()))
     if json != "-":
         s = ledger.score(entries)
         if not quiet:
@@ -59,7 +53,7 @@ def run(only: Sequence[str], *, out: Path | None, json: str | None, quiet: bool)
             f"{s.hits} hits, {s.misses} misses, {s.undecided} undecided, "
             f"{s.control_hits} of {s.controls} controls"
         )
-    return 0
+    return outputs.code(0)
 
 
 def show(entries: Sequence[Entry], out: Console) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from toyrl.experiments import reproduction
-from toyrl.experiments.commands.output import command_line, json_path, refuse_unwritable, write_json
-from toyrl.experiments.errors import UsageError
+from toyrl.experiments import core, reproduction
+from toyrl.experiments.commands.kept import Kept
+from toyrl.experiments.commands.output import Outputs, command_line, json_path
 from toyrl.experiments.render import terminal
 
 
@@ -21,26 +21,30 @@ def run(
     smoke: bool,
     quiet: bool,
 ) -> int:
-    """Run the chosen experiments; 0 if all hold, 1 if not."""
-    if out is not None and out.exists() and not out.is_dir():
-        msg = f"out={str(out)!r} is a file; name a folder"
-        raise UsageError(msg)
-    refuse_unwritable("json", json_path(json))
+    """Run the chosen experiments; 0 if all hold, 1 if not.
+
+    A folder (`out`) gets each experiment's files when it ends; one that it holds already, of the
+    same code, seed and options, isn't run again.
+    """
+    outputs = Outputs({"json": json_path(json)})
+    kept = None if out is None else Kept(out, seed=seed, mutants=mutants, smoke=smoke)
     console = terminal.console(stderr=json == "-")
 
-    def tell(outcome: reproduction.core.Outcome) -> None:
+    def tell(outcome: core.Outcome) -> None:
         if not quiet:
             terminal.show_outcome(outcome, console)
 
+    resumed = {} if kept is None else {"known": kept.known, "keep": kept.keep}
     found = reproduction.run(
-        ids, mutants=mutants, seed=seed, smoke=smoke, tell=tell, command=command_line()
+        ids, mutants=mutants, seed=seed, smoke=smoke, tell=tell, command=command_line(), **resumed
     )
     results = found.to_dict()
-    write_json(json, results)
-    if out is not None:
-        from toyrl.experiments.render.folder import write_folder
+    outputs.json(json, results)
+    if kept is not None:
+        from toyrl.experiments.render.folder import write_index
 
-        page, *_ = write_folder(out, found.outcomes, results, command=found.command)
-        console.print(f"Page, tables and pictures: {page}", soft_wrap=True)
+        page, *_ = write_index(kept.folder, found.outcomes, results, command=found.command)
+        again = f" ({kept.found} of {len(found)} from an earlier run)" if kept.found else ""
+        console.print(f"Page, tables and pictures: {page}{again}", soft_wrap=True)
     console.print(f"{sum(o.holds for o in found)} of {len(found)} hold")
-    return found.exit_code
+    return outputs.code(found.exit_code)

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from toyrl.experiments import api
-from toyrl.experiments.commands.output import command_line, write_json
+from toyrl.experiments.commands.output import Outputs, command_line, json_path
 
 
 def run(rewards: Sequence[str], *, json: str | None, quiet: bool, **options: Any) -> int:
     """Predict, train, compare, show; the exit code."""
+    outputs = Outputs({"json": json_path(json)})
     options = {k: v for k, v in options.items() if v is not None}
     found = api.transfer(*rewards, progress=not quiet, command=command_line(), **options)
     if not quiet:
@@ -23,5 +24,5 @@ def run(rewards: Sequence[str], *, json: str | None, quiet: bool, **options: Any
             show_table(table, out)
         pictures = f"result.json and {len(found.pictures)} pictures"
         out.print(f"Wrote {found.folder / 'result.md'}, {pictures}.")
-    write_json(json, found.to_dict())
-    return found.exit_code
+    outputs.json(json, found.to_dict())
+    return outputs.code(found.exit_code)

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from toyrl.experiments.commands.output import command_line, json_path, refuse_unwritable, write_json
+from toyrl.experiments.commands.output import Outputs, command_line, json_path
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.findings import Report
 from toyrl.experiments.validate.options import settings_of
 from toyrl.experiments.validate.settings import Settings
-from toyrl.rollouts.memory import write_atomic
 
 
 def run(
@@ -30,66 +29,76 @@ def run(
 ) -> int:
     """Validate, show and write; the exit code."""
     settings = settings_of(None, {**values, **configs})
-    refuse_unwritable("report", page)
-    refuse_unwritable("json", json_path(json))
-    refuse_unwritable("junit", junit)
-    refuse_unwritable("sarif", sarif)
-    refuse_unwritable("band", band)
+    outputs = Outputs(
+        {"report": page, "json": json_path(json), "junit": junit, "sarif": sarif, "band": band},
+        _read(rewards, {**values, **configs}),
+    )
     if compare and (junit or sarif or band):
         msg = "junit, sarif and band belong to one report; leave them out with --compare"
         raise UsageError(msg)
     if compare:
-        return _compare(rewards, settings, page=page, json=json, quiet=quiet)
+        return _compare(rewards, settings, outputs, page=page, json=json, quiet=quiet)
 
     from toyrl.experiments import api
     from toyrl.experiments.render import terminal
-    from toyrl.experiments.render.html import report_page
 
     errors = terminal.console(stderr=True)
     with terminal.Progress(errors, quiet=quiet) as progress:
         report = api.validate(
             rewards, settings, progress, band=band is not None, command=command_line()
         )
-    if band is not None:
-        _write_band(band, report)
-    if page is not None and not report.error:  # the page of an earlier run says more
-        write_atomic(page, report_page(report))
-    write_json(json, report.to_dict())
-    _write_ci(report, junit, sarif)
-    if report.error:
-        print(f"toyrl: {terminal.visible(report.error)}", file=sys.stderr)
-        return report.exit_code
-    # Standard output belongs to the JSON if it was asked for there.
-    out = errors if json == "-" else terminal.console()
-    if not quiet:
-        terminal.show_report(report, out, page=str(page) if page else "")
-    elif json != "-":
-        print(terminal.verdict_line(report))
-    if report.verdict == "INCONCLUSIVE":
+    try:
+        _write(outputs, report, json)
+    finally:  # the verdict is told whatever becomes of the files
+        # Standard output belongs to the JSON if it was asked for there.
+        out = errors if json == "-" else terminal.console()
+        if report.error:
+            print(f"toyrl: {terminal.visible(report.error)}", file=sys.stderr)
+        elif not quiet:
+            written = "report" in outputs.written
+            terminal.show_report(report, out, page=str(page) if written else "")
+        elif json != "-":
+            print(terminal.verdict_line(report))
+    if report.verdict == "INCONCLUSIVE" and not report.error:
         print("toyrl: warning: the verdict is INCONCLUSIVE, not safe", file=sys.stderr)
-    return report.exit_code
+    return outputs.code(report.exit_code)
 
 
-def _write_band(place: Path, report: Report) -> None:
-    if report.band is None:
-        text = "no band was written: it needs a reward of the rollout alone that could be judged"
-        print(f"toyrl: warning: {text}", file=sys.stderr)
-        return
-    write_atomic(place, report.band.to_json() + "\n")
+def _read(rewards: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Files that the command reads, by the words that a message names them with."""
+    from toyrl.rewards.specs import FILE
+
+    found = {name: values.get(name) for name in ("rollouts", "data", "trl_config", "verl_config")}
+    files = {f"the reward {spec}": FILE.match(spec.strip()) for spec in rewards}
+    return {**found, **{name: match["path"] for name, match in files.items() if match}}
 
 
-def _write_ci(report: Report, junit: Path | None, sarif: Path | None) -> None:
+def _write(outputs: Outputs, report: Report, json: str | None) -> None:
     from toyrl.experiments.render import ci
+    from toyrl.experiments.render.html import report_page
     from toyrl.experiments.render.text import dumps
 
-    if junit is not None:
-        write_atomic(junit, ci.junit(report) + "\n")
-    if sarif is not None:
-        write_atomic(sarif, dumps(ci.sarif(report)) + "\n")
+    if report.band is not None:
+        band = report.band.to_json() + "\n"
+        outputs.write("band", lambda: band)
+    elif "band" in outputs.places:
+        text = "no band was written: it needs a reward of the rollout alone that could be judged"
+        print(f"toyrl: warning: {text}", file=sys.stderr)
+    if not report.error:  # the page of an earlier run says more
+        outputs.write("report", lambda: report_page(report))
+    outputs.write("junit", lambda: ci.junit(report) + "\n")
+    outputs.write("sarif", lambda: dumps(ci.sarif(report)) + "\n")
+    outputs.json(json, report.to_dict())
 
 
 def _compare(
-    rewards: Sequence[str], settings: Settings, *, page: Path | None, json: str | None, quiet: bool
+    rewards: Sequence[str],
+    settings: Settings,
+    outputs: Outputs,
+    *,
+    page: Path | None,
+    json: str | None,
+    quiet: bool,
 ) -> int:
     if len(rewards) < 2:
         msg = "--compare needs at least two rewards, each a candidate of its own"
@@ -102,13 +111,15 @@ def _compare(
     errors = terminal.console(stderr=True)
     with terminal.Progress(errors, quiet=quiet) as progress:
         found = api.compare(*rewards, settings=settings, progress=progress, command=command_line())
-    if page is not None:
-        write_atomic(page, compare_page(found, command=found.command))
-    write_json(json, found.to_dict())
-    out = errors if json == "-" else terminal.console()
-    if quiet and json != "-":
-        for c in found.candidates:
-            print(terminal.verdict_line(c.report))
-    elif not quiet:
-        terminal.show_comparison(found, out, page=str(page) if page else "")
-    return found.exit_code
+    try:
+        outputs.write("report", lambda: compare_page(found, command=found.command))
+        outputs.json(json, found.to_dict())
+    finally:
+        out = errors if json == "-" else terminal.console()
+        if quiet and json != "-":
+            for c in found.candidates:
+                print(terminal.verdict_line(c.report))
+        elif not quiet:
+            written = "report" in outputs.written
+            terminal.show_comparison(found, out, page=str(page) if written else "")
+    return outputs.code(found.exit_code)

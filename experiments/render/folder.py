@@ -15,7 +15,7 @@ from toyrl.experiments.render.html import reproduce_page
 from toyrl.experiments.render.pictures import svg
 from toyrl.experiments.render.raster import save_png
 from toyrl.experiments.render.words import bound
-from toyrl.rollouts.memory import write_atomic
+from toyrl.files import write_file
 
 if TYPE_CHECKING:
     from toyrl.experiments.validate.findings import Report
@@ -26,33 +26,36 @@ def write_folder(
 ) -> list[Path]:
     """Write everything about the outcomes; the paths written, the page first.
 
-    results.json, index.html, summary.md, and per experiment a folder with each table as CSV and
-    Markdown and each picture as SVG and PNG.
+    Per experiment a folder with each table as CSV and Markdown and each picture as SVG and PNG;
+    when they are there, summary.md, index.html and results.json.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    written = [folder / "index.html", folder / "results.json", folder / "summary.md"]
-    write_atomic(written[0], reproduce_page(outcomes, results, command=command))
-    write_atomic(written[1], text.dumps(results) + "\n")
-    write_atomic(written[2], summary(outcomes))
-    for outcome in outcomes:
-        if outcome.result.tables or outcome.result.pictures:
-            place = folder / file_name(outcome.experiment.id)
-            place.mkdir(exist_ok=True)
-            written += _write_evidence(place, outcome)
-    return written
+    evidence = [path for outcome in outcomes for path in write_evidence(folder, outcome)]
+    return [*write_index(folder, outcomes, results, command=command), *evidence]
 
 
-def _write_evidence(place: Path, outcome: Outcome) -> list[Path]:
-    written = []
+def write_index(
+    folder: Path, outcomes: Sequence[Outcome], results: Any, *, command: str = ""
+) -> list[Path]:
+    """Write the page, the results and the summary, which say that a run is done; the page first."""
+    page, data, short = (folder / n for n in ("index.html", "results.json", "summary.md"))
+    write_file(short, summary(outcomes))
+    write_file(page, reproduce_page(outcomes, results, command=command))
+    write_file(data, text.dumps(results) + "\n")
+    return [page, data, short]
+
+
+def write_evidence(folder: Path, outcome: Outcome) -> list[Path]:
+    """Write the tables and pictures of one experiment; the paths written."""
+    place, written = folder / file_name(outcome.experiment.id), []
     for table in outcome.result.tables:
         stem = file_name(table.name)
         written += [place / f"{stem}.csv", place / f"{stem}.md"]
-        write_atomic(written[-2], csv_table(table))
-        write_atomic(written[-1], markdown_table(table))
+        write_file(written[-2], csv_table(table))
+        write_file(written[-1], markdown_table(table))
     for picture in outcome.result.pictures:
         stem = file_name(picture.name)
         written += [place / f"{stem}.svg", place / f"{stem}.png"]
-        write_atomic(written[-2], svg(picture, name=stem, standalone=True))
+        write_file(written[-2], svg(picture, name=stem, standalone=True))
         save_png(picture, written[-1])
     return written
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,14 @@ import numpy as np
 from toyrl.experiments.core import Curve, Picture
 from toyrl.experiments.render.axes import edges
 from toyrl.experiments.render.text import visible
+from toyrl.files import write_file
 
 COLOURS = ("#1f68b0", "#b8540f", "#1d7f55", "#8a4bb8", "#c0354c", "#157f92", "#7a6414", "#5a6270")
 MARKERS = "osD^v<>P"
 
 
 def save_png(picture: Picture, path: Path, *, dpi: int = 150) -> None:
-    """Draw the picture into a PNG file, light, 6.4 x 4.4 inches."""
+    """Draw the picture into a PNG file, light, 6.4 x 4.4 inches. WriteError where it can't be."""
     # The Figure class alone: pyplot would keep global state and choose a display.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -41,7 +43,9 @@ def save_png(picture: Picture, path: Path, *, dpi: int = 150) -> None:
         axes.grid(alpha=0.2)
         if any(c.label for c in picture.curves):
             axes.legend(fontsize="small", framealpha=0.7)
-    figure.savefig(path, dpi=dpi)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=dpi)
+    write_file(path, drawn.getvalue())
 
 
 def _draw_grid(picture: Picture, figure: Any, axes: Any) -> None:

@@ -26,7 +26,7 @@ from toyrl.experiments.transfer.suite import (
     drawn_again,
     toy_of,
 )
-from toyrl.rollouts.memory import write_atomic
+from toyrl.files import write_file
 
 AFTER = "made after the fact: the outcomes were known"
 
@@ -145,6 +145,6 @@ def write_sealed(folder: Path, data: dict[str, Any]) -> tuple[dict[str, Any], st
     refuse_taken(folder)
     text, digest = predict.sealed(data)
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / "predictions.json", text)
-    write_atomic(folder / "predictions.sha256", digest + "\n")
+    write_file(folder / "predictions.json", text)
+    write_file(folder / "predictions.sha256", digest + "\n")
     return json.loads(text), digest

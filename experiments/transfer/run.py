@@ -13,7 +13,7 @@ from toyrl.experiments.core import Picture, Table, versions
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.results import Answer
 from toyrl.extras import needed_by
-from toyrl.rollouts.memory import write_atomic
+from toyrl.files import write_file
 
 OPTIONS = {
     "steps": "steps",
@@ -294,11 +294,11 @@ def _compared(
     tables.append(result.calibration_table(predictions["calibration"]))
     pictures = (result.scatter(predictions, found, note=about.get("note", "")), *pictures)
     made = Transferred(data, tuple(tables), pictures, folder)
-    write_atomic(made.folder / "result.json", dumps(data) + "\n")
     for picture in pictures:
         name = f"{file_name(picture.name)}.svg"
-        write_atomic(made.folder / name, svg(picture, standalone=True))
-    write_atomic(made.folder / "result.md", made.markdown())
+        write_file(made.folder / name, svg(picture, standalone=True))
+    write_file(made.folder / "result.md", made.markdown())
+    write_file(made.folder / "result.json", dumps(data) + "\n")
     return made
 
 

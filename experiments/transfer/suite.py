@@ -21,8 +21,8 @@ from toyrl.experiments.errors import UsageError
 from toyrl.experiments.transfer import calibrate, predict
 from toyrl.experiments.transfer.rewards import SuiteReward, draw, families
 from toyrl.expressions import parse_estimator
+from toyrl.files import write_file
 from toyrl.objectives.policy_gradient import PolicyGradient
-from toyrl.rollouts.memory import write_atomic
 from toyrl.worlds.chain.model import Chain
 
 KL = 3.0
@@ -88,7 +88,7 @@ class Transfer:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_atomic(path, self.plan.to_json())
+            write_file(path, self.plan.to_json())
         except OSError as error:
             msg = f"out={str(self.folder)!r} can't be written: {error.strerror or error}"
             raise UsageError(msg) from error
@@ -123,7 +123,7 @@ class Transfer:
                 json.dumps({**asdict(row), "correct": task.correct(row)}, default=str)
                 for row in drawn.rows
             ]
-            write_atomic(path, "\n".join(lines) + "\n")
+            write_file(path, "\n".join(lines) + "\n")
         read = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         correct = [line.pop("correct") for line in read]
         rows = [TextRow(**line) for line in read]
@@ -147,8 +147,8 @@ class Transfer:
             )
             raise UsageError(msg)
         text, digest = predict.sealed(self._predict())
-        write_atomic(path, text)
-        write_atomic(seal, digest + "\n")
+        write_file(path, text)
+        write_file(seal, digest + "\n")
         self.tell(f"predictions sealed: sha256 {digest[:16]}...")
         return json.loads(text)
 

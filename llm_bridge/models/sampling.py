@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from toyrl.files import write_file
 from toyrl.graders.answers import gold_answer, is_correct
 from toyrl.graders.base import TextRow
-from toyrl.rollouts.memory import write_atomic
 from toyrl.rollouts.texts import ran_out
 from toyrl.worlds.text.dialects import mark
 from toyrl.worlds.text.problems import make_problem
@@ -78,7 +78,7 @@ def sample_log(
                 "truncated": cut,
             }
             lines.append(json.dumps(record, default=str))
-    write_atomic(out, "\n".join(lines) + "\n")
+    write_file(out, "\n".join(lines) + "\n")
     return out
 
 

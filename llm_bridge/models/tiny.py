@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from toyrl.rollouts.memory import write_atomic
+from toyrl.files import write_file
 from toyrl.worlds.text import shorthand
 from toyrl.worlds.text.problems import make_problem
 
@@ -101,7 +101,7 @@ def save(model: Any, tokenizer: Any, place: Path, about: dict[str, Any]) -> None
         model.save_pretrained(fresh)
         tokenizer.save_pretrained(fresh)
         sums = {p.name: _sum(p) for p in sorted(fresh.iterdir())}
-        write_atomic(fresh / MANIFEST, json.dumps({"about": about, "sha256": sums}, indent=1))
+        write_file(fresh / MANIFEST, json.dumps({"about": about, "sha256": sums}, indent=1))
         fresh.rename(place)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

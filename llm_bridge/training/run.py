@@ -21,8 +21,8 @@ from typing import Any
 from toyrl import schemas
 from toyrl.bridge.tasks import Task, as_dataset, for_model
 from toyrl.bridge.training import evaluate
+from toyrl.files import write_file
 from toyrl.graders.base import TextRow
-from toyrl.rollouts.memory import write_atomic
 
 CURVE = "curve.json"
 LOSS_TYPE = {"grpo": "grpo", "dapo": "dapo", "dr_grpo": "dr_grpo", "sum": "dr_grpo"}
@@ -285,7 +285,7 @@ class _Curve:
     def write(self) -> None:
         """curve.json, whole or not at all."""
         self.data["seconds"] = self.before + time.perf_counter() - self.start
-        write_atomic(self.folder / CURVE, json.dumps(self.data, indent=1))
+        write_file(self.folder / CURVE, json.dumps(self.data, indent=1))
 
     def done(self) -> dict[str, Any]:
         """The finished curve; its checkpoints are no longer needed."""

@@ -13,7 +13,8 @@ import torch
 
 from toyrl import schemas
 from toyrl.expressions import to_expression
-from toyrl.rollouts.memory import Store, write_atomic
+from toyrl.files import write_file
+from toyrl.rollouts.memory import Store
 
 FILE = "toyrl_state.json"
 
@@ -30,7 +31,7 @@ def save(
         "store": json.loads(store.to_json()),
         "state": {name: _plain(value) for name, value in state.items()},
     }
-    write_atomic(folder / FILE, json.dumps(data))
+    write_file(folder / FILE, json.dumps(data))
 
 
 def load(folder: Path, reward: str, estimator: str, device: Any) -> tuple[Store, dict[str, Any]]:

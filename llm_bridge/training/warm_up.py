@@ -17,7 +17,7 @@ from toyrl.bridge.models import tiny
 from toyrl.bridge.tasks import Task, TaskError, for_model
 from toyrl.bridge.training import evaluate
 from toyrl.bridge.training.run import load
-from toyrl.rollouts.memory import write_atomic
+from toyrl.files import write_file
 
 IGNORED = -100
 REPORT = "warm-up.json"
@@ -81,7 +81,7 @@ def warm_up(
     tell(f"warm-up: accuracy {before:.3f} before, {after:.3f} after {steps} updates")
     tiny.save(network, tokenizer, out, about)
     found = {"accuracy_before": before, "accuracy_after": after, "losses": losses}
-    write_atomic(out / REPORT, json.dumps({**about, **found}, indent=1) + "\n")
+    write_file(out / REPORT, json.dumps({**about, **found}, indent=1) + "\n")
     return out
 
 

@@ -9,14 +9,13 @@ several ranks and a resumed run need no further rules.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from toyrl.files import write_file
 from toyrl.shapers.base import MemoryField, Shaped, Shaper
 
 MERGE = {"min": min, "max": max, "sum": lambda a, b: a + b, "replace": lambda _, b: b}
@@ -86,25 +85,5 @@ class Store:
         return store
 
     def save(self, path: str | Path) -> None:
-        """Write atomically: a crash leaves the old file whole."""
-        write_atomic(Path(path), self.to_json())
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Write text to a temporary file beside `path` and rename it over `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as f:
-            f.write(text)
-        Path(name).chmod(0o666 & ~_umask())  # temporary files are made for their owner alone
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    value = os.umask(0)
-    os.umask(value)
-    return value
+        """Write atomically: a crash leaves the old file whole. WriteError where it can't be."""
+        write_file(Path(path), self.to_json())

@@ -34,8 +34,6 @@ from toyrl.experiments.validate.settings import Settings
         (("validate", "x", "--estimator", "gprpo"), "did you mean grpo"),
         (("validate", "x", "--rollouts", "missing.jsonl"), "does not exist"),
         (("validate", "x", "--data", "."), "is a folder"),
-        (("validate", "x", "--report", "no/where.html"), "does not exist"),
-        (("validate", "x", "--json", "no/where.json"), "does not exist"),
         (("validate", "x", "--json", "--quiet"), "json='--quiet' looks like an option"),
         (("reproduce",), "ID"),
         (("reproduce", "no-such-paper"), "no experiment is called 'no-such-paper'"),

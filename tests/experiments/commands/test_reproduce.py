@@ -120,11 +120,3 @@ def test_reproduce_fills_a_folder(capsys, tmp_path):
         "results.json",
         "summary.md",
     }
-
-
-@pytest.mark.usefixtures("experiments")
-def test_reproduce_refuses_a_file_as_folder(capsys, tmp_path):
-    (tmp_path / "file").write_text("")
-    code, _, err = call(capsys, "reproduce", "good", "--out", "file")
-    assert code == 2
-    assert "out='file' is a file" in err

@@ -1,0 +1,52 @@
+"""Values in messages: what a user gave, told in a few characters whatever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+SHOWN = 80
+BRACKETS = {list: "[]", tuple: "()", set: "{}", frozenset: "{}", dict: "{}"}
+LONGEST_NUMBER = 4000  # bits; Python doesn't write much longer numbers out
+
+
+def shortened(value: Any, limit: int = SHOWN) -> str:
+    """The repr of a value, at most `limit` characters: what is longer ends in "...".
+
+    Only what is shown is looked at, so a value that holds itself, or one list a million times,
+    costs nothing.
+    """
+    text = ""
+    for piece in _pieces(value, limit):
+        text += piece
+        if len(text) > limit:
+            return text[: limit - 3] + "..."
+    return text
+
+
+def _pieces(value: Any, limit: int) -> Iterator[str]:
+    kind = type(value)
+    if kind in (str, bytes):
+        yield repr(value[: limit + 1])
+    elif kind is int and value.bit_length() > LONGEST_NUMBER:
+        yield f"a whole number of {value.bit_length() * 0.30103:.0f} digits"
+    elif kind in BRACKETS:
+        left, right = BRACKETS[kind]
+        yield left
+        for number, item in enumerate(value):
+            if number:
+                yield ", "
+            yield from _pieces(item, limit)
+            if kind is dict:
+                yield ": "
+                yield from _pieces(value[item], limit)
+        yield f",{right}" if kind is tuple and len(value) == 1 else right
+    else:
+        yield _own(value)
+
+
+def _own(value: Any) -> str:
+    try:
+        return " ".join(repr(value).split())
+    except Exception:  # a repr of the user's own
+        return f"a {type(value).__name__}"
