@@ -1,4 +1,4 @@
-"""Writing files: whole or not at all, and never in the place of what isn't a file.
+"""Files: written whole or not at all, never in the place of what is none; told by first bytes.
 
 | the path names                       | what is done                                            |
 |--------------------------------------|---------------------------------------------------------|
@@ -33,6 +33,22 @@ CAUSES = {
     errno.ECONNREFUSED: "nobody listens at the socket",
 }
 
+FOREIGN = {
+    b"\x1f\x8b": "packed with gzip; unpack it first",
+    b"\x28\xb5\x2f\xfd": "packed with zstd; unpack it first (zstd -d), or use gzip",
+    b"BZh": "packed with bzip2; unpack it first (bunzip2), or use gzip",
+    b"\xfd7zXZ\x00": "packed with xz; unpack it first (unxz), or use gzip",
+    b"PK\x03\x04": "a zip archive; unpack it first",
+    b"7z\xbc\xaf": "a 7z archive; unpack it first",
+    b"PAR1": "parquet; give it as it is, with the suffix .parquet",
+    b"ARROW1": "an Arrow file; write it as parquet or JSONL",
+    b"SQLite format 3": "an SQLite database; write its rows as JSONL",
+    b"\xff\xfe\x00\x00": "UTF-32; write it as UTF-8 (iconv -f UTF-32 -t UTF-8)",
+    b"\xff\xfe": "UTF-16; write it as UTF-8 (iconv -f UTF-16 -t UTF-8)",
+    b"\xfe\xff": "UTF-16; write it as UTF-8 (iconv -f UTF-16 -t UTF-8)",
+}
+"""First bytes of files that aren't UTF-8 text -> what they are, and the way out."""
+
 
 class WriteError(OSError):
     """A file can't be written; the message is one sentence with its path and the cause."""
@@ -46,6 +62,11 @@ class WriteError(OSError):
 def cause_of(error: OSError) -> str:
     """Why the operating system refused, in words."""
     return CAUSES.get(error.errno or 0, error.strerror or str(error) or type(error).__name__)
+
+
+def foreign(start: bytes) -> str:
+    """What a file is by its first bytes, with the way out; "" for what may be text in UTF-8."""
+    return next((said for magic, said in FOREIGN.items() if start.startswith(magic)), "")
 
 
 def write_file(path: Path | str, content: str | bytes) -> None:

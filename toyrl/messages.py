@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 SHOWN = 80
@@ -10,24 +10,26 @@ BRACKETS = {list: "[]", tuple: "()", set: "{}", frozenset: "{}", dict: "{}"}
 LONGEST_NUMBER = 4000  # bits; Python doesn't write much longer numbers out
 
 
-def shortened(value: Any, limit: int = SHOWN) -> str:
+def shortened(value: Any, limit: int = SHOWN, *, write: Callable[[Any], str] = repr) -> str:
     """The repr of a value, at most `limit` characters: what is longer ends in "...".
+
+    write : how texts and numbers are written, such as `json.dumps`
 
     Only what is shown is looked at, so a value that holds itself, or one list a million times,
     costs nothing.
     """
     text = ""
-    for piece in _pieces(value, limit):
+    for piece in _pieces(value, limit, write):
         text += piece
         if len(text) > limit:
             return text[: limit - 3] + "..."
     return text
 
 
-def _pieces(value: Any, limit: int) -> Iterator[str]:
+def _pieces(value: Any, limit: int, write: Callable[[Any], str]) -> Iterator[str]:
     kind = type(value)
     if kind in (str, bytes):
-        yield repr(value[: limit + 1])
+        yield write(value[: limit + 1])
     elif kind is int and value.bit_length() > LONGEST_NUMBER:
         yield f"a whole number of {value.bit_length() * 0.30103:.0f} digits"
     elif kind in BRACKETS:
@@ -36,17 +38,17 @@ def _pieces(value: Any, limit: int) -> Iterator[str]:
         for number, item in enumerate(value):
             if number:
                 yield ", "
-            yield from _pieces(item, limit)
+            yield from _pieces(item, limit, write)
             if kind is dict:
                 yield ": "
-                yield from _pieces(value[item], limit)
+                yield from _pieces(value[item], limit, write)
         yield f",{right}" if kind is tuple and len(value) == 1 else right
     else:
-        yield _own(value)
+        yield _own(value, write)
 
 
-def _own(value: Any) -> str:
+def _own(value: Any, write: Callable[[Any], str]) -> str:
     try:
-        return " ".join(repr(value).split())
+        return " ".join(write(value).split())
     except Exception:  # a repr of the user's own
         return f"a {type(value).__name__}"

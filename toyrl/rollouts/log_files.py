@@ -2,7 +2,7 @@
 
 | file              | rows                                                             |
 |-------------------|------------------------------------------------------------------|
-| JSON lines        | one object a line                                                |
+| JSON lines        | one object a line, or over several                               |
 | JSON              | an array of objects, an object of columns, or one key with rows  |
 | CSV, TSV          | a line with names first; empty cells are absent                  |
 | parquet           | by pyarrow (extra `llm`)                                         |
@@ -19,13 +19,17 @@ import io
 import json
 import re
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from toyrl.files import foreign
+from toyrl.messages import shortened
 from toyrl.rollouts.log_columns import LogError
 
-GZIP, ZSTD, PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
+GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
+BLANK = re.compile(r"[ \t\r\n]*")
 KINDS = (".parquet", ".jsonl", ".json", ".csv", ".tsv")
 """Kinds of files that a folder is searched for; the first kind found is read."""
 TABLES = {".csv": ",", ".tsv": "\t"}
@@ -78,9 +82,6 @@ def read_rows(path: Any) -> Rows:
         raise LogError(msg)
     with place.open("rb") as source:
         start = source.read(4)
-    if start == ZSTD:
-        msg = f"{place.name} is packed with zstd, which isn't read; unpack it or use gzip"
-        raise LogError(msg)
     packed = start[:2] == GZIP
     rows = Rows(place.name)
     kind = (Path(place.stem) if packed and place.suffix == ".gz" else place).suffix.lower()
@@ -88,9 +89,9 @@ def read_rows(path: Any) -> Rows:
         if start == PARQUET or (kind == ".parquet" and not packed):
             _parquet(place, rows)
         elif kind in TABLES:
-            _table(_unpacked(place, packed), TABLES[kind], rows)
+            _table(_content(place, packed), TABLES[kind], rows)
         else:
-            _json(_unpacked(place, packed), rows)
+            _json(_content(place, packed), rows)
     except (gzip.BadGzipFile, EOFError) as error:
         msg = f"{place.name} can't be unpacked: {error}"
         raise LogError(msg) from error
@@ -129,24 +130,52 @@ def _natural(file: Path) -> list[Any]:
     return [(int(x), "") if x.isdigit() else (-1, x) for x in re.split(r"(\d+)", file.name)]
 
 
-# -- JSON ------------------------------------------------------------------------------------------
-def _unpacked(place: Path, packed: bool) -> io.BufferedIOBase:
-    return gzip.open(place, "rb") if packed else place.open("rb")  # type: ignore[return-value]
-
-
-def _json(source: io.BufferedIOBase, rows: Rows) -> None:
-    """Lines, unless the whole is one value over several lines or an array."""
-    with source:
+def _content(place: Path, packed: bool) -> bytes:
+    """The bytes of a file, unpacked; LogError where they are no text."""
+    with gzip.open(place, "rb") if packed else place.open("rb") as source:
         data = source.read()
+    said = foreign(data[:16])
+    if not said and re.match(rb"[\[{]\0|\0[\[{]", data):
+        said = "UTF-16 without a mark; write it as UTF-8 (iconv -f UTF-16LE -t UTF-8)"
+    if said:
+        msg = f"{place.name} is {'packed with gzip, and inside it is ' * packed}{said}"
+        raise LogError(msg)
+    return data
+
+
+# -- JSON ------------------------------------------------------------------------------------------
+class TwiceError(ValueError):
+    """A key stands twice in one object; `key` is its name."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"key {shortened(key)} stands twice")
+        self.key = key
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object's pairs as a dict, for `json.loads(object_pairs_hook=...)`.
+
+    Raises TwiceError where a key is repeated.
+    """
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise TwiceError(next(name for name in names if names.count(name) > 1))
+    return made
+
+
+ROWS = json.JSONDecoder(object_pairs_hook=once)
+
+
+def _json(data: bytes, rows: Rows) -> None:
+    """Lines, unless the whole is an array or objects over several lines."""
     lines = data.splitlines() if b"\r" in data and b"\n" not in data else data.split(b"\n")
     start = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     first = next((x for x in lines if x.strip()), b"")
-    if start == b"[" or (start == b"{" and _value(first) is None):
-        whole = _value(data)
-        listed = None if whole is None else _listed(whole)
-        if listed is not None:
-            for number, value in enumerate(listed, start=1):
-                rows.add(number, value)
+    if start == b"[" or (start == b"{" and not _is_json(first)):
+        whole = _whole(data, rows.name)
+        if whole is not None:
+            _add_all(whole, rows)
             return
     for number, raw in enumerate(lines, start=1):
         if raw.strip():
@@ -155,16 +184,95 @@ def _json(source: io.BufferedIOBase, rows: Rows) -> None:
         listed = _listed(rows.found[0][1])
         if listed:
             rows.found = []
-            for number, value in enumerate(listed, start=1):
-                rows.add(number, value)
+            _add_all(listed, rows)
 
 
-def _value(raw: bytes) -> Any:
-    """The JSON value, or None where it is none."""
+def _add_all(values: list[Any], rows: Rows) -> None:
+    """Take rows by their numbers; an error in the place of one is a bad row."""
+    for number, value in enumerate(values, start=1):
+        if isinstance(value, ValueError):
+            rows.bad.append(BadRow(number, str(value), _cause(value)))
+        else:
+            rows.add(number, value)
+
+
+def _cause(error: ValueError) -> str:
+    return "a key stands twice" if isinstance(error, TwiceError) else "not JSON"
+
+
+def _is_json(raw: bytes) -> bool:
     try:
-        return json.loads(raw.decode("utf-8-sig"))
+        json.loads(raw.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _whole(data: bytes, name: str) -> list[Any] | None:
+    """The rows of a file that isn't read by lines: an array, columns, rows under a key, objects.
+
+    Errors stand where rows can't be read. None where the file is none of these.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+        array = text.lstrip().startswith("[")
+        values = list(_elements(text) if array else _objects(text))
     except (ValueError, RecursionError):
         return None
+    if array or len(values) > 1:
+        return values
+    if isinstance(values[0], TwiceError):
+        msg = f"{name}: {values[0]}"
+        raise LogError(msg)
+    return _listed(values[0]) or values
+
+
+def _objects(text: str) -> Iterator[Any]:
+    """JSON values one behind the other, as jq writes them; ValueError for other text."""
+    at = _skip(text, 0)
+    while at < len(text):
+        value, at = _next(text, at)
+        yield value
+        at = _skip(text, at)
+
+
+def _elements(text: str) -> Iterator[Any]:
+    """The elements of an array, and an error for where it breaks off.
+
+    Raises ValueError where something follows the array.
+    """
+    at = _skip(text, _skip(text, 0) + 1)
+    while text[at : at + 1] != "]":
+        try:
+            value, at = _next(text, at)
+        except json.JSONDecodeError as error:
+            where = f"line {error.lineno} column {error.colno}"
+            yield ValueError(f"the array can't be read on: {error.msg}, {where}")
+            return
+        yield value
+        at = _skip(text, at)
+        if text[at : at + 1] == ",":
+            at = _skip(text, at + 1)
+        elif text[at : at + 1] != "]":
+            yield ValueError("the array can't be read on: no comma or ] follows")
+            return
+    if _skip(text, at + 1) < len(text):
+        msg = "more than an array"
+        raise ValueError(msg)
+
+
+def _next(text: str, at: int) -> tuple[Any, int]:
+    """(value, where it ends); a TwiceError as the value of an object with a key twice."""
+    try:
+        return ROWS.raw_decode(text, at)
+    except TwiceError as error:
+        return error, json.JSONDecoder().raw_decode(text, at)[1]
+
+
+def _skip(text: str, at: int) -> int:
+    found = BLANK.match(text, at)
+    assert found is not None
+    return found.end()
 
 
 def _listed(whole: Any) -> list[Any] | None:
@@ -189,7 +297,9 @@ def _listed(whole: Any) -> list[Any] | None:
 
 def _decode(number: int, raw: bytes, rows: Rows) -> None:
     try:
-        value = json.loads(raw.decode("utf-8-sig"))
+        value = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=once)
+    except TwiceError as error:
+        rows.bad.append(BadRow(number, str(error), _cause(error)))
     except UnicodeDecodeError as error:
         reason = f"not UTF-8 (byte {error.start + 1} of the line)"
         rows.bad.append(BadRow(number, reason, "not UTF-8"))
@@ -203,20 +313,33 @@ def _decode(number: int, raw: bytes, rows: Rows) -> None:
 
 
 # -- tables ----------------------------------------------------------------------------------------
-def _table(source: io.BufferedIOBase, separator: str, rows: Rows) -> None:
-    text = io.TextIOWrapper(source, encoding="utf-8-sig", newline="")  # type: ignore[type-var]
+def _table(data: bytes, separator: str, rows: Rows) -> None:
     before = csv.field_size_limit(sys.maxsize)  # completions are longer than csv's 131,072
     try:
-        with text:
-            reader = csv.DictReader(text, delimiter=separator, strict=True)
-            for number, row in enumerate(reader, start=1):
-                kept = {k: _cell(v) for k, v in row.items() if k is not None}
-                rows.found.append((number, kept))
-    except (csv.Error, UnicodeDecodeError) as error:
+        text = io.StringIO(data.decode("utf-8-sig"), newline="")
+        reader = csv.DictReader(text, delimiter=separator, strict=True)
+        _named_once(reader.fieldnames or (), rows.name)
+        for number, row in enumerate(reader, start=1):
+            kept = {k: _cell(v) for k, v in row.items() if k is not None}
+            rows.found.append((number, kept))
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        msg = f"{rows.name}, line {line}: not UTF-8 (byte {error.start + 1} of the file)"
+        raise LogError(msg) from error
+    except csv.Error as error:
         msg = f"{rows.name} is no readable table: {error}"
         raise LogError(msg) from error
     finally:
         csv.field_size_limit(before)
+
+
+def _named_once(names: Sequence[str], file: str) -> None:
+    """Refuse a table with two columns of one name."""
+    try:
+        once([(name, None) for name in names if name])
+    except TwiceError as error:
+        msg = f"{file}: column {shortened(error.key)} stands twice; leave one out or rename it"
+        raise LogError(msg) from error
 
 
 def _cell(text: str | None) -> Any:

@@ -6,11 +6,15 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from toyrl.graders.base import TextRow
+from toyrl.messages import shortened
 from toyrl.rollouts.log_columns import KEYS, STEP, Columns, LogError, number
 
+LONGEST = 1e9
+"""Tokens that a rollout may have."""
 __all__ = ["KEYS", "LogError", "Record", "RowError", "real", "record_of", "text_of"]
 
 
@@ -26,6 +30,7 @@ class RowError(ValueError):
 class Record:
     """One usable row of a log; line counts from 1.
 
+    group : the id of its prompt as text, `typed` where the log has a number (or an object) for it
     paid : column of a logged reward -> its value here, NaN where it has none
     """
 
@@ -39,6 +44,7 @@ class Record:
     difficulty: float
     advantage: float = math.nan
     paid: Mapping[str, float] = field(default_factory=dict)
+    typed: bool = False
 
 
 def text_of(value: Any) -> str | None:
@@ -62,25 +68,25 @@ def real(value: Any, name: str, low: float, high: float) -> float:
     """A finite number in [low, high], also one written as text; RowError otherwise."""
     found = number(value)
     if found is None:
-        msg = f"{name}={_short(value)} is not a number"
+        msg = f"{name}={_told(value)} is not a number"
         raise RowError(msg, f"{name} is not a number")
     if not (math.isfinite(found) and low <= found <= high):
         allowed = f"in [{low:g}, {high:g}]" if math.isfinite(high) else f"finite and >= {low:g}"
         allowed = allowed if math.isfinite(low) else "finite"
-        msg = f"{name}={_short(value)} is not {allowed}"
+        msg = f"{name}={_told(value)} is not {allowed}"
         raise RowError(msg, f"{name} is not {allowed}")
     return found
 
 
-def _short(value: Any) -> str:
-    text = json.dumps(value, default=str)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+def _told(value: Any) -> str:
+    """The value as a log writes it."""
+    return shortened(value, write=partial(json.dumps, default=str))
 
 
 def _text(row: Mapping[str, Any], key: str) -> str:
     found = text_of(row[key])
     if found is None:
-        msg = f"{key}={_short(row[key])} is no text"
+        msg = f"{key}={_told(row[key])} is no text"
         raise RowError(msg, f"{key} is no text")
     return found
 
@@ -98,7 +104,7 @@ def record_of(line: int, row: Mapping[str, Any], columns: Columns) -> Record:
         msg = "neither prompt nor prompt_id: which rollouts belong together?"
         raise RowError(msg, msg)
     prompt = _text(row, used["prompt"]) if used["prompt"] else ""
-    spans = {"length": (0.0, math.inf), "reward": (-math.inf, math.inf)}
+    spans = {"length": (0.0, LONGEST), "reward": (-math.inf, math.inf)}
     spans["correct"] = (0.0, 1.0) if columns.above is None else (-math.inf, math.inf)
     numbers = {
         name: real(row[key], str(key), *span) if (key := used[name]) else math.nan
@@ -118,6 +124,7 @@ def record_of(line: int, row: Mapping[str, Any], columns: Columns) -> Record:
         difficulty=_or_nan(row, used["difficulty"]),
         advantage=_or_nan(row, used["advantage"]),
         paid={name: _or_nan(row, name) for name in columns.rewards},
+        typed=bool(used["prompt_id"]) and not isinstance(row[str(used["prompt_id"])], str),
     )
 
 
@@ -139,7 +146,11 @@ def _group(row: Mapping[str, Any], used: Mapping[str, str | None], prompt: str) 
 
 
 def _or_nan(row: Mapping[str, Any], key: str | None) -> float:
+    """The column's number, NaN where it holds none; RowError for one that isn't finite."""
     found = None if key is None else number(row[key]) if key in row else None
+    if found is not None and math.isinf(found):
+        msg = f"{key}={_told(row[str(key)])} is not finite"
+        raise RowError(msg, f"{key} is not finite")
     return math.nan if found is None else found
 
 
@@ -151,6 +162,6 @@ def _cut(row: Mapping[str, Any], key: str | None) -> bool:
         return value in ("length", "max_tokens")
     found = number(value)
     if found not in (0.0, 1.0):
-        msg = f"{key}={_short(value)} is not true/false or 0/1"
+        msg = f"{key}={_told(value)} is not true/false or 0/1"
         raise RowError(msg, f"{key} is not true/false or 0/1")
     return bool(found)

@@ -30,6 +30,7 @@ need not be neighbours; without a prompt_id, the same prompt at another `step` i
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -184,6 +185,8 @@ def _assemble(
         except RowError as error:
             bad.append(BadRow(line, str(error), error.cause))
     records, notes = _with_lengths(records, bad)
+    records, apart = _apart(records)
+    notes += apart
     bad.sort()
     if bad and (not skip_bad or not records):
         raise LogError(_bad_text(rows.name, bad, len(records)), bad)
@@ -229,6 +232,21 @@ def _with_lengths(records: list[Record], bad: list[BadRow]) -> tuple[list[Record
         tokens = max(1, math.ceil(len(r.row.completion) / CHARACTERS_PER_TOKEN))
         out.append(replace(r, length=float(tokens), row=replace(r.row, tokens=tokens)))
     return out, [f"the log has no lengths: estimated as characters / {CHARACTERS_PER_TOKEN}"]
+
+
+def _apart(records: list[Record]) -> tuple[list[Record], list[str]]:
+    """Ids 1 and "1" of one log as two groups, the text in its quotes, and what is said of it."""
+    typed = {r.group for r in records if r.typed}
+    both = typed & {r.group for r in records if not r.typed}
+    if not both:
+        return records, []
+    kept = [
+        replace(r, group=json.dumps(r.group)) if r.group in both and not r.typed else r
+        for r in records
+    ]
+    first = min(both)
+    told = f"{len(both)} prompt ids stand there as a number and as a text ({first} and"
+    return kept, [f'{told} "{first}"); they are taken as different prompts']
 
 
 def _log(
@@ -301,7 +319,7 @@ def _limit(
                 f"limit of {run_limit:g} that is planned: the log was written under another limit"
             ]
     if cut:
-        return longest, []
+        return max(longest, 1.0), []
     text = f"{NO_LIMIT}: the longest row, {longest:g} tokens, is taken as the limit"
     return max(longest, 1.0), [text]
 
@@ -314,6 +332,8 @@ def _cut_at(record: Record, limit: float) -> Record:
 
 def _remarks(groups: Mapping[str, list[Record]], records: Sequence[Record]) -> list[str]:
     out = []
+    if not any(r.length for r in records):
+        out.append("every row has length 0: nothing is known of lengths")
     if single := sum(len(g) == 1 for g in groups.values()):
         out.append(f"{single} of {len(groups)} prompts have one rollout only: no group signal")
     if mixed := sum(len({r.row.prompt for r in g}) > 1 for g in groups.values()):
