@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.options import Options, settings_of
 from toyrl.experiments.validate.settings import Settings
+from toyrl.messages import shortened
 
 if TYPE_CHECKING:
     from toyrl.experiments.exported import Exported
@@ -249,7 +250,7 @@ def _told(progress: Progress) -> Iterator[Callable[[int, str], None]]:
 
 def _count(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        msg = f"{name}={value!r} is not a whole number of at least 1"
+        msg = f"{name}={shortened(value)} is not a whole number of at least 1"
         raise UsageError(msg)
     return value
 

@@ -9,6 +9,7 @@ from typing import Any
 from toyrl import schemas
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.results import Answer
+from toyrl.messages import shortened
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,8 +64,8 @@ def write(reward: Any, target: str, **options: Any) -> Exported:
     name = name_of(reward)
     if ".py" in name or not isinstance(reward, str | Shaper):
         msg = (
-            f"{name!r} is Python in a trainer's own form already; export takes an expression "
-            "of the catalogue, such as laser(target=0.5)"
+            f"{shortened(name)} is Python in a trainer's own form already; export takes an "
+            "expression of the catalogue, such as laser(target=0.5)"
         )
         raise UsageError(msg)
     try:

@@ -23,6 +23,7 @@ from toyrl.bridge.models.sampling import QUESTION, framed
 from toyrl.bridge.models.tiny import LARGEST
 from toyrl.graders.answers import gold_answer, is_correct, marked_answer
 from toyrl.graders.base import TextRow
+from toyrl.messages import shortened
 from toyrl.serving import text_of
 from toyrl.worlds.text import shorthand
 from toyrl.worlds.text.problems import make_problem
@@ -73,7 +74,7 @@ def load_task(text: str, *, prompts: int = 512, held_out: int = 64, seed: int = 
         return _gym(kind, _options(text, options), prompts, held_out, seed)
     if name in ("shorthand", "chain"):
         return _arithmetic(name, _options(text, rest), prompts, held_out, seed)
-    msg = f"task={text!r} is unknown; use shorthand, chain, gym:NAME or a .jsonl file"
+    msg = f"task={shortened(text)} is unknown; use shorthand, chain, gym:NAME or a .jsonl file"
     raise TaskError(msg)
 
 
@@ -82,7 +83,7 @@ def _options(text: str, rest: str) -> dict[str, Any]:
     for part in filter(None, rest.split(",")):
         key, equals, value = part.partition("=")
         if not equals:
-            msg = f"task={text!r}: {part!r} is no option such as max_terms=3"
+            msg = f"task={shortened(text)}: {shortened(part)} is no option such as max_terms=3"
             raise TaskError(msg)
         try:
             out[key.strip()] = json.loads(value)
@@ -96,11 +97,11 @@ def _arithmetic(kind: str, options: dict[str, Any], n: int, held: int, seed: int
     allowed = {"easy": 2, "hard": 5, "share": 0.5}
     unknown = set(options) - set(allowed)
     if unknown:
-        msg = f"task {kind!r} has no option {min(unknown)!r}; it has {', '.join(allowed)}"
+        msg = f"task {shortened(kind)} has no option {min(unknown)!r}; it has {', '.join(allowed)}"
         raise TaskError(msg)
     o = {**allowed, **options}
     if not (1 <= o["easy"] < o["hard"] <= 8 and 0 < o["share"] < 1):
-        msg = f"task {kind!r}: needs 1 <= easy < hard <= 8 and 0 < share < 1, has {o}"
+        msg = f"task {shortened(kind)}: needs 1 <= easy < hard <= 8 and 0 < share < 1, has {o}"
         raise TaskError(msg)
     largest = LARGEST if kind == "shorthand" else 99
 

@@ -17,6 +17,7 @@ from tests.backends import default_for
 from toyrl import pytree, ranges, registry
 from toyrl.expressions import ExpressionError, parse, parse_estimator, parse_objective
 from toyrl.expressions.write import _text
+from toyrl.messages import shortened
 from toyrl.ranges import FINITE, POSITIVE, SHARE, Range, check_fields, declared, one_of, told
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.length.truncation import Laser
@@ -67,7 +68,7 @@ def test_values_in_range_are_taken_and_others_refused(data: st.DataObject):
     if field not in TOGETHER:
         assert getattr(replace(it, **{field: good}), field) == good
     bad = data.draw(outside(allowed))
-    said = f"{field}={ranges._shown(bad)} is not {allowed}"
+    said = f"{field}={shortened(bad)} is not {allowed}"
     with pytest.raises(ValueError, match=f"^{re.escape(said)}"):
         replace(it, **{field: bad})
     if name in ("sum", "scaled", "gated", "clipped") or isinstance(bad, tuple):

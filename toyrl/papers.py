@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from toyrl.messages import shortened
+
 FAMILIES = (
     "estimators", "length", "process", "distance", "shaping", "selection", "preference", "learned",
     "exploration", "population", "tasks", "bridge",
@@ -268,7 +270,7 @@ def papers(family: str | None = None) -> list[Paper]:
     Raises ValueError for a family that is not one of `FAMILIES`.
     """
     if family is not None and family not in FAMILIES:
-        msg = f"family={family!r} is unknown; choose from {', '.join(FAMILIES)}"
+        msg = f"family={shortened(family)} is unknown; choose from {', '.join(FAMILIES)}"
         raise ValueError(msg)
     return [p for p in _NUMBERED if family in (None, p.family)]
 
@@ -289,7 +291,7 @@ def paper(number: str | int) -> Paper:
     known = [*_NUMBERED, *_WORKS.values()]
     found = next((p for p in known if key.lower() in (p.slug, p.arxiv)), None)
     if found is None:
-        msg = f"no paper is called {key!r}; {_near(key, known)}"
+        msg = f"no paper is called {shortened(key)}; {_near(key, known)}"
         raise KeyError(msg)
     return found
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, get_args
 
-SHOWN = 60  # characters of a value in a message
+from toyrl.messages import shortened
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Range:
 
     def refusal(self, name: str, value: Any) -> str:
         """One sentence: the field, what was given, what is allowed, and a way out."""
-        return f"{name}={_shown(value)} is not {self}" + (f"; {self.hint}" if self.hint else "")
+        return f"{name}={shortened(value)} is not {self}" + (f"; {self.hint}" if self.hint else "")
 
     def __str__(self) -> str:
         """What is allowed, as in "a finite number >= 0"."""
@@ -92,11 +92,6 @@ class Range:
         said = [_said(self.interval, self.whole)] if self.interval else []
         said += self.words if self.interval else [f"one of {', '.join(self.words)}"]
         return " or ".join(said + ["None"] * self.none)
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
 
 
 def _float(value: Any) -> float:
@@ -175,10 +170,10 @@ def fault(thing: Any, name: str, value: Any) -> str | None:
     allowed, scheduled = found
     if callable(value) and not hasattr(value, "dtype") and not isinstance(value, type):
         if not scheduled:
-            return f"{name}={_shown(value)} is not {allowed}; a schedule isn't read here"
+            return f"{name}={shortened(value)} is not {allowed}; a schedule isn't read here"
         ends = getattr(value, "ends", ())
         bad = next((end for end in ends if not allowed.allows(end)), None)
-        return None if bad is None else f"{allowed.refusal(name, bad)} (of {_shown(value)})"
+        return None if bad is None else f"{allowed.refusal(name, bad)} (of {shortened(value)})"
     return None if allowed.allows(value) else allowed.refusal(name, value)
 
 

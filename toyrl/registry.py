@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from toyrl import papers
+from toyrl.messages import shortened
 from toyrl.ranges import told
 from toyrl.theorems import Theorem, index
 
@@ -101,7 +102,7 @@ class Entry:
         unknown = [name for name in fields if name not in self.fields]
         if unknown:
             allowed = ", ".join(self.fields) or "none"
-            msg = f"{self.kind} {self.name} has no field {unknown[0]!r}; it has {allowed}"
+            msg = f"{self.kind} {self.name} has no field {shortened(unknown[0])}; it has {allowed}"
             raise TypeError(msg)
         target = self.target
         if isinstance(target, type):
@@ -120,7 +121,7 @@ def entry(name: str, *, kind: str, **facts: Any) -> Callable[[T], T]:
     Raises ValueError for an unknown kind.
     """
     if kind not in KINDS:
-        msg = f"kind={kind!r} is unknown; choose from {', '.join(KINDS)}"
+        msg = f"kind={shortened(kind)} is unknown; choose from {', '.join(KINDS)}"
         raise ValueError(msg)
 
     def decorate(target: T) -> T:
@@ -197,7 +198,9 @@ def get(kind: str, name: str) -> Entry:
     load()
     if (kind, name) in _entries:
         return _entries[kind, name]
-    msg = f"no {kind} is called {name!r}; {suggestion(name, kind)} (`toyrl list` shows all)"
+    msg = (
+        f"no {kind} is called {shortened(name)}; {suggestion(name, kind)} (`toyrl list` shows all)"
+    )
     raise KeyError(msg)
 
 
@@ -216,7 +219,7 @@ def suggestion(name: str, kind: str, more: tuple[str, ...] = ()) -> str:
     load()
     same = sorted(k for k, n in _entries if n == name and k != kind)
     if same:
-        return f"it is {_article(same[0])} {same[0]}: toyrl.get({same[0]!r}, {name!r})"
+        return f"it is {_article(same[0])} {same[0]}: toyrl.get({same[0]!r}, {shortened(name)})"
     own = sorted([*more, *(n for k, n in _entries if k == kind)])
     others = {n: k for k, n in _entries if k != kind and n not in own}
     found = difflib.get_close_matches(name, own, n=3, cutoff=0.5)
@@ -232,7 +235,7 @@ def _article(kind: str) -> str:
 
 def _check(kind: str | None) -> None:
     if kind is not None and kind not in KINDS:
-        msg = f"kind={kind!r} is unknown; choose from {', '.join(KINDS)}"
+        msg = f"kind={shortened(kind)} is unknown; choose from {', '.join(KINDS)}"
         raise ValueError(msg)
 
 

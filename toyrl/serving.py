@@ -22,6 +22,7 @@ from toyrl.estimators.base import Estimator
 from toyrl.expressions import parse, parse_estimator
 from toyrl.graders.answers import is_correct
 from toyrl.graders.base import TextRow
+from toyrl.messages import shortened
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.texts import text_fields, text_rollouts
 from toyrl.shapers.base import Shaper
@@ -65,7 +66,7 @@ class ServedReward:
 
     def __post_init__(self) -> None:
         if not self.max_completion_length > 0:
-            msg = f"max_completion_length={self.max_completion_length!r} must be above 0"
+            msg = f"max_completion_length={shortened(self.max_completion_length)} must be above 0"
             raise ValueError(msg)
 
     @classmethod

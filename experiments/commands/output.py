@@ -11,6 +11,7 @@ from typing import Any
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.render.text import dumps, visible
 from toyrl.files import WriteError, cause_of, closed, destination, unwritable, write_file
+from toyrl.messages import shortened
 
 CANT = 2
 """Exit code where an answer was found and a file of it couldn't be written."""
@@ -111,7 +112,8 @@ def json_path(target: str | None) -> Path | None:
         msg = "json='' is no file name; give --json a file, or - for standard output"
         raise UsageError(msg)
     if target.startswith("-"):
-        msg = f"json={target!r} looks like an option; give --json a file, or - for standard output"
+        said = f"json={shortened(target)} looks like an option"
+        msg = f"{said}; give --json a file, or - for standard output"
         raise UsageError(msg)
     return Path(target)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toyrl.experiments.core.results import Result
+from toyrl.messages import shortened
 from toyrl.papers import cite
 
 
@@ -94,7 +95,7 @@ def select(names: Sequence[str]) -> list[Experiment]:
             ids = ", ".join(
                 sorted({f"{e.card} ({e.slug})" if e.card else e.id for e in known.values()})
             )
-            msg = f"no experiment is called {name!r}; there are: {ids}"
+            msg = f"no experiment is called {shortened(name)}; there are: {ids}"
             raise KeyError(msg)
         chosen.update({e.id: e for e in hits})
     return list(chosen.values())

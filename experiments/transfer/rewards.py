@@ -15,6 +15,7 @@ import numpy as np
 from toyrl.experiments.validate.reward_law.law import UserReward
 from toyrl.graders.answers import is_answered
 from toyrl.graders.base import TextRow
+from toyrl.messages import shortened
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Gated, Scaled, Sum
 from toyrl.shapers.length.absolute import LinearLength, Overlong
@@ -127,7 +128,7 @@ def draw(suite: str, thresholds: dict[str, float], limit: float) -> list[SuiteRe
     thresholds : family -> weight at which half of the worlds have collapsed, finite
     """
     if suite not in MULTIPLES:
-        msg = f"suite={suite!r} is not one of {', '.join(MULTIPLES)}"
+        msg = f"suite={shortened(suite)} is not one of {', '.join(MULTIPLES)}"
         raise ValueError(msg)
     out = []
     for family in families(suite, limit):

@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.settings import Settings
+from toyrl.messages import shortened
 
 
 class Options(TypedDict, total=False):
@@ -99,5 +100,5 @@ def rates(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError as error:
-        msg = f"success_rates={text!r} is not a list of numbers such as .1,.5,.9"
+        msg = f"success_rates={shortened(text)} is not a list of numbers such as .1,.5,.9"
         raise UsageError(msg) from error

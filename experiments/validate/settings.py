@@ -12,10 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from toyrl.experiments.errors import UsageError
+from toyrl.messages import shortened
+from toyrl.ranges import Range
 
 FAIL_ON = ("risky", "unsafe")
 LIMIT, TYPICAL = 512, 150
 """Tokens, where neither the user nor a log says anything."""
+GROUP = Range("[2, 65536]", whole=True)
+LENGTH = Range("[2, 1e7]", whole=True)
+TYPICAL_LENGTH = Range("[1, 1e7]", whole=True)
+SEED = Range("[0, 9e18]", whole=True)
+CALLS = Range("[1, 9e18]", whole=True)
+BETA = Range("[0, 1e6]")
+SECONDS = Range("(0, 1e6]")
+RATE = Range("(0, 1)")
 
 
 @dataclass(frozen=True)
@@ -93,13 +103,13 @@ class Settings:
         for name in ("rollouts", "data"):
             object.__setattr__(self, name, _file(name, getattr(self, name)))
         object.__setattr__(self, "columns", _columns(self.columns))
-        for name, least in (("group_size", 2), ("seed", 0)):
-            object.__setattr__(self, name, _whole(name, getattr(self, name), least))
+        for name, allowed in (("group_size", GROUP), ("seed", SEED)):
+            object.__setattr__(self, name, _whole(name, getattr(self, name), allowed))
         self._lengths()
-        object.__setattr__(self, "timeout", _positive("timeout", self.timeout))
-        object.__setattr__(self, "beta", _beta(self.beta))
+        object.__setattr__(self, "timeout", _real("timeout", self.timeout, SECONDS))
+        object.__setattr__(self, "beta", _real("beta", self.beta, BETA))
         if self.max_calls is not None:
-            object.__setattr__(self, "max_calls", _whole("max_calls", self.max_calls, 1))
+            object.__setattr__(self, "max_calls", _whole("max_calls", self.max_calls, CALLS))
         if self.cache is not None and Path(self.cache).is_file():
             msg = f"cache={str(self.cache)!r} is a file; name a folder"
             raise UsageError(msg)
@@ -108,7 +118,7 @@ class Settings:
             msg = "model and rollouts are both given; section 0 reads one log, leave one out"
             raise UsageError(msg)
         if self.fail_on not in FAIL_ON:
-            msg = f"fail_on={self.fail_on!r} is not one of {', '.join(FAIL_ON)}"
+            msg = f"fail_on={shortened(self.fail_on)} is not one of {', '.join(FAIL_ON)}"
             raise UsageError(msg)
         if self.estimator == "all":
             object.__setattr__(self, "estimator", "grpo")
@@ -122,13 +132,16 @@ class Settings:
 
     def _lengths(self) -> None:
         """Check the two lengths; those not given are filled in unless a log will say them."""
-        named = (("max_completion_length", 2, LIMIT), ("typical_length", 1, TYPICAL))
-        for name, least, default in named:
+        named = (
+            ("max_completion_length", LENGTH, LIMIT),
+            ("typical_length", TYPICAL_LENGTH, TYPICAL),
+        )
+        for name, allowed, default in named:
             value = getattr(self, name)
             if value is None:
                 value = default if self.rollouts is None and self.model is None else None
             else:
-                value = _whole(name, value, least)
+                value = _whole(name, value, allowed)
             object.__setattr__(self, name, value)
         limit, typical = self.max_completion_length, self.typical_length
         if limit is not None and typical is not None and typical > limit:
@@ -203,61 +216,43 @@ def _columns(value: Any) -> tuple[tuple[str, str], ...]:
     try:
         found = asked_columns(value if isinstance(value, str) else dict(value or ()))
     except (LogError, TypeError, ValueError) as error:
-        says = str(error) if isinstance(error, LogError) else f"columns={value!r} names no columns"
+        says = (
+            str(error)
+            if isinstance(error, LogError)
+            else f"columns={shortened(value)} names no columns"
+        )
         raise UsageError(says) from error
     return tuple(found.items())
 
 
-def _number(name: str, value: Any, convert: Callable[[Any], Any], allowed: str) -> Any:
-    """`convert(value)`; True and False are no numbers here."""
+def _number(name: str, value: Any, convert: Callable[[Any], Any], allowed: Range) -> Any:
+    """`convert(value)`, in a range; True and False are no numbers here."""
     try:
         if isinstance(value, bool):
             raise TypeError
-        return convert(value)
-    except (TypeError, ValueError) as error:
-        msg = f"{name}={value!r} is not {allowed}"
-        raise UsageError(msg) from error
-
-
-def _whole(name: str, value: Any, least: int) -> int:
-    allowed = f"a whole number of at least {least}"
-    number = _number(name, value, operator.index, allowed)
-    if number < least:
-        msg = f"{name}={value!r} is not {allowed}"
-        raise UsageError(msg)
+        number = convert(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UsageError(allowed.refusal(name, value)) from error
+    if not allowed.allows(number):
+        raise UsageError(allowed.refusal(name, value))
     return number
 
 
-def _beta(value: Any) -> float:
-    allowed = "a finite weight of at least 0"
-    number = _number("beta", value, float, allowed)
-    if not (math.isfinite(number) and number >= 0):
-        msg = f"beta={value!r} is not {allowed}"
-        raise UsageError(msg)
-    return number
+def _whole(name: str, value: Any, allowed: Range) -> int:
+    return _number(name, value, operator.index, allowed)
 
 
-def _positive(name: str, value: Any) -> float:
-    allowed = "a finite number of seconds above 0"
-    number = _number(name, value, float, allowed)
-    if not (math.isfinite(number) and number > 0):
-        msg = f"{name}={value!r} is not {allowed}"
-        raise UsageError(msg)
-    return number
+def _real(name: str, value: Any, allowed: Range) -> float:
+    return _number(name, value, float, allowed)
 
 
 def _rates(values: Any) -> tuple[float, ...] | None:
     if values is None:
         return None
-    allowed = "a success rate strictly between 0 and 1"
-    rates = tuple(_number("success_rates", v, float, allowed) for v in values)
+    rates = tuple(_real("success_rates", v, RATE) for v in values)
     if not rates:
         msg = "success_rates is empty; give at least one rate between 0 and 1, or leave it out"
         raise UsageError(msg)
-    for rate in rates:
-        if not 0 < rate < 1:
-            msg = f"success_rates={rate!r} is not {allowed}"
-            raise UsageError(msg)
     return rates
 
 
@@ -295,5 +290,5 @@ def _estimator(name: Any) -> None:
     try:
         parse_estimator(name)
     except ExpressionError as error:
-        msg = f"estimator={name!r}: {error}"
+        msg = f"estimator={shortened(name)}: {error}"
         raise UsageError(msg) from error

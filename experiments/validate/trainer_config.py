@@ -1,23 +1,24 @@
 """A trainer's own configuration, read into the settings of `validate`.
 
 TRL: a YAML or JSON file of `GRPOConfig` fields, or a Python file in which `GRPOConfig(...)` is
-called with literals (read, never run). verl: a YAML of its nested keys, or the same keys dotted.
+called with literals. verl: a YAML of its nested keys, or the same keys dotted.
 What has no counterpart in the toy world is said in a note, never silently dropped; so are keys that
 the trainer doesn't have, and one that is misspelt is refused.
 """
 
 from __future__ import annotations
 
-import ast
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from toyrl.experiments.errors import UsageError
-from toyrl.experiments.validate import trainer_keys
+from toyrl.experiments.validate import trainer_file, trainer_keys
 from toyrl.experiments.validate.findings import Finding
+from toyrl.experiments.validate.settings import BETA, GROUP, LENGTH
+from toyrl.experiments.validate.trainer_file import TrainerFile, Unreadable
+from toyrl.messages import SHOWN, shortened
+from toyrl.ranges import FLAG, Range
 
 TRL_LOSS = {
     "grpo": "grpo",
@@ -78,6 +79,17 @@ VERL_READ = (
     *("actor_rollout_ref.actor.use_kl_loss", "actor_rollout_ref.actor.kl_loss_coef"),
     *("actor_rollout_ref.actor.kl_loss_type", "actor_rollout_ref.actor.ppo_epochs"),
 )
+ROLLOUT, ACTOR = "actor_rollout_ref.rollout", "actor_rollout_ref.actor"
+NORMALISED = "algorithm.norm_adv_by_std_in_grpo"
+SIZE = replace(GROUP, interval="[1, 65536]")
+TRL_RANGES = {
+    "num_generations": GROUP,
+    "max_completion_length": LENGTH,
+    "beta": BETA,
+    "num_iterations": Range("[1, 1e6]", whole=True, none=True),
+    "mask_truncated_completions": FLAG,
+    "use_bias_correction_kl": FLAG,
+}
 READ_IN = "toyrl's toy world"
 
 
@@ -102,31 +114,42 @@ def config_finding(note: str) -> Finding:
 
 # -- files -----------------------------------------------------------------------------------------
 def read_trl(path: Path | str) -> TrainerConfig:
-    """A TRL configuration; UsageError names what can't be read."""
-    place = _existing(path, "trl_config")
-    script = place.suffix == ".py"
-    given = _python(place) if script else _mapping(place, "trl_config")
+    """A TRL configuration; UsageError names the file and line of what can't be read."""
+    file = trainer_file.read(path, "trl_config")
+    place, script = file.place, file.place.suffix.lower() == ".py"
     keys = trainer_keys.TRL if script else trainer_keys.TRL | trainer_keys.TRL_SCRIPT
+    given = {k: v for k, v in file.values.items() if not _computed(file, k, v)}
     known = {**TRL_DEFAULTS, **given}
     out = TrainerConfig()
-    strange = trainer_keys.unknown(given, keys, TRL_READ, place.name, "TRL's GRPOConfig")
+    strange = trainer_keys.unknown(file.values, keys, TRL_READ, place.name, "TRL's GRPOConfig")
     out.notes += [_taken({k: v for k, v in given.items() if k in TRL_READ}, place), *strange]
+    checked = {k: file.number(k, known[k], allowed) for k, allowed in TRL_RANGES.items()}
     v = out.values
-    v["group_size"] = known["num_generations"]
-    v["max_completion_length"] = known["max_completion_length"]
-    v["beta"] = _real(known["beta"], "beta", place)
-    v["kl"] = "reverse" if known["use_bias_correction_kl"] else "forward"
-    v["mask_truncated"] = bool(known["mask_truncated_completions"])
-    scale = {True: "group", False: "none"}.get(known["scale_rewards"], known["scale_rewards"])
-    v["estimator"] = _choice(scale, TRL_SCALE, "scale_rewards", place)
-    loss = known["loss_type"]
-    if loss in TRL_LOSS:
-        v["aggregation"] = TRL_LOSS[loss]
-    else:
-        v["aggregation"] = "dapo"
-        out.notes.append(f"loss_type={loss!r} is read as dapo's token mean in {READ_IN}")
+    v["group_size"] = checked["num_generations"]
+    v["max_completion_length"] = checked["max_completion_length"]
+    v["beta"] = float(checked["beta"])
+    v["kl"] = "reverse" if checked["use_bias_correction_kl"] else "forward"
+    v["mask_truncated"] = checked["mask_truncated_completions"]
+    scale = known["scale_rewards"]
+    if isinstance(scale, bool):
+        scale = "group" if scale else "none"
+    v["estimator"] = TRL_SCALE[file.word("scale_rewards", scale, TRL_SCALE)]
+    loss = file.word("loss_type", known["loss_type"], TRL_LOSS, others=True)
+    v["aggregation"] = TRL_LOSS.get(loss, "dapo")
+    if loss not in TRL_LOSS:
+        out.notes.append(f"loss_type={shortened(loss)} is read as dapo's token mean in {READ_IN}")
     _trl_notes(known, out)
     return out
+
+
+def _computed(file: TrainerFile, key: str, value: Any) -> bool:
+    """True for what a Python file computes and isn't read here; UsageError if it is."""
+    if not isinstance(value, Unreadable):
+        return False
+    if key in TRL_DEFAULTS:
+        said = f"{key} is no literal; write its value, or give the configuration as YAML"
+        raise file.refusal(key, said)
+    return True
 
 
 def _trl_notes(known: Mapping[str, Any], out: TrainerConfig) -> None:
@@ -139,43 +162,49 @@ def _trl_notes(known: Mapping[str, Any], out: TrainerConfig) -> None:
     for name, neutral in TRL_NOTED.items():
         if name in known and known[name] not in neutral:
             said = "base success and length are taken as measured at it" * (name == "temperature")
-            out.notes.append(f"{name}={known[name]!r}: {said or 'has no part in ' + READ_IN}")
+            shown = shortened(known[name])
+            out.notes.append(f"{name}={shown}: {said or 'has no part in ' + READ_IN}")
     if known.get("reward_weights") is not None:
         out.notes.append(
-            f"reward_weights={known['reward_weights']!r}: give them with the rewards, spec:weight"
+            f"reward_weights={shortened(known['reward_weights'])}: give them with the rewards, "
+            "spec:weight"
         )
 
 
 def read_verl(path: Path | str) -> TrainerConfig:
-    """A verl configuration; keys nested or dotted."""
-    place = _existing(path, "verl_config")
-    tree = _mapping(place, "verl_config")
-    taken: dict[str, Any] = {}
-    get = _getter(tree, taken)
+    """A verl configuration, keys nested or dotted; UsageError as for TRL's."""
+    file = trainer_file.read(path, "verl_config")
+    place, taken = file.place, dict[str, Any]()
+    get = _getter(file, taken)
     out = TrainerConfig()
     v = out.values
-    name = get("algorithm.adv_estimator", "gae")
-    if name in VERL_ESTIMATORS:
-        v["estimator"] = VERL_ESTIMATORS[name]
-        if name.startswith("grpo") and get("algorithm.norm_adv_by_std_in_grpo", True) is False:
-            v["estimator"] = "dr_grpo"
+    name = file.word(
+        "algorithm.adv_estimator", get("algorithm.adv_estimator", "gae"), VERL_ESTIMATORS,
+        others=True,
+    )  # fmt: skip
+    v["estimator"] = VERL_ESTIMATORS.get(name, "grpo_verl")
+    if name not in VERL_ESTIMATORS:
+        said = f"algorithm.adv_estimator={shortened(name)}"
+        out.notes.append(f"{said} is read as grpo in {READ_IN}")
+    by_std = _flag(file, get, NORMALISED, True)
+    if name in VERL_ESTIMATORS and name.startswith("grpo") and not by_std:
+        v["estimator"] = "dr_grpo"
+    size = file.number(f"{ROLLOUT}.n", get(f"{ROLLOUT}.n", 1), SIZE)
+    if size > 1:
+        v["group_size"] = size
     else:
-        v["estimator"] = "grpo_verl"
-        out.notes.append(f"algorithm.adv_estimator={name!r} is read as grpo in {READ_IN}")
-    v["group_size"] = get("actor_rollout_ref.rollout.n", 1)
-    if v["group_size"] == 1:
-        v.pop("group_size")
         out.notes.append("actor_rollout_ref.rollout.n is 1; judged with groups of 8")
-    v["max_completion_length"] = get("data.max_response_length", 512)
-    mode = get("actor_rollout_ref.actor.loss_agg_mode", "token-mean")
-    v["aggregation"] = _choice(mode, VERL_AGGREGATION, "loss_agg_mode", place)
-    _verl_kl(get, out, place)
-    if get("actor_rollout_ref.rollout.temperature", 1.0) not in (1, 1.0):
+    limit = get("data.max_response_length", 512)
+    v["max_completion_length"] = file.number("data.max_response_length", limit, LENGTH)
+    mode = get(f"{ACTOR}.loss_agg_mode", "token-mean")
+    v["aggregation"] = VERL_AGGREGATION[file.word(f"{ACTOR}.loss_agg_mode", mode, VERL_AGGREGATION)]
+    _verl_kl(file, get, out)
+    if get(f"{ROLLOUT}.temperature", 1.0) not in (1, 1.0):
         out.notes.append("rollout.temperature: base success and length are taken as measured at it")
-    if get("actor_rollout_ref.actor.ppo_epochs", 1) != 1:
+    if get(f"{ACTOR}.ppo_epochs", 1) != 1:
         out.notes.append(f"ppo_epochs: updates are on-policy in {READ_IN}")
     strange = []
-    for section, names in trainer_keys.sections(tree).items():
+    for section, names in trainer_keys.sections(file.values).items():
         known, where = trainer_keys.VERL[section], ", ".join(filter(None, (place.name, section)))
         read = [k.rpartition(".")[2] for k in VERL_READ if k.rpartition(".")[0] == section]
         read += [s.rpartition(".")[2] for s in trainer_keys.VERL if s.rpartition(".")[0] == section]
@@ -184,120 +213,66 @@ def read_verl(path: Path | str) -> TrainerConfig:
     return out
 
 
-def _verl_kl(get: Callable[..., Any], out: TrainerConfig, place: Path) -> None:
+def _verl_kl(file: TrainerFile, get: Callable[..., Any], out: TrainerConfig) -> None:
     v = out.values
     v["beta"], v["kl"] = 0.0, "reverse"
-    if get("actor_rollout_ref.actor.use_kl_loss", False):
-        kind = get("actor_rollout_ref.actor.kl_loss_type", "low_var_kl")
-        v["beta"] = _real(get("actor_rollout_ref.actor.kl_loss_coef", 0.001), "kl_loss_coef", place)
+    if _flag(file, get, f"{ACTOR}.use_kl_loss", False):
+        kind = file.word(
+            f"{ACTOR}.kl_loss_type", get(f"{ACTOR}.kl_loss_type", "low_var_kl"), VERL_KL,
+            others=True,
+        )  # fmt: skip
+        key = f"{ACTOR}.kl_loss_coef"
+        v["beta"] = float(file.number(key, get(key, 0.001), BETA))
         v["kl"] = VERL_KL.get(kind, "forward")
         if kind not in VERL_KL:
-            out.notes.append(f"kl_loss_type={kind!r} is read as low_var_kl")
-    if get("algorithm.use_kl_in_reward", False):
+            out.notes.append(f"kl_loss_type={shortened(kind)} is read as low_var_kl")
+    if _flag(file, get, "algorithm.use_kl_in_reward", False):
         out.notes.append(
             "algorithm.use_kl_in_reward: the penalty is taken as one in the loss, with its "
             "coefficient"
         )
-        v["beta"] += _real(get("algorithm.kl_ctrl.kl_coef", 0.001), "kl_coef", place)
+        key = "algorithm.kl_ctrl.kl_coef"
+        v["beta"] += float(file.number(key, get(key, 0.001), BETA))
         v["kl"] = "reverse"
 
 
+def _flag(file: TrainerFile, get: Callable[..., Any], key: str, default: bool) -> bool:
+    return bool(file.number(key, get(key, default), FLAG))
+
+
 # -- reading ---------------------------------------------------------------------------------------
-def _existing(path: Path | str, name: str) -> Path:
-    place = Path(path)
-    if not place.is_file():
-        msg = f"{name}={str(place)!r} is no file; name the trainer's YAML, JSON or Python file"
-        raise UsageError(msg)
-    return place
-
-
-def _mapping(place: Path, name: str) -> dict[str, Any]:
-    text = place.read_text(encoding="utf-8")
-    try:
-        if place.suffix == ".json":
-            found = json.loads(text)
-        else:
-            import yaml
-
-            found = yaml.safe_load(text)
-    except Exception as error:  # each parser has its own errors
-        msg = f"{name}={str(place)!r} can't be read: {' '.join(str(error).split())}"
-        raise UsageError(msg) from error
-    if not isinstance(found, dict):
-        msg = f"{name}={str(place)!r} holds no mapping of names to values"
-        raise UsageError(msg)
-    return found
-
-
-def _python(place: Path) -> dict[str, Any]:
-    """Literal keywords of the file's only GRPOConfig(...) call."""
-    try:
-        tree = ast.parse(place.read_text(encoding="utf-8"))
-    except SyntaxError as error:
-        msg = f"trl_config={str(place)!r}: line {error.lineno}: {error.msg}"
-        raise UsageError(msg) from error
-    calls = [
-        n
-        for n in ast.walk(tree)
-        if isinstance(n, ast.Call)
-        and (n.func.id if isinstance(n.func, ast.Name) else getattr(n.func, "attr", ""))
-        == "GRPOConfig"
-    ]
-    if len(calls) != 1:
-        msg = f"trl_config={str(place)!r} calls GRPOConfig {len(calls)} times; one call is needed"
-        raise UsageError(msg)
-    out = {}
-    for k in calls[0].keywords:
-        try:
-            out[str(k.arg)] = ast.literal_eval(k.value)
-        except ValueError:
-            if k.arg in TRL_DEFAULTS:
-                msg = (
-                    f"trl_config={str(place)!r}: line {k.value.lineno}: {k.arg} is no literal; "
-                    "write its value, or give the configuration as YAML"
-                )
-                raise UsageError(msg) from None
-    return out
-
-
-def _getter(tree: Mapping[str, Any], taken: dict[str, Any]) -> Callable[..., Any]:
+def _getter(file: TrainerFile, taken: dict[str, Any]) -> Callable[..., Any]:
     """get(dotted key, default); what is found is noted in `taken`."""
 
     def get(dotted: str, default: Any) -> Any:
-        node: Any = tree
-        if dotted in tree:
-            node = tree[dotted]
-        else:
-            for part in dotted.split("."):
-                if not isinstance(node, Mapping) or part not in node:
-                    return default
-                node = node[part]
-        if node is None:
+        found = [*_values(file.values, dotted)]
+        if len(found) > 1:
+            raise file.refusal(dotted, f"{dotted} stands twice, dotted and nested")
+        if not found or found[0] is None:
             return default
-        taken[dotted.rpartition(".")[2]] = node
-        return node
+        taken[dotted.rpartition(".")[2]] = found[0]
+        return found[0]
 
     return get
+
+
+def _values(tree: Mapping[str, Any], dotted: str) -> Iterator[Any]:
+    """Values under a dotted key, whichever of its dots are levels."""
+    if dotted in tree:
+        yield tree[dotted]
+    for i, sign in enumerate(dotted):
+        inside = tree.get(dotted[:i]) if sign == "." else None
+        if isinstance(inside, Mapping):
+            yield from _values(inside, dotted[i + 1 :])
 
 
 def _taken(found: Mapping[str, Any], place: Path) -> str:
     """What was read from the file, in its own words."""
     if not found:
         return f"Nothing was taken from {place.name}: all is as the trainer sets it by default"
-    shown = ", ".join(f"{k} {v}" for k, v in found.items())
+    shown = ", ".join(f"{k} {_plain(v)}" for k, v in found.items())
     return f"Taken from {place.name}: {shown}; the rest is as the trainer sets it by default"
 
 
-def _choice(value: Any, table: Mapping[str, str], name: str, place: Path) -> str:
-    if not isinstance(value, str) or value not in table:
-        msg = f"{place.name}: {name}={value!r} is not one of {', '.join(map(str, table))}"
-        raise UsageError(msg)
-    return table[value]
-
-
-def _real(value: Any, name: str, place: Path) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError) as error:
-        msg = f"{place.name}: {name}={value!r} is no number"
-        raise UsageError(msg) from error
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) and len(value) <= SHOWN else shortened(value)

@@ -184,8 +184,9 @@ def sections(tree: Mapping[str, Any]) -> dict[str, list[str]]:
                     found.setdefault(above, []).append(parts[n])
             if inside in VERL:
                 found.setdefault(inside, []).append(last)
-            if isinstance(value, Mapping):
-                walk(value, ".".join(filter(None, (inside, last))))
+            below = ".".join(filter(None, (inside, last)))
+            if isinstance(value, Mapping) and any(f"{s}.".startswith(f"{below}.") for s in VERL):
+                walk(value, below)
 
     walk(tree, "")
     return {place: [*dict.fromkeys(keys)] for place, keys in found.items()}

@@ -22,6 +22,7 @@ import numpy as np
 
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import PRESETS, GroupEstimator
+from toyrl.messages import shortened
 from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.schedules import SCHEDULES
@@ -63,7 +64,7 @@ def plan(
     Raises CannotCarry with the reason, ValueError for another target.
     """
     if target not in TARGETS:
-        msg = f"target={target!r} is not one of {', '.join(TARGETS)}"
+        msg = f"target={shortened(target)} is not one of {', '.join(TARGETS)}"
         raise ValueError(msg)
     if shaper.all_memory():
         names = ", ".join(m.name for m in shaper.all_memory())

@@ -14,6 +14,7 @@ from typing import Any
 
 from toyrl.bridge.models import tiny
 from toyrl.bridge.models.sampling import ModelError
+from toyrl.messages import shortened
 
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
 NAMES = ("tiny", "smollm2")
@@ -39,7 +40,8 @@ def prepare(
         return SMOLLM2
     place = Path(name).expanduser()
     if place.is_dir() and not (place / "config.json").is_file():
-        msg = f"model={name!r} is a folder without config.json; name one that holds a causal model"
+        said = f"model={shortened(name)} is a folder without config.json"
+        msg = f"{said}; name one that holds a causal model"
         raise ModelError(msg)
     return name
 

@@ -14,6 +14,7 @@ from typing import Any
 from toyrl.files import write_file
 from toyrl.graders.answers import gold_answer, is_correct
 from toyrl.graders.base import TextRow
+from toyrl.messages import shortened
 from toyrl.rollouts.texts import ran_out
 from toyrl.worlds.text.dialects import mark
 from toyrl.worlds.text.problems import make_problem
@@ -95,7 +96,8 @@ def load(model: str) -> tuple[Any, Any]:
         network: Any = AutoModelForCausalLM.from_pretrained(model, trust_remote_code=False)
     except Exception as error:  # transformers raises OSError, ValueError, KeyError and others
         first = str(error).strip().split("\n")[0]
-        msg = f"model={model!r} can't be loaded: {first}; name a folder or id of a causal model"
+        said = f"model={shortened(model)} can't be loaded: {first}"
+        msg = f"{said}; name a folder or id of a causal model"
         raise ModelError(msg) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token

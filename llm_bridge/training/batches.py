@@ -15,6 +15,7 @@ import torch
 
 from toyrl.bridge.training.faults import unusable
 from toyrl.graders.base import TextRow
+from toyrl.messages import shortened
 from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.rollouts.memory import Store
 from toyrl.rollouts.texts import flat_rollouts
@@ -77,7 +78,7 @@ def numbers(name: str, values: Sequence[Any], rows: Sequence[TextRow], device: A
         try:
             number = math.nan if value is None else float(value)
         except (TypeError, ValueError) as error:
-            raise unusable(name, f"gave {value!r}, no number,", rows, i) from error
+            raise unusable(name, f"gave {shortened(value)}, no number,", rows, i) from error
         if math.isinf(number):
             raise unusable(name, f"gave {number}", rows, i)
         out.append(number)

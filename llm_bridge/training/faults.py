@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from toyrl.graders.base import TextRow
+from toyrl.messages import shortened
 
 OUT_OF_MEMORY = (
     "out of memory; lower per_device_train_batch_size (raise gradient_accumulation_steps by the "
@@ -64,10 +65,10 @@ def _fails(grader: Callable[[Sequence[TextRow]], Sequence[Any]], row: TextRow) -
 
 def _report(name: str, problem: str, rows: Sequence[TextRow], place: int | None) -> str:
     if place is None or place >= len(rows):
-        return f"the reward {name!r} {problem}"
+        return f"the reward {shortened(name)} {problem}"
     row = rows[place]
     return (
-        f"the reward {name!r} {problem} on completion {place} of {len(rows)}: "
+        f"the reward {shortened(name)} {problem} on completion {place} of {len(rows)}: "
         f"{_cut(row.completion)} (prompt {_cut(row.prompt)})"
     )
 
@@ -77,4 +78,4 @@ def _short(error: BaseException) -> str:
 
 
 def _cut(text: str) -> str:
-    return repr(text if len(text) <= 160 else f"{text[:157]}...")
+    return shortened(text, 160)

@@ -23,6 +23,7 @@ from toyrl.bridge.tasks import Task, as_dataset, for_model
 from toyrl.bridge.training import evaluate
 from toyrl.files import write_file
 from toyrl.graders.base import TextRow
+from toyrl.messages import shortened
 
 CURVE = "curve.json"
 LOSS_TYPE = {"grpo": "grpo", "dapo": "dapo", "dr_grpo": "dr_grpo", "sum": "dr_grpo"}
@@ -68,7 +69,7 @@ class RunSettings:
             )
             raise ValueError(msg)
         if self.aggregation not in LOSS_TYPE:
-            msg = f"aggregation={self.aggregation!r} is not one of {', '.join(LOSS_TYPE)}"
+            msg = f"aggregation={shortened(self.aggregation)} is not one of {', '.join(LOSS_TYPE)}"
             raise ValueError(msg)
 
 
@@ -174,7 +175,7 @@ def load(model: str, *, trust_remote_code: bool = False) -> tuple[Any, Any]:
         hint = "name tiny, smollm2, a folder, or the id of a causal model on the hub"
         if "trust_remote_code" in str(error):
             hint = "the model comes with code of its own; --trust-remote-code runs it"
-        msg = f"model={model!r} can't be loaded: {first}; {hint}"
+        msg = f"model={shortened(model)} can't be loaded: {first}; {hint}"
         raise ModelError(msg) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token

@@ -12,6 +12,7 @@ from typing import Any
 
 from toyrl import ranges, registry
 from toyrl.estimators.base import Estimator
+from toyrl.messages import shortened
 from toyrl.objectives import compose as objectives
 from toyrl.objectives.base import Objective
 from toyrl.shapers.base import Shaper
@@ -36,8 +37,7 @@ class ExpressionError(ValueError):
 
     def __init__(self, text: str, column: int, problem: str) -> None:
         self.text, self.column, self.problem = text, column, problem
-        shown = text if len(text) <= 120 else text[:117] + "..."
-        super().__init__(f"{problem} (column {column} of {shown!r})")
+        super().__init__(f"{problem} (column {column} of {shortened(text, 120)})")
 
 
 def parse(text: str) -> Shaper:
@@ -69,22 +69,24 @@ def parse_objective(text: str) -> Objective:
 def _parsed(text: str, kind: str) -> Any:
     if len(text) > MAX_LENGTH:
         problem = f"the expression has {len(text)} characters, more than {MAX_LENGTH}"
-        raise ExpressionError(text[:40] + "...", 1, problem)
+        raise ExpressionError(text, 1, problem)
     stripped = text.strip()
     try:
         tree = ast.parse(stripped, mode="eval").body
         value = _Reader(stripped, kind).value(tree)
     except SyntaxError as error:
-        message = f"not an expression: {error.msg}"
+        digits = "integer string conversion" in str(error.msg)
+        message = "a number has too many digits" if digits else f"not an expression: {error.msg}"
         raise ExpressionError(stripped, error.offset or 1, message) from None
     except (RecursionError, MemoryError):
         raise ExpressionError(stripped, 1, "the expression is nested too deeply") from None
     except ExpressionError:
         raise
-    except ValueError as error:  # null bytes, numbers with thousands of digits
+    except ValueError as error:  # null bytes
         raise ExpressionError(stripped, 1, str(error)) from None
     if not isinstance(value, _TYPES[kind]):
-        problem = f"this is {value!r}, not {_a(_SAID[kind])}; write for example {_EXAMPLES[kind]}"
+        said = f"this is {shortened(value)}, not {_a(_SAID[kind])}"
+        problem = f"{said}; write for example {_EXAMPLES[kind]}"
         raise ExpressionError(stripped, 1, problem)
     return value
 
@@ -102,7 +104,9 @@ class _Reader:
         if isinstance(node, ast.Constant):
             if node.value is None or isinstance(node.value, (bool, int, float, str)):
                 return node.value
-            raise self.fail(node, f"{node.value!r} is no number, text, True, False or None")
+            raise self.fail(
+                node, f"{shortened(node.value)} is no number, text, True, False or None"
+            )
         if isinstance(node, (ast.Tuple, ast.List)):
             return tuple(self.value(item) for item in node.elts)
         if isinstance(node, ast.UnaryOp):
@@ -132,7 +136,7 @@ class _Reader:
 
     def unknown(self, name: str) -> str:
         near = registry.suggestion(name, self.kind, tuple(SCHEDULES))
-        return f"no {_SAID[self.kind]} is called {name!r}; {near}"
+        return f"no {_SAID[self.kind]} is called {shortened(name)}; {near}"
 
     def unary(self, node: ast.UnaryOp) -> Any:
         value = self.value(node.operand)
@@ -168,11 +172,17 @@ class _Reader:
         raise self.fail(node, f"cannot combine {_kind(left)} and {_kind(right)} like this")
 
     def scaled(self, node: ast.AST, term: Shaper, weight: Any) -> Scaled:
-        """The term times a weight, which is refused where it isn't finite."""
+        """The term times a weight; one that isn't finite (times an inner one) is refused."""
+        if isinstance(term, Scaled) and number(weight) and number(term.weight):
+            self.finite(node, weight * term.weight)
         try:
             return Scaled(term, weight)
         except ValueError as error:
             raise self.fail(node, str(error)) from None
+
+    def finite(self, node: ast.AST, weight: float) -> None:
+        if not math.isfinite(weight):
+            raise self.fail(node, f"weight={weight} is not a finite number")
 
     def sum(self, node: ast.BinOp) -> Sum | None:
         """A chain of + and - of rewards as one flat sum; None if it is arithmetic on numbers."""
@@ -196,7 +206,8 @@ class _Reader:
         try:
             return _ARITHMETIC[type(node.op)](left, right)
         except (ZeroDivisionError, OverflowError) as error:
-            raise self.fail(node, f"{left} and {right}: {error}") from None
+            said = f"{shortened(left)} and {shortened(right)}: {error}"
+            raise self.fail(node, said) from None
 
     def call(self, node: ast.Call) -> Any:
         if not isinstance(node.func, ast.Name):
@@ -235,9 +246,9 @@ class _Reader:
             if key not in known:
                 near = difflib.get_close_matches(key, known, n=1)
                 hint = f"did you mean {near[0]!r}? " if near else ""
-                raise self.fail(where, f"{name} has no argument {key!r}; {hint}{allowed}")
+                raise self.fail(where, f"{name} has no argument {shortened(key)}; {hint}{allowed}")
             if key in out:
-                raise self.fail(where, f"{name} got {key!r} twice")
+                raise self.fail(where, f"{name} got {shortened(key)} twice")
             problem = ranges.fault(
                 target, key, worth := self.typed(value, name, known[key], target)
             )
@@ -270,7 +281,7 @@ class _Reader:
             raise self.fail(node, f"{name}({field.name}=...) is a number, not a reward")
         word = isinstance(value, bool | str) and number(field.default)
         if word and ranges.fault(target, field.name, value):
-            raise self.fail(node, f"{name}({field.name}=...) is a number, not {value!r}")
+            raise self.fail(node, f"{name}({field.name}=...) is a number, not {shortened(value)}")
         if isinstance(value, tuple(_TYPES.values())) and kind is None and self.kind != "shaper":
             raise self.fail(node, f"{name}({field.name}=...) is no {_SAID[self.kind]}")
         return value
@@ -327,7 +338,7 @@ def _kind(value: Any) -> str:
     for kind, made in _TYPES.items():
         if isinstance(value, made):
             return _a(_SAID[kind])
-    return "a schedule" if _weight(value) and not number(value) else repr(value)
+    return "a schedule" if _weight(value) and not number(value) else shortened(value)
 
 
 def required(field: Any) -> bool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
+from toyrl.messages import shortened
 from toyrl.objectives.base import Objective
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.objectives.surrogate import Surrogate, tokens_of
@@ -97,7 +98,7 @@ class Corrected(Objective):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.floor > self.cap:
-            msg = f"floor={self.floor!r} is above cap={self.cap!r}; exchange them"
+            msg = f"floor={shortened(self.floor)} is above cap={shortened(self.cap)}; exchange them"
             raise ValueError(msg)
 
     def weight(self, rollouts: Rollouts, old_logp: Array) -> Array:

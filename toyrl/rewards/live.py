@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from toyrl.graders.base import TextRow
+from toyrl.messages import shortened
 from toyrl.rewards import calling
 from toyrl.rewards.errors import RewardError
 from toyrl.rewards.places import Place, in_thread
@@ -221,8 +222,7 @@ def label_of(function: Any) -> str:
 
 def _short(value: Any) -> str:
     if value is None or isinstance(value, bool | int | float | str):
-        text = repr(value)
-        return text if len(text) <= 30 else f"{text[:27]}..."
+        return shortened(value, 30)
     return type(value).__name__
 
 

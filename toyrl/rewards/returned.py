@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 # relative, because the child loads this folder without importing the library
+from ..messages import shortened
 from .signatures import Refusal
 
 SCORES = ("score", "overall", "rewards", "scores", "reward")
@@ -32,7 +33,7 @@ def batch_values(result: Any, n: int, notes: dict[str, None]) -> list[float | No
     if isinstance(result, Mapping):
         inside = next((k for k in ("rewards", "scores", "score") if k in result), None)
         if inside is None:
-            msg = f"returned a dict with the keys {', '.join(map(str, result))}, not a list"
+            msg = f"returned a dict with the keys {shortened(list(result))}, not a list"
             raise Refusal(msg, "bad_value")
         notes[f"returned a dict; its {inside!r} is used"] = None
         result = result[inside]
@@ -40,13 +41,13 @@ def batch_values(result: Any, n: int, notes: dict[str, None]) -> list[float | No
         msg = "returned a set, which has no order; return a list"
         raise Refusal(msg, "bad_value")
     if isinstance(result, (str, bytes)):
-        msg = f"returned the text {_short(result)}, not a list of numbers"
+        msg = f"returned the text {shortened(result)}, not a list of numbers"
         raise Refusal(msg, "bad_value")
     if not isinstance(result, (list, tuple)) and hasattr(result, "tolist"):
         notes[f"returned a {_type(result)}, not a list; converted"] = None
         result = result.tolist()
     if isinstance(result, (int, float)) or not hasattr(result, "__len__"):
-        msg = f"returned {_short(result)} for {n} completions; return a list of {n} numbers"
+        msg = f"returned {shortened(result)} for {n} completions; return a list of {n} numbers"
         raise Refusal(msg, "wrong_count")
     if len(result) != n:
         msg = f"returned {len(result)} values for {n} completions; return one for each"
@@ -118,7 +119,7 @@ def _convert(value: Any, row: int, notes: dict[str, None]) -> Any:
     if isinstance(value, (int, float)):
         notes[f"returned {kind} values; converted to float"] = None
         return value
-    msg = f"returned {_short(value)} ({kind}), not a number"
+    msg = f"returned {shortened(value)} ({kind}), not a number"
     raise Refusal(msg, "bad_value", row)
 
 
@@ -133,11 +134,3 @@ def _item(value: Any) -> Any:
 def _type(value: Any) -> str:
     kind = type(value)
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
-
-
-def _short(value: Any) -> str:
-    try:
-        text = repr(value)
-    except Exception:
-        text = f"a {_type(value)}"
-    return text if len(text) <= 80 else text[:77] + "..."

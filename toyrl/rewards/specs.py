@@ -20,15 +20,21 @@ import numbers
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from toyrl.messages import shortened
 from toyrl.rewards.errors import RewardError
 from toyrl.rewards.sandbox.host import Target
 
-WEIGHT = re.compile(r"^(?P<spec>.+):(?P<weight>[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)$", re.DOTALL)
+WEIGHT = re.compile(
+    r"^(?P<spec>.+):(?P<weight>[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|nan|NaN|inf|infinity|Infinity))$",
+    re.DOTALL,
+)
 FILE = re.compile(r"^(?P<path>.+?\.py)(:(?P<name>.*))?$", re.DOTALL)
 DOTTED = re.compile(r"^(?P<module>[A-Za-z_][\w.]*):(?P<name>.+)$", re.DOTALL)
+PATH = 200  # characters of a path in a message
 LIKELY_TYPO = 0.65  # likeness from which another name is suggested
 EXAMPLES = "my_rewards.py:brevity, trl.rewards:think_format_reward, laser(target=0.5)"
 
@@ -134,8 +140,8 @@ def _terms(rewards: Reward, weight: float) -> Iterable[Term]:
             yield from _terms(reward, weight)
     else:
         msg = (
-            f"{rewards!r} is no reward but a {type(rewards).__name__}; give a function, a shaper, "
-            f"a pair (reward, weight), a list of these, or text such as {EXAMPLES}"
+            f"{shortened(rewards)} is no reward but a {type(rewards).__name__}; give a function, "
+            f"a shaper, a pair (reward, weight), a list of these, or text such as {EXAMPLES}"
         )
         raise RewardError(kind="bad_spec", message=msg)
 
@@ -147,7 +153,7 @@ def _weighted(term: Term, weight: float) -> Term:
 def _factor(weight: Any, reward: Any) -> float:
     if isinstance(weight, numbers.Real) and not isinstance(weight, bool) and math.isfinite(weight):
         return float(weight)
-    msg = f"the weight of {name_of(reward)} is {weight!r}; it must be a finite number"
+    msg = f"the weight of {name_of(reward)} is {shortened(weight)}; it must be a finite number"
     raise RewardError(kind="bad_spec", message=msg)
 
 
@@ -182,10 +188,12 @@ def parse_spec(spec: str) -> Term:
     if found:
         text, weight = found["spec"].strip(), float(found["weight"])
         if not math.isfinite(weight):
-            raise RewardError(kind="bad_spec", message=f"the weight of {spec!r} is not finite")
+            msg = f"the weight of {shortened(text)} isn't finite, it is {found['weight']}"
+            raise RewardError(kind="bad_spec", message=msg)
     file = FILE.match(text)
     if file:
         return Term(text, weight, _file_target(text, file["path"], file["name"] or ""))
+    _refuse_without_suffix(text)
     dotted = DOTTED.match(text)
     if dotted and "(" not in dotted["module"]:
         name, places, named = _call(text, dotted["name"])
@@ -195,28 +203,53 @@ def parse_spec(spec: str) -> Term:
     if plain:
         target = Target(text, module=plain["module"], name=plain["name"])
         return Term(text, weight, target)
-    if Path(text).exists():
-        msg = f"{text!r} is no Python file; write path/to/file.py:NAME"
+    if _is(Path.exists, text):
+        msg = f"{shortened(text)} is no Python file; write path/to/file.py:NAME"
         raise RewardError(kind="bad_spec", message=msg)
     return Term(text, weight, shaper=_shaper(text))
 
 
 def _file_target(text: str, path: str, name: str) -> Target:
     place = Path(path).expanduser()
-    if not place.is_file():
-        kind = "is a folder" if place.is_dir() else "does not exist"
-        near = _near(place)
-        hint = f"; did you mean {near}?" if near else "; give the path of a Python file"
-        raise RewardError(kind="not_found", message=f"{path} {kind}{hint}")
+    if not _is(Path.is_file, place):
+        raise RewardError(kind="not_found", message=_missing(path, place))
     function, places, named = _call(text, name) if name else ("", (), None)
     label = f"{place.name}:{name}" if name else place.name
     where = str(place.resolve())
     return Target(label, path=where, name=function, arguments=named, places=places)
 
 
+def _is(asked: Callable[[Path], bool], path: Path | str) -> bool:
+    """What `asked` says of a path, False for one that can't be a path."""
+    try:
+        return asked(Path(path))
+    except (OSError, ValueError):  # too long, a NUL byte, links in a ring
+        return False
+
+
+def _refuse_without_suffix(text: str) -> None:
+    """Tell of a file that is there and isn't called .py; a module of that name comes first."""
+    path = text.partition(":")[0]
+    if not _is(Path.is_file, path) or (path.isidentifier() and find_spec(path)):
+        return
+    msg = f"{shortened(path, PATH)} is a file, but its name doesn't end in .py; rename it so"
+    raise RewardError(kind="bad_spec", message=msg)
+
+
+def _missing(path: str, place: Path) -> str:
+    """Why there is no file at that path."""
+    shown = path if len(path) <= PATH else shortened(path, PATH)
+    if _is(Path.is_symlink, place):
+        return f"{shown} is a broken link, to {place.readlink()}; mend it or name another file"
+    kind = "is a folder" if _is(Path.is_dir, place) else "does not exist"
+    near = _near(place)
+    hint = f"did you mean {near}?" if near else "give the path of a Python file"
+    return f"{shown} {kind}; {hint}"
+
+
 def _near(place: Path) -> str:
     folder = place.parent
-    if not folder.is_dir():
+    if not _is(Path.is_dir, folder):
         return ""
     names = [p.stem for p in folder.glob("*.py")]
     close = difflib.get_close_matches(place.stem, names, n=1, cutoff=LIKELY_TYPO)
@@ -226,8 +259,8 @@ def _near(place: Path) -> str:
 def _call(spec: str, text: str) -> tuple[str, tuple[str, ...], dict[str, str] | None]:
     """(dotted name, sources of a factory's literals by place, and by name or None: no call)."""
     msg = (
-        f"{spec!r} can't be read after the colon: write a name, or a factory's call with literals "
-        "such as make(100, scale=0.5)"
+        f"{shortened(spec)} can't be read after the colon: write a name, or a factory's call with "
+        "literals such as make(100, scale=0.5)"
     )
     try:
         node = ast.parse(text.strip(), mode="eval").body
@@ -256,5 +289,5 @@ def _shaper(text: str) -> Any:
     except (ValueError, LookupError, SyntaxError, TypeError) as error:
         reason = str(error.args[0]) if error.args else type(error).__name__
         kind = "not_found" if isinstance(error, LookupError) else "bad_spec"
-        msg = f"{text!r} is no reward: {reason}. Rewards are written like {EXAMPLES}"
+        msg = f"{shortened(text)} is no reward: {reason}. Rewards are written like {EXAMPLES}"
         raise RewardError(kind, msg) from error

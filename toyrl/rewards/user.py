@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toyrl.graders.base import TextRow
+from toyrl.messages import shortened
 from toyrl.rewards.cache import Budget, ValueCache, fingerprint
 from toyrl.rewards.errors import RewardError
 from toyrl.rewards.golds import lent_columns, of_data
@@ -229,5 +230,6 @@ def _need_parameter(texts: Sequence[TextTerm], told: str) -> None:
     """Refuse a named parameter that no function has."""
     if told and not any(t.signature.text for t in texts):
         have = "; ".join(f"{t.label} has {', '.join(t.signature.parameters)}" for t in texts)
-        msg = f"no function has the parameter {told!r} ({have or 'no function of texts is named'})"
+        there = have or "no function of texts is named"
+        msg = f"no function has the parameter {shortened(told)} ({there})"
         raise RewardError(kind="bad_signature", message=msg)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from toyrl.messages import shortened
+
 KEYS: dict[str, tuple[str, ...]] = {
     "completion": (
         *("completion", "response", "output", "generation", "generated_text"),
@@ -83,7 +85,8 @@ def asked_columns(columns: Mapping[str, str] | str | None) -> dict[str, str]:
         parts = [part.partition("=") for part in columns.split(",") if part.strip()]
         for name, equals, column in parts:
             if not (name.strip() and equals and column.strip()):
-                msg = f"columns={columns!r} is not of the form correct=score,completion=output"
+                said = f"columns={shortened(columns)} is not of the form"
+                msg = f"{said} correct=score,completion=output"
                 raise LogError(msg)
         columns = {name.strip(): column.strip() for name, _, column in parts}
     for name, column in columns.items():
@@ -112,7 +115,7 @@ def columns_of(
     if "correct" in lacks and (guess := _guess(rows, there)):
         own["correct"] = guess
         lacks.remove("correct")
-        notes.append(f"{guess!r} is taken as what says whether a rollout was right")
+        notes.append(f"{shortened(guess)} is taken as what says whether a rollout was right")
     if lacks and rows:
         raise LogError(_lacking(file, len(rows), lacks, there, own))
     if "correct" in own and above is None:
@@ -134,7 +137,8 @@ def _own(
         if own[name] not in there:
             near = difflib.get_close_matches(own[name], there, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            msg = f"{file} has no column {own[name]!r} for {name}{hint}; it has {_listed(there)}"
+            said = f"{file} has no column {shortened(own[name])} for {name}{hint}"
+            msg = f"{said}; it has {_listed(there)}"
             raise LogError(msg)
     return own, above
 
@@ -204,8 +208,9 @@ def _two_values(
     if len(values) == 2:
         return sum(values) / 2, [f"{key}={values[1]:g} is taken as right, {values[0]:g} as wrong"]
     msg = (
-        f"{file}: {key!r} holds {len(values)} numbers from {values[0]:g} to {values[-1]:g}, which "
-        f"don't say what is right; give a bound: --columns 'correct={key}>{_middle(values):g}'"
+        f"{file}: {shortened(key)} holds {len(values)} numbers from {values[0]:g} to "
+        f"{values[-1]:g}, which don't say what is right; give a bound: --columns "
+        f"'correct={key}>{_middle(values):g}'"
     )
     raise LogError(msg)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from toyrl.messages import shortened
 from toyrl.rollouts import FIELDS, Rollouts
 
 
@@ -130,5 +131,5 @@ def positive(name: str, value: Any) -> None:
     Raises ValueError that names the argument.
     """
     if not (isinstance(value, (int, float, np.number)) and math.isfinite(value) and value > 0):
-        msg = f"{name}={value!r} is not a finite number of tokens above 0"
+        msg = f"{name}={shortened(value)} is not a finite number of tokens above 0"
         raise ValueError(msg)

@@ -15,6 +15,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from toyrl.graders.base import TextRow
+from toyrl.messages import shortened
 from toyrl.rollouts.classes import token_mask, with_answered
 from toyrl.rollouts.core import Rollouts
 from toyrl.rollouts.fields import FIELDS
@@ -172,7 +173,7 @@ def _number(row: TextRow, name: str) -> float:
     try:
         return float(value)
     except (TypeError, ValueError) as error:
-        msg = f"column {name!r} holds {value!r}; the reward reads a number a row there"
+        msg = f"column {name!r} holds {shortened(value)}; the reward reads a number a row there"
         raise ValueError(msg) from error
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
+from toyrl.messages import shortened
 from toyrl.ranges import FINITE, Range
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
@@ -100,7 +101,7 @@ class Clipped(Shaper):
         super().__post_init__()
         plain = isinstance(self.low, (int, float)) and isinstance(self.high, (int, float))
         if plain and self.low > self.high:
-            msg = f"low={self.low!r} is above high={self.high!r}; exchange them"
+            msg = f"low={shortened(self.low)} is above high={shortened(self.high)}; exchange them"
             raise ValueError(msg)
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Shaped:

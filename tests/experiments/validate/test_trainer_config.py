@@ -172,7 +172,7 @@ def test_what_configs_name_exists():
 @pytest.mark.parametrize(
     ("file", "text", "said"),
     [
-        ("c.yaml", "beta: much\n", "beta='much' is no number"),
+        ("c.yaml", "beta: much\n", "beta='much' is not a number"),
         ("c.yaml", "scale_rewards: often\n", "scale_rewards='often'"),
         ("c.yaml", "- a\n- b\n", "no mapping"),
         ("c.yaml", "a: [\n", "can't be read"),
@@ -180,7 +180,7 @@ def test_what_configs_name_exists():
         ("c.py", "x = 1\n", "0 times"),
         ("c.py", "def f(:\n", "line 1"),
         ("c.py", "GRPOConfig(beta=BETA)\n", "beta is no literal"),
-        ("c.yaml", "num_generations: 1\n", "group_size=1"),
+        ("c.yaml", "num_generations: 1\n", "num_generations=1"),
     ],
 )
 def test_bad_configs_are_usage_errors(tmp_path, file, text, said):

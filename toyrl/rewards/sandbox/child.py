@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 FOLDER = str(Path(__file__).resolve().parents[1])
-PACKAGE = "_toyrl_child"
+LIBRARY = "_toyrl_child"  # so that `..messages` is found as in the library
+PACKAGE = f"{LIBRARY}.rewards"
 LAST_FRAMES = 4
 
 
@@ -31,9 +32,10 @@ def main(requests: int, replies: int, control: int, isolated: int) -> NoReturn:
     """Split into supervisor and worker."""
     for fd in (requests, replies, control):
         os.set_inheritable(fd, False)
-    package = types.ModuleType(PACKAGE)
-    package.__path__ = [FOLDER]
-    sys.modules[PACKAGE] = package
+    for name, folder in ((LIBRARY, str(Path(FOLDER).parent)), (PACKAGE, FOLDER)):
+        package = types.ModuleType(name)
+        package.__path__ = [folder]
+        sys.modules[name] = package
     if isolated:
         refused = importlib.import_module(f"{PACKAGE}.sandbox.isolation").enter()
         if refused:
@@ -194,6 +196,11 @@ def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+def told(value: Any) -> str:
+    """A value of the user's in a message."""
+    return importlib.import_module(f"{LIBRARY}.messages").shortened(value)
+
+
 def frames(error: BaseException) -> str:
     """The author's last frames: ours and the import machinery's are left out."""
     with contextlib.suppress(Exception):
@@ -227,12 +234,13 @@ def load_module(
     except SystemExit:
         raise
     except SyntaxError as error:
-        msg = f"{error.filename or where}, line {error.lineno}: {error.msg}"
+        line = "" if error.lineno is None else f", line {error.lineno}"  # none for NUL bytes
+        msg = f"syntax error in {error.filename or where}{line}: {error.msg}"
         raise refusal(msg, "syntax", line=error.lineno, text=(error.text or "").strip()) from None
     except ModuleNotFoundError as error:
         wanted = request["module"]
         if not request["path"] and error.name and f"{wanted}.".startswith(f"{error.name}."):
-            msg = f"no module is called {error.name!r}; install it, or name a file: my.py:NAME"
+            msg = f"no module is called {told(error.name)}; install it, or name a file: my.py:NAME"
             raise refusal(msg, "not_found") from None
         msg = f"{where} needs the module {error.name!r}, which is not installed here"
         raise refusal(msg, "import_error", module=error.name, traceback=frames(error)) from None
@@ -260,7 +268,7 @@ def find(
             functions = ", ".join(_public(module)) or "none"
             near = difflib.get_close_matches(part, _public(module), n=1, cutoff=0.75)
             hint = f"did you mean {near[0]}? " if near else ""
-            msg = f"{where} has no {name!r}; {hint}its functions: {functions}"
+            msg = f"{where} has no {told(name)}; {hint}its functions: {functions}"
             raise refusal(msg, "not_found") from None
     manager = inspect.isclass(target) and managers.is_manager(target)
     if request["arguments"] is None and not manager:

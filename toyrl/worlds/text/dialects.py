@@ -17,6 +17,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from toyrl.messages import shortened
 from toyrl.worlds.text.problems import SYMBOLS, Problem
 
 DIALECTS = ("tag", "boxed", "think_boxed", "gsm8k", "prose")
@@ -94,8 +95,8 @@ def _read(text: str) -> Dialect:
     head, answer, after = text.rpartition(PLACE)
     if not answer or PLACE in head:
         msg = (
-            f"dialect={text!r} is not one of {', '.join(DIALECTS)}, nor a mark with one {PLACE} "
-            f"where the answer stands, such as 'Final answer: {PLACE}'"
+            f"dialect={shortened(text)} is not one of {', '.join(DIALECTS)}, nor a mark with one "
+            f"{PLACE} where the answer stands, such as 'Final answer: {PLACE}'"
         )
         raise ValueError(msg)
     places = [place for place in WORKINGS if place in text]
@@ -103,7 +104,7 @@ def _read(text: str) -> Dialect:
         return _whole(text, head, after, places)
     thinks, head = head.startswith(THINK), head.removeprefix(THINK).lstrip()
     if not head.strip():
-        msg = f"dialect={text!r} has no text before {PLACE} to find the answer by"
+        msg = f"dialect={shortened(text)} has no text before {PLACE} to find the answer by"
         raise ValueError(msg)
     opening, closing = ("<think>\n", "\n</think>") if thinks else ("", "")
     return Dialect(opening, closing, before=head, after=after)
@@ -114,8 +115,8 @@ def _whole(text: str, head: str, after: str, places: list[str]) -> Dialect:
     opening, place, rest = head.partition(places[0])
     if len(places) > 1 or not place or any(p in rest for p in WORKINGS):
         msg = (
-            f"dialect={text!r} must hold one of {', '.join(WORKINGS)} once, before {PLACE}: the "
-            "working stands before the answer"
+            f"dialect={shortened(text)} must hold one of {', '.join(WORKINGS)} once, before "
+            f"{PLACE}: the working stands before the answer"
         )
         raise ValueError(msg)
     if WORKINGS[place] == "none":

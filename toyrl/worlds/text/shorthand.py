@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from toyrl.graders.base import TextRow
+from toyrl.messages import shortened
 from toyrl.worlds.chain.model import Chain
 from toyrl.worlds.text.dialects import columns, mark
 from toyrl.worlds.text.problems import SYMBOLS, Problem, evaluate, make_problem
@@ -187,7 +188,7 @@ def problem_of(asked: str) -> Problem:
     """The problem that a prompt of ours states; ValueError for another text."""
     found = re.fullmatch(r"(\d+)((?:[-+*]\d+)+)=", asked.strip())
     if found is None:
-        msg = f"{asked!r} is no prompt in shorthand, such as 7+5-2="
+        msg = f"{shortened(asked)} is no prompt in shorthand, such as 7+5-2="
         raise ValueError(msg)
     values = [int(found[1])]
     operations = tuple((WORDS[s], int(n)) for s, n in re.findall(r"([-+*])(\d+)", found[2]))
