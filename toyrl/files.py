@@ -120,14 +120,22 @@ def destination(path: Path | str) -> tuple[Path, str]:
     return place, "socket" if stat.S_ISSOCK(mode) else "stream"
 
 
+def there(path: Path | str) -> bool:
+    """True where something is; False too for what can't be a path (too long, a NUL byte)."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def unwritable(path: Path | str) -> str:
     """Why a file can't be written there, found out without touching what is there; "" if it can."""
     try:
         place, kind = destination(path)
     except IsADirectoryError:
         return "it is a folder; name a file"
-    except OSError as error:
-        return cause_of(error)
+    except (OSError, ValueError) as error:
+        return cause_of(error) if isinstance(error, OSError) else str(error)
     if kind == "descriptor":
         return ""
     if kind != "file":

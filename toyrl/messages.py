@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-SHOWN = 80
+SHOWN, PATH = 80, 250  # characters of a value, and of a path
 BRACKETS = {list: "[]", tuple: "()", set: "{}", frozenset: "{}", dict: "{}"}
 LONGEST_NUMBER = 4000  # bits; Python doesn't write much longer numbers out
 

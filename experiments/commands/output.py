@@ -10,8 +10,8 @@ from typing import Any
 
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.render.text import dumps, visible
-from toyrl.files import WriteError, cause_of, closed, destination, unwritable, write_file
-from toyrl.messages import shortened
+from toyrl.files import WriteError, cause_of, closed, destination, there, unwritable, write_file
+from toyrl.messages import PATH, shortened
 
 CANT = 2
 """Exit code where an answer was found and a file of it couldn't be written."""
@@ -85,22 +85,22 @@ def _regular(path: Path | str) -> str | None:
 def refuse_unwritable(name: str, path: Path | None) -> None:
     """Find out before the work begins that its answer could not be written."""
     if path is not None and (why := unwritable(path)):
-        msg = f"{name}={str(path)!r}: {why}"
+        msg = f"{name}={shortened(str(path), PATH)}: {why}"
         raise UsageError(msg)
 
 
 def refuse_closed(name: str, folder: Path) -> None:
     """Make a folder that a command will fill; UsageError that names the option where it can't."""
-    if folder.exists() and not folder.is_dir():
-        msg = f"{name}={str(folder)!r} is a file; name a folder"
+    if there(folder) and not folder.is_dir():
+        msg = f"{name}={shortened(str(folder), PATH)} is a file; name a folder"
         raise UsageError(msg)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        msg = f"{name}={str(folder)!r}: the folder can't be made ({cause_of(error)})"
+        msg = f"{name}={shortened(str(folder), PATH)}: the folder can't be made ({cause_of(error)})"
         raise UsageError(msg) from error
     if why := closed(folder):
-        msg = f"{name}={str(folder)!r}: {why}"
+        msg = f"{name}={shortened(str(folder), PATH)}: {why}"
         raise UsageError(msg)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from toyrl.experiments.commands.output import Outputs, command_line, json_path
+from toyrl.experiments.commands.output import Outputs, command_line, json_path, refuse_closed
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.findings import Report
 from toyrl.experiments.validate.options import settings_of
@@ -33,6 +33,8 @@ def run(
         {"report": page, "json": json_path(json), "junit": junit, "sarif": sarif, "band": band},
         _read(rewards, {**values, **configs}),
     )
+    if settings.cache is not None:
+        refuse_closed("cache", settings.cache)
     if compare and (junit or sarif or band):
         msg = "junit, sarif and band belong to one report; leave them out with --compare"
         raise UsageError(msg)

@@ -36,6 +36,7 @@ def judged(
     """
     from toyrl.experiments.errors import UsageError
     from toyrl.experiments.validate.pipeline import Pipeline
+    from toyrl.rewards.cache import CacheError
     from toyrl.rewards.errors import RewardError
     from toyrl.rewards.specs import name_of
     from toyrl.rollouts.logs import LogError
@@ -51,7 +52,7 @@ def judged(
             raise UsageError(str(error)) from error
         hint = DATA_HINT if error.kind == "missing_column" and settings.data is None else ""
         report, pipeline = failed(name_of(rewards), f"{error}{hint}", settings), None
-    except LogError as error:
+    except (LogError, CacheError) as error:
         raise UsageError(str(error)) from error
     seconds = time.perf_counter() - start
     return replace(report, versions=versions(), seconds=seconds), pipeline

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from toyrl.experiments.errors import UsageError
-from toyrl.messages import shortened
+from toyrl.files import there
+from toyrl.messages import PATH, shortened
 from toyrl.ranges import Range
 
 FAIL_ON = ("risky", "unsafe")
@@ -110,7 +111,7 @@ class Settings:
         object.__setattr__(self, "beta", _real("beta", self.beta, BETA))
         if self.max_calls is not None:
             object.__setattr__(self, "max_calls", _whole("max_calls", self.max_calls, CALLS))
-        if self.cache is not None and Path(self.cache).is_file():
+        if self.cache is not None and there(self.cache) and Path(self.cache).is_file():
             msg = f"cache={str(self.cache)!r} is a file; name a folder"
             raise UsageError(msg)
         object.__setattr__(self, "success_rates", _rates(self.success_rates))
@@ -194,8 +195,9 @@ def _file(name: str, value: Any) -> Path | None:
     if value is None:
         return None
     path = Path(value)
-    if not path.exists():
-        msg = f"{name}={str(path)!r} does not exist; name a file (JSONL, JSON, CSV, parquet)"
+    if not there(path):
+        said = f"{name}={shortened(str(path), PATH)} does not exist"
+        msg = f"{said}; name a file (JSONL, JSON, CSV, parquet)"
         raise UsageError(msg)
     if path.is_dir():
         from toyrl.rollouts.log_files import files_of

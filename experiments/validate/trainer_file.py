@@ -13,16 +13,19 @@ import re
 import tokenize
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from toyrl.experiments.errors import UsageError
-from toyrl.files import foreign
-from toyrl.messages import shortened
+from toyrl.files import foreign, there
+from toyrl.messages import PATH, shortened
 from toyrl.ranges import Range
 from toyrl.rollouts.log_files import TwiceError, once
 
 MOST_VALUES = 100_000  # of a configuration with its aliases unfolded; verl's whole has about 1,000
+
+DEEPEST = 100  # brackets inside one another
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,8 @@ def read(path: Path | str, option: str) -> TrainerFile:
     Raises UsageError with the file, and the line where there is one, for what can't be read.
     """
     place = Path(path)
-    told = f"{option}={str(place)!r}"
-    if not place.is_file():
+    told = f"{option}={shortened(str(place), PATH)}"
+    if not (there(place) and place.is_file()):
         msg = f"{told} is no file; name the trainer's YAML, JSON or Python file"
         raise UsageError(msg)
     kinds = {".py": _python, ".json": _json}
@@ -139,6 +142,8 @@ def _yaml(data: bytes) -> tuple[Any, dict[str, int]]:
     import yaml
 
     text, lines = _text(data), {}
+    if _depth(text) > DEEPEST:  # PyYAML takes the square of it
+        raise RecursionError
     loader = None
     try:
         loader = yaml.SafeLoader(text)
@@ -159,6 +164,11 @@ def _yaml(data: bytes) -> tuple[Any, dict[str, int]]:
     finally:
         if loader is not None:
             loader.dispose()
+
+
+def _depth(text: str) -> int:
+    """Most brackets that are open at a time."""
+    return max(accumulate((c in "[{") - (c in "]}") for c in text if c in "[]{}"), default=0)
 
 
 def _children(node: Any) -> Iterator[Any]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
-import resource
 import socket
 import subprocess
 import sys
@@ -19,6 +17,7 @@ import pytest
 
 from tests.experiments.commands.command import call
 from tests.experiments.render.sample_report import sample_report
+from tests.faults.limits import largest_file
 from tests.places import ROOT
 from toyrl.experiments import api
 from toyrl.experiments.core import (
@@ -49,16 +48,6 @@ def judged(monkeypatch):
 
     monkeypatch.setattr(api, "validate", validate)
     return calls
-
-
-@contextlib.contextmanager
-def largest_file(size: int):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def in_thread(read) -> tuple[threading.Thread, list[bytes]]:

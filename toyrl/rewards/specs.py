@@ -24,7 +24,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from toyrl.messages import shortened
+from toyrl.messages import PATH, shortened
 from toyrl.rewards.errors import RewardError
 from toyrl.rewards.sandbox.host import Target
 
@@ -34,7 +34,6 @@ WEIGHT = re.compile(
 )
 FILE = re.compile(r"^(?P<path>.+?\.py)(:(?P<name>.*))?$", re.DOTALL)
 DOTTED = re.compile(r"^(?P<module>[A-Za-z_][\w.]*):(?P<name>.+)$", re.DOTALL)
-PATH = 200  # characters of a path in a message
 LIKELY_TYPO = 0.65  # likeness from which another name is suggested
 EXAMPLES = "my_rewards.py:brevity, trl.rewards:think_format_reward, laser(target=0.5)"
 

@@ -170,6 +170,8 @@ class TextTerm:
         todo = {k: row for k, row in zip(keys, rows, strict=True) if k not in self.cache}
         if self.disk is not None and todo:
             known = self.disk.find(self.disk_name, list(todo))
+            if self.disk.spoilt:
+                self.notes["values in the cache that are no finite numbers are asked anew"] = None
             self.cache.update(known)
             todo = {k: row for k, row in todo.items() if k not in known}
         names, fresh = list(todo), list(todo.values())

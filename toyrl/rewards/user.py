@@ -163,7 +163,7 @@ def load(
     env: Sequence[str] | None = None,
     isolate: bool = False,
 ) -> UserReward:
-    """Load a reward; every failure is a `RewardError`.
+    """Load a reward; every failure is a `RewardError`, of the cache a `CacheError`.
 
     rewards : see `toyrl.rewards.specs`; several are summed
     timeout : seconds per call; import_timeout : seconds for importing; memory : bytes (the last
@@ -211,6 +211,8 @@ def load(
     except BaseException:
         for box in boxes.values():
             box.close()
+        if disk is not None:
+            disk.close()
         raise
     return UserReward(terms, texts, disk)
 

@@ -24,8 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from toyrl.files import foreign
-from toyrl.messages import shortened
+from toyrl.files import foreign, there
+from toyrl.messages import PATH, shortened
 from toyrl.rollouts.log_columns import LogError
 
 GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
@@ -73,12 +73,11 @@ def read_rows(path: Any) -> Rows:
     Raises LogError where there is none, or where the whole can't be read.
     """
     place = Path(path)
-    if place.is_dir():
+    if there(place) and place.is_dir():
         return _folder(place)
-    if not place.is_file():
-        msg = (
-            f"{place} is no file; give a log: JSONL, JSON, CSV or parquet, packed with gzip or not"
-        )
+    if not (there(place) and place.is_file()):
+        said = f"{shortened(str(place), PATH)} is no file"
+        msg = f"{said}; give a log: JSONL, JSON, CSV or parquet, packed with gzip or not"
         raise LogError(msg)
     with place.open("rb") as source:
         start = source.read(4)

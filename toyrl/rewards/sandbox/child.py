@@ -23,8 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 FOLDER = str(Path(__file__).resolve().parents[1])
-LIBRARY = "_toyrl_child"  # so that `..messages` is found as in the library
-PACKAGE = f"{LIBRARY}.rewards"
+LIBRARY, PACKAGE = "_toyrl_child", "_toyrl_child.rewards"  # `..messages` is found as in toyrl
 LAST_FRAMES = 4
 
 
@@ -196,11 +195,6 @@ def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def told(value: Any) -> str:
-    """A value of the user's in a message."""
-    return importlib.import_module(f"{LIBRARY}.messages").shortened(value)
-
-
 def frames(error: BaseException) -> str:
     """The author's last frames: ours and the import machinery's are left out."""
     with contextlib.suppress(Exception):
@@ -240,7 +234,8 @@ def load_module(
     except ModuleNotFoundError as error:
         wanted = request["module"]
         if not request["path"] and error.name and f"{wanted}.".startswith(f"{error.name}."):
-            msg = f"no module is called {told(error.name)}; install it, or name a file: my.py:NAME"
+            shown = importlib.import_module(f"{LIBRARY}.messages").shortened(error.name)
+            msg = f"no module is called {shown}; install it, or name a file: my.py:NAME"
             raise refusal(msg, "not_found") from None
         msg = f"{where} needs the module {error.name!r}, which is not installed here"
         raise refusal(msg, "import_error", module=error.name, traceback=frames(error)) from None
@@ -268,7 +263,8 @@ def find(
             functions = ", ".join(_public(module)) or "none"
             near = difflib.get_close_matches(part, _public(module), n=1, cutoff=0.75)
             hint = f"did you mean {near[0]}? " if near else ""
-            msg = f"{where} has no {told(name)}; {hint}its functions: {functions}"
+            shown = importlib.import_module(f"{LIBRARY}.messages").shortened(name)
+            msg = f"{where} has no {shown}; {hint}its functions: {functions}"
             raise refusal(msg, "not_found") from None
     manager = inspect.isclass(target) and managers.is_manager(target)
     if request["arguments"] is None and not manager:
