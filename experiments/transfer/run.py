@@ -106,6 +106,8 @@ def run(
         from toyrl.bridge.models.sampling import ModelError
         from toyrl.bridge.tasks import TaskError
         from toyrl.bridge.training.faults import TrainingFault
+        from toyrl.experiments.commands.output import refuse_closed
+    refuse_closed("out", out)
     try:
         transfer, close = _prepare(
             rewards, suite, model, gguf, task, out, seeds, kl, settings, warm_up,
@@ -248,9 +250,11 @@ def run_again(
     measured : result.json of a suite; predictions : its sealed predictions, None: beside it
     """
     with needed_by("transfer"):
+        from toyrl.experiments.commands.output import refuse_closed
         from toyrl.experiments.transfer import again
     known = again.read(measured, predictions or measured.with_name("predictions.json"))
     again.refuse_taken(out)
+    refuse_closed("out", out)
     made, digest = again.write_sealed(out, again.predictions_again(known, tell=tell))
     families = {n: e["family"] for n, e in made["rewards"].items()}
     about = {

@@ -64,7 +64,7 @@ def test_options_win_over_settings(judge):
     [
         ({"group_sise": 4}, "group_sise is no option; did you mean group_size"),
         ({"quux": 4}, "quux is no option; there are rollouts, data"),
-        ({"group_size": 1}, "group_size=1 is not a whole number of at least 2"),
+        ({"group_size": 1}, "group_size=1 is not a whole number in"),
         ({"settings": {"group_size": 4}}, "settings is a dict; give a toyrl.Settings"),
         ({"worlds": 0}, "worlds=0 is not a whole number of at least 1"),
         ({"trl_config": "a", "verl_config": "b"}, "a run has one trainer"),

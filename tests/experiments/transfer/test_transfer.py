@@ -345,4 +345,4 @@ def test_a_folder_that_cannot_be_written(tmp_path, model, capsys):
     (tmp_path / "file").write_text("x")
     line = ["transfer", "outcome()", "--model", model, *TASK, *SHORT]
     assert main([*line, "--out", str(tmp_path / "file" / "o")]) == 2
-    assert "can't be written" in capsys.readouterr().err
+    assert "the folder can't be made" in capsys.readouterr().err
