@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from toyrl.experiments import core
 from toyrl.experiments.commands.output import refuse_closed
 from toyrl.experiments.core import kept
 from toyrl.experiments.render.text import dumps
+from toyrl.experiments.reproduction import Reproduction
 from toyrl.files import write_file
 
 
@@ -39,6 +42,12 @@ class Kept:
         outcome = kept.from_dict(data, experiment, kept.key_of(experiment, **self.options))
         self.found += outcome is not None
         return outcome
+
+    def finish(self, found: Reproduction, results: Mapping[str, Any]) -> None:
+        """Write the page, the results and the summary, which say that all is there."""
+        from toyrl.experiments.render.folder import write_index
+
+        write_index(self.folder, found.outcomes, results, command=found.command)
 
     def keep(self, outcome: core.Outcome) -> None:
         """Write one experiment's files, what says that it is done last."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from toyrl.experiments.commands.output import Outputs, json_path
 from toyrl.experiments.render.text import dumps
-from toyrl.files import write_file
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,8 +34,7 @@ def run(only: Sequence[str], *, out: Path | None, json: str | None, quiet: bool)
 
     def keep(entry: Entry) -> None:
         known[entry.setting.id] = entry
-        if target is not None:
-            write_file(target, dumps(ledger.to_dict(known.values())) + "\n")
+        outputs.write("json", lambda: dumps(ledger.to_dict(known.values())) + "\n")
 
     def tell(message: str) -> None:
         if not quiet:

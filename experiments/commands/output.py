@@ -34,7 +34,7 @@ class Outputs:
     ) -> None:
         self.places = {name: path for name, path in places.items() if path is not None}
         self.written: set[str] = set()
-        self.failed: list[str] = []
+        self.failed: dict[str, None] = {}
         taken = {_regular(path): name for name, path in (inputs or {}).items() if path is not None}
         taken.pop(None, None)
         for name, path in self.places.items():
@@ -53,11 +53,17 @@ class Outputs:
             return
         if path.is_fifo():
             print(f"toyrl: {visible(str(path))} waits for its reader", file=sys.stderr)
-        try:
-            write_file(path, content())
+        if self.attempt(lambda: write_file(path, content())):
             self.written.add(name)
+
+    def attempt(self, write: Callable[[], Any]) -> bool:
+        """Whether that could be written; `code` tells what couldn't."""
+        try:
+            write()
         except WriteError as error:
-            self.failed.append(str(error))
+            self.failed[str(error)] = None
+            return False
+        return True
 
     def json(self, target: str | None, data: Any) -> None:
         """Write `data` where `--json` says: to its file, to standard output, or nowhere."""

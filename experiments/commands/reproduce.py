@@ -34,17 +34,26 @@ def run(
         if not quiet:
             terminal.show_outcome(outcome, console)
 
-    resumed = {} if kept is None else {"known": kept.known, "keep": kept.keep}
+    def keep(outcome: core.Outcome) -> None:
+        if kept is not None:
+            outputs.attempt(lambda: kept.keep(outcome))
+
+    known = {} if kept is None else {"known": kept.known}
     found = reproduction.run(
-        ids, mutants=mutants, seed=seed, smoke=smoke, tell=tell, command=command_line(), **resumed
+        ids,
+        mutants=mutants,
+        seed=seed,
+        smoke=smoke,
+        tell=tell,
+        command=command_line(),
+        keep=keep,
+        **known,
     )
     results = found.to_dict()
     outputs.json(json, results)
-    if kept is not None:
-        from toyrl.experiments.render.folder import write_index
-
-        page, *_ = write_index(kept.folder, found.outcomes, results, command=found.command)
+    if kept is not None and outputs.attempt(lambda: kept.finish(found, results)):
         again = f" ({kept.found} of {len(found)} from an earlier run)" if kept.found else ""
+        page = kept.folder / "index.html"
         console.print(f"Page, tables and pictures: {page}{again}", soft_wrap=True)
     console.print(f"{sum(o.holds for o in found)} of {len(found)} hold")
     return outputs.code(found.exit_code)

@@ -230,6 +230,18 @@ def test_2c_disk_full_keeps_the_verdict_and_the_other_files(capsys, judged):
     assert sorted(p.name for p in Path().iterdir()) == [B, "j.xml"]
 
 
+def test_2c_disk_full_keeps_what_reproduce_found(capsys, runs):
+    runs.stops.clear()
+    with largest_file(1500):  # outcomes are smaller, the page and the pictures larger
+        code, out, err = call(capsys, "reproduce", "all", "--out", "o", "--json", B)
+    assert code == 2
+    assert "2 of 2 hold" in out
+    assert out.count("holds") >= 2
+    assert "can't write o/index.html: no space left" in err
+    assert Path("o/02/outcome.json").is_file()
+    assert not Path("o/index.html").exists()
+
+
 def test_our_own_fault_keeps_the_verdict_and_is_ours(capsys, judged, monkeypatch):
     def page(report):
         raise RuntimeError("a fault of the page")
