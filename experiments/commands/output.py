@@ -53,13 +53,13 @@ class Outputs:
             return
         if path.is_fifo():
             print(f"toyrl: {visible(str(path))} waits for its reader", file=sys.stderr)
-        if self.attempt(lambda: write_file(path, content())):
+        if self.attempt(write_file, path, content()):
             self.written.add(name)
 
-    def attempt(self, write: Callable[[], Any]) -> bool:
-        """Whether that could be written; `code` tells what couldn't."""
+    def attempt(self, write: Callable[..., Any], *told: Any) -> bool:
+        """Whether `write(*told)` could write; `code` tells what couldn't be."""
         try:
-            write()
+            write(*told)
         except WriteError as error:
             self.failed[str(error)] = None
             return False

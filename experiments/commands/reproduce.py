@@ -36,7 +36,7 @@ def run(
 
     def keep(outcome: core.Outcome) -> None:
         if kept is not None:
-            outputs.attempt(lambda: kept.keep(outcome))
+            outputs.attempt(kept.keep, outcome)
 
     known = {} if kept is None else {"known": kept.known}
     found = reproduction.run(
@@ -51,7 +51,7 @@ def run(
     )
     results = found.to_dict()
     outputs.json(json, results)
-    if kept is not None and outputs.attempt(lambda: kept.finish(found, results)):
+    if kept is not None and outputs.attempt(kept.finish, found, results):
         again = f" ({kept.found} of {len(found)} from an earlier run)" if kept.found else ""
         page = kept.folder / "index.html"
         console.print(f"Page, tables and pictures: {page}{again}", soft_wrap=True)

@@ -13,12 +13,14 @@ import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import fastjsonschema
 import pytest
 
 from tests.experiments.commands.command import call
 from tests.experiments.render.sample_report import sample_report
 from tests.faults.limits import largest_file
 from tests.places import ROOT
+from toyrl import schemas
 from toyrl.experiments import api
 from toyrl.experiments.core import (
     Check,
@@ -34,7 +36,7 @@ from toyrl.files import WriteError, cause_of, write_file
 
 NOWHERE = "/sys/r.html"
 """A folder that takes no file, not even from root."""
-A, B = "a.html", "b.json"
+A, B, KEPT = "a.html", "b.json", "o/01/outcome.json"
 
 
 @pytest.fixture
@@ -309,6 +311,7 @@ def test_2c_reproduce_goes_on_where_it_was_stopped(capsys, runs):
     assert sorted(p.name for p in Path("o").iterdir()) == ["01"]
     there = {p.name: p.stat().st_mtime_ns for p in Path("o/01").iterdir()}
     assert set(there) == {"outcome.json", "p.png", "p.svg", "t.csv", "t.md"}
+    fastjsonschema.compile(schemas.document("outcome"))(json.loads(Path(KEPT).read_text()))
     runs.names.clear()
     code, out, _ = call(capsys, *asked)
     assert code == 0
