@@ -28,13 +28,11 @@ from toyrl.estimators.participants import (
 )
 from toyrl.ranges import DDOF, NOT_NEGATIVE, POSITIVE, one_of
 from toyrl.registry import add, entry
-from toyrl.rollouts import Rollouts, register_field
+from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts
 
 Array = Any
 SINGLETON = ("zero", "raw")
-
-register_field("greedy_reward", origin="the reward of the prompt's greedy rollout")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from toyrl.estimators.base import Estimator
 from toyrl.estimators.participants import alone, group_size, unlimited, usable
 from toyrl.ranges import NOT_NEGATIVE_OR_INF, Range, one_of
 from toyrl.registry import entry
-from toyrl.rollouts import Rollouts, register_field
+from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts
 
 Array = Any
@@ -28,10 +28,6 @@ REFERENCES = ("average", "first", "named")
 VOTES = ("sum", "all")
 SKEW = NOT_NEGATIVE_OR_INF.so("it is a share of the group, 0.6 as published")
 LOSS_OR_TIE = Range("[-1, 0]", whole=True, hint="-1 is a loss, 0 nothing")
-
-register_field(
-    "reference", low=0.0, high=1.0, origin="the sampler's draw: 1 on the rollout compared with"
-)
 
 
 @entry(

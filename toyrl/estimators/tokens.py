@@ -25,14 +25,12 @@ from toyrl.estimators.base import Estimator
 from toyrl.estimators.participants import divisor, usable
 from toyrl.ranges import FLAG, SHARE
 from toyrl.registry import entry
-from toyrl.rollouts import Rollouts, register_field
+from toyrl.rollouts import Rollouts
 from toyrl.rollouts.entrance import entered_rewards
 from toyrl.rollouts.tokens import after, backward
 from toyrl.shapers.base import Parts
 
 Array = Any
-
-register_field("values", axes="T", origin="a critic: the value of the prefix before the token")
 
 
 def token_rewards(parts: Parts, r: Rollouts, mask: Array) -> Array:

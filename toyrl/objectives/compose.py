@@ -19,7 +19,7 @@ from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.objectives.surrogate import Surrogate, tokens_of
 from toyrl.ranges import NOT_NEGATIVE, POSITIVE_OR_INF, SHARE, one_of
 from toyrl.registry import add, entry
-from toyrl.rollouts import Rollouts, register_field
+from toyrl.rollouts import Rollouts
 
 Array = Any
 PPO = PolicyGradient()
@@ -29,14 +29,6 @@ MODES = (
     "sequence_truncate",
     "sequence_mask",
     "geometric_mask",
-)
-
-register_field(
-    "sampling_logprobs",
-    axes="T",
-    high=0.0,
-    unit="nats",
-    origin="the inference engine that sampled the tokens",
 )
 
 

@@ -16,17 +16,10 @@ from typing import Annotated, Any, ClassVar
 from toyrl.objectives.base import Objective
 from toyrl.ranges import NOT_NEGATIVE, PART, one_of
 from toyrl.registry import entry
-from toyrl.rollouts import Rollouts, register_field
+from toyrl.rollouts import Rollouts
 
 Array = Any
 WEIGHTS = ("none", "token", "running", "top")
-
-register_field(
-    "credit_logit",
-    axes="T",
-    unit="logit",
-    origin="a token reward model trained on outcomes (mean logit against the outcome)",
-)
 
 
 @entry(

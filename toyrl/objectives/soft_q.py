@@ -20,16 +20,9 @@ from typing import Annotated, Any, ClassVar
 from toyrl.objectives.base import Objective
 from toyrl.ranges import SHARE
 from toyrl.registry import entry
-from toyrl.rollouts import Rollouts, register_field
+from toyrl.rollouts import Rollouts
 
 Array = Any
-
-register_field(
-    "target_values",
-    axes="T",
-    unit="reward",
-    origin="logsumexp of the target network's logits at each token's position",
-)
 
 
 @entry(

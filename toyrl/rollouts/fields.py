@@ -59,3 +59,27 @@ register_field("steps", low=0.0, unit="steps", origin="counter of STEP actions i
 register_field("fillers", low=0.0, unit="actions", origin="counter of FILL actions")
 register_field("checks", low=0.0, unit="actions", origin="counter of CHECK actions")
 register_field("repeats", low=0.0, unit="actions", origin="counter of REPEAT actions")
+register_field("greedy_reward", origin="the reward of the prompt's greedy rollout")
+register_field(
+    "reference", low=0.0, high=1.0, origin="the sampler's draw: 1 on the rollout compared with"
+)
+register_field("values", axes="T", origin="a critic: the value of the prefix before the token")
+register_field(
+    "sampling_logprobs",
+    axes="T",
+    high=0.0,
+    unit="nats",
+    origin="the inference engine that sampled the tokens",
+)
+register_field(
+    "credit_logit",
+    axes="T",
+    unit="logit",
+    origin="a token reward model trained on outcomes (mean logit against the outcome)",
+)
+register_field(
+    "target_values",
+    axes="T",
+    unit="reward",
+    origin="logsumexp of the target network's logits at each token's position",
+)
