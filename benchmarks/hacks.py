@@ -1,6 +1,6 @@
 """False alarms and misses of `validate`'s contract and hack sections on rewards of known quality.
 
-    python benchmarks/hacks.py [--only TEXT] [--originals 1] [--peers VENV/bin/python]
+    python benchmarks/hacks.py [--only TEXT] [--originals 1] [--peers VENV/bin/python] [--whole]
 
 The rewards are those of `tests/experiments/validate/reward_zoo`: sound ones, and flawed ones made
 of them by one change each. Sections 1 and 2 run as in `validate` (sandbox, all dialects, price of
@@ -17,6 +17,9 @@ environment of their own:
     python -m venv ../peers
     ../peers/bin/pip install reward-doctor==0.2.0 rewardprobe==0.1.0 reward-contract-fuzzer==0.2.0
     python benchmarks/hacks.py --peers ../peers/bin/python
+
+With --whole every reward of the zoo, the written ones too, goes through the whole of `validate` and
+is scored against what is expected of it (`benchmarks/zoo_whole.py`).
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import hack_peers  # noqa: E402
+from benchmarks import hack_peers, zoo_whole  # noqa: E402
 from tests.experiments.validate.reward_zoo import SOUND, flawed_on  # noqa: E402
 from tests.experiments.validate.reward_zoo.readers import mark  # noqa: E402
 from toyrl.experiments.validate import verdict  # noqa: E402
@@ -206,8 +209,18 @@ def main() -> None:
     p.add_argument("--only", default="", help="rewards whose name holds this text")
     p.add_argument("--originals", type=int, default=1, help="sound rewards that each flaw spoils")
     p.add_argument("--peers", type=Path, help="python of an environment that has the peers")
+    p.add_argument("--whole", action="store_true", help="whole runs on the whole zoo, scored")
+    p.add_argument("--worlds", type=int, default=zoo_whole.WORLDS, help="of a whole run")
+    p.add_argument("--workers", type=int, default=1, help="whole runs at a time")
+    p.add_argument("--out", type=Path, help="a file for the outcomes of whole runs, JSON lines")
     a = p.parse_args()
     os.chdir(ROOT)
+    if a.whole:
+        outcomes = zoo_whole.measure(zoo_whole.cases(a.only), a.worlds, a.workers)
+        print(zoo_whole.summary(outcomes))
+        if a.out:
+            zoo_whole.save(outcomes, a.out)
+        return
     names = [n for n in (*SOUND, *flawed_on(a.originals)) if a.only in n]
     table = measure(names)
     for title, found in (("false alarms", table.false_alarms), ("misses", table.misses)):
