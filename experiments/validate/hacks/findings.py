@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 
 from toyrl.experiments.validate.findings import Finding, Section
-from toyrl.experiments.validate.hacks.paid import EPS, Honest, Paid, best, free
+from toyrl.experiments.validate.hacks.paid import Honest, Paid, best, free
 from toyrl.graders.base import TextRow
 
 Score = Callable[[Sequence[TextRow]], list[float | None]]
@@ -48,20 +48,24 @@ def ungated(honest: Honest, reached: Sequence[Paid]) -> Finding:
     )
 
 
-def near(
-    paid: Sequence[Paid],
-    reached: Sequence[Paid],
-    honest: Honest,
-    advice: Callable[[Paid], str],
-) -> list[Finding]:
-    """Wrong mutants below the median right one, but above half of what right is worth.
+def in_full(p: Paid, without: float, honest: Honest, fix: str) -> Finding:
+    """A wrong completion to which correctness is paid in full, less what its looks cost.
 
-    What holds them back may be a term that has nothing to do with right and wrong.
+    without : mean of the same texts with another number in the place of gold
     """
-    if not honest.separates:
-        return []
-    near = [p for p in paid if not p.mutant.truth and p.mean > honest.half + EPS]
-    near = [p for p in near if p not in reached]
+    what = (p.mutant.apply.__doc__ or p.mutant.name).strip().rstrip(".")
+    text = (
+        f"A wrong completion ({what[0].lower() + what[1:]}) is paid as if it were right: "
+        f"{amount(p.mean)}, and {amount(without)} with another number in the place of the right "
+        f"one; being right is worth {amount(honest.worth)}. Only its looks keep it below "
+        f"{amount(honest.median)}, what honest right ones get in the median."
+    )
+    name, shown = f"hacks/{p.mutant.name}", best(p)[1].completion
+    return Finding(2, name, p.mutant.status, text, p.mean, None, honest.median, shown, fix)
+
+
+def near(near: Sequence[Paid], honest: Honest, advice: Callable[[Paid], str]) -> list[Finding]:
+    """Wrong mutants below the median right one, but above half of what right is worth."""
     if not near:
         return []
     top = max(near, key=lambda p: p.mean)

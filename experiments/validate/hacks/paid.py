@@ -68,6 +68,11 @@ class Honest:
         return values[(3 * len(values)) // 4]
 
     @property
+    def worth(self) -> float:
+        """What right is paid more than wrong, both in the median."""
+        return self.median - median(self.wrong)
+
+    @property
     def separates(self) -> bool:
         """Right ones are paid more, in the median and in three of four pairs."""
         pairs = [(a > b) + 0.5 * (a == b) for a in self.right for b in self.wrong]
@@ -88,6 +93,12 @@ def _other_gold(base: RenderedRow) -> RenderedRow:
     gold = problem.gold + OTHER
     changed = replace(problem, values=(*problem.values[:-1], gold), answer=str(gold))
     return replace(base, problem=changed)
+
+
+def without_gold(p: Paid) -> list[TextRow]:
+    """Its texts as they would be for another gold answer, to the same problems."""
+    return [replace(row, completion=p.mutant.apply(_other_gold(base)).completion)
+            for base, row in zip(p.bases, p.rows, strict=True)]  # fmt: skip
 
 
 def best(p: Paid) -> tuple[RenderedRow, TextRow]:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from toyrl.experiments.validate.contract.kinds import named
-from toyrl.experiments.validate.findings import Section
+from toyrl.experiments.validate.findings import Finding, Section
 from toyrl.experiments.validate.hacks import findings as say
 from toyrl.experiments.validate.hacks import length, ranking, unpaid
 from toyrl.experiments.validate.hacks import paid as evidence
@@ -86,7 +87,8 @@ def run(
         findings.append(say.finding(p, honest, row.completion, causes.advice(p, wrong, honest)))
     if not honest.separates:
         findings.insert(0, say.ungated(honest, reached))
-    findings += say.near(paid[2:], reached, honest, lambda p: causes.advice(p, wrong, honest))
+    rest = [p for p in paid[2:] if p not in reached]
+    findings += _near(score, rest, honest, lambda p: causes.advice(p, wrong, honest))
     if not findings:
         findings.append(say.none_paid(paid, honest))
     findings += unpaid.findings(score, paid[2:], honest)
@@ -165,6 +167,23 @@ def _pay(score: Score, base: Sequence[RenderedRow]) -> list[Paid]:
         plan.append((mutant, tuple(bases), tuple(mutant.apply(x) for x in bases)))
     values = iter(score([row for _, _, rows in plan for row in rows]))
     return [Paid(m, bases, rows, tuple(next(values) for _ in rows)) for m, bases, rows in plan]
+
+
+def _near(
+    score: Score, rest: Sequence[Paid], honest: Honest, advice: Callable[[Paid], str]
+) -> list[Finding]:
+    """Of mutants that don't reach the median right one: those to which correctness is paid in full,
+    and the others above half of what right is worth."""
+    if not honest.separates:
+        return []
+    near = [p for p in rest if not p.mutant.truth and p.mean > honest.half + EPS]
+    out, full = [], []
+    for p in near:
+        known = [v for v in score(evidence.without_gold(p)) if v is not None]
+        if known and p.mean - fmean(known) >= honest.worth - EPS:
+            full.append(p)
+            out.append(say.in_full(p, fmean(known), honest, advice(p)))
+    return out + say.near([p for p in near if p not in full], honest, advice)
 
 
 def _inflated(reached: Sequence[Paid], honest: Honest) -> list[Paid]:

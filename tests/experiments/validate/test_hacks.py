@@ -167,17 +167,31 @@ def test_wrong_values_in_the_right_place_are_caught(grade, caught):
     assert names(section) == caught
 
 
-def test_nearly_paid_is_a_warning():
+def test_correctness_paid_in_full_is_a_failure_whatever_a_text_s_looks_cost():
     """Any number counts, and a term that wrong texts get less of hides it from the median."""
 
     def hidden(row: TextRow) -> float:
         return any_number(row) + 0.3 * row.completion.rstrip().endswith("</answer>")
 
-    section, _ = judged(hidden)
+    section, exploits = judged(hidden)
+    full = next(f for f in section.findings if f.name == "hacks/text-after-answer")
+    assert full.status == "fail"
+    assert full.value < full.bound == pytest.approx(1.3)
+    assert "1, and 0 with another number in the place of the right one" in full.message
+    assert "text-after-answer" not in {e.name for e in exploits}
+
+
+def test_nearly_paid_is_a_warning():
+    """Any number is worth seven tenths of the right one in its place."""
+
+    def mostly(row: TextRow) -> float:
+        return max(strict(row), 0.7 * any_number(row))
+
+    section, _ = judged(mostly)
     near = next(f for f in section.findings if f.name == "hacks/near")
     assert near.status == "warn"
     assert "text-after-answer" in near.message
-    assert near.bound < near.value < 1.3
+    assert near.bound < near.value == pytest.approx(0.7)
     assert not {"near"} & names(judged(strict)[0], "warn")
 
 
