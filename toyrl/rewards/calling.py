@@ -6,89 +6,32 @@ Runs inside the sandboxed child: standard library only. Rows are dicts with the 
 
 from __future__ import annotations
 
-import re
-import types
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 # relative, because the child loads this folder without importing the library
-from . import inputs, managers
+from . import inputs, managers, records
 from .returned import batch_values, single_value
 from .signatures import (
     GOLD,
     GOLD_SYNONYMS,
     PROMPT,
+    TEXT,
     Refusal,
     Signature,
     text_parameter,
 )
+from .standins import Parser, ignore, state, token_ids
 
-EOS = 0  # the stand-in id of the end token; ids of text start at 1
-VOCABULARY = 50_000
-RECORD_FORMS = ("easyr1", "easyr1_batch", "rllm", "verl_manager")
+RECORD_FORMS = ("easyr1", "easyr1_batch", "rllm", "verl_manager", "record")
 MAPPED_FORMS = ("openrlhf", "easyr1", "easyr1_batch")  # a setting names the gold column
 BORROWS = "is given your column"
-TUPLES = ("verl", "rllm")  # forms whose tuples hold the score first
+TUPLES = ("verl", "rllm", "record")  # forms whose tuples hold the score first
 Row = Mapping[str, Any]
 
 
 class UserRaised(Exception):
     """The user's code raised; `__cause__` is what it raised."""
-
-
-# -- stand-ins ---------------------------------------------------------------------------------
-def token_ids(text: str, tokens: int, truncated: bool) -> list[int]:
-    """Stand-in ids of the right length, equal words giving equal ids, EOS (0) last unless cut off.
-
-    Real ids need the model's tokenizer. tokens = 0: the length is estimated, a word counting one
-    per four characters.
-    """
-    ids: list[int] = []
-    for found in re.finditer(r"\w+|[^\w\s]", text):
-        if 0 < tokens <= len(ids):
-            break  # of a huge text the rest would be cut off again
-        word = found.group()
-        for start in range(0, len(word), 4):
-            piece = word[start : start + 4].encode("utf-8", "replace")
-            ids.append(1 + zlib.crc32(piece) % VOCABULARY)
-    body = (tokens if tokens > 0 else len(ids) + 1) - (not truncated)
-    ids = ids[:body]
-    ids += [1 + zlib.crc32(f"#{i}".encode()) % VOCABULARY for i in range(len(ids), body)]
-    return ids if truncated else [*ids, EOS]
-
-
-class Parser:
-    """Stand-in for a verifiers parser: the text of the last assistant message, unparsed."""
-
-    def parse(self, text: str) -> str:
-        """The text itself."""
-        return text
-
-    def parse_answer(self, completion: Any) -> str:
-        """The last assistant message's content, or the text."""
-        if isinstance(completion, str):
-            return completion
-        texts = [m["content"] for m in completion if m.get("role") == "assistant"]
-        return texts[-1] if texts else ""
-
-    def get_assistant_messages(self, completion: Any) -> list[Any]:
-        """The assistant's messages."""
-        return (
-            []
-            if isinstance(completion, str)
-            else [m for m in completion if m.get("role") == "assistant"]
-        )
-
-
-def _state() -> Any:
-    return types.SimpleNamespace(
-        global_step=0, max_steps=1000, epoch=0.0, num_train_epochs=1, log_history=[]
-    )
-
-
-def _ignore(*_args: Any, **_kwargs: Any) -> None:
-    """log_extra and log_metric lead nowhere here."""
 
 
 # -- one row's or one batch's values -----------------------------------------------------------
@@ -147,6 +90,20 @@ def _record(row: Row) -> dict[str, Any]:
         "response": row["completion"],
         "response_length": row["tokens"],
         "ground_truth": gold_of(row, "ground_truth")[1],
+    }
+
+
+def _fields(row: Row) -> dict[str, Any]:
+    """Fields of a record by any usual name."""
+    gold = gold_of(row, "answer")[1]
+    carried = {"answer": gold, "ground_truth": gold, **row["columns"]}
+    return {
+        **row["columns"],
+        **dict.fromkeys(TEXT, row["completion"]),
+        **dict.fromkeys(PROMPT, row["prompt"]),
+        **{n: gold_of(row, n)[1] for n in GOLD_SYNONYMS},
+        **dict.fromkeys(records.CARRIERS, carried),
+        "data_source": row["columns"].get("data_source", "openai/gsm8k"),
     }
 
 
@@ -220,9 +177,9 @@ PER_ROW: dict[str, Callable[[Row, bool], Any]] = {
     "prompt": _prompt,
 }
 SHARED: dict[str, Callable[[], Any]] = {
-    "trainer_state": _state,
-    "log_extra": lambda: _ignore,
-    "log_metric": lambda: _ignore,
+    "trainer_state": state,
+    "log_extra": lambda: ignore,
+    "log_metric": lambda: ignore,
     "environments": lambda: None,
     "parser": Parser,
 }
@@ -232,6 +189,8 @@ def value_for(signature: Signature, name: str, row: Row, chat: bool) -> tuple[bo
     """(found, value) of one parameter for one row; `name` in the singular for batch forms."""
     if name in row["columns"] and name not in ("prompt", "completion"):
         return True, row["columns"][name]
+    if name == "solution_str" and signature.after:
+        return True, f"{row['prompt']}\n{signature.after}\n{row['completion']}"
     if name in PER_ROW:
         return True, PER_ROW[name](row, chat)
     if name in signature.gold:
@@ -343,9 +302,14 @@ def call(
     notes: dict[str, None] = {}
     for name, source in borrowed(signature, rows[0]).items():
         notes[f"{BORROWS} {source!r} as {name!r}"] = None
+    if signature.after:
+        told = f"reads behind {signature.after!r}; is given the prompt before it, as some trainers"
+        notes[f"{told} do"] = None
     if signature.form == managers.FORM:
         tick(-1)
-        return list(_guard(lambda: managers.call(function, rows, _verl_row))), list(notes)
+        values = _guard(lambda: managers.call(function, rows, _verl_row, wait))
+        return list(values), list(notes)
+    record = records.record_class(function, TEXT) if signature.form == records.FORM else None
     if signature.batch:
         positional, keywords = arguments(signature, rows, chat)
         tick(-1)
@@ -358,7 +322,10 @@ def call(
         return batch_values(result, len(rows), notes), list(notes)
     pending = []
     for i, row in enumerate(rows):
-        positional, keywords = arguments(signature, [row], chat)
+        if record is not None:
+            positional, keywords = [records.filled(record, _fields(row))], {}
+        else:
+            positional, keywords = arguments(signature, [row], chat)
         tick(i)
         pending.append(_run(function, positional, keywords, None, row=i))
     if any(hasattr(p, "__await__") for p in pending):

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import copy
 import inspect
-import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 Row = Mapping[str, Any]
 FORM = "verl_manager"
+LOOP = "run_single"
 CHARACTERS_PER_TOKEN = 4  # where a row doesn't say how many it has
 
 
@@ -66,12 +66,30 @@ class Batch:
         return (self[i] for i in range(self._n))
 
 
+class Config(dict[str, Any]):
+    """A configuration in which nothing is set: every key is one more of these."""
+
+    def __getattr__(self, name: str) -> Config:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Config()
+
+
+def entry(thing: Any) -> Any:
+    """What verl calls: `run_single` of a reward loop's manager, else the object itself."""
+    return getattr(thing, LOOP, thing)
+
+
 def is_manager(thing: Any) -> bool:
-    """A class or object that is called with `data` and has a tokenizer, as verl's managers are."""
+    """A class or object that has a tokenizer and is called with `data`, as verl's managers are.
+
+    Those of verl's reward loop are called by their coroutine `run_single`, with a batch of one.
+    """
     if inspect.isroutine(thing):
         return False
     owner = thing if inspect.isclass(thing) else type(thing)
-    if not inspect.isfunction(call := getattr(owner, "__call__", None)):  # noqa: B004
+    call = getattr(owner, LOOP, getattr(owner, "__call__", None))  # noqa: B004
+    if not inspect.isfunction(call):
         return False
     names = [*inspect.signature(call).parameters][1:]
     makes = inspect.signature(owner.__init__).parameters
@@ -83,7 +101,7 @@ def made(manager: Any, places: Sequence[Any], named: Mapping[str, Any]) -> Any:
     """An object of a manager's class, with stand-ins for what isn't given."""
     parameters = inspect.signature(manager).parameters
     rest = [n for n in [*parameters][len(places) :] if n not in named]
-    ours = {"tokenizer": Tokenizer(), "num_examine": 0, "config": types.SimpleNamespace()}
+    ours = {"tokenizer": Tokenizer(), "num_examine": 0, "config": Config()}
     return manager(*places, **named, **{n: ours[n] for n in rest if n in ours})
 
 
@@ -91,15 +109,20 @@ def call(
     manager: Callable[..., Any],
     rows: Sequence[Row],
     others: Callable[[Row], dict[str, Any]],
+    wait: Callable[[list[Any]], list[Any]],
 ) -> list[float]:
-    """One value per row: the sum over its tokens of what the manager wrote.
+    """One value per row: the sum over its tokens of what the manager wrote, or its reward_score.
 
     others : verl's columns of a row (data_source, reward_model, extra_info)
+    wait : runs the coroutines of a reward loop's manager together
     """
     tokenizer = Tokenizer()
     worker: Any = copy.copy(manager)
     if hasattr(worker, "tokenizer"):
         worker.tokenizer = tokenizer
+    if hasattr(worker, LOOP):
+        jobs = [worker.run_single(_batch([row], others, tokenizer)) for row in rows]
+        return [float(out["reward_score"]) for out in wait(jobs)]
     out = worker(_batch(rows, others, tokenizer))
     out = out["reward_tensor"] if isinstance(out, Mapping) else out
     return [float(row.sum()) for row in out]

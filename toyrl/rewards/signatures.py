@@ -15,6 +15,7 @@ Read by the library and by the sandboxed child, so it imports the standard libra
 | easyr1           | reward_input                                    | one record          |
 | easyr1_batch     | reward_inputs                                   | records of all rows |
 | rllm             | task_info and action                            | one completion      |
+| record           | an annotation whose class has a completion      | one record          |
 | plain            | text, completion, response, ...                 | one completion      |
 | plain_batch      | texts, responses, outputs, ...                  | the whole batch     |
 
@@ -29,7 +30,7 @@ import inspect
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from . import managers
+from . import managers, records
 from .evidence import wanted
 from .source import codes, constants, is_async, reads_gold
 from .trainers import refused_call
@@ -52,6 +53,8 @@ PROMPT = ("prompt", "question", "query", "problem", "instruction", "input")
 RECORDS = ("reward_input", "reward_inputs", "task_info", "action")
 STAND_INS = ("trainer_state", "log_extra", "log_metric", "environments", "prompt_ids")
 RUBRIC = ("state", "task", "info", "parser")
+TURNS = ("Assistant:", "<|im_start|>assistant", "<|start_header_id|>assistant<|end_header_id|>")
+"""What stands between prompt and completion, for functions that are given both in one text."""
 WATCHED = ("signal", "threading", "multiprocessing")
 FORMS = (
     "TRL f(prompts, completions, **kwargs) -> list, "
@@ -87,6 +90,7 @@ class Signature:
     typed : its gold parameters have annotations
     refuses : the trainer's call and why it raises TypeError, or ""
     uses : of the modules signal, threading, multiprocessing, those that its code names
+    after : the mark behind which a verl function reads, for it expects the prompt before it; or ""
     """
 
     name: str
@@ -109,6 +113,7 @@ class Signature:
     typed: bool = False
     refuses: str = ""
     uses: tuple[str, ...] = ()
+    after: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -135,11 +140,15 @@ def recognise(function: Any, name: str, text: str = "") -> Signature:
     if inspect.isclass(function):
         msg = f"{name} is a class, not a function; make an object of it: {name}(...)"
         raise Refusal(msg, "bad_signature")
-    if not callable(function):
+    if managers.is_manager(function):
+        entry = managers.entry(function)
+    elif callable(function):
+        entry = function
+    else:
         msg = f"{name} is a {type(function).__name__}, not a function"
         raise Refusal(msg, "bad_signature")
     try:
-        declared = list(inspect.signature(function).parameters.values())
+        declared = list(inspect.signature(entry).parameters.values())
     except (TypeError, ValueError) as error:
         msg = f"the signature of {name} can't be read ({error}); wrap it in a Python function"
         raise Refusal(msg, "bad_signature") from None
@@ -152,21 +161,24 @@ def recognise(function: Any, name: str, text: str = "") -> Signature:
         form = managers.FORM
     else:
         form = _told(named, text) if text else _form(names, extra)
+    if form is None and records.record_class(function, TEXT) is not None:
+        form = records.FORM
     if form is None:
         form = _by_first_parameter(named, required)
     if form is None:
         raise _refusal(name, names, required)
     batch = form in ("trl", "verl_batch", "verifiers_group", "plain_batch", "easyr1_batch")
     batch |= form == managers.FORM
-    found = list(codes(function))
+    found = list(codes(entry))
     # a gold name with a real default (target=100) is a setting, not a column
     served = {p.name for p in named if p.default is p.empty or p.default is None}
     gold = tuple(n for n in names if n in served and n != text and is_gold(n, form))
     inside = {c for code in found for c in constants(code) if isinstance(c, str)}
-    loose = extra or bool({*RECORDS, "data"} & set(names))
+    inside |= {n for c in found for n in c.co_names} if form == records.FORM else set()
+    loose = extra or form == records.FORM or bool({*RECORDS, "data"} & set(names))
     open_ended = loose or {*RUBRIC, "states", "infos", "extra_info"} & set(names)
     named_in_code = {n for code in found for n in code.co_names}
-    evidence = wanted(function, gold, GOLD_SYNONYMS, batch=batch)
+    evidence = wanted(entry, gold, GOLD_SYNONYMS, batch=batch)
     looked_up = (n for n in GOLD_SYNONYMS if n in inside and n not in evidence.keys)
     known = tuple(dict.fromkeys((*gold, *looked_up)))
     columns = tuple(n for n in required if n != text and _is_column(n, names, form, text))
@@ -178,7 +190,7 @@ def recognise(function: Any, name: str, text: str = "") -> Signature:
         required=required,
         positional=tuple(p.name for p in named if p.kind == p.POSITIONAL_ONLY),
         extra=extra,
-        is_async=is_async(function),
+        is_async=is_async(entry),
         gold=gold,
         columns=columns,
         reads_gold=reads_gold(found, names, gold, extra=loose, known=GOLD_SYNONYMS),
@@ -190,6 +202,7 @@ def recognise(function: Any, name: str, text: str = "") -> Signature:
         does=tuple(sorted(evidence.does)),
         typed=any(p.annotation is not p.empty for p in named if p.name in gold),
         uses=tuple(n for n in WATCHED if n in named_in_code),
+        after=next((t for t in TURNS if t in inside), "") if form == "verl" else "",
         refuses=refused_call(function, form, (*columns, *(g for g in gold if g in required))),
     )
 

@@ -282,7 +282,7 @@ def find(
         kind = "bad_signature" if wrong_call else "raised"
         msg = f"{label} raised {_describe(error)}" if wrong_call else f"raised {_describe(error)}"
         raise refusal(msg, kind, traceback=frames(error)) from None
-    if not callable(made):
+    if not callable(managers.entry(made)):
         msg = f"{label} gives a {type(made).__name__}, not a function; leave the call out"
         raise refusal(msg, "bad_signature")
     return made

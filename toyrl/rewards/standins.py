@@ -1,0 +1,68 @@
+"""Stand-ins for what a trainer hands to a reward function beside texts and columns.
+
+Runs inside the sandboxed child: standard library only.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+import zlib
+from typing import Any
+
+EOS = 0  # the stand-in id of the end token; ids of text start at 1
+VOCABULARY = 50_000
+
+
+def token_ids(text: str, tokens: int, truncated: bool) -> list[int]:
+    """Stand-in ids of the right length, equal words giving equal ids, EOS (0) last unless cut off.
+
+    Real ids need the model's tokenizer. tokens = 0: the length is estimated, a word counting one
+    per four characters.
+    """
+    ids: list[int] = []
+    for found in re.finditer(r"\w+|[^\w\s]", text):
+        if 0 < tokens <= len(ids):
+            break  # of a huge text the rest would be cut off again
+        word = found.group()
+        for start in range(0, len(word), 4):
+            piece = word[start : start + 4].encode("utf-8", "replace")
+            ids.append(1 + zlib.crc32(piece) % VOCABULARY)
+    body = (tokens if tokens > 0 else len(ids) + 1) - (not truncated)
+    ids = ids[:body]
+    ids += [1 + zlib.crc32(f"#{i}".encode()) % VOCABULARY for i in range(len(ids), body)]
+    return ids if truncated else [*ids, EOS]
+
+
+class Parser:
+    """Stand-in for a verifiers parser: the text of the last assistant message, unparsed."""
+
+    def parse(self, text: str) -> str:
+        """The text itself."""
+        return text
+
+    def parse_answer(self, completion: Any) -> str:
+        """The last assistant message's content, or the text."""
+        if isinstance(completion, str):
+            return completion
+        texts = [m["content"] for m in completion if m.get("role") == "assistant"]
+        return texts[-1] if texts else ""
+
+    def get_assistant_messages(self, completion: Any) -> list[Any]:
+        """The assistant's messages."""
+        return (
+            []
+            if isinstance(completion, str)
+            else [m for m in completion if m.get("role") == "assistant"]
+        )
+
+
+def state() -> Any:
+    """TRL's trainer_state at the first step."""
+    return types.SimpleNamespace(
+        global_step=0, max_steps=1000, epoch=0.0, num_train_epochs=1, log_history=[]
+    )
+
+
+def ignore(*_args: Any, **_kwargs: Any) -> None:
+    """log_extra and log_metric lead nowhere here."""
