@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.rewards.calls import ROWS, grade
-from toyrl.rewards.standins import EOS, Parser, token_ids
 from toyrl.rewards.signatures import Refusal, Signature, recognise
+from toyrl.rewards.standins import EOS, Parser, token_ids
 
 
 # -- recognition -------------------------------------------------------------------------
