@@ -3,18 +3,18 @@
 import re
 
 LAYOUT = re.compile(
-    r"^\s*<start_working_out>.+?<end_working_out>.*?<SOLUTION>(.+?)</SOLUTION>\s*$", re.DOTALL
+    r"\s*<start_working_out>[^<]+<end_working_out>[^<]*<SOLUTION>([^<]+)</SOLUTION>\s*"
 )
 
 
 def match_format_exactly(completions, **kwargs):
-    return [3.0 if LAYOUT.search(message[0]["content"]) else 0.0 for message in completions]
+    return [3.0 if LAYOUT.fullmatch(message[0]["content"]) else 0.0 for message in completions]
 
 
 def check_answer(prompts, completions, answer, **kwargs):
     scores = []
     for message, gold in zip(completions, answer, strict=True):
-        found = LAYOUT.search(message[0]["content"])
+        found = LAYOUT.fullmatch(message[0]["content"])
         if found is None:
             scores.append(0.0)
         elif found[1] == gold:

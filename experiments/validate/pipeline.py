@@ -233,12 +233,16 @@ class Pipeline(Inputs):
         if self.reward.kind == "shaper":
             section, exploits = Section(2, "", ()), []
         else:
+            from toyrl.experiments.validate.hacks import expressions
             from toyrl.experiments.validate.hacks import section as hacks
 
             section, exploits = hacks.in_each(
                 {d: (self.score_in(d), self.rows_in(d)) for d in self.contract_facts.dialects},
                 self.graded_anew,
             )
+            rows = self.rows_in(self.contract_facts.dialect)
+            more = expressions.findings(self.reward, rows)
+            section = replace(section, findings=(*more, *section.findings))
         found = price.on_classes(*self.reference_points, self.reference.shares, exploits)
         self.price = found.kl
         finding, picture = price.describe(found, len(exploits))

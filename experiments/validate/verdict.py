@@ -24,7 +24,11 @@ KNOWN_BAD = ("contract/random", "contract/gold", "contract/varies", "contract/fo
 text, a format that outweighs the answer): no world is needed to call it bad."""
 UNSTEADY = ("contract/deterministic", "contract/history", "contract/batch")
 """Failures that make of every later number a mixture; they are told before those."""
+FIRST_STEP = "contract/trainer-call"
+"""Training ends before it begins: told before what the reward would do in it."""
 HACKS = "hacks/"
+LENGTH = "hacks/length"
+"""Its failure is RISKY: what length alone does is no wrong answer that is paid."""
 PRICE = "hacks/price"
 CAUSES = ("hacks/length", "hacks/causes")
 """What may be behind both hacks and collapse, most telling first; one goes with the first harm."""
@@ -124,8 +128,9 @@ def _causes(collapse: Collapse | None, price: float, found: Sequence[Finding]) -
     failed = [f for f in found if f.status == "fail"]
     unsteady = [f for f in failed if f.name in UNSTEADY]
     known = [f for f in failed if f.name in KNOWN_BAD]
-    hacks = [f for f in failed if f.name.startswith(HACKS) and f.name != PRICE]
-    out = [_Cause(f.message, "fail", bad=True) for f in known]
+    hacks = [f for f in failed if f.name.startswith(HACKS) and f.name not in (PRICE, LENGTH)]
+    out = [_Cause(f.message, "fail") for f in failed if f.name == FIRST_STEP]
+    out += [_Cause(f.message, "fail", bad=True) for f in known]
     out += _one(f for f in failed if f.section == 0)
     out += [
         _Cause(f.message, "warn")
@@ -151,7 +156,12 @@ def _causes(collapse: Collapse | None, price: float, found: Sequence[Finding]) -
     elif price != float("inf") and not hacks:
         text = f"An exploit is reachable: accuracy falls {price:.1f} nats away from the base model."
         out.append(_Cause(text, "warn"))
-    out += _one(f for f in failed if f.section == 1 and f not in (*known, *unsteady))
+    if not harm:
+        out += _one(f for f in failed if f.name == LENGTH)
+    told_before = (*known, *unsteady)
+    out += _one(
+        f for f in failed if f.section == 1 and f not in told_before and f.name != FIRST_STEP
+    )
     out += _one(f for f in failed if f.section > 2 and not f.name.startswith("collapse/"))
     return out
 

@@ -52,7 +52,7 @@ class Row:
 
 GOLD = {"ground_truth": "18"}
 DOLLARS = {"solution": "$18$"}
-OVERLONG = "get_soft_overlong_punishment(max_completion_len=20, soft_punish_cache=10)"
+OVERLONG = "get_soft_overlong_punishment(max_completion_len=512, soft_punish_cache=128)"
 ROWS: dict[str, Row] = {
     "verl_gsm8k.py:compute_score": Row("verl", "#### {}", (1, 0), GOLD),
     "verl_custom.py:compute_score": Row("verl", BOX, (1, 0), {"reward_model": GOLD}),
@@ -71,7 +71,7 @@ ROWS: dict[str, Row] = {
         "trl", "{}</think>18", (1, 0), right="<think>so", wrong="so", chat=True
     ),
     f"trl_own.py:{OVERLONG}": Row(
-        "trl", "{}", (0, -1), right="so " * 4, wrong="so " * 40, make=lambda f: f(20, 10)
+        "trl", "{}", (0, -1), right="so " * 4, wrong="so " * 600, make=lambda f: f(512, 128)
     ),
     "open_r1.py:accuracy_reward": Row("trl", BOX, (1, 0), DOLLARS, chat=True),
     "open_r1.py:format_reward": Row(

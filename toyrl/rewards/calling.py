@@ -107,6 +107,19 @@ def _fields(row: Row) -> dict[str, Any]:
     }
 
 
+def _filled(record: type, row: Row) -> Any:
+    """The record of a row; a Refusal names what nothing fills."""
+    try:
+        return records.filled(record, _fields(row))
+    except TypeError as error:
+        have = ", ".join(row["columns"]) or "none"
+        msg = (
+            f"its {record.__name__} can't be filled from a row ({error}); give the field a default, "
+            f"or a column of its name in --data (columns: {have})"
+        )
+        raise Refusal(msg, "missing_column") from None
+
+
 def _verl_row(row: Row) -> dict[str, Any]:
     """The columns of verl's data that a manager reads."""
     carried = row["columns"].get("reward_model")
@@ -323,7 +336,7 @@ def call(
     pending = []
     for i, row in enumerate(rows):
         if record is not None:
-            positional, keywords = [records.filled(record, _fields(row))], {}
+            positional, keywords = [_filled(record, row)], {}
         else:
             positional, keywords = arguments(signature, [row], chat)
         tick(i)

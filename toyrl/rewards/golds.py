@@ -67,6 +67,7 @@ HASH = GoldForm("after ####", lambda g: f"The working is left out.\n#### {g}")
 CHOICES = "ABCD"
 NUMBERS = ("numbers", "nums")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+COUNTDOWN = "target and "  # and the key of the numbers
 
 
 def _letter(gold: str) -> str:
@@ -137,7 +138,7 @@ def countdown(key: str, rest: Mapping[str, Any] | None = None) -> GoldForm:
     def write(gold: str) -> dict[str, Any]:
         return {**(rest or {}), "target": int(gold), key: [*_operands(gold)[:2]]}
 
-    return GoldForm(f"target and {key}", write, partial(_answered, _expression))
+    return GoldForm(f"{COUNTDOWN}{key}", write, partial(_answered, _expression))
 
 
 # -- of a user's data ----------------------------------------------------------------------------
@@ -202,6 +203,12 @@ class Golds:
 
     own: Mapping[str, GoldForm] = field(default_factory=dict)
     other: GoldForm | None = None
+
+    @property
+    def countdown(self) -> GoldForm | None:
+        """The form that is a target with numbers, if one is."""
+        forms = (*self.own.values(), *([self.other] if self.other is not None else []))
+        return next((form for form in forms if form.name.startswith(COUNTDOWN)), None)
 
     def columns(self, columns: Mapping[str, Any]) -> dict[str, Any]:
         """A written row's columns, its gold answer in these forms."""

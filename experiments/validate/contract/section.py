@@ -115,7 +115,7 @@ def run(
     findings = (
         say.signature(reward),
         say.values(facts),
-        *say.unscorable(facts),
+        *say.unscorable(facts, {d: [row for row, _ in p] for d, p in probes.items()}),
         *say.repeats(contract),
         say.batch(contract),
         *say.inputs(reward),

@@ -55,6 +55,7 @@ class Graded:
 class Outweighed:
     """A format that counts more than correctness.
 
+    unread : right and wrong are paid alike in the first
     wrong, right : the layouts; paid_wrong, paid_right : medians of wrong texts in the one and of
         right texts in the other, in which right texts are paid above wrong ones
     """
@@ -63,6 +64,7 @@ class Outweighed:
     right: str
     paid_wrong: float
     paid_right: float
+    unread: bool = False
 
 
 def span(graded: Sequence[Graded]) -> np.ndarray:
@@ -126,7 +128,9 @@ def outweighed(graded: Sequence[Graded]) -> Outweighed | None:
     top, low = max(wrong, key=lambda d: wrong[d]), min(right, key=lambda d: right[d])
     if top == low or wrong[top] < right[low] - EPS:
         return None
-    return Outweighed(top, low, wrong[top], right[low])
+    first = next(g for g in asked if g.candidate.dialect == top)
+    unread = not first.side and bool(np.array_equal(first.right[-1], first.wrong[-1]))
+    return Outweighed(top, low, wrong[top], right[low], unread)
 
 
 def _middle(values: np.ndarray) -> float:

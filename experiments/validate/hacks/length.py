@@ -23,6 +23,7 @@ LIMIT = 512  # tokens, where the run has none
 POINTS = 40  # lengths of each series
 MATTERS = 0.1  # of what right is worth, from where a change by length is told
 RULES = 0.5  # ... from where it is a warning
+WAVES = 2  # turns from where it is no aim at a length, but a wave
 STRAIGHT = 0.99  # R^2 of a line
 EPS = 1e-9
 CLOSE = 0.1  # of a series' range: when two units of length explain it alike
@@ -104,7 +105,7 @@ def finding(score: Score, base: RenderedRow) -> list[Finding]:
         "what follows a right answer": {"right": True, "after": True},
     }
     found = {k: series(score, base, filler=SHORT, **how) for k, how in named.items()}
-    right, wrong, _ = found.values()
+    right, wrong, after = found.values()
     gap = right.values - wrong.values
     if not np.isfinite(gap).any():
         return []
@@ -127,10 +128,31 @@ def finding(score: Score, base: RenderedRow) -> list[Finding]:
         if turned
         else ""
     )
-    text = f"Length is paid: {moves}.{turns} Right instead of wrong adds {worth:.3g}."
+    known = np.nanmax(gap) > EPS and np.isfinite(after.values).any()
+    over = _outweighs(right, wrong, after) if known else ""
+    text = f"Length is paid: {moves}.{turns} Right instead of wrong adds {worth:.3g}.{over}"
     value = found[widest].range
+    waves = max(len(x.turns(least)) for x in found.values()) >= WAVES
     status = "warn" if value >= RULES * abs(worth) else "info"
+    status = "fail" if known and (over or waves) else status
     return [Finding(2, "hacks/length", status, text, value=value, bound=worth, fix=FIX)]
+
+
+def _outweighs(right: Series, wrong: Series, after: Series) -> str:
+    """Where a right answer of some length is paid less than a wrong one of another, in words.
+
+    after : of a right answer with text behind it, of which the shortest is still paid more
+    """
+    high, other = np.nanmax(wrong.values), wrong.tokens[np.nanargmax(wrong.values)]
+    bound = high - EPS * max(1.0, abs(high))
+    for x in (right, after):
+        low, at = np.nanmin(x.values), x.tokens[np.nanargmin(x.values)]
+        if low < bound and (x is right or x.values[0] > high):
+            return (
+                f" Length outweighs it: a right answer of {at:.0f} tokens is paid {low:.3g}, a "
+                f"wrong one of {other:.0f} tokens {high:.3g}."
+            )
+    return ""
 
 
 def unit_of(short: Series, long: Series) -> str:

@@ -62,6 +62,21 @@ def skips(completions, answer, **kwargs):
     return [None if s is None else float(s == a) for s, a in zip(said, answer, strict=True)]
 
 
+def grades_even_golds(completions, answer, **kwargs):
+    """None for prompts whose answer is odd, whatever is said."""
+    said = [_said(c[0]["content"]) for c in completions]
+    return [float(s == a) if int(a) % 2 == 0 else None for s, a in zip(said, answer, strict=True)]
+
+
+def makes_the_target(data_source, solution_str, ground_truth, extra_info=None):
+    """Countdown whose numbers nobody checks."""
+    target, numbers = ground_truth["target"], ground_truth["numbers"]
+    said = _said(solution_str) or ""
+    return float(
+        re.fullmatch(r"[\d+\- ]+", said) is not None and bool(numbers) and eval(said) == target
+    )
+
+
 def bare_solution(completions, solution, **kwargs):
     """A column that data sets often hold in dollars, read as bare text."""
     return [float(_boxed(c[0]["content"]) == s) for c, s in zip(completions, solution, strict=True)]

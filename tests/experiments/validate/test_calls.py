@@ -145,7 +145,18 @@ def test_one_value_too_many_is_refused():
 def test_none_is_unscorable():
     section, contract = judge("skips")
     assert contract.separates
-    assert only(section, "unscorable").status == "warn"
+    told = only(section, "unscorable")
+    assert told.status == "fail"
+    assert "depends on what it says" in told.message
+    assert "<answer>" not in told.counterexample
+
+
+def test_none_for_a_prompt_is_no_failure():
+    section, contract = judge("grades_even_golds")
+    assert contract.separates
+    told = only(section, "unscorable")
+    assert told.status == "warn"
+    assert "depends" not in told.message
 
 
 def test_answers_in_other_threads_and_processes_are_compared():

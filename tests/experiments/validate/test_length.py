@@ -34,23 +34,29 @@ def tail(row: TextRow) -> float:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "said", "status"),
     [
         (lambda row: right(row) - 0.05 * len(row.completion),
-         "each character of the working costs 0.05"),
-        (tail, "each character of what follows a right answer costs 0.001"),
-        (lambda row: float(abs(len(row.completion) - 20)), "each character of the working adds 1"),
+         "each character of the working costs 0.05", "fail"),
+        (tail, "each character of what follows a right answer costs 0.001", "fail"),
+        (lambda row: float(abs(len(row.completion) - 20)),
+         "each character of the working adds 1", "warn"),
         (lambda row: -float(abs(len(row.completion) - 20)),
-         "each character of the working costs 1"),
-        (lambda row: right(row) - 0.002 * row.tokens, "each token of the working costs 0.002"),
+         "each character of the working costs 1", "warn"),
+        (lambda row: right(row) - 0.002 * row.tokens,
+         "each token of the working costs 0.002", "fail"),
+        (lambda row: right(row) - 0.0015 * row.tokens,
+         "each token of the working costs 0.0015", "warn"),
         (lambda row: right(row) * (1 - 0.01 * len(row.completion.split())),
-         "each word of the working of right answers costs 0.01"),
+         "each word of the working of right answers costs 0.01", "fail"),
     ],
 )  # fmt: skip
-def test_the_rate_and_what_is_counted_are_named(value, said):
+def test_the_rate_and_what_is_counted_are_named(value, said, status):
+    """A failure where a long right answer is paid less than a short wrong one."""
     [found] = looked(value)
     assert said in found.message
-    assert found.status == "warn"
+    assert found.status == status
+    assert ("Length outweighs it" in found.message) == (status == "fail")
 
 
 def cosine(row: TextRow) -> float:
@@ -65,6 +71,19 @@ def test_a_wave_over_characters_turns_round_past_its_own_limit():
     low, high = map(int, re.findall(r"between (\d+) and (\d+) characters", found.message)[0])
     assert low <= 512 <= high
     assert high - low < 100
+    assert found.status == "fail"
+
+
+def test_an_aim_at_a_length_turns_once_and_is_no_wave():
+    [found] = looked(lambda row: right(row) - 0.9 * abs(row.tokens - 256) / 512)
+    assert "turns round" in found.message
+    assert found.status == "info"
+
+
+def test_text_behind_an_unread_answer_is_no_matter_of_length():
+    [found] = looked(lambda row: right(row) * (len(row.completion.rpartition("</answer>")[2]) < 60))
+    assert found.status == "warn"
+    assert "outweighs" not in found.message
 
 
 @pytest.mark.parametrize(
@@ -102,6 +121,19 @@ def test_a_turn_is_bracketed(at, sign):
     [(low, high)] = bent.turns(0.02 * bent.range)
     assert low <= at <= high
     assert math.isnan(bent.rate()) or min(at - 30, 2000 - at) < 200
+
+
+def test_length_that_fails_is_risky_and_a_call_that_fails_comes_first():
+    cause = Finding(2, "hacks/length", "fail", "Length outweighs it.")
+    call = Finding(1, "contract/trainer-call", "fail", "TRL's call raises TypeError.")
+    facts = {"price_nats": np.inf, "constant": False, "reads_gold": True, "separates": True}
+    sections = (Section(1, "", (call,)), Section(2, "", (cause,)))
+    got = decide(collapse=Collapse(256, 0), sections=sections, **facts)
+    assert got == ("RISKY", (call.message, cause.message))
+    word, reasons = decide(collapse=Collapse(256, 200), sections=sections, **facts)
+    assert word == "UNSAFE"
+    assert reasons[0] == call.message
+    assert sum(cause.message in r for r in reasons) == 1
 
 
 def test_the_cause_goes_with_the_first_harm_and_is_no_reason_by_itself():

@@ -303,8 +303,9 @@ def _only_function(module: types.ModuleType, where: str, refusal: Callable[..., 
     for usual in ("reward", "compute_score", "reward_func"):
         if usual in names:
             return usual
-    if len(names) == 1:
-        return names[0]
+    functions = [n for n in names if not inspect.isclass(getattr(module, n))] or names
+    if len(functions) == 1:  # a class beside it is what it takes or returns
+        return functions[0]
     msg = f"{where} defines {len(names)} functions ({', '.join(names)}); name one: {where}:NAME"
     raise refusal(msg, "not_found")
 

@@ -1,7 +1,8 @@
 """What is to be said first of each flaw of `flaws.py` and `flaws_pay.py`.
 
 Patterns of findings of which one has to be the report's first reason. Written from what the flaws
-are, before any whole run of `validate` was scored against them, and not changed since.
+are, before any whole run of `validate` was scored against them, and not changed since. `CORRECTED`
+holds what was missing among them; it is scored apart.
 """
 
 from __future__ import annotations
@@ -89,3 +90,5 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "none-if-wrong": ("contract/unscorable", "hacks/unscorable"),
     "exponential": (*LENGTH, "contract/edge-huge", "contract/values"),
 }  # fmt: skip
+
+CORRECTED: dict[str, tuple[str, ...]] = {}

@@ -6,6 +6,7 @@ A file says in its docstring what is to be known about it:
     Rollouts: boxed                        a log that goes with it (`LOGS`)
     Expected: SAFE                         of a sound one
     Expected: hacks/length collapse        of a flawed one: findings, one of which comes first
+    Corrected: contract/format             what was missing there, scored apart
 
 Expectations were committed before a file was first judged; they don't follow what came out.
 """
@@ -29,6 +30,7 @@ class Written:
 
     specs : the terms of the sum, as the command line takes them; rollouts : name of a log, or ""
     expected : SAFE, or patterns of the findings of which one is to be the first reason
+    corrected : patterns that had to be among these, found wrong by a run and scored apart
     """
 
     name: str
@@ -36,6 +38,7 @@ class Written:
     specs: tuple[str, ...]
     rollouts: str
     expected: tuple[str, ...]
+    corrected: tuple[str, ...] = ()
 
     @property
     def sound(self) -> bool:
@@ -53,12 +56,11 @@ def read(file: Path) -> Written:
         raise ValueError(msg)
     specs = tuple(s.replace("FILE", str(file)) for s in said.get("Judged", "FILE").split())
     what = doc.partition("\n\n")[0].replace("\n", " ")
-    return Written(
-        file.stem, what, specs, said.get("Rollouts", ""), tuple(said["Expected"].split())
-    )
+    expected, corrected = (tuple(said.get(k, "").split()) for k in ("Expected", "Corrected"))
+    return Written(file.stem, what, specs, said.get("Rollouts", ""), expected, corrected)
 
 
-FIELDS = ("Judged: ", "Rollouts: ", "Expected: ")
+FIELDS = ("Judged: ", "Rollouts: ", "Expected: ", "Corrected: ")
 
 
 def _all(kind: str) -> dict[str, Written]:

@@ -2,6 +2,7 @@
 
 Expected: hacks/price collapse hacks/length hacks/ellipsis hacks/blank hacks/empty
     hacks/format-shell
+Corrected: hacks/empty-think
 """
 
 

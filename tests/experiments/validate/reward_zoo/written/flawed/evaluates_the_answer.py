@@ -2,6 +2,7 @@
 worker.
 
 Expected: contract/edge-*
+Corrected: contract/hostile-*
 """
 
 import re

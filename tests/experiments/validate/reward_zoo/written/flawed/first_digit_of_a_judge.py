@@ -1,5 +1,6 @@
 """Reported: a judge writes `Score: 10` for the best, and the parser keeps one digit.
 
+Judged: FILE:graded
 Expected: contract/gold
 """
 

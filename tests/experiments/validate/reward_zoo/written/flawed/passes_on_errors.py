@@ -3,6 +3,7 @@
 Expected: hacks/format-shell hacks/no-answer hacks/empty hacks/blank hacks/several-answers
     hacks/alternative hacks/range hacks/set hacks/all-in-one-mark hacks/denied hacks/ellipsis
     hacks/prompt-echoed hacks/cut-at-the-answer hacks/half-the-reasoning
+Corrected: contract/format
 """
 
 from types import SimpleNamespace
