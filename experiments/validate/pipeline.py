@@ -211,6 +211,7 @@ class Pipeline(Inputs):
                 f,
                 mark=self.settings.answer_mark is not None,
                 rollouts=self.settings.rollouts is not None,
+                unanswered=self.own_texts.why if self.own_texts is not None else "",
             ),
         )
         if word not in ("INCONCLUSIVE", "UNSAFE"):

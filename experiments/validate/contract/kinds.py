@@ -38,11 +38,18 @@ def inverted(c: Contract) -> str:
     )
 
 
-def unread(c: Contract, *, mark: bool, rollouts: bool) -> str:
+def unread(c: Contract, *, mark: bool, rollouts: bool, unanswered: str = "") -> str:
     """Why nothing can be said of a reward whose format wasn't found, and what to give.
 
     mark : how answers are marked was told; rollouts : a log was given
+    unanswered : why toyrl's texts can't stand for the log's, or ""
     """
+    if rollouts and unanswered:
+        return (
+            "Your rollouts were graded, and nothing in them speaks against the reward; toyrl's own "
+            f"texts can't be graded by it ({unanswered}), so neither hacks nor training were "
+            "looked at."
+        )
     state = (
         "has one value on every text" if c.constant else "never tells right from wrong"
     ) + f" in any of {max(c.found.tried, 1)} formats"

@@ -14,7 +14,10 @@ Expectations were committed before a file was first judged; they don't follow wh
 from __future__ import annotations
 
 import ast
+import importlib.util
+import inspect
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +72,26 @@ def _all(kind: str) -> dict[str, Written]:
 
 WRITTEN_SOUND = _all("sound")
 WRITTEN_FLAWED = _all("flawed")
+
+
+def function(x: Written) -> Callable[..., Any]:
+    """The function of a reward of one term; ValueError for a sum."""
+    if len(x.specs) != 1:
+        msg = f"{x.name} is a sum of {len(x.specs)} terms"
+        raise ValueError(msg)
+    path, _, name = x.specs[0].partition(".py:")
+    path = path if name else path.removesuffix(".py")
+    spec = importlib.util.spec_from_file_location(x.name, f"{path}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[x.name] = module  # dataclasses look there
+    spec.loader.exec_module(module)
+    if name:
+        return eval(name, vars(module))
+    own = [f for f in vars(module).values() if getattr(f, "__module__", "") == x.name]
+    own = [f for f in own if inspect.isfunction(f)]
+    return next((f for f in own if f.__name__ == "compute_score"), own[0])
 
 
 # -- logs that go with some ------------------------------------------------------------------------
