@@ -91,4 +91,9 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "exponential": (*LENGTH, "contract/edge-huge", "contract/values"),
 }  # fmt: skip
 
-CORRECTED: dict[str, tuple[str, ...]] = {}
+CORRECTED: dict[str, tuple[str, ...]] = {
+    "tail": ("hacks/answer-only-in-think",),  # gold is there among the last 40 characters
+    "pays-unmarked": ("contract/format",),  # a format that it doesn't read pays like a right answer
+    "phrases-added": ("contract/format",),  # so does one that opens with such a phrase
+    "tags-counted": ("contract/format",),  # so does one with tags
+}
