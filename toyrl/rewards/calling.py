@@ -114,7 +114,7 @@ def _filled(record: type, row: Row) -> Any:
     except TypeError as error:
         have = ", ".join(row["columns"]) or "none"
         msg = (
-            f"its {record.__name__} can't be filled from a row ({error}); give the field a default, "
+            f"its {record.__name__} can't be filled from a row ({error}); give it a default, "
             f"or a column of its name in --data (columns: {have})"
         )
         raise Refusal(msg, "missing_column") from None
