@@ -121,7 +121,9 @@ def outweighed(graded: Sequence[Graded]) -> Outweighed | None:
     """
     asked = [g for g in graded if g.candidate.origin != "usual"]
     wrong = {g.candidate.dialect: _middle(g.wrong) for g in asked}
-    right = {g.candidate.dialect: _middle(g.right) for g in asked if g.side > 0}
+    top_auc = max((g.auc for g in asked if g.side > 0), default=math.nan)
+    read = [g for g in asked if g.side > 0 and g.auc >= top_auc - CLOSE_AUC]  # not by chance
+    right = {g.candidate.dialect: _middle(g.right) for g in read}
     wrong, right = ({d: v for d, v in x.items() if np.isfinite(v)} for x in (wrong, right))
     if not wrong or not right:
         return None

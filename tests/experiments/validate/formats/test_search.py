@@ -112,9 +112,21 @@ def test_a_format_outweighs_only_what_is_read():
 def test_a_wrong_text_counts_in_formats_that_are_not_read_but_not_in_guessed_ones():
     bare = graded("boxed", 1.0, 0.0)
     assert outweighed([bare, graded("tag", 2.0, 2.0, side=0)]) == Outweighed(
-        "tag", "boxed", 2.0, 1.0
+        "tag", "boxed", 2.0, 1.0, unread=True
+    )
+    assert outweighed([bare, graded("tag", 2.0, 1.5, side=0)]) == Outweighed(
+        "tag", "boxed", 1.5, 1.0
     )
     assert outweighed([bare, graded("tag", 2.0, 2.0, side=0, origin="usual")]) is None
+
+
+def test_a_format_that_is_read_by_chance_is_none_that_is_outweighed():
+    """Of seventy formats some tell right from wrong in a random term by two deviations."""
+    bare, tried = graded("boxed", 1.0, 0.0), graded("prose", 0.05, 0.04)
+    lucky = Graded(tried.candidate, tried.right, tried.wrong, auc=0.8, side=1)
+    noise = graded("tag", 0.08, 0.06, side=0)
+    assert outweighed([tried, noise]) == Outweighed("tag", "prose", 0.06, 0.05)
+    assert outweighed([bare, lucky, noise]) is None
 
 
 # -- no gold ---------------------------------------------------------------------------------------
