@@ -18,7 +18,7 @@ from tests.places import ROOT
 from tests.rewards.calls import wait
 from toyrl.rewards import managers
 from toyrl.rewards.calling import call
-from toyrl.rewards.signatures import recognise
+from toyrl.rewards.signatures import Refusal, recognise
 
 FOLDER = ROOT / "examples" / "conventions"
 PAGE = ROOT / "docs" / "conventions.md"
@@ -166,3 +166,37 @@ def test_a_missing_accuracy_is_none_and_a_prompt_comes_before_the_completion():
     values, notes = call(reads_behind, signature, [row], False, tick=lambda _: None, wait=wait)
     assert (values, given) == ([1.0], ["Q\nAssistant:\n18"])
     assert any("Assistant:" in note for note in notes)
+
+
+@dataclass
+class Asked:
+    """A record with a field that nothing fills."""
+
+    response: str
+    rubric: str
+
+
+def test_a_record_that_nothing_fills_is_refused_by_its_field():
+    def score(given: Asked) -> float:
+        return float(given.response == given.rubric)
+
+    row = {"prompt": "Q", "completion": "18", "columns": {"answer": "18"}, "tokens": 1,
+           "truncated": False}  # fmt: skip
+    score.__annotations__["given"] = Asked  # annotations are text in this file
+    signature = recognise(score, "score")
+    assert signature.form == "record"
+    with pytest.raises(Refusal, match=r"rubric.*--data") as told:
+        call(score, signature, [row], False, tick=lambda _: None, wait=wait)
+    assert told.value.kind == "missing_column"
+    row["columns"]["rubric"] = "18"
+    values, _ = call(score, signature, [row], False, tick=lambda _: None, wait=wait)
+    assert values == [1.0]
+
+
+def test_a_class_beside_the_function_of_a_file_is_no_second_function(tmp_path):
+    from toyrl.rewards.user import load
+
+    file = tmp_path / "mine.py"
+    file.write_text("class Result:\n    pass\n\ndef graded(text):\n    return 1.0\n")
+    with load(str(file)) as reward:
+        assert reward.signature.name.endswith(":graded")
