@@ -77,6 +77,23 @@ def makes_the_target(data_source, solution_str, ground_truth, extra_info=None):
     )
 
 
+def later_is_better(completions, answer, **kwargs):
+    """The last of a call get a little more, whatever they say."""
+    said = [_said(c[0]["content"]) for c in completions]
+    return [
+        float(s == a) + 0.1 * i / len(said)
+        for i, (s, a) in enumerate(zip(said, answer, strict=True))
+    ]
+
+
+def least_of_call(completions, answer, **kwargs):
+    """The shortest of a call gets a little more, wherever it stands."""
+    sizes = [len(c[0]["content"]) for c in completions]
+    said = [_said(c[0]["content"]) for c in completions]
+    both = zip(said, answer, sizes, strict=True)
+    return [float(s == a) + 0.1 * (n == min(sizes)) for s, a, n in both]
+
+
 def bare_solution(completions, solution, **kwargs):
     """A column that data sets often hold in dollars, read as bare text."""
     return [float(_boxed(c[0]["content"]) == s) for c, s in zip(completions, solution, strict=True)]

@@ -151,6 +151,16 @@ def test_none_is_unscorable():
     assert "<answer>" not in told.counterexample
 
 
+@pytest.mark.parametrize(
+    ("name", "status"), [("later_is_better", "fail"), ("least_of_call", "warn")]
+)
+def test_siblings_may_count_and_the_place_among_them_may_not(name, status):
+    section, contract = judge(name)
+    assert contract.separates
+    assert contract.batch_dependent
+    assert only(section, "batch").status == status
+
+
 def test_none_for_a_prompt_is_no_failure():
     section, contract = judge("grades_even_golds")
     assert contract.separates
