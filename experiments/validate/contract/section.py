@@ -21,6 +21,7 @@ from toyrl.experiments.validate.contract import (
     neighbours,
     scale,
     steady,
+    unscorable,
 )
 from toyrl.experiments.validate.contract import findings as say
 from toyrl.experiments.validate.contract.facts import CALLS, HASH_SEED, Contract, DialectFacts
@@ -115,7 +116,7 @@ def run(
     findings = (
         say.signature(reward),
         say.values(facts),
-        *say.unscorable(facts, {d: [row for row, _ in p] for d, p in probes.items()}),
+        *unscorable.findings(facts, {d: [row for row, _ in p] for d, p in probes.items()}),
         *say.repeats(contract),
         say.batch(contract),
         *say.inputs(reward),
