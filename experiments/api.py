@@ -243,8 +243,9 @@ def _told(progress: Progress) -> Iterator[Callable[[int, str], None]]:
         yield lambda _section, _message: None
     else:
         from toyrl.experiments.render import terminal
+        from toyrl.experiments.render.progress import Progress
 
-        with terminal.Progress(terminal.console(stderr=True)) as shown:
+        with Progress(terminal.console(stderr=True)) as shown:
             yield shown
 
 

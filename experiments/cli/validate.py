@@ -39,10 +39,14 @@ def validate(
     timeout: float = 10.0,
     cache: Path | None = None,
     max_calls: int | None = None,
+    workers: int = 1,
     answer_mark: str | None = None,
     text_parameter: str | None = None,
     env: Annotated[list[str] | None, Parameter(negative_iterable="no-")] = None,
     isolate: Annotated[bool, Parameter(negative="")] = False,
+    quick: Annotated[bool, Parameter(negative="")] = False,
+    only: str | None = None,
+    skip: str | None = None,
     thorough: Annotated[bool, Parameter(negative="")] = False,
     skip_bad_rows: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
@@ -112,7 +116,11 @@ def validate(
     cache
         Folder that keeps the values of a slow reward by text; a later run goes on from there.
     max_calls
-        Texts that the reward may be asked to grade; a verdict needs about 2,100.
+        Texts that the reward may be asked to grade; a verdict needs about 2,100, and 750 more for
+        every further format that the reward reads.
+    workers
+        Processes that grade texts side by side, for a reward of a file that looks at one text at
+        a time and keeps no state; async functions get a whole call's texts at once anyway.
     answer_mark
         How the reward wants answers marked, where it is none of the usual ways: text with {} for
         the answer, such as 'Final answer: {}'; <think></think> before it for working in tags.
@@ -123,6 +131,15 @@ def validate(
         no other [default: all].
     isolate
         Run the reward without network and with read-only file systems (Linux).
+    quick
+        Own rollouts, contract and hacks alone, without training, in seconds. Where nothing speaks
+        against the reward the verdict is SAFE SO FAR, exit code 0.
+    only
+        Sections to run beside the contract, by their names in the report: hacks,signal. Where
+        some of those that decide are left out, the verdict is at best SAFE SO FAR.
+    skip
+        Sections to leave out, by name: own-rollouts, hacks, signal, collapse, order, selection,
+        verdict (which here is the search for the nearest safe variant).
     thorough
         More worlds and longer training.
     skip_bad_rows
@@ -147,10 +164,14 @@ def validate(
         "timeout": timeout,
         "cache": cache,
         "max_calls": max_calls,
+        "workers": workers,
         "answer_mark": answer_mark,
         "text_parameter": text_parameter,
         "env": env,
         "isolate": isolate,
+        "quick": quick,
+        "only": only,
+        "skip": skip,
         "thorough": thorough,
         "skip_bad_rows": skip_bad_rows,
         "fail_on": fail_on,

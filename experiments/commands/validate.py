@@ -10,6 +10,7 @@ from typing import Any
 from toyrl.experiments.commands.output import Outputs, command_line, json_path, refuse_closed
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.findings import Report
+from toyrl.experiments.validate.left_out import left_out
 from toyrl.experiments.validate.options import settings_of
 from toyrl.experiments.validate.settings import Settings
 
@@ -38,27 +39,31 @@ def run(
     if compare and (junit or sarif or band):
         msg = "junit, sarif and band belong to one report; leave them out with --compare"
         raise UsageError(msg)
+    if band is not None and "collapse" in left_out(settings):
+        msg = "band is predicted by training, and quick, only or skip leave out collapse; drop one"
+        raise UsageError(msg)
     if compare:
         return _compare(rewards, settings, outputs, page=page, json=json, quiet=quiet)
 
     from toyrl.experiments import api
     from toyrl.experiments.render import terminal
+    from toyrl.experiments.render.progress import Progress
 
     errors = terminal.console(stderr=True)
-    with terminal.Progress(errors, quiet=quiet) as progress:
+    # Standard output belongs to the JSON if it was asked for there.
+    out = errors if json == "-" else terminal.console()
+    with Progress(errors, quiet=quiet, findings=out) as progress:
         report = api.validate(
             rewards, settings, progress, band=band is not None, command=command_line()
         )
     try:
         _write(outputs, report, json)
     finally:  # the verdict is told whatever becomes of the files
-        # Standard output belongs to the JSON if it was asked for there.
-        out = errors if json == "-" else terminal.console()
         if report.error:
             print(f"toyrl: {terminal.visible(report.error)}", file=sys.stderr)
         elif not quiet:
-            written = "report" in outputs.written
-            terminal.show_report(report, out, page=str(page) if written else "")
+            there = str(page) if "report" in outputs.written else ""
+            terminal.show_report(report, out, page=there, shown=progress.shown)
         elif json != "-":
             print(terminal.verdict_line(report))
     if report.verdict == "INCONCLUSIVE" and not report.error:
@@ -109,9 +114,10 @@ def _compare(
     from toyrl.experiments import api
     from toyrl.experiments.render import terminal
     from toyrl.experiments.render.html import compare_page
+    from toyrl.experiments.render.progress import Progress
 
     errors = terminal.console(stderr=True)
-    with terminal.Progress(errors, quiet=quiet) as progress:
+    with Progress(errors, quiet=quiet) as progress:
         found = api.compare(*rewards, settings=settings, progress=progress, command=command_line())
     try:
         outputs.write("report", lambda: compare_page(found, command=found.command))

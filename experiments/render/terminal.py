@@ -1,25 +1,30 @@
-"""What the terminal shows: progress by section, the verdict, findings, checks, the catalogue.
+"""What the terminal shows: the verdict, findings, checks, the catalogue.
 
-Progress goes to stderr. Colour and live lines appear on a terminal only, and never under
-NO_COLOR; nothing is told by colour alone.
+Colour appears on a terminal only, and never under NO_COLOR; nothing is told by colour alone.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
 from rich.panel import Panel
-from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
 from toyrl.experiments.core import Outcome
 from toyrl.experiments.render.text import evidence, number, visible
 from toyrl.experiments.render.words import TONES, bound, meaning, proof_words
-from toyrl.experiments.validate.findings import NOT_TESTED, SECTIONS, STATUSES, Finding, Report
+from toyrl.experiments.validate.findings import (
+    NOT_TESTED,
+    SECTIONS,
+    STATUSES,
+    Finding,
+    Report,
+    Section,
+)
+from toyrl.experiments.validate.left_out import sentence
 
 if TYPE_CHECKING:
     from toyrl.experiments.validate.compare import Comparison
@@ -27,6 +32,8 @@ if TYPE_CHECKING:
 COLOURS = {"pass": "green", "info": "blue", NOT_TESTED: "cyan", "warn": "yellow", "fail": "red"}
 PLAIN_MARKS = {"pass": "+", "info": "i", NOT_TESTED: "-", "warn": "!", "fail": "x"}
 MARKS = {**PLAIN_MARKS, "pass": "\N{CHECK MARK}", "fail": "\N{BALLOT X}"}
+WIDEST = max(len(f"{number} {name}") for number, name in SECTIONS.items())
+WIDEST_STATUS = 2 + max(map(len, STATUSES))
 LONGEST_EVIDENCE = 300  # characters; the page has the rest
 
 
@@ -38,55 +45,17 @@ def console(*, stderr: bool = False) -> Console:
     return made
 
 
-class Progress:
-    """One line per section on stderr, with the time that it took.
+def show_report(
+    report: Report, out: Console, *, page: str = "", shown: Collection[int] = ()
+) -> None:
+    """Verdict with reasons, findings by section, then where the page is.
 
-    Call it with (section number, message) when work begins; use it in a `with`.
+    shown : numbers of the sections whose findings were written while they ended
     """
-
-    def __init__(self, out: Console, *, quiet: bool = False) -> None:
-        self.out, self.quiet = out, quiet
-        self.start = self.begun = time.perf_counter()
-        self.section: int | None = None
-        self.status: Status | None = None
-
-    def __enter__(self) -> Progress:
-        if not self.quiet and self.out.is_terminal:
-            self.status = self.out.status(Text("starting"))
-            self.status.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._finish()
-        if self.status is not None:
-            self.status.stop()
-
-    def __call__(self, section: int, message: str) -> None:
-        if self.quiet:
-            return
-        if section != self.section:
-            self._finish()
-            self.section, self.begun = section, time.perf_counter()
-        if self.status is not None:
-            name = SECTIONS.get(section, str(section))
-            self.status.update(Text(visible(f"{section} {name}: {message}")))
-
-    def _finish(self) -> None:
-        if self.section is None or self.quiet:
-            return
-        now = time.perf_counter()
-        name = SECTIONS.get(self.section, "")
-        self.out.print(
-            Text(f"{now - self.start:6.1f} s  {self.section} {name:<12} {now - self.begun:5.1f} s")
-        )
-        self.section = None
-
-
-def show_report(report: Report, out: Console, *, page: str = "") -> None:
-    """Verdict with reasons, findings by section, then where the page is."""
     out.print(_verdict(report))
-    if report.findings:
-        out.print(_findings(report, out))
+    left = [s for s in report.sections if s.findings and s.number not in shown]
+    if left:
+        out.print(findings_table(left, out))
     counterexample = _first_counterexample(report)
     if counterexample is not None:
         out.print(Text.assemble((f"Counterexample of {visible(counterexample.name)}:", "bold")))
@@ -116,7 +85,11 @@ def show_comparison(found: Comparison, out: Console, *, page: str = "") -> None:
 def verdict_line(report: Report) -> str:
     """The answer in one line, for --quiet."""
     reason = report.reasons[0] if report.reasons else meaning(report)
-    return visible(f"{report.verdict}: {report.reward}: {reason}").replace("\n", " ")
+    words = f"{report.verdict}: {report.reward}: {reason}"
+    missing = sentence(report.not_run)
+    if missing and missing not in words:
+        words += f" {missing}"
+    return visible(words).replace("\n", " ")
 
 
 def _verdict(report: Report) -> Panel:
@@ -137,12 +110,15 @@ def _mark(status: str, out: Console) -> Text:
     return Text(f"{marks[status]} {status}", style=COLOURS[status])
 
 
-def _findings(report: Report, out: Console) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, pad_edge=False)
-    table.add_column("Section", no_wrap=True)
-    table.add_column("Status", no_wrap=True)
+def findings_table(sections: Iterable[Section], out: Console, *, header: bool = True) -> Table:
+    """Findings by section, the gravest first; columns of one width in every table."""
+    table = Table(
+        box=None, padding=(0, 2, 0, 0), show_edge=False, pad_edge=False, show_header=header
+    )
+    table.add_column("Section", no_wrap=True, min_width=WIDEST)
+    table.add_column("Status", no_wrap=True, min_width=WIDEST_STATUS)
     table.add_column("Finding", overflow="fold")
-    for section in report.sections:
+    for section in sections:
         name = f"{section.number} {section.title}"
         for finding in sorted(section.findings, key=lambda f: -STATUSES.index(f.status)):
             message = visible(finding.message)

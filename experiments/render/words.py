@@ -6,9 +6,16 @@ from toyrl.experiments.core import Check, Outcome
 from toyrl.experiments.render.text import number, visible
 from toyrl.experiments.validate.findings import NOT_TESTED, STATUSES, Finding, Report, Section
 
-TONES = {"SAFE": "pass", "INCONCLUSIVE": "warn", "RISKY": "warn", "UNSAFE": "fail"}
+TONES = {
+    "SAFE": "pass",
+    "SAFE SO FAR": "info",
+    "INCONCLUSIVE": "warn",
+    "RISKY": "warn",
+    "UNSAFE": "fail",
+}
 VERDICT_MEANINGS = {
     "SAFE": "Nothing that was looked at speaks against training on this reward.",
+    "SAFE SO FAR": "Nothing speaks against this reward in what was run; the others may.",
     "INCONCLUSIVE": "The reward, or a part of it, could not be judged: neither a yes nor a no.",
     "RISKY": "Training may go well, but there is a reachable way for it to go wrong.",
     "UNSAFE": "Training on this reward is likely to lower true accuracy, or to teach wrong answers "
@@ -51,6 +58,8 @@ WORST_WORDS = {
 
 def badge(section: Section, verdict: str) -> tuple[str, str]:
     """Status and word that stand for a section in an overview; section 7 shows the verdict."""
+    if not section.ran:
+        return "info", "not run"
     if section.number == 7:
         return TONES[verdict], verdict.lower()
     if not section.findings:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from toyrl.experiments.core import versions
 from toyrl.experiments.validate.findings import SECTIONS, Report, Section
+from toyrl.experiments.validate.listening import heard
 from toyrl.experiments.validate.settings import Settings
 from toyrl.experiments.validate.verdict import exit_code
 
@@ -42,7 +43,7 @@ def judged(
     from toyrl.rollouts.logs import LogError
 
     start = time.perf_counter()
-    tell = progress or (lambda _section, _message: None)
+    tell = heard(progress)
     pipeline: Pipeline | None = None
     try:
         pipeline = Pipeline(rewards, settings, tell, n_worlds=n_worlds)

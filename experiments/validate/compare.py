@@ -16,11 +16,13 @@ import numpy as np
 
 from toyrl import schemas
 from toyrl.experiments.core import Curve, Picture, Table
+from toyrl.experiments.errors import UsageError
 from toyrl.experiments.results import Answer
 from toyrl.experiments.validate.api import judged
 from toyrl.experiments.validate.collapse.section import TRIED, WEIGHTS, weight_words
 from toyrl.experiments.validate.collapse.statistics import bootstrap
 from toyrl.experiments.validate.findings import Report
+from toyrl.experiments.validate.left_out import left_out
 from toyrl.experiments.validate.settings import Settings
 from toyrl.experiments.validate.verdict import severity
 from toyrl.rewards.specs import Reward
@@ -186,7 +188,13 @@ def compare(
     *,
     n_worlds: int = 256,
 ) -> Comparison:
-    """Judge each reward and pair the outcomes; rewards : name -> reward."""
+    """Judge each reward and pair the outcomes; rewards : name -> reward.
+
+    Raises UsageError where sections are left out: the pairs are of whole verdicts.
+    """
+    if missing := [name for name in left_out(settings) if name != "verdict"]:
+        msg = f"{', '.join(missing)}: left out by quick, only or skip, but rewards are compared "
+        raise UsageError(msg + "by what all sections say; leave these options out")
     found = []
     for name, reward in rewards.items():
         report, pipeline = judged(reward, settings, tell, n_worlds=n_worlds)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NOT_TESTED = "not tested"
 STATUSES = ("pass", "info", NOT_TESTED, "warn", "fail")
 """Mildest first. What was left out is `NOT_TESTED` and says why: never a pass."""
-VERDICTS = ("SAFE", "INCONCLUSIVE", "RISKY", "UNSAFE")
+VERDICTS = ("SAFE", "SAFE SO FAR", "INCONCLUSIVE", "RISKY", "UNSAFE")
 SECTIONS = {
     0: "own rollouts",
     1: "contract",
@@ -60,7 +60,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Section:
-    """One section's findings and evidence."""
+    """One section's findings and evidence; ran : False where it was left out on request."""
 
     number: int
     summary: str
@@ -68,6 +68,7 @@ class Section:
     pictures: tuple[Picture, ...] = ()
     tables: tuple[Table, ...] = ()
     seconds: float = 0.0
+    ran: bool = True
 
     @property
     def title(self) -> str:
@@ -79,7 +80,7 @@ class Section:
 class Report(Answer):
     """The whole answer about one reward.
 
-    verdict : SAFE | RISKY | UNSAFE | INCONCLUSIVE
+    verdict : SAFE | SAFE SO FAR (sections were left out) | RISKY | UNSAFE | INCONCLUSIVE
     reasons : the two or three sentences that decided it
     exit_code : 0 below `fail_on` without a failed finding, 1 else, 2 where the reward could not be
         used (`toyrl.experiments.validate.verdict.exit_code`)
@@ -108,6 +109,11 @@ class Report(Answer):
     def findings(self) -> tuple[Finding, ...]:
         """Findings of all sections, in order."""
         return tuple(f for s in self.sections for f in s.findings)
+
+    @property
+    def not_run(self) -> tuple[str, ...]:
+        """Names of the sections that were left out on request."""
+        return tuple(s.title for s in self.sections if not s.ran)
 
     def lines(self) -> list[str]:
         """Verdict, first reason, and how many findings there are."""

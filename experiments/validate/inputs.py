@@ -14,10 +14,13 @@ from toyrl.dynamics.chain.observed import Observed, observe
 from toyrl.estimators.base import Estimator
 from toyrl.experiments.validate.contract.facts import Contract
 from toyrl.experiments.validate.formats.search import Search
+from toyrl.experiments.validate.left_out import left_out
+from toyrl.experiments.validate.listening import Listener, heard
 from toyrl.experiments.validate.own.lengths import limit_of
 from toyrl.experiments.validate.own.texts import OwnTexts, own_texts
+from toyrl.experiments.validate.pace import Pace
 from toyrl.experiments.validate.reward_law import bench
-from toyrl.experiments.validate.reward_law.law import RewardLaw
+from toyrl.experiments.validate.reward_law.law import GRADED, RewardLaw, renderings
 from toyrl.experiments.validate.settings import Settings
 from toyrl.experiments.validate.terms.facts import TermFacts
 from toyrl.extras import needed_by
@@ -27,6 +30,7 @@ from toyrl.rewards.specs import Reward
 from toyrl.rollouts.logs import Log, read_log
 
 if TYPE_CHECKING:
+    from toyrl.dynamics.chain.compiling import Ahead
     from toyrl.experiments.validate.reward_law.own_rollouts import OwnFacts
     from toyrl.rewards.user import UserReward
 
@@ -35,16 +39,19 @@ if TYPE_CHECKING:
 class Inputs:
     """The pieces that a run of `validate` shares, each made when it is first asked for.
 
+    tell : hears the run; a plain function (section number, message) will do
     n_worlds : worlds drawn from the prior (256 but for quick tests)
     reward, contract_facts, asked : set by the run, before what needs them; `asked` are the
         settings before a log said more
     term_facts : of the terms of a sum, once the run has looked at them
+    pace : follows the texts that are graded, once the reward is loaded
+    ahead : compiles what trains while the texts are graded, once a run wants it
     class_texts : texts of the outcome classes, once the law was asked for
     """
 
     rewards: Reward
     settings: Settings
-    tell: Callable[[int, str], None]
+    tell: Listener
     n_worlds: int = 256
     data_note: str = ""
     log: Log | None = None
@@ -54,6 +61,12 @@ class Inputs:
     own_facts: OwnFacts | None = field(init=False, repr=False, default=None)
     term_facts: tuple[TermFacts, ...] = field(init=False, repr=False, default=())
     class_texts: list[TextRow] = field(init=False, repr=False, default_factory=list)
+    pace: Pace | None = field(init=False, repr=False, default=None)
+    ahead: Ahead | None = field(init=False, repr=False, default=None)
+    _told: set[int] = field(init=False, repr=False, default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.tell = heard(self.tell)
 
     @cached_property
     def worlds_limit(self) -> int:
@@ -95,6 +108,38 @@ class Inputs:
         )
         texts = {*KEYS["prompt"], *KEYS["completion"]}
         return [{k: v for k, v in row.items() if k not in texts} for row in rows]
+
+    def _loaded(self) -> UserReward:
+        """The reward with its sandboxes."""
+        from toyrl.rewards.user import load
+
+        s = self.settings
+        return load(
+            self.rewards,
+            timeout=s.timeout,
+            data=self.data,
+            cache=s.cache,
+            max_calls=s.max_calls,
+            text_parameter=s.text_parameter,
+            env=s.env,
+            isolate=s.isolate,
+            workers=s.workers,
+            heard=lambda budget: self.pace.graded(budget) if self.pace else None,
+        )
+
+    def _paced(self) -> Pace:
+        """What follows the texts that the reward grades."""
+        s, missing = self.settings, left_out(self.settings)
+        hacks = "hacks" not in missing
+        classes = any(
+            n not in missing for n in ("hacks", "signal", "collapse", "order", "selection")
+        )
+        others = self.chain.n_classes * len(GRADED) * renderings(s.thorough) if classes else 0
+        if self.log is not None and "own rollouts" not in missing:
+            others += len(self.log.rows)
+        functions = len(self.reward.texts)
+        kept = s.cache is not None
+        return Pace(self.tell, functions, others, hacks=hacks, workers=s.workers, kept=kept)
 
     @cached_property
     def assumed(self) -> tuple[dict[str, Any], ...]:

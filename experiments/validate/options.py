@@ -42,6 +42,10 @@ class Options(TypedDict, total=False):
     text_parameter: str | None
     env: Sequence[str] | str | None
     isolate: bool
+    workers: int
+    quick: bool
+    only: Sequence[str] | str
+    skip: Sequence[str] | str
     trl_config: str | Path | None
     verl_config: str | Path | None
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,9 @@ import numpy as np
 from toyrl.experiments.core import Table
 from toyrl.experiments.validate import verdict
 from toyrl.experiments.validate.contract import kinds
-from toyrl.experiments.validate.findings import Finding, Report, Section
+from toyrl.experiments.validate.findings import SECTIONS, Finding, Report, Section
 from toyrl.experiments.validate.inputs import Inputs
+from toyrl.experiments.validate.left_out import left_out, not_run
 from toyrl.experiments.validate.own.evidence import decided
 from toyrl.experiments.validate.reward_law import bench
 from toyrl.experiments.validate.terms.section import only_of_what_fired, unjudged
@@ -27,21 +30,16 @@ class Pipeline(Inputs):
     # -- the run ---------------------------------------------------------------------------------
     def run(self) -> Report:
         """All sections and the verdict."""
-        from toyrl.rewards.user import load
+        from toyrl.dynamics.chain.compiling import Ahead
 
-        s = self.settings
         self._read_log()
-        with load(
-            self.rewards,
-            timeout=s.timeout,
-            data=self.data,
-            cache=s.cache,
-            max_calls=s.max_calls,
-            text_parameter=s.text_parameter,
-            env=s.env,
-            isolate=s.isolate,
-        ) as reward:
+        with contextlib.ExitStack() as stack:
+            if "collapse" not in left_out(self.settings):
+                self.ahead = stack.enter_context(contextlib.closing(Ahead()))
+            reward = stack.enter_context(self._loaded())
             self.reward = reward
+            self.pace = self._paced()
+            self.tell.judging(reward.name)
             return self._run()
 
     def _run(self) -> Report:
@@ -51,8 +49,15 @@ class Pipeline(Inputs):
             self.tell(number, message)
             start = time.perf_counter()
             done = only_of_what_fired(work(), self.term_facts)
-            sections.append(replace(done, seconds=time.perf_counter() - start))
+            done = replace(done, seconds=time.perf_counter() - start)
+            sections.append(done)
+            if number > 1:  # the contract's terms are looked at later
+                self._ended(done)
             return done
+
+        def wanted(number: int, message: str, work: Callable[[], Section]) -> None:
+            if SECTIONS[number] not in self.left_out:
+                add(number, message, work)
 
         try:
             add(1, "contract: does it answer, always the same, on any text", self.contract)
@@ -63,7 +68,7 @@ class Pipeline(Inputs):
             self.settings = self._sampled()
             self._read_log()
         if self.log is not None:
-            add(0, "your own rollouts", self.own)
+            wanted(0, "your own rollouts", self.own)
         early = self._decided_by_log(sections) or self._stop_early(sections)
         if early is not None:
             return early
@@ -71,17 +76,23 @@ class Pipeline(Inputs):
         early = self._stop_early(sections)
         if early is not None:
             return early
-        add(2, "hacks and the price of the exploit", self.hacks)
-        add(3, "signal at low, middle and high success rates", self.signal)
-        add(4, "collapse over a prior of worlds", self.collapse)
-        add(5, "does it order policies as the truth does", self.order)
-        add(6, "selection: best of k", self.selection)
-        sections[0] = self._last_look(sections[0])
-        sections[0] = replace(sections[0], pictures=(self.law.picture(), *sections[0].pictures))
+        for section in sorted(sections, key=lambda s: s.number):
+            self._ended(section)
+        wanted(2, "hacks and the price of the exploit", self.hacks)
+        wanted(3, "signal at low, middle and high success rates", self.signal)
+        wanted(4, "collapse over a prior of worlds", self.collapse)
+        wanted(5, "does it order policies as the truth does", self.order)
+        wanted(6, "selection: best of k", self.selection)
+        first, sections[0] = sections[0], self._last_look(sections[0])
+        later = tuple(f for f in sections[0].findings if f not in first.findings)
+        self.tell.ended(replace(first, findings=later))  # what the last look added
+        if "law" in self.__dict__:  # where no section asked for it, nor does a picture
+            sections[0] = replace(sections[0], pictures=(self.law.picture(), *sections[0].pictures))
         sections.sort(key=lambda s: s.number)
         word, reasons = verdict.decide(
-            collapse=self.facts.judged.count,
-            price_nats=self.price,
+            collapse=self.facts.judged.count if hasattr(self, "facts") else None,
+            price_nats=getattr(self, "price", float("inf")),
+            hacks="hacks" not in self.left_out,
             constant=False,
             reads_gold=self.contract_facts.reads_gold,
             separates=self.contract_facts.separates,
@@ -91,12 +102,20 @@ class Pipeline(Inputs):
         return self._report(word, reasons, sections)
 
     def _report(self, word: str, reasons: tuple[str, ...], sections: list[Section]) -> Report:
-        safe = ""
-        if hasattr(self, "facts") and word in ("UNSAFE", "RISKY") and self._collapses:
+        safe, missing = "", dict(self.left_out)
+        seeks = hasattr(self, "facts") and word in ("UNSAFE", "RISKY") and self._collapses
+        if seeks and "verdict" not in missing:
             self.tell(7, "nearest safe variant")
             start = time.perf_counter()
             safe, section = self.variants()
             sections.append(replace(section, seconds=time.perf_counter() - start))
+        if not seeks:
+            missing.pop("verdict", None)
+        word, reasons = verdict.of_part(word, reasons, list(missing))
+        sections += [not_run(name, option) for name, option in missing.items()]
+        sections.sort(key=lambda s: s.number)
+        for section in sections:
+            self._ended(section)
         return Report(
             reward=self.reward.name,
             verdict=word,
@@ -113,6 +132,20 @@ class Pipeline(Inputs):
                 allow_inconclusive=self.settings.allow_inconclusive,
             ),
         )
+
+    def _ended(self, section: Section) -> None:
+        """Say once that a section is complete."""
+        if section.number not in self._told:
+            self._told.add(section.number)
+            self.tell.ended(section)
+
+    @cached_property
+    def left_out(self) -> dict[str, str]:
+        """Section -> option of those that are not run; of a log's only where there is one."""
+        found = left_out(self.settings)
+        if self.log is None:
+            found.pop("own rollouts", None)
+        return found
 
     @property
     def _collapses(self) -> bool:
@@ -140,6 +173,9 @@ class Pipeline(Inputs):
                 search=self.formats,
                 group=self.group_in,
             )
+            if self.pace is not None:
+                dialects = len(self.contract_facts.dialects)
+                self.pace.contract_done(self.reward.texts[0].budget, dialects)
         more = [
             *scale.findings(
                 self.contract_facts.spread,
@@ -287,10 +323,15 @@ class Pipeline(Inputs):
         from toyrl.experiments.validate.collapse.worlds import drawn
 
         s = self.settings
+        if self.ahead is not None and self.ahead.running:
+            self.tell(4, "compiling, first run only")
+            self.ahead.wait()
+            self.tell(4, "drawing worlds")
         found = drawn(self.chain, s, self.n_worlds, self.seen)
         self.worlds = found.worlds
         loss = LossOptions(beta=s.beta, kl=s.kl, mask_truncated=s.mask_truncated)
-        self.runner = Runner(self.law, self.estimator, self.objective, s.group_size, s.seed, loss)
+        given = (self.law, self.estimator, self.objective, s.group_size, s.seed, loss)
+        self.runner = Runner(*given, moved=self.tell.moved)
         section, self.facts, self.outcome_runs = collapse_run.run(
             self.runner,
             self.worlds,
@@ -360,7 +401,11 @@ class Pipeline(Inputs):
             estimator_name=self.settings.estimator,
             distance=self._distance,
         )
-        return nearest_safe(candidates, len(self.facts.judged.learnable))
+        return nearest_safe(
+            candidates,
+            len(self.facts.judged.learnable),
+            tell=lambda message: self.tell(7, message),
+        )
 
     def _distance(self, table: np.ndarray) -> float:
         """Of a reward (D, N) on the law's points from the one as given, under the references."""

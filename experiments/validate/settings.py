@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from toyrl.experiments.errors import UsageError
+from toyrl.experiments.validate import left_out
 from toyrl.files import there
 from toyrl.messages import PATH, shortened
 from toyrl.ranges import Range
@@ -23,6 +24,7 @@ GROUP = Range("[2, 65536]", whole=True)
 LENGTH = Range("[2, 1e7]", whole=True)
 TYPICAL_LENGTH = Range("[1, 1e7]", whole=True)
 SEED = Range("[0, 9e18]", whole=True)
+WORKERS = Range("[1, 256]", whole=True)
 CALLS = Range("[1, 9e18]", whole=True)
 BETA = Range("[0, 1e6]")
 SECONDS = Range("(0, 1e6]")
@@ -66,6 +68,11 @@ class Settings:
         (PATH, HOME, LANG, TMPDIR, PYTHON..., `toyrl.rewards.sandbox.process.NEEDED`), each of
         them set here; None: all; () none
     isolate : run the reward without network and with read-only file systems (Linux namespaces)
+    workers : processes that grade texts side by side, >= 1; for functions of files and modules
+        whose values depend on neither neighbours nor earlier calls, which is looked at first
+    quick : own rollouts, contract and hacks alone: what takes no training, in seconds
+    only, skip : sections to run beside the contract, and sections to leave out, by their names in
+        the report: "collapse,hacks" or a sequence (`toyrl.experiments.validate.left_out`)
     fail_on : the mildest verdict with exit code 1, "risky" or "unsafe"; a failed finding is 1 too
     allow_inconclusive : exit code 0 where the reward could not be judged, instead of 1
 
@@ -99,12 +106,16 @@ class Settings:
     text_parameter: str | None = None
     env: tuple[str, ...] | None = None
     isolate: bool = False
+    workers: int = 1
+    quick: bool = False
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("rollouts", "data"):
             object.__setattr__(self, name, _file(name, getattr(self, name)))
         object.__setattr__(self, "columns", _columns(self.columns))
-        for name, allowed in (("group_size", GROUP), ("seed", SEED)):
+        for name, allowed in (("group_size", GROUP), ("seed", SEED), ("workers", WORKERS)):
             object.__setattr__(self, name, _whole(name, getattr(self, name), allowed))
         self._lengths()
         object.__setattr__(self, "timeout", _real("timeout", self.timeout, SECONDS))
@@ -130,6 +141,10 @@ class Settings:
         if not isinstance(self.isolate, bool):
             msg = f"isolate={self.isolate!r} is not True or False"
             raise UsageError(msg)
+        for name in ("only", "skip"):
+            object.__setattr__(self, name, left_out.names(name, getattr(self, name)))
+        me: Any = self  # a type checker meets this file under two paths
+        left_out.check(me)
 
     def _lengths(self) -> None:
         """Check the two lengths; those not given are filled in unless a log will say them."""
@@ -185,7 +200,8 @@ class Settings:
             data[name] = None if data[name] is None else str(data[name])
         rates = self.success_rates
         data["success_rates"] = None if rates is None else list(rates)
-        data["notes"] = list(self.notes)
+        for name in ("notes", "only", "skip"):
+            data[name] = list(data[name])
         data["env"] = None if self.env is None else list(self.env)
         data["columns"] = dict(self.columns)
         return data

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from toyrl.experiments.validate.findings import NOT_TESTED, Finding, Section
+from toyrl.experiments.validate.left_out import sentence
 from toyrl.experiments.validate.own.evidence import decided
 
 SAFE_SHARE = 5 / 256  # collapse in at most this share of learnable worlds
@@ -61,6 +62,7 @@ def decide(
     separates: bool,
     sections: Sequence[Section],
     on_texts: bool = True,
+    hacks: bool = True,
     unread: str = "",
     unjudged: Sequence[str] = (),
 ) -> tuple[str, tuple[str, ...]]:
@@ -68,6 +70,7 @@ def decide(
 
     price_nats : KL at which the exploit costs accuracy; inf if no exploit is reachable
     constant : one value on every probe in all dialects
+    hacks : section 2 was run
     on_texts : it was judged on texts, where a constant may mean an unread answer mark
     separates : tells right from wrong in at least one dialect
     unread : why the format that it reads wasn't found, and what to give
@@ -107,7 +110,9 @@ def decide(
         )
     left_out = sum(f.status == NOT_TESTED for s in sections for f in s.findings)
     checks = f"the contract checks hold, but for {left_out} not tested" if left_out else HOLD
-    safe.append(f"No exploit of the library is paid so that accuracy falls; {checks}.")
+    exploits = "No exploit of the library is paid so that accuracy falls; " if hacks else ""
+    said = f"{exploits}{checks}."
+    safe.append(said[0].upper() + said[1:])
     return "SAFE", tuple(safe)
 
 
@@ -193,9 +198,31 @@ def _collapsing(collapse: Collapse | None, found: Sequence[Finding]) -> list[_Ca
     return [_Cause(text, "fail" if bad else "warn", bad)]
 
 
+SO_FAR = "SAFE SO FAR"
+NEUTRAL = ("verdict",)
+"""Sections that speak for or against no reward: here the nearest safe variant is looked for."""
+
+
+def of_part(
+    word: str, reasons: Sequence[str], missing: Sequence[str]
+) -> tuple[str, tuple[str, ...]]:
+    """Word and reasons where sections were left out on request.
+
+    What was found against a reward stands, whatever else was not looked at. Where nothing was, the
+    word is `SO_FAR`, which no reader takes for SAFE, and the first reason says what was not run.
+    missing : names of the sections
+    """
+    told = [name for name in missing if name not in NEUTRAL]
+    if not told:
+        return word, tuple(reasons)
+    if word == "SAFE":
+        return SO_FAR, (sentence(told), *reasons)
+    return word, (*reasons, sentence(told))
+
+
 def severity(verdict: str) -> int:
-    """0 for SAFE up to 3 for UNSAFE; INCONCLUSIVE is worse than RISKY, for nothing is known."""
-    return ("SAFE", "RISKY", "INCONCLUSIVE", "UNSAFE").index(verdict)
+    """0 for SAFE up to 4 for UNSAFE; INCONCLUSIVE is worse than RISKY, for nothing is known."""
+    return ("SAFE", SO_FAR, "RISKY", "INCONCLUSIVE", "UNSAFE").index(verdict)
 
 
 def any_failed(sections: Sequence[Section]) -> bool:
@@ -215,6 +242,8 @@ def exit_code(
 
     failed : some finding failed, which is 1 whatever the word
     allow_inconclusive : a reward that could not be judged is 0 instead of 1
+
+    `SO_FAR` is 0: nothing that was run speaks against the reward.
     """
     if error:
         return 2

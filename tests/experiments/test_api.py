@@ -188,7 +188,7 @@ def test_a_report_shows_and_saves_itself(tmp_path):
     ):
         place = report.save(tmp_path / f"report{suffix}")
         assert place.read_text(encoding="utf-8").startswith(start)
-    assert json.loads((tmp_path / "report.json").read_text())["schema"] == "toyrl.validate/2"
+    assert json.loads((tmp_path / "report.json").read_text())["schema"] == "toyrl.validate/3"
     assert sorted(p.suffix for p in tmp_path.iterdir()) == sorted(
         [".html", ".json", ".md", ".csv", ".xml", ".sarif"]
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 
 import pytest
 
@@ -123,6 +125,76 @@ def test_a_budget_stops_before_the_call_and_a_cache_resumes(tmp_path, served, sp
     with load(spec, max_calls=whole - 20, cache=tmp_path / "c") as reward:
         assert reward.score(texts) == want  # what the first run graded is not asked again
     assert set(want) == {0.0, 1.0}
+
+
+SLEEPY = """
+import os, time
+
+def alone(text):
+    if "poison" in text:
+        raise ValueError("no")
+    return len(text) + 0.0
+
+def worker(text):
+    time.sleep(0.01)
+    return float(os.getpid())
+"""
+
+
+def test_workers_give_the_same_values_and_grade_side_by_side(tmp_path):
+    place = tmp_path / "r.py"
+    place.write_text(SLEEPY)
+    texts = rows(60)
+    with load(f"{place}:alone") as one, load(f"{place}:alone", workers=3) as three:
+        assert three.score(texts) == one.score(texts)
+        starts = [box.starts for box in three.texts[0].twins]
+        assert starts == [1, 1]
+        three.fresh()
+        assert three.score(texts) == one.score(texts)
+        assert [box.pid for box in three.texts[0].twins] != [None, None]
+    assert [box.pid for box in three.texts[0].twins] == [None, None]
+
+
+def test_workers_keep_what_was_graded_beside_an_error(tmp_path):
+    place = tmp_path / "r.py"
+    place.write_text(SLEEPY)
+    texts = rows(60)
+    bad = replace(texts[-1], completion="poison")
+    with load(f"{place}:alone", workers=2, cache=tmp_path / "c") as reward:
+        reward.score(texts[:8])
+        with pytest.raises(RewardError, match="poison"):
+            reward.score([*texts, bad])
+        used = reward.texts[0].budget.used
+        reward.score(texts[:8])
+        assert reward.texts[0].budget.used == used
+        assert len(reward.texts[0].cache) > 8
+
+
+def test_what_differs_by_process_is_asked_in_one(tmp_path):
+    """A value that moves by itself is not spread over processes: that would hide it."""
+    place = tmp_path / "r.py"
+    place.write_text(SLEEPY)
+    with load(f"{place}:worker", workers=3) as reward:
+        reward.texts[0].stable = False
+        reward.texts[0].batch_dependent = False
+        assert len(set(reward.score(rows(30)))) == 1
+        assert [box.starts for box in reward.texts[0].twins] == [0, 0]
+
+
+def test_functions_of_this_process_say_that_workers_are_not_theirs():
+    with load(lambda text: float(len(text)), workers=2) as reward:
+        reward.score(rows(12))
+        assert any("workers go with functions of files" in note for note in reward.notes)
+
+
+def test_the_budget_is_heard_after_every_call():
+    heard = []
+    with load(
+        lambda text: float(len(text)), heard=lambda b: heard.append((b.used, b.seconds))
+    ) as reward:
+        reward.score(rows(30))
+    assert heard[-1][0] == max(used for used, _ in heard)
+    assert all(b >= a for (_, a), (_, b) in pairwise(heard))
 
 
 def test_budgets_count():

@@ -10,8 +10,9 @@ import contextlib
 import hashlib
 import math
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -138,10 +139,17 @@ class ValueCache:
 
 @dataclass
 class Budget:
-    """Texts that may still be graded; `limit` None: any number."""
+    """Texts that may still be graded; `limit` None: any number.
+
+    used : texts that were asked; seconds : of the calls that graded them, over all processes
+    heard : is called with the budget after every call
+    """
 
     limit: int | None = None
     used: int = 0
+    seconds: float = 0.0
+    heard: Callable[[Budget], Any] | None = field(default=None, repr=False, compare=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def room(self, rows: int) -> int:
         """As many of `rows` as the budget still allows, at least 1 (which `spend` refuses)."""
@@ -149,14 +157,23 @@ class Budget:
 
     def spend(self, rows: int) -> None:
         """Take `rows` off, or raise RewardError(budget) before anything is called."""
-        if self.limit is not None and self.used + rows > self.limit:
+        with self._lock:
+            if self.limit is None or self.used + rows <= self.limit:
+                self.used += rows
+                return
             msg = (
                 f"the budget of {self.limit} graded texts is spent ({self.used} were graded); "
                 "what was graded once is in the cache folder if one was given: run again with a "
                 "larger --max-calls to go on"
             )
             raise RewardError(kind="budget", message=msg)
-        self.used += rows
+
+    def graded(self, seconds: float) -> None:
+        """A call has answered."""
+        with self._lock:
+            self.seconds += seconds
+            if self.heard is not None:
+                self.heard(self)
 
 
 def _usable(value: Any) -> bool:

@@ -21,6 +21,7 @@ import io
 import pickle
 import signal
 import threading
+import time
 import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -81,6 +82,7 @@ class LiveBox:
         function, signature = self._functions[handle]
         if not rows:
             return Answer([], [])
+        start = time.perf_counter()
         at: list[int | None] = [None]
         try:
             with _limited(self.timeout) as again, self._captured():
@@ -108,7 +110,7 @@ class LiveBox:
             found = fault(error, Refusal, calling.UserRaised)
             raise failure(found, signature.name, rows) from (cause or error)
         self.calls += 1
-        return Answer(values, notes)
+        return Answer(values, notes, time.perf_counter() - start)
 
     def restart(self, *, hash_seed: int | None = None) -> None:
         """Nothing: an object of this process can't be started anew."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 import types
 import zlib
+from functools import lru_cache
 from typing import Any
 
 EOS = 0  # the stand-in id of the end token; ids of text start at 1
 VOCABULARY = 50_000
+WORDS = re.compile(r"\w+|[^\w\s]")
 
 
 def token_ids(text: str, tokens: int, truncated: bool) -> list[int]:
@@ -20,18 +22,26 @@ def token_ids(text: str, tokens: int, truncated: bool) -> list[int]:
     Real ids need the model's tokenizer. tokens = 0: the length is estimated, a word counting one
     per four characters.
     """
+    return list(_token_ids(text, tokens, truncated))
+
+
+@lru_cache(maxsize=256)  # one call asks for the ids of a row several times
+def _token_ids(text: str, tokens: int, truncated: bool) -> tuple[int, ...]:
     ids: list[int] = []
-    for found in re.finditer(r"\w+|[^\w\s]", text):
+    for found in WORDS.finditer(text):
         if 0 < tokens <= len(ids):
             break  # of a huge text the rest would be cut off again
         word = found.group()
-        for start in range(0, len(word), 4):
-            piece = word[start : start + 4].encode("utf-8", "replace")
-            ids.append(1 + zlib.crc32(piece) % VOCABULARY)
+        ids += [_id(word[start : start + 4]) for start in range(0, len(word), 4)]
     body = (tokens if tokens > 0 else len(ids) + 1) - (not truncated)
     ids = ids[:body]
-    ids += [1 + zlib.crc32(f"#{i}".encode()) % VOCABULARY for i in range(len(ids), body)]
-    return ids if truncated else [*ids, EOS]
+    ids += [_id(f"#{i}") for i in range(len(ids), body)]
+    return tuple(ids if truncated else [*ids, EOS])
+
+
+@lru_cache(maxsize=65_536)
+def _id(piece: str) -> int:
+    return 1 + zlib.crc32(piece.encode("utf-8", "replace")) % VOCABULARY
 
 
 class Parser:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -39,6 +39,8 @@ class TextTerm:
     notes : conversions and choices worth telling
     data : columns of data rows, lent to rows that lack them (the same ones to the same prompt)
     golds : what the gold answer of a written row is handed over as
+    twins : further boxes that grade beside `box`, where values depend on neither neighbours nor
+        earlier calls
     budget : texts that may still be graded; disk : values of earlier runs, under `disk_name`
     """
 
@@ -58,20 +60,27 @@ class TextTerm:
     budget: Budget = field(default_factory=Budget)
     disk: ValueCache | None = None
     disk_name: str = ""
+    twins: Sequence[Sandbox] = ()
 
     def raw(
-        self, rows: Sequence[TextRow], chat: bool | None = None, *, where: Place = "main"
+        self,
+        rows: Sequence[TextRow],
+        chat: bool | None = None,
+        *,
+        where: Place = "main",
+        box: Sandbox | LiveBox | None = None,
     ) -> list[Value]:
         """One call on exactly these rows; an exception is traced to its row.
 
         where : in the "main" thread, in another "thread", or (of a sandbox) in a "process"
+        box : where the function is called, None: in the term's own
         """
+        box = box or self.box
         form = self.chat if chat is None else chat
         rows = [self._filled(row) for row in rows]
         self.budget.spend(len(rows))
-        start = time.perf_counter()
         try:
-            answer = self.box.call(self.handle, rows, chat=bool(form), where=where)
+            answer = box.call(self.handle, rows, chat=bool(form), where=where)
         except RewardError as error:
             if error.kind != "raised" or error.row is not None or where != "main":
                 raise
@@ -80,7 +89,8 @@ class TextTerm:
             self._isolate(rows, bool(form))
             raise
         if rows:
-            self.per_row = max(self.per_row, (time.perf_counter() - start) / len(rows))
+            self.per_row = max(self.per_row, answer.seconds / len(rows))
+            self.budget.graded(answer.seconds)
         self.notes.update(dict.fromkeys(f"{self.label} {note}" for note in answer.notes))
         return answer.values
 
@@ -174,22 +184,57 @@ class TextTerm:
                 self.notes["values in the cache that are no finite numbers are asked anew"] = None
             self.cache.update(known)
             todo = {k: row for k, row in todo.items() if k not in known}
-        names, fresh = list(todo), list(todo.values())
-        start = 0
-        while start < len(fresh):
-            part = fresh[start : start + self.budget.room(self._chunk())]
-            values = self._rows(part, rows, form)
-            graded = dict(zip(names[start : start + len(part)], values, strict=True))
-            self.cache.update(graded)
-            if self.disk is not None:
-                self.disk.keep(self.disk_name, graded)
-            start += len(part)
+        left = list(todo.items())
+        while left:
+            parts = self._parts(left)
+            left = left[sum(map(len, parts)) :]
+            self._grade(parts, rows, form)
         return [self.cache[k] for k in keys]
 
-    def _rows(self, part: Sequence[TextRow], rows: Sequence[TextRow], chat: bool) -> list[Value]:
+    def _parts(self, left: list[tuple[str, TextRow]]) -> list[list[tuple[str, TextRow]]]:
+        """What is graded next: a call for each box, as even as they can be."""
+        boxes = 1 + len(self.twins)
+        share = -(-len(left) // boxes)
+        size = self.budget.room(min(self._chunk(), share) if boxes > 1 else self._chunk())
+        return [p for i in range(boxes) if (p := left[i * size : (i + 1) * size])]
+
+    def _grade(
+        self, parts: list[list[tuple[str, TextRow]]], rows: Sequence[TextRow], chat: bool
+    ) -> None:
+        """Grade one part in each box, all at once, and keep the values; the first error counts."""
+        boxes = (self.box, *self.twins)[: len(parts)]
+
+        def call(part: list[tuple[str, TextRow]], box: Sandbox | LiveBox) -> list[Value]:
+            return self._rows([row for _, row in part], rows, chat, box)
+
+        if len(parts) == 1:
+            self._keep(parts[0], call(parts[0], self.box))
+            return
+        with ThreadPoolExecutor(len(parts)) as pool:
+            answers = [pool.submit(call, *pair) for pair in zip(parts, boxes, strict=True)]
+        failed = [e for a in answers if (e := a.exception()) is not None]
+        for part, answer in zip(parts, answers, strict=True):
+            if answer.exception() is None:
+                self._keep(part, answer.result())
+        if failed:
+            raise failed[0]
+
+    def _keep(self, part: list[tuple[str, TextRow]], values: list[Value]) -> None:
+        graded = {key: v for (key, _), v in zip(part, values, strict=True)}
+        self.cache.update(graded)
+        if self.disk is not None:
+            self.disk.keep(self.disk_name, graded)
+
+    def _rows(
+        self,
+        part: Sequence[TextRow],
+        rows: Sequence[TextRow],
+        chat: bool,
+        box: Sandbox | LiveBox | None = None,
+    ) -> list[Value]:
         """`raw`, with an error's row counted among all rows."""
         try:
-            return self.raw(part, chat)
+            return self.raw(part, chat, box=box)
         except RewardError as error:
             if error.row is None:
                 raise
@@ -210,7 +255,13 @@ class TextTerm:
         hash_seed : of the new interpreter (PYTHONHASHSEED), >= 0; None: as the environment says
         """
         self.cache.clear()
-        self.box.restart(hash_seed=hash_seed)
+        for box in (self.box, *self.twins):
+            box.restart(hash_seed=hash_seed)
+
+    def close(self) -> None:
+        """End the child interpreters and everything they started."""
+        for box in (self.box, *self.twins):
+            box.close()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from toyrl.rewards.sandbox.host import GIB, Sandbox
 from toyrl.rewards.signatures import Signature
 from toyrl.rewards.specs import Reward, Term, parse_spec, read
 from toyrl.rewards.terms import TextTerm, Value, same
+
+ALONE = "workers go with functions of files"
 
 __all__ = ["Term", "TextTerm", "UserReward", "load", "parse_spec", "read", "same"]
 
@@ -139,7 +141,7 @@ class UserReward:
     def close(self) -> None:
         """End the child interpreters and everything they started."""
         for text in self.texts:
-            text.box.close()
+            text.close()
         if self._disk is not None:
             self._disk.close()
 
@@ -162,6 +164,8 @@ def load(
     text_parameter: str | None = None,
     env: Sequence[str] | None = None,
     isolate: bool = False,
+    workers: int = 1,
+    heard: Callable[[Budget], Any] | None = None,
 ) -> UserReward:
     """Load a reward; every failure is a `RewardError`, of the cache a `CacheError`.
 
@@ -175,13 +179,17 @@ def load(
     text_parameter : the functions' parameter that takes the completion, None to guess it
     env : variables that functions of files and modules get beside those that Python needs; None:
         all; isolate : they get no network and read-only file systems
+    workers : processes that grade texts side by side, for functions of files and modules whose
+        values depend on neither neighbours nor earlier calls; each imports the file
+    heard : hears the budget after every call
     """
     terms = read(rewards)
     golds, told = of_data(data), text_parameter or ""
     lent = [lent_columns(row, golds) for row in data]
     boxes: dict[str, Sandbox] = {}
+    twins: dict[str, list[Sandbox]] = {}
     disk = None if cache is None else ValueCache(cache)
-    shared = {"data": lent, "golds": golds, "budget": Budget(max_calls), "disk": disk}
+    shared = {"data": lent, "golds": golds, "budget": Budget(max_calls, heard=heard), "disk": disk}
 
     def text(term: Term) -> TextTerm:
         if term.function is not None:
@@ -189,7 +197,10 @@ def load(
             kept = "" if disk is None else fingerprint(term.spec + identity(term.function), None)
             live, name = LiveBox(timeout=timeout), term.spec
             loaded = live.load(term.function, name, told)
-            return TextTerm(live, *loaded, name, disk_name=kept, **shared)
+            made = TextTerm(live, *loaded, name, disk_name=kept, **shared)
+            if workers > 1:
+                made.notes[f"{name} runs in this process, one call at a time: {ALONE}"] = None
+            return made
         assert term.target is not None
         target = replace(term.target, text=told)
         where = target.path or target.module
@@ -201,9 +212,11 @@ def load(
                 env=env,
                 isolate=isolate,
             )
+            twins[where] = [boxes[where].twin() for _ in range(workers - 1)]
         kept = fingerprint(term.spec, target.path)
         box, name = boxes[where], target.label
-        return TextTerm(box, *box.load(target), name, disk_name=kept, **shared)
+        loaded = box.load(target)
+        return TextTerm(box, *loaded, name, disk_name=kept, twins=twins[where], **shared)
 
     try:
         texts = [text(term) for term in terms if term.shaper is None]

@@ -34,8 +34,8 @@ class Schema:
 SCHEMAS = {
     s.name: s
     for s in (
-        Schema("validate", 2, "a verdict of validate", "toyrl validate REWARD --json FILE"),
-        Schema("compare", 2, "rewards side by side", "toyrl validate --compare A B --json FILE"),
+        Schema("validate", 3, "a verdict of validate", "toyrl validate REWARD --json FILE"),
+        Schema("compare", 3, "rewards side by side", "toyrl validate --compare A B --json FILE"),
         Schema("reproduce", 2, "checks of experiments", "toyrl reproduce ID --json FILE"),
         Schema("outcome", 1, "one experiment's outcome", "toyrl reproduce ID --out FOLDER"),
         Schema("list", 2, "the catalogue", "toyrl list --json"),

@@ -96,9 +96,9 @@ def _under(name: str, runner: Runner, worlds: Worlds, auxiliary: bool) -> Under:
     if not len(rows):
         return Under(name)
     few, own = worlds.take(rows), reference.take(rows)
-    short, long = runner.at_weight(few, np.ones(len(rows)), gap, short_only=False)
+    count = runner.count_at(few, np.ones(len(rows)), gap, own)
     found = critical(runner, few, own, gap, auxiliary, halvings=HALVINGS)[0]
-    return Under(name, collapse.judge(own, short, long).count.collapsed, len(rows), found)
+    return Under(name, count.collapsed, len(rows), found)
 
 
 def refusal(estimator: Estimator) -> str:

@@ -44,7 +44,7 @@ def run(
     tell("outcome-only training in every world")
     reference = runner.outcome_only(worlds)
     tell("the reward in every world")
-    judged, disagreements, finite = _judge(runner, worlds, reference, gap)
+    judged, disagreements, finite = _judge(runner, worlds, reference, gap, tell)
     unit = weight_unit(auxiliary)
     tell("critical weights")
     rows = np.arange(len(worlds) if thorough else min(WEIGHED, len(worlds)))
@@ -135,7 +135,11 @@ def _auxiliary(facts: collapse.Facts) -> Finding:
 
 
 def _judge(
-    runner: Runner, worlds: Worlds, reference: collapse.Reference, gap: float
+    runner: Runner,
+    worlds: Worlds,
+    reference: collapse.Reference,
+    gap: float,
+    tell: Callable[[str], None],
 ) -> tuple[collapse.Judged, int, int]:
     """Population and finite judgements merged; disagreements and finite worlds counted."""
     if runner.law.scope != "rollout":
@@ -145,8 +149,9 @@ def _judge(
     judged = collapse.judge(reference, short, long)
     n = min(FINITE, len(worlds))
     some = np.arange(n)
+    tell(f"the same with groups of {runner.group_size}")
     finite_short, finite_long = runner.finite(worlds.take(some), 1.0, gap)
-    own = runner.finite(worlds.take(some), 1.0, gap, outcome_only=True)
+    own = runner.outcome_only_finite(worlds.take(some))
     finite_reference = replace(reference.take(some), short=own[0], long=own[1])
     finite = collapse.judge(finite_reference, finite_short, finite_long)
     differ = (finite.collapsed != judged.collapsed[:n]) & judged.learnable[:n]
@@ -170,18 +175,28 @@ def critical(
     if len(worlds) == 0:
         return np.zeros(0), np.ones(0, dtype=bool)
 
-    def collapses(weight: np.ndarray) -> np.ndarray:
+    grid = weights_tried(runner)
+    halvings = halvings if runner.law.scope == "rollout" else 2
+    n, total, tried, tell = len(worlds), len(grid) + halvings, 0, runner.moved
+
+    def moved(done: float, of: float, _unit: str) -> None:
+        tell(n * (tried + done / of), n * total, "trainings")
+
+    runner = replace(runner, moved=moved)
+
+    def collapses(weight: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        nonlocal tried
+        some = worlds if len(rows) == len(worlds) else worlds.take(rows)
         if runner.law.scope == "rollout":
             if auxiliary:
                 w = weight[:, None, None]
-                reward, variance = runner.changed(worlds, lambda own, right: right + w * own)
-                accuracy, _ = runner.population(worlds, reward, variance=variance, short_only=True)
+                reward, variance = runner.changed(some, lambda own, right: right + w * own)
+                accuracy, _ = runner.population(some, reward, variance=variance, short_only=True)
             else:
-                accuracy, _ = runner.at_weight(worlds, weight, gap)
+                accuracy, _ = runner.at_weight(some, weight, gap)
         else:
-            accuracy, _ = runner.finite(worlds, weight, gap, short_only=True)
-        return np.any(reference.short - accuracy > collapse.DROP, axis=-1)
+            accuracy, _ = runner.finite(some, weight, gap, short_only=True)
+        tried += 1
+        return collapse.dropped(reference.short[rows], accuracy)
 
-    grid = weights_tried(runner)
-    halvings = halvings if runner.law.scope == "rollout" else 2
     return collapse.critical_weights(collapses, len(worlds), grid=grid, halvings=halvings)

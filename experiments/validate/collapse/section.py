@@ -72,9 +72,13 @@ class Reference:
 
 def judge(reference: Reference, short: np.ndarray, long: np.ndarray) -> Judged:
     """Compare runs (W, B) at T and 4T with the outcome-only runs."""
-    at_t = np.any(reference.short - short > DROP, axis=-1)
-    at_4t = np.any(reference.long - long > DROP, axis=-1)
+    at_t, at_4t = dropped(reference.short, short), dropped(reference.long, long)
     return Judged(reference.learnable, at_t & at_4t, at_t ^ at_4t, long, reference.long)
+
+
+def dropped(reference: np.ndarray, accuracy: np.ndarray) -> np.ndarray:
+    """(W,) worlds in which some difficulty ends more than `DROP` below the outcome-only run."""
+    return np.any(reference - accuracy > DROP, axis=-1)
 
 
 def mixed(correct: np.ndarray, reward: np.ndarray, gap: float, weight: Any) -> np.ndarray:
@@ -86,7 +90,7 @@ def mixed(correct: np.ndarray, reward: np.ndarray, gap: float, weight: Any) -> n
 
 
 def critical_weights(
-    collapses: Callable[[np.ndarray], np.ndarray],
+    collapses: Callable[[np.ndarray, np.ndarray], np.ndarray],
     n: int,
     *,
     grid: tuple[float, ...] = WEIGHTS,
@@ -94,11 +98,12 @@ def critical_weights(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Smallest collapsing weight in each of n worlds, and whether collapse is monotone in it.
 
-    collapses : weights (n,) -> (n,) bool. A grid first, since collapse need not be monotone,
-    then bisection (in log weight) between the last safe grid point before the first collapse
-    and that collapse. inf: none on the grid; the lowest grid point, if it collapses already.
+    collapses : weights (m,) in the worlds of these rows (m,) -> (m,) bool. A grid first, since
+    collapse need not be monotone, then bisection (in log weight) between the last safe grid point
+    before the first collapse and that collapse. inf: none on the grid; the lowest grid point, if it
+    collapses already.
     """
-    table = np.stack([collapses(np.full(n, w)) for w in grid])  # (grid, n)
+    table = np.stack([collapses(np.full(n, w), np.arange(n)) for w in grid])  # (grid, n)
     any_hit = np.any(table, axis=0)
     first = np.argmax(table, 0)
     monotone = np.array(
@@ -110,10 +115,12 @@ def critical_weights(
     steps = np.asarray(grid)
     high = steps[first].astype(float)
     low = np.where(first > 0, steps[np.maximum(first - 1, 0)], high)
-    for _ in range(halvings if any_hit.any() else 0):
-        middle = np.sqrt(low * high)
-        hit = collapses(middle)
-        high, low = np.where(hit, middle, high), np.where(hit, low, middle)
+    between = np.flatnonzero(any_hit & (first > 0))  # elsewhere there is nothing to halve
+    for _ in range(halvings if len(between) else 0):
+        middle = np.sqrt(low[between] * high[between])
+        hit = collapses(middle, between)
+        high[between] = np.where(hit, middle, high[between])
+        low[between] = np.where(hit, low[between], middle)
     return np.where(any_hit, high, np.inf), monotone
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,23 +15,36 @@ from toyrl.dynamics.chain.prior import Worlds
 from toyrl.dynamics.groups.siblings import frozen_uniforms, sibling_weights
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import GroupEstimator
+from toyrl.experiments.validate.collapse import kept
 from toyrl.experiments.validate.collapse import section as collapse
 from toyrl.experiments.validate.reward_law.law import DIFFICULTIES, RewardLaw
+from toyrl.experiments.validate.verdict import Collapse
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts.classes import class_rollouts
 
 RATE = 0.3
 GROUPS = 32  # sampled sibling sets per prompt type and refresh
 REFRESH = 25  # updates between refreshes of finite-group weights
+SHORT, LONG = (0.0, 0.25), (0.25, 1.0)  # parts of the updates till 4T: those till T, the others
 LIMIT_REFRESH = 10  # the same for estimators that the compiled loop doesn't know
 
 Pair = tuple[np.ndarray, np.ndarray]
 """Accuracy (W, B) at T and at 4T."""
 
 
+Moved = Callable[[float, float, str], None]
+
+
+def _still(_done: float, _total: float, _unit: str) -> None:
+    """Nobody listens."""
+
+
 @dataclass(frozen=True)
 class Runner:
-    """Trains worlds on a reward law under one estimator and objective."""
+    """Trains worlds on a reward law under one estimator and objective.
+
+    moved : hears how many worlds are done, of how many, in what unit
+    """
 
     law: RewardLaw
     estimator: Estimator
@@ -38,6 +52,7 @@ class Runner:
     group_size: int
     seed: int = 0
     loss: LossOptions = PLAIN
+    moved: Moved = field(default=_still, compare=False, repr=False)
 
     @property
     def correct(self) -> np.ndarray:
@@ -81,21 +96,69 @@ class Runner:
         if not isinstance(self.estimator, GroupEstimator):
             weights = self._limit(worlds, reward, variance)
             return self._with_weights(worlds, weights, LIMIT_REFRESH, short_only)
-        settings: dict[str, Any] = {
-            "rate": RATE,
-            "estimator": self.estimator,
-            "objective": self.objective,
-            "reward_variance": variance,
-            "reference_length": worlds.reference_length(self.objective),
-            "loss": replace(self.loss, reference=worlds.theta),
-        }
-        first = exact.train(worlds.batch, worlds.theta, reward, updates=worlds.updates, **settings)
+        parts = (0.0, 1.0) if short_only else SHORT
+        first = self._exact(worlds, worlds.theta, reward, variance, worlds.updates, parts)
         if short_only:
             return first.accuracy, first.accuracy
-        rest = exact.train(
-            worlds.batch, first.theta, reward, updates=3 * worlds.updates, **settings
-        )
+        rest = self._exact(worlds, first.theta, reward, variance, 3 * worlds.updates, LONG)
         return first.accuracy, rest.accuracy
+
+    def _exact(
+        self,
+        worlds: Worlds,
+        theta: np.ndarray,
+        reward: Any,
+        variance: Any,
+        updates: np.ndarray,
+        part: tuple[float, float],
+    ) -> exact.Training:
+        estimator: Any = self.estimator  # a group estimator: the callers have looked
+        return exact.train(
+            worlds.batch,
+            theta,
+            reward,
+            updates=updates,
+            rate=RATE,
+            estimator=estimator,
+            objective=self.objective,
+            reward_variance=variance,
+            reference_length=worlds.reference_length(self.objective),
+            loss=replace(self.loss, reference=worlds.theta),
+            moved=self._share(worlds, part),
+        )
+
+    def _share(self, worlds: Worlds, part: tuple[float, float]) -> Callable[[float], None]:
+        """Of a share of one part (from, to) of the work in these worlds."""
+        n, (low, high) = len(worlds), part
+        return lambda share: self.moved(n * (low + (high - low) * share), n, "worlds")
+
+    def count(
+        self,
+        worlds: Worlds,
+        reward: np.ndarray,
+        reference: collapse.Reference,
+        *,
+        variance: np.ndarray | None = None,
+    ) -> Collapse:
+        """How many of the learnable worlds collapse, as `judge` counts them.
+
+        Collapsed is what has collapsed at T and at 4T, so only the worlds that have at T go on.
+        """
+        if not isinstance(self.estimator, GroupEstimator):
+            short, long = self.population(worlds, reward, variance=variance)
+            return collapse.judge(reference, short, long).count
+        first = self._exact(worlds, worlds.theta, reward, variance, worlds.updates, SHORT)
+        at_t = collapse.dropped(reference.short, first.accuracy) & reference.learnable
+        rows, n = np.flatnonzero(at_t), int(reference.learnable.sum())
+        if not len(rows):
+            return Collapse(n, 0)
+        shape = (*worlds.batch.difficulties.shape, self.law.chain.n_classes)
+        own, spread = (
+            None if x is None else np.broadcast_to(x, shape)[rows] for x in (reward, variance)
+        )
+        some = worlds.take(rows)
+        rest = self._exact(some, first.theta[rows], own, spread, 3 * some.updates, LONG)
+        return Collapse(n, int(collapse.dropped(reference.long[rows], rest.accuracy).sum()))
 
     def _limit(
         self, worlds: Worlds, reward: np.ndarray, variance: np.ndarray | None
@@ -141,11 +204,13 @@ class Runner:
             "reference_length": worlds.reference_length(self.objective),
             "loss": replace(self.loss, reference=worlds.theta),
         }
+        moved = self._share(worlds, (0.0, 1.0) if short_only else SHORT)
         first = exact.train_with_weights(
-            worlds.batch, worlds.theta, weights, updates=worlds.updates, **settings
+            worlds.batch, worlds.theta, weights, updates=worlds.updates, moved=moved, **settings
         )
         if short_only:
             return first.accuracy, first.accuracy
+        settings["moved"] = self._share(worlds, LONG)
         rest = exact.train_with_weights(
             worlds.batch, first.theta, weights, updates=3 * worlds.updates, **settings
         )
@@ -153,19 +218,55 @@ class Runner:
 
     def outcome_only(self, worlds: Worlds) -> collapse.Reference:
         """The outcome-only runs that everything is compared with."""
-        short, long = self.population(worlds, self.correct)
+        short, long = kept.pair(worlds, self._told(), lambda: self.population(worlds, self.correct))
         return collapse.Reference(self.start(worlds), short, long, worlds.batch.shares)
+
+    def outcome_only_finite(self, worlds: Worlds) -> Pair:
+        """Accuracy at T and 4T of outcome-only training with groups of G sampled siblings."""
+        # Groups are drawn over the points of the law, which are more than the classes where a class
+        # has several values: their number and probabilities decide who is drawn.
+        K = self.law.chain.n_classes
+        points = self.law.expand(np.ones((len(DIFFICULTIES), K)), np.array(DIFFICULTIES))
+        told = {
+            **self._told(),
+            "group size": self.group_size,
+            "seed": self.seed,
+            "limit": self.law.limit,
+            "points": hashlib.sha256(np.ascontiguousarray(points).tobytes()).hexdigest(),
+        }
+        return kept.pair(worlds, told, lambda: self.finite(worlds, 1.0, 0.0, outcome_only=True))
+
+    def _told(self) -> dict[str, Any]:
+        """What outcome-only training hangs on beside the worlds."""
+        return {
+            "estimator": self.estimator,
+            "objective": self.objective,
+            "beta": self.loss.beta,
+            "kl": self.loss.kl,
+            "mask truncated": self.loss.mask_truncated,
+        }
 
     def at_weight(
         self, worlds: Worlds, weight: np.ndarray, gap: float, *, short_only: bool = True
     ) -> Pair:
         """Runs of `gap correct + weight (reward - gap correct)`, weight (W,)."""
+        reward, variance = self._weighed(worlds, weight, gap)
+        return self.population(worlds, reward, variance=variance, short_only=short_only)
+
+    def count_at(
+        self, worlds: Worlds, weight: np.ndarray, gap: float, reference: collapse.Reference
+    ) -> Collapse:
+        """`count` of the reward of `at_weight`."""
+        reward, variance = self._weighed(worlds, weight, gap)
+        return self.count(worlds, reward, reference, variance=variance)
+
+    def _weighed(
+        self, worlds: Worlds, weight: np.ndarray, gap: float
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         w = np.asarray(weight, dtype=float)[:, None, None]
         reward = collapse.mixed(self.correct, self.reward(worlds), gap, w)
         variance = self.variance(worlds)
-        if variance is not None:
-            variance = variance * w**2
-        return self.population(worlds, reward, variance=variance, short_only=short_only)
+        return reward, None if variance is None else variance * w**2
 
     # -- finite groups ------------------------------------------------------------------------
     def finite(

@@ -17,7 +17,7 @@ import numpy as np
 from toyrl.dynamics.chain.prior import Worlds
 from toyrl.estimators.group import GroupEstimator
 from toyrl.experiments.core import Table
-from toyrl.experiments.validate.collapse.section import Facts, Reference, judge
+from toyrl.experiments.validate.collapse.section import Facts, Reference
 from toyrl.experiments.validate.collapse.train_worlds import Runner
 from toyrl.experiments.validate.findings import Finding, Section
 from toyrl.experiments.validate.verdict import SAFE_SHARE, Collapse
@@ -40,17 +40,28 @@ class Variant:
     distance: float = float("nan")
 
 
-def nearest_safe(variants: Sequence[Variant], worlds: int) -> tuple[str, Section]:
-    """All variants, ranked, and the nearest that is safe in all worlds ("" if none is)."""
-    few = np.arange(min(SCREEN, worlds))
-    counts = [v.judge(few) for v in variants]
+def nearest_safe(
+    variants: Sequence[Variant], worlds: int, tell: Callable[[str], None] = lambda _: None
+) -> tuple[str, Section]:
+    """All variants, ranked, and the nearest that is safe in all worlds ("" if none is).
+
+    tell : hears which variant is trained next
+    """
+    few, counts = np.arange(min(SCREEN, worlds)), []
+    for v in variants:
+        tell(v.describe)
+        counts.append(v.judge(few))
     order = sorted(range(len(variants)), key=lambda i: (not _safe(counts[i]), _near(variants[i])))
     best = ""
     for i in order:
         if not _safe(counts[i]):
             break
         if worlds > len(few):
-            counts[i] = variants[i].judge(np.arange(worlds))
+            tell(f"in all worlds: {variants[i].describe}")
+            more = variants[i].judge(np.arange(len(few), worlds))
+            counts[i] = Collapse(
+                counts[i].worlds + more.worlds, counts[i].collapsed + more.collapsed
+            )
         if _safe(counts[i]):
             c = counts[i]
             best = f"{variants[i].describe} (collapses in {c.collapsed} of {c.worlds} worlds)"
@@ -115,9 +126,8 @@ def of_reward(
         def count(rows: np.ndarray) -> Collapse:
             some = worlds.take(rows)
             reward, variance = by.changed(some, whole)
-            short, long = by.population(some, reward, variance=variance)
             own = reference.take(rows) if by is runner else by.outcome_only(some)
-            return judge(own, short, long).count
+            return by.count(some, reward, own, variance=variance)
 
         if by is not runner:
             return Variant(text, count)

@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from toyrl.experiments.validate.collapse.statistics import bootstrap
 from toyrl.experiments.validate.findings import Finding, Section
@@ -103,6 +102,8 @@ def _wins(values: np.ndarray, right: np.ndarray) -> tuple[float, float]:
 
 def _relabelled(values: np.ndarray, right: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(RELABELLINGS,) wins of one prompt with right and wrong handed out by lot (Mann-Whitney)."""
+    from scipy.stats import rankdata  # loads for a second, and only a log needs it
+
     k = int(right.sum())
     places = np.tile(rankdata(values), (RELABELLINGS, 1))
     return rng.permuted(places, axis=1)[:, :k].sum(1) - k * (k + 1) / 2

@@ -9,7 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.experiments.validate.reward_law.law import RewardLaw, UserReward, grade_classes
+from toyrl.experiments.validate.reward_law.law import (
+    RewardLaw,
+    UserReward,
+    grade_classes,
+    renderings,
+)
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Scaled, Sum
 from toyrl.worlds.chain.model import Chain
@@ -149,6 +154,6 @@ def law_of(
     from toyrl.worlds.text.render import class_rows
 
     mean, variance, texts = grade_classes(
-        chain, score, class_rows, dialect=dialect, renderings=6 if thorough else 3, seed=seed
+        chain, score, class_rows, dialect=dialect, renderings=renderings(thorough), seed=seed
     )
     return RewardLaw(chain, shaper, mean, variance, run_limit=run_limit), texts

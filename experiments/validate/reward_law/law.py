@@ -19,7 +19,8 @@ from toyrl.shapers.base import Parts, Shaper
 from toyrl.worlds.chain.model import Chain
 from toyrl.worlds.chain.reward_table import DIFFICULTIES, RewardTable
 
-__all__ = ["DIFFICULTIES", "RewardLaw", "UserReward", "grade_classes"]
+__all__ = ["DIFFICULTIES", "RewardLaw", "UserReward", "grade_classes", "renderings"]
+
 
 GRADED = (2, 5, 8)  # difficulties whose texts are graded; others take the nearest
 
@@ -67,6 +68,11 @@ class RewardLaw(RewardTable):
             ),
             caption=how,
         )
+
+
+def renderings(thorough: bool) -> int:
+    """Texts that are graded of each class and difficulty."""
+    return 6 if thorough else 3
 
 
 def grade_classes(

@@ -40,6 +40,34 @@ def chains(draw, actions=None, flag=None):
     )
 
 
+@given(
+    st.lists(chains(actions=ACTION_SETS[2], flag=True), min_size=1, max_size=3), st.integers(0, 9)
+)
+@settings(max_examples=20)
+def test_few_chains_in_numpy_are_the_reference(listed, seed):
+    batch = exact.Batch.of(*listed)
+    theta = np.random.default_rng(seed).normal(size=(len(listed), *batch.chain.policy_shape))
+    found = exact.class_probabilities(batch, theta)
+    for i, own in enumerate(found):
+        assert np.allclose(
+            own, class_probabilities(batch.chain_at(i), theta[i]), rtol=0, atol=1e-14
+        )
+
+
+@pytest.mark.parametrize("flag_noise", [None, 0.1])
+@pytest.mark.parametrize("actions", ACTION_SETS)
+def test_few_chains_are_answered_as_by_the_loop(actions, flag_noise):
+    chain = Chain(
+        difficulties=(2, 4), shares=(0.5, 0.5), actions=actions, slip=0.2, flag_noise=flag_noise
+    )
+    batch = exact.Batch.of(chain, chain.with_(guess=0.3, progress=0.4))
+    theta = np.random.default_rng(1).normal(size=(2, *chain.policy_shape))
+    assert len(batch) <= exact.FEW
+    # the loop drops what is less than 1e-13 of mass
+    found, loop = exact.class_probabilities(batch, theta), exact.by_loop(batch, theta)
+    assert np.allclose(found, loop, rtol=0, atol=1e-12)
+
+
 def logits(chain, seed):
     return np.random.default_rng(seed).normal(0, 1, chain.policy_shape)
 

@@ -193,7 +193,7 @@ def test_validate_json_file_holds_every_finding(capsys, answer, tmp_path):
     call(capsys, "validate", "x", "--json", "r.json", "--quiet")
     data = json.loads((tmp_path / "r.json").read_text())
     assert [f["name"] for f in data["findings"]] == [f.name for f in report.findings]
-    assert data["schema"] == "toyrl.validate/2"
+    assert data["schema"] == "toyrl.validate/3"
 
 
 def test_validate_quiet_is_one_line(capsys, answer):

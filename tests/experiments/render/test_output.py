@@ -21,8 +21,9 @@ from tests.experiments.render.sample_report import (
 from toyrl import schemas
 from toyrl.experiments.core import Picture, Table
 from toyrl.experiments.render import folder, terminal
+from toyrl.experiments.render.progress import Progress
 from toyrl.experiments.render.raster import save_png
-from toyrl.experiments.validate.findings import VERDICTS
+from toyrl.experiments.validate.findings import VERDICTS, Finding, Section
 
 
 def record(show, *arguments, tty: bool = False, encoding: str = "utf-8", **options) -> str:
@@ -103,7 +104,7 @@ def test_outcome_says_what_is_proven():
 def progress_lines(**options) -> list[str]:
     stream = io.StringIO()
     out = Console(file=stream, width=100, force_terminal=False)
-    with terminal.Progress(out, **options) as progress:
+    with Progress(out, **options) as progress:
         progress(1, "probing")
         progress(1, "more probing")
         progress(4, "worlds")
@@ -115,6 +116,33 @@ def test_progress_is_a_line_per_section():
     assert "1 contract" in first
     assert "4 collapse" in second
     assert progress_lines(quiet=True) == []
+
+
+def test_a_bar_says_reward_worlds_and_time_on_a_terminal_alone():
+    def run(tty: bool) -> tuple[str, str]:
+        bar, findings = io.StringIO(), io.StringIO()
+        out = Console(file=bar, width=140, force_terminal=tty)
+        with Progress(out, findings=Console(file=findings, width=100)) as progress:
+            progress.judging("brevity\x1b[2J")
+            progress(4, "the reward in every world")
+            progress.moved(64, 256, "worlds")
+            if progress.bar is not None:
+                progress.bar.refresh()
+            progress.note("0.2 s a text")
+            progress.ended(Section(4, "", (Finding(4, "collapse/x", "pass", "All kept."),)))
+            progress.ended(Section(5, ""))
+        assert progress.shown == {4, 5}
+        return bar.getvalue(), findings.getvalue()
+
+    shown, findings = run(tty=True)
+    for words in ("brevity<U+001B>[2J", "4 collapse: the reward", "64 of 256 worlds", "-:--"):
+        assert words in shown
+    assert "\x1b[2J" not in shown
+    plain, same = run(tty=False)
+    assert [line.split()[0] for line in plain.splitlines()] == ["toyrl:", "0.0"]
+    assert findings == same
+    assert "4 collapse" in findings
+    assert "All kept." in findings
 
 
 def test_folder_holds_everything(tmp_path):

@@ -59,7 +59,7 @@ def test_explain_control_unrelated_parameters_explain_nothing():
 
 def test_critical_weights_bisect_to_the_truth():
     truth = np.array([0.03, 0.3, 1.7, 50.0])
-    found, monotone = collapse.critical_weights(lambda w: w > truth, 4, halvings=12)
+    found, monotone = collapse.critical_weights(lambda w, rows: w > truth[rows], 4, halvings=12)
     assert found[1:3] == pytest.approx(truth[1:3], rel=1e-3)
     assert found[0] == collapse.WEIGHTS[0]  # collapses at the lowest grid point already
     assert np.isinf(found[3])
@@ -67,7 +67,7 @@ def test_critical_weights_bisect_to_the_truth():
 
 
 def test_critical_weights_report_non_monotone_collapse():
-    def window(w):
+    def window(w, _rows):
         return (w > 0.3) & (w < 3)
 
     found, monotone = collapse.critical_weights(window, 1, halvings=12)

@@ -31,7 +31,7 @@ def test_the_nearest_safe_one_wins_and_is_judged_in_all_worlds():
         256,
     )
     assert best == "near (collapses in 0 of 256 worlds)"
-    assert log == [("far", SCREEN), ("near", SCREEN), ("unsafe", SCREEN), ("near", 256)]
+    assert log == [("far", SCREEN), ("near", SCREEN), ("unsafe", SCREEN), ("near", 256 - SCREEN)]
     [table] = section.tables
     assert [row[0] for row in table.rows] == ["near", "far", "unsafe"]
     assert [row[2] for row in table.rows] == ["yes", "yes", "no"]

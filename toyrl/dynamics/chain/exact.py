@@ -16,14 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.dynamics.chain import kernel
+from toyrl.dynamics.chain.lanes import LANES, in_lanes, unlanes
+from toyrl.dynamics.chain.loss import KL_FORMS, PLAIN, LossOptions
 from toyrl.estimators.group import GroupEstimator
 from toyrl.objectives.policy_gradient import AGGREGATIONS, PolicyGradient
+from toyrl.worlds.chain.forward import few_probabilities
 from toyrl.worlds.chain.model import ACTIONS, Chain
 
 BASELINE = {"none": 0, "batch": 1, "mean": 2, "leave_one_out": 2}
 SCALE = {"none": 0, "group": 1, "batch": 2}
-KL_FORMS = ("reverse", "forward")
+FEW = LANES  # runs that NumPy answers as fast as the compiled loop
+Moved = Callable[[float], Any]
 TOLERANCE = 5e-4
 """Largest class-probability movement that stopping a run early may forgo (see `train`)."""
 
@@ -88,42 +91,6 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class LossOptions:
-    """What a trainer's loss adds to the policy gradient.
-
-    beta : weight of the KL per token to the reference policy, >= 0, in reward units per nat
-    kl : "reverse", KL(policy || reference), what k1 in the reward and k3 times the ratio give (TRL
-        with use_bias_correction_kl); "forward", KL(reference || policy), what k3 in the loss gives
-        (TRL before, verl's low_var_kl). The states visited are not differentiated, as there.
-    reference : (W, *policy_shape) its logits; None: where the run starts
-    mask_truncated : truncated rollouts are left out of the loss (not of the group's statistics)
-
-    Raises ValueError for another form or a negative beta.
-    """
-
-    beta: float = 0.0
-    kl: str = "reverse"
-    reference: np.ndarray | None = None
-    mask_truncated: bool = False
-
-    def __post_init__(self) -> None:
-        if self.kl not in KL_FORMS:
-            msg = f"kl={self.kl!r} is not one of {', '.join(KL_FORMS)}"
-            raise ValueError(msg)
-        if not self.beta >= 0:
-            msg = f"beta={self.beta} is negative; a penalty has beta >= 0"
-            raise ValueError(msg)
-
-    def take(self, rows: Any) -> LossOptions:
-        """The options for some of the runs."""
-        reference = None if self.reference is None else self.reference[rows]
-        return replace(self, reference=reference)
-
-
-PLAIN = LossOptions()
-
-
-@dataclass(frozen=True)
 class Training:
     """Where the runs ended.
 
@@ -160,6 +127,7 @@ def train(
     loss: LossOptions = PLAIN,
     tolerance: float = TOLERANCE,
     threads: int | None = None,
+    moved: Moved | None = None,
 ) -> Training:
     """Train every run on its class rewards in the population limit.
 
@@ -170,6 +138,7 @@ def train(
         compare; None: 1
     tolerance : a run stops early once its class probabilities would move by less than this in
         all remaining updates at their present, not growing, rate; 0 never stops
+    moved : hears the share of the updates that is behind; from other threads
     """
     setup = (
         BASELINE[estimator.baseline],
@@ -190,6 +159,7 @@ def train(
         reference=reference_length,
         setup=setup,
         loss=loss,
+        moved=moved,
     )
 
 
@@ -205,6 +175,7 @@ def train_with_weights(
     reference_length: np.ndarray | None = None,
     loss: LossOptions = PLAIN,
     threads: int | None = None,
+    moved: Moved | None = None,
 ) -> Training:
     """Train with class weights from outside, held fixed for `refresh` updates at a time.
 
@@ -212,7 +183,7 @@ def train_with_weights(
         share is applied here
     objective, reference_length : as for `train`; they set the scale of the KL term alone
 
-    theta : (W, *policy_shape) logits at the start.
+    theta : (W, *policy_shape) logits at the start; moved : as for `train`
     """
     aggregation = "sum" if objective is None else objective.aggregation
     setup = (0, 0, 0.0, AGGREGATIONS.index(aggregation))
@@ -245,11 +216,35 @@ def train_with_weights(
         )
         theta[rows], prob[rows] = part.theta, part.prob
         made[rows] += n
+        if moved is not None:
+            moved(made.sum() / updates.sum())
     return Training(batch, theta, prob, made)
 
 
 def class_probabilities(batch: Batch, theta: np.ndarray) -> np.ndarray:
-    """(W, B, K) class probabilities of all runs under logits theta."""
+    """(W, B, K) class probabilities of all runs under logits theta.
+
+    Few runs are answered in NumPy, as fast and without compiling anything.
+    """
+    if len(batch) <= FEW:
+        return few_probabilities(
+            batch.chain,
+            _logits(batch, theta),
+            flag=_flag_probability(batch),
+            difficulties=batch.difficulties,
+            progress=batch.progress,
+            slip=batch.slip,
+            repair=batch.repair,
+            guess=batch.guess,
+        )
+    return by_loop(batch, theta)
+
+
+def by_loop(batch: Batch, theta: np.ndarray) -> np.ndarray:
+    """(W, B, K) class probabilities by the compiled loop, however few the runs.
+
+    theta : (W, *policy_shape) logits
+    """
     return _run(batch, theta, 0, 0.0, 0.0, None).prob
 
 
@@ -271,18 +266,6 @@ def update_direction(
 def _logits(batch: Batch, theta: np.ndarray) -> np.ndarray:
     shape = (len(batch), *batch.chain.policy_shape)
     return np.array(np.broadcast_to(np.asarray(theta, dtype=float), shape))
-
-
-def _lanes(x: np.ndarray, groups: int) -> np.ndarray:
-    """(W, ...) -> (groups, ..., LANES), the last run repeated into spare lanes."""
-    spare = groups * kernel.LANES - len(x)
-    x = np.concatenate([x, np.repeat(x[-1:], spare, axis=0)]) if spare else x
-    return np.ascontiguousarray(np.moveaxis(x.reshape(groups, kernel.LANES, *x.shape[1:]), 1, -1))
-
-
-def _unlanes(x: np.ndarray, n: int) -> np.ndarray:
-    """Inverse of `_lanes`."""
-    return np.moveaxis(x, -1, 1).reshape(-1, *x.shape[1:-1])[:n]
 
 
 def _log_policy(batch: Batch, theta: np.ndarray) -> np.ndarray:
@@ -318,17 +301,20 @@ def _run(
     setup: tuple[int, int, float, int] = (0, 0, 0.0, 0),
     external: np.ndarray | None = None,
     loss: LossOptions = PLAIN,
+    moved: Moved | None = None,
 ) -> Training:
+    from toyrl.dynamics.chain import kernel  # numba loads slowly, and few runs need none
+
     c, W = batch.chain, len(batch)
     B, K = batch.difficulties.shape[1], c.n_classes
     updates = np.broadcast_to(np.asarray(updates, dtype=np.int64), (W,))
     # Runs of like length share lanes, so that no lane idles long.
     order = np.argsort(updates, kind="stable")
-    groups = -(-W // kernel.LANES)
+    groups = -(-W // LANES)
 
     def lanes(x: Any, shape: tuple[int, ...]) -> np.ndarray:
         full = np.broadcast_to(np.asarray(x, dtype=float), (W, *shape))
-        return _lanes(full[order], groups)
+        return in_lanes(full[order], groups)
 
     rows = c.phases * c.flags * (c.D + 1)
     logits = lanes(_logits(batch, theta).reshape(W, rows, -1), (rows, len(c.actions)))
@@ -344,12 +330,13 @@ def _run(
     reference = lanes(1.0 if reference is None else reference, ())
     base = theta if loss.reference is None else loss.reference
     log_ref = lanes(_log_policy(batch, base).reshape(W, rows, -1), (rows, len(c.actions)))
-    todo = _lanes(updates[order], groups)
+    todo = in_lanes(updates[order], groups)
     prob, made = np.zeros_like(reward), np.zeros_like(todo)
     errors = bool((batch.slip > 0).any())
     sizes = (c.H, c.D, c.phases, c.flags)
     length = c.class_length()
 
+    behind, work = 0, max(int(todo.sum()), 1)
     compiled: Any = kernel.train  # a dispatcher; type checkers can't see its signature
 
     def one(g: int) -> None:
@@ -381,6 +368,10 @@ def _run(
             prob[g],
             made[g],
         )
+        if moved is not None:
+            nonlocal behind
+            behind += int(todo[g].sum())
+            moved(behind / work)
 
     if groups == 1:  # a thread would cost more than it saves
         one(0)
@@ -391,9 +382,9 @@ def _run(
     back = np.argsort(order)
     return Training(
         batch,
-        _unlanes(logits, W)[back].reshape(W, *c.policy_shape),
-        _unlanes(prob, W)[back],
-        _unlanes(made, W)[back],
+        unlanes(logits, W)[back].reshape(W, *c.policy_shape),
+        unlanes(prob, W)[back],
+        unlanes(made, W)[back],
     )
 
 

@@ -63,10 +63,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Answer:
-    """A call's values (None: unscorable) and notes about conversions."""
+    """A call's values (None: unscorable), notes about conversions, and the seconds that it took.
+
+    seconds : without the start of an interpreter or an import
+    """
 
     values: list[float | None]
     notes: list[str]
+    seconds: float = 0.0
 
 
 class Sandbox:
@@ -114,6 +118,18 @@ class Sandbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def twin(self) -> Sandbox:
+        """Another child interpreter for the same functions, by the same handles."""
+        made = Sandbox(
+            timeout=self.timeout,
+            import_timeout=self.import_timeout,
+            memory=self.memory,
+            env=self.env,
+            isolate=self.isolate,
+        )
+        made._targets = self._targets
+        return made
+
     # -- what users of this class call ---------------------------------------------------------
     def load(self, target: Target) -> tuple[int, Signature, float]:
         """Import the target's module: (handle, its signature, seconds of importing)."""
@@ -139,11 +155,12 @@ class Sandbox:
         message = {"do": "call", "handle": handle, "rows": wired, "chat": chat}
         message["where"] = where
         child = self._start()
-        before = child.printed
+        before, start = child.printed, time.perf_counter()
         answer = self._exchange(message, self.timeout, target.label, rows)
+        seconds = time.perf_counter() - start
         drain(child)
         self.printed, self.calls = self.printed + child.printed - before, self.calls + 1
-        return Answer(answer["values"], answer["notes"])
+        return Answer(answer["values"], answer["notes"], seconds)
 
     def restart(self, *, hash_seed: int | None = None) -> None:
         """Forget all state of the user's code; the next call starts a fresh interpreter.

@@ -11,7 +11,8 @@ from numba import njit
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.compiler import Compiler
 
-LANES = 16
+from toyrl.dynamics.chain.lanes import LANES as LANES
+
 STEP, FILL, CHECK, REPEAT, END_THINK, ANSWER = range(6)
 STAY, ADVANCE, ERR, ADVANCE_ERR, REPAIR, END, RIGHT, WRONG = range(8)
 FAST = {"contract", "reassoc", "nsz", "arcp"}  # no assumption about NaN or infinity

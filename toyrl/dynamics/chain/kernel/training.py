@@ -84,7 +84,7 @@ def train(
     flat_co, flat_G = flat(co, phases, row), flat(G, phases, row)
     occ = np.zeros((B, H + 1, phases, 2, row))
     V = np.zeros((2, phases, 2, row))
-    flow = np.zeros((2, row))
+    flow = np.zeros((4, row))
     wide = np.zeros((2 * H + 1, D + 1, LANES))
     flat_w = wide.reshape(2 * H + 1, row)
     steps = np.zeros(B, dtype=np.int64)

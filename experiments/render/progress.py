@@ -1,0 +1,129 @@
+"""How a run of `validate` shows itself while it goes: a bar, and each section when it ends.
+
+The bar is on standard error, on a terminal only; elsewhere a section is one line there when it
+ends. Findings go where the report goes.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from rich import progress as rich_progress
+from rich.console import Console
+from rich.text import Text
+
+from toyrl.experiments.render.terminal import findings_table
+from toyrl.experiments.render.text import visible
+from toyrl.experiments.validate.findings import SECTIONS, Section
+from toyrl.experiments.validate.listening import Listener
+
+NAME = 32  # characters of the reward's name beside the bar
+
+
+class Progress(Listener):
+    """Shows a run on a console; use it in a `with`.
+
+    out : where the bar and the times of sections go
+    findings : where each section's findings go when it ends; None: nowhere
+    shown : numbers of the sections whose findings were written
+    """
+
+    def __init__(
+        self, out: Console, *, quiet: bool = False, findings: Console | None = None
+    ) -> None:
+        super().__init__()
+        self.out, self.quiet, self.findings = out, quiet, findings
+        self.start = self.begun = time.perf_counter()
+        self.section: int | None = None
+        self.reward = ""
+        self.shown: set[int] = set()
+        self.bar: rich_progress.Progress | None = None
+        self.task: Any = None
+
+    def __enter__(self) -> Progress:
+        if not self.quiet and self.out.is_terminal:
+            self.bar = bar = _bar(self.out)
+            self._describe("starting")
+            bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+        self._finish()
+
+    def __call__(self, number: int, message: str) -> None:
+        if self.quiet:
+            return
+        if number != self.section:
+            self._above(self._finish)
+            self.section, self.begun = number, time.perf_counter()
+        self._describe(f"{number} {SECTIONS.get(number, '')}: {message}")
+
+    def judging(self, reward: str) -> None:
+        name = visible(reward).replace("\n", " ")
+        self.reward = name if len(name) <= NAME else f"{name[: NAME - 3]}..."
+
+    def moved(self, done: float, total: float, unit: str) -> None:
+        if self.bar is not None:
+            words = f"{min(done, total):,.0f} of {total:,.0f} {unit}"
+            self.bar.update(self.task, completed=min(done, total), total=total, amount=words)
+
+    def note(self, message: str) -> None:
+        if not self.quiet:
+            self._above(lambda: self.out.print(Text(f"toyrl: {visible(message)}"), soft_wrap=True))
+
+    def ended(self, section: Section) -> None:
+        if self.quiet or self.findings is None:
+            return
+        out: Console = self.findings
+        if section.findings:
+            table = findings_table([section], out, header=not self.shown)
+            self._above(lambda: out.print(table))
+        self.shown.add(section.number)
+
+    def _describe(self, message: str) -> None:
+        if self.bar is None:
+            return
+        if self.task is not None:
+            self.bar.remove_task(self.task)
+        fields = {"reward": self.reward, "amount": ""}
+        self.task = self.bar.add_task(visible(message), total=None, **fields)
+
+    def _above(self, write: Any) -> None:
+        """Write lines with the bar out of the way."""
+        if self.bar is not None:
+            self.bar.stop()
+        write()
+        if self.bar is not None:
+            self.bar.start()
+
+    def _finish(self) -> None:
+        if self.section is None or self.quiet:
+            return
+        now = time.perf_counter()
+        name = SECTIONS.get(self.section, "")
+        self.out.print(
+            Text(f"{now - self.start:6.1f} s  {self.section} {name:<12} {now - self.begun:5.1f} s")
+        )
+        self.section = None
+
+
+def _bar(out: Console) -> rich_progress.Progress:
+    """The bar with the reward's name, the piece of work, what is done, and the time left."""
+    text = {"markup": False}
+    return rich_progress.Progress(
+        rich_progress.SpinnerColumn(),
+        rich_progress.TextColumn("{task.fields[reward]}", **text),
+        rich_progress.TextColumn("{task.description}", **text),
+        rich_progress.BarColumn(bar_width=16),
+        rich_progress.TextColumn("{task.fields[amount]}", **text),
+        rich_progress.TimeRemainingColumn(compact=True),
+        console=out,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+        refresh_per_second=4,
+    )
