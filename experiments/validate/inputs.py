@@ -13,6 +13,7 @@ import numpy as np
 from toyrl.dynamics.chain.observed import Observed, observe
 from toyrl.estimators.base import Estimator
 from toyrl.experiments.validate.contract.facts import Contract
+from toyrl.experiments.validate.findings import Section
 from toyrl.experiments.validate.formats.search import Search
 from toyrl.experiments.validate.left_out import left_out
 from toyrl.experiments.validate.listening import Listener, heard
@@ -67,6 +68,12 @@ class Inputs:
 
     def __post_init__(self) -> None:
         self.tell = heard(self.tell)
+
+    def _ended(self, section: Section) -> None:
+        """Say once that a section is complete."""
+        if section.number not in self._told:
+            self._told.add(section.number)
+            self.tell.ended(section)
 
     @cached_property
     def worlds_limit(self) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 
 from toyrl.experiments.core import Table
 from toyrl.experiments.validate import verdict
-from toyrl.experiments.validate.contract import kinds
+from toyrl.experiments.validate.contract import kinds, steady
 from toyrl.experiments.validate.findings import SECTIONS, Finding, Report, Section
 from toyrl.experiments.validate.inputs import Inputs
 from toyrl.experiments.validate.left_out import left_out, not_run
@@ -83,7 +83,8 @@ class Pipeline(Inputs):
         wanted(4, "collapse over a prior of worlds", self.collapse)
         wanted(5, "does it order policies as the truth does", self.order)
         wanted(6, "selection: best of k", self.selection)
-        first, sections[0] = sections[0], self._last_look(sections[0])
+        first = sections[0]  # everything is graded: are the first values still the same?
+        sections[0] = steady.again(self.reward, self.contract_facts, first)
         later = tuple(f for f in sections[0].findings if f not in first.findings)
         self.tell.ended(replace(first, findings=later))  # what the last look added
         if "law" in self.__dict__:  # where no section asked for it, nor does a picture
@@ -132,12 +133,6 @@ class Pipeline(Inputs):
                 allow_inconclusive=self.settings.allow_inconclusive,
             ),
         )
-
-    def _ended(self, section: Section) -> None:
-        """Say once that a section is complete."""
-        if section.number not in self._told:
-            self._told.add(section.number)
-            self.tell.ended(section)
 
     @cached_property
     def left_out(self) -> dict[str, str]:
@@ -190,12 +185,6 @@ class Pipeline(Inputs):
             note = Finding(1, "contract/data", "warn", self.data_note)
             section = replace(section, findings=(*section.findings, note))
         return section
-
-    def _last_look(self, section: Section) -> Section:
-        """The contract's section once everything is graded: are the first values still the same?"""
-        from toyrl.experiments.validate.contract import steady
-
-        return steady.again(self.reward, self.contract_facts, section)
 
     def _look_at_terms(self, sections: list[Section]) -> None:
         """A line for every term of a sum, in the contract's section."""

@@ -63,10 +63,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Answer:
-    """A call's values (None: unscorable), notes about conversions, and the seconds that it took.
-
-    seconds : without the start of an interpreter or an import
-    """
+    """A call's values (None: unscorable), notes about conversions, seconds (no start)."""
 
     values: list[float | None]
     notes: list[str]
@@ -120,13 +117,8 @@ class Sandbox:
 
     def twin(self) -> Sandbox:
         """Another child interpreter for the same functions, by the same handles."""
-        made = Sandbox(
-            timeout=self.timeout,
-            import_timeout=self.import_timeout,
-            memory=self.memory,
-            env=self.env,
-            isolate=self.isolate,
-        )
+        own: Any = {n: getattr(self, n) for n in ("timeout", "import_timeout", "memory", "env")}
+        made = Sandbox(isolate=self.isolate, **own)
         made._targets = self._targets
         return made
 
