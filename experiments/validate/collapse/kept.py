@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from toyrl.bridge.models.tiny import cache_folder
-from toyrl.rollouts.memory import write_atomic
+from toyrl.files import write_file
 
 FOLDER = "outcome-only"
 MOST = 64  # files; the ones that were used least recently go
@@ -55,7 +55,7 @@ def pair(worlds: Any, told: dict[str, Any], work: Callable[[], Pair]) -> Pair:
     made = work()
     with contextlib.suppress(OSError):
         rows = ([[float(x).hex() for x in row] for row in x.tolist()] for x in made)
-        write_atomic(place, json.dumps(dict(zip(KEYS, rows, strict=True))))
+        write_file(place, json.dumps(dict(zip(KEYS, rows, strict=True))))
         _prune(place.parent)
     return made
 
