@@ -104,7 +104,8 @@ class Pipeline(Inputs):
 
     def _report(self, word: str, reasons: tuple[str, ...], sections: list[Section]) -> Report:
         safe, missing = "", dict(self.left_out)
-        seeks = hasattr(self, "facts") and word in ("UNSAFE", "RISKY") and self._collapses
+        seeks = hasattr(self, "facts") and word in ("UNSAFE", "RISKY")
+        seeks = seeks and self.facts.judged.count.share > verdict.SAFE_SHARE
         if seeks and "verdict" not in missing:
             self.tell(7, "nearest safe variant")
             start = time.perf_counter()
@@ -141,10 +142,6 @@ class Pipeline(Inputs):
         if self.log is None:
             found.pop("own rollouts", None)
         return found
-
-    @property
-    def _collapses(self) -> bool:
-        return self.facts.judged.count.share > verdict.SAFE_SHARE
 
     # -- section 1 -------------------------------------------------------------------------------
     def contract(self) -> Section:
