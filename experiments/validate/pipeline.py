@@ -104,8 +104,8 @@ class Pipeline(Inputs):
 
     def _report(self, word: str, reasons: tuple[str, ...], sections: list[Section]) -> Report:
         safe, missing = "", dict(self.left_out)
-        seeks = hasattr(self, "facts") and word in ("UNSAFE", "RISKY")
-        seeks = seeks and self.facts.judged.count.share > verdict.SAFE_SHARE
+        count = self.facts.judged.count if hasattr(self, "facts") else verdict.Collapse(0, 0)
+        seeks = word in ("UNSAFE", "RISKY") and count.share > verdict.SAFE_SHARE
         if seeks and "verdict" not in missing:
             self.tell(7, "nearest safe variant")
             start = time.perf_counter()
@@ -115,14 +115,13 @@ class Pipeline(Inputs):
             missing.pop("verdict", None)
         word, reasons = verdict.of_part(word, reasons, list(missing))
         sections += [not_run(name, option) for name, option in missing.items()]
-        sections.sort(key=lambda s: s.number)
-        for section in sections:
+        for section in sorted(sections, key=lambda s: s.number):
             self._ended(section)
         return Report(
             reward=self.reward.name,
             verdict=word,
             reasons=reasons,
-            sections=tuple(sections),
+            sections=tuple(sorted(sections, key=lambda s: s.number)),
             seed=self.settings.seed,
             settings=self.settings.to_dict(),
             safe_variant=safe,
@@ -312,7 +311,6 @@ class Pipeline(Inputs):
         if self.ahead is not None and self.ahead.running:
             self.tell(4, "compiling, first run only")
             self.ahead.wait()
-            self.tell(4, "drawing worlds")
         found = drawn(self.chain, s, self.n_worlds, self.seen)
         self.worlds = found.worlds
         loss = LossOptions(beta=s.beta, kl=s.kl, mask_truncated=s.mask_truncated)
