@@ -7,6 +7,7 @@ ends. Findings go where the report goes.
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 from rich import progress as rich_progress
@@ -89,8 +90,7 @@ class Progress(Listener):
             return
         if self.task is not None:
             self.bar.remove_task(self.task)
-        fields = {"reward": self.reward, "amount": ""}
-        self.task = self.bar.add_task(visible(message), total=None, **fields)
+        self.task = self.bar.add_task(visible(message), total=None, reward=self.reward, amount="")
 
     def _above(self, write: Any) -> None:
         """Write lines with the bar out of the way."""
@@ -113,13 +113,13 @@ class Progress(Listener):
 
 def _bar(out: Console) -> rich_progress.Progress:
     """The bar with the reward's name, the piece of work, what is done, and the time left."""
-    text = {"markup": False}
+    plain = partial(rich_progress.TextColumn, markup=False)
     return rich_progress.Progress(
         rich_progress.SpinnerColumn(),
-        rich_progress.TextColumn("{task.fields[reward]}", **text),
-        rich_progress.TextColumn("{task.description}", **text),
+        plain("{task.fields[reward]}"),
+        plain("{task.description}"),
         rich_progress.BarColumn(bar_width=16),
-        rich_progress.TextColumn("{task.fields[amount]}", **text),
+        plain("{task.fields[amount]}"),
         rich_progress.TimeRemainingColumn(compact=True),
         console=out,
         transient=True,
