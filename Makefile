@@ -50,7 +50,7 @@ test: $(VENV)/.stamp-llm
 	$(PYTEST)
 
 quick: $(VENV)/.stamp-llm
-	$(PYTEST) -m "not slow"
+	HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow"
 
 lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check .

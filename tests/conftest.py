@@ -1,6 +1,7 @@
 """Hypothesis profiles, and which tests one worker of a parallel run keeps together.
 
-Profiles: "ci" (200 examples, derandomised) unless HYPOTHESIS_PROFILE says "deep".
+Profiles: "ci" (200 examples, derandomised) unless HYPOTHESIS_PROFILE says "quick" (50, as `make
+quick` does) or "deep" (5,000, at random).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ settings.register_profile(
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
+settings.register_profile("quick", settings.get_profile("ci"), max_examples=50)
 settings.register_profile(
     "deep", settings.get_profile("ci"), max_examples=5000, derandomize=False, print_blob=True
 )

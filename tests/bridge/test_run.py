@@ -57,6 +57,7 @@ def test_a_run_writes_its_curve(tmp_path, model, task):
     assert any("step 4" in line for line in told)
 
 
+@pytest.mark.slow
 def test_a_broken_run_goes_on_as_if_it_had_not_been(tmp_path, model, task):
     whole = run.train(tmp_path / "whole", model, task, reward(), SETTINGS)
 

@@ -28,8 +28,10 @@ from toyrl.messages import PATH, shortened
 from toyrl.rewards.errors import RewardError
 from toyrl.rewards.sandbox.host import Target
 
+# A word behind a file's path is the name of a function, even one called `inf`.
 WEIGHT = re.compile(
-    r"^(?P<spec>.+):(?P<weight>[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|nan|NaN|inf|infinity|Infinity))$",
+    r"^(?P<spec>.+):(?P<weight>[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+    r"|(?<!\.py:)[+-]?(nan|NaN|inf|infinity|Infinity))$",
     re.DOTALL,
 )
 FILE = re.compile(r"^(?P<path>.+?\.py)(:(?P<name>.*))?$", re.DOTALL)

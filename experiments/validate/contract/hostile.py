@@ -2,14 +2,16 @@
 deep nesting, a megabyte, numbers that aren't.
 
 A policy writes such texts sooner or later, and one of them is enough to block a reward worker. Each
-is graded in a call of its own, under the time limit; after a hang or a crash the next one meets a
-fresh interpreter.
+is graded in a call of its own, given twice the time limit: a reward that answers after the limit
+has one of its own, and is slow, not stuck. After a hang or a crash the next text meets a fresh
+interpreter.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -30,7 +32,8 @@ MEGABYTE = 1_000_000  # characters
 WORD = f"{'notwithstanding' * 8} "  # few tokens, for toyrl itself counts them
 SLOW = 0.2  # seconds a row from which these are not tried
 TRIES = 2  # calls of which the faster one counts: the first may start an interpreter
-FATAL = 2  # hangs and crashes after which no more is tried
+FATAL = 2  # hangs, crashes and slow answers after which no more is tried
+PATIENCE = 2  # time limits that one of these texts is given
 DEAD = {
     "timeout": "hangs on",
     "memory": "runs out of memory on",
@@ -41,6 +44,7 @@ FIX_DEAD = (
     "never evaluate what a completion says; bound its length, its numbers and its patterns, and "
     "give each grading a process with a time limit of its own"
 )
+FIX_SLOW = "bound the length and the nesting of what is read, before it is parsed"
 FIX_RAISED = "catch what a completion makes your reader raise, and return a number for it"
 
 
@@ -82,8 +86,8 @@ def completions(base: TextRow, dialect: str) -> dict[str, TextRow]:
 
 
 def findings(reward: UserReward, base: TextRow, dialect: str) -> list[Finding]:
-    """A failure for each completion that it hangs or dies on, and one for all that it raises on;
-    else that it answers them all.
+    """A failure for each completion that it hangs or dies on, a warning for each that it answers
+    after the time limit, and one failure for all that it raises on; else that it answers them all.
 
     base : a row whose prompt and gold columns the completions get
     """
@@ -95,17 +99,24 @@ def findings(reward: UserReward, base: TextRow, dialect: str) -> list[Finding]:
     dead: list[Finding] = []
     raised: dict[str, RewardError] = {}
     waiting = [*texts]
+    limit = max(t.box.timeout for t in reward.texts)
     while waiting and len(dead) < FATAL:
         name = waiting.pop(0)
+        start = time.perf_counter()
         try:
-            reward.grade([texts[name]])
+            with _patience(reward):
+                reward.grade([texts[name]])
         except RewardError as error:
             if error.kind in ("missing_column", "budget"):
                 raise
             if error.kind in DEAD:
-                dead.append(_dead(reward, name, texts[name], error))
+                dead.append(_dead(name, texts[name], error, PATIENCE * limit))
             else:
                 raised[name] = error
+        else:
+            seconds = time.perf_counter() - start
+            if seconds > limit:
+                dead.append(_slow(name, texts[name], seconds, limit))
     found = [*dead, *_raised(texts, raised)]
     if waiting:
         text = f"The other hostile completions were not tried: {', '.join(waiting)}."
@@ -142,20 +153,51 @@ def _seconds(reward: UserReward, row: TextRow) -> float:
     return time.perf_counter() - start
 
 
-def _dead(reward: UserReward, name: str, row: TextRow, error: RewardError) -> Finding:
+@contextmanager
+def _patience(reward: UserReward) -> Iterator[None]:
+    """Calls inside are given `PATIENCE` time limits."""
+    before = [(t.box, t.box.timeout) for t in reward.texts]
+    for box, timeout in before:
+        box.timeout = PATIENCE * timeout
+    try:
+        yield
+    finally:
+        for box, timeout in before:
+            box.timeout = timeout
+
+
+def _dead(name: str, row: TextRow, error: RewardError, given: float) -> Finding:
     """What ended its process: the completion shortened, and the time that it was given."""
-    limit = max(t.box.timeout for t in reward.texts)
     late = error.kind == "timeout"
-    given = f" (more than {limit:g} s)" if late else f": {error.message}"
+    why = f" (more than {given:g} s, {PATIENCE} time limits)" if late else f": {error.message}"
     return Finding(
         1,
-        f"contract/hostile-{name.replace(' ', '-').lower()}",
+        _name(name),
         "fail",
-        f"It {DEAD[error.kind]} a completion ({name}) such as {shown(row.completion)}{given}.",
-        value=limit if late else None,
+        f"It {DEAD[error.kind]} a completion ({name}) such as {shown(row.completion)}{why}.",
+        value=given if late else None,
         counterexample=_input(row),
         fix=FIX_DEAD,
     )
+
+
+def _slow(name: str, row: TextRow, seconds: float, limit: float) -> Finding:
+    """An answer after the limit: the text blocks a worker so long, and no longer."""
+    return Finding(
+        1,
+        _name(name),
+        "warn",
+        f"It takes {seconds:.1f} s for a completion ({name}) such as {shown(row.completion)}, and "
+        "answers then: it has a limit of its own, but a batch waits for it.",
+        value=seconds,
+        bound=limit,
+        counterexample=_input(row),
+        fix=FIX_SLOW,
+    )
+
+
+def _name(name: str) -> str:
+    return f"contract/hostile-{name.replace(' ', '-').lower()}"
 
 
 def _raised(texts: Mapping[str, TextRow], raised: Mapping[str, RewardError]) -> list[Finding]:

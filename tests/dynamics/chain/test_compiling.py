@@ -7,6 +7,7 @@ import pytest
 from toyrl.dynamics.chain import compiling
 
 
+@pytest.mark.slow
 def test_what_was_compiled_is_not_compiled_ahead():
     compiling.compile_now()
     assert compiling.compiled_before()

@@ -71,6 +71,7 @@ def fitted(log):
     return calibrate.calibrate(log, CHAIN, wanted=32, most=256)
 
 
+@pytest.mark.slow
 def test_calibration_finds_worlds_like_the_one_that_made_the_log(fitted, log):
     assert fitted.within
     for name, seen in fitted.seen.items():
@@ -78,6 +79,7 @@ def test_calibration_finds_worlds_like_the_one_that_made_the_log(fitted, log):
     np.testing.assert_array_equal(fitted.worlds.batch.difficulties, [[2, 5]] * 32)
 
 
+@pytest.mark.slow
 def test_calibration_without_difficulties(log):
     unknown = calibrate.BaseLog(log.rollouts, log.rows, np.full(16, np.nan))
     found = calibrate.calibrate(unknown, CHAIN, wanted=16, most=256)
@@ -178,6 +180,7 @@ def curve(accuracy, length, kl):
     return {"points": points}
 
 
+@pytest.mark.slow
 def test_outcomes_are_read_at_the_level_and_collapse_is_a_fall():
     runs = {
         "good": [curve([0.4, 0.6, 0.8], [20, 20, 20], [0, 2, 4])] * 2,
@@ -223,6 +226,7 @@ MEASURED, SEALED = STUDY / "transfer-small.json", STUDY / "transfer-small-predic
 
 
 @pytest.mark.bridge
+@pytest.mark.slow
 def test_a_measured_suite_is_predicted_again_at_its_weights(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(observed, "ROUND", 32)
     monkeypatch.setattr(predict, "UPDATES", 30)

@@ -104,5 +104,5 @@ def test_end_to_end():
     assert d.collapse[0] > 0.4
     assert d.accuracy[0] < -0.1
     data = json.loads(json.dumps(found.to_dict(), default=str))
-    assert data["schema"] == "toyrl.compare/2"
+    assert data["schema"] == "toyrl.compare/3"
     assert len(data["rewards"]) == 3

@@ -43,6 +43,13 @@ def grade(said, gold):
         os._exit(3)
     return said == gold
 """
+LIMITED = """
+import time
+def grade(said, gold):
+    if said == "9**9**9":
+        time.sleep(0.9)
+    return said == gold
+"""
 ENDLESS = """
 def grade(said, gold):
     while not said.isdecimal():
@@ -79,12 +86,23 @@ def test_a_hang_is_named_with_its_text_and_time_and_the_run_goes_on(tmp_path, so
     found, after = probed(tmp_path, source, LIMIT)
     f = found[f"hostile-{name}"]
     assert f.status == "fail"
-    assert f"more than {LIMIT:g} s" in f.message
-    assert f.value == LIMIT
+    assert f"more than {2 * LIMIT:g} s, 2 time limits" in f.message
+    assert f.value == 2 * LIMIT
     text = f.counterexample["completion"]
     assert hostile.answers()[name.replace("-", " ")] in text
     assert hostile.shown(text) in f.message
     assert "time limit" in f.fix
+    assert after == [1.0]
+
+
+def test_a_limit_of_its_own_makes_it_slow_and_not_stuck(tmp_path, monkeypatch):
+    monkeypatch.setattr(hostile, "PATIENCE", 100)
+    found, after = probed(tmp_path, LIMITED, LIMIT)
+    f = found["hostile-power-tower"]
+    assert f.status == "warn"
+    assert f.value > f.bound == LIMIT
+    assert "a limit of its own" in f.message
+    assert set(found) == {"hostile-power-tower"}
     assert after == [1.0]
 
 

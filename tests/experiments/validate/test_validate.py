@@ -169,8 +169,11 @@ def trl(name: str) -> str:
 @apart
 @pytest.mark.parametrize("name", ["accuracy_reward", "reasoning_accuracy_reward"])
 def test_trls_accuracy_rewards_are_safe(name):
+    """Without the hacks, which the sum below has: a parser takes its time over each text."""
     pytest.importorskip("math_verify", reason="needs the extra llm")
-    assert Judged(trl(name)).verdict == "SAFE"
+    judged = Judged(trl(name), skip=("hacks",))
+    assert judged.verdict == "SAFE SO FAR"
+    assert not judged.collapsed.any()
 
 
 @apart

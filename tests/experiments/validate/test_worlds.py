@@ -29,6 +29,7 @@ def test_without_a_log_worlds_are_those_of_the_prior():
     assert found.prior["base success rate"] == "0.1 to 0.7"
 
 
+@pytest.mark.slow
 def test_with_a_log_worlds_do_what_it_shows_and_the_report_has_the_numbers():
     r = read_log(LOG).rollouts
     chain = bench.template(96)
