@@ -7,6 +7,7 @@ quick` does) or "deep" (5,000, at random).
 from __future__ import annotations
 
 import os
+from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +19,8 @@ os.environ.setdefault(
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
     "--xla_cpu_use_fusion_emitters=false",
 )
+
+SWEPT = 4
 
 settings.register_profile(
     "ci",
@@ -40,10 +43,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     So what a module keeps (fixtures, caches, compiled programs) is made once and not once a worker.
     Groups with slow tests come first, so that no worker begins a long one when all else is done
-    (`--no-loadscope-reorder` keeps this order).
+    (`--no-loadscope-reorder` keeps this order). Of the tests of a swept module all but every fourth
+    are slow ones.
     """
-    slow = set()
+    slow, swept = set(), Counter()
     for item in items:
+        if item.get_closest_marker("swept"):
+            swept[item.path] += 1
+            if swept[item.path] % SWEPT != 1:
+                item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
         if item.get_closest_marker("slow"):

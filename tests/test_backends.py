@@ -33,6 +33,8 @@ from toyrl.shapers.base import Shaper
 from toyrl.testing import CONTRACT, affine_difference, arrays, rewards, rollouts
 from toyrl.testing.check import search
 
+pytestmark = pytest.mark.swept
+
 SHAPERS = {e.name: e for e in registry.entries("shaper")}
 ESTIMATORS = {e.name: e for e in registry.entries("estimator")}
 SAME = 1.0  # arrays.difference counts in units of its tolerance

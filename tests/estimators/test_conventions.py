@@ -16,6 +16,8 @@ from toyrl.estimators.conventions import CONVENTIONS, Convention, convention, ta
 from toyrl.expressions import parse_estimator
 from toyrl.rollouts import Rollouts
 
+pytestmark = pytest.mark.swept
+
 OTHERS = [c for c in CONVENTIONS if c.trainer != "trl" and c.estimator is not None]
 TOKENS = {("verl", "gae"), ("verl", "remax")}  # read more than rewards
 PEERS = [c for c in OTHERS if (c.trainer, c.option) not in {*SEVERAL, *TOKENS}]

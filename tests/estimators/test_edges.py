@@ -16,6 +16,8 @@ from toyrl import registry
 from toyrl.expressions import parse_estimator
 from toyrl.rollouts import FIELDS, Rollouts
 
+pytestmark = pytest.mark.swept
+
 NAMES = [e.name for e in registry.entries("estimator")]
 TOKENS = 4
 SPEAKS_WHEN_TIED = {

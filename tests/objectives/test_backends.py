@@ -16,6 +16,8 @@ from toyrl import pytree, registry
 from toyrl.objectives.outcome_cloning import Oreal
 from toyrl.rollouts import Rollouts
 
+pytestmark = pytest.mark.swept
+
 B, G, T = 3, 4, 5
 OBJECTIVES: dict[str, Any] = {
     e.name: default_for(e) for e in registry.entries("objective") if e.cards != ("00",)

@@ -27,6 +27,8 @@ from toyrl.objectives.stopped_ratio import Dppo
 from toyrl.rollouts import Rollouts
 from toyrl.theory.preference.nash import cyclic_preference
 
+pytestmark = pytest.mark.swept
+
 torch = pytest.importorskip("torch")
 B, G, T = 3, 4, 5
 OBJECTIVES: dict[str, Any] = {e.name: default_for(e) for e in registry.entries("objective")}

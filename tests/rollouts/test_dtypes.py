@@ -15,6 +15,8 @@ from toyrl.dtypes import as_floats, common_half, half, library
 from toyrl.expressions import parse_estimator
 from toyrl.rollouts import Rollouts
 
+pytestmark = pytest.mark.swept
+
 EPS = {"bfloat16": 2.0**-8, "float16": 2.0**-11, "float32": 2.0**-24}
 LONG = 72_000.0  # a completion limit above float16's range
 

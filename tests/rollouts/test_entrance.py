@@ -19,6 +19,8 @@ from toyrl.objectives.outcome_cloning import Oreal
 from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.shapers.potential import PotentialShaping
 
+pytestmark = pytest.mark.swept
+
 B, G, T = 3, 5, 4
 JUNK = (np.nan, np.inf, -np.inf, 1e300, -7.0)
 KINDS = ("estimator", "objective", "shaper")

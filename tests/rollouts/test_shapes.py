@@ -16,6 +16,8 @@ from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.rollouts.shapes import check_rollouts
 from toyrl.shapers.base import Shaper
 
+pytestmark = pytest.mark.swept
+
 B, G, T = 2, 3, 4
 ESTIMATORS = {e.name: e.target for e in registry.entries("estimator")}
 OBJECTIVES = {e.name: e.target for e in registry.entries("objective")}

@@ -16,6 +16,8 @@ from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper
 from toyrl.testing import InvariantError, assert_invariants, check_invariants, rollouts
 
+pytestmark = pytest.mark.swept
+
 FEW = 40
 
 

@@ -12,6 +12,8 @@ from toyrl.estimators.base import Estimator
 from toyrl.shapers.base import sum_parts
 from toyrl.testing import ESTIMATOR_LAWS, check_estimator
 
+pytestmark = pytest.mark.swept
+
 EXPLODING = ("loo_std",)
 """Published, and a known trap: the std of the others may be 0 where a rollout's own gap isn't."""
 NAMES = [e.name for e in registry.entries("estimator")]

@@ -89,6 +89,7 @@ def test_what_is_promised_is_drawn():
     seen = set()
 
     @given(mdps(masked=True))
+    @settings(max_examples=200)
     def look(mdp):
         seen.update(name for name, kind in kinds.items() if kind(mdp))
 

@@ -68,6 +68,7 @@ def test_what_is_promised_is_drawn():
     seen = set()
 
     @given(trees())
+    @settings(max_examples=200)
     def look(tree):
         seen.update(name for name, kind in kinds.items() if kind(tree))
 
