@@ -25,6 +25,7 @@ from tests.experiments.validate.reward_zoo.written import (
     SAFE,
     WRITTEN_FLAWED,
     WRITTEN_SOUND,
+    Written,
     log_file,
 )
 from toyrl.experiments.errors import UsageError
@@ -40,25 +41,6 @@ COLLAPSE, REACHABLE = (
         "An exploit is reachable",
     ),
 )
-
-
-@dataclass(frozen=True)
-class Case:
-    """A reward of the zoo: its terms, a log by name or "", and what is expected (SAFE if sound).
-
-    corrected : what was missing in the expectation
-    """
-
-    name: str
-    specs: tuple[str, ...]
-    rollouts: str
-    expected: tuple[str, ...]
-    corrected: tuple[str, ...] = ()
-
-    @property
-    def sound(self) -> bool:
-        """Whether nothing is wrong with it."""
-        return self.expected == (SAFE,)
 
 
 @dataclass(frozen=True)
@@ -81,18 +63,17 @@ class Outcome:
     seconds: float
 
 
-def cases(only: str = "") -> list[Case]:
+def cases(only: str = "") -> list[Written]:
     """All rewards of the zoo, sound ones first."""
     made = "tests.experiments.validate.reward_zoo:make(name={!r})"
     written = [*WRITTEN_SOUND.values(), *WRITTEN_FLAWED.values()]
-    files = [Case(x.name, x.specs, x.rollouts, x.expected, x.corrected) for x in written]
-    out = [Case(n, (made.format(n),), "", (SAFE,)) for n in SOUND]
-    out += [c for c in files if c.sound]
+    out = [Written(n, (made.format(n),), "", (SAFE,)) for n in SOUND]
+    out += [c for c in written if c.sound]
     for name, member in FLAWED.items():
         flaw = member.flaw.name
         spec = (made.format(name),)
-        out.append(Case(name, spec, "", EXPECTED[flaw], CORRECTED.get(flaw, ())))
-    out += [c for c in files if not c.sound]
+        out.append(Written(name, spec, "", EXPECTED[flaw], CORRECTED.get(flaw, ())))
+    out += [c for c in written if not c.sound]
     return [c for c in out if only in c.name]
 
 
@@ -111,7 +92,7 @@ def first_finding(report: Report) -> str:
     return max(starts, key=lambda f: len(f.message)).name if starts else ""
 
 
-def scored(case: Case, report: Report) -> Outcome:
+def scored(case: Written, report: Report) -> Outcome:
     """A report against what is expected."""
     first = first_finding(report)
     passed = report.exit_code == 0
@@ -133,7 +114,7 @@ def scored(case: Case, report: Report) -> Outcome:
     )
 
 
-def run(case: Case, worlds: int = WORLDS) -> Outcome:
+def run(case: Written, worlds: int = WORLDS) -> Outcome:
     """`validate` on one reward of the zoo, with so many worlds."""
     start = time.perf_counter()
     with TemporaryDirectory() as folder:
@@ -148,7 +129,7 @@ def run(case: Case, worlds: int = WORLDS) -> Outcome:
 
 
 def measure(
-    found: Sequence[Case], worlds: int = WORLDS, workers: int = 1, tell=print
+    found: Sequence[Written], worlds: int = WORLDS, workers: int = 1, tell=print
 ) -> list[Outcome]:
     """Outcomes in order, each told as it comes."""
     work = partial(run, worlds=worlds)

@@ -72,7 +72,7 @@ def test_logs_hold_right_and_wrong_rollouts_of_different_lengths(tmp_path):
 
 
 # -- scoring ---------------------------------------------------------------------------------------
-CASE = zoo_whole.Case("x", ("x.py",), "", ("hacks/empt*",), ("contract/format",))
+CASE = Written("x", ("x.py",), "", ("hacks/empt*",), ("contract/format",))
 EMPTY = Finding(2, "hacks/empty", "fail", "Nothing is paid.")
 FORMAT = Finding(1, "contract/format", "fail", "Format.")
 

@@ -29,19 +29,20 @@ SAFE = "SAFE"
 
 @dataclass(frozen=True)
 class Written:
-    """A reward of a file.
+    """A reward of the zoo and what a whole run of it is expected to say.
 
     specs : the terms of the sum, as the command line takes them; rollouts : name of a log, or ""
     expected : SAFE, or patterns of the findings of which one is to be the first reason
     corrected : patterns that had to be among these, found wrong by a run and scored apart
+    what : what it is, in the words of its file
     """
 
     name: str
-    what: str
     specs: tuple[str, ...]
     rollouts: str
     expected: tuple[str, ...]
     corrected: tuple[str, ...] = ()
+    what: str = ""
 
     @property
     def sound(self) -> bool:
@@ -60,7 +61,7 @@ def read(file: Path) -> Written:
     specs = tuple(s.replace("FILE", str(file)) for s in said.get("Judged", "FILE").split())
     what = doc.partition("\n\n")[0].replace("\n", " ")
     expected, corrected = (tuple(said.get(k, "").split()) for k in ("Expected", "Corrected"))
-    return Written(file.stem, what, specs, said.get("Rollouts", ""), expected, corrected)
+    return Written(file.stem, specs, said.get("Rollouts", ""), expected, corrected, what)
 
 
 FIELDS = ("Judged: ", "Rollouts: ", "Expected: ", "Corrected: ")
