@@ -189,7 +189,7 @@ def _spacing(probes: Mapping[str, Paid], honest: Honest) -> list[Finding]:
 
 
 def _line_ends(probes: Mapping[str, Paid], honest: Honest) -> list[Finding]:
-    """Pay lost where lines end in a carriage return and a line feed: a note, as models seldom do."""
+    """Pay lost where lines end in CR LF: a note, for models seldom write so."""
     probe = probes.get("line-ends")
     if probe is None or share([probe], honest) < 0.5:
         return []
