@@ -116,7 +116,7 @@ class Inputs:
         texts = {*KEYS["prompt"], *KEYS["completion"]}
         return [{k: v for k, v in row.items() if k not in texts} for row in rows]
 
-    def _loaded(self) -> UserReward:
+    def loaded(self) -> UserReward:
         """The reward with its sandboxes."""
         from toyrl.rewards.user import load
 

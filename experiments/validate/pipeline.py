@@ -36,7 +36,7 @@ class Pipeline(Inputs):
         with contextlib.ExitStack() as stack:
             if "collapse" not in left_out(self.settings):
                 self.ahead = stack.enter_context(contextlib.closing(Ahead()))
-            reward = stack.enter_context(self._loaded())
+            reward = stack.enter_context(self.loaded())
             self.reward = reward
             self.pace = self._paced()
             self.tell.judging(reward.name)

@@ -46,6 +46,7 @@ SCHEMAS = {
         Schema("transfer-result", 1, "a transfer's result", "toyrl transfer REWARD --resume"),
         Schema("run", 1, "a training run's curve", "toyrl transfer R --out NEW"),
         Schema("ledger", 1, "verdicts beside published outcomes", "toyrl ledger --json NEW_FILE"),
+        Schema("scoreboard", 1, "forecasters' scores", "toyrl scoreboard --json FILE"),
         Schema("band", 1, "a predicted band", "toyrl validate REWARD --band FILE"),
         Schema("shaper", 1, "a catalogue reward", "toyrl.to_json(shaper)"),
         Schema("trainer", 1, "a checkpoint's memory", "a checkpoint of this version's trainer"),
