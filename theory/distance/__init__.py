@@ -9,6 +9,9 @@ for uncorrelated rewards, 2 the opposite order.
     canonicalise(mdp, reward, how)                       c, a `Canonical`: .pairs() .tensor()
                                                          .norm(kind) .potential .status
     closest_potential(mdp, reward, target)               NPEC's inner step, in closed form
+    worst_case_regret(mdp, first, second)                the most that can be lost, and two policies
+    regret_bounds(mdp, d), range_bound(mdp, R, Q)        what distances say of it
+    optimisation_regret(mdp, R, Q), return_range(mdp, R)
 
 `mdp` is a `toyrl.worlds.mdp.model.MDP` (transitions dense or sparse). A reward is (S,), (S, A),
 (S, A, S) or sparse (S*A, S); None is the process's own. `metric` is a name of `PRESETS` (starc,
@@ -36,6 +39,14 @@ from toyrl.theory.distance.metric import (
     distance_matrix,
     standardise,
 )
+from toyrl.theory.distance.regret import (
+    WorstCase,
+    optimisation_regret,
+    range_bound,
+    regret_bounds,
+    return_range,
+    worst_case_regret,
+)
 
 __all__ = [
     "CANONICAL",
@@ -43,9 +54,15 @@ __all__ = [
     "Canonical",
     "Canonicaliser",
     "Metric",
+    "WorstCase",
     "canonicalise",
     "closest_potential",
     "distance",
     "distance_matrix",
+    "optimisation_regret",
+    "range_bound",
+    "regret_bounds",
+    "return_range",
     "standardise",
+    "worst_case_regret",
 ]

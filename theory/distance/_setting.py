@@ -92,7 +92,10 @@ class Setting:
         mdp = self.mdp
         if self.how not in BY_PAIR:
             return mdp.usable | mdp.is_terminal[:, None]
-        if ((mdp.start > 0) | mdp.is_terminal).all():
+        first = (mdp.start > 0) | mdp.is_terminal
+        if mdp.discount == 0:  # what comes after the first step is worth nothing
+            return mdp.usable & first[:, None]
+        if first.all():
             return mdp.usable
         return mdp.usable & mdp.reachable[:, None]
 

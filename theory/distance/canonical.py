@@ -14,8 +14,9 @@ takes the last two out; `toyrl.theory.distance.metric` then takes out the scale.
     none               the reward itself
 
 with r(s, a) = sum over s' of P R and M Phi = discount P Phi - Phi. The first three ("by pair") read
-the pairs that can be taken in reachable states, terminal states having potential 0. The others read
-every entry of the tensor, possible or not, terminal states being absorbing ones that pay 0.
+the pairs that can be taken in states that some policy reaches (at discount 0, starts in), terminal
+states having potential 0. The others read every entry of the tensor, possible or not, terminal
+states being absorbing ones that pay 0.
 
 Formulas: docs/theory/distance.md.
 

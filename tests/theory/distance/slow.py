@@ -1,4 +1,4 @@
-"""Canonical forms by their definitions: loops and least squares on every basis vector."""
+"""Canonical forms by their definitions (loops, least squares on every basis vector), and cases."""
 
 from __future__ import annotations
 
@@ -77,3 +77,24 @@ def val(P, R, g, steps=4000):
     for _ in range(steps):
         v = (r + g * P @ v).mean(1)
     return r + g * P @ v - v[:, None]
+
+
+def equivalent(mdp, R, rng, scale=2.5):
+    """A positive multiple, a potential and a redistribution over next states."""
+    S, A = mdp.n_states, mdp.n_actions
+    phi = np.where(mdp.is_terminal, 0.0, rng.normal(size=S))
+    N = rng.normal(size=(S, A, S))
+    N -= np.where(mdp.usable, (N * mdp.dense).sum(-1), 0.0)[..., None]
+    return scale * (R + mdp.discount * phi - phi[:, None, None] + N)
+
+
+def bandit(prompts, answers):
+    """One step: a prompt a state, then the end."""
+    P = np.zeros((prompts + 1, answers, prompts + 1))
+    P[..., -1] = 1
+    return MDP(P, np.zeros(prompts + 1), 0.9, terminal=np.arange(prompts + 1) == prompts)
+
+
+def paid(rewards):
+    """(prompts + 1, answers), nothing at the end."""
+    return np.concatenate([rewards, 0 * rewards[:1]])

@@ -106,7 +106,8 @@ def test_by_pair_forms_see_neither_shaping_nor_redistribution(mdp):
 
 @given(mdps(masked=True))
 def test_what_is_added_is_shaping_and_the_projection_is_orthogonal(mdp):
-    usable = mdp.usable & mdp.reachable[:, None]
+    reach = mdp.reachable if mdp.discount else mdp.start > 0
+    usable = mdp.usable & reach[:, None]
     r = np.where(usable, expected_reward(mdp), 0.0)
     for how in ("val", "minimal", "minimal_weighted"):
         c = canonicalise(mdp, None, how)

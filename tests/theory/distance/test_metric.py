@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from tests.theory.distance import slow
+from tests.theory.distance.slow import bandit, equivalent, paid
 from toyrl.testing import mdps
 from toyrl.theory.distance import (
     PRESETS,
@@ -26,15 +27,6 @@ from toyrl.worlds.mdp.random import random_mdp
 
 SOUND = ("starc", "val", "minimal")
 ROUND = 1e-12
-
-
-def equivalent(mdp, R, rng, scale=2.5):
-    """A positive multiple, a potential and a redistribution over next states."""
-    S, A = mdp.n_states, mdp.n_actions
-    phi = np.where(mdp.is_terminal, 0.0, rng.normal(size=S))
-    N = rng.normal(size=(S, A, S))
-    N -= np.where(mdp.usable, (N * mdp.dense).sum(-1), 0.0)[..., None]
-    return scale * (R + mdp.discount * phi - phi[:, None, None] + N)
 
 
 # -- three points ---------------------------------------------------------------------------------
@@ -86,18 +78,6 @@ def test_transitions_that_cannot_happen():
             assert distance(mdp, R, R + F, metric) < ROUND
         assert distance(mdp, R, R + F, "epic") == pytest.approx(1.0322, abs=1e-4)
         assert distance(mdp, R, R + F, "dard") == pytest.approx(0.5290, abs=1e-4)
-
-
-def bandit(prompts, answers):
-    """One step: a prompt a state, then the end."""
-    P = np.zeros((prompts + 1, answers, prompts + 1))
-    P[..., -1] = 1
-    return MDP(P, np.zeros(prompts + 1), 0.9, terminal=np.arange(prompts + 1) == prompts)
-
-
-def paid(rewards):
-    """(prompts + 1, answers), nothing at the end."""
-    return np.concatenate([rewards, 0 * rewards[:1]])
 
 
 def test_bandit_is_a_correlation():
