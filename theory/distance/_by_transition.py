@@ -179,13 +179,20 @@ class _Third:
     reward: Any
     law: np.ndarray
 
-    def __call__(self, low: int, high: int) -> Any:
+    @cached_property
+    def _factors(self) -> tuple[Any, Any, Any]:
+        """Matrices over (action, state) whose product is the term: one product for all actions."""
+        from scipy.sparse import block_diag, hstack, vstack
+
         A = len(self.law)
-        parts = []
-        for a, weight in enumerate(self.law):
-            own = self.P[a::A]
-            parts.append(weight * (own[low:high] @ self.reward[a::A] @ own.T))
-        return sum(parts[1:], parts[0]).tocsr()
+        own = [self.P[a::A] for a in range(A)]
+        first = hstack([w * x for w, x in zip(self.law, own, strict=True)], format="csr")
+        paid = block_diag([self.reward[a::A] for a in range(A)], format="csr")
+        return first, paid, vstack([x.T for x in own], format="csr")
+
+    def __call__(self, low: int, high: int) -> Any:
+        first, paid, last = self._factors
+        return first[low:high] @ paid @ last
 
 
 # -- helpers --------------------------------------------------------------------------------------
