@@ -121,7 +121,8 @@ class DenseForm:
         """(S*A*S,) whose 2-norm is the norm "l2" or "l2_weighted"."""
         weighted = _read(kind)[1]
         if self._even and not weighted:
-            return self.values.reshape(-1) * np.sqrt(self._even)
+            flat = self.values.reshape(-1)
+            return flat if self._even == 1 else flat * np.sqrt(self._even)
         return (np.sqrt(self._weight(weighted)) * self.values).reshape(-1)
 
     def tensor(self) -> Any:
