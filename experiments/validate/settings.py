@@ -9,13 +9,16 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate import left_out
 from toyrl.files import there
 from toyrl.messages import PATH, shortened
 from toyrl.ranges import Range
+
+if TYPE_CHECKING:
+    from toyrl.estimators.base import Estimator
 
 FAIL_ON = ("risky", "unsafe")
 LIMIT, TYPICAL = 512, 150
@@ -306,7 +309,23 @@ def _estimator(name: Any) -> None:
     from toyrl.expressions import ExpressionError, parse_estimator
 
     try:
-        parse_estimator(name)
+        why = refusal(parse_estimator(name))
     except ExpressionError as error:
         msg = f"estimator={shortened(name)}: {error}"
         raise UsageError(msg) from error
+    if why:
+        msg = (
+            f"estimator={shortened(name)} can't be judged here: {why}; name another (all compares "
+            "those that can), or make what it reads a part of the reward"
+        )
+        raise UsageError(msg)
+
+
+def refusal(estimator: Estimator) -> str:
+    """Why an estimator can't be run on outcome classes, or ""."""
+    if estimator.token_level:
+        return "it gives advantages by token, and outcome classes hold no tokens"
+    missing = [n for n in estimator.needs if n not in ("correct", "length", "truncated")]
+    if not missing:
+        return ""
+    return f"it reads {', '.join(missing)}, which outcome classes don't hold"

@@ -51,7 +51,7 @@ class Row:
 
 GOLD = {"ground_truth": "18"}
 DOLLARS = {"solution": "$18$"}
-OVERLONG = "get_soft_overlong_punishment(max_completion_len=512, soft_punish_cache=128)"
+OVERLONG = "get_soft_overlong_punishment(512, 128)"
 ROWS: dict[str, Row] = {
     "verl_gsm8k.py:compute_score": Row("verl", "#### {}", (1, 0), GOLD),
     "verl_custom.py:compute_score": Row("verl", BOX, (1, 0), {"reward_model": GOLD}),

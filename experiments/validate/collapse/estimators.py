@@ -14,12 +14,12 @@ import numpy as np
 
 from toyrl import registry
 from toyrl.dynamics.chain.prior import Worlds
-from toyrl.estimators.base import Estimator
 from toyrl.experiments.core import Table
 from toyrl.experiments.validate.collapse import section as collapse
 from toyrl.experiments.validate.collapse.run import critical, mix_gap
 from toyrl.experiments.validate.collapse.train_worlds import Runner
 from toyrl.experiments.validate.findings import Finding
+from toyrl.experiments.validate.settings import refusal
 from toyrl.expressions import parse_estimator
 from toyrl.objectives.policy_gradient import PolicyGradient
 
@@ -99,14 +99,6 @@ def _under(name: str, runner: Runner, worlds: Worlds, auxiliary: bool) -> Under:
     count = runner.count_at(few, np.ones(len(rows)), gap, own)
     found = critical(runner, few, own, gap, auxiliary, halvings=HALVINGS)[0]
     return Under(name, count.collapsed, len(rows), found)
-
-
-def refusal(estimator: Estimator) -> str:
-    """Why an estimator can't be run on outcome classes, or ""."""
-    if estimator.token_level:
-        return "advantages by token; outcome classes hold none"
-    missing = [n for n in estimator.needs if n not in ("correct", "length", "truncated")]
-    return f"needs {', '.join(missing)}, which classes don't hold" if missing else ""
 
 
 def describe(found: list[Under], unit: str) -> tuple[list[Finding], Table]:

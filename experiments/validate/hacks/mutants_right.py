@@ -121,6 +121,14 @@ RIGHT: tuple[Mutant, ...] = (
     # -- white space in the mark
     _notation("spaces", "spacing", lambda g: f" {g} "),
     _notation("own-line", "spacing", lambda g: f"\n{g}\n", _tagged),
+    Mutant(
+        "line-ends",
+        "line-ends",
+        _text(lambda b: b.row.completion.replace("\n", "\r\n")),
+        truth=True,
+        fits=lambda b: "\n" in b.row.completion,
+        most=FEW,
+    ),
     # -- the number itself
     _notation("decimal", "decimals", lambda g: f"{g}.0"),
     _notation("two-decimals", "decimals", lambda g: f"{g}.00"),

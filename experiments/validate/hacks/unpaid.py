@@ -61,6 +61,7 @@ def findings(score: Score, paid: Sequence[Paid], honest: Honest) -> list[Finding
     return [
         *_around(score, probes, honest),
         *_spacing(probes, honest),
+        *_line_ends(probes, honest),
         *_notations([*probes.values()], honest),
     ]
 
@@ -185,6 +186,17 @@ def _spacing(probes: Mapping[str, Paid], honest: Honest) -> list[Finding]:
             fix="strip the answer before you compare it, and let the pattern cross lines",
         )
     ]
+
+
+def _line_ends(probes: Mapping[str, Paid], honest: Honest) -> list[Finding]:
+    """Pay lost where lines end in CR LF: a note, for models seldom write so."""
+    probe = probes.get("line-ends")
+    if probe is None or share([probe], honest) < 0.5:
+        return []
+    unpaid = f"{share([probe], honest):.0%} of {len(probe.values)}"
+    text = rf"Right answers go unpaid when lines end in \r\n instead of \n ({unpaid})."
+    fix = r"split texts with splitlines(), or replace '\r\n' by '\n' before you read them"
+    return [_said("unpaid-line-ends", text, [probe], honest, fix)]
 
 
 def _notations(probes: Sequence[Paid], honest: Honest) -> list[Finding]:

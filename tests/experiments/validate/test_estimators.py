@@ -13,6 +13,7 @@ from toyrl import parse, registry
 from toyrl.dynamics.chain.prior import PriorRanges, prior
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import PRESETS
+from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.collapse import estimators, train_worlds
 from toyrl.experiments.validate.collapse import worlds as collapse_worlds
 from toyrl.experiments.validate.collapse.train_worlds import Runner
@@ -72,6 +73,14 @@ def test_refusals_say_why():
     assert "token" in estimators.refusal(ByToken())
     assert "entropy" in estimators.refusal(Reads())
     assert estimators.refusal(PRESETS["grpo"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "reads"), [("trust_grpo", "judge"), ("remax", "greedy_reward"), ("gae", "token")]
+)
+def test_an_estimator_that_reads_more_is_refused_at_the_door(name, reads):
+    with pytest.raises(UsageError, match=reads):
+        Settings(estimator=name)
 
 
 def test_all_means_grpo_with_a_table():

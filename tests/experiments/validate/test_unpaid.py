@@ -137,6 +137,17 @@ def test_spaces_and_lines_in_a_mark():
     assert "unpaid-spacing" not in told(strict, "tag")
 
 
+def test_line_ends_of_another_system():
+    def by_lines(row: TextRow) -> float:
+        lines = row.completion.split("\n")  # keeps the carriage return of every line but the last
+        return strict(row) * float(not any(line.endswith("\r") for line in lines))
+
+    found = told(by_lines, "tag")["unpaid-line-ends"]
+    assert (found.status, found.value) == ("info", 1.0)
+    assert r"\r\n" in found.message
+    assert "unpaid-line-ends" not in told(strict, "tag")
+
+
 def test_a_comparison_of_text_is_one_remark():
     found = told(strict, "tag")
     assert set(found) == {"notation"}
