@@ -134,6 +134,46 @@ def backward_values(order, starts, indices, data, discount, reward):  # pragma: 
 
 
 @numba.njit(cache=True)
+def backward_policy(
+    order, indptr, indices, data, discount, reward, usable, policy
+):  # pragma: no cover (compiled)
+    """((S,) values of a policy on an ordered graph, largest residual), from the pairs themselves.
+
+    indptr (S*A+1,): CSR of the pairs; reward, usable (S, A); policy (S, A), or (0, 0) for uniform.
+    """
+    S, A = reward.shape
+    value = np.zeros(S)
+    uniform = policy.shape[0] == 0
+    worst = 0.0
+    for i in range(S - 1, -1, -1):
+        s = order[i]
+        n, total, stay = 0, 0.0, 0.0
+        for a in range(A):
+            if not usable[s, a]:
+                continue
+            weight = 1.0 if uniform else policy[s, a]
+            n += 1
+            if weight == 0.0:
+                continue
+            q = 0.0
+            for k in range(indptr[s * A + a], indptr[s * A + a + 1]):
+                t = indices[k]
+                if t == s:
+                    stay += weight * data[k]
+                else:
+                    q += data[k] * value[t]
+            total += weight * (reward[s, a] + discount * q)
+        if n == 0:
+            continue
+        if uniform:
+            total /= n
+            stay /= n
+        value[s] = total / (1 - discount * stay) if stay > 0 else total
+        worst = max(worst, abs(total + discount * stay * value[s] - value[s]))
+    return value, worst
+
+
+@numba.njit(cache=True)
 def forward_visits(order, starts, indices, data, discount, start):  # pragma: no cover (compiled)
     """(S, B) discounted visits of a policy whose graph is ordered; start (S, B)."""
     B = start.shape[1]
@@ -219,9 +259,13 @@ def greedy(
 
 @numba.njit(cache=True, fastmath=FAST)
 def follow(
-    indptr, indices, data, discount, reward, usable, action, value, steps
+    indptr, indices, data, discount, reward, usable, action, value, steps, enough
 ):  # pragma: no cover (compiled)
-    """(S,) value after `steps` Jacobi steps of the policy `action` (S,), from `value`."""
+    """(S,) value after Jacobi steps of the policy `action` (S,), from `value`.
+
+    At most `steps`, and none more once the largest and the least change differ by `enough`: the
+    policy is then known better than it is worth.
+    """
     S, A = reward.shape
     # the policy's rows side by side, so that the steps read memory in order
     starts = np.zeros(S + 1, np.int64)
@@ -242,6 +286,7 @@ def follow(
     here, there = value.copy(), np.empty(S)
     for _ in range(steps):
         k = 0
+        low, high = np.inf, -np.inf
         for s in range(S):
             total = paid[s]
             stop = starts[s + 1]
@@ -249,5 +294,9 @@ def follow(
                 total += chance[k] * here[to[k]]
                 k += 1
             there[s] = total
+            low = min(low, total - here[s])
+            high = max(high, total - here[s])
         here, there = there, here
+        if high - low <= enough:
+            break
     return here
