@@ -1,0 +1,306 @@
+"""Is a shaping term a difference of potentials? The test, the potential and what is left over.
+
+F(s, a, s') = discount Phi(s') - Phi(s), Phi = 0 in terminal states, changes every policy's value by
+-Phi(s) and so no order of policies: the only such family for all dynamics. Two levels:
+
+    transitions   every possible step has that form: harmless whatever the chances of the steps
+    pairs         the expected term of each state and action has it: harmless on this process
+
+The first implies the second. What cannot be written so is the residual of a least-squares fit on
+the incidence matrix of the graph (rows steps or pairs, columns states that are not terminal).
+
+Formulas: docs/theory/shaping.md.
+
+Source: Ng, Harada and Russell 1999, Theorem 1; the tests derived. Arrays are by state (S,), by pair
+(S, A), or by transition, as `toyrl.worlds.mdp` takes rewards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from toyrl.registry import entry
+from toyrl.worlds.mdp.model import MDP, policy_matrix
+from toyrl.worlds.mdp.rewards import as_pairs, expected_reward
+
+LEVELS = ("transitions", "pairs")
+DENSE = 4_000_000  # entries below which a matrix is solved densely, by an orthogonal factorisation
+FACTORED = 2_000  # columns below which the normal matrix is factorised
+ROUNDING = 1e-9  # of the residual, in units of the largest term, or of 1 if that is smaller
+
+
+@entry(
+    "potential_term",
+    kind="theorem",
+    cards=("56",),
+    provenance="text",
+    section="Theorem 1",
+    formula="F(s, a, s') = discount Phi(s') - Phi(s)",
+)
+def potential_term(mdp: MDP, phi: Any) -> Any:
+    """Sparse (S*A, S) discount phi(s') - phi(s) on the possible transitions, row s*A + a.
+
+    phi : (S,) in reward units; read as 0 in terminal states
+
+    Raises ValueError for a phi of another shape or not finite.
+    """
+    from scipy.sparse import csr_array
+
+    value, P = _potential(mdp, phi), mdp.pairs
+    here = np.repeat(np.arange(mdp.n_states * mdp.n_actions), np.diff(P.indptr))
+    data = mdp.discount * value[P.indices] - value[here // mdp.n_actions]
+    return csr_array((data, P.indices.copy(), P.indptr.copy()), shape=P.shape)
+
+
+@entry(
+    "expected_potential_term",
+    kind="theorem",
+    cards=("56",),
+    provenance="text",
+    section="Theorem 1",
+    formula="f(s, a) = discount sum over s' of P Phi(s') - Phi(s)",
+)
+def expected_potential_term(mdp: MDP, phi: Any) -> np.ndarray:
+    """(S, A) expectation of `potential_term` over the next state; 0 where no action can be taken.
+
+    phi : (S,). Raises ValueError for a phi of another shape or not finite.
+    """
+    return expected_reward(mdp, potential_term(mdp, phi))
+
+
+@entry(
+    "look_ahead_term",
+    kind="theorem",
+    cards=("56",),
+    provenance="text",
+    section="Wiewiora, Cottrell and Elkan 2003",
+    formula="f(s, a) = discount E Phi(s', a') - Phi(s, a), a' drawn by the policy",
+)
+def look_ahead_term(mdp: MDP, phi: Any, policy: Any = None) -> np.ndarray:
+    """(S, A) expected look-ahead advice of a potential of actions, under a policy.
+
+    Q changes by -phi(s, a) under that policy, so the greedy action is argmax of Q' + phi: taking
+    the argmax of Q' alone is biased.
+
+    phi : (S, A), read as 0 in terminal states; policy : (S, A) or (S,) actions, None: uniform
+
+    Raises ValueError for a phi of another shape or not finite, and for a policy that is none.
+    """
+    given = np.asarray(phi, dtype=float)
+    if given.shape != (mdp.n_states, mdp.n_actions) or not np.isfinite(given[mdp.usable]).all():
+        msg = (
+            f"phi has shape {given.shape}; a potential of actions is "
+            f"({mdp.n_states}, {mdp.n_actions}), finite"
+        )
+        raise ValueError(msg)
+    given = np.where(mdp.usable, given, 0.0)
+    ahead = (policy_matrix(mdp, policy) * given).sum(-1)
+    after = np.asarray(mdp.pairs @ ahead).reshape(given.shape)
+    return np.where(mdp.usable, mdp.discount * after - given, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class PotentialTest:
+    """What a test found.
+
+    potential : (S,) the closest one, 0 in terminal states and where nothing was tested
+    residual : (E,) or (S, A) the term less that of the potential, in reward units
+    places : (E, 3) state, action and next state of each entry of (E,); None by pairs
+    level : "transitions" or "pairs"
+    tolerance : the largest residual that is rounding
+    method : how the fit was found, and whether it converged
+    """
+
+    potential: np.ndarray
+    residual: np.ndarray
+    places: np.ndarray | None
+    level: str
+    tolerance: float
+    method: str
+
+    @property
+    def size(self) -> float:
+        """Largest absolute residual, in reward units."""
+        return float(np.abs(self.residual).max(initial=0.0))
+
+    @property
+    def holds(self) -> bool:
+        """Whether the term is a difference of potentials at this level."""
+        return self.size <= self.tolerance
+
+    @property
+    def worst(self) -> tuple[int, ...]:
+        """State and action (and next state, by transitions) of the largest residual."""
+        if self.places is None:
+            s, a = np.unravel_index(np.abs(self.residual).argmax(), self.residual.shape)
+            return int(s), int(a)
+        return tuple(int(i) for i in self.places[np.abs(self.residual).argmax()])
+
+
+@entry(
+    "potential_test",
+    kind="theorem",
+    cards=("56", "27"),
+    provenance="derived",
+    formula="residual = F - B Phi of the least-squares Phi",
+)
+def potential_test(
+    mdp: MDP, term: Any, *, level: str = "pairs", reachable: bool = False
+) -> PotentialTest:
+    """The closest difference of potentials to a term, and the residual.
+
+    term : a reward in any of its forms: (S,), (S, A), (S, A, S), sparse (S*A, S)
+    level : "pairs": the expected term on this process; "transitions": every possible step
+    reachable : look only at states that some policy reaches from the start
+
+    Cost: an orthogonal factorisation of a small graph, O(E) a step of LSMR of a large one (E
+    possible transitions). Raises ValueError for another level, another shape, or a term that is
+    not finite where it is paid.
+    """
+    if level not in LEVELS:
+        msg = f"level={level!r} is unknown; choose from {', '.join(LEVELS)}"
+        raise ValueError(msg)
+    S, A = mdp.n_states, mdp.n_actions
+    seen = mdp.reachable if reachable else np.ones(S, dtype=bool)
+    if level == "pairs":
+        matrix, paid, kept = _by_pairs(mdp, term, seen)
+        places = None
+    else:
+        matrix, paid, kept, places = _by_transitions(mdp, term, seen)
+    columns = np.flatnonzero(~mdp.is_terminal & seen)
+    x, method = _least_squares(matrix[:, columns], paid)
+    phi = np.zeros(S)
+    phi[columns] = x
+    left = paid - matrix @ phi
+    # what rounding leaves of a fit: a term cancels values of the potential, which may be larger
+    size = max(1.0, float(np.abs(paid).max(initial=0.0)))
+    floor = 64 * np.finfo(float).eps * float(np.abs(phi).max(initial=0.0))
+    if level == "pairs":
+        full = np.zeros(S * A)
+        full[kept] = left
+        left = full.reshape(S, A)
+    return PotentialTest(phi, left, places, level, ROUNDING * size + floor, method)
+
+
+# -- the incidence matrix --------------------------------------------------------------------------
+def _by_pairs(mdp: MDP, term: Any, seen: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Matrix (E, S), expected terms (E,) and the rows s*A + a of the pairs that can be taken."""
+    from scipy.sparse import csr_array
+
+    A = mdp.n_actions
+    kept = np.flatnonzero((mdp.usable & seen[:, None]).ravel())
+    one = csr_array((np.ones(kept.size), kept // A, np.arange(kept.size + 1)),
+                    shape=(kept.size, mdp.n_states))  # fmt: skip
+    matrix = (mdp.discount * mdp.pairs[kept] - one).tocsr()
+    return matrix, expected_reward(mdp, term).ravel()[kept], kept
+
+
+def _by_transitions(
+    mdp: MDP, term: Any, seen: np.ndarray
+) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
+    from scipy.sparse import coo_array
+
+    places, paid = on_transitions(mdp, term)
+    kept = np.flatnonzero(seen[places[:, 0]])
+    places, paid = places[kept], paid[kept]
+    row, n = np.arange(len(places)), len(places)
+    entries = np.concatenate([np.full(n, mdp.discount), np.full(n, -1.0)])
+    cells = (np.concatenate([row, row]), np.concatenate([places[:, 2], places[:, 0]]))
+    matrix = coo_array((entries, cells), shape=(n, mdp.n_states)).tocsr()  # sums self-loops
+    return matrix, paid, kept, places
+
+
+@entry(
+    "term_on_transitions",
+    kind="theorem",
+    cards=("56",),
+    provenance="derived",
+    formula="F(s, a, s') for P(s' | s, a) > 0",
+)
+def on_transitions(mdp: MDP, term: Any) -> tuple[np.ndarray, np.ndarray]:
+    """(E, 3) state, action, next state of each possible transition, and (E,) what a term pays.
+
+    term : a reward in any of its forms
+
+    Raises ValueError for another shape, or a term that is not finite where it is paid.
+    """
+    S, A, P = mdp.n_states, mdp.n_actions, mdp.pairs
+    row = np.repeat(np.arange(S * A), np.diff(P.indptr))
+    live = mdp.usable.ravel()[row] & (P.data > 0)
+    row, after = row[live], P.indices[live]
+    given = as_pairs(term)
+    if not isinstance(given, np.ndarray) and given.shape == (S * A, S):
+        paid = np.asarray(given[row, after], dtype=float).ravel()
+    elif isinstance(given, np.ndarray) and given.shape in ((S,), (S, A), (S, A, S)):
+        paid = given[(row // A, row % A, after)[: given.ndim]]
+    else:
+        msg = (
+            f"term has shape {given.shape}; give ({S},), ({S}, {A}), ({S}, {A}, {S}) or sparse "
+            f"({S * A}, {S})"
+        )
+        raise ValueError(msg)
+    if not np.isfinite(paid).all():
+        i = int(np.flatnonzero(~np.isfinite(paid))[0])
+        msg = f"the term of state {row[i] // A}, action {row[i] % A} is not finite; give numbers"
+        raise ValueError(msg)
+    return np.stack([row // A, row % A, after.astype(np.int64)], axis=1), paid
+
+
+def _potential(mdp: MDP, phi: Any) -> np.ndarray:
+    given = np.asarray(phi, dtype=float)
+    if given.shape != (mdp.n_states,):
+        msg = f"phi has shape {given.shape}; a potential is ({mdp.n_states},), a number a state"
+        raise ValueError(msg)
+    value = np.where(mdp.is_terminal, 0.0, given)
+    if not np.isfinite(value).all():
+        msg = f"phi[{int(np.flatnonzero(~np.isfinite(value))[0])}] is not finite; give numbers"
+        raise ValueError(msg)
+    return value
+
+
+# -- least squares ---------------------------------------------------------------------------------
+def _least_squares(matrix: Any, right: np.ndarray) -> tuple[np.ndarray, str]:
+    """x (n,) of the least |matrix x - right|, and how it was found.
+
+    matrix : (m, n) sparse; right : (m,)
+
+    The normal equations square the condition number, so their solution is refined twice with
+    residuals of the matrix itself (Björck 1987); beyond `FACTORED` columns LSMR is stopped at
+    rounding, and says so where it was not.
+    """
+    m, n = matrix.shape
+    if n == 0 or m == 0:
+        return np.zeros(n), "empty"
+    if m * n <= DENSE:
+        from scipy.linalg import lstsq
+
+        return lstsq(matrix.toarray(), right, lapack_driver="gelsy")[0], "dense"
+    if n <= FACTORED:
+        from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+        try:
+            factor = cho_factor((matrix.T @ matrix).toarray())
+        except LinAlgError:
+            return _krylov(matrix, right)
+        x = cho_solve(factor, matrix.T @ right)
+        for _ in range(2):
+            x = x + cho_solve(factor, matrix.T @ (right - matrix @ x))
+        return x, "normal equations"
+    return _krylov(matrix, right)
+
+
+def _krylov(matrix: Any, right: np.ndarray) -> tuple[np.ndarray, str]:
+    from scipy.sparse import diags_array
+    from scipy.sparse.linalg import lsmr
+
+    size = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel())
+    scale = 1 / np.where(size > 0, size, 1.0)
+    scaled = matrix @ diags_array(scale)
+    x, why, steps, *_ = lsmr(scaled, right, atol=1e-14, btol=1e-14, conlim=0, maxiter=20_000)
+    said = f"LSMR, {steps} steps"
+    if why == 7:
+        said += ", not converged: the residual is an upper bound; test a smaller part of the graph"
+    return x * scale, said
