@@ -16,12 +16,14 @@ import numpy as np
 import pytest
 
 from toyrl import registry
+from toyrl.theory.distance import PRESETS
 from toyrl.theory.group import signs, variance
 from toyrl.theory.length import conciseness, mode_choice
 from toyrl.theory.length.conciseness import LengthChain, ScoreLaw
 from toyrl.theory.policies import kl, tilt
 from toyrl.theory.preference import nash, regularised, votes
 from toyrl.theory.selection import best_of_k, bon_cloning
+from toyrl.worlds.mdp.model import MDP
 
 INF = math.inf
 P = (0.0, 0.3, 1.0)
@@ -49,6 +51,13 @@ BATCH = tuple(np.array([r, s]) for r in REWARDS for s in REWARDS)
 SHARES = (np.array([0.5, 0.5]), np.array([1.0, 0.0]))
 ARMS = dict.fromkeys(("p_short", "p_long"), UNIT) | dict.fromkeys(("c_short", "c_long"), UNIT)
 GRADIENT = {"estimator": variance.ESTIMATORS, "p": P, "group_size": GROUP}
+# One state, no discount, no end; a discount of 1, an end and an action that can't be taken.
+TINY = MDP(np.ones((1, 2, 1)), np.zeros(1), 0.0)
+ENDING = MDP(
+    np.array([[[0, 1.0, 0], [0, 0, 1.0]], [[0, 0, 1.0], [0, 0, 0]], [[0, 0, 0], [0, 0, 0]]]),
+    np.zeros(3), 1.0, start=[1, 0, 0], terminal=[False, False, True],
+    available=[[True, True], [True, False], [True, True]])  # fmt: skip
+NAMED = ("minimal_weighted", "val", "minimal", "val_potential", "minimal_potential", "epic", "dard")
 
 # Of each parameter its corners; a list of dicts where they go together.
 CORNERS: dict[str, Any] = {
@@ -66,8 +75,12 @@ CORNERS: dict[str, Any] = {
     "best_of_n_kl": {"p": (*P, 1e-300, 1 - 1e-16), "n": (1, 4, 10**6)},
     "break_even_lambda": {"success": ((0.5, 0.5), (0.0, 1.0), (0.5, 1.0), (1.0, 1.0), (0.0, 0.5)),
                           "length": ((1.0, 1.0), (1.0, 4.0)), "limit": (8.0,)},
+    "canonical_reward": [{"mdp": m, "reward": r, "how": how} for m in (TINY, ENDING)
+                         for r in (None, np.eye(m.n_states)[0], np.ones((m.n_states, 2)))
+                         for how in NAMED],
     "centred_reward": {"prob": PROMPTS, "reward": BATCH},
     "cloning_inverse_temperature": {"p": (*P, 1e-300), "n": (1, 4)},
+    "closest_potential": {"mdp": (TINY, ENDING), "reward": (None,), "target": (None,)},
     "collapse_weight": {"m1": UNIT, "m0": UNIT},
     "count_law": {"p": P, "group_size": GROUP},
     "crf_group_mean": {"p": P, "m1": UNIT, "alpha": (0.0, 1.0), "s": UNIT, "size": GROUP},
@@ -116,6 +129,7 @@ CORNERS: dict[str, Any] = {
     "negative_probability": {"p": P, "q": P, "alpha": (0.0, 0.5, 1.0), "group_size": GROUP},
     "omega": {"p": P, "group_size": (*GROUP, 2000, INF), "ddof": (0, 1)},
     "order_distance": {"prob": PROMPTS, "reward": BATCH[:3], "truth": BATCH[:2], "shares": SHARES},
+    "optimisation_regret": {"mdp": (TINY, ENDING), "first": (None,), "second": (None,)},
     "order_means": {"size": GROUP},
     "outcome_correlations": SCORES,
     "outcome_noise": SCORES,
@@ -124,13 +138,24 @@ CORNERS: dict[str, Any] = {
     "potential_like": {"prob": PROMPTS, "reward": BATCH[:3], "truth": BATCH[:3]},
     "prompt_weight": {"p": P, "scheme": ("rloo", "pair_1_p", "pair_rloo", "pair_grpo")},
     "punished_if_all_pay": {"cost": UNIT, "mean_cost_all": UNIT, "p_hat": P, "alpha": (0.0, 1.0)},
+    "range_bound": {"mdp": (TINY, ENDING), "first": (None,), "second": (None,)},
     "reference_gain": {"size": GROUP, "skew": (0.0, 0.6, INF)},
     "regret": {"prob": PROMPTS[:4], "reward": BATCH[:3], "truth": BATCH[:2], "shares": SHARES[:1],
                "nats": ([0.0, 1e3],)},
+    "regret_bounds": {"mdp": (TINY, ENDING), "distance": (0.0, np.array([1.0, 2.0]))},
+    "return_range": {"mdp": (TINY, ENDING), "reward": (None,)},
+    "worst_case_regret": [{"mdp": m, "first": r, "method": method} for m in (TINY, ENDING)
+                          for r in (None, np.eye(m.n_states)[0]) for method in ("lp", "dual")],
     "regularised_gradient": {"theta": (np.zeros(3), np.array([0, 50.0, -50])), "ref": POLICIES,
                              "reward": PAID, "beta": (0.0, 1.0)},
     "regularised_objective": {"pi": POLICIES, "ref": POLICIES, "reward": PAID, "beta": (0.0, 1.0)},
     "relative_gradient_variances": SCORES,
+    "reward_distance": [{"mdp": m, "first": r, "second": None, "metric": name}
+                        for m in (TINY, ENDING) for r in (None, np.ones((m.n_states, 2)))
+                        for name in PRESETS],
+    "reward_distance_matrix": {"mdp": (TINY, ENDING), "rewards": ([None], [None, None]),
+                               "metric": tuple(PRESETS)},
+    "standardised_reward": {"mdp": (TINY, ENDING), "reward": (None,), "metric": tuple(PRESETS)},
     "reward_correlation": {"prob": PROMPTS, "reward": BATCH[:3], "truth": BATCH[:2],
                            "shares": SHARES},
     "score_law": {"outcome": (np.zeros(3), np.ones(3), np.array([1.0, 0, 0])),
@@ -179,6 +204,8 @@ def calls(name: str) -> list[dict[str, Any]]:
 
 
 def numbers(value: Any) -> list[np.ndarray]:
+    if value is None or isinstance(value, (str, MDP)):
+        return []
     if dataclasses.is_dataclass(value):
         value = [getattr(value, f.name) for f in dataclasses.fields(value)]
     if isinstance(value, (tuple, list)):

@@ -3,8 +3,9 @@
 For one prompt a policy is a point of the simplex over classes and its return is linear, so a
 constant per prompt never changes the order of policies: rewards are compared after centring
 within each prompt under the base policy. This is the canonicalised, normalised comparison of
-STARC/EPIC at outcome level, with the Pearson form d = sqrt((1 - rho)/2): 0 for positive affine
-copies (one scale for all prompts), 1/sqrt 2 for uncorrelated rewards, 1 for opposite ones.
+STARC at outcome level, d = sqrt(2 (1 - rho)): 0 for positive affine copies (one scale for all
+prompts), sqrt 2 for uncorrelated rewards, 2 for opposite ones. It is VAL's distance on the bandit
+of the prompts (`toyrl.theory.distance.metric`), the base being the policy and weighing the norm.
 
 Formulas: docs/theory/distance.md.
 
@@ -61,11 +62,11 @@ def correlation(
     kind="theorem",
     cards=("27",),
     provenance="derived",
-    formula="sqrt((1 - rho)/2)",
+    formula="sqrt(2 (1 - rho))",
 )
 def distance(prob: np.ndarray, reward: np.ndarray, truth: np.ndarray, shares: np.ndarray) -> float:
-    """sqrt((1 - rho)/2) in [0, 1]; NaN if one of the rewards is constant."""
-    return float(np.sqrt((1 - correlation(prob, reward, truth, shares)) / 2))
+    """sqrt(2 (1 - rho)) in [0, 2]; NaN if one of the rewards is constant."""
+    return float(np.sqrt(2 * (1 - correlation(prob, reward, truth, shares))))
 
 
 @entry(

@@ -3,7 +3,7 @@
 Candidates: a smaller weight, a gate on correctness, a cap that keeps every right answer above
 every wrong one, another normalisation, and a gate with a small weight. They are ranked by how near
 they stay to the reward as given, the distance being that of STARC within prompts: 0 for the same
-preferences, 1 for opposite ones.
+preferences, 2 for opposite ones.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Variant:
 
     describe : the variant in words a user can act on
     judge : worlds' rows -> its collapse counts there
-    distance : from the reward as given, 0..1; NaN where the change is not one of the reward
+    distance : from the reward as given, 0..2; NaN where the change is not one of the reward
     """
 
     describe: str

@@ -30,7 +30,7 @@ def run(prob: np.ndarray, reward: np.ndarray, truth: np.ndarray, shares: np.ndar
         farthest = ", the farthest looked at" if worst == len(NATS) - 1 and value > 0 else ""
         message = (
             f"Correlation with the truth {rho:.2f} (distance "
-            f"{np.sqrt((1 - rho) / 2):.2f}); following the reward costs up to {value:.2f} "
+            f"{np.sqrt(2 * (1 - rho)):.2f}); following the reward costs up to {value:.2f} "
             f"accuracy, most at {NATS[worst]:g} nats from the base{farthest}."
         )
     findings = (

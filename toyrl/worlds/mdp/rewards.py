@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from toyrl.worlds.mdp.model import MDP
 
-__all__ = ["as_pairs", "expected_reward", "expected_rewards", "paid_by_pairs", "read"]
+__all__ = ["as_pairs", "expected_reward", "expected_rewards", "paid_by_pairs", "read", "split"]
 
 
 def expected_reward(mdp: MDP, reward: Any = None) -> np.ndarray:
@@ -59,6 +59,56 @@ def paid_by_pairs(mdp: MDP, reward: Any = None, rewards: Any = None) -> np.ndarr
         )
         raise ValueError(msg)
     return _finite(mdp, given)
+
+
+def split(mdp: MDP, reward: Any = None) -> tuple[Any, Any]:
+    """A reward as (by transition or None, by pair (S, A) or None), one of them None.
+
+    By transition it is dense for dense transitions and CSR (S*A, S) for sparse ones. Nothing is
+    masked: what can't happen is read as it stands. JAX and torch arrays are kept, dense only.
+
+    Raises ValueError for another shape, a number that is not finite, sparse transitions with an
+    array of another library.
+    """
+    given = mdp.reward if reward is None else reward
+    own = hasattr(given, "__array_namespace__") and not isinstance(given, np.ndarray)
+    if not own:
+        given = as_pairs(given)
+    elif mdp.is_sparse:
+        msg = f"a {type(given).__name__} needs dense transitions; make the reward a NumPy array"
+        raise ValueError(msg)
+    S, A = mdp.n_states, mdp.n_actions
+    if given.shape not in ((S,), (S, A), (S, A, S), (S * A, S)) or (
+        given.shape == (S * A, S) and isinstance(given, np.ndarray) and given.shape != (S, A)
+    ):
+        msg = (
+            f"reward has shape {given.shape}; one reward is ({S},), ({S}, {A}), ({S}, {A}, {S}) or "
+            f"sparse ({S * A}, {S})"
+        )
+        raise ValueError(msg)
+    if not own:
+        _all_finite(given)
+    if isinstance(given, np.ndarray) or own:
+        if given.ndim == 1:
+            return None, given[:, None] + np.zeros(A)
+        if given.ndim == 2:
+            return None, given
+        if not mdp.is_sparse:
+            return given, None
+        from scipy.sparse import csr_array
+
+        return csr_array(given.reshape(S * A, S)), None
+    return (given, None) if mdp.is_sparse else (given.toarray().reshape(S, A, S), None)
+
+
+def _all_finite(given: Any) -> None:
+    data = given if isinstance(given, np.ndarray) else given.data
+    if np.isfinite(data.sum()) or np.isfinite(data).all():
+        return
+    place = [int(i) for i in np.argwhere(~np.isfinite(data))[0]]
+    where = f"reward{place}" if isinstance(given, np.ndarray) else "an entry of the sparse reward"
+    msg = f"{where} is not finite; give finite rewards"
+    raise ValueError(msg)
 
 
 # -- reading --------------------------------------------------------------------------------------

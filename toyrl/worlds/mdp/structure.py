@@ -109,10 +109,10 @@ def _look(mdp: MDP) -> Structure:
     order = kernels.topological_order(state_pointers(mdp), P.indices, mdp.is_terminal)
     if len(order) == mdp.n_states:
         return Structure(order, banded=True)
-    return Structure(None, _is_banded(mdp))
+    return Structure(None, is_banded(mdp))
 
 
-def _is_banded(mdp: MDP) -> bool:
+def is_banded(mdp: MDP) -> bool:
     """Whether sparse LU stays within a few times the entries of the matrix."""
     from scipy.sparse.csgraph import reverse_cuthill_mckee
 
