@@ -24,11 +24,11 @@ import numpy as np
 
 from toyrl.registry import entry
 from toyrl.worlds.mdp.model import MDP, policy_matrix
+from toyrl.worlds.mdp.projection import fit_potential
 from toyrl.worlds.mdp.rewards import as_pairs, expected_reward
 
 LEVELS = ("transitions", "pairs")
-DENSE = 4_000_000  # entries below which a matrix is solved densely, by an orthogonal factorisation
-FACTORED = 2_000  # columns below which the normal matrix is factorised
+FIT = 1e-13  # of the gradient, relative, where the fit is iterative
 ROUNDING = 1e-9  # of the residual, in units of the largest term, or of 1 if that is smaller
 
 
@@ -111,7 +111,7 @@ class PotentialTest:
     places : (E, 3) state, action and next state of each entry of (E,); None by pairs
     level : "transitions" or "pairs"
     tolerance : the largest residual that is rounding
-    method : how the fit was found, and whether it converged
+    method : how the fit was found, in a sentence
     """
 
     potential: np.ndarray
@@ -156,61 +156,31 @@ def potential_test(
     level : "pairs": the expected term on this process; "transitions": every possible step
     reachable : look only at states that some policy reaches from the start
 
-    Cost: an orthogonal factorisation of a small graph, O(E) a step of LSMR of a large one (E
-    possible transitions). Raises ValueError for another level, another shape, or a term that is
-    not finite where it is paid.
+    Cost: a factorisation of a small or narrow graph, O(E) a step of conjugate gradients of a large
+    one (E possible transitions). Raises ValueError for another level, another shape, or a term that
+    is not finite where it is paid; RuntimeError where conjugate gradients don't get there.
     """
     if level not in LEVELS:
         msg = f"level={level!r} is unknown; choose from {', '.join(LEVELS)}"
         raise ValueError(msg)
-    S, A = mdp.n_states, mdp.n_actions
-    seen = mdp.reachable if reachable else np.ones(S, dtype=bool)
+    seen = mdp.reachable if reachable else np.ones(mdp.n_states, dtype=bool)
     if level == "pairs":
-        matrix, paid, kept = _by_pairs(mdp, term, seen)
-        places = None
+        graph, paid, places = mdp, expected_reward(mdp, term), None
     else:
-        matrix, paid, kept, places = _by_transitions(mdp, term, seen)
-    columns = np.flatnonzero(~mdp.is_terminal & seen)
-    x, method = _least_squares(matrix[:, columns], paid)
-    phi = np.zeros(S)
-    phi[columns] = x
-    left = paid - matrix @ phi
+        places, listed = on_transitions(mdp, term)
+        graph, slot = _by_transition(mdp, places)
+        paid = np.zeros((mdp.n_states, graph.n_actions))
+        paid[places[:, 0], slot] = listed
+    paid = np.where(seen[:, None], paid, 0.0)
+    fit = fit_potential(graph, paid, weight=graph.usable * seen[:, None], tolerance=FIT)
+    left = fit.left
+    if places is not None:
+        kept = seen[places[:, 0]]
+        places, left = places[kept], left[places[kept, 0], slot[kept]]
     # what rounding leaves of a fit: a term cancels values of the potential, which may be larger
     size = max(1.0, float(np.abs(paid).max(initial=0.0)))
-    floor = 64 * np.finfo(float).eps * float(np.abs(phi).max(initial=0.0))
-    if level == "pairs":
-        full = np.zeros(S * A)
-        full[kept] = left
-        left = full.reshape(S, A)
-    return PotentialTest(phi, left, places, level, ROUNDING * size + floor, method)
-
-
-# -- the incidence matrix --------------------------------------------------------------------------
-def _by_pairs(mdp: MDP, term: Any, seen: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
-    """Matrix (E, S), expected terms (E,) and the rows s*A + a of the pairs that can be taken."""
-    from scipy.sparse import csr_array
-
-    A = mdp.n_actions
-    kept = np.flatnonzero((mdp.usable & seen[:, None]).ravel())
-    one = csr_array((np.ones(kept.size), kept // A, np.arange(kept.size + 1)),
-                    shape=(kept.size, mdp.n_states))  # fmt: skip
-    matrix = (mdp.discount * mdp.pairs[kept] - one).tocsr()
-    return matrix, expected_reward(mdp, term).ravel()[kept], kept
-
-
-def _by_transitions(
-    mdp: MDP, term: Any, seen: np.ndarray
-) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
-    from scipy.sparse import coo_array
-
-    places, paid = on_transitions(mdp, term)
-    kept = np.flatnonzero(seen[places[:, 0]])
-    places, paid = places[kept], paid[kept]
-    row, n = np.arange(len(places)), len(places)
-    entries = np.concatenate([np.full(n, mdp.discount), np.full(n, -1.0)])
-    cells = (np.concatenate([row, row]), np.concatenate([places[:, 2], places[:, 0]]))
-    matrix = coo_array((entries, cells), shape=(n, mdp.n_states)).tocsr()  # sums self-loops
-    return matrix, paid, kept, places
+    floor = 64 * np.finfo(float).eps * float(np.abs(fit.potential).max(initial=0.0))
+    return PotentialTest(-fit.potential, left, places, level, ROUNDING * size + floor, fit.status)
 
 
 @entry(
@@ -249,6 +219,21 @@ def on_transitions(mdp: MDP, term: Any) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([row // A, row % A, after.astype(np.int64)], axis=1), paid
 
 
+def _by_transition(mdp: MDP, places: np.ndarray) -> tuple[MDP, np.ndarray]:
+    """A process with an action for each possible transition, and (E,) the action of each."""
+    from scipy.sparse import csr_array
+
+    S, n = mdp.n_states, np.bincount(places[:, 0], minlength=mdp.n_states)
+    K = max(1, int(n.max(initial=1)))
+    slot = np.arange(len(places)) - np.repeat(np.cumsum(n) - n, n)  # places come state by state
+    taken = np.zeros((S, K), dtype=bool)
+    taken[places[:, 0], slot] = True
+    ends = np.concatenate([[0], np.cumsum(taken.ravel())])
+    moves = csr_array((np.ones(len(places)), places[:, 2], ends), shape=(S * K, S))
+    out = MDP.trusted(moves, np.zeros((S, K)), mdp.discount, mdp.start, taken, mdp.terminal)
+    return out, slot
+
+
 def _potential(mdp: MDP, phi: Any) -> np.ndarray:
     given = np.asarray(phi, dtype=float)
     if given.shape != (mdp.n_states,):
@@ -259,48 +244,3 @@ def _potential(mdp: MDP, phi: Any) -> np.ndarray:
         msg = f"phi[{int(np.flatnonzero(~np.isfinite(value))[0])}] is not finite; give numbers"
         raise ValueError(msg)
     return value
-
-
-# -- least squares ---------------------------------------------------------------------------------
-def _least_squares(matrix: Any, right: np.ndarray) -> tuple[np.ndarray, str]:
-    """x (n,) of the least |matrix x - right|, and how it was found.
-
-    matrix : (m, n) sparse; right : (m,)
-
-    The normal equations square the condition number, so their solution is refined twice with
-    residuals of the matrix itself (Björck 1987); beyond `FACTORED` columns LSMR is stopped at
-    rounding, and says so where it was not.
-    """
-    m, n = matrix.shape
-    if n == 0 or m == 0:
-        return np.zeros(n), "empty"
-    if m * n <= DENSE:
-        from scipy.linalg import lstsq
-
-        return lstsq(matrix.toarray(), right, lapack_driver="gelsy")[0], "dense"
-    if n <= FACTORED:
-        from scipy.linalg import LinAlgError, cho_factor, cho_solve
-
-        try:
-            factor = cho_factor((matrix.T @ matrix).toarray())
-        except LinAlgError:
-            return _krylov(matrix, right)
-        x = cho_solve(factor, matrix.T @ right)
-        for _ in range(2):
-            x = x + cho_solve(factor, matrix.T @ (right - matrix @ x))
-        return x, "normal equations"
-    return _krylov(matrix, right)
-
-
-def _krylov(matrix: Any, right: np.ndarray) -> tuple[np.ndarray, str]:
-    from scipy.sparse import diags_array
-    from scipy.sparse.linalg import lsmr
-
-    size = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel())
-    scale = 1 / np.where(size > 0, size, 1.0)
-    scaled = matrix @ diags_array(scale)
-    x, why, steps, *_ = lsmr(scaled, right, atol=1e-14, btol=1e-14, conlim=0, maxiter=20_000)
-    said = f"LSMR, {steps} steps"
-    if why == 7:
-        said += ", not converged: the residual is an upper bound; test a smaller part of the graph"
-    return x * scale, said

@@ -119,13 +119,13 @@ def test_a_bonus_on_one_pair_by_hand():
     assert found.least.tolist() == [[1, 0]]
 
 
-@pytest.mark.parametrize("sparse", [False, True])
-def test_large_graphs_take_another_way_to_the_same_answer(sparse: bool):
+@pytest.mark.parametrize("discount", [0.5, 0.99])
+def test_large_graphs_take_another_way_to_the_same_answer(discount: float):
     rng = np.random.default_rng(0)
-    mdp = garnet(rng, 2400 if sparse else 900, 3, 5, discount=0.9)
+    mdp = garnet(rng, 2400, 3, 5, discount=discount)
     phi = rng.normal(size=mdp.n_states)
     test = potential_test(mdp, potential_term(mdp, phi), level="transitions")
-    assert test.method.startswith("LSMR" if sparse else "normal")
+    assert test.method.startswith("krylov")
     assert test.holds
     assert test.potential == pytest.approx(phi, abs=1e-8)
     assert not potential_test(mdp, mdp.reward).holds
