@@ -28,6 +28,7 @@ from toyrl.worlds.mdp.projection import fit_potential
 from toyrl.worlds.mdp.rewards import as_pairs, expected_reward
 
 LEVELS = ("transitions", "pairs")
+MOST_ENDS = 200  # terminal states whose potentials are fitted
 FIT = 1e-13  # of the gradient, relative, where the fit is iterative
 ROUNDING = 1e-9  # of the residual, in units of the largest term, or of 1 if that is smaller
 
@@ -181,6 +182,81 @@ def potential_test(
     size = max(1.0, float(np.abs(paid).max(initial=0.0)))
     floor = 64 * np.finfo(float).eps * float(np.abs(fit.potential).max(initial=0.0))
     return PotentialTest(-fit.potential, left, places, level, ROUNDING * size + floor, fit.status)
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """What potentials and some other terms explain of one.
+
+    shares : (k,) of each other term, by least squares; 0 for one that potentials explain already
+    ends : (S,) potential of each terminal state, where these may have one; else 0
+    residual : (S, A) what is left, in reward units
+    tolerance : the largest residual that is rounding
+    """
+
+    shares: np.ndarray
+    ends: np.ndarray
+    residual: np.ndarray
+    tolerance: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is left."""
+        return float(np.abs(self.residual).max(initial=0.0)) <= self.tolerance
+
+
+@entry(
+    "potential_and_others",
+    kind="theorem",
+    cards=("56", "27"),
+    provenance="derived",
+    section="T3",
+    formula="residual of f on differences of potentials, end potentials and other terms",
+)
+def explained(mdp: MDP, term: Any, others: Any = (), *, ends: bool = False) -> Explained:
+    """Is a term a potential plus multiples of others, with or without a reward of the end?
+
+    term, others : a reward in any of its forms, and k of them: (S,), (S, A), ...
+    ends : terminal states may have a potential, which is a reward for how an episode ends
+
+    With the truth among `others` and a share above 0, a term of which nothing is left orders all
+    policies as the truth does (without `ends`). Raises ValueError for another shape, numbers that
+    are not finite, and more than `MOST_ENDS` terminal states with `ends`.
+    """
+    places = np.flatnonzero(mdp.is_terminal) if ends else np.zeros(0, dtype=int)
+    if len(places) > MOST_ENDS:
+        msg = f"{len(places)} terminal states; ends=True looks at {MOST_ENDS} at most"
+        raise ValueError(msg)
+    S, A = mdp.n_states, mdp.n_actions
+    into = mdp.discount * mdp.pairs[:, places].toarray().T.reshape(len(places), S, A)
+    told = [expected_reward(mdp, x) for x in others]
+    paid = np.stack([expected_reward(mdp, term), *told, *np.where(mdp.usable, into, 0.0)])
+    sizes = np.maximum(np.abs(paid).max((1, 2)), 1e-300)
+    fit = fit_potential(mdp, paid / sizes[:, None, None], tolerance=FIT)
+    left = fit.left.reshape(len(paid), -1)
+    target, told, into = left[0], left[1 : 1 + len(told)], left[1 + len(told) :]
+    # a term that the ends explain has no share of its own: the ends come first
+    alone, beside = _less(target, into), np.array([_less(x, into) for x in told])
+    shares = _fitted(beside, alone)
+    rest = target - shares @ told if len(told) else target
+    held = np.zeros(S)
+    held[places] = _fitted(into, rest) * sizes[0] / sizes[1 + len(told) :]
+    residual = _less(rest, into).reshape(S, A) * sizes[0]
+    shares = shares * sizes[0] / sizes[1 : 1 + len(told)]
+    return Explained(shares, held, residual, ROUNDING * max(1.0, float(sizes[0])))
+
+
+def _fitted(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """(k,) coefficients of columns (k, E); 0 for one that is 0 to rounding."""
+    if not len(columns):
+        return np.zeros(0)
+    own = np.abs(columns).max(1) > ROUNDING
+    return np.linalg.lstsq((columns * own[:, None]).T, target, rcond=1e-10)[0]
+
+
+def _less(target: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """What columns (k, E) leave of a target (E,)."""
+    return target - _fitted(columns, target) @ columns if len(columns) else target
 
 
 @entry(
