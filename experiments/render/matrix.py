@@ -56,9 +56,8 @@ def matrix_svg(
     names = [shown(n) for n in picture.columns]
     flat = char * max(map(len, names)) + 4 <= step
     if not flat:  # slanted names lean out to the right
-        lean = 0.77 * char
-        ends_at = [step * (j + 0.5) + lean * len(n) for j, n in enumerate(names)]
-        step -= max(0.0, max(ends_at) - step * columns) / columns
+        lean, room = 0.77 * char, step * columns
+        step = min(step, *((room - lean * len(n)) / (j + 0.5) for j, n in enumerate(names)))
     above = 18.0 if flat else 12 + 0.62 * char * max(map(len, names))
     top = head + above + (18 if picture.grid_label else 0)
     parts = [_text(8, head + 12, picture.grid_label, "quiet")] if picture.grid_label else []
