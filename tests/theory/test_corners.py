@@ -204,7 +204,7 @@ def calls(name: str) -> list[dict[str, Any]]:
 
 
 def numbers(value: Any) -> list[np.ndarray]:
-    if value is None or isinstance(value, (str, MDP)):
+    if value is None or callable(value) or isinstance(value, (str, MDP)):
         return []
     if dataclasses.is_dataclass(value):
         value = [getattr(value, f.name) for f in dataclasses.fields(value)]

@@ -7,7 +7,7 @@ al. 2024); the closed form of the closest potential is derived.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -29,19 +29,24 @@ class ByTransition(Setting):
                status: str = "closed form") -> Canonical:  # fmt: skip
         """R + pairs(s) + after(s') [+ moves(s, s')] on the counted rows."""
         tensor, own = parts
-        size = sum(_typical(x) for x in (tensor, own) if x is not None)
-        if potential is not None:
-            size = size + abs(potential).max()
         if self.mdp.is_sparse:
             paid = pairs[:, None] + (np.zeros(self.rows.shape) if own is None else own)
             form: Any = SparseForm(self.cover, tensor, paid, after, moves)
         else:
             paid = tensor if own is None else own[..., None]
-            whole = paid + (pairs[:, None] + after)[:, None, :]
-            if moves is not None:
-                whole = whole + moves[:, None, :]
+            added = pairs[:, None] + after if moves is None else pairs[:, None] + after + moves
+            whole = paid + added[:, None, :]
             form = DenseForm(self.cover, whole if self.rows.all() else whole * self.rows[..., None])
-        return Canonical(self.how, form, potential, ROUNDING * size, status)
+
+        def slack() -> Any:
+            """What is added is as large as the reward where the two cancel."""
+            size = abs(pairs).max() + abs(after).max()
+            if moves is None:
+                return ROUNDING * size
+            sparse = self.mdp.is_sparse
+            return ROUNDING * (size + (_largest(tensor.data) if sparse else abs(moves).max()))
+
+        return Canonical(self.how, form, potential, status, slack)
 
     def parts(self, rewards: Sequence[Any]) -> list[tuple[Any, Any]]:
         """As `Setting.parts`; pairs that can't be taken, terminal states' among them, pay 0."""
@@ -163,12 +168,13 @@ class ByTransition(Setting):
         else:
             r = _library([parts]).vecdot(tensor, P) * self.rows
             third = 0.0
-            moves = -g * sum(
-                law[a] * (P[:, a] @ (tensor[:, a] @ P[:, a].T)) for a in range(A)
-            )  # two products of matrices an action, no S^3 temporary
+            xp = _library([parts])
+            # R_a P_a^T side by side, then one product for all actions: no S^3 temporary
+            inner = xp.stack([-g * law[a] * (tensor[:, a] @ P[:, a].T) for a in range(A)])
+            moves = P.reshape(S, A * S) @ inner.reshape(A * S, S)
         mean = r @ law
         found = self._built(parts, mean, -mean - g * third, g * mean, moves)
-        return Canonical("dard", found.form, None, found.slack, found.status)
+        return replace(found, potential=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,22 +185,25 @@ class _Third:
     reward: Any
     law: np.ndarray
 
-    def __call__(self, low: int, high: int) -> Any:
+    @cached_property
+    def _factors(self) -> tuple[Any, Any, Any]:
+        """Matrices over (action, state) whose product is the term: one product for all actions."""
+        from scipy.sparse import block_diag, hstack, vstack
+
         A = len(self.law)
-        parts = []
-        for a, weight in enumerate(self.law):
-            own = self.P[a::A]
-            parts.append(weight * (own[low:high] @ self.reward[a::A] @ own.T))
-        return sum(parts[1:], parts[0]).tocsr()
+        own = [self.P[a::A] for a in range(A)]
+        first = hstack([w * x for w, x in zip(self.law, own, strict=True)], format="csr")
+        paid = block_diag([self.reward[a::A] for a in range(A)], format="csr")
+        return first, paid, vstack([x.T for x in own], format="csr")
+
+    def __call__(self, low: int, high: int) -> Any:
+        first, paid, last = self._factors
+        return first[low:high] @ paid @ last
 
 
 # -- helpers --------------------------------------------------------------------------------------
-def _typical(x: Any) -> Any:
-    """Scalar root mean square of an array's entries; of a sparse one the largest entry."""
-    if hasattr(x, "tocsr"):
-        return float(abs(x.data).max(initial=0.0))
-    flat = x.reshape(-1)
-    return (flat @ flat / flat.shape[0]) ** 0.5
+def _largest(x: np.ndarray) -> float:
+    return float(abs(x).max(initial=0.0))
 
 
 def _masked(x: Any, usable: np.ndarray) -> Any:

@@ -5,7 +5,7 @@ Derived from STARC (Skalse et al. 2024), EPIC (Gleave et al. 2021) and DARD (Wul
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -40,15 +40,21 @@ class Canonical:
     how : one of `CANONICAL`
     form : its numbers, as `toyrl.worlds.mdp.forms` keeps them
     potential : (S,) that was added as shaping, or None for "none" and "dard", which add none
-    slack : entries up to this size may be rounding, or what a solver left
     status : how it was solved, in a sentence
+    rounding : gives the slack when called; `bound` gives more than it, and is cheaper
     """
 
     how: str
     form: Any
     potential: Any
-    slack: Any
-    status: str = "closed form"
+    status: str
+    rounding: Callable[[], Any]
+    bound: Callable[[], float] | None = None
+
+    @cached_property
+    def slack(self) -> Any:
+        """Scalar: entries up to this size may be rounding, or what a solver left."""
+        return self.rounding()
 
     def tensor(self) -> Array:
         """(S, A, S)."""
@@ -69,6 +75,8 @@ class Canonical:
         found = self.form.norm(kind)
         cover = self.form.cover
         ones = PairForm(cover, cover.rows.astype(float)).norm(kind)
+        if self.bound is not None and found > self.bound() * ones:
+            return found
         return found * (found > self.slack * ones)
 
 
@@ -158,6 +166,12 @@ class Setting:
             return _library([(tensor, None)]).vecdot(tensor, self.mdp.dense) * usable
         paid = np.asarray(tensor.multiply(self.mdp.transitions).sum(axis=1))
         return paid.reshape(usable.shape) * usable
+
+    def scale_bound(self, tensor: Any, pairs: Any) -> float:
+        """Scalar, no less than `scale`: the largest |R| of an array of NumPy, possible or not."""
+        given = pairs if tensor is None else tensor
+        data = given.data if hasattr(given, "tocsr") else given
+        return float(max(data.max(initial=0.0), -data.min(initial=0.0)))
 
     def scale(self, tensor: Any, pairs: Any) -> Any:
         """Scalar size of the rewards that can be paid: the largest sum of P |R| over pairs."""

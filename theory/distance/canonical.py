@@ -27,7 +27,7 @@ forms of the minimal ones are derived.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -80,10 +80,9 @@ class _ByPair(Setting):
         """The same in the flat norm: P u(s, a), u divided by the sum of P^2."""
         found = self.minimal_weighted(parts)
         return [
-            Canonical(c.how, PairForm(self.cover, c.form.values / self._squares, shared=True),
-                      c.potential, c.slack, c.status)
+            replace(c, form=PairForm(self.cover, c.form.values / self._squares, shared=True))
             for c in found
-        ]  # fmt: skip
+        ]
 
     @cached_property
     def _projection(self) -> Projection:
@@ -100,10 +99,19 @@ class _ByPair(Setting):
 
     def _made(self, parts: Any, potential: Any, values: Any, error: float, status: str
               ) -> Canonical:  # fmt: skip
-        size = self.scale(*parts) + 2 * abs(potential).max()
-        worst = self.tolerance if status.startswith("krylov") else 0.0
-        slack = max(ROUNDING, 10 * worst) * size + error
-        return Canonical(self.how, PairForm(self.cover, values), potential, slack, status)
+        worst = max(ROUNDING, 10 * self.tolerance if status.startswith("krylov") else 0.0)
+
+        def slack(scale: Any) -> Any:
+            return worst * (scale + 2 * abs(potential).max()) + error
+
+        return Canonical(
+            self.how,
+            PairForm(self.cover, values),
+            potential,
+            status,
+            lambda: slack(self.scale(*parts)),
+            (lambda: slack(self.scale_bound(*parts))) if isinstance(values, np.ndarray) else None,
+        )
 
 
 @dataclass(frozen=True, eq=False)

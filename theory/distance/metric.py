@@ -172,8 +172,7 @@ def distance_matrix(
     n = len(rewards)
     left, right = range(n), range(n) if own else range(n, len(forms))
     out = np.full((n, len(right)), np.nan)
-    quick = chosen.norm == chosen.last and chosen.norm in ("l2", "l2_weighted")
-    if quick and forms and not isinstance(forms[0].form, SparseForm):
+    if forms and _by_products(chosen, forms[0]):
         scaled = np.stack(
             [
                 np.asarray(c.form.vector(chosen.norm) * _inverse(x))
@@ -214,8 +213,19 @@ def _inverse(size: Any) -> Any:
 
 
 def _between(one: Canonical, two: Canonical, own: Any, its: Any, metric: Metric) -> Any:
+    if _by_products(metric, one) and isinstance(own, float) and own > 0 and its > 0:
+        product = one.form.vector(metric.norm) @ two.form.vector(metric.norm)
+        square = 2 - 2 * float(product / own / its)
+        if square > NEAR:
+            return square**0.5
     apart = one.form.minus(two.form, _inverse(own), _inverse(its))
     return apart.norm(metric.last)
+
+
+def _by_products(metric: Metric, c: Canonical) -> bool:
+    """Whether distances are products of vectors."""
+    alike = metric.norm == metric.last and metric.norm in ("l2", "l2_weighted")
+    return alike and not isinstance(c.form, SparseForm)
 
 
 def _plain(found: Any) -> Any:

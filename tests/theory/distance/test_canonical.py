@@ -166,7 +166,6 @@ def test_sparse_and_dense_agree(how, norm):
             one, two = canonicalise(mdp, R, how), canonicalise(thin, T, how)
             assert two.tensor() == pytest.approx(one.tensor(), abs=1e-10)
             assert float(two.norm(norm)) == pytest.approx(float(one.norm(norm)), rel=1e-10)
-            assert two.slack == pytest.approx(one.slack, rel=50)
 
 
 @pytest.mark.parametrize("norm", NORMS)

@@ -121,7 +121,8 @@ class DenseForm:
         """(S*A*S,) whose 2-norm is the norm "l2" or "l2_weighted"."""
         weighted = _read(kind)[1]
         if self._even and not weighted:
-            return self.values.reshape(-1) * np.sqrt(self._even)
+            flat = self.values.reshape(-1)
+            return flat if self._even == 1 else flat * np.sqrt(self._even)
         return (np.sqrt(self._weight(weighted)) * self.values).reshape(-1)
 
     def tensor(self) -> Any:
@@ -228,16 +229,30 @@ class SparseForm:
         total = float(y.sum() * (x * p * p).sum() + x.sum() * (y @ (f * f)))
         if self.entries is None and self.moves is None:
             return total
-        width = 64 if self.moves is None else 1024
-        for low, high in self._blocks(width):
-            extra = self._extra(low, high)
-            if extra is None or not extra.nnz:
-                continue
-            rows = np.repeat(np.arange(extra.shape[0]), np.diff(extra.indptr))
-            base = p[low:high].ravel()[rows] + f[extra.indices]
-            weight = x[low:high].ravel()[rows] * y[extra.indices]
-            total += float(weight @ (extra.data * (extra.data + 2 * base)))
+        for low, high in self._blocks(1024):
+            total += self._own_square(low, high, p, f)
         return max(total, 0.0)
+
+    def _own_square(self, low: int, high: int, p: np.ndarray, f: np.ndarray) -> float:
+        """What entries and moves of these states add to the square of pairs p and next states f."""
+        y, A = self.cover.next, p.shape[1]
+        x, p = self.cover.pairs[low:high], p[low:high]
+        K = None if self.moves is None else self.moves(low, high)
+        total = 0.0
+        if K is not None and K.nnz:  # the same for every action: summed over them beforehand
+            rows = np.repeat(np.arange(high - low), np.diff(K.indptr))
+            mass, mean = x.sum(-1)[rows], (x * p).sum(-1)[rows]
+            total += float((y[K.indices] * K.data)
+                           @ (mass * (K.data + 2 * f[K.indices]) + 2 * mean))  # fmt: skip
+        if self.entries is not None:
+            T = self.entries[low * A : high * A]
+            rows = np.repeat(np.arange(T.shape[0]), np.diff(T.indptr))
+            base = p.ravel()[rows] + f[T.indices]
+            if K is not None:
+                base += _picked(K, rows // A, T.indices, self.cover.mdp.n_states)
+            weight = x.ravel()[rows] * y[T.indices]
+            total += float(weight @ (T.data * (T.data + 2 * base)))
+        return total
 
     def _on_support(self, power: int) -> float:
         mdp, found = self.cover.mdp, 0.0

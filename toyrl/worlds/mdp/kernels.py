@@ -134,6 +134,46 @@ def backward_values(order, starts, indices, data, discount, reward):  # pragma: 
 
 
 @numba.njit(cache=True)
+def backward_policy(
+    order, indptr, indices, data, discount, reward, usable, policy
+):  # pragma: no cover (compiled)
+    """((S,) values of a policy on an ordered graph, largest residual), from the pairs themselves.
+
+    indptr (S*A+1,): CSR of the pairs; reward, usable (S, A); policy (S, A), or (0, 0) for uniform.
+    """
+    S, A = reward.shape
+    value = np.zeros(S)
+    uniform = policy.shape[0] == 0
+    worst = 0.0
+    for i in range(S - 1, -1, -1):
+        s = order[i]
+        n, total, stay = 0, 0.0, 0.0
+        for a in range(A):
+            if not usable[s, a]:
+                continue
+            weight = 1.0 if uniform else policy[s, a]
+            n += 1
+            if weight == 0.0:
+                continue
+            q = 0.0
+            for k in range(indptr[s * A + a], indptr[s * A + a + 1]):
+                t = indices[k]
+                if t == s:
+                    stay += weight * data[k]
+                else:
+                    q += data[k] * value[t]
+            total += weight * (reward[s, a] + discount * q)
+        if n == 0:
+            continue
+        if uniform:
+            total /= n
+            stay /= n
+        value[s] = total / (1 - discount * stay) if stay > 0 else total
+        worst = max(worst, abs(total + discount * stay * value[s] - value[s]))
+    return value, worst
+
+
+@numba.njit(cache=True)
 def forward_visits(order, starts, indices, data, discount, start):  # pragma: no cover (compiled)
     """(S, B) discounted visits of a policy whose graph is ordered; start (S, B)."""
     B = start.shape[1]

@@ -197,6 +197,17 @@ def policy_system(
     return system
 
 
+def is_swept(mdp: MDP, method: str) -> bool:
+    """Whether a policy is evaluated by a pass along the graph, and none can fail to end."""
+    if method not in ("auto", "sweep") or not 0 < mdp.discount <= 1 or mdp.improper:
+        return False
+    from toyrl.worlds.mdp.structure import structure
+
+    if method == "sweep":
+        return structure(mdp).order is not None
+    return _chosen(mdp) == "sweep"
+
+
 def _chosen(mdp: MDP) -> str:
     if mdp.n_states <= (TINY if mdp.is_sparse else SMALL):
         return "dense"

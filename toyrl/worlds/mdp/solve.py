@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.worlds.mdp.linear import TOLERANCE, policy_system
-from toyrl.worlds.mdp.model import MDP
+from toyrl.worlds.mdp.linear import TOLERANCE, is_swept, policy_system
+from toyrl.worlds.mdp.model import MDP, policy_matrix
 from toyrl.worlds.mdp.rewards import paid_by_pairs
 
 __all__ = [
@@ -67,6 +67,8 @@ def evaluate(
 
     Raises ValueError for a policy that is none, a reward of another shape, an unknown method.
     """
+    if rewards is None and is_swept(mdp, method):
+        return _swept(mdp, policy, paid_by_pairs(mdp, reward))
     system = policy_system(mdp, policy, method=method, tolerance=tolerance)
     paid = np.einsum("sa,...sa->...s", system.policy, paid_by_pairs(mdp, reward, rewards))
     right = np.ascontiguousarray(paid.reshape(-1, mdp.n_states).T)
@@ -74,6 +76,26 @@ def evaluate(
     found[..., mdp.is_terminal] = 0.0
     told = system.told
     return Evaluation(found, told["method"], told["residual"], told["iterations"])
+
+
+def _swept(mdp: MDP, policy: Any, paid: np.ndarray) -> Evaluation:
+    """One pass over the pairs of an ordered graph, whose matrix is never built."""
+    from toyrl.worlds.mdp import kernels
+    from toyrl.worlds.mdp.structure import structure
+
+    P = mdp.pairs
+    law = np.empty((0, 0)) if policy is None else policy_matrix(mdp, policy)
+    v, residual = kernels.backward_policy(
+        structure(mdp).order,
+        P.indptr,
+        P.indices,
+        P.data,
+        mdp.discount,
+        np.ascontiguousarray(paid),
+        mdp.usable,
+        law,
+    )
+    return Evaluation(v, "sweep", float(residual), 1)
 
 
 def value(
