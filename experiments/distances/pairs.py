@@ -168,7 +168,10 @@ def trust(world: World, truth: Given, trusted: Given, apart: float) -> Trusted:
     mdp = world.mdp
     worst = worst_case_regret(mdp, truth.reward, trusted.reward)
     least, most = regret_bounds(mdp, apart)
-    words = tuple(policy_words(world, p, truth, trusted) for p in (worst.better, worst.worse))
+    words = (
+        policy_words(world, worst.better, truth, trusted),
+        policy_words(world, worst.worse, truth, trusted),
+    )
     ball: tuple[tuple[float, float], ...] = ()
     if truth.classes is not None and trusted.classes is not None:
         prob, shares = world.reference.prob, world.reference.shares

@@ -48,7 +48,7 @@ def reward_on(world: World, given: Any) -> Given:
     if given is None or (isinstance(given, str) and given in OWN):
         classes = None if world.chain is None else _truth(world)
         return Given("own", world.mdp.reward, classes=classes)
-    if hasattr(given, "shape") or hasattr(given, "tocsr"):
+    if not isinstance(given, str) and hasattr(given, "shape"):
         return Given(f"array {tuple(given.shape)}", _checked(world, given, "the array"))
     text = given if isinstance(given, str) else ""
     if text in world.rewards:
@@ -178,12 +178,13 @@ def _truth(world: World) -> np.ndarray:
 
 def _on_chain(world: World, given: Any) -> Given:
     """A reward of rollouts, by outcome class, as one of the chain's process."""
+    from toyrl.experiments.validate.listening import heard
     from toyrl.experiments.validate.pipeline import Pipeline
     from toyrl.experiments.validate.settings import Settings
     from toyrl.rewards.errors import RewardError
 
     assert world.chain is not None
-    pipeline = Pipeline(given, Settings(), lambda _number, _said: None)
+    pipeline = Pipeline(given, Settings(), heard(lambda _number, _said: None))
     try:
         with pipeline._loaded() as reward:
             pipeline.reward = reward

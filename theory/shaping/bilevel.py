@@ -56,16 +56,18 @@ class Inner:
 
     def __post_init__(self) -> None:
         put, (S, A) = object.__setattr__, (self.mdp.n_states, self.mdp.n_actions)
-        put(self, "parts", np.asarray(self.parts, dtype=float))
+        parts = np.asarray(self.parts, dtype=float)
+        put(self, "parts", parts)
         x = np.eye(S * A).reshape(S, A, S * A) if self.features is None else self.features
-        put(self, "features", np.asarray(x, dtype=float))
+        x = np.asarray(x, dtype=float)
+        put(self, "features", x)
         if self.behaviour is not None:
             put(self, "behaviour", policy_matrix(self.mdp, self.behaviour))
-        if self.parts.shape[-2:] != (S, A) or self.parts.ndim != 3:
-            msg = f"parts has shape {self.parts.shape}; n parts by pair are (n, {S}, {A})"
+        if parts.shape[-2:] != (S, A) or parts.ndim != 3:
+            msg = f"parts has shape {parts.shape}; n parts by pair are (n, {S}, {A})"
             raise ValueError(msg)
-        if self.features.shape[:2] != (S, A) or self.features.ndim != 3:
-            msg = f"features has shape {self.features.shape}; it must be ({S}, {A}, d)"
+        if x.shape[:2] != (S, A) or x.ndim != 3:
+            msg = f"features has shape {x.shape}; it must be ({S}, {A}, d)"
             raise ValueError(msg)
         if self.weighting not in WEIGHTINGS:
             msg = f"weighting={self.weighting!r} is unknown; choose from {', '.join(WEIGHTINGS)}"

@@ -124,11 +124,11 @@ def neumann_gradient(
     if terms < 0:
         msg = f"terms={terms} must be at least 0"
         raise ValueError(msg)
-    product = hessian if callable(hessian) else np.asarray(hessian, dtype=float).T.__matmul__
+    product: Any = hessian if callable(hessian) else np.asarray(hessian, dtype=float).T.__matmul__
     v = np.asarray(outer, dtype=float)
     first, total = np.linalg.norm(v), v.copy()
     for _ in range(terms):
-        v = v + step * product(v)
+        v = v + step * np.asarray(product(v), dtype=float)
         if not np.linalg.norm(v) <= 1e3 * first:
             msg = f"the series diverges at step={step}: some |1 + c h| > 1; take a smaller step"
             raise ValueError(msg)

@@ -87,7 +87,7 @@ def speed(rng: Any, runs: int, length: int) -> Items:
         pairs = zip(curves, (steps, shaped(mdp, steps, rough, False)), strict=True)
         for name, given in pairs:
             tables = learned(mdp, given, rate=0.3, every=every)
-            curves[name].append([float(policy_return(mdp, t.argmax(-1))) for t in tables])
+            curves[name].append(np.array([policy_return(mdp, t.argmax(-1)) for t in tables]))
     top = float(mdp.start @ best.value)
     drawn = {name: np.mean(x, axis=0) / top for name, x in curves.items()}
     return [

@@ -71,9 +71,9 @@ def harmless(rng: Any, count: int, term: str, noisy: float) -> list[Check]:
         noise -= (mdp.dense * noise).sum(-1, keepdims=True) - noisy * np.eye(A)[0][:, None]
         passes += [potential_test(mdp, noise, level=x).holds for x in ("pairs", "transitions")]
         spend(20 * UPDATE)
-    flat = [np.concatenate(x) for x in (found, wanted)]
+    recovered, used = (np.concatenate(x) for x in (found, wanted))
     return [
-        apart(RECOVERED, *flat, 1e-10, ("the potential", "least squares")),
+        apart(RECOVERED, recovered, used, 1e-10, ("the potential", "least squares")),
         apart(ADVANTAGES, gaps, np.zeros(count), 1e-10, ("with the term", "without")),
         apart(SHIFTED, shifts, np.zeros(count), 1e-10, ("with the term", "without, less Phi")),
         missed(LEVELS, passes, [True, False] * count, SOLVED),

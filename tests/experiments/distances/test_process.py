@@ -111,6 +111,7 @@ def test_a_file_of_arrays(tmp_path):
     found = toyrl.distance("mine", "own", f"{path}:R", env=path)
     assert found.matrix == pytest.approx(np.zeros((3, 3)), abs=1e-9)
     assert found.names == ("mine", "own", f"{path}:R")
+    assert found.world is not None
     assert found.world.mdp.discount == 0.7
     np.save(tmp_path / "r.npy", -R)
     assert toyrl.distance(str(tmp_path / "r.npy"), env=str(path)).matrix[0, 1] == pytest.approx(2)
@@ -218,6 +219,7 @@ def test_rewards_of_rollouts_on_the_chain():
 def test_the_chains_process_pays_classes():
     world = world_of("chain")
     laid = world.chain
+    assert laid is not None
     rng = np.random.default_rng(0)
     paid = rng.normal(size=(3, laid.n_classes))
     taken_of = rng.dirichlet(np.ones(3), size=laid.mdp.n_states)
