@@ -227,7 +227,8 @@ def potentials(rng: Any, score: str) -> Items:
         apart(PARABOLA, found, wanted, 1e-10, routes),
         same(WORSE, misses, 0, 0, routes),
         lines("barfi-potential", "A potential lowers or raises the variance",
-              ("Phi(s0)", "variance over that without shaping"), drawn, x=phis.tolist()),
+              ("Phi(s0)", "variance over that without shaping"), drawn, x=phis.tolist(),
+              log_y=True),
     ]  # fmt: skip
 
 

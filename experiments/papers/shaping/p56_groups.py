@@ -14,6 +14,7 @@ from toyrl.estimators.group import PRESETS
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.experiments.core.work import UPDATE, spend
 from toyrl.experiments.lab.draws import draws
+from toyrl.experiments.lab.groups import advantages
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import CLOSED, ENUMERATED, apart, missed
 from toyrl.shapers.base import Shaper
@@ -38,7 +39,7 @@ BLIND = ("grpo", "grpo_population", "grpo_verl", "dr_grpo", "rloo", "grpo_nemo",
          "brpo")  # fmt: skip
 SEEING = ("grpo_batch", "reinforce", "reinforce_mean", "reinforce_plus_plus",
           "reinforce_openrlhf", "gpg", "max_rl", "oreal_pair")  # fmt: skip
-INVISIBLE = "discounted total, end 0: advantages centred by group, largest change"
+INVISIBLE = "discounted total, end 0: advantages centred by group, largest relative change"
 SEEN = "estimators that see Phi(s0) against those that have to, misses"
 RATIO = "std of the batch of raw rewards: ratio of advantages against the closed form, largest gap"
 HIDDEN = "discount 0.9, summed without it: advantages of grpo, largest change"
@@ -112,9 +113,10 @@ def groups(rng: Any, count: int, kept: float, weight: float, left: float, scaled
     for name, e in estimators().items():
         change = [np.abs(advantage_change(e, reward, x, length=length)).max()
                   for x in (proper, summed, ended, rounded)]  # fmt: skip
-        moved[name] = change
+        # rounding grows with the advantages: those of a leave-one-out spread of 0 reach 1e6
+        moved[name] = [change[0] / max(1.0, np.abs(advantages(e, reward, length)).max()), *change]
         rows.append([name, *map(float, change)])
-    grpo, blind = moved["grpo"], [moved[n][0] for n in BLIND]
+    grpo, blind = moved["grpo"][1:], [moved[n][0] for n in BLIND]
     seen = [moved[n][0] > 1e-6 for n in (*BLIND, *SEEING)]
     batch, start = reward.reshape(-1, 4, 8), phi[:, 0, 0].reshape(-1, 4)
     for r, s in zip(batch[:50], start[:50], strict=True):
@@ -239,12 +241,11 @@ def catalogue(rng: Any, end: float, paying: Sequence[str], seen: float) -> Items
     """
     tree, fields = answers(rng)
     score, ratio = fields["score"], fields["ratio"]
-    edge = np.arange(tree.n_nodes) > 0
     terms = {
         "potential, 0 at the ends": edge_term(tree, score, end),
-        "raw scores of a process reward model": score * edge,
+        "raw scores of a process reward model": score * (tree.parent >= 0),
         "differences of scores": edge_term(tree, score, 1.0),
-        "beta log ratio, summed (implicit process reward)": ratio * edge,
+        "beta log ratios (implicit reward)": ratio * (tree.parent >= 0),
     }
     spreads = {k: float(tree_worst_regret(tree, x)) for k, x in terms.items()}
     if seen:
@@ -323,9 +324,8 @@ def groups_of_rollouts(
 ) -> Result:
     """count : groups; height : tokens; the others are broken by mutants."""
     rng = [draws(seed, k) for k in (1, 2, 3)]
-    work = {
+    return run_parts({
         "groups": lambda: groups(rng[0], count, kept, weight, left, scaled),
         "tokens": lambda: tokens(rng[1], height, end, sign, critic, whole),
         "catalogue": lambda: catalogue(rng[2], end, paying, seen),
-    }
-    return run_parts(work, parts)
+    }, parts)  # fmt: skip
