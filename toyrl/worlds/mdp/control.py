@@ -2,8 +2,8 @@
 
 sweep                    the graph is ordered: one backward pass, exact
 policy_iteration         Howard's, each policy evaluated exactly: small processes, and discount 1
-modified_policy_iteration  20 steps of the greedy policy between Bellman steps, stopped when the
-                         span of the last change bounds the error (Puterman and Shin 1978;
+modified_policy_iteration  up to 20 steps of the greedy policy between Bellman steps, stopped when
+                         the span of the last change bounds the error (Puterman and Shin 1978;
                          Puterman 1994, Theorem 6.6.6 and section 8.5 for the span rule)
 """
 
@@ -24,7 +24,8 @@ __all__ = ["CONTROL_METHODS", "Optimum", "optimal"]
 
 CONTROL_METHODS = ("auto", "sweep", "policy_iteration", "modified_policy_iteration")
 FEW = 500  # states of a sparse process below which policy iteration is cheap
-STEPS = 20  # of the greedy policy between Bellman steps
+STEPS = 20  # of the greedy policy between Bellman steps, at most
+EASE = 0.03  # fewer, once the span of their changes is this share of the Bellman step's
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,13 +193,14 @@ def _modified(mdp: MDP, paid: np.ndarray, tolerance: float) -> tuple[np.ndarray,
             P.indptr, P.indices, P.data, discount, paid, usable, v, after, actions
         )
         # V* - T v lies between these (Puterman 1994, Prop. 6.6.2): take the middle
+        enough = EASE * (high - low)
         low, high = discount / (1 - discount) * low, discount / (1 - discount) * high
         if (high - low) / 2 <= allowed:
             middle = after + (high + low) / 2
             middle[mdp.is_terminal] = 0.0
             return middle, step, (high - low) / 2
         v = kernels.follow(
-            P.indptr, P.indices, P.data, discount, paid, usable, actions, after, STEPS
+            P.indptr, P.indices, P.data, discount, paid, usable, actions, after, STEPS, enough
         )
     msg = f"modified policy iteration: error bound {(high - low) / 2:.3g} after {limit} steps"
     raise RuntimeError(msg)

@@ -259,9 +259,13 @@ def greedy(
 
 @numba.njit(cache=True, fastmath=FAST)
 def follow(
-    indptr, indices, data, discount, reward, usable, action, value, steps
+    indptr, indices, data, discount, reward, usable, action, value, steps, enough
 ):  # pragma: no cover (compiled)
-    """(S,) value after `steps` Jacobi steps of the policy `action` (S,), from `value`."""
+    """(S,) value after Jacobi steps of the policy `action` (S,), from `value`.
+
+    At most `steps`, and none more once the largest and the least change differ by `enough`: the
+    policy is then known better than it is worth.
+    """
     S, A = reward.shape
     # the policy's rows side by side, so that the steps read memory in order
     starts = np.zeros(S + 1, np.int64)
@@ -282,6 +286,7 @@ def follow(
     here, there = value.copy(), np.empty(S)
     for _ in range(steps):
         k = 0
+        low, high = np.inf, -np.inf
         for s in range(S):
             total = paid[s]
             stop = starts[s + 1]
@@ -289,5 +294,9 @@ def follow(
                 total += chance[k] * here[to[k]]
                 k += 1
             there[s] = total
+            low = min(low, total - here[s])
+            high = max(high, total - here[s])
         here, there = there, here
+        if high - low <= enough:
+            break
     return here
