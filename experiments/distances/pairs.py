@@ -23,11 +23,12 @@ SAME = 1e-6
 """Distances below are 0: canonical forms of size 1 are known to about 1e-9, and a square root of
 that is what a difference of two of them may show."""
 NATS = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)
-EQUIVALENT, ENDS, OPPOSITE, APART = (
+EQUIVALENT, ENDS, OPPOSITE, APART, NOTHING = (
     "equivalent",
     "potential-based but for the terminal",
     "opposite",
     "different",
+    "one orders nothing",
 )
 
 
@@ -58,7 +59,8 @@ class Trusted:
 class Pair:
     """Two rewards.
 
-    kind : equivalent | potential-based but for the terminal | opposite | different
+    kind : equivalent | potential-based but for the terminal | opposite | different | one orders
+        nothing
     distances : metric -> number in [0, 2]
     share : multiple of the second that comes closest to the first, shaping aside
     residual : potential test of first - share * second by pairs; holds: only shaping is between
@@ -94,6 +96,9 @@ class Pair:
             return f"{names} are equivalent: they order all policies alike."
         if self.kind == OPPOSITE:
             return f"{names} order all policies the opposite way (distance 2)."
+        if self.kind == NOTHING:
+            idle = self.second if self.forms[0].any() else self.first
+            return f"{idle} orders no policies here: it is at distance 1 from any reward that does."
         said = f"{names} are at distance {self.distance:.2f} (0 the same order, 2 the opposite)"
         if self.kind == ENDS:
             said += ", potential-based but for the terminal: they differ by what the end pays alone"
@@ -145,6 +150,8 @@ def kind_of(mdp: MDP, one: Any, two: Any, apart: float) -> str:
         return EQUIVALENT
     if apart >= 2 - SAME:
         return OPPOSITE
+    if not canonical(mdp, one, two).any((1, 2)).all():
+        return NOTHING
     if 0 < mdp.is_terminal.sum() <= MOST_ENDS:
         # both ways round: a reward of the end alone is a multiple 0 of anything, and an end
         fits = [explained(mdp, *x, ends=True) for x in ((one, [two]), (two, [one]))]

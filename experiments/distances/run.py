@@ -32,8 +32,11 @@ def on_process(
     world = world_of(env, discount=discount)
     asked = [*rewards, "own"] if len(rewards) == 1 else list(rewards)
     given = _named([reward_on(world, r) for r in asked])
-    matrix = distance_matrix(world.mdp, [g.reward for g in given])
-    pairs = tuple(judged(world, given[0], g, top=top) for g in given[1:])
+    try:
+        matrix = distance_matrix(world.mdp, [g.reward for g in given])
+        pairs = tuple(judged(world, given[0], g, top=top) for g in given[1:])
+    except RuntimeError as error:  # a solver that says that it didn't get there, and what to do
+        raise UsageError(str(error)) from error
     notes = [f"{g.name}: {g.note}" for g in given if g.note]
     notes += world.mdp.validate()
     names = tuple(g.name for g in given)

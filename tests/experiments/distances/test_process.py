@@ -179,6 +179,8 @@ def test_a_reward_that_orders_nothing_is_at_one():
     found = toyrl.distance(None, np.full((8, 4), 2.0) * GRID.usable, lambda _: 0.0, env=GRID)
     assert found.matrix[0, 2] == pytest.approx(1)
     assert np.isfinite(found.matrix).all()
+    assert found.pairs[1].kind == "one orders nothing"
+    assert found.pairs[1].sentence.startswith("lambda orders no policies here")
     endless = MDP(np.ones((1, 2, 1)), np.zeros(1), 0.9)
     assert toyrl.distance(lambda _: 1.0, None, env=endless).matrix[0, 1] == 0
 
