@@ -1,4 +1,4 @@
-"""The Python functions behind the commands: validate, compare, reproduce, transfer, export.
+"""The Python functions behind the commands: validate, compare, distance, reproduce and so on.
 
 Each returns an object that shows itself in a notebook, says `.ok` as the command's exit code
 does, and is written by `.save("report.html")` (the suffix decides). Nothing is printed unless
@@ -29,6 +29,7 @@ from toyrl.experiments.validate.settings import Settings
 from toyrl.messages import shortened
 
 if TYPE_CHECKING:
+    from toyrl.experiments.distances.found import Distances
     from toyrl.experiments.exported import Exported
     from toyrl.experiments.reproduction import Reproduction
     from toyrl.experiments.transfer.run import Transferred
@@ -101,6 +102,51 @@ def compare(
     with _told(progress) as tell:
         found = paired(named, chosen, tell, n_worlds=count)
     return replace(found, command=command or _call("compare", list(rewards), options))
+
+
+def distance(
+    *rewards: Any,
+    env: Any = None,
+    rollouts: Any = None,
+    columns: str | Sequence[str] | None = None,
+    discount: float | None = None,
+    top: int = 10,
+    seed: int = 0,
+    command: str = "",
+) -> Distances:
+    """Do these rewards order policies alike, and what can be lost by trusting the wrong one?
+
+    rewards : each held against the first, one alone against the process's own. None or "own" (what
+        the process pays), an array (S,), (S, A) or (S, A, S), a function of (state), (state,
+        action) or (state, action, next state), file.npy, file.npz:NAME, file.py:function; on the
+        chain anything that `validate` takes
+    env : a Gymnasium environment with a table P or its id, file.npz, a
+        `toyrl.worlds.mdp.model.MDP`, or "chain"
+    rollouts : a log instead, whose `columns` are compared within prompts, with bands over prompts
+    discount : of the process, in [0, 1]; top : states and actions told of those that differ most,
+        >= 0; seed : of the bands; command : how it was called, for the page [default: this call]
+
+    Raises UsageError, with the reason, for a process, log or reward that can't be used.
+    """
+    from toyrl.experiments.distances.run import on_log, on_process
+
+    options = {"env": env, "rollouts": rollouts, "columns": columns, "discount": discount}
+    given = {k: v for k, v in options.items() if v is not None}
+    call = command or _call("distance", rewards, given)
+    if (env is None) == (rollouts is None):
+        msg = (
+            "give env, a process (FrozenLake-v1, file.npz, chain), or rollouts, a log; one of them"
+        )
+        raise UsageError(msg)
+    if rollouts is not None:
+        if rewards:
+            msg = f"rollouts compares a log's columns: columns={','.join(map(str, rewards))}"
+            raise UsageError(msg)
+        return on_log(rollouts, columns, seed=seed, command=call)
+    if columns is not None:
+        msg = "columns are those of a log, and env is a process; name the log with rollouts"
+        raise UsageError(msg)
+    return on_process(rewards, env, discount=discount, top=top, command=call)
 
 
 def reproduce(

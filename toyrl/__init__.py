@@ -1,7 +1,8 @@
 """toyrl: a testbed for reward shaping in RL of reasoning language models.
 
 Names are loaded when first used, so that `import toyrl` stays light. `validate`, `compare`,
-`reproduce`, `transfer` and `export` are the commands as functions (`toyrl.experiments.api`);
+`distance`, `reproduce`, `transfer` and `export` are the commands as functions
+(`toyrl.experiments.api`);
 `watch` holds a live run against a predicted band. Submodules (`toyrl.testing`) load likewise.
 """
 
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # what __getattr__ does, for editors and type checkers
     from toyrl.bridge.monitor.watch import watch
     from toyrl.estimators.base import Estimator
-    from toyrl.experiments.api import compare, export, reproduce, transfer, validate
+    from toyrl.experiments.api import compare, distance, export, reproduce, transfer, validate
     from toyrl.experiments.errors import UsageError
     from toyrl.experiments.validate.settings import Settings
     from toyrl.expressions import (
@@ -61,6 +62,7 @@ _FORWARDED = {
     "Settings": "toyrl.experiments.validate.settings",
     "UsageError": "toyrl.experiments.errors",
     "compare": "toyrl.experiments.api",
+    "distance": "toyrl.experiments.api",
     "export": "toyrl.experiments.api",
     "reproduce": "toyrl.experiments.api",
     "transfer": "toyrl.experiments.api",
@@ -83,6 +85,7 @@ __all__ = [
     "check_invariants",
     "cite",
     "compare",
+    "distance",
     "entries",
     "export",
     "from_json",

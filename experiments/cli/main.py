@@ -80,7 +80,8 @@ def _full(error: OSError) -> int:
 
 
 def _help_hint(tokens: Sequence[str]) -> str:
-    known = tokens and tokens[0] in ("validate", "reproduce", "transfer", "list", "export")
+    names = ("validate", "reproduce", "distance", "transfer", "list", "export")
+    known = tokens and tokens[0] in names
     return f"toyrl {tokens[0]} --help" if known else "toyrl --help"
 
 

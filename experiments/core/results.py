@@ -80,6 +80,7 @@ class Picture:
 
     labels : names of the rows of horizontal bars; the first curve gives their values as x, rows as
         y, and further curves are marks on the same rows
+    columns : names of the columns of a heat map whose rows have `labels`
     """
 
     name: str
@@ -95,6 +96,7 @@ class Picture:
     log_y: bool = False
     caption: str = ""
     labels: Sequence[str] = ()
+    columns: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from toyrl.experiments.render.words import (
 from toyrl.experiments.validate.findings import STATUSES, Finding, Report
 
 if TYPE_CHECKING:
+    from toyrl.experiments.distances.found import Distances
     from toyrl.experiments.validate.compare import Comparison
 
 LONGEST_EVIDENCE = 20_000  # characters of a counterexample shown on the page
@@ -76,6 +77,21 @@ def compare_page(found: Comparison, *, command: str = "") -> str:
             found=found,
             tones=TONES,
             command_text=command,
+            json_uri=data_uri(found.to_dict()),
+            css=stylesheet(),
+        )
+    )
+
+
+def distance_page(found: Distances) -> str:
+    """The page of a `distance` run."""
+    return (
+        _environment()
+        .get_template("distance.html.j2")
+        .render(
+            found=found,
+            pictures=found.pictures(),
+            parts=[(p, found.tables_of(p)) for p in found.pairs],
             json_uri=data_uri(found.to_dict()),
             css=stylesheet(),
         )

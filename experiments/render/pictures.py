@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape, quoteattr
 from toyrl.experiments.core import Curve, Picture
 from toyrl.experiments.render import bars
 from toyrl.experiments.render.axes import Axis, edges, extent, tick_label
+from toyrl.experiments.render.matrix import matrix_svg
 from toyrl.experiments.render.text import number, visible
 
 WIDTH, PLOT_HEIGHT = 480.0, 240.0
@@ -74,7 +75,9 @@ def svg(picture: Picture, *, name: str = "picture", standalone: bool = False) ->
     """
     head = 26.0 if standalone else 4.0
     heat = picture.grid is not None
-    if picture.labels:
+    if heat and picture.columns:
+        body, bottom = matrix_svg(picture, head, WIDTH, FONT, ramp)
+    elif picture.labels:
         body, bottom = _bars(picture, head)
     else:
         body, bottom = _heat_map(picture, head, name) if heat else _curves(picture, head)
@@ -100,9 +103,11 @@ def describe(picture: Picture) -> str:
     if picture.grid is not None:
         values = [v for row in picture.grid for v in row if math.isfinite(v)]
         span = f"from {number(min(values))} to {number(max(values))}" if values else "no values"
+        over = f"{picture.x_label} and {picture.y_label}"
+        if picture.columns:
+            over = f"{', '.join(picture.labels)} and {', '.join(picture.columns)}"
         return (
-            f"Heat map of {picture.grid_label or 'a value'} over {picture.x_label} and "
-            f"{picture.y_label}: {span}. {picture.caption}"
+            f"Heat map of {picture.grid_label or 'a value'} over {over}: {span}. {picture.caption}"
         ).strip()
     if picture.labels:
         return f"{picture.x_label}: {bars.described(picture)}. {picture.caption}".strip()

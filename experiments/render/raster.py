@@ -10,6 +10,7 @@ import numpy as np
 
 from toyrl.experiments.core import Curve, Picture
 from toyrl.experiments.render.axes import edges
+from toyrl.experiments.render.matrix import cell_text, is_dark, names_fit, shown, span
 from toyrl.experiments.render.text import visible
 from toyrl.files import write_file
 
@@ -33,7 +34,9 @@ def save_png(picture: Picture, path: Path, *, dpi: int = 150) -> None:
         axes.set_xscale("log")
     if picture.log_y:
         axes.set_yscale("log")
-    if picture.labels:
+    if picture.grid is not None and picture.columns:
+        _draw_matrix(picture, figure, axes)
+    elif picture.labels:
         _draw_bars(picture, axes)
     elif picture.grid is not None:
         _draw_grid(picture, figure, axes)
@@ -55,6 +58,23 @@ def _draw_grid(picture: Picture, figure: Any, axes: Any) -> None:
     mesh = axes.pcolormesh(x, y, grid, cmap="viridis")
     axes.set_facecolor("#e6e6e6")
     figure.colorbar(mesh, ax=axes, label=_plain(picture.grid_label))
+
+
+def _draw_matrix(picture: Picture, figure: Any, axes: Any) -> None:
+    grid, ends = np.ma.masked_invalid(np.asarray(picture.grid, dtype=float)), span(picture)
+    seen = axes.imshow(grid, cmap="viridis", vmin=ends[0], vmax=ends[1], aspect="auto")
+    axes.set_facecolor("#e6e6e6")
+    level = names_fit(picture.columns)
+    slant = {} if level else {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(range(grid.shape[1]), [_plain(shown(n)) for n in picture.columns], **slant)
+    axes.set_yticks(range(grid.shape[0]), [_plain(shown(n)) for n in picture.labels])
+    axes.tick_params(labelsize="small")
+    if grid.size <= 120:
+        for (i, j), value in np.ndenumerate(np.asarray(picture.grid, dtype=float)):
+            if np.isfinite(value):
+                ink = "white" if is_dark(float(value), ends) else "#14171c"
+                axes.text(j, i, cell_text(float(value)), ha="center", va="center", color=ink)
+    figure.colorbar(seen, ax=axes, label=_plain(picture.grid_label))
 
 
 def _draw_bars(picture: Picture, axes: Any) -> None:

@@ -27,6 +27,7 @@ from toyrl.experiments.validate.findings import (
 from toyrl.experiments.validate.left_out import sentence
 
 if TYPE_CHECKING:
+    from toyrl.experiments.distances.found import Distances
     from toyrl.experiments.validate.compare import Comparison
 
 COLOURS = {"pass": "green", "info": "blue", NOT_TESTED: "cyan", "warn": "yellow", "fail": "red"}
@@ -80,6 +81,31 @@ def show_comparison(found: Comparison, out: Console, *, page: str = "") -> None:
         out.print(Text(f"Best of these: {visible(found.best.name)}", style="bold"))
     if page:
         out.print(Text(f"Report: {visible(page)}"), soft_wrap=True)
+
+
+def show_distances(found: Distances, out: Console, *, page: str = "") -> None:
+    """Each pair in a sentence, what they rest on, and all distances of more than two."""
+    for note in found.notes:
+        out.print(Text(visible(note), style="dim"))
+    if len(found.names) > 2 or found.log is not None:
+        out.print(_plain_table(found.table()))
+    for p in found.pairs:
+        out.print(Text(visible(p.sentence), style="bold"))
+        for data in found.tables_of(p):
+            out.print(Text(visible(data.caption), style="underline"))
+            out.print(_plain_table(data))
+    if page:
+        out.print(Text(f"Report: {visible(page)}"), soft_wrap=True)
+
+
+def _plain_table(data: Any) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, pad_edge=False)
+    for column in data.columns:
+        table.add_column(visible(column), overflow="fold")
+    for row in data.rows:
+        cells = [number(c) if isinstance(c, float) else visible(str(c)) for c in row]
+        table.add_row(*(Text("" if c == "None" else c) for c in cells))
+    return table
 
 
 def verdict_line(report: Report) -> str:

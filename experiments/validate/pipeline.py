@@ -288,10 +288,14 @@ class Pipeline(Inputs):
         )
 
     def order(self) -> Section:
-        """Order at outcome level."""
-        from toyrl.experiments.validate.reward_law import order
+        """Order at outcome level, then token by token over all policies."""
+        from toyrl.experiments.validate.reward_law import order, process
 
-        return order.run(*self.reference_points, self.reference.shares)
+        section = order.run(*self.reference_points, self.reference.shares)
+        findings, tables = process.run(self.law, self.reference)
+        return replace(
+            section, findings=(*section.findings, *findings), tables=(*section.tables, *tables)
+        )
 
     def selection(self) -> Section:
         """Best of k at outcome level."""

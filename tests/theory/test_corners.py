@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.theory.shaping.corners import UNDEFINED, shaping_corners
 from toyrl import registry
 from toyrl.theory.distance import PRESETS
 from toyrl.theory.group import signs, variance
@@ -189,7 +190,8 @@ CORNERS: dict[str, Any] = {
     "z_score_error": {"sigma": (0.0, 1.0, INF), "group_size": GROUP},
     "zero_signal": {"p": P, "group_size": GROUP},
 }  # fmt: skip
-NAN = {
+CORNERS |= shaping_corners(TINY, ENDING)
+NAN = UNDEFINED | {
     "order_distance": "a constant reward has no direction",
     "pass_at_k_estimate": "no unbiased estimator exists for k > n",
     "reward_correlation": "a constant reward has no direction",
@@ -206,6 +208,8 @@ def calls(name: str) -> list[dict[str, Any]]:
 def numbers(value: Any) -> list[np.ndarray]:
     if value is None or callable(value) or isinstance(value, (str, MDP)):
         return []
+    if hasattr(value, "tocsr"):
+        value = value.data
     if dataclasses.is_dataclass(value):
         value = [getattr(value, f.name) for f in dataclasses.fields(value)]
     if isinstance(value, (tuple, list)):

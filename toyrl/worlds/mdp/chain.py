@@ -53,6 +53,23 @@ class ChainMDP:
         out[:-3] = table[phase, flag, m]
         return out
 
+    def pair_reward(self, paid: Any) -> np.ndarray:
+        """(S, A) expected reward of each pair for another reward (K,) or (B, K) of the classes.
+
+        Raises ValueError for another shape.
+        """
+        table = np.asarray(paid, dtype=np.float64)
+        shape = (len(self.chain.difficulties), self.n_classes)
+        if table.shape not in (shape, shape[1:]):
+            msg = f"paid has shape {table.shape}; it must be {shape[1:]} or {shape}"
+            raise ValueError(msg)
+        into = self.mdp.pairs[:, RIGHT:].toarray().reshape(*self.classes.shape)
+        table = np.broadcast_to(table, shape)
+        out = np.zeros(self.classes.shape[:2])
+        prize = table[self.labels[:, 0, None, None], self.classes[:-3]]
+        out[:-3] = np.where(into[:-3] > 0, into[:-3] * prize, 0.0).sum(-1)
+        return out
+
     def class_probabilities(self, occupancy: np.ndarray) -> np.ndarray:
         """(B, K) from the occupancy (S, A) at discount 1: how often each class ends a rollout.
 

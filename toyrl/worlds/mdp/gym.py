@@ -46,7 +46,7 @@ def from_gymnasium(env: Any, *, discount: float = 0.99, improper: bool = True) -
     if not isinstance(model, Mapping):
         msg = (
             f"{type(inner).__name__} has no table P[state][action]; only tabular environments such "
-            "as FrozenLake-v1, CliffWalking-v1 and Taxi-v3 can be read"
+            "as FrozenLake-v1, CliffWalking-v1 and Taxi can be read"
         )
         raise TypeError(msg)
     S, A = len(model), max(len(row) for row in model.values())

@@ -1,0 +1,207 @@
+"""What users give for a reward on a process: arrays, functions of states, the chain's rewards."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toyrl.experiments.distances.worlds import World, loaded
+from toyrl.experiments.errors import UsageError
+from toyrl.messages import PATH, shortened
+from toyrl.rewards.specs import name_of
+from toyrl.shapers.base import Shaper
+from toyrl.worlds.mdp.rewards import expected_reward
+
+OWN = ("own", "env")
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """A reward on a process.
+
+    name : as it is shown; reward : in a form that the process takes; note : what had to be frozen
+    classes : (B, K) of the chain's outcome classes, where it is one
+    """
+
+    name: str
+    reward: Any
+    note: str = ""
+    classes: np.ndarray | None = None
+
+
+def reward_on(world: World, given: Any) -> Given:
+    """One reward on a process, in a form that the process takes.
+
+    given : None, "own": the process's; an array by state (S,), pair (S, A) or transition
+        (S, A, S); a function of state, or of state, action (and next state); the name of an array
+        in the file, file.npy, file.npz:name, file.py:function; on the chain anything that
+        `validate` takes
+
+    Raises UsageError with the reason.
+    """
+    if given is None or (isinstance(given, str) and given in OWN):
+        classes = None if world.chain is None else _truth(world)
+        return Given("own", world.mdp.reward, classes=classes)
+    if not isinstance(given, str) and hasattr(given, "shape"):
+        return Given(f"array {tuple(given.shape)}", _checked(world, given, "the array"))
+    text = given if isinstance(given, str) else ""
+    if text in world.rewards:
+        return Given(text, _checked(world, world.rewards[text], text))
+    if ".npz" in text or text.endswith(".npy"):
+        return _of_file(world, text)
+    if world.chain is not None:
+        return _on_chain(world, given)
+    if ".py:" in text or text.endswith(".py"):
+        function, name = _function(text)
+        return Given(name, _called(world, function, name))
+    if callable(given) and not isinstance(given, Shaper):
+        name = name_of(given)
+        return Given(name, _called(world, given, name))
+    held = f", one of the file's arrays ({', '.join(world.rewards)})" if world.rewards else ""
+    msg = (
+        f"{shortened(name_of(given))} is no reward of {world.name}: it reads rollouts of text, "
+        f"which only --env chain has; give own, an array (file.npy){held} or a function of state, "
+        "action and next state (file.py:function)"
+    )
+    raise UsageError(msg)
+
+
+def _checked(world: World, reward: Any, name: str) -> Any:
+    try:
+        expected_reward(world.mdp, reward)
+    except (ValueError, TypeError) as error:
+        msg = f"{name}: {error}"
+        raise UsageError(msg) from error
+    return reward
+
+
+def _of_file(world: World, text: str) -> Given:
+    place, _, name = text.rpartition(":") if ".npz:" in text else (text, "", "")
+    held = loaded(Path(place))
+    if not name and len(held) == 1:
+        name = next(iter(held))
+    if name not in held:
+        msg = f"{shortened(text, PATH)}: name one of its arrays, {place}:NAME of {', '.join(held)}"
+        raise UsageError(msg)
+    return Given(text, _checked(world, held[name], shortened(text, PATH)))
+
+
+# -- functions -------------------------------------------------------------------------------------
+def _function(text: str) -> tuple[Callable[..., Any], str]:
+    """The function of file.py:function, or the only one of the file."""
+    place, _, name = text.partition(".py")
+    path, name = Path(f"{place}.py"), name.removeprefix(":")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        msg = f"{shortened(str(path), PATH)} is not there"
+        raise UsageError(msg)
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        msg = f"{shortened(str(path), PATH)} can't be imported: {type(error).__name__}: {error}"
+        raise UsageError(msg) from error
+    own = {k: f for k, f in vars(module).items()
+           if inspect.isfunction(f) and f.__module__ == path.stem and k[0] != "_"}  # fmt: skip
+    if not name and len(own) == 1:
+        name = next(iter(own))
+    if name not in own:
+        msg = f"{shortened(text, PATH)}: name one of its functions: {', '.join(own) or 'none'}"
+        raise UsageError(msg)
+    return own[name], f"{path.name}:{name}"
+
+
+def _called(world: World, function: Callable[..., Any], name: str) -> Any:
+    """The array of a function of (state), (state, action) or (state, action, next state)."""
+    mdp = world.mdp
+    S, A = mdp.n_states, mdp.n_actions
+    try:
+        needed = [p for p in inspect.signature(function).parameters.values()
+                  if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY,
+                                                         p.POSITIONAL_OR_KEYWORD)]  # fmt: skip
+        count = len(needed)
+    except (TypeError, ValueError):
+        count = 3
+    if count not in (1, 2, 3):
+        msg = (
+            f"{name} takes {count} arguments; a reward of a process takes the state, the state and "
+            "the action, or these and the next state"
+        )
+        raise UsageError(msg)
+    if count == 1:
+        states = np.flatnonzero(~mdp.is_terminal)
+        out = np.zeros(S)
+        out[states] = [_number(function, name, int(s)) for s in states]
+        return out
+    pairs = np.argwhere(mdp.usable)
+    if count == 2:
+        out = np.zeros((S, A))
+        out[tuple(pairs.T)] = [_number(function, name, int(s), int(a)) for s, a in pairs]
+        return out
+    from scipy.sparse import csr_array
+
+    P = mdp.pairs
+    row = np.repeat(np.arange(S * A), np.diff(P.indptr))
+    live = mdp.usable.ravel()[row]
+    paid = np.zeros(len(row))
+    paid[live] = [_number(function, name, int(i // A), int(i % A), int(t))
+                  for i, t in zip(row[live], P.indices[live], strict=True)]  # fmt: skip
+    sparse = csr_array((paid, P.indices.copy(), P.indptr.copy()), shape=P.shape)
+    return sparse if mdp.is_sparse else sparse.toarray().reshape(S, A, S)
+
+
+def _number(function: Callable[..., Any], name: str, *where: int) -> float:
+    try:
+        value = float(function(*where))
+    except Exception as error:
+        msg = f"{name}{where} raised {type(error).__name__}: {error}"
+        raise UsageError(msg) from error
+    if not np.isfinite(value):
+        msg = f"{name}{where} is {value}; give a finite number"
+        raise UsageError(msg)
+    return value
+
+
+# -- the chain -------------------------------------------------------------------------------------
+def _truth(world: World) -> np.ndarray:
+    """(B, K) 1 for a right answer."""
+    assert world.chain is not None
+    chain = world.chain.chain
+    return np.repeat(chain.class_correct()[None], len(chain.difficulties), axis=0)
+
+
+def _on_chain(world: World, given: Any) -> Given:
+    """A reward of rollouts, by outcome class, as one of the chain's process."""
+    from toyrl.experiments.validate.listening import heard
+    from toyrl.experiments.validate.pipeline import Pipeline
+    from toyrl.experiments.validate.settings import Settings
+    from toyrl.rewards.errors import RewardError
+
+    assert world.chain is not None
+    pipeline = Pipeline(given, Settings(), heard(lambda _number, _said: None))
+    try:
+        with pipeline._loaded() as reward:
+            pipeline.reward = reward
+            pipeline.pace = pipeline._paced()
+            pipeline.contract()
+            law = pipeline.law
+    except RewardError as error:
+        raise UsageError(str(error)) from error
+    paid, note = of_classes(law, world.reference)
+    return Given(reward.name, world.chain.pair_reward(paid), note, paid)
+
+
+def of_classes(law: Any, reference: Any) -> tuple[np.ndarray, str]:
+    """(B, K) reward of each class for the prompts of the reference policies, and what it froze."""
+    rows = np.asarray(reference.difficulties)
+    if law.scope == "rollout":
+        return law.table()[rows - 1], ""
+    r = law.rollouts(rows.tolist(), reference.prob)
+    found = law.fold(np.asarray(law.shaper.reward(r.with_(group_size=np.inf)), dtype=float), rows)
+    return found, f"looks at its {law.scope}: siblings are frozen as the base policy writes them"

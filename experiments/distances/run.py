@@ -1,0 +1,67 @@
+"""Distances of rewards on a process, and of a log's columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from toyrl.experiments.distances.found import Distances
+from toyrl.experiments.distances.logs import of_log
+from toyrl.experiments.distances.pairs import judged
+from toyrl.experiments.distances.rewards import reward_on
+from toyrl.experiments.distances.worlds import world_of
+from toyrl.experiments.errors import UsageError
+from toyrl.theory.distance import distance_matrix
+
+
+def on_process(
+    rewards: Sequence[Any], env: Any, *, discount: float | None, top: int, command: str = ""
+) -> Distances:
+    """Each reward against the first, and all distances; one alone is held to the process's own.
+
+    Raises UsageError for a process or reward that can't be used.
+    """
+    if not rewards:
+        msg = "name a reward, or two to compare: toyrl distance A B --env FrozenLake-v1"
+        raise UsageError(msg)
+    if top < 0:
+        msg = f"top={top} must be at least 0"
+        raise UsageError(msg)
+    world = world_of(env, discount=discount)
+    asked = [*rewards, "own"] if len(rewards) == 1 else list(rewards)
+    given = _named([reward_on(world, r) for r in asked])
+    try:
+        matrix = distance_matrix(world.mdp, [g.reward for g in given])
+        pairs = tuple(judged(world, given[0], g, top=top) for g in given[1:])
+    except RuntimeError as error:  # a solver that says that it didn't get there, and what to do
+        raise UsageError(str(error)) from error
+    notes = [f"{g.name}: {g.note}" for g in given if g.note]
+    notes += world.mdp.validate()
+    names = tuple(g.name for g in given)
+    return Distances(world.name, names, np.asarray(matrix), pairs, None, world, tuple(notes),
+                     command)  # fmt: skip
+
+
+def on_log(
+    path: Any, columns: Sequence[str] | str | None, *, seed: int, command: str = ""
+) -> Distances:
+    """Distances between the columns of a log. Raises UsageError as `of_log` does."""
+    found = of_log(path, columns, seed=seed)
+    head = f"{found.rows} rollouts of {found.prompts} prompts"
+    return Distances(f"{path}", found.columns, found.distance, (), found, None,
+                     (head, *found.notes), command)  # fmt: skip
+
+
+def _named(given: list[Any]) -> list[Any]:
+    """Rewards with names that differ."""
+    from dataclasses import replace
+
+    seen: dict[str, int] = {}
+    out = []
+    for g in given:
+        seen[g.name] = seen.get(g.name, 0) + 1
+        again = seen[g.name]
+        out.append(g if again == 1 else replace(g, name=f"{g.name} ({again})"))
+    return out
