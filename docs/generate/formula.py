@@ -35,6 +35,7 @@ FUNCTIONS = {
     "sqrt": np.sqrt,
     "log": np.log,
     "exp": np.exp,
+    "erf": math.erf,
     "ceil": math.ceil,
     "comb": math.comb,
     "prod": math.prod,

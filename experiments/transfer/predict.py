@@ -243,12 +243,9 @@ def _sign(x: np.ndarray, y: np.ndarray) -> float:
 def _tilted(values: np.ndarray, log: BaseLog, kl: float) -> Prediction:
     r = log.rollouts
     prob = np.full(r.shape, 1.0 / r.shape[-1])
-    shares = np.full(len(prob), 1 / len(prob))
     grid = np.concatenate([[0.0], np.geomspace(1e-3, 1e5, 400)]) / (float(np.ptp(values)) or 1.0)
-    tilted = policies.tilt(prob, values, grid)
-    distance = policies.kl(tilted, prob) @ shares
-    accuracy = (tilted * r.correct).sum(-1) @ shares
-    length = np.log((tilted * r.length).sum(-1) @ shares)
+    accuracy, _, distance = policies.tilt_curve(prob, values, r.correct, grid)
+    length = np.log(policies.tilt_curve(prob, values, r.length, grid)[0])
     there = first_crossing(distance, accuracy, kl) - accuracy[0]
     longer = first_crossing(distance, length, kl) - length[0]
     return _flat(there, longer, float(-there >= threshold_drop(log.success)))

@@ -37,6 +37,7 @@ TABLES = (
 )
 POLICIES = tuple(np.array(x) for x in LAWS)
 PAID = tuple(np.array(x) for x in REWARDS)
+RARE = np.array([1 - 1e-15, 1e-15, 1e-300])
 SCORES = tuple(
     {"law": ScoreLaw(p, m1, v1, m0, v0, kappa)}
     for p in P
@@ -162,9 +163,36 @@ CORNERS: dict[str, Any] = {
     "win_rate": {"P": TABLES, "pi": POLICIES},
     "z_score_alignment": {"sigma": (0.0, 1.0, INF), "group_size": GROUP},
     "z_score_error": {"sigma": (0.0, 1.0, INF), "group_size": GROUP},
+    "all_k_right": {"n": (1, 8), "c": (np.array([0]), np.array([1])), "k_max": (1, 3)},
+    "best_of_k_kl": {"prob": (*POLICIES, RARE), "reward": PAID, "k": ([1], [1, 2, 1e9], INF)},
+    "best_of_k_quantiles": {"prob": POLICIES, "reward": PAID, "truth": PAID[:2],
+                            "k": ([1], [1, 1e9]), "q": ([0.0, 0.5, 1.0],)},
+    "best_of_k_win_rate": {"prob": (*POLICIES, RARE), "reward": PAID, "k": ([1], [1e9], INF)},
+    "best_of_pool": {"proxy": (*PAID, np.array([-1e308, 1e308])), "gold": (None, 1.0, -1e308),
+                     "k_max": (None, 1)},
+    "majority_of_counts": {"counts": ([3], [0, 2, 3], [5, 5, 5]), "k": (0, 1, 3, 4)},
+    "majority_vote": {"prob": (np.array(ONE), *POLICIES, RARE), "k": (0, 1, 2, 9)},
+    "normal_maximum": {"k": (0.5, 1, 2, [1.0, 1e9, 1e300])},
+    "pass_at_k_variance": {"p": (np.array(P), 1e-300), "n": (1, 8), "k": (1, [1, 8])},
+    "pool_weights": {"n": (1, 300), "k_max": (1, 300)},
+    "simultaneous_band": {"table": (np.zeros((2, 3)), np.eye(3), np.array([[0.0, 1e-300]] * 3)),
+                          "level": (0.0, 0.95), "multipliers": (16,)},
+    "softmax_of_pool": {"proxy": (np.array(REWARDS), 4e307 * np.array(REWARDS)),
+                        "gold": (np.array(REWARDS),), "temperature": (0.0, 1e-300, 1.0, INF)},
+    "softmax_selection": {"prob": (*POLICIES, RARE), "reward": (*PAID, 5e307 * PAID[0]),
+                          "k": ([1], [1.0, 2.0, 1e9]), "temperature": (0.0, 1e-300, 1.0, INF)},
+    "softmax_selection_rate": {"prob": (*POLICIES, RARE), "reward": PAID,
+                               "temperature": (0.0, 1e-3, 1.0, INF)},
+    "tilt_curve": {"ref": PROMPTS[:4], "reward": BATCH[:3], "gold": BATCH[:2],
+                   "inverse_beta": ([0.0, 1.0, INF],), "shares": (None, *SHARES)},
+    "tilt_to_kl": {"ref": (*POLICIES, RARE), "reward": PAID, "nats": (0.0, 1e-6, 0.1, 1e3)},
+    "vote_of_pool": {"answer": (np.array([[0, 0, 1]]), np.array([[-1, -1, -1]])),
+                     "gold": (np.array([[1.0, 1.0, 0.0]]),),
+                     "weight": (None, np.zeros((1, 3)), np.array([[0.0, 1e300, 1e-300]]))},
     "zero_signal": {"p": P, "group_size": GROUP},
 }  # fmt: skip
 NAN = {
+    "all_k_right": "no unbiased estimator exists for k > n",
     "order_distance": "a constant reward has no direction",
     "pass_at_k_estimate": "no unbiased estimator exists for k > n",
     "reward_correlation": "a constant reward has no direction",
