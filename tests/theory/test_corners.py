@@ -189,12 +189,24 @@ CORNERS: dict[str, Any] = {
     "vote_of_pool": {"answer": (np.array([[0, 0, 1]]), np.array([[-1, -1, -1]])),
                      "gold": (np.array([[1.0, 1.0, 0.0]]),),
                      "weight": (None, np.zeros((1, 3)), np.array([[0.0, 1e300, 1e-300]]))},
+    "bent_gold": {"k": (1, [1.0, 1e300]), "a": (0.0, 1.0), "b": (0.0, 0.2)},
+    "causal_gold": {"k": (1, [1.0, 1e300]), "weight": (0.0, 1e300), "harm": (0.0, 1.0)},
+    "gaussian_gold": {"k": (0, 1, [1.0, 1e300]), "rho": (-2.0, -1.0, 0.0, 1.0)},
+    "hacked_best_k": {"eps": P, "p": P, "loss": (-2.0, -1.0, 0.0, 1.0)},
+    "hacked_gold": {"k": ([1.0, 1e9],), "eps": (*P, 1e-300, 2.0), "p": P, "loss": (0.0, 1e300)},
+    "manufactured_gold": {"nats": (0.0, [0.1, 1e3], -1.0), "eps": (*P, 1e-300), "p": P,
+                          "loss": (1.0,)},
+    "scaling_law_fit": {"d": (np.arange(1, 5.0), np.arange(4.0)),
+                        "gain": (np.zeros(4), np.array([1.0, 1.5, 1.2, 0.1])),
+                        "form": ("best_of_n", "rl")},
+    "winners_curse": {"k": (1, [1.0, 1e300]), "noise": (-1.0, 0.0, 1.0, 1e300)},
     "zero_signal": {"p": P, "group_size": GROUP},
 }  # fmt: skip
 NAN = {
     "all_k_right": "no unbiased estimator exists for k > n",
     "order_distance": "a constant reward has no direction",
     "pass_at_k_estimate": "no unbiased estimator exists for k > n",
+    "scaling_law_fit": "a gold that doesn't turn round has no interval for where it does",
     "reward_correlation": "a constant reward has no direction",
 }
 
