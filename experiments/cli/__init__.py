@@ -4,8 +4,8 @@
 here: `toyrl --help` answers at once, and each command loads what it needs.
 """
 
-from toyrl.experiments.cli import catalogue, claims, transfer, validate
+from toyrl.experiments.cli import catalogue, claims, scaling, transfer, validate
 from toyrl.experiments.cli.app import app
 from toyrl.experiments.cli.main import main, run
 
-__all__ = ["app", "catalogue", "claims", "main", "run", "transfer", "validate"]
+__all__ = ["app", "catalogue", "claims", "main", "run", "scaling", "transfer", "validate"]

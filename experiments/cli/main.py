@@ -80,7 +80,14 @@ def _full(error: OSError) -> int:
 
 
 def _help_hint(tokens: Sequence[str]) -> str:
-    known = tokens and tokens[0] in ("validate", "reproduce", "transfer", "list", "export")
+    known = tokens and tokens[0] in (
+        "validate",
+        "reproduce",
+        "scaling",
+        "transfer",
+        "list",
+        "export",
+    )
     return f"toyrl {tokens[0]} --help" if known else "toyrl --help"
 
 

@@ -122,14 +122,16 @@ def vote_of_pool(
     gold: Array,
     weight: Array | None = None,
     *,
+    k_max: int | None = None,
     orders: int = 32,
     seed: int = 0,
 ) -> np.ndarray:
-    """(B, n) expected gold of the (weighted) majority's answer among k = 1..n samples of a pool.
+    """(B, k_max) expected gold of the (weighted) majority's answer among k = 1..k_max of a pool.
 
     answer : (B, n) whole numbers that name each sample's answer, -1: none, which votes for nothing
     gold : (B, n); a pick among tied answers is even, and of an answer that won its voters' mean
     weight : (B, n) of each vote, at least 0; None: 1. A subset without a vote has gold 0.
+    k_max : None: n
 
     Every prefix of a random order is a random subset: unbiased for the mean over all of them.
 
@@ -141,10 +143,11 @@ def vote_of_pool(
         msg = "weight must be at least 0 and gold no NaN: votes are added up"
         raise ValueError(msg)
     place = _own_names(answer)
+    most = gold.shape[-1] if k_max is None else min(k_max, gold.shape[-1])
     size = max(1, CELLS // (orders * (place.max(initial=0) + 2)))
     parts = range(0, len(gold), size)
     rows = [slice(i, i + size) for i in parts]
-    return np.concatenate([_voted(place[r], gold[r], weight[r], orders, seed) for r in rows])
+    return np.concatenate([_voted(place[r], gold[r], weight[r], most, orders, seed) for r in rows])
 
 
 def _own_names(answer: np.ndarray) -> np.ndarray:
@@ -159,7 +162,7 @@ def _own_names(answer: np.ndarray) -> np.ndarray:
 
 
 def _voted(
-    place: np.ndarray, gold: np.ndarray, weight: np.ndarray, orders: int, seed: int
+    place: np.ndarray, gold: np.ndarray, weight: np.ndarray, most: int, orders: int, seed: int
 ) -> np.ndarray:
     """`vote_of_pool` of a few prompts; the last cell, -1, takes samples without an answer."""
     B, n = gold.shape
@@ -167,8 +170,8 @@ def _voted(
     order = Given.orders(B, n, orders, seed)
     votes, paid, cast = (np.zeros((B, orders, place.max(initial=0) + 2)) for _ in range(3))
     top, tied, won = (np.zeros((B, orders)) for _ in range(3))
-    out = np.empty((n, B))
-    for k in range(n):
+    out = np.empty((most, B))
+    for k in range(most):
         pick = order[k]
         a, g, w = place[rows, pick], gold[rows, pick], weight[rows, pick]
         at = (rows, runs, a)
@@ -184,4 +187,5 @@ def _voted(
         tied = np.where(lead, 1.0, tied + (again & ~stays))
         top = np.where(lead, now, top)
         out[k] = (won / np.maximum(tied, 1)).mean(-1)
+    out[0] = np.where((place >= 0) & (weight > 0), gold, 0.0).mean(-1)  # without the orders' chance
     return out.T

@@ -120,12 +120,18 @@ def tilt_rate(prob: Array, reward: Array, temperature: float) -> float:
     formula="mean over orders of sum_(i<=k) w_i g_i / sum_(i<=k) w_i",
 )
 def softmax_of_pool(
-    proxy: Array, gold: Array, temperature: float, *, orders: int = 32, seed: int = 0
+    proxy: Array,
+    gold: Array,
+    temperature: float,
+    *,
+    k_max: int | None = None,
+    orders: int = 32,
+    seed: int = 0,
 ) -> np.ndarray:
-    """(B, n) expected gold of softmax selection from k = 1..n of a pool's samples.
+    """(B, k_max) expected gold of softmax selection from k = 1..k_max of a pool's samples.
 
-    proxy, gold : (B, n). Every prefix of a random order is a random subset, so the mean over
-    `orders` of them is unbiased for the mean over all subsets, and exact at k = 1 and n.
+    proxy, gold : (B, n); k_max : None: n. Every prefix of a random order is a random subset, so
+    the mean over `orders` of them is unbiased for that over all subsets, and exact at k = 1 and n.
 
     Raises ValueError for a NaN and a temperature that is not above 0 (0: `best_of_pool`).
     """
@@ -137,14 +143,17 @@ def softmax_of_pool(
         msg = f"temperature={temperature} must be above 0; at 0 it is best_of_pool"
         raise ValueError(msg)
     B, n = proxy.shape
-    out, rows = np.empty((n, B)), np.arange(B)[:, None]
+    out, rows = np.empty((n if k_max is None else min(n, k_max), B)), np.arange(B)[:, None]
     with np.errstate(over="ignore"):  # beyond 1e307 temperatures below the best all are alike
-        scaled = np.maximum((proxy - proxy.max(-1, keepdims=True)) / temperature, -1e307)
+        top = proxy.max(-1, keepdims=True)
+        cold = temperature < 1  # of two ways to form it the one that doesn't overflow
+        gap = (proxy - top) / temperature if cold else proxy / temperature - top / temperature
+        scaled = np.maximum(gap, -1e307)
     scaled = scaled.T[:, :, None]
     value = gold.T[:, :, None]
     order = Given.orders(B, n, orders, seed)
     total, mean = np.full((B, orders), -np.inf), np.zeros((B, orders))
-    for k in range(n):
+    for k in range(len(out)):
         u, g = scaled[order[k], rows, 0], value[order[k], rows, 0]
         top = np.maximum(total, u)
         total = top + np.log(np.exp(total - top) + np.exp(u - top))
