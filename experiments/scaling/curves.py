@@ -152,7 +152,8 @@ class _Builder:
         proxy, gold = self.scores.proxies[column], self.scores.gold
         nats, kind = self.kl(proxy)
         table = self.table(lambda u, g, k_max: best_of_pool(u, g, k_max), proxy, gold)
-        paid = self.table(lambda u, k_max: best_of_pool(u, None, k_max), proxy).mean(0)
+        paid = self.table(lambda u, k_max: best_of_pool(u, None, k_max), proxy)
+        paid = (paid / len(paid)).sum(0)  # of 1e308 no sum
         return self.curve("best of k", column, table, proxy_mean=paid, kl=nats, kl_kind=kind)
 
     def softmax(self, column: str, heat: float) -> Curve:

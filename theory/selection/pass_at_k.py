@@ -140,6 +140,12 @@ def simultaneous_band(
     if not 0 < level < 1:
         msg = f"level={level} must lie strictly between 0 and 1"
         raise ValueError(msg)
+    unit = np.abs(x).max()
+    if unit > 1e150:  # can't be squared
+        found = simultaneous_band(x / unit, level=level, multipliers=multipliers, seed=seed)
+        curves = (found.mean, found.low, found.high, found.error)
+        mean, low, high, error = (c * unit for c in curves)
+        return Band(mean, low, high, found.width, error)
     B, mean = len(x), x.mean(0)
     if B == 1:
         nothing = np.full(mean.shape, np.nan)

@@ -143,6 +143,13 @@ def test_the_band_covers_the_whole_curve():
     assert alone < inside
 
 
+def test_the_band_of_huge_numbers_is_that_of_small_ones():
+    table = np.random.default_rng(0).uniform(-1, 1, (9, 4))
+    small, huge = simultaneous_band(table), simultaneous_band(1.7e308 * table)
+    np.testing.assert_allclose(huge.high / 1.7e308, small.high)
+    assert huge.width == pytest.approx(small.width)
+
+
 def test_the_band_of_next_to_nothing():
     one = simultaneous_band(np.ones((1, 3)))
     assert np.isnan(one.width)
