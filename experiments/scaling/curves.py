@@ -119,9 +119,10 @@ class _Builder:
         """The mean of a (prompts, K) table of gold, its band, and where it is best and falls."""
         options = {"level": self.level, "multipliers": MULTIPLIERS, "seed": self.seed}
         band = simultaneous_band(table, **options)
-        best = int(np.argmax(band.mean))
+        noise = 64 * self.k.size * np.finfo(float).eps * np.abs(table).max()  # sums of K terms
+        best = int(np.argmax(band.mean >= band.mean.max() - noise))
         lost = simultaneous_band(table[:, [best]] - table, **options)
-        worse = lost.low > 0  # False where NaN: one prompt tells nothing
+        worse = lost.low > noise  # False where NaN: one prompt tells nothing
         after = np.flatnonzero(worse[best:])
         before = np.flatnonzero(worse[:best])
         first = int(before[-1]) + 1 if before.size else 0

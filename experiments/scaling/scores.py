@@ -113,6 +113,35 @@ def read_scores(
     )  # fmt: skip
 
 
+def scores_of(
+    name: str,
+    gold: np.ndarray,
+    proxies: Mapping[str, np.ndarray],
+    *,
+    used: np.ndarray,
+    completions: Sequence[str],
+    length: np.ndarray | None = None,
+) -> Scores | None:
+    """Scores of rollouts in memory; None where prompts have less than two that are used.
+
+    gold, proxies, used, length : (B, G); completions : texts of all places, row by row
+    """
+    good = used & np.isfinite(gold) & np.all([np.isfinite(v) for v in proxies.values()], axis=0)
+    flat = np.arange(good.size).reshape(good.shape)
+    groups = [row[keep].tolist() for row, keep in zip(flat, good, strict=True) if keep.any()]
+    if not groups or max(map(len, groups)) < 2:
+        return None
+    pools, most, notes = _pools(groups, None, name)
+    if most < 2:
+        return None
+    rows = [{"completion": text} for text in completions]
+    answer, said = _answers(rows, pools, None)
+    return Scores(
+        name, gold.ravel(), "correct", {k: v.ravel() for k, v in proxies.items()}, answer,
+        None if length is None else length.ravel(), pools, most, (*notes, *said),
+    )  # fmt: skip
+
+
 def read_rows_or_say(path: Any) -> Rows:
     """The rows of a file; UsageError where there are none."""
     try:
