@@ -200,6 +200,15 @@ CORNERS: dict[str, Any] = {
                         "gain": (np.zeros(4), np.array([1.0, 1.5, 1.2, 0.1])),
                         "form": ("best_of_n", "rl")},
     "winners_curse": {"k": (1, [1.0, 1e300]), "noise": (-1.0, 0.0, 1.0, 1e300)},
+    "best_of_n_per_symbol": {"p": (0.0, 1e-300, 0.3), "delta": (0.0, 1e-6, 0.1, 5.0),
+                             "m": ([0], [1, 50])},
+    "pythagorean_gap": {"phi": POLICIES, "prob": (np.array(ALL), RARE), "reward": PAID,
+                        "inverse_beta": (0.0, 1.0, 1e3)},
+    "renyi_cross_entropy": {"A": POLICIES, "Q": POLICIES, "s": (np.array([-1.0, 1.0, 1e3]),)},
+    "reward_bound": {"prob": (*POLICIES, RARE), "reward": PAID, "nats": (-1.0, 0.0, 0.1, 1e3)},
+    "reward_rate": {"T": (*POLICIES, RARE), "rho": PAID, "x": (np.array([-1.0, 0.0, 0.5, 1.0]),)},
+    "scaled_cumulant": {"T": (*POLICIES, RARE), "rho": PAID, "t": (np.array([0.0, 1e3, -1e3]),)},
+    "symbol_tilt": {"P": (*POLICIES, RARE), "rho": PAID, "delta": (-1.0, 0.0, 0.1, 1e3)},
     "zero_signal": {"p": P, "group_size": GROUP},
 }  # fmt: skip
 NAN = {
