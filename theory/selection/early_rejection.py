@@ -204,8 +204,8 @@ def drift_bound(beams: int, delta: float, tau: Array, sigma: float = 1.0) -> np.
 def token_saving(share: Array, width: int) -> np.ndarray:
     """Tokens of full beam search over those of early rejection: 1 at share 1, M towards 0.
 
-    share : tau/L in [0, 1], any shape, which the answer has; width M >= 1. The cap M means that a larger
-    saving counts something else than generated tokens.
+    share : tau/L in [0, 1], any shape, which the answer has; width M >= 1. By the cap a larger
+    saving than M counts something else than generated tokens.
 
     Raises ValueError for other numbers.
     """
