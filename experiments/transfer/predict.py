@@ -247,12 +247,9 @@ def tilted(
     """Changes of accuracy and of log mean length of rollouts (B, N) that are reweighted by
     exp(values / beta) until they are `kl` nats from where they were, or as far as they go."""
     prob = np.full(values.shape, 1.0 / values.shape[-1])
-    shares = np.full(len(prob), 1 / len(prob))
     grid = np.concatenate([[0.0], np.geomspace(1e-3, 1e5, 400)]) / (float(np.ptp(values)) or 1.0)
-    weights = policies.tilt(prob, values, grid)
-    distance = policies.kl(weights, prob) @ shares
-    accuracy = (weights * correct).sum(-1) @ shares
-    longer = np.log((weights * length).sum(-1) @ shares)
+    accuracy, _, distance = policies.tilt_curve(prob, values, correct, grid)
+    longer = np.log(policies.tilt_curve(prob, values, length, grid)[0])
     return (
         float(first_crossing(distance, accuracy, kl) - accuracy[0]),
         float(first_crossing(distance, longer, kl) - longer[0]),

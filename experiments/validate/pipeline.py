@@ -301,7 +301,7 @@ class Pipeline(Inputs):
         """Best of k at outcome level."""
         from toyrl.experiments.validate.reward_law import selection
 
-        return selection.run(*self.reference_points, self.reference.shares)
+        return selection.of(self)
 
     # -- sections 4 and 7 ------------------------------------------------------------------------
     def collapse(self) -> Section:
