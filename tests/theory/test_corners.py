@@ -49,6 +49,12 @@ BATCH = tuple(np.array([r, s]) for r in REWARDS for s in REWARDS)
 SHARES = (np.array([0.5, 0.5]), np.array([1.0, 0.0]))
 ARMS = dict.fromkeys(("p_short", "p_long"), UNIT) | dict.fromkeys(("c_short", "c_long"), UNIT)
 GRADIENT = {"estimator": variance.ESTIMATORS, "p": P, "group_size": GROUP}
+GRAPHS = [
+    {"edges": edges, "variance": variance, "nodes": nodes}
+    for edges, nodes in (([], 1), ([], 3), ([[0, 1]], 2), ([[0, 0], [0, 1], [1, 0]], 2),
+                         ([[0, 1], [1, 2], [2, 0]], 4), ([[0, 3]], 3))
+    for variance in (0.0, 1e-300, 1.0, INF)
+]  # fmt: skip
 
 # Of each parameter its corners; a list of dicts where they go together.
 CORNERS: dict[str, Any] = {
@@ -71,6 +77,10 @@ CORNERS: dict[str, Any] = {
     "centred_reward": {"prob": PROMPTS, "reward": BATCH},
     "cloning_inverse_temperature": {"p": (*P, 1e-300), "n": (1, 4)},
     "collapse_weight": {"m1": UNIT, "m0": UNIT},
+    "comparison_mean": {"prior": (np.eye(3), np.zeros((3, 3)), np.eye(1)),
+                        "pairs": ([], [[0, 0]]), "noise": (0.0, 1e-300, INF)},
+    "comparison_posterior": {"prior": (np.eye(3), np.zeros((3, 3))), "noise": (0.0, 1e-300, INF),
+                             "pairs": ([], [[0, 1]], [[0, 1], [1, 0], [2, 2]])},
     "count_law": {"p": P, "group_size": GROUP},
     "crf_group_mean": {"p": P, "m1": UNIT, "alpha": (0.0, 1.0), "s": UNIT, "size": GROUP},
     "crf_has_smaller_variance": SCORES,
@@ -85,6 +95,7 @@ CORNERS: dict[str, Any] = {
                             "reward": PAID, "beta": (0.0, 1.0), "mu": POLICIES},
     "difference_loss": {"pi": POLICIES, "ref": POLICIES, "reward": PAID, "beta": (0.0, 1.0),
                         "mu": POLICIES},
+    "difference_variance": {"covariance": (np.eye(3), np.zeros((1, 1)), np.ones((2, 3, 3)))},
     "dno_gradient": {"theta": (np.zeros(3),), "P": TABLES, "pi": POLICIES, "eta": (0.0, 1.0),
                      "mu": POLICIES, "other": (None, *POLICIES)},
     "dno_loss": {"theta": (np.zeros(3),), "P": TABLES, "pi": POLICIES, "eta": (0.0, 1.0),
@@ -93,6 +104,7 @@ CORNERS: dict[str, Any] = {
                          "length": (np.array([0.0]), np.array([3.0])), "limit": (0.0, 8.0),
                          "lambda_": (0.0, 0.1, INF), "tau": (0.0, 10.0)},
     "effective_number": {"p": (*POLICIES, np.zeros(3), np.array(ONE))},
+    "effective_resistance": GRAPHS,
     "explaining_scores": {"P": (np.array([[0.5]]), *TABLES)},
     "exploitability": {"P": TABLES, "pi": POLICIES},
     "flow_time": {"p_from": P, "p_to": P, "gap": (-1.0, 0.0, 1.0)},
@@ -103,14 +115,18 @@ CORNERS: dict[str, Any] = {
                        "group_size": GROUP},
     "groups_per_kept": {"p": P, "group_size": GROUP},
     "halves_moment": {"size": (1, 2, 3, 8)},
+    "inference_distance": GRAPHS,
     "jeffreys": {"p": POLICIES, "q": POLICIES},
+    "kirchhoff_mean": GRAPHS,
     "kl": {"p": POLICIES, "q": POLICIES},
+    "leaf_covariance": {"branching": (1, 2), "depth": (1, 3), "alpha": (0.0, 1e-9, 50.0)},
     "length_collapse_weight": {"chain": CHAINS},
     "logit_flow_time": {"p_from": (*P, 1e-300), "p_to": P, "signal": (-1.0, 0.0, 0.2)},
     "mass_dynamics": {"z": (np.zeros(3), np.array([0.0, 800, -800])), "reward": PAID},
     "mass_flow": {"start": POLICIES, "reward": PAID, "times": ([0.0], [0.0, 1.0])},
     "mean_advantages": GRADIENT | {"group_size": (*GROUP, INF)},
     "mean_group_std": {"group_size": (*GROUP, 10**6, INF)},
+    "mean_over_pairs": {"distance": (np.zeros((1, 1)), np.zeros((2, 2)), 1 - np.eye(3))},
     "mean_steps": {"target": (0.0, 1.0), "agreement": (0.0, 0.5, 1.0), "rate": (0.0, 1.0),
                    "weight": (0.0, 1.0)},
     "minimax_winner": {"P": (np.array([[0.5]]), *TABLES)},
@@ -131,9 +147,12 @@ CORNERS: dict[str, Any] = {
     "pass_at_k_estimate": {"n": (1, 8), "c": (np.array([0]), np.array([1])), "k_max": (1, 3)},
     "population_boundary": {"alpha": UNIT, "q": UNIT},
     "potential_like": {"prob": PROMPTS, "reward": BATCH[:3], "truth": BATCH[:3]},
+    "preference_kl": {"p": POLICIES, "distance": (np.zeros((3, 3)), 1e300 * (1 - np.eye(3))),
+                      "beta": (0.0, 1.0)},
     "prompt_weight": {"p": P, "scheme": ("rloo", "pair_1_p", "pair_rloo", "pair_grpo")},
     "prompts_ratio": {"second_moment": (1.0,), "squared_mean": (0.0, 0.5, 1.0), "flip": UNIT},
     "punished_if_all_pay": {"cost": UNIT, "mean_cost_all": UNIT, "p_hat": P, "alpha": (0.0, 1.0)},
+    "random_graph_hops": {"nodes": (1, 2, 10**9), "degree": (None, 1.0, 2.0, INF)},
     "reference_gain": {"size": GROUP, "skew": (0.0, 0.6, INF)},
     "regret": {"prob": PROMPTS[:4], "reward": BATCH[:3], "truth": BATCH[:2], "shares": SHARES[:1],
                "nats": ([0.0, 1e3],)},
@@ -150,6 +169,8 @@ CORNERS: dict[str, Any] = {
     "second_moment_saving": SCORES,
     "self_play": {"P": TABLES, "start": POLICIES, "eta": (0.0, 1.0, INF), "steps": (0, 2)},
     "self_play_bound": {"start": POLICIES, "eta": (0.0, 1.0), "steps": (0, 1)},
+    "shape_mean": {"shape": ("path", "star", "complete", "ring"), "nodes": (1, 2, 10**9),
+                   "notion": ("resistance", "path", "both")},
     "shared_drift": {"estimator": ("dr_grpo", "grpo", "drpo"), "q": P, "rho": UNIT,
                      "alpha": UNIT, "group_size": GROUP},
     "shared_policy_collapses": {"estimator": ("dr_grpo", "grpo", "drpo"), "rho": UNIT,
@@ -162,11 +183,16 @@ CORNERS: dict[str, Any] = {
     "softmax": {"theta": (np.zeros(1), np.array([0.0, 1e300, -1e300]), np.array([0.0, -INF]))},
     "steps_to_margin": {"gap": (0.0, 1.0), "margin": (0.0, 1.0), "rate": (0.0, 1.0),
                         "weight": (0.0, 1.0)},
+    "structural_function": {"clusters": (0.5, 1, 10**9, INF), "alpha": (0.0, 1e-9, 300.0),
+                            "kind": ("power", "log", "line")},
     "success_of_best": {"p": (*P, 1e-300), "k": (0, 1, 10**9)},
     "symmetrised_preference": {"P": TABLES},
     "tilt": {"ref": POLICIES, "reward": PAID, "inverse_beta": (0.0, 1.0, 1e300, INF)},
     "tilt_price": {"prob": PROMPTS[:4], "reward": BATCH[:3], "truth": BATCH[:3],
                    "drop": (None, 0.0)},
+    "token_tree": {"branching": (1, 2), "depth": (0, 1, 3), "alpha": (0.0, 1e-9, 50.0)},
+    "topology_rate": {"data": ("chain", "tree", "path"), "regime": ("few", "many"),
+                      "n": (2, 3, 10**9), "alpha": (0.0, 1e-9, 300.0)},
     "total_variation": {"p": POLICIES, "q": POLICIES},
     "turning_point": {"start": POLICIES, "reward": ([1.0, 2.0, 0.0], [1.0, 1.0, 1.0])},
     "unanimous_win": {"gap": (-INF, 0.0, INF), "bias": (0.0, 3.0), "votes": (0, 1, 8)},
