@@ -6,6 +6,7 @@ are assumptions, so whoever uses one says which (`stated`).
 
     conciseness   `Conciseness`   1 - length/limit, clipped to [0.1, 1]
     judge         `JudgeNoise`    right 1, wrong 0, Gaussian noise 0.3
+    verified      `VerifierFlips` 0.1 of right and 0.1 of wrong answers misjudged
     format        `Style`         kept by 0.95 of right answers and 0.8 of wrong ones
     phrases       `Style`         0, 1 or 2 with probability 0.5, 0.3, 0.2
     mode          `LengthMode`    long above a quarter of the limit
@@ -28,6 +29,7 @@ from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.rollouts.classes import with_answered
 from toyrl.shapers.base import Shaper
 from toyrl.worlds.chain.latents import Answers, JudgeNoise, Kinds, Latent, Law, Style
+from toyrl.worlds.chain.verifier import VerifierFlips
 
 KNOWN = ("correct", "length", "truncated", "mask", "weight", "answered")
 """What every class has without an assumption."""
@@ -155,6 +157,7 @@ class TokenLevels(Latent):
 DECLARED: dict[str, Latent] = {
     "conciseness": Conciseness(),
     "judge": JudgeNoise(),
+    "verified": VerifierFlips(),
     **dict.fromkeys(("format", "phrases"), Style(phrases=(0.5, 0.3, 0.2))),
     "mode": LengthMode(),
     "answer": Answers(),
