@@ -103,7 +103,7 @@ def run(
         import transformers  # noqa: F401
         import trl  # noqa: F401
 
-        from toyrl.bridge.models.sampling import ModelError
+        from toyrl.bridge.models.load import ModelError
         from toyrl.bridge.tasks import TaskError
         from toyrl.bridge.training.faults import TrainingFault
         from toyrl.experiments.commands.output import refuse_closed
@@ -208,7 +208,7 @@ def _prepare(
     if suite and not made.chain:
         msg = f"task={name!r}: suites are drawn for the task shorthand; name rewards instead"
         raise UsageError(msg)
-    return Transfer(out, plan, source, own, tell), stack
+    return Transfer(out, plan, source, own, tell, trust_remote_code), stack
 
 
 def _written(transfer: Any, predictions: Mapping[str, Any], command: str) -> Transferred:
