@@ -12,7 +12,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,56 +21,13 @@ from toyrl import schemas
 from toyrl.bridge.tasks import Task, as_dataset, for_model
 from toyrl.bridge.training import checkpoints, evaluate
 from toyrl.bridge.training.faults import TrainingFault, told
+from toyrl.bridge.training.settings import LOSS_TYPE, RunSettings
 from toyrl.files import write_file
 from toyrl.graders.base import TextRow
 from toyrl.messages import shortened
 
 CURVE = "curve.json"
-LOSS_TYPE = {"grpo": "grpo", "dapo": "dapo", "dr_grpo": "dr_grpo", "sum": "dr_grpo"}
-"""TRL's name of each token aggregation; `sum` and Dr. GRPO differ by a constant factor."""
 PACKAGES = ("toyrl", "torch", "transformers", "trl")
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """What a run is like, apart from model, task and reward.
-
-    steps : updates; completions : a step, in groups of group_size; limit : tokens a completion
-    rate : learning rate; every : updates between evaluations, of `times` completions of each
-    held-out prompt; keep : updates between checkpoints
-
-    Raises ValueError for counts below 1, an aggregation that doesn't exist, and a group size that
-    is 1 or doesn't divide the completions.
-    """
-
-    steps: int = 80
-    completions: int = 48
-    group_size: int = 8
-    limit: int = 96
-    rate: float = 2e-4
-    beta: float = 0.0
-    temperature: float = 1.0
-    estimator: str = "grpo"
-    aggregation: str = "grpo"
-    every: int = 8
-    times: int = 2
-    keep: int = 40
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "completions", "limit", "every", "times", "keep"):
-            if getattr(self, name) < 1:
-                msg = f"{name}={getattr(self, name)} must be at least 1"
-                raise ValueError(msg)
-        if self.group_size < 2 or self.completions % self.group_size:
-            msg = (
-                f"group_size={self.group_size} must be at least 2 and divide "
-                f"completions={self.completions}"
-            )
-            raise ValueError(msg)
-        if self.aggregation not in LOSS_TYPE:
-            msg = f"aggregation={shortened(self.aggregation)} is not one of {', '.join(LOSS_TYPE)}"
-            raise ValueError(msg)
 
 
 def finished(folder: Path, settings: RunSettings) -> dict[str, Any] | None:
