@@ -23,10 +23,10 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
+from toyrl.experiments.amounts import refuse_outside
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.options import Options, settings_of
 from toyrl.experiments.validate.settings import Settings
-from toyrl.messages import shortened
 
 if TYPE_CHECKING:
     from toyrl.experiments.distances.found import Distances
@@ -68,9 +68,9 @@ def validate(
     from toyrl.experiments.validate.api import judged
 
     chosen = settings_of(settings, options)
-    count = _count("worlds", worlds)
+    refuse_outside(worlds=worlds)
     with _told(progress) as tell:
-        report, pipeline = judged(rewards, chosen, tell, n_worlds=count)
+        report, pipeline = judged(rewards, chosen, tell, n_worlds=worlds)
         found = None
         if band and pipeline is not None and hasattr(pipeline, "facts"):
             from toyrl.experiments.validate.collapse.band import band as band_of
@@ -99,9 +99,9 @@ def compare(
 
     chosen = settings_of(settings, options)
     named = _named(rewards)
-    count = _count("worlds", worlds)
+    refuse_outside(worlds=worlds)
     with _told(progress) as tell:
-        found = paired(named, chosen, tell, n_worlds=count)
+        found = paired(named, chosen, tell, n_worlds=worlds)
     return replace(found, command=command or _call("compare", list(rewards), options))
 
 
@@ -340,13 +340,6 @@ def _told(progress: Progress) -> Iterator[Callable[[int, str], None]]:
 
         with Progress(terminal.console(stderr=True)) as shown:
             yield shown
-
-
-def _count(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        msg = f"{name}={shortened(value)} is not a whole number of at least 1"
-        raise UsageError(msg)
-    return value
 
 
 def _named(rewards: Sequence[Any]) -> dict[str, Any]:

@@ -7,10 +7,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from toyrl.experiments.cli.app import JsonTarget, app
+from toyrl.experiments.amounts import Amounts
+from toyrl.experiments.cli.app import JsonTarget, app, ranged
+from toyrl.ranges import said
 
 
 @app.command
+@ranged(said(Amounts), "seed")
 def reproduce(
     ids: Annotated[list[str], Parameter(name="ID", negative="")],
     /,

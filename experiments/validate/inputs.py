@@ -323,7 +323,8 @@ class Inputs:
             import torch  # noqa: F401 - found out before anything is sampled
             import transformers  # noqa: F401
 
-            from toyrl.bridge.models.sampling import ModelError, sample_log
+            from toyrl.bridge.models.load import ModelError
+            from toyrl.bridge.models.sampling import sample_log
         s = self.settings
         own = {"skip_bad": s.skip_bad_rows, "columns": dict(s.columns)}
         rows = read_columns(s.data, **own)[0] if s.data else []
