@@ -25,7 +25,7 @@ import numpy as np
 from toyrl.registry import entry
 from toyrl.worlds.mdp.model import MDP, policy_matrix
 from toyrl.worlds.mdp.projection import fit_potential
-from toyrl.worlds.mdp.rewards import as_pairs, expected_reward
+from toyrl.worlds.mdp.rewards import as_pairs, expected_reward, tabulated
 
 LEVELS = ("transitions", "pairs")
 MOST_ENDS = 200  # terminal states whose potentials are fitted
@@ -153,7 +153,8 @@ def potential_test(
 ) -> PotentialTest:
     """The closest difference of potentials to a term, and the residual.
 
-    term : a reward in any of its forms: (S,), (S, A), (S, A, S), sparse (S*A, S)
+    term : a reward in any of its forms: (S,), (S, A), (S, A, S), sparse (S*A, S), or a function
+        of state, action and next state
     level : "pairs": the expected term on this process; "transitions": every possible step
     reachable : look only at states that some policy reaches from the start
 
@@ -277,7 +278,7 @@ def on_transitions(mdp: MDP, term: Any) -> tuple[np.ndarray, np.ndarray]:
     row = np.repeat(np.arange(S * A), np.diff(P.indptr))
     live = mdp.usable.ravel()[row] & (P.data > 0)
     row, after = row[live], P.indices[live]
-    given = as_pairs(term)
+    given = as_pairs(tabulated(mdp, term) if callable(term) else term)
     if not isinstance(given, np.ndarray) and given.shape == (S * A, S):
         paid = np.asarray(given[row, after], dtype=float).ravel()
     elif isinstance(given, np.ndarray) and given.shape in ((S,), (S, A), (S, A, S)):
