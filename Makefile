@@ -8,6 +8,7 @@
 #   make types      basedpyright
 #   make check      lint, types and quick tests
 #   make docs       the documentation site, into site/
+#   make torture    ten thousand odd inputs of each kind, with counts (ten minutes; CASES=500)
 #   make peers      the tables of trainers' conventions against the trainers that are installed, or
 #                   in a checkout: make peers PEERS="verl=~/src/verl openrlhf=~/src/OpenRLHF"
 #
@@ -21,6 +22,8 @@ WORKERS ?= 2
 # Another package index, a CUDA build of torch, ...:  make test PIP_FLAGS="--extra-index-url URL"
 PIP_FLAGS ?=
 PEERS ?=
+CASES ?= 10000
+SEED ?= 0
 CONSTRAINTS ?= constraints.txt
 
 BIN := $(VENV)/bin
@@ -37,7 +40,7 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help validate test quick lint types check docs peers clean
+.PHONY: help validate test quick lint types check docs torture peers clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -67,6 +70,10 @@ check: lint types quick
 docs: $(VENV)/.stamp-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build --strict
 	@echo "open site/index.html"
+
+# Every night, or by hand: the same seeds each time, SEED=1 for others.
+torture: $(VENV)/.stamp-llm
+	@OMP_NUM_THREADS=1 $(BIN)/python -W ignore -m tests.faults.torture --cases $(CASES) --seed $(SEED)
 
 # By hand: continuous integration installs no Ray and no vLLM, so it has TRL alone.
 peers: $(VENV)/.stamp-llm

@@ -1,4 +1,4 @@
-"""The Python functions behind the commands: validate, compare, distance, reproduce and so on.
+"""The Python functions behind the commands: validate, compare, distance, scaling and so on.
 
 Each returns an object that shows itself in a notebook, says `.ok` as the command's exit code
 does, and is written by `.save("report.html")` (the suffix decides). Nothing is printed unless
@@ -23,15 +23,16 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
+from toyrl.experiments.amounts import refuse_outside
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.options import Options, settings_of
 from toyrl.experiments.validate.settings import Settings
-from toyrl.messages import shortened
 
 if TYPE_CHECKING:
     from toyrl.experiments.distances.found import Distances
     from toyrl.experiments.exported import Exported
     from toyrl.experiments.reproduction import Reproduction
+    from toyrl.experiments.scaling.result import Scaling
     from toyrl.experiments.transfer.run import Transferred
     from toyrl.experiments.validate.compare import Comparison
     from toyrl.experiments.validate.findings import Report
@@ -67,9 +68,9 @@ def validate(
     from toyrl.experiments.validate.api import judged
 
     chosen = settings_of(settings, options)
-    count = _count("worlds", worlds)
+    refuse_outside(worlds=worlds)
     with _told(progress) as tell:
-        report, pipeline = judged(rewards, chosen, tell, n_worlds=count)
+        report, pipeline = judged(rewards, chosen, tell, n_worlds=worlds)
         found = None
         if band and pipeline is not None and hasattr(pipeline, "facts"):
             from toyrl.experiments.validate.collapse.band import band as band_of
@@ -98,9 +99,9 @@ def compare(
 
     chosen = settings_of(settings, options)
     named = _named(rewards)
-    count = _count("worlds", worlds)
+    refuse_outside(worlds=worlds)
     with _told(progress) as tell:
-        found = paired(named, chosen, tell, n_worlds=count)
+        found = paired(named, chosen, tell, n_worlds=worlds)
     return replace(found, command=command or _call("compare", list(rewards), options))
 
 
@@ -178,6 +179,52 @@ def reproduce(
     tell = progress if callable(progress) else show if progress else (lambda _: None)
     return reproduction.run(
         listed, mutants=mutants, seed=seed, smoke=smoke, tell=tell, command=call
+    )
+
+
+def scaling(
+    log: str | Path,
+    *,
+    proxy: str | Sequence[str] = (),
+    gold: str | None = None,
+    answer: str | None = None,
+    samples: int | None = None,
+    x: Literal["draws", "tokens"] = "draws",
+    temperature: float | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+    columns: Mapping[str, str] | str | None = None,
+    skip_bad_rows: bool = False,
+    command: str = "",
+) -> Scaling:
+    """How many samples should I draw, and when does drawing more hurt?
+
+    log : a file or folder with several scored samples a prompt; proxy : columns of scores that
+        select, none: all logged rewards; gold : column of the truth, None: the one that says right
+        or wrong; answer : column of what a sample answered, None: found by name or read off the
+        completion
+    samples : largest k, None: as many as 90 % of the prompts have; x : axis of the picture
+    temperature : of softmax selection, > 0, None: the score's spread within prompts
+    level : of the bands over prompts, in (0, 1); columns : as for `validate`'s rollouts
+
+    Raises UsageError for a log, column or option that can't be used.
+    """
+    from toyrl.experiments.scaling.run import run
+
+    chosen = (proxy,) if isinstance(proxy, str) else tuple(proxy)
+    return run(
+        log,
+        gold=gold,
+        proxy=chosen,
+        answer=answer,
+        samples=samples,
+        x=x,
+        temperature=temperature,
+        level=level,
+        seed=seed,
+        columns=columns,
+        skip_bad_rows=skip_bad_rows,
+        command=command or f"toyrl.scaling({str(log)!r})",
     )
 
 
@@ -293,13 +340,6 @@ def _told(progress: Progress) -> Iterator[Callable[[int, str], None]]:
 
         with Progress(terminal.console(stderr=True)) as shown:
             yield shown
-
-
-def _count(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        msg = f"{name}={shortened(value)} is not a whole number of at least 1"
-        raise UsageError(msg)
-    return value
 
 
 def _named(rewards: Sequence[Any]) -> dict[str, Any]:

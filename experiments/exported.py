@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toyrl import schemas
+from toyrl.experiments.amounts import refuse_outside
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.results import Answer
 from toyrl.messages import shortened
@@ -61,6 +62,7 @@ def write(reward: Any, target: str, **options: Any) -> Exported:
     from toyrl.rewards.specs import name_of
     from toyrl.shapers.base import Shaper
 
+    refuse_outside(**options)
     name = name_of(reward)
     if ".py" in name or not isinstance(reward, str | Shaper):
         msg = (

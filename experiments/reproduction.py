@@ -10,6 +10,7 @@ from typing import Any
 
 from toyrl import schemas
 from toyrl.experiments import core
+from toyrl.experiments.amounts import refuse_outside
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.results import Answer
 
@@ -114,9 +115,7 @@ def run(
     known : the outcome of an earlier run, which isn't run again, or None; keep : called with each
         new one that came to its end
     """
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        msg = f"seed={seed} is not a whole number of at least 0"
-        raise UsageError(msg)
+    refuse_outside(seed=seed)
     outcomes = []
     for experiment in _chosen(ids):
         outcome = known(experiment)

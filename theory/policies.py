@@ -66,6 +66,72 @@ def tilt(ref: Array, reward: Array, inverse_beta: Array) -> np.ndarray:
 
 
 @entry(
+    "tilt_curve",
+    kind="theorem",
+    cards=("35", "57"),
+    provenance="derived",
+    formula="(E gold, E r, KL(pi_t || ref)) of the tilt pi_t, averaged over prompts",
+)
+def tilt_curve(
+    ref: Array, reward: Array, gold: Array, inverse_beta: Array, shares: Array | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(gold, proxy, KL), each (N,), along the tilts ref exp(reward t)/Z: optimising, step by step.
+
+    ref, reward, gold : (B, K), one row a prompt; inverse_beta : (N,), the same for all prompts
+    shares : (B,) weights of the prompts, None: all alike
+    """
+    ref = np.asarray(ref, dtype=float)
+    weight = np.full(len(ref), 1 / len(ref)) if shares is None else np.asarray(shares, dtype=float)
+    tilted = tilt(ref, reward, inverse_beta)
+    gained = ((tilted * np.where(ref > 0, x, 0.0)).sum(-1) @ weight for x in (gold, reward))
+    return (*gained, kl(tilted, ref) @ weight)  # pyright: ignore[reportReturnType]
+
+
+@entry(
+    "tilt_to_kl",
+    kind="theorem",
+    cards=("35",),
+    section="2",
+    provenance="derived",
+    formula="t with KL(ref exp(r t)/Z || ref) = nats",
+)
+def tilt_to_kl(ref: Array, reward: Array, nats: float, shares: Array | None = None) -> float:
+    """The inverse temperature t at which the tilt is `nats` away: the optimum of that KL ball.
+
+    ref, reward : (..., K), several rows share one t and their KL is averaged by `shares`, (...) or
+    None: all alike. 0 at nats = 0; inf from the KL of the best answers alone on, and for a reward
+    that is the same everywhere. KL rises in t with slope t Var r, so the root is one.
+
+    Raises ValueError for negative or NaN nats.
+    """
+    from scipy.optimize import brentq
+
+    if not nats >= 0:
+        msg = f"nats={nats} must be at least 0: a KL divergence"
+        raise ValueError(msg)
+    ref, reward = np.broadcast_arrays(np.asarray(ref, dtype=float), np.asarray(reward, dtype=float))
+    weight = np.full(ref.shape[:-1], 1 / max(1, ref[..., 0].size)) if shares is None else shares
+
+    def gap(t: float) -> float:
+        return float((kl(tilt(ref, reward, t), ref) * weight).sum() - nats)
+
+    if gap(np.inf) <= 0:
+        return float("inf")
+    if nats == 0:
+        return 0.0
+    drawn = np.where(ref > 0, reward, np.nan)
+    high = 1 / float(np.nanmax(np.nanmax(drawn, axis=-1) - np.nanmin(drawn, axis=-1)))
+    while gap(high) < 0:
+        high *= 4
+    low = high / 4
+    while gap(low) > 0:
+        low /= 4
+    ends = np.log([low, high])
+    found: Any = brentq(lambda x: gap(np.exp(x)), *ends, xtol=1e-15, rtol=np.float64(1e-15))
+    return float(np.exp(found))
+
+
+@entry(
     "forward_tilt",
     kind="theorem",
     cards=("00",),

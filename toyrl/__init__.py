@@ -1,9 +1,9 @@
 """toyrl: a testbed for reward shaping in RL of reasoning language models.
 
 Names are loaded when first used, so that `import toyrl` stays light. `validate`, `compare`,
-`distance`, `reproduce`, `transfer` and `export` are the commands as functions
-(`toyrl.experiments.api`);
-`watch` holds a live run against a predicted band. Submodules (`toyrl.testing`) load likewise.
+`distance`, `reproduce`, `scaling`, `transfer` and `export` are the commands as functions
+(`toyrl.experiments.api`); `watch` holds a live run against a predicted band. Submodules
+(`toyrl.testing`) load likewise.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # what __getattr__ does, for editors and type checkers
     from toyrl.bridge.monitor.watch import watch
     from toyrl.estimators.base import Estimator
-    from toyrl.experiments.api import compare, distance, export, reproduce, transfer, validate
+    from toyrl.experiments.api import (
+        compare,
+        distance,
+        export,
+        reproduce,
+        scaling,
+        transfer,
+        validate,
+    )
     from toyrl.experiments.errors import UsageError
     from toyrl.experiments.validate.settings import Settings
     from toyrl.expressions import (
@@ -65,6 +73,7 @@ _FORWARDED = {
     "distance": "toyrl.experiments.api",
     "export": "toyrl.experiments.api",
     "reproduce": "toyrl.experiments.api",
+    "scaling": "toyrl.experiments.api",
     "transfer": "toyrl.experiments.api",
     "validate": "toyrl.experiments.api",
     "watch": "toyrl.bridge.monitor.watch",
@@ -96,6 +105,7 @@ __all__ = [
     "parse_objective",
     "register_field",
     "reproduce",
+    "scaling",
     "to_expression",
     "to_json",
     "transfer",

@@ -17,6 +17,7 @@ import socket
 import stat
 import tempfile
 from pathlib import Path
+from typing import Any
 
 LINKS = 40  # symbolic links followed, as the kernel does
 CAUSES = {
@@ -57,6 +58,16 @@ class WriteError(OSError):
         self.path, self.cause = Path(path), cause_of(error)
         super().__init__(f"can't write {path}: {self.cause}")
         self.errno = error.errno
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As another process sends it: an exception of two arguments and one message."""
+        return _write_error, (str(self), self.path, self.cause, self.errno)
+
+
+def _write_error(message: str, path: Path, cause: str, number: int | None) -> WriteError:
+    made = WriteError.__new__(WriteError, message)
+    made.args, made.path, made.cause, made.errno = (message,), path, cause, number
+    return made
 
 
 def cause_of(error: OSError) -> str:

@@ -3,23 +3,28 @@
     eps: Annotated[float, NOT_NEGATIVE] = 0.0
     alpha: Annotated[Any, FINITE] = 1.0             # Any: a schedule will do as well
 
-`check_fields` compares an object's fields with what is said there: shapers, estimators, objectives
-and schedules when they are built, expressions when they are read. What is no number yet (a traced
-array) or no plain one (an array of JAX or torch) is let through. A range's text is what the
-catalogue and the documentation show.
+`check_fields` compares an object's fields with what is said there: shapers, estimators, objectives,
+schedules, worlds and settings when they are built, expressions when they are read. `checked` does
+so for the arguments of a function. What is no number yet (a traced array) or no plain one (an array
+of JAX or torch) is let through. A range's text is what the catalogue, the help of the commands and
+the documentation show.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import numbers
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from toyrl.messages import shortened
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,7 @@ class Range:
     words : texts that are allowed too
     none : None is allowed too
     flag : True and False, and nothing else
+    many : a tuple (or list) of such values instead of one, not empty
     hint : what to do instead, at the end of a message
     """
 
@@ -40,12 +46,23 @@ class Range:
     words: tuple[str, ...] = ()
     none: bool = False
     flag: bool = False
+    many: bool = False
     hint: str = ""
 
     @property
     def or_none(self) -> Range:
         """The same, and None."""
         return replace(self, none=True)
+
+    @property
+    def each(self) -> Range:
+        """A tuple of such values."""
+        return replace(self, many=True)
+
+    @property
+    def one(self) -> Range:
+        """What a tuple's entries may be."""
+        return replace(self, many=False, none=False)
 
     def so(self, hint: str) -> Range:
         """The same with a way out for the message."""
@@ -58,6 +75,12 @@ class Range:
 
     def allows(self, value: Any) -> bool:
         """True for a value that lies in the range, and for arrays that can't be looked at."""
+        if self.many and value is not None:
+            return (
+                isinstance(value, (tuple, list))
+                and bool(value)
+                and all(map(self.one.allows, value))
+            )
         if type(value) is float and self.interval:  # nearly all of them
             return self._holds(value)
         if value is None:
@@ -79,7 +102,7 @@ class Range:
     def _holds(self, x: float) -> bool:
         low, high, left, right = _ends(self.interval)
         inside = (low < x or (left and low == x)) and (x < high or (right and high == x))
-        return inside and not (self.whole and x % 1)
+        return inside and not (self.whole and math.isfinite(x) and x % 1)
 
     def refusal(self, name: str, value: Any) -> str:
         """One sentence: the field, what was given, what is allowed, and a way out."""
@@ -87,6 +110,8 @@ class Range:
 
     def __str__(self) -> str:
         """What is allowed, as in "a finite number >= 0"."""
+        if self.many:
+            return f"a tuple, each entry {self.one}" + " or None" * self.none
         if self.flag:
             return "True or False"
         said = [_said(self.interval, self.whole)] if self.interval else []
@@ -133,6 +158,8 @@ POSITIVE_OR_INF = Range("(0, inf]")
 """A number above 0; inf switches off or removes a bound."""
 NOT_NEGATIVE_OR_INF = Range("[0, inf]")
 """0 or above; inf removes a bound."""
+COUNT = Range("[1, inf)", whole=True)
+"""A whole number, 1 or above."""
 SHARE = Range("[0, 1]")
 """A number in [0, 1]."""
 PART = Range("(0, 1]")
@@ -143,14 +170,14 @@ FLAG = Range(flag=True)
 """True or False."""
 
 
-@lru_cache(maxsize=512)
-def declared(cls: type) -> dict[str, tuple[Range, bool]]:
-    """name -> (range, whether a schedule may stand there) of a dataclass's annotated fields.
+@lru_cache(maxsize=1024)
+def declared(thing: Any) -> dict[str, tuple[Range, bool]]:
+    """name -> (range, whether a schedule may stand there) of a class's or function's annotations.
 
     A subclass that gives a field another default keeps its range.
     """
     out: dict[str, tuple[Range, bool]] = {}
-    for base in reversed(cls.__mro__):
+    for base in reversed(thing.__mro__) if isinstance(thing, type) else (thing,):
         place = vars(sys.modules.get(base.__module__, math))
         for name, said in inspect.get_annotations(base).items():
             if isinstance(said, str) and not said.startswith("Annotated["):
@@ -162,9 +189,22 @@ def declared(cls: type) -> dict[str, tuple[Range, bool]]:
     return out
 
 
+def said(thing: Any) -> dict[str, Range]:
+    """name -> range, of a class's, an object's or a function's annotations."""
+    return {name: allowed for name, (allowed, _) in declared(_owner(thing)).items()}
+
+
+def _owner(thing: Any) -> Any:
+    """Where the ranges are said: a class, a function, or an object's class."""
+    return thing if isinstance(thing, type) or inspect.isfunction(thing) else type(thing)
+
+
 def fault(thing: Any, name: str, value: Any) -> str | None:
-    """Why `value` can't be that field of the class (or of the object's class), or None."""
-    found = declared(thing if isinstance(thing, type) else type(thing)).get(name)
+    """Why `value` can't be that field of the class (or of the object's class), or None.
+
+    thing : a function with annotated parameters too
+    """
+    found = declared(_owner(thing)).get(name)
     if found is None:
         return None
     allowed, scheduled = found
@@ -177,22 +217,44 @@ def fault(thing: Any, name: str, value: Any) -> str | None:
     return None if allowed.allows(value) else allowed.refusal(name, value)
 
 
+def faults(thing: Any) -> list[str]:
+    """A sentence for each field of an object that is out of its range."""
+    cls = type(thing)
+    return [said for name in declared(cls) if (said := fault(cls, name, getattr(thing, name)))]
+
+
 def check_fields(thing: Any) -> None:
     """Refuse an object with a field out of its range.
 
     Raises ValueError that names the field, what was given and what is allowed.
     """
-    cls = type(thing)
-    for name in declared(cls):
-        said = fault(cls, name, getattr(thing, name))
-        if said:
-            raise ValueError(said)
+    found = faults(thing)
+    if found:
+        raise ValueError(found[0])
 
 
-def told(cls: Any) -> dict[str, str]:
-    """name -> what is allowed there, of a class's or an object's annotated fields."""
-    kind = cls if isinstance(cls, type) else type(cls)
+def checked(function: F) -> F:
+    """A function that refuses arguments out of the ranges of its annotations.
+
+    The function raises ValueError that names itself, the argument and what is allowed.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def inner(*args: Any, **named: Any) -> Any:
+        for name, value in signature.bind(*args, **named).arguments.items():
+            said = fault(function, name, value)
+            if said:
+                msg = f"{function.__name__}: {said}"
+                raise ValueError(msg)
+        return function(*args, **named)
+
+    return inner  # pyright: ignore[reportReturnType]
+
+
+def told(thing: Any) -> dict[str, str]:
+    """name -> what is allowed there, of a class's, an object's or a function's annotations."""
     return {
         name: str(allowed) + (", or a schedule" if scheduled else "")
-        for name, (allowed, scheduled) in declared(kind).items()
+        for name, (allowed, scheduled) in declared(_owner(thing)).items()
     }

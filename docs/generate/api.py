@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import ast
 import importlib
+import types
 
 from docs.generate.modules import Folder, Module, folders, top_modules
 
-RANGED = ("toyrl.shapers", "toyrl.estimators", "toyrl.objectives")
+RANGED = (
+    "toyrl.shapers",
+    "toyrl.estimators",
+    "toyrl.objectives",
+    "toyrl.worlds",
+    "toyrl.dynamics",
+    "toyrl.experiments",
+    "toyrl.bridge.training",
+)
 
 
 def pages() -> dict[str, str]:
@@ -32,13 +41,14 @@ def _page(folder: Folder) -> str:
 
 
 def ranges(module: str) -> list[str]:
-    """A table of what the fields of a catalogue module's classes may be; nothing without any."""
+    """A table of what fields and parameters of a module's own may be; nothing without any."""
     if not module.startswith(RANGED):
         return []
     from toyrl.ranges import told
 
     held = vars(importlib.import_module(module)).values()
-    own = [x for x in held if isinstance(x, type) and x.__module__ == module]
+    kinds = (type, types.FunctionType)
+    own = [x for x in held if isinstance(x, kinds) and x.__module__ == module]
     rows = [
         f"| `{cls.__name__}` | `{name}` | {said} |"
         for cls in own

@@ -35,6 +35,8 @@ FUNCTIONS = {
     "sqrt": np.sqrt,
     "log": np.log,
     "exp": np.exp,
+    "erf": math.erf,
+    "arccos": np.arccos,
     "ceil": math.ceil,
     "comb": math.comb,
     "prod": math.prod,

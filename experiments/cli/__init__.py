@@ -4,8 +4,18 @@
 here: `toyrl --help` answers at once, and each command loads what it needs.
 """
 
-from toyrl.experiments.cli import catalogue, claims, distance, transfer, validate
+from toyrl.experiments.cli import catalogue, claims, distance, scaling, transfer, validate
 from toyrl.experiments.cli.app import app
 from toyrl.experiments.cli.main import main, run
 
-__all__ = ["app", "catalogue", "claims", "distance", "main", "run", "transfer", "validate"]
+__all__ = [
+    "app",
+    "catalogue",
+    "claims",
+    "distance",
+    "main",
+    "run",
+    "scaling",
+    "transfer",
+    "validate",
+]

@@ -7,10 +7,13 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from toyrl.experiments.cli.app import Kind, app
+from toyrl.experiments.amounts import Amounts
+from toyrl.experiments.cli.app import Kind, app, ranged
+from toyrl.ranges import said
 
 
 @app.command
+@ranged(said(Amounts), "max_completion_length", "group_size")
 def export(
     reward: Annotated[str, Parameter(name="SHAPER")],
     /,

@@ -1,4 +1,4 @@
-"""The arguments of `toyrl reproduce` and `toyrl ledger`: published claims and published runs."""
+"""The arguments of `toyrl reproduce`, `ledger` and `scoreboard`: published claims and runs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from toyrl.experiments.cli.app import JsonTarget, app
+from toyrl.experiments.amounts import Amounts
+from toyrl.experiments.cli.app import JsonTarget, app, ranged
+from toyrl.ranges import said
 
 
 @app.command
+@ranged(said(Amounts), "seed")
 def reproduce(
     ids: Annotated[list[str], Parameter(name="ID", negative="")],
     /,
@@ -76,3 +79,36 @@ def ledger(
     from toyrl.experiments.commands.ledger import run
 
     return run(only or (), out=out, json=json, quiet=quiet)
+
+
+@app.command
+def scoreboard(
+    *,
+    ledger: Path | None = None,
+    measured: Annotated[list[Path] | None, Parameter(negative="")] = None,
+    out: Path | None = None,
+    json: JsonTarget = None,
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
+) -> int:
+    """Which forecast of a training run has been right?
+
+    Scores simple rivals, rules and validate on published runs, and on runs that toyrl transfer
+    measured.
+
+    Parameters
+    ----------
+    ledger
+        File of toyrl ledger --json, whose verdicts are quoted; without it validate is silent.
+    measured
+        Folder of toyrl transfer with result.json and predictions.json, or X.json beside
+        X-predictions.json; may be given several times.
+    out
+        Markdown page.
+    json
+        File for scores, forecasts and outcomes, or - for standard output.
+    quiet
+        Print nothing.
+    """
+    from toyrl.experiments.commands.scoreboard import run
+
+    return run(ledger=ledger, measured=measured or (), out=out, json=json, quiet=quiet)

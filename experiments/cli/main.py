@@ -80,8 +80,17 @@ def _full(error: OSError) -> int:
 
 
 def _help_hint(tokens: Sequence[str]) -> str:
-    names = ("validate", "reproduce", "distance", "transfer", "list", "export")
-    known = tokens and tokens[0] in names
+    known = tokens and tokens[0] in (
+        "validate",
+        "reproduce",
+        "distance",
+        "ledger",
+        "scaling",
+        "scoreboard",
+        "transfer",
+        "list",
+        "export",
+    )
     return f"toyrl {tokens[0]} --help" if known else "toyrl --help"
 
 

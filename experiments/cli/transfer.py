@@ -7,10 +7,15 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from toyrl.experiments.cli.app import JsonTarget, app
+from toyrl.experiments.amounts import Amounts
+from toyrl.experiments.cli.app import JsonTarget, app, ranged
+from toyrl.experiments.transfer.options import ALLOWED
+from toyrl.ranges import said
 
 
 @app.command
+@ranged(said(Amounts), "seeds", "kl", "warm_up", "workers")
+@ranged(ALLOWED)
 def transfer(
     rewards: Annotated[list[str] | None, Parameter(name="REWARD", negative="")] = None,
     /,

@@ -7,10 +7,13 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from toyrl.experiments.cli.app import JsonTarget, app
+from toyrl.experiments.cli.app import JsonTarget, app, ranged
+from toyrl.experiments.validate.settings import Settings
+from toyrl.ranges import said
 
 
 @app.command
+@ranged(said(Settings))
 def validate(
     rewards: Annotated[list[str], Parameter(name="REWARD", negative="")],
     /,

@@ -7,12 +7,15 @@ base policy is fitted to success by prompt type and to the lengths of right and 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from toyrl.dynamics.chain.observed import Fitted, Observed, observe, worlds_like
 from toyrl.dynamics.chain.prior import PriorRanges
+from toyrl.experiments.errors import UsageError
 from toyrl.graders.base import TextRow
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.texts import text_rollouts
@@ -48,6 +51,24 @@ def log_of(rows: list[TextRow], correct: list[float], group: int, limit: float) 
     made, _ = text_rollouts(rows, groups.tolist(), correct=correct, max_length=limit)
     known = [float(row.columns.get("difficulty", np.nan)) for row in rows[::group]]
     return BaseLog(made, rows, np.array(known))
+
+
+def read_base(path: Path, group: int, limit: float) -> BaseLog:
+    """The log of sampled rollouts as it was written, a row with "correct" a line.
+
+    Raises UsageError for a file that was damaged.
+    """
+    rows, correct = [], []
+    try:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            correct.append(float(row.pop("correct")))
+            rows.append(TextRow(**row))
+    except (ValueError, TypeError, KeyError) as error:
+        bad = f"line {len(rows) + 1} can't be read ({type(error).__name__})"
+        msg = f"{path}: {bad}; remove the file, and --resume samples the same rollouts again"
+        raise UsageError(msg) from error
+    return log_of(rows, correct, group, limit)
 
 
 def template(limit: int, *, chain: bool, hardest: int = 8) -> Chain:

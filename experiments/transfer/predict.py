@@ -215,16 +215,16 @@ def sceptic(reward: SuiteReward, log: BaseLog, estimator: Estimator, kl: float) 
     r = log.rollouts
     values = reward.values(r, log.rows)
     right = r.correct > 0.5
-    sign = _sign(values[right], r.length[right])
+    sign = sign_of(values[right], r.length[right])
     facts, _ = own_rollouts.analyse(r, values, estimator)
-    tilted = _tilted(values, log, kl)
+    there, longer = tilted(values, r.correct, r.length, kl)
     safe = 0.0 if reward.protected else 1.0
     return {
         "length sign": _flat(sign, sign, float(sign < 0)),
         "one step": _flat(
             facts.accuracy_drift, facts.length_drift, float(facts.accuracy_drift < 0)
         ),
-        "tilted": tilted,
+        "tilted": _flat(there, longer, float(-there >= threshold_drop(log.success))),
         "protected": _flat(-safe, 0.0, safe),
     }
 
@@ -233,25 +233,27 @@ def _flat(accuracy: float, length: float, collapse_probability: float) -> Predic
     return Prediction(float(accuracy), float(length), collapse_probability, accuracy, accuracy)
 
 
-def _sign(x: np.ndarray, y: np.ndarray) -> float:
+def sign_of(x: np.ndarray, y: np.ndarray) -> float:
+    """Sign of the correlation of x (n,) and y (n,); 0 where there is none."""
     if len(x) < 3 or np.ptp(x) < 1e-12 or np.ptp(y) < 1e-12:
         return 0.0
     c = float(np.corrcoef(x, y)[0, 1])
     return float(np.sign(c)) if abs(c) > 1e-9 else 0.0
 
 
-def _tilted(values: np.ndarray, log: BaseLog, kl: float) -> Prediction:
-    r = log.rollouts
-    prob = np.full(r.shape, 1.0 / r.shape[-1])
-    shares = np.full(len(prob), 1 / len(prob))
+def tilted(
+    values: np.ndarray, correct: np.ndarray, length: np.ndarray, kl: float
+) -> tuple[float, float]:
+    """Changes of accuracy and of log mean length of rollouts (B, N) that are reweighted by
+    exp(values / beta) until they are `kl` nats from where they were, or as far as they go."""
+    prob = np.full(values.shape, 1.0 / values.shape[-1])
     grid = np.concatenate([[0.0], np.geomspace(1e-3, 1e5, 400)]) / (float(np.ptp(values)) or 1.0)
-    tilted = policies.tilt(prob, values, grid)
-    distance = policies.kl(tilted, prob) @ shares
-    accuracy = (tilted * r.correct).sum(-1) @ shares
-    length = np.log((tilted * r.length).sum(-1) @ shares)
-    there = first_crossing(distance, accuracy, kl) - accuracy[0]
-    longer = first_crossing(distance, length, kl) - length[0]
-    return _flat(there, longer, float(-there >= threshold_drop(log.success)))
+    accuracy, _, distance = policies.tilt_curve(prob, values, correct, grid)
+    longer = np.log(policies.tilt_curve(prob, values, length, grid)[0])
+    return (
+        float(first_crossing(distance, accuracy, kl) - accuracy[0]),
+        float(first_crossing(distance, longer, kl) - longer[0]),
+    )
 
 
 # -- kept before training -------------------------------------------------------------------------

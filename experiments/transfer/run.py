@@ -9,23 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from toyrl import schemas
+from toyrl.bridge.training.settings import RunSettings
+from toyrl.experiments.amounts import refuse_outside
 from toyrl.experiments.core import Picture, Table, versions
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.results import Answer
+from toyrl.experiments.transfer.options import run_options
 from toyrl.extras import needed_by
 from toyrl.files import write_file
-
-OPTIONS = {
-    "steps": "steps",
-    "estimator": "estimator",
-    "loss_type": "aggregation",
-    "group_size": "group_size",
-    "completions": "completions",
-    "max_completion_length": "limit",
-    "learning_rate": "rate",
-    "beta": "beta",
-}
-"""Options of a run by their names outside -> inside."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -91,19 +82,17 @@ def run(
     command: str,
 ) -> Transferred:
     """Predict, train what is missing, compare, write. UsageError for what can't be used."""
-    settings = _run_options(options)
+    settings = run_options(options)
     if bool(rewards) == (suite is not None):
         msg = "name either rewards (such as 'outcome() - 0.5*linear_length()') or --suite"
         raise UsageError(msg)
-    if seeds < 1 or workers < 1:
-        msg = f"seeds={seeds} and workers={workers} must be at least 1"
-        raise UsageError(msg)
+    refuse_outside(seeds=seeds, workers=workers, warm_up=warm_up, kl=kl)
     with needed_by("transfer"):
         import torch  # noqa: F401 - found out before anything is written
         import transformers  # noqa: F401
         import trl  # noqa: F401
 
-        from toyrl.bridge.models.sampling import ModelError
+        from toyrl.bridge.models.load import ModelError
         from toyrl.bridge.tasks import TaskError
         from toyrl.bridge.training.faults import TrainingFault
         from toyrl.experiments.commands.output import refuse_closed
@@ -133,19 +122,6 @@ def run(
     return _written(transfer, predictions, command)
 
 
-def _run_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a run by their names inside; UsageError with near names for a foreign one."""
-    import difflib
-
-    for name in options:
-        if name not in OPTIONS:
-            near = difflib.get_close_matches(name, OPTIONS, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(OPTIONS)}"
-            msg = f"{name} is no option; {hint}"
-            raise UsageError(msg)
-    return {OPTIONS[name]: value for name, value in options.items() if value is not None}
-
-
 def _prepare(
     rewards: Sequence[Any],
     suite: str | None,
@@ -164,7 +140,6 @@ def _prepare(
     from toyrl.bridge.models import choose as models
     from toyrl.bridge.tasks import load_task
     from toyrl.bridge.training import warm_up as warming
-    from toyrl.bridge.training.run import RunSettings
     from toyrl.experiments.transfer.own import identified, own_rewards
     from toyrl.experiments.transfer.suite import KL, Plan, Transfer
     from toyrl.experiments.validate.collapse.estimators import AGGREGATION
@@ -208,7 +183,7 @@ def _prepare(
     if suite and not made.chain:
         msg = f"task={name!r}: suites are drawn for the task shorthand; name rewards instead"
         raise UsageError(msg)
-    return Transfer(out, plan, source, own, tell), stack
+    return Transfer(out, plan, source, own, tell, trust_remote_code), stack
 
 
 def _written(transfer: Any, predictions: Mapping[str, Any], command: str) -> Transferred:

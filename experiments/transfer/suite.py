@@ -7,18 +7,16 @@ predictions.json with predictions.sha256, written before any training, and runs/
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from toyrl import schemas
 from toyrl.dynamics.chain.observed import Fitted
 from toyrl.experiments.errors import UsageError
-from toyrl.experiments.transfer import calibrate, predict
+from toyrl.experiments.transfer import calibrate, predict, training
 from toyrl.experiments.transfer.rewards import SuiteReward, draw, families
 from toyrl.expressions import parse_estimator
 from toyrl.files import write_file
@@ -60,7 +58,7 @@ class Transfer:
     """One transfer in its folder.
 
     source : the model as transformers loads it (folder or id); text_rewards : rewards given one
-    by one, instead of a suite's
+    by one, instead of a suite's; trust_remote_code : run code that comes with the model
     """
 
     folder: Path
@@ -68,6 +66,7 @@ class Transfer:
     source: str
     own: Sequence[SuiteReward] = ()
     tell: Callable[[str], None] = lambda _: None
+    trust_remote_code: bool = False
 
     # -- before training ---------------------------------------------------------------------------
     def open(self, *, resume: bool) -> None:
@@ -106,28 +105,29 @@ class Transfer:
 
     def base_log(self) -> calibrate.BaseLog:
         """Rollouts of the base model on training prompts, sampled once."""
+        path = self.folder / "base.jsonl"
+        if not path.is_file():
+            self._sample_base(path)
+        return calibrate.read_base(path, BASE_GROUP, self.limit)
+
+    def _sample_base(self, path: Path) -> None:
         from toyrl.bridge.tasks import for_model
         from toyrl.bridge.training import evaluate, run
-        from toyrl.graders.base import TextRow
+        from toyrl.bridge.training.faults import told
 
-        path, task = self.folder / "base.jsonl", self.task()
-        if not path.is_file():
-            self.tell("sampling the base model")
-            network, tokenizer = run.load(self.source)
-            task = for_model(task, tokenizer)
-            rows = [task.train[i % len(task.train)] for i in range(BASE_PROMPTS)]
+        self.tell("sampling the base model")
+        network, tokenizer = run.load(self.source, trust_remote_code=self.trust_remote_code)
+        task = for_model(self.task(), tokenizer)
+        rows = [task.train[i % len(task.train)] for i in range(BASE_PROMPTS)]
+        with told("sampling the base model"):
             drawn = evaluate.sample(
                 network, tokenizer, rows, times=BASE_GROUP, limit=self.limit, seed=12345
             )
-            lines = [
-                json.dumps({**asdict(row), "correct": task.correct(row)}, default=str)
-                for row in drawn.rows
-            ]
-            write_file(path, "\n".join(lines) + "\n")
-        read = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        correct = [line.pop("correct") for line in read]
-        rows = [TextRow(**line) for line in read]
-        return calibrate.log_of(rows, correct, BASE_GROUP, self.limit)
+        lines = [
+            json.dumps({**asdict(row), "correct": task.correct(row)}, default=str)
+            for row in drawn.rows
+        ]
+        write_file(path, "\n".join(lines) + "\n")
 
     def predictions(self) -> dict[str, Any]:
         """Predictions of every reward, made once, before training, and sealed by a hash."""
@@ -202,27 +202,10 @@ class Transfer:
                 if run.finished(place, settings) is None:
                     jobs.append((place, reward, settings))
         self.tell(f"{len(jobs)} runs to train")
-        if workers <= 1:
-            for number, job in enumerate(jobs):
-                self.tell(f"run {number + 1} of {len(jobs)}: {job[1].name}, seed {job[2].seed}")
-                _one(self.source, self.plan.task, *job, tell=self.tell)
-            return
-        self._parallel(jobs, workers)
-
-    def _parallel(self, jobs: list[Any], workers: int) -> None:
-        threads = max(1, (os.cpu_count() or 1) // workers)
-        with ProcessPoolExecutor(
-            workers, mp_context=get_context("spawn"), initializer=_threads, initargs=(threads,)
-        ) as pool:
-            waiting = {pool.submit(_one, self.source, self.plan.task, *job): job for job in jobs}
-            try:
-                for done, future in enumerate(as_completed(waiting)):
-                    future.result()
-                    _, reward, settings = waiting[future]
-                    self.tell(f"{done + 1} of {len(jobs)}: {reward.name}, seed {settings.seed}")
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        made = partial(
+            training.one, self.source, self.plan.task, trust_remote_code=self.trust_remote_code
+        )
+        training.every(made, jobs, workers, self.tell)
 
     def place(self, reward: str, seed: int) -> Path:
         """The folder of one run."""
@@ -285,34 +268,3 @@ def _of_this_version(path: Path, text: str) -> None:
     except ValueError as error:  # SchemaError among them
         known = isinstance(error, schemas.SchemaError)
         raise UsageError(str(error) if known else f"{path} holds no JSON: {error}") from error
-
-
-def _threads(n: int) -> None:
-    import torch
-
-    torch.set_num_threads(n)
-
-
-def _one(
-    source: str,
-    task: str,
-    place: Path,
-    reward: SuiteReward,
-    settings: Any,
-    *,
-    tell: Callable[[str], None] = lambda _: None,
-) -> None:
-    """Train one run."""
-    from toyrl.bridge.tasks import load_task
-    from toyrl.bridge.training import run
-
-    run.train(
-        place,
-        source,
-        load_task(task, seed=settings.seed),
-        reward.shaper,
-        settings,
-        graders=reward.graders(),
-        resume=True,
-        tell=tell,
-    )

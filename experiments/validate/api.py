@@ -15,6 +15,7 @@ from toyrl.experiments.validate.verdict import exit_code
 
 if TYPE_CHECKING:
     from toyrl.experiments.validate.pipeline import Pipeline
+    from toyrl.experiments.validate.reward_law.law import RewardLaw
     from toyrl.rewards.specs import Reward
 
 Progress = Callable[[int, str], None]
@@ -57,6 +58,21 @@ def judged(
         raise UsageError(str(error)) from error
     seconds = time.perf_counter() - start
     return replace(report, versions=versions(), seconds=seconds), pipeline
+
+
+def law_alone(rewards: Reward, settings: Settings) -> RewardLaw | None:
+    """The reward's law on the outcome classes, whatever the contract says of it; None for a reward
+    that can't be graded."""
+    from toyrl.experiments.validate.pipeline import Pipeline
+    from toyrl.rewards.errors import RewardError
+
+    pipeline = Pipeline(rewards, settings, heard(None))
+    try:
+        with pipeline.loaded() as pipeline.reward:
+            pipeline.contract()
+            return pipeline.law
+    except RewardError:
+        return None
 
 
 def failed(name: str, error: str, settings: Settings) -> Report:

@@ -116,7 +116,7 @@ class Inputs:
         texts = {*KEYS["prompt"], *KEYS["completion"]}
         return [{k: v for k, v in row.items() if k not in texts} for row in rows]
 
-    def _loaded(self) -> UserReward:
+    def loaded(self) -> UserReward:
         """The reward with its sandboxes."""
         from toyrl.rewards.user import load
 
@@ -323,7 +323,8 @@ class Inputs:
             import torch  # noqa: F401 - found out before anything is sampled
             import transformers  # noqa: F401
 
-            from toyrl.bridge.models.sampling import ModelError, sample_log
+            from toyrl.bridge.models.load import ModelError
+            from toyrl.bridge.models.sampling import sample_log
         s = self.settings
         own = {"skip_bad": s.skip_bad_rows, "columns": dict(s.columns)}
         rows = read_columns(s.data, **own)[0] if s.data else []

@@ -36,7 +36,7 @@ class Pipeline(Inputs):
         with contextlib.ExitStack() as stack:
             if "collapse" not in left_out(self.settings):
                 self.ahead = stack.enter_context(contextlib.closing(Ahead()))
-            reward = stack.enter_context(self._loaded())
+            reward = stack.enter_context(self.loaded())
             self.reward = reward
             self.pace = self._paced()
             self.tell.judging(reward.name)
@@ -301,7 +301,7 @@ class Pipeline(Inputs):
         """Best of k at outcome level."""
         from toyrl.experiments.validate.reward_law import selection
 
-        return selection.run(*self.reference_points, self.reference.shares)
+        return selection.of(self)
 
     # -- sections 4 and 7 ------------------------------------------------------------------------
     def collapse(self) -> Section:

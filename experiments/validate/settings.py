@@ -6,16 +6,26 @@ import difflib
 import math
 import operator
 import os
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from toyrl.dynamics.chain.loss import KL_FORMS
+from toyrl.experiments.amounts import (
+    BETA,
+    CALLS,
+    GROUP,
+    LENGTH,
+    RATE,
+    SECONDS,
+    SEED,
+    TYPICAL_LENGTH,
+    WORKERS,
+)
 from toyrl.experiments.errors import UsageError
-from toyrl.experiments.validate import left_out
 from toyrl.files import there
 from toyrl.messages import PATH, shortened
-from toyrl.ranges import Range
+from toyrl.ranges import FLAG, Range, declared, one_of
 
 if TYPE_CHECKING:
     from toyrl.estimators.base import Estimator
@@ -23,15 +33,6 @@ if TYPE_CHECKING:
 FAIL_ON = ("risky", "unsafe")
 LIMIT, TYPICAL = 512, 150
 """Tokens, where neither the user nor a log says anything."""
-GROUP = Range("[2, 65536]", whole=True)
-LENGTH = Range("[2, 1e7]", whole=True)
-TYPICAL_LENGTH = Range("[1, 1e7]", whole=True)
-SEED = Range("[0, 9e18]", whole=True)
-WORKERS = Range("[1, 256]", whole=True)
-CALLS = Range("[1, 9e18]", whole=True)
-BETA = Range("[0, 1e6]")
-SECONDS = Range("(0, 1e6]")
-RATE = Range("(0, 1)")
 
 
 @dataclass(frozen=True)
@@ -85,32 +86,32 @@ class Settings:
     rollouts: Path | None = None
     data: Path | None = None
     columns: tuple[tuple[str, str], ...] = ()
-    max_completion_length: int | None = None
-    typical_length: int | None = None
+    max_completion_length: Annotated[int | None, LENGTH.or_none] = None
+    typical_length: Annotated[int | None, TYPICAL_LENGTH.or_none] = None
     estimator: str = "grpo"
-    group_size: int = 8
-    success_rates: tuple[float, ...] | None = None
-    seed: int = 0
-    timeout: float = 10.0
-    thorough: bool = False
-    skip_bad_rows: bool = False
-    fail_on: str = "unsafe"
-    allow_inconclusive: bool = False
-    every_estimator: bool = False
-    beta: float = 0.0
-    kl: str = "reverse"
-    mask_truncated: bool = False
+    group_size: Annotated[int, GROUP] = 8
+    success_rates: Annotated[tuple[float, ...] | None, RATE.each.or_none] = None
+    seed: Annotated[int, SEED] = 0
+    timeout: Annotated[float, SECONDS] = 10.0
+    thorough: Annotated[bool, FLAG] = False
+    skip_bad_rows: Annotated[bool, FLAG] = False
+    fail_on: Annotated[str, one_of(*FAIL_ON)] = "unsafe"
+    allow_inconclusive: Annotated[bool, FLAG] = False
+    every_estimator: Annotated[bool, FLAG] = False
+    beta: Annotated[float, BETA] = 0.0
+    kl: Annotated[str, one_of(*KL_FORMS)] = "reverse"
+    mask_truncated: Annotated[bool, FLAG] = False
     aggregation: str | None = None
     notes: tuple[str, ...] = ()
     model: str | None = None
     cache: Path | None = None
-    max_calls: int | None = None
+    max_calls: Annotated[int | None, CALLS.or_none] = None
     answer_mark: str | None = None
     text_parameter: str | None = None
     env: tuple[str, ...] | None = None
-    isolate: bool = False
-    workers: int = 1
-    quick: bool = False
+    isolate: Annotated[bool, FLAG] = False
+    workers: Annotated[int, WORKERS] = 1
+    quick: Annotated[bool, FLAG] = False
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
 
@@ -118,50 +119,44 @@ class Settings:
         for name in ("rollouts", "data"):
             object.__setattr__(self, name, _file(name, getattr(self, name)))
         object.__setattr__(self, "columns", _columns(self.columns))
-        for name, allowed in (("group_size", GROUP), ("seed", SEED), ("workers", WORKERS)):
-            object.__setattr__(self, name, _whole(name, getattr(self, name), allowed))
+        self._ranges()
         self._lengths()
-        object.__setattr__(self, "timeout", _real("timeout", self.timeout, SECONDS))
-        object.__setattr__(self, "beta", _real("beta", self.beta, BETA))
-        if self.max_calls is not None:
-            object.__setattr__(self, "max_calls", _whole("max_calls", self.max_calls, CALLS))
         if self.cache is not None and there(self.cache) and Path(self.cache).is_file():
             msg = f"cache={str(self.cache)!r} is a file; name a folder"
             raise UsageError(msg)
-        object.__setattr__(self, "success_rates", _rates(self.success_rates))
         if self.model is not None and self.rollouts is not None:
             msg = "model and rollouts are both given; section 0 reads one log, leave one out"
-            raise UsageError(msg)
-        if self.fail_on not in FAIL_ON:
-            msg = f"fail_on={shortened(self.fail_on)} is not one of {', '.join(FAIL_ON)}"
             raise UsageError(msg)
         if self.estimator == "all":
             object.__setattr__(self, "estimator", "grpo")
             object.__setattr__(self, "every_estimator", True)
+        from toyrl.experiments.validate import left_out  # loads NumPy, which --help can do without
+
         _estimator(self.estimator)
         _mark(self.answer_mark)
         object.__setattr__(self, "env", _env(self.env))
-        if not isinstance(self.isolate, bool):
-            msg = f"isolate={self.isolate!r} is not True or False"
-            raise UsageError(msg)
         for name in ("only", "skip"):
             object.__setattr__(self, name, left_out.names(name, getattr(self, name)))
         me: Any = self  # a type checker meets this file under two paths
         left_out.check(me)
 
-    def _lengths(self) -> None:
-        """Check the two lengths; those not given are filled in unless a log will say them."""
-        named = (
-            ("max_completion_length", LENGTH, LIMIT),
-            ("typical_length", TYPICAL_LENGTH, TYPICAL),
-        )
-        for name, allowed, default in named:
+    def _ranges(self) -> None:
+        """Numbers, words and flags as the fields' annotations say; numbers as int or float."""
+        for name, (allowed, _) in declared(Settings).items():
             value = getattr(self, name)
-            if value is None:
-                value = default if self.rollouts is None and self.model is None else None
-            else:
-                value = _whole(name, value, allowed)
+            if allowed.many and value is not None:
+                value = _several(name, value, allowed.one)
+            elif allowed.interval and value is not None:
+                value = _number(name, value, allowed)
+            elif not allowed.allows(value):
+                raise UsageError(allowed.refusal(name, value))
             object.__setattr__(self, name, value)
+
+    def _lengths(self) -> None:
+        """Lengths that were not given, unless a log will say them; they fit together."""
+        for name, default in (("max_completion_length", LIMIT), ("typical_length", TYPICAL)):
+            if getattr(self, name) is None and self.rollouts is None and self.model is None:
+                object.__setattr__(self, name, default)
         limit, typical = self.max_completion_length, self.typical_length
         if limit is not None and typical is not None and typical > limit:
             msg = (
@@ -246,12 +241,12 @@ def _columns(value: Any) -> tuple[tuple[str, str], ...]:
     return tuple(found.items())
 
 
-def _number(name: str, value: Any, convert: Callable[[Any], Any], allowed: Range) -> Any:
-    """`convert(value)`, in a range; True and False are no numbers here."""
+def _number(name: str, value: Any, allowed: Range) -> Any:
+    """The value as int or float, in a range; True and False are no numbers here."""
     try:
         if isinstance(value, bool):
             raise TypeError
-        number = convert(value)
+        number = operator.index(value) if allowed.whole else float(value)
     except (TypeError, ValueError, OverflowError) as error:
         raise UsageError(allowed.refusal(name, value)) from error
     if not allowed.allows(number):
@@ -259,22 +254,12 @@ def _number(name: str, value: Any, convert: Callable[[Any], Any], allowed: Range
     return number
 
 
-def _whole(name: str, value: Any, allowed: Range) -> int:
-    return _number(name, value, operator.index, allowed)
-
-
-def _real(name: str, value: Any, allowed: Range) -> float:
-    return _number(name, value, float, allowed)
-
-
-def _rates(values: Any) -> tuple[float, ...] | None:
-    if values is None:
-        return None
-    rates = tuple(_real("success_rates", v, RATE) for v in values)
-    if not rates:
-        msg = "success_rates is empty; give at least one rate between 0 and 1, or leave it out"
+def _several(name: str, values: Any, allowed: Range) -> tuple[Any, ...]:
+    found = tuple(_number(name, v, allowed) for v in values)
+    if not found:
+        msg = f"{name} is empty; give at least one, {allowed}, or leave it out"
         raise UsageError(msg)
-    return rates
+    return found
 
 
 def _mark(value: Any) -> None:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from toyrl.experiments.amounts import BETA, GROUP, LENGTH
 from toyrl.experiments.validate import trainer_file, trainer_keys
 from toyrl.experiments.validate.findings import Finding
-from toyrl.experiments.validate.settings import BETA, GROUP, LENGTH
 from toyrl.experiments.validate.trainer_file import TrainerFile, Unreadable
 from toyrl.messages import SHOWN, shortened
 from toyrl.ranges import FLAG, Range

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from toyrl.bridge.models import tiny
-from toyrl.bridge.models.sampling import ModelError
+from toyrl.bridge.models.load import ModelError
 from toyrl.messages import shortened
 
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"

@@ -11,26 +11,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from toyrl.bridge.models.load import ModelError, load
+from toyrl.bridge.training.faults import OUT_OF_MEMORY, advice
 from toyrl.files import write_file
 from toyrl.graders.answers import gold_answer, is_correct
 from toyrl.graders.base import TextRow
-from toyrl.messages import shortened
+from toyrl.messages import PATH, shortened
 from toyrl.rollouts.texts import ran_out
 from toyrl.worlds.text.dialects import mark
 from toyrl.worlds.text.problems import make_problem
 
 PROMPTS, GROUP = 32, 8
 QUESTION = ("prompt", "question", "problem")
+FULL = "out of memory while sampling; lower group_size or max_completion_length"
 FRAME = "{prompt}\nThink step by step and end with: {mark}\n"
 
 
 def framed(prompt: str, dialect: str) -> str:
     """A prompt that asks for working and for an answer marked in that dialect."""
     return FRAME.format(prompt=prompt, mark=mark(dialect, "N"))
-
-
-class ModelError(ValueError):
-    """The model can't be loaded or used; one message with the way out."""
 
 
 def sample_log(
@@ -59,15 +58,21 @@ def sample_log(
     import torch
 
     torch.manual_seed(seed)
-    tokenizer, network = load(model)
+    network, tokenizer = load(model)
+    network.eval()
     lines = []
     for number, (prompt, text, columns) in enumerate(
         _asked(rows, prompts, tokenizer, seed, answer_mark)
     ):
         tell(f"sampling {model}: prompt {number + 1}")
-        for completion, length, cut in _complete(
-            tokenizer, network, text, group_size, max_new_tokens, temperature
-        ):
+        try:
+            made = _complete(tokenizer, network, text, group_size, max_new_tokens, temperature)
+        except Exception as error:
+            if advice(error) != OUT_OF_MEMORY:
+                raise
+            msg = f"model={shortened(model, PATH)}: {FULL}"
+            raise ModelError(msg) from error
+        for completion, length, cut in made:
             row = TextRow(prompt, completion, columns, length, cut)
             record = {
                 **columns,
@@ -81,27 +86,6 @@ def sample_log(
             lines.append(json.dumps(record, default=str))
     write_file(out, "\n".join(lines) + "\n")
     return out
-
-
-def load(model: str) -> tuple[Any, Any]:
-    """(tokenizer, network in evaluation mode, on the GPU where there is one).
-
-    Raises ModelError for a model that can't be loaded.
-    """
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
-        network: Any = AutoModelForCausalLM.from_pretrained(model, trust_remote_code=False)
-    except Exception as error:  # transformers raises OSError, ValueError, KeyError and others
-        first = str(error).strip().split("\n")[0]
-        said = f"model={shortened(model)} can't be loaded: {first}"
-        msg = f"{said}; name a folder or id of a causal model"
-        raise ModelError(msg) from error
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer, network.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
 
 def _asked(
@@ -135,7 +119,7 @@ def _as_text(asked: Any, tokenizer: Any) -> str:
 
 def _complete(
     tokenizer: Any, network: Any, text: str, n: int, limit: int, temperature: float
-) -> Iterator[tuple[str, int, bool]]:
+) -> list[tuple[str, int, bool]]:
     """(completion, tokens with the end token, ran into the limit) of n samples."""
     import torch
 
@@ -152,8 +136,9 @@ def _complete(
             max_new_tokens=limit,
             pad_token_id=tokenizer.pad_token_id,
         )
-    end = tokenizer.eos_token_id
+    end, made = tokenizer.eos_token_id, []
     for ids in out[:, given["input_ids"].shape[1] :].tolist():
         kept = ids[: ids.index(end) + 1] if end in ids else ids
         cut = ran_out(len(kept), ended=end in ids, limit=limit)
-        yield tokenizer.decode(kept, skip_special_tokens=True), len(kept), cut
+        made.append((tokenizer.decode(kept, skip_special_tokens=True), len(kept), cut))
+    return made

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from toyrl.graders.base import TextRow
@@ -15,12 +16,48 @@ OUT_OF_MEMORY = (
 )
 
 
+NO_NUMBERS = (
+    "the policy's probabilities are not finite: an update was too large; lower learning_rate or "
+    "max_grad_norm, or train in float32"
+)
+
+
 class TrainingFault(RuntimeError):
     """The run can't go on; the message says why, at which step, and where the checkpoint is."""
 
 
 class RewardFault(RuntimeError):
     """A reward raised or gave an unusable value; the message names it and the completion."""
+
+
+def advice(error: BaseException) -> str:
+    """What an error of torch means, with a way out; "" for one that means something else.
+
+    Memory of the device and of the machine, and sampling from what is no probability.
+    """
+    import torch
+
+    text = str(error)
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return OUT_OF_MEMORY
+    if not isinstance(error, RuntimeError) or isinstance(error, (TrainingFault, RewardFault)):
+        return ""  # the latter have said already what they mean
+    if "DefaultCPUAllocator" in text or "out of memory" in text:
+        return OUT_OF_MEMORY
+    return NO_NUMBERS if "probability tensor contains" in text else ""
+
+
+@contextlib.contextmanager
+def told(where: str) -> Iterator[None]:
+    """Errors that `advice` knows, as a TrainingFault that says where they came."""
+    try:
+        yield
+    except Exception as error:
+        problem = advice(error)
+        if not problem:
+            raise
+        msg = f"{where} failed: {problem}. What was finished before is kept"
+        raise TrainingFault(msg) from error
 
 
 def graded(

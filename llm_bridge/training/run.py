@@ -9,68 +9,25 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from toyrl import schemas
 from toyrl.bridge.tasks import Task, as_dataset, for_model
-from toyrl.bridge.training import evaluate
+from toyrl.bridge.training import checkpoints, evaluate
+from toyrl.bridge.training.faults import TrainingFault, told
+from toyrl.bridge.training.settings import LOSS_TYPE, RunSettings
 from toyrl.files import write_file
 from toyrl.graders.base import TextRow
 from toyrl.messages import shortened
 
 CURVE = "curve.json"
-LOSS_TYPE = {"grpo": "grpo", "dapo": "dapo", "dr_grpo": "dr_grpo", "sum": "dr_grpo"}
-"""TRL's name of each token aggregation; `sum` and Dr. GRPO differ by a constant factor."""
 PACKAGES = ("toyrl", "torch", "transformers", "trl")
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """What a run is like, apart from model, task and reward.
-
-    steps : updates; completions : a step, in groups of group_size; limit : tokens a completion
-    rate : learning rate; every : updates between evaluations, of `times` completions of each
-    held-out prompt; keep : updates between checkpoints
-
-    Raises ValueError for counts below 1, an aggregation that doesn't exist, and a group size that
-    is 1 or doesn't divide the completions.
-    """
-
-    steps: int = 80
-    completions: int = 48
-    group_size: int = 8
-    limit: int = 96
-    rate: float = 2e-4
-    beta: float = 0.0
-    temperature: float = 1.0
-    estimator: str = "grpo"
-    aggregation: str = "grpo"
-    every: int = 8
-    times: int = 2
-    keep: int = 40
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "completions", "limit", "every", "times", "keep"):
-            if getattr(self, name) < 1:
-                msg = f"{name}={getattr(self, name)} must be at least 1"
-                raise ValueError(msg)
-        if self.group_size < 2 or self.completions % self.group_size:
-            msg = (
-                f"group_size={self.group_size} must be at least 2 and divide "
-                f"completions={self.completions}"
-            )
-            raise ValueError(msg)
-        if self.aggregation not in LOSS_TYPE:
-            msg = f"aggregation={shortened(self.aggregation)} is not one of {', '.join(LOSS_TYPE)}"
-            raise ValueError(msg)
 
 
 def finished(folder: Path, settings: RunSettings) -> dict[str, Any] | None:
@@ -113,25 +70,22 @@ def train(
     model : folder or hub id of a causal language model
     graders : fields that the shaper reads beside correctness, as `ShapedGRPOTrainer` takes them
     callbacks : further callbacks of the trainer, such as `toyrl.watch(...)`
-    resume : go on from the last checkpoint in the folder, if there is one
+    resume : go on from the last whole checkpoint in the folder, if there is one
 
     Raises ModelError for a model that can't be loaded, TrainingFault for a run that can't go on
-    (after a checkpoint).
+    (after a checkpoint) and for a folder that holds the run of another task, reward or settings.
     """
     from transformers.trainer_callback import PrinterCallback
 
     from toyrl.bridge.training.trainer import ShapedGRPOTrainer
 
     folder.mkdir(parents=True, exist_ok=True)
-    last = _last_checkpoint(folder) if resume else None
     network, tokenizer = load(model, trust_remote_code=trust_remote_code)
     base, _ = load(model, trust_remote_code=trust_remote_code)
     task = for_model(task, tokenizer)
     curve = _Curve(folder, model, task, shaper, settings, base, tokenizer, tell)
-    if last is not None:
-        curve.continue_from(int(last.name.rpartition("-")[2]))
-        tell(f"resuming from {last}")
-    elif not resume:
+    last = curve.continued() if resume else None
+    if last is None:
         _clear(folder)
     with warnings.catch_warnings():
         # TRL sets names that transformers has renamed; nothing that a user could mend.
@@ -148,38 +102,21 @@ def train(
             callbacks=[curve.callback(), *callbacks],
         )
         trainer.remove_callback(PrinterCallback)
-        trainer.train(resume_from_checkpoint=None if last is None else str(last))
+        with told(f"the run in {folder}"):
+            trainer.train(resume_from_checkpoint=None if last is None else str(last))
     return curve.done()
 
 
 def load(model: str, *, trust_remote_code: bool = False) -> tuple[Any, Any]:
-    """(network, tokenizer); float32 on the CPU, bfloat16 weights are left to the trainer.
+    """(network, tokenizer) as a run trains them: weights in float32.
 
-    Raises ModelError for a model that can't be loaded.
+    Raises ModelError for a model that can't be loaded or used.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
 
-    from toyrl.bridge.models.sampling import ModelError
+    from toyrl.bridge.models import load as models
 
-    logging.disable_progress_bar()
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=trust_remote_code)
-        network: Any = AutoModelForCausalLM.from_pretrained(
-            model, trust_remote_code=trust_remote_code, dtype=torch.float32
-        )
-    except Exception as error:  # transformers raises OSError, ValueError, KeyError and others
-        first = str(error).strip().split("\n")[0]
-        hint = "name tiny, smollm2, a folder, or the id of a causal model on the hub"
-        if "trust_remote_code" in str(error):
-            hint = "the model comes with code of its own; --trust-remote-code runs it"
-        msg = f"model={shortened(model)} can't be loaded: {first}; {hint}"
-        raise ModelError(msg) from error
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return network.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+    return models.load(model, trust_remote_code=trust_remote_code, dtype=torch.float32)
 
 
 def config(folder: Path, s: RunSettings) -> Any:
@@ -246,31 +183,54 @@ class _Curve:
         self.before = 0.0
         self.start = time.perf_counter()
 
-    def continue_from(self, step: int) -> None:
-        """Keep what was measured up to the checkpoint."""
+    def continued(self) -> Path | None:
+        """The checkpoint to go on from, with what was measured before it; None: begin anew.
+
+        Raises TrainingFault for another run's folder.
+        """
         old = read_curve(self.folder)
-        if old is None:
-            return
+        for name in ("task", "reward", "settings"):
+            if old is not None and old[name] != self.data[name]:
+                msg = (
+                    f"{self.folder} holds a run with another {name} ({shortened(old[name])}); "
+                    "name another folder, or begin anew (without resume)"
+                )
+                raise TrainingFault(msg)
+        last = checkpoints.newest(self.folder, self.tell)
+        if last is None:
+            return None
+        done = checkpoints.step_of(last)
+        points = [] if old is None else [p for p in old["points"] if p["step"] <= done]
+        if old is None or [p["step"] for p in points] != [*filter(self.due, range(done + 1))]:
+            self.tell(f"{self.folder / CURVE} lacks points before {last}; the run begins anew")
+            return None
         self.before = float(old["seconds"])
-        for name in ("points", "logs"):
-            self.data[name] = [p for p in old[name] if p["step"] <= step]
+        self.data["points"] = points
+        self.data["logs"] = [p for p in old["logs"] if p["step"] <= done]
+        self.tell(f"resuming from {last}")
+        return last
+
+    def due(self, step: int) -> bool:
+        """Whether the policy is measured after `step` updates."""
+        return step % self.settings.every == 0 or step == self.settings.steps
 
     def measure(self, step: int, model: Any) -> None:
         """Evaluate the policy after `step` updates, once."""
         if any(p["step"] == step for p in self.data["points"]):
             return
         s = self.settings
-        found = evaluate.point(
-            step,
-            model,
-            self.base,
-            self.tokenizer,
-            self.task.held_out,
-            self.task.correct,
-            times=s.times,
-            limit=s.limit,
-            seed=1_000_003 * (s.seed + 1) + step,
-        )
+        with told(f"the evaluation after {step} updates"):
+            found = evaluate.point(
+                step,
+                model,
+                self.base,
+                self.tokenizer,
+                self.task.held_out,
+                self.task.correct,
+                times=s.times,
+                limit=s.limit,
+                seed=1_000_003 * (s.seed + 1) + step,
+            )
         self.data["points"].append(found.to_dict())
         self.tell(
             f"step {step}: accuracy {found.accuracy:.3f}, length {found.length:.1f}, "
@@ -306,8 +266,7 @@ class _Curve:
                     curve.measure(0, kw["model"])
 
             def on_step_end(self, args: Any, state: Any, control: Any, **kw: Any) -> None:
-                s = curve.settings
-                if state.global_step % s.every == 0 or state.global_step == s.steps:
+                if curve.due(state.global_step):
                     curve.measure(state.global_step, kw["model"])
 
             def on_log(
@@ -328,18 +287,7 @@ def _device() -> str:
     return f"CPU ({platform.machine()}), {torch.get_num_threads()} threads"
 
 
-def _last_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint of a run's folder."""
-    found = [
-        p
-        for p in folder.glob("checkpoint-*")
-        if (p / "trainer_state.json").is_file() and p.is_dir()
-    ]
-    return max(found, key=lambda p: int(p.name.rpartition("-")[2]), default=None)
-
-
 def _clear(folder: Path, *, curve: bool = True) -> None:
-    for place in folder.glob("checkpoint-*"):
-        shutil.rmtree(place, ignore_errors=True)
+    checkpoints.clear(folder)
     if curve:
         (folder / CURVE).unlink(missing_ok=True)

@@ -18,18 +18,17 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from transformers.utils import logging
 from trl.trainer.grpo_config import GRPOConfig
-from trl.trainer.grpo_trainer import GRPOTrainer
 
 from toyrl.bridge.training import batches
 from toyrl.bridge.training import state as trainer_state
-from toyrl.bridge.training.boundaries import boundary, check_save_steps
-from toyrl.bridge.training.faults import OUT_OF_MEMORY, RewardFault, TrainingFault, by_row, graded
+from toyrl.bridge.training.boundaries import check_save_steps
+from toyrl.bridge.training.faults import by_row, graded
+from toyrl.bridge.training.rescue import RescuedTrainer
 from toyrl.estimators.base import Estimator
 from toyrl.expressions import parse, parse_estimator
 from toyrl.graders.answers import is_answered, is_correct
@@ -49,7 +48,7 @@ ROWS = "toyrl_rows"
 logger = logging.get_logger(__name__)
 
 
-class ShapedGRPOTrainer(GRPOTrainer):
+class ShapedGRPOTrainer(RescuedTrainer):
     """GRPOTrainer whose advantages come from a toyrl shaper and estimator.
 
     shaper, estimator : objects, or as written in the catalogue
@@ -235,15 +234,6 @@ class ShapedGRPOTrainer(GRPOTrainer):
             log.pop()
         log.extend(values)
 
-    def _remember(self) -> None:
-        """Let memory and estimator state advance by the last batch, whose updates are done."""
-        outcome, self._unmerged = self._unmerged, None
-        if outcome is None:
-            return
-        if outcome.memory is not None:
-            self.memory.merge(*_on_host(*outcome.memory))
-        self.estimator_state = outcome.state
-
     # -- the policy's own arrays ------------------------------------------------------------------
     def _get_per_token_logps_and_entropies(self, model: Any, *args: Any, **options: Any) -> Any:
         if self._capture is not None and model is self.model and not self._capture:
@@ -295,74 +285,6 @@ class ShapedGRPOTrainer(GRPOTrainer):
             )
         return logps, entropies
 
-    # -- checkpoints ------------------------------------------------------------------------------
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        self._remember()
-        self._write_checkpoint(model, trial)
-
-    def _write_checkpoint(self, model: Any, trial: Any = None) -> None:
-        """Ours first: a checkpoint counts as complete with Hugging Face's own state file."""
-        if self.args.should_save:
-            trainer_state.save(
-                Path(self._get_output_dir(trial=trial)) / f"checkpoint-{self.state.global_step}",
-                trainer_state.name_of(self.shaper),
-                repr(self.estimator),
-                self.memory,
-                self.estimator_state,
-                self.state.global_step,
-            )
-        super()._save_checkpoint(model, trial)
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        super()._load_from_checkpoint(resume_from_checkpoint, model)
-        name = trainer_state.name_of(self.shaper)
-        self.memory, self.estimator_state = trainer_state.load(
-            Path(resume_from_checkpoint), name, repr(self.estimator), self.accelerator.device
-        )
-
-    # -- faults -----------------------------------------------------------------------------------
-    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
-        try:
-            loss = super().training_step(model, inputs, num_items_in_batch)
-        except RewardFault as error:
-            raise self._fault(str(error)) from error
-        except torch.OutOfMemoryError as error:
-            raise self._fault(OUT_OF_MEMORY) from error
-        if not bool(torch.isfinite(loss).all()):
-            problem = (
-                f"the loss is {float(loss.mean())}; lower learning_rate or max_grad_norm, or train "
-                "in float32"
-            )
-            raise self._fault(problem)
-        return loss
-
-    def _fault(self, problem: str) -> TrainingFault:
-        step = self.state.global_step + 1
-        return TrainingFault(f"update {step} failed: {problem}. {self._rescue()}")
-
-    def _rescue(self) -> str:
-        """Save the last whole update, as if the failed one had not begun; what was saved, where."""
-        done = self.state.global_step
-        place = Path(self._get_output_dir(trial=None)) / f"checkpoint-{done}"
-        if (place / "trainer_state.json").is_file():
-            return f"The checkpoint of update {done} is {place}"
-        if self.accelerator.num_processes > 1:
-            return f"On several processes only regular checkpoints are kept, in {place.parent}"
-        if not all(bool(torch.isfinite(p).all()) for p in self.model.parameters()):
-            return f"The model's weights are not finite, so none was saved; see {place.parent}"
-        every = boundary(self.args, self.num_iterations)
-        if done % every:
-            before = done - done % every
-            return f"No checkpoint: update {done} is amid a generation batch begun at {before}"
-        self._unmerged = None
-        if self._random is not None:
-            trainer_state.set_random_states(self._random)
-        try:
-            self._write_checkpoint(self.model)
-        except Exception as error:  # a full disk must not hide what happened
-            return f"No checkpoint could be written ({type(error).__name__}: {error})"
-        return f"A checkpoint of update {done} was written to {place}"
-
 
 def _correctness(trainer: ShapedGRPOTrainer) -> Callable[..., list[float | None]]:
     """TRL's one reward function: grades, and answers with correctness."""
@@ -374,8 +296,3 @@ def _correctness(trainer: ShapedGRPOTrainer) -> Callable[..., list[float | None]
         return trainer._grade(prompts, completions, completion_ids, lists)
 
     return correct
-
-
-def _on_host(keys: list[str], shaped: Any) -> tuple[list[str], Any]:
-    memory = {n: v.detach().cpu().double().numpy() for n, v in shaped.memory.items()}
-    return keys, type(shaped)(parts={}, memory=memory)

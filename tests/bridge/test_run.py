@@ -13,7 +13,7 @@ pytest.importorskip("torch", reason="needs the extra llm")
 import torch
 
 from toyrl.bridge.models import tiny
-from toyrl.bridge.models.sampling import ModelError
+from toyrl.bridge.models.load import ModelError
 from toyrl.bridge.tasks import load_task
 from toyrl.bridge.training import evaluate, run
 from toyrl.bridge.training.faults import TrainingFault

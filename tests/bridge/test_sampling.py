@@ -9,7 +9,8 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra llm")
 
 from tests.bridge import tiny_lm
-from toyrl.bridge.models.sampling import ModelError, sample_log
+from toyrl.bridge.models.load import ModelError
+from toyrl.bridge.models.sampling import sample_log
 from toyrl.experiments.cli import main
 from toyrl.rollouts.logs import read_log
 

@@ -9,7 +9,7 @@ import torch
 
 from toyrl.bridge.models import choose as models
 from toyrl.bridge.models import tiny
-from toyrl.bridge.models.sampling import ModelError
+from toyrl.bridge.models.load import ModelError
 
 pytestmark = pytest.mark.bridge
 SMALL = tiny.Recipe(hidden=16, layers=1, heads=2, feed_forward=32, steps=3, batch=4)

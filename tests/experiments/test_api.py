@@ -66,7 +66,7 @@ def test_options_win_over_settings(judge):
         ({"quux": 4}, "quux is no option; there are rollouts, data"),
         ({"group_size": 1}, "group_size=1 is not a whole number in"),
         ({"settings": {"group_size": 4}}, "settings is a dict; give a toyrl.Settings"),
-        ({"worlds": 0}, "worlds=0 is not a whole number of at least 1"),
+        ({"worlds": 0}, "worlds=0 is not a whole number >= 1"),
         ({"trl_config": "a", "verl_config": "b"}, "a run has one trainer"),
     ],
 )

@@ -259,3 +259,25 @@ def test_no_bytes_break_the_reader(data, name, packed):
         file.write_bytes(gzip.compress(data) if packed else data)
         with pytest.raises(LogError):
             read_log(file)
+
+
+def test_rows_of_scores_are_read_together_and_alike(tmp_path):
+    """Many short rows at once: keys that stand twice, odd lines, line numbers are as before."""
+    from toyrl.rollouts.log_files import read_rows
+
+    lines = [f'{{"prompt_id": {i}, "correct": {i % 2}, "reward": 0.5}}' for i in range(500)]
+    path = tmp_path / "scores.jsonl"
+    path.write_text("\n".join(lines) + "\n\n", encoding="utf-8")
+    found = read_rows(path)
+    assert [line for line, _ in found.found] == list(range(1, 501))
+    assert found.found[499][1] == {"prompt_id": 499, "correct": 1, "reward": 0.5}
+    lines[70] = '{"prompt_id": 7, "prompt_id": 8, "correct": 1}'
+    lines[300] = ""
+    lines[400] = '{"prompt_id": 9, "note": "a: b"}'
+    lines[450] = '{"prompt_id": 1}, {"prompt_id": 2}'
+    path.write_text("\n".join(lines), encoding="utf-8")
+    found = read_rows(path)
+    assert [b.line for b in found.bad] == [71, 451]
+    assert dict(found.found)[401]["note"] == "a: b"
+    assert 301 not in dict(found.found)
+    assert len(found.found) == 497

@@ -16,7 +16,8 @@ from toyrl.rollouts import Rollouts
 from toyrl.theory.distance.order import correlation, distance, potential_like, regret
 from toyrl.theory.policies import kl, tilt
 from toyrl.theory.selection.alignment import tilt_price
-from toyrl.theory.selection.best_of_k import best_of_k, kl_bound, pass_at_k
+from toyrl.theory.selection.best_of_k import best_of_k, kl_bound
+from toyrl.theory.selection.pass_at_k import pass_at_k
 
 K = 5
 

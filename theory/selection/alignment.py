@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from toyrl.registry import entry
-from toyrl.theory.policies import kl, tilt
+from toyrl.theory.policies import tilt_curve
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,8 @@ def tilt_price(
     grid = np.concatenate([[0.0], np.geomspace(1e-3, 1e5, steps)]) / spread
 
     def look(t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        tilted = tilt(prob, reward, t)
-        return (
-            kl(tilted, prob) @ shares,
-            (tilted * truth).sum(-1) @ shares,
-            (tilted * reward).sum(-1) @ shares,
-        )
+        gold, proxy, nats = tilt_curve(prob, reward, truth, t, shares)
+        return nats, gold, proxy
 
     path_kl, accuracy, gained = look(grid)
     fallen = accuracy <= start - drop

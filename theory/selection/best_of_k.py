@@ -5,39 +5,93 @@ is r with probability F(r)^k - F(r-)^k; ties are broken at random, so the classe
 reward keep their relative probabilities. KL(best of k || base) follows exactly; the well-known
 log k - (k-1)/k holds with equality only without ties and is an upper bound with them.
 
+Everything is read in logarithms: F^k from the upper tail by log1p where F is near 1, and
+F(r)^k - F(r-)^k = F(r)^k (1 - (1 - P/F)^k) by expm1, so that a class of 1e-300 drawn 1e9 times is
+kept with 1e-291 and not with 0. k is any real number of at least 1, inf keeps the best class.
+
+Shapes: prob, reward, truth (..., K) broadcast against each other; k has axes of its own, which come
+first: (N..., ..., K).
+
 Formulas: docs/theory/selection.md.
 
 Source: best-of-k sampling and its KL bound as Beirami et al. 2024 (arXiv 2401.01879) discuss them,
-ties derived; pass@k of Chen et al. 2021 (arXiv 2107.03374), Eq. 1.
+ties derived.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from toyrl.registry import entry
+from toyrl.theory.selection._levels import Given, Levels
+
+Array = Any
+BLOCK = 1 << 17
+"""Numbers that `curves` forms at a time."""
 
 
 @entry(
     "best_of_k",
     kind="theorem",
     cards=("57",),
+    section="2.1",
     provenance="derived",
     formula="(F_l^k - F_(l-1)^k) p/P_l in the value class l",
 )
-def best_of_k(prob: np.ndarray, reward: np.ndarray, k: Sequence[int]) -> np.ndarray:
-    """(N, K) class probabilities of the kept rollout for each k, one prompt; prob, reward (K,)."""
-    _, place = np.unique(reward, return_inverse=True)
-    level = np.bincount(place, prob)
-    upto = np.minimum(np.cumsum(level), 1.0)
-    upto[-1] = 1.0
-    below = np.concatenate([[0.0], upto[:-1]])
-    n = np.asarray(k, dtype=float)[:, None]
-    kept = upto**n - below**n
-    share = np.where(level > 0, kept / np.where(level > 0, level, 1.0), 0.0)
-    return share[:, place] * prob
+def best_of_k(prob: Array, reward: Array, k: Array) -> np.ndarray:
+    """(N..., ..., K) probabilities of the kept answer for each k; ties keep the base's ratios.
+
+    prob, reward : (..., K), broadcast; k : any shape, real, at least 1; inf is the limit.
+
+    Raises ValueError for a k below 1, for what is no probability and for a NaN reward.
+    """
+    prob, reward = Given.laws(prob, reward)
+    found = Levels.of(prob, reward)
+    log_gain = found.log_gain(Given.draws(k))
+    place = np.broadcast_to(found.place, log_gain.shape)
+    with np.errstate(divide="ignore"):
+        log_prob = np.log(prob / prob.sum(-1, keepdims=True))
+    return np.exp(np.take_along_axis(log_gain, place, -1) + log_prob)
+
+
+@entry(
+    "best_of_k_kl",
+    kind="theorem",
+    cards=("57", "35"),
+    section="2.2",
+    provenance="derived",
+    formula="sum_l (F_l^k - F_(l-1)^k) log[(F_l^k - F_(l-1)^k)/P_l]",
+)
+def best_of_k_kl(prob: Array, reward: Array, k: Array) -> np.ndarray:
+    """(N..., ...) KL of the best of k from the base, in nats: at most `kl_bound`, and -log P_top.
+
+    Arguments and errors as `best_of_k`: ValueError for a k below 1, ... The ratio's logarithm is
+    formed before it is weighed, so that an answer of 1e-300 counts too.
+    """
+    found, k = Levels.of(prob, reward), Given.draws(k)
+    kept = found.kept(k)
+    gain = found.log_gain(k)
+    return np.maximum(np.where(kept > 0, kept * np.where(kept > 0, gain, 0.0), 0.0).sum(-1), 0.0)
+
+
+@entry(
+    "best_of_k_win_rate",
+    kind="theorem",
+    cards=("57",),
+    section="2.2",
+    provenance="derived",
+    formula="sum_l (F_l^k - F_(l-1)^k)(F_(l-1) + P_l/2)",
+)
+def win_rate(prob: Array, reward: Array, k: Array) -> np.ndarray:
+    """(N..., ...) P(the best of k is paid more than one draw), ties half: at most k/(k+1).
+
+    Arguments and errors as `best_of_k`.
+    """
+    found = Levels.of(prob, reward)
+    middle = np.exp(found.log_upto) - found.mass / 2
+    return (found.kept(Given.draws(k)) * np.where(found.mass > 0, middle, 0.0)).sum(-1)
 
 
 @entry(
@@ -47,18 +101,15 @@ def best_of_k(prob: np.ndarray, reward: np.ndarray, k: Sequence[int]) -> np.ndar
     provenance="derived",
     formula="log k - (k-1)/k",
 )
-def kl_bound(k: Sequence[int]) -> np.ndarray:
+def kl_bound(k: Array) -> np.ndarray:
     """log k - (k-1)/k nats: KL of best-of-k without ties, an upper bound with them.
 
-    k : (N,) whole numbers of at least 1.
+    k : any shape, at least 1; the answer has its shape, inf at inf.
 
     Raises ValueError for a k below 1.
     """
-    n = np.asarray(k, dtype=float)
-    if (n < 1).any():
-        msg = f"k={k} must be at least 1: one rollout is kept of k drawn"
-        raise ValueError(msg)
-    return np.log(n) - (n - 1) / n
+    n = Given.draws(k)
+    return np.log(n) - (1 - 1 / n)
 
 
 @entry(
@@ -69,21 +120,56 @@ def kl_bound(k: Sequence[int]) -> np.ndarray:
     formula="E truth, E r and KL under best-of-k",
 )
 def curves(
-    prob: np.ndarray,
-    reward: np.ndarray,
-    truth: np.ndarray,
-    k: Sequence[int],
-    shares: np.ndarray | None = None,
+    prob: Array, reward: Array, truth: Array, k: Array, shares: Array | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(gold, proxy, KL), each (N,), of best-of-k averaged over prompts; arrays (B, K)."""
-    from toyrl.theory.policies import kl
+    """(gold, proxy, KL), each (N,), of best-of-k averaged over prompts; arrays (B, K), k (N,).
 
-    B = len(prob)
-    shares = np.full(B, 1 / B) if shares is None else np.asarray(shares)
-    kept = np.stack([best_of_k(p, r, k) for p, r in zip(prob, reward, strict=True)], axis=1)
-    gold = (kept * truth).sum(-1) @ shares
-    proxy = (kept * reward).sum(-1) @ shares
-    return gold, proxy, kl(kept, prob) @ shares
+    shares : (B,) weights of the prompts, None: all alike. Works through k in blocks, so that a
+    million classes and a hundred k take no more room than one of them.
+
+    Errors as `best_of_k`.
+    """
+    prob, reward, truth = Given.laws(prob, reward, truth)
+    weight = np.full(len(prob), 1 / len(prob)) if shares is None else np.asarray(shares)
+    found, k = Levels.of(prob, reward), Given.draws(k)
+    some = found.mass > 0
+    weighed = np.broadcast_to(weight[:, None], some.shape)[some]
+    values = [x[some] for x in (found.mean(prob, truth), found.mean(prob, reward))]
+    flat = Levels(found.mass[some], found.log_upto[some], found.log_step[some], found.place)
+    out, step = np.zeros((3, k.size)), max(1, BLOCK // k.size)
+    for i in range(0, len(weighed), step):
+        part, w = flat.part(slice(i, i + step)), weighed[i : i + step]
+        kept = part.kept(k)
+        gain = np.where(kept > 0, part.log_gain(k), 0.0) * kept
+        out += [kept @ (w * v[i : i + step]) for v in values] + [gain @ w]
+    return out[0], out[1], np.maximum(out[2], 0.0)
+
+
+@entry(
+    "best_of_k_quantiles",
+    kind="theorem",
+    cards=("57",),
+    provenance="derived",
+    formula="least g with P(truth of the kept <= g) >= q",
+)
+def gold_quantiles(prob: Array, reward: Array, truth: Array, k: Array, q: Array) -> np.ndarray:
+    """(N, Q) quantiles of the truth of the best of k by `reward`, one prompt; arrays (K,), k (N,).
+
+    q : (Q,) in [0, 1]; q = 0 and 1 are the least and largest truth that can be kept.
+
+    Raises ValueError for a q outside of [0, 1], else as `best_of_k`.
+    """
+    prob, reward, truth = Given.laws(prob, reward, truth)
+    q = np.atleast_1d(np.asarray(q, dtype=float))
+    if not ((q >= 0) & (q <= 1)).all():
+        msg = f"q={q.tolist()} must lie in [0, 1]"
+        raise ValueError(msg)
+    order = np.argsort(np.where(prob > 0, truth, np.inf), kind="stable")
+    order = order[: np.count_nonzero(prob)]
+    upto = np.cumsum(best_of_k(prob, reward, np.atleast_1d(k))[:, order], -1)
+    upto /= upto[:, -1:]
+    first = [np.minimum(np.searchsorted(row, q), np.searchsorted(row, 1.0)) for row in upto]
+    return truth[order][np.array(first)]
 
 
 @entry(
@@ -101,29 +187,3 @@ def success_of_best(p: np.ndarray | float, k: np.ndarray | int) -> np.ndarray:
     k = np.asarray(k)
     with np.errstate(divide="ignore", invalid="ignore"):  # p = 1
         return np.where(k > 0, -np.expm1(k * np.log1p(-np.asarray(p, dtype=float))), 0.0)
-
-
-@entry(
-    "pass_at_k_estimate",
-    kind="theorem",
-    cards=("57",),
-    provenance="derived",
-    formula="1 - C(n-c,k)/C(n,k)",
-)
-def pass_at_k(n: int | np.ndarray, c: np.ndarray, k_max: int) -> np.ndarray:
-    """(..., k_max) unbiased pass@k, k = 1..k_max, from c right answers among n samples.
-
-    1 - C(n-c, k)/C(n, k) by one cumulative product over k; exactly 1 once k > n - c. NaN for
-    k > n, where no unbiased estimator exists.
-
-    n, c : shapes that broadcast. Raises ValueError for c outside 0..n.
-    """
-    n, c = np.broadcast_arrays(np.asarray(n), np.asarray(c))
-    if np.any((c < 0) | (c > n)):
-        msg = "c must lie in 0..n: it counts right answers among n samples"
-        raise ValueError(msg)
-    j = np.arange(k_max)
-    wrong, left = (n - c)[..., None] - j, n[..., None] - j
-    ratio = np.where(left > 0, np.maximum(wrong, 0) / np.maximum(left, 1), 0.0)
-    out = 1 - np.cumprod(ratio, axis=-1)
-    return np.where(j < n[..., None], out, np.nan)

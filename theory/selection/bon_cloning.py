@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from toyrl.registry import entry
-from toyrl.theory.selection.best_of_k import success_of_best
+from toyrl.theory.selection.best_of_k import best_of_k, best_of_k_kl, success_of_best
 
 Array = Any
 
@@ -35,12 +35,7 @@ Array = Any
 )
 def best_of_n(pi0: Array, right: Array, n: int) -> np.ndarray:
     """(K,) law of the pick; right (K,) in {0, 1}."""
-    pi0, right = np.asarray(pi0, dtype=float), np.asarray(right, dtype=float)
-    p = float(pi0 @ right)
-    if p in (0.0, 1.0):
-        return pi0.copy()
-    gain = float(success_of_best(p, n)) / p
-    return pi0 * np.where(right > 0, gain, (1 - p) ** (n - 1))
+    return best_of_k(pi0, np.asarray(right) > 0, n)
 
 
 @entry(
@@ -74,11 +69,7 @@ def best_kl(p: float, n: int) -> float:
 
     p : in [0, 1]; n >= 1. 0 at p = 0 and p = 1, where there is nothing to choose.
     """
-    if p in (0.0, 1.0):
-        return 0.0
-    q = float(success_of_best(p, n))
-    # 1 - q is (1-p)^n: without the difference, which rounds to 0 for a large n.
-    return float(q * np.log(q / p) + (1 - p) ** n * (n - 1) * np.log1p(-p))
+    return float(best_of_k_kl([1 - p, p], [0.0, 1.0], n))
 
 
 @entry(

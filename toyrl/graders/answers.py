@@ -46,9 +46,14 @@ def gold_answer(row: TextRow) -> str:
 
 def same_answer(a: str, b: str) -> bool:
     """Equal as numbers, or as texts up to case, spaces, $ signs and a final full stop."""
-    x, y = _bare(a), _bare(b)
-    u, v = _number(x), _number(y)
-    return u == v if u is not None and v is not None else x.casefold() == y.casefold()
+    return answer_key(a) == answer_key(b)
+
+
+def answer_key(text: str) -> Fraction | str:
+    """What two answers have alike if and only if they are `same_answer`."""
+    bare = _bare(text)
+    number = _number(bare)
+    return bare.casefold() if number is None else number
 
 
 def is_correct(row: TextRow, mark: str | None = None) -> float:

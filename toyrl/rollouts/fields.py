@@ -49,6 +49,9 @@ register_field("step_ends", axes="T", low=0.0, high=1.0, origin="a step splitter
 register_field("potential", axes="T", origin="a potential function of the prefix before the token")
 register_field("conciseness", low=0.0, high=1.0, origin="a conciseness reward model or a grader")
 register_field("judge", origin="a judge model or a grader")
+register_field(
+    "verified", low=0.0, high=1.0, origin="a verifier's verdict: 1 accepted, right or not"
+)
 register_field("format", low=0.0, high=1.0, origin="a format grader")
 register_field("answered", low=0.0, high=1.0, origin="an answer parser: 1 if an answer was found")
 register_field("mode", low=0.0, high=1.0, origin="the rollout's latent mode, 1 = long")

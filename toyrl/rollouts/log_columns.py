@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from toyrl.messages import shortened
@@ -99,18 +100,25 @@ def asked_columns(columns: Mapping[str, str] | str | None) -> dict[str, str]:
 
 
 def columns_of(
-    rows: Iterable[Mapping[str, Any]], asked: Mapping[str, str] | str | None, file: str
+    rows: Iterable[Mapping[str, Any]],
+    asked: Mapping[str, str] | str | None,
+    file: str,
+    *,
+    needed: Sequence[str] = NEEDED,
 ) -> Columns:
     """The columns of a log's rows, looked for once for all of them.
+
+    needed : those of `NEEDED` that some row must have
 
     Raises LogError that names the columns there are, where the rows don't say what a rollout wrote
     or whether it was right, or where a column asked for isn't there.
     """
     rows = list(rows)
-    there = list(dict.fromkeys(k for row in rows for k, v in row.items() if v is not None))
+    named = dict.fromkeys(chain.from_iterable(dict.fromkeys(map(tuple, rows))))
+    there = [k for k in named if any(row.get(k) is not None for row in rows)]
     own, above = _own(asked_columns(asked), there, file)
     found = Columns(own)
-    lacks = [n for n in NEEDED if not any(_has(found, row, n) for row in rows)]
+    lacks = [n for n in needed if not any(_has(found, row, n) for row in rows)]
     notes: list[str] = []
     if "correct" in lacks and (guess := _guess(rows, there)):
         own["correct"] = guess

@@ -169,6 +169,8 @@ ROWS = json.JSONDecoder(object_pairs_hook=once)
 def _json(data: bytes, rows: Rows) -> None:
     """Lines, unless the whole is an array or objects over several lines."""
     lines = data.splitlines() if b"\r" in data and b"\n" not in data else data.split(b"\n")
+    while lines and not lines[-1].strip():
+        lines.pop()
     start = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     first = next((x for x in lines if x.strip()), b"")
     if start == b"[" or (start == b"{" and not _is_json(first)):
@@ -176,14 +178,43 @@ def _json(data: bytes, rows: Rows) -> None:
         if whole is not None:
             _add_all(whole, rows)
             return
-    for number, raw in enumerate(lines, start=1):
-        if raw.strip():
-            _decode(number, raw, rows)
+    _lines(lines, rows)
     if len(rows.found) == 1 and not rows.bad:  # columns, or rows under a key, on one line
         listed = _listed(rows.found[0][1])
         if listed:
             rows.found = []
             _add_all(listed, rows)
+
+
+def _lines(lines: list[bytes], rows: Rows) -> None:
+    """Each line that isn't blank by itself, or many at once as long as they are rows of scores."""
+    at, step, quick = 0, 64, True
+    while at < len(lines):
+        part = lines[at : at + step]
+        values = _together(part) if quick else None
+        quick = values is not None
+        if values is not None:
+            rows.found += zip(range(at + 1, at + step + 1), values, strict=False)
+        for number, raw in enumerate(part if values is None else (), start=at + 1):
+            if raw.strip():
+                _decode(number, raw, rows)
+        at, step = at + step, min(4 * step, 4096)
+
+
+def _together(lines: list[bytes]) -> list[dict[str, Any]] | None:
+    """The objects of lines in which every colon stands behind a key, so that no key stands twice.
+
+    Read as one array, in a quarter of the time; None for all else, which is read line by line.
+    """
+    if not all(raw[:1] == b"{" and raw[-1:] == b"}" for raw in lines):
+        return None
+    try:
+        values = json.loads((b"[" + b",".join(lines) + b"]").decode())
+    except (ValueError, RecursionError):
+        return None
+    if len(values) != len(lines):
+        return None
+    return values if sum(map(len, values)) == sum(raw.count(b":") for raw in lines) else None
 
 
 def _add_all(values: list[Any], rows: Rows) -> None:

@@ -115,7 +115,7 @@ def record_of(line: int, row: Mapping[str, Any], columns: Columns) -> Record:
     cut = _cut(row, used["truncated"])
     return Record(
         line=line,
-        group=_group(row, used, prompt),
+        group=group_of(row, used, prompt),
         row=TextRow(prompt, completion, _data(row, used, columns), int(length or 0), cut),
         correct=correct if columns.above is None else float(correct > columns.above),
         length=length,
@@ -136,7 +136,7 @@ def _data(
     return {k: v for k, v in row.items() if k not in mine}
 
 
-def _group(row: Mapping[str, Any], used: Mapping[str, str | None], prompt: str) -> str:
+def group_of(row: Mapping[str, Any], used: Mapping[str, str | None], prompt: str) -> str:
     """The group's key; without one, the prompt at its step: another step is another group."""
     if used["prompt_id"]:
         group = row[used["prompt_id"]]

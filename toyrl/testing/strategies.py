@@ -136,6 +136,9 @@ def rewards(shape: tuple[int, ...]) -> st.SearchStrategy[np.ndarray]:
 
 def inside(allowed: Range) -> st.SearchStrategy[Any]:
     """Values of a range: its ends where they belong to it, numbers between, words, None."""
+    if allowed.many:
+        some = st.lists(inside(allowed.one), min_size=1, max_size=3).map(tuple)
+        return st.one_of(some, st.none()) if allowed.none else some
     if allowed.flag:
         return st.booleans()
     options: list[st.SearchStrategy[Any]] = [st.sampled_from(allowed.words)] * bool(allowed.words)
@@ -145,7 +148,9 @@ def inside(allowed: Range) -> st.SearchStrategy[Any]:
         low, high, left, right = allowed.ends
         bounds = (max(low, -1e6), min(high, 1e6))
         if allowed.whole:
-            options.append(st.integers(math.ceil(bounds[0]), math.floor(bounds[1])))
+            least, most = math.ceil(bounds[0]), math.floor(bounds[1])
+            options.append(st.integers(least + (least == low and not left), most))
+            options += [st.just(high)] * (right and math.isinf(high))
         else:
             least = low == bounds[0] and not left
             most = high == bounds[1] and not right
@@ -156,6 +161,10 @@ def inside(allowed: Range) -> st.SearchStrategy[Any]:
 
 def outside(allowed: Range) -> st.SearchStrategy[Any]:
     """Values that a range refuses: beyond each end, NaN, other words, other kinds."""
+    if allowed.many:
+        bad = outside(allowed.one)
+        good = inside(allowed.one)
+        return st.one_of(st.tuples(good, bad), st.tuples(bad), st.sampled_from([(), 0.5, "x", {}]))
     odd = [math.nan, math.inf, -math.inf, "nonsense", (1.0, 2.0), None, True, 10**400, 1e-3 + 7]
     if allowed.interval:
         low, high, _, _ = allowed.ends

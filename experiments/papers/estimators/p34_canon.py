@@ -19,7 +19,7 @@ from toyrl.experiments.lab.mutants import after, pick
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import alone, apart, sampled
 from toyrl.rollouts import Rollouts
-from toyrl.theory.group.order_statistics import halves_moment
+from toyrl.theory.group.comparisons import halves_moment
 
 LEVEL, SLOPE = 0.5, 0.1  # success probability LEVEL + SLOPE z of a rollout with metric z
 SIZES, MIXES, CHUNK = (4, 8, 16, 64), {"mean": 0.5, "inter": 1.0, "intra": 0.0}, 1 << 20

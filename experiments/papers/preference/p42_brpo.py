@@ -18,7 +18,7 @@ from toyrl.experiments.lab.groups import advantages
 from toyrl.experiments.lab.mutants import pick, replaced
 from toyrl.experiments.lab.routes import SAMPLED, alone, deviation, missed, same
 from toyrl.rollouts import Rollouts
-from toyrl.theory.group.order_statistics import reference_gain
+from toyrl.theory.group.comparisons import reference_gain
 from toyrl.theory.preference.votes import voted_sign
 
 Array = Any

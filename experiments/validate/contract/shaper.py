@@ -96,7 +96,7 @@ def run_shaper(shaper: Shaper, *, seed: int = 0, unit: float = 1.0) -> tuple[Sec
     """
     r = supply(shaper, probe_rollouts(seed=seed), seed=seed)
     value = _reward(shaper, r)
-    flipped = _reward(shaper, r.with_(correct=1.0 - np.asarray(r.correct)))
+    flipped = _reward(shaper, _turned(r))
     order = np.argsort(np.random.default_rng(seed).random(r.shape), axis=-1)
     moved = _reward(shaper, _pick(r, order))
     alone = np.concatenate(
@@ -131,6 +131,12 @@ def run_shaper(shaper: Shaper, *, seed: int = 0, unit: float = 1.0) -> tuple[Sec
         *_described(contract, shaper),
     )
     return Section(1, _summary(contract, shaper), findings), contract
+
+
+def _turned(r: Rollouts) -> Rollouts:
+    """The probes with right and wrong exchanged, and so the verdicts of a verifier on them."""
+    own = {"verified": 1.0 - r.fields["verified"]} if r.has("verified") else {}
+    return r.with_(correct=1.0 - np.asarray(r.correct), **own)
 
 
 def _flat(value: np.ndarray, *, rounding: bool) -> bool:

@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -80,16 +81,30 @@ def _live_source(function: Any) -> tuple[str, str, Path | None] | None:
 
 
 def find_module(name: str, folder: Path | None = None) -> Path | None:
-    """The file of a module, found without importing anything; None where there is no such file."""
+    """The file of a module, found without importing anything; None where there is no such file.
+
+    Packages that are on no path, as editable installations may be, are found by their finders.
+    """
     parts = [p for p in name.split(".") if p]
-    for place in (folder, *map(Path, sys.path)):
-        if place is None or not parts:
-            continue
-        base = place.joinpath(*parts)
+    if not parts:
+        return None
+    places = [*([folder] if folder is not None else []), *map(Path, sys.path)]
+    for base in (*(p.joinpath(*parts) for p in places), *_installed(parts)):
         for path in (base.with_suffix(".py"), base / "__init__.py"):
             if path.is_file():
                 return path
     return None
+
+
+def _installed(parts: list[str]) -> Iterator[Path]:
+    """Where the finders of Python would look for a module; only its top-level package is asked
+    for, which imports nothing."""
+    try:
+        spec = find_spec(parts[0])
+    except (ImportError, ValueError, AttributeError):
+        return
+    for place in (spec.submodule_search_locations or ()) if spec is not None else ():
+        yield Path(place).joinpath(*parts[1:])
 
 
 # -- what is read ----------------------------------------------------------------------------------

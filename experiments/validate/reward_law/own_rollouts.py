@@ -22,7 +22,10 @@ from toyrl.rollouts import Rollouts
 
 @dataclass(frozen=True)
 class OwnFacts:
-    """Numbers of a log: drifts per unit step with 95 % intervals over prompts."""
+    """Numbers of a log: drifts per unit step with 95 % intervals over prompts.
+
+    reward : (B, G) of the reward judged, NaN where there is none
+    """
 
     accuracy: float
     accuracy_drift: float
@@ -32,6 +35,7 @@ class OwnFacts:
     right_length_drift: float
     zero_signal: float
     zero_signal_outcome: float
+    reward: np.ndarray
 
 
 def analyse(
@@ -60,6 +64,7 @@ def analyse(
         right_length_drift=float(drift_r.mean()),
         zero_signal=float(np.mean(np.all(advantage == 0, axis=-1))),
         zero_signal_outcome=float(np.mean(np.all(outcome == 0, axis=-1))),
+        reward=reward,
     ), advantage
 
 

@@ -1,15 +1,80 @@
-"""Section 6: best of k under this reward."""
+"""Section 6: what more samples buy under this reward, in the toy and on the user's own log."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from toyrl.experiments.core import Curve, Picture, Table
+from toyrl.experiments.scaling.result import Scaling
+from toyrl.experiments.scaling.run import scaled
+from toyrl.experiments.scaling.scores import scores_of
 from toyrl.experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate.inputs import Inputs
 from toyrl.theory.selection.best_of_k import curves, kl_bound
+from toyrl.theory.selection.softmax_selection import softmax_selection
 
 K = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024)
 FALL = 0.01  # accuracy below the best k that makes the best k finite
+LEVELS = 200  # distinct rewards up to which softmax selection is shown
+JUDGED = "this reward"
+
+
+def of(run_: Inputs) -> Section:
+    """The section of a run: the toy's, and the log's where its rollouts were graded."""
+    found = run(*run_.reference_points, run_.reference.shares)
+    own = _own(run_)
+    if own is None:
+        return found
+    best = own.curve("best of k")
+    # The log's own fall is told by `toyrl scaling`, which can be asked to fail on it.
+    finding = Finding(
+        6,
+        "selection/own-log",
+        "warn" if best.hurts is not None else "pass",
+        f"On your {own.prompts} prompts, up to k = {own.samples}: {own.said(best)}.",
+        value=float(best.gold[best.best]),
+        interval=None
+        if np.isnan(best.low[best.best])
+        else (float(best.low[best.best]), float(best.high[best.best])),
+        bound=float(best.gold[0]),
+        fix=f"keep at most k = {own.k[best.alike[1]]} of your samples by this reward"
+        if best.hurts is not None
+        else "",
+    )
+    return Section(
+        6,
+        f"{found.summary} {finding.message}",
+        (*found.findings, finding),
+        (*found.pictures, own.picture()),
+        (*found.tables, own.table()),
+    )
+
+
+def _own(run_: Inputs) -> Scaling | None:
+    """The log's curves; None without a graded log, or where no prompt has two rollouts."""
+    log, facts = run_.log, run_.own_facts
+    if log is None or facts is None:
+        return None
+    r = log.rollouts
+    used, texts = np.asarray(r.w) > 0, iter(log.rows)
+    completions = [next(texts).completion if there else "" for there in used.ravel()]
+    scores = scores_of("your log", np.asarray(r.correct, dtype=float), {JUDGED: facts.reward},
+                       used=used, completions=completions, length=np.asarray(r.length))  # fmt: skip
+    return None if scores is None else scaled(scores, seed=run_.settings.seed)
+
+
+def _softmax(
+    prob: np.ndarray, reward: np.ndarray, truth: np.ndarray, shares: np.ndarray
+) -> np.ndarray | None:
+    """(N,) accuracy of softmax selection at the reward's spread; None for very many rewards."""
+    if max(len(np.unique(r)) for r in reward) > LEVELS:
+        return None
+    mean = (prob * reward).sum(-1, keepdims=True)
+    heat = float(((prob * (reward - mean) ** 2).sum(-1) @ shares) ** 0.5)
+    if heat == 0:
+        return np.full(len(K), float((prob * truth).sum(-1) @ shares))
+    law = [softmax_selection(p, r, K, heat) for p, r in zip(prob, reward, strict=True)]
+    return (np.stack(law, 1) * truth).sum(-1) @ shares
 
 
 def run(prob: np.ndarray, reward: np.ndarray, truth: np.ndarray, shares: np.ndarray) -> Section:
@@ -42,15 +107,21 @@ def run(prob: np.ndarray, reward: np.ndarray, truth: np.ndarray, shares: np.ndar
         bound=float(gold[0]),
         fix="do not rerank with this reward beyond that k" if finite else "",
     )
+    soft = _softmax(prob, reward, truth, shares)
+    softly = soft if soft is not None else np.full(len(K), np.nan)
     table = Table(
         "best-of-k",
-        ("k", "true accuracy", "mean reward", "KL (nats)", "log k - (k-1)/k"),
+        ("k", "true accuracy", "mean reward", "KL (nats)", "log k - (k-1)/k", "pass@k", "softmax"),
         [
-            [k, f"{g:.3f}", f"{p:.3f}", f"{d:.3f}", f"{u:.3f}"]
-            for k, g, p, d, u in zip(K, gold, proxy, nats, kl_bound(K), strict=True)
+            [k, f"{g:.3f}", f"{p:.3f}", f"{d:.3f}", f"{u:.3f}", f"{t:.3f}",
+             "" if np.isnan(s) else f"{s:.3f}"]
+            for k, g, p, d, u, t, s in zip(K, gold, proxy, nats, kl_bound(K), ideal, softly,
+                                           strict=True)
         ],
-        caption="The last column is the KL without ties, an upper bound.",
-    )
+        caption="KL is exact, by classes; the column behind it is the KL without ties, an upper "
+        "bound. Softmax selection picks one of k with odds exp(reward / its spread). The toy's "
+        "wrong answers have no names, so that there is no vote.",
+    )  # fmt: skip
     picture = Picture(
         "selection",
         "Best of k",
@@ -59,6 +130,7 @@ def run(prob: np.ndarray, reward: np.ndarray, truth: np.ndarray, shares: np.ndar
         curves=(
             Curve("by this reward", list(K), gold.tolist()),
             Curve("by the truth", list(K), ideal.tolist(), style="dashed"),
+            *([] if soft is None else [Curve("softmax", list(K), soft.tolist(), style="dashed")]),
         ),
         log_x=True,
     )

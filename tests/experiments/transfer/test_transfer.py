@@ -326,7 +326,7 @@ def test_transfer_from_prediction_to_result(tmp_path, model, capsys):
         ([], "or --suite"),
         (["outcome()", "--suite", "small"], "or --suite"),
         (["outcome()", "--task", "sums"], "task='sums' is unknown"),
-        (["outcome()", "--seeds", "0"], "at least 1"),
+        (["outcome()", "--seeds", "0"], "seeds=0 is not a whole number >= 1"),
         (["outcome()", "--steps", "0"], "steps=0"),
         (["outcome()", "--model", "/no/such/model"], "can't be loaded"),
         (["nonsense()"], "nonsense"),

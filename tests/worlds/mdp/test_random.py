@@ -50,11 +50,11 @@ def test_grids():
 
 def test_refusals():
     rng = np.random.default_rng(0)
-    with pytest.raises(ValueError, match="reward='r' is unknown; choose from s, sa, sas"):
+    with pytest.raises(ValueError, match="reward='r' is not one of s, sa, sas"):
         random_mdp(rng, 3, 2, reward="r")
-    with pytest.raises(ValueError, match="branching=0 must be at least 1"):
+    with pytest.raises(ValueError, match="branching=0 is not a whole number >= 1"):
         garnet(rng, 3, 2, 0)
-    with pytest.raises(ValueError, match="n_states=1 must be at least 2"):
+    with pytest.raises(ValueError, match="n_states=1 is not a whole number >= 2"):
         corridor(1)
     with pytest.raises(ValueError, match="must be of one length and hold a start"):
         gridworld(["..", "G"])

@@ -49,7 +49,7 @@ def test_a_vocabulary_of_the_end_alone():
 
 
 def test_refusals():
-    with pytest.raises(ValueError, match="height=0 must be at least 1"):
+    with pytest.raises(ValueError, match="height=0 is not a whole number >= 1"):
         complete_tree([0.0], 0)
     with pytest.raises(ValueError, match=r"logits has shape \(3, 2\); give \(V,\), \(2, V\)"):
         complete_tree(np.zeros((3, 2)), 2)
@@ -59,7 +59,7 @@ def test_refusals():
         complete_tree(np.zeros(10), 2, limit=100)
     with pytest.raises(ValueError, match=r"logits of 1 prefixes have shape \(3,\)"):
         complete_tree(lambda _: np.zeros(3), 2)
-    with pytest.raises(ValueError, match="reward='r' must be one of binary, normal, dense"):
+    with pytest.raises(ValueError, match="reward='r' is not one of binary, normal, dense"):
         random_tree(np.random.default_rng(0), 2, reward="r")
     with pytest.raises(ValueError, match="more than limit=50 nodes at depth"):
         random_tree(np.random.default_rng(0), 9, 3, stop=0.0, limit=50)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +32,7 @@ from toyrl.objectives.drpo import Drpo
 from toyrl.objectives.outcome_cloning import Oreal
 from toyrl.objectives.policy_gradient import PRESETS as LOSSES
 from toyrl.objectives.surrogate import Surrogate
+from toyrl.ranges import COUNT, FINITE, FLAG, Range, check_fields
 from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.rollouts.classes import class_rollouts, picked
 
@@ -132,20 +133,15 @@ class Recipe:
 
     estimator: Estimator = PRESETS["dr_grpo"]
     objective: Objective = LOSSES["sum"]
-    group_size: float = 8
-    groups: int = 1
-    rate: float = 0.1
-    inner: int = 1
-    refill: bool = False
-    most_draws: int = 64
+    group_size: Annotated[float, Range("[1, inf]", whole=True)] = 8
+    groups: Annotated[int, COUNT] = 1
+    rate: Annotated[float, FINITE] = 0.1
+    inner: Annotated[int, COUNT] = 1
+    refill: Annotated[bool, FLAG] = False
+    most_draws: Annotated[int, COUNT] = 64
 
     def __post_init__(self) -> None:
-        for name in ("group_size", "groups", "inner", "most_draws"):
-            value = getattr(self, name)
-            whole = value == np.inf if name == "group_size" else False
-            if not (whole or (value >= 1 and value == int(value))):
-                msg = f"{name}={value!r} is not a whole number of at least 1"
-                raise ValueError(msg)
+        check_fields(self)
 
 
 class Arms(NamedTuple):

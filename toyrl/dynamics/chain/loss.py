@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
+from toyrl.ranges import FLAG, NOT_NEGATIVE, check_fields, one_of
+
+if TYPE_CHECKING:
+    import numpy as np
 
 KL_FORMS = ("reverse", "forward")
 
@@ -24,18 +27,13 @@ class LossOptions:
     Raises ValueError for another form or a negative beta.
     """
 
-    beta: float = 0.0
-    kl: str = "reverse"
+    beta: Annotated[float, NOT_NEGATIVE] = 0.0
+    kl: Annotated[str, one_of(*KL_FORMS)] = "reverse"
     reference: np.ndarray | None = None
-    mask_truncated: bool = False
+    mask_truncated: Annotated[bool, FLAG] = False
 
     def __post_init__(self) -> None:
-        if self.kl not in KL_FORMS:
-            msg = f"kl={self.kl!r} is not one of {', '.join(KL_FORMS)}"
-            raise ValueError(msg)
-        if not self.beta >= 0:
-            msg = f"beta={self.beta} is negative; a penalty has beta >= 0"
-            raise ValueError(msg)
+        check_fields(self)
 
     def take(self, rows: Any) -> LossOptions:
         """The options for some of the runs."""

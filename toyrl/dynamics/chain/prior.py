@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import combinations
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from toyrl.dynamics.chain import exact
 from toyrl.dynamics.chain.exact import Batch
 from toyrl.objectives.policy_gradient import PolicyGradient
+from toyrl.ranges import COUNT, POSITIVE, SHARE, Range, check_fields
 from toyrl.worlds.chain.least_squares import Rules, levenberg_marquardt
 from toyrl.worlds.chain.model import Chain
 
@@ -53,17 +54,29 @@ class PriorRanges:
 
     length_ratio : base policy's mean length over the typical length
     success : base policy's success rate over the prompt mix, before training
+
+    Raises ValueError for a field out of its range, and for pairs that aren't (low, high).
     """
 
-    easy_share: tuple[float, float] = (0.0, 1.0)
-    flag_noise: tuple[float, float] = (0.0, 0.5)
-    slip: tuple[float, float] = (0.0, 0.1)
-    guess: tuple[float, float] = (0.0, 0.2)
-    progress: tuple[float, float] = (0.6, 0.95)
-    success: tuple[float, float] = (0.1, 0.7)
-    length_ratio: tuple[float, float] = (0.6, 1.6)
-    updates: tuple[int, ...] = (250, 500, 1000)
-    depth: int = 8
+    easy_share: Annotated[tuple[float, float], SHARE.each] = (0.0, 1.0)
+    flag_noise: Annotated[tuple[float, float], Range("[0, 0.5]").each] = (0.0, 0.5)
+    slip: Annotated[tuple[float, float], SHARE.each] = (0.0, 0.1)
+    guess: Annotated[tuple[float, float], SHARE.each] = (0.0, 0.2)
+    progress: Annotated[tuple[float, float], SHARE.each] = (0.6, 0.95)
+    success: Annotated[tuple[float, float], SHARE.each] = (0.1, 0.7)
+    length_ratio: Annotated[tuple[float, float], POSITIVE.each] = (0.6, 1.6)
+    updates: Annotated[tuple[int, ...], COUNT.each] = (250, 500, 1000)
+    depth: Annotated[int, Range("[2, inf)", whole=True)] = 8
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        for field in fields(self):
+            ends = getattr(self, field.name)
+            if field.name in ("updates", "depth"):
+                continue
+            if len(ends) != 2 or ends[0] > ends[1]:
+                msg = f"{field.name}={ends} must be (low, high), low at most high"
+                raise ValueError(msg)
 
     def describe(self) -> dict[str, str]:
         """name -> range in words."""

@@ -13,7 +13,7 @@ groups.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numba
 import numpy as np
@@ -22,6 +22,7 @@ from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import PRESETS
 from toyrl.objectives.base import Objective
 from toyrl.objectives.policy_gradient import PolicyGradient
+from toyrl.ranges import COUNT, FINITE, check_fields
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.classes import joined
 from toyrl.shapers.base import Shaper
@@ -47,16 +48,12 @@ class Recipe:
 
     estimator: Estimator = PRESETS["grpo_exact"]
     objective: Objective = field(default_factory=lambda: PolicyGradient("sum"))
-    groups: int = 64
-    group_size: int = 8
-    rate: float = 0.3
+    groups: Annotated[int, COUNT] = 64
+    group_size: Annotated[int, COUNT] = 8
+    rate: Annotated[float, FINITE] = 0.3
 
     def __post_init__(self) -> None:
-        for name in ("groups", "group_size"):
-            value = getattr(self, name)
-            if not (value >= 1 and value == int(value)):
-                msg = f"{name}={value!r} is not a whole number of at least 1"
-                raise ValueError(msg)
+        check_fields(self)
         if self.estimator.token_level:
             msg = f"estimator={self.estimator} gives advantages by token; one per rollout is used"
             raise ValueError(msg)

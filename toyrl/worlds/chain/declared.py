@@ -6,6 +6,7 @@ are assumptions, so whoever uses one says which (`stated`).
 
     conciseness   `Conciseness`   1 - length/limit, clipped to [0.1, 1]
     judge         `JudgeNoise`    right 1, wrong 0, Gaussian noise 0.3
+    verified      `VerifierFlips` 0.1 of right and 0.1 of wrong answers misjudged
     format        `Style`         kept by 0.95 of right answers and 0.8 of wrong ones
     phrases       `Style`         0, 1 or 2 with probability 0.5, 0.3, 0.2
     mode          `LengthMode`    long above a quarter of the limit
@@ -20,14 +21,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
+from toyrl.ranges import COUNT, NOT_NEGATIVE, PART, SHARE
 from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.rollouts.classes import with_answered
 from toyrl.shapers.base import Shaper
 from toyrl.worlds.chain.latents import Answers, JudgeNoise, Kinds, Latent, Law, Style
+from toyrl.worlds.chain.verifier import VerifierFlips
 
 KNOWN = ("correct", "length", "truncated", "mask", "weight", "answered")
 """What every class has without an assumption."""
@@ -37,7 +40,7 @@ KNOWN = ("correct", "length", "truncated", "mask", "weight", "answered")
 class Conciseness(Latent):
     """Conciseness as a falling line in length, clipped to [lowest, 1]. Field: `conciseness`."""
 
-    lowest: float = 0.1
+    lowest: Annotated[float, SHARE] = 0.1
     says: ClassVar[str] = "conciseness is 1 - length/limit, at least {lowest}"
 
     def law(self, kinds: Kinds) -> Law:
@@ -52,7 +55,7 @@ class LengthMode(Latent):
     above : share of the completion limit from which on a rollout counts as long
     """
 
-    above: float = 0.25
+    above: Annotated[float, SHARE] = 0.25
     says: ClassVar[str] = "a rollout longer than {above} of the limit is in the long mode"
 
     def law(self, kinds: Kinds) -> Law:
@@ -68,8 +71,8 @@ class Work(Latent):
     Fields: `steps`, `fillers`, `checks`, `repeats` (the last two 0).
     """
 
-    actions: int = 40
-    difficulty: int = 4
+    actions: Annotated[int, COUNT] = 40
+    difficulty: Annotated[int, COUNT] = 4
     says: ClassVar[str] = (
         "of {actions} actions at the limit, a rollout takes the steps that its prompt needs and "
         "fills the rest; it never checks or repeats"
@@ -93,10 +96,10 @@ class StepLevels(Latent):
     Fields: `step_scores`, `step_ends`.
     """
 
-    clean: float = 0.9
-    broken: float = 0.2
-    error_at: float = 0.5
-    step: int = 16
+    clean: Annotated[float, SHARE] = 0.9
+    broken: Annotated[float, SHARE] = 0.2
+    error_at: Annotated[float, SHARE] = 0.5
+    step: Annotated[int, COUNT] = 16
     says: ClassVar[str] = (
         "step scores are {clean}, after {error_at} of a wrong rollout {broken}; a step has {step} "
         "tokens"
@@ -121,7 +124,7 @@ class Progress(Latent):
     over : share of the completion limit after which it is 1; the same for right and wrong rollouts
     """
 
-    over: float = 0.25
+    over: Annotated[float, PART] = 0.25
     says: ClassVar[str] = (
         "the potential of a prefix is its length over {over} of the limit, at most 1, for right "
         "and wrong rollouts alike"
@@ -137,8 +140,8 @@ class Progress(Latent):
 class TokenLevels(Latent):
     """Constant nats per token. Fields: `entropy`, `logprobs`, `ref_logprobs`."""
 
-    right: float = 0.3
-    wrong: float = 0.5
+    right: Annotated[float, NOT_NEGATIVE] = 0.3
+    wrong: Annotated[float, NOT_NEGATIVE] = 0.5
     says: ClassVar[str] = (
         "every token of a right rollout has an entropy of {right} nats, of a wrong one {wrong}, "
         "and minus that as log-probability under policy and reference"
@@ -155,6 +158,7 @@ class TokenLevels(Latent):
 DECLARED: dict[str, Latent] = {
     "conciseness": Conciseness(),
     "judge": JudgeNoise(),
+    "verified": VerifierFlips(),
     **dict.fromkeys(("format", "phrases"), Style(phrases=(0.5, 0.3, 0.2))),
     "mode": LengthMode(),
     "answer": Answers(),

@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
+from toyrl.ranges import COUNT, FINITE, NOT_NEGATIVE, SHARE, Range, check_fields
 from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.rollouts.classes import class_rollouts, token_mask
 from toyrl.worlds.chain.model import Chain
@@ -103,9 +104,15 @@ Law = tuple[np.ndarray, dict[str, np.ndarray]]
 
 
 class Latent:
-    """Base of latents; subclasses define `law`, and `says`: one sentence on what is assumed."""
+    """Base of latents; subclasses define `law`, and `says`: one sentence on what is assumed.
+
+    Fields say their ranges (`toyrl.ranges`): one out of its range raises ValueError when built.
+    """
 
     says: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def law(self, kinds: Kinds) -> Law:
         """The latent's finite law in each class; arrays may broadcast to (K, L) or (K, L, T)."""
@@ -165,18 +172,17 @@ class Style(Latent):
     Raises ValueError for chances outside [0, 1] and phrases that are no probabilities.
     """
 
-    kept_right: float = 0.95
-    kept_wrong: float = 0.8
-    phrases: tuple[float, ...] = (1.0,)
+    kept_right: Annotated[float, SHARE] = 0.95
+    kept_wrong: Annotated[float, SHARE] = 0.8
+    phrases: Annotated[tuple[float, ...], SHARE.each] = (1.0,)
     says: ClassVar[str] = (
         "a right answer keeps the format with probability {kept_right}, a wrong one {kept_wrong}, "
         "a truncated rollout never; 0, 1, ... stock phrases have the probabilities {phrases}"
     )
 
     def __post_init__(self) -> None:
-        for name in ("kept_right", "kept_wrong"):
-            _probability(name, getattr(self, name))
-        if min(self.phrases) < 0 or abs(sum(self.phrases) - 1) > 1e-9:
+        check_fields(self)
+        if abs(sum(self.phrases) - 1) > 1e-9:
             msg = f"phrases={self.phrases} must be probabilities of 0, 1, ... that sum to 1"
             raise ValueError(msg)
 
@@ -199,20 +205,14 @@ class Answers(Latent):
     Raises ValueError for fewer than one wrong answer or a `missing` outside [0, 1].
     """
 
-    wrong: int = 4
-    exponent: float = 1.0
-    missing: float = 0.0
+    wrong: Annotated[int, COUNT] = 4
+    exponent: Annotated[float, FINITE] = 1.0
+    missing: Annotated[float, SHARE] = 0.0
     says: ClassVar[str] = (
         "the j-th most common of {wrong} wrong answers has probability proportional to "
         "j^-{exponent}; a truncated rollout has no answer, another wrong one with probability "
         "{missing}"
     )
-
-    def __post_init__(self) -> None:
-        if self.wrong < 1:
-            msg = f"wrong={self.wrong} must be at least 1 wrong answer"
-            raise ValueError(msg)
-        _probability("missing", self.missing)
 
     def law(self, kinds: Kinds) -> Law:
         zipf = np.arange(1, self.wrong + 1) ** -float(self.exponent)
@@ -233,10 +233,10 @@ class JudgeNoise(Latent):
     score up to degree 2 nodes - 1 have their exact mean. Field: `judge`.
     """
 
-    right: float = 1.0
-    wrong: float = 0.0
-    sd: float = 0.3
-    nodes: int = 5
+    right: Annotated[float, FINITE] = 1.0
+    wrong: Annotated[float, FINITE] = 0.0
+    sd: Annotated[float, NOT_NEGATIVE] = 0.3
+    nodes: Annotated[int, Range("[1, 100]", whole=True)] = 5
     says: ClassVar[str] = (
         "a judge gives right answers {right} and wrong ones {wrong} on average, with Gaussian "
         "noise of standard deviation {sd}"
@@ -258,10 +258,7 @@ class JudgeNoise(Latent):
 class Mode(Latent):
     """Long or short mode (field `mode`, 1 = long): which of two policies a rollout follows."""
 
-    long: float = 0.5
-
-    def __post_init__(self) -> None:
-        _probability("long", self.long)
+    long: Annotated[float, SHARE] = 0.5
 
     def law(self, kinds: Kinds) -> Law:
         weight = np.broadcast_to([1 - self.long, self.long], (len(kinds), 2))
@@ -324,10 +321,19 @@ class StepScores:
     law : action -> (mean score without error, with error), in [0, 1]. The default scores a
         restated step as highly as a new one: what a naive process reward pays for.
     sd : the judge's noise per step; noisy scores are clipped to [0, 1]
+
+    Raises ValueError for scores outside [0, 1] and a negative `sd`.
     """
 
     law: Mapping[str, tuple[float, float]] = field(default_factory=lambda: dict(STEP_LAW))
-    sd: float = 0.0
+    sd: Annotated[float, NOT_NEGATIVE] = 0.0
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        bad = [f"law[{a!r}]={v}" for a, v in self.law.items() if not SHARE.each.allows(tuple(v))]
+        if bad:
+            msg = f"{bad[0]} is not {SHARE.each}: a score without error and one with"
+            raise ValueError(msg)
 
     def table(self, chain: Chain) -> np.ndarray:
         """(A, 2) mean score before clipping, by action and error bit."""
@@ -360,9 +366,3 @@ def spread(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
     value = np.asarray(value, dtype=float)
     per_token = name in FIELDS and FIELDS[name].axes == "T"
     return np.broadcast_to(value, (*shape, value.shape[-1]) if per_token else shape)
-
-
-def _probability(name: str, value: float) -> None:
-    if not 0 <= value <= 1:
-        msg = f"{name}={value} is a probability, in [0, 1]"
-        raise ValueError(msg)

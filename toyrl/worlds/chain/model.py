@@ -18,11 +18,13 @@ are in `toyrl.dynamics`.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
+from toyrl.ranges import COUNT, POSITIVE, SHARE, Range, faults, one_of
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.classes import class_rollouts
 
@@ -52,49 +54,39 @@ class Chain:
     Raises ValueError that lists everything that doesn't fit.
     """
 
-    difficulties: tuple[int, ...] = (2, 8)
-    shares: tuple[float, ...] = (0.5, 0.5)
-    max_actions: int = 40
-    actions: tuple[str, ...] = ("STEP", "FILL", "ANSWER")
-    progress: float = 0.8
-    slip: float = 0.0
-    repair: float = 0.5
-    guess: float = 0.05
-    flag_noise: float | None = None
-    tokens_per_action: float = 1.0
-    depth: int | None = None
+    difficulties: Annotated[tuple[int, ...], COUNT.each] = (2, 8)
+    shares: Annotated[tuple[float, ...], SHARE.each] = (0.5, 0.5)
+    max_actions: Annotated[int, COUNT] = 40
+    actions: Annotated[tuple[str, ...], one_of(*ACTIONS).each] = ("STEP", "FILL", "ANSWER")
+    progress: Annotated[float, SHARE] = 0.8
+    slip: Annotated[float, SHARE] = 0.0
+    repair: Annotated[float, SHARE] = 0.5
+    guess: Annotated[float, SHARE] = 0.05
+    flag_noise: Annotated[float | None, Range("[0, 0.5]").or_none] = None
+    tokens_per_action: Annotated[float, POSITIVE] = 1.0
+    depth: Annotated[int | None, COUNT.or_none] = None
 
     def __post_init__(self) -> None:
-        problems = list(self._problems())
+        problems = faults(self) or list(self._problems())
         if problems:
             msg = "Chain: " + "; ".join(problems)
             raise ValueError(msg)
 
-    def _problems(self):
-        if not self.difficulties or len(self.difficulties) != len(self.shares):
+    def _problems(self) -> Iterator[str]:
+        """What doesn't fit together, of fields that lie in their ranges."""
+        if len(self.difficulties) != len(self.shares):
             yield (
                 f"difficulties={self.difficulties} and shares={self.shares} must have the same"
                 " positive length"
             )
-        if any(s < 0 for s in self.shares) or abs(sum(self.shares) - 1) > 1e-9:
+        if abs(sum(self.shares) - 1) > 1e-9:
             yield f"shares={self.shares} must be non-negative and sum to 1; normalise them"
-        if any(d < 1 or d > self.D or int(d) != d for d in self.difficulties):
+        if any(d > self.D for d in self.difficulties):
             yield f"difficulties={self.difficulties} must be integers in 1..depth={self.D}"
-        if self.max_actions < 1:
-            yield f"max_actions={self.max_actions} must be at least 1"
-        unknown = [a for a in self.actions if a not in ACTIONS]
-        if unknown or "ANSWER" not in self.actions or "STEP" not in self.actions:
+        if "ANSWER" not in self.actions or "STEP" not in self.actions:
             yield f"actions={self.actions} must hold STEP and ANSWER and come from {ACTIONS}"
         if len(set(self.actions)) != len(self.actions):
             yield f"actions={self.actions} repeats an action"
-        for name in ("progress", "slip", "repair", "guess"):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                yield f"{name}={value} is a probability, in [0, 1]"
-        if self.flag_noise is not None and not 0 <= self.flag_noise <= 0.5:
-            yield f"flag_noise={self.flag_noise} must be in [0, 0.5] or None (no flag)"
-        if not self.tokens_per_action > 0:
-            yield f"tokens_per_action={self.tokens_per_action} must be positive"
 
     # -- sizes --------------------------------------------------------------------------------
     @property

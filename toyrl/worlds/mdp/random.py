@@ -5,62 +5,61 @@ Each takes a NumPy generator first where it is random.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
+from toyrl.ranges import COUNT, FINITE, FLAG, POSITIVE, SHARE, Range, checked, one_of
 from toyrl.worlds.mdp.model import MDP
+
+BELOW_1 = Range("[0, 1)").so("without a terminal state nothing would end at 1")
 
 __all__ = ["corridor", "garnet", "gridworld", "random_mdp"]
 
 
+@checked
 def random_mdp(
     rng: np.random.Generator,
-    n_states: int,
-    n_actions: int,
+    n_states: Annotated[int, COUNT],
+    n_actions: Annotated[int, COUNT],
     *,
-    discount: float = 0.9,
-    concentration: float = 1.0,
-    reward: str = "sas",
+    discount: Annotated[float, BELOW_1] = 0.9,
+    concentration: Annotated[float, POSITIVE] = 1.0,
+    reward: Annotated[str, one_of("s", "sa", "sas")] = "sas",
 ) -> MDP:
     """Dense transitions with Dirichlet rows, Gaussian rewards, uniform start.
 
     concentration : of the Dirichlet law; below 1 rows are nearly deterministic
     reward : "s", "sa" or "sas", what the rewards depend on: (S,), (S, A) or (S, A, S)
 
-    Raises ValueError for another kind of reward.
+    Raises ValueError for arguments out of their ranges.
     """
     S, A = n_states, n_actions
     shapes = {"s": (S,), "sa": (S, A), "sas": (S, A, S)}
-    if reward not in shapes:
-        msg = f"reward={reward!r} is unknown; choose from {', '.join(shapes)}"
-        raise ValueError(msg)
     weight = rng.standard_gamma(concentration, size=(S, A, S))
     # a tiny concentration can give a row of zeros, which then goes anywhere with equal chances
     weight += np.where(weight.sum(-1, keepdims=True) > 0, 0.0, 1.0)
     return MDP(weight / weight.sum(-1, keepdims=True), rng.normal(size=shapes[reward]), discount)
 
 
+@checked
 def garnet(
     rng: np.random.Generator,
-    n_states: int,
-    n_actions: int,
-    branching: int = 5,
+    n_states: Annotated[int, COUNT],
+    n_actions: Annotated[int, COUNT],
+    branching: Annotated[int, COUNT] = 5,
     *,
-    discount: float = 0.99,
+    discount: Annotated[float, BELOW_1] = 0.99,
 ) -> MDP:
     """A sparse process with `branching` random successors a pair and Gaussian rewards (S, A).
 
     Successors are drawn without regard to one another, so a pair may have fewer; probabilities are
     the gaps between sorted uniform numbers (Archibald, McKinnon and Thomas 1995).
 
-    Raises ValueError for a branching below 1.
+    Raises ValueError for arguments out of their ranges.
     """
     from scipy.sparse import csr_array
 
-    if branching < 1:
-        msg = f"branching={branching} must be at least 1"
-        raise ValueError(msg)
     rows = n_states * n_actions
     cuts = np.sort(rng.random((rows, branching - 1)), axis=1)
     edges = np.concatenate([np.zeros((rows, 1)), cuts, np.ones((rows, 1))], axis=1)
@@ -71,22 +70,24 @@ def garnet(
     return MDP(moves, rng.normal(size=(n_states, n_actions)), discount)
 
 
+@checked
 def corridor(
-    n_states: int, *, discount: float = 0.99, slip: float = 0.1, episodic: bool = False
+    n_states: Annotated[int, Range("[2, inf)", whole=True)],
+    *,
+    discount: Annotated[float, SHARE] = 0.99,
+    slip: Annotated[float, SHARE] = 0.1,
+    episodic: Annotated[bool, FLAG] = False,
 ) -> MDP:
     """States in a row, actions left and right, 1 for acting in the last one; start in the first.
 
     slip : chance of moving the other way; walls keep in place
     episodic : the last state is terminal and entering it pays 1
 
-    Raises ValueError for fewer than two states or a slip outside [0, 1].
+    Raises ValueError for arguments out of their ranges, and for discount 1 where nothing ends.
     """
     from scipy.sparse import csr_array
 
     S = n_states
-    if S < 2 or not 0 <= slip <= 1:
-        msg = f"n_states={S} must be at least 2, slip={slip} in [0, 1]"
-        raise ValueError(msg)
     here = np.arange(S)
     sides = np.stack([np.maximum(here - 1, 0), np.minimum(here + 1, S - 1)], axis=1)
     chance = np.array([[1 - slip, slip], [slip, 1 - slip]])
@@ -110,15 +111,21 @@ def corridor(
     return MDP(moves, reward, discount, start=(here == 0).astype(float), terminal=terminal)
 
 
+@checked
 def gridworld(
-    rows: list[str], *, discount: float = 0.95, slip: float = 0.0, step_reward: float = 0.0
+    rows: list[str],
+    *,
+    discount: Annotated[float, SHARE] = 0.95,
+    slip: Annotated[float, SHARE] = 0.0,
+    step_reward: Annotated[float, FINITE] = 0.0,
 ) -> MDP:
     """A grid in characters: "#" wall, "S" start, "G" goal (pays 1, ends), "X" trap (-1, ends).
 
     States are the cells that are no wall, row by row; actions up, down, left, right. A slip
     goes to one of the two sides; walls and edges keep in place.
 
-    Raises ValueError for rows of different lengths or a grid without "S".
+    Raises ValueError for rows of different lengths, a grid without "S", and arguments out of their
+    ranges.
     """
     if len({len(row) for row in rows}) != 1 or not any("S" in row for row in rows):
         msg = f"rows={rows} must be of one length and hold a start, 'S'"

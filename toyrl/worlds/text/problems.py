@@ -9,6 +9,9 @@ import random
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Annotated
+
+from toyrl.ranges import COUNT, Range, checked
 
 LARGEST = 99
 SMALLEST = 4
@@ -45,17 +48,16 @@ def evaluate(word: str, value: int, operand: int) -> int:
 
 
 @lru_cache(maxsize=4096)
-def make_problem(difficulty: int, seed: int, largest: int = LARGEST) -> Problem:
+@checked
+def make_problem(
+    difficulty: Annotated[int, COUNT],
+    seed: int,
+    largest: Annotated[int, Range(f"[{SMALLEST}, inf)", whole=True)] = LARGEST,
+) -> Problem:
     """The problem of this difficulty (>= 1 operations) and seed, with all values in 1..largest.
 
     Raises ValueError for a difficulty or a largest value too small to make a problem.
     """
-    if difficulty < 1:
-        msg = f"difficulty={difficulty} must be at least 1: the number of operations"
-        raise ValueError(msg)
-    if largest < SMALLEST:
-        msg = f"largest={largest} must be at least {SMALLEST}, so that every value can go on"
-        raise ValueError(msg)
     rng = random.Random(1009 * seed + difficulty)
     values = [rng.randint(2, min(20, largest))]
     operations = []

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
+from toyrl.ranges import COUNT, POSITIVE, SHARE, checked, one_of
 from toyrl.worlds.tree.laws import structure_laws
 from toyrl.worlds.tree.model import Tree, normalised
 
@@ -15,14 +16,15 @@ __all__ = ["LIMIT", "complete_tree", "from_parents", "random_tree"]
 LIMIT = 4_000_000  # nodes: some 32 MB for each array of them
 
 
+@checked
 def complete_tree(
     logits: Any,
-    height: int,
+    height: Annotated[int, COUNT],
     *,
     end: int | None = None,
     reward: Any = None,
-    discount: float = 1.0,
-    limit: int = LIMIT,
+    discount: Annotated[float, SHARE] = 1.0,
+    limit: Annotated[int, COUNT] = LIMIT,
 ) -> Tree:
     """Every sequence over a vocabulary of V tokens up to a number of tokens, under a policy.
 
@@ -34,12 +36,9 @@ def complete_tree(
     reward : (L,) of the leaves, or a function of their tokens (L, height), -1 behind the end
     limit : largest number of nodes
 
-    Raises ValueError for logits of another shape, an end token outside the vocabulary, or more
-    nodes than `limit`.
+    Raises ValueError for logits of another shape, an end token outside the vocabulary, more nodes
+    than `limit`, and arguments out of their ranges.
     """
-    if height < 1:
-        msg = f"height={height} must be at least 1"
-        raise ValueError(msg)
     at = logits if callable(logits) else _by_place(np.asarray(logits, dtype=float), height)
     grown = _Growing()
     prefixes, first = np.empty((1, 0), dtype=np.int64), np.zeros(1, dtype=np.int64)
@@ -179,16 +178,17 @@ def _layer_order(parent: np.ndarray) -> np.ndarray:
     return np.concatenate(out)
 
 
+@checked
 def random_tree(
     rng: np.random.Generator,
-    height: int,
-    branching: int = 3,
+    height: Annotated[int, COUNT],
+    branching: Annotated[int, COUNT] = 3,
     *,
-    stop: float = 0.25,
-    concentration: float = 1.0,
-    reward: str = "binary",
-    discount: float = 1.0,
-    limit: int = LIMIT,
+    stop: Annotated[float, SHARE] = 0.25,
+    concentration: Annotated[float, POSITIVE] = 1.0,
+    reward: Annotated[str, one_of("binary", "normal", "dense")] = "binary",
+    discount: Annotated[float, SHARE] = 1.0,
+    limit: Annotated[int, COUNT] = LIMIT,
 ) -> Tree:
     """A tree of random shape, Dirichlet policies and random rewards.
 
@@ -198,15 +198,8 @@ def random_tree(
     reward : "binary" 0 or 1 in leaves; "normal" in leaves; "dense" normal on every token. A leaf
         is right where its own reward is positive
 
-    Raises ValueError for another kind of reward, sizes below 1 or more nodes than `limit`.
+    Raises ValueError for arguments out of their ranges, and for more nodes than `limit`.
     """
-    kinds = ("binary", "normal", "dense")
-    if reward not in kinds or height < 1 or branching < 1:
-        msg = (
-            f"reward={reward!r} must be one of {', '.join(kinds)}, "
-            f"height={height} and branching={branching} at least 1"
-        )
-        raise ValueError(msg)
     grown, layer = _Growing(), np.zeros(1, dtype=np.int64)
     for t in range(height):
         goes_on = np.ones(1, dtype=bool) if t == 0 else rng.random(layer.size) >= stop

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import re
+import sys
+from importlib.util import spec_from_file_location
 
 import pytest
 
@@ -65,6 +67,28 @@ def test_sources_are_found_without_importing():
     assert path is not None
     assert path.name == "specs.py"
     assert find_module("no.such.module") is None
+
+
+def test_a_package_that_is_on_no_path_is_found(tmp_path, monkeypatch):
+    """As an editable installation with a finder of its own has it."""
+    package = tmp_path / "elsewhere" / "graders"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise RuntimeError('not to be imported')\n")
+    (package / "exact.py").write_text("X = 1\n")
+
+    class Finder:
+        @staticmethod
+        def find_spec(name, *_):
+            if name != "graders":
+                return None
+            return spec_from_file_location(
+                name, package / "__init__.py", submodule_search_locations=[str(package)]
+            )
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder])
+    assert find_module("graders.exact") == package / "exact.py"
+    assert find_module("graders") == package / "__init__.py"
+    assert find_module("graders.other") is None
     live = source_of(Term("f", function=test_sources_are_found_without_importing))
     assert live is not None
     assert "def test_sources_are_found" in live[0]

@@ -1,4 +1,4 @@
-"""Normal order statistics in a group: CANON's halves and BRPO's reference.
+"""Comparisons of standard normals inside a group: CANON's halves and BRPO's reference.
 
 A group of G rollouts has metrics (or qualities) z, independent standard normals; whoever compares a
 rollout with the other half, or with one member of the group, sees their order alone.
@@ -10,28 +10,10 @@ Source: CANON (paper 34), Theorem 1; BRPO (paper 42); the closed forms are deriv
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from toyrl.registry import entry
-
-
-@entry(
-    "order_means",
-    kind="theorem",
-    cards=("42",),
-    provenance="derived",
-    formula="m_k = G C(G-1,k-1) E[z Phi(z)^(k-1) (1 - Phi(z))^(G-k)]",
-)
-def order_means(size: int) -> np.ndarray:
-    """(G,) expected order statistics of G standard normals, rising, by quadrature (about 1e-14)."""
-    from scipy.stats import norm
-
-    x, k = np.linspace(-9, 9, 20001), np.arange(1, size + 1)[:, None]
-    ways = np.array([math.log(size * math.comb(size - 1, int(i) - 1)) for i in k[:, 0]])[:, None]
-    law = ways + norm.logpdf(x) + (k - 1) * norm.logcdf(x) + (size - k) * norm.logsf(x)
-    return (x * np.exp(law)).sum(-1) * (x[1] - x[0])
+from toyrl.theory.order_statistics import order_means
 
 
 @entry(

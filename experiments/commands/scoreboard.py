@@ -1,0 +1,87 @@
+"""`toyrl scoreboard`: every forecaster on published and measured runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toyrl.experiments.commands.output import Outputs, json_path
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from toyrl.experiments.forecast.board import Board, Study
+
+
+def run(
+    *,
+    ledger: Path | None,
+    measured: Sequence[Path],
+    out: Path | None,
+    json: str | None,
+    quiet: bool,
+) -> int:
+    """Score, show and write; the exit code.
+
+    ledger : file of `toyrl ledger --json` whose verdicts are quoted
+    measured : folders of `toyrl transfer`, or X.json beside X-predictions.json
+    """
+    from toyrl.experiments.forecast.board import board
+    from toyrl.experiments.forecast.page import page
+    from toyrl.experiments.render import terminal
+
+    outputs = Outputs({"out": out, "json": json_path(json)}, {"ledger": ledger})
+    found = board(studies(ledger, measured))
+    outputs.write("out", lambda: page(found))
+    outputs.json(json, found.to_dict())
+    if json != "-" and not quiet:
+        show(found, terminal.console())
+    return outputs.code(0)
+
+
+def studies(ledger: Path | None, measured: Sequence[Path]) -> list[Study]:
+    """Published runs, then each folder's."""
+    from toyrl.experiments.backtest.ledger import load
+    from toyrl.experiments.forecast import measured as runs
+    from toyrl.experiments.forecast import published
+    from toyrl.experiments.forecast.board import Study
+
+    known = {} if ledger is None else load(ledger)
+    out = [Study("Published runs", PUBLISHED, tuple(published.cases(known)))]
+    for folder in measured:
+        cases = runs.cases(*runs.files(folder))
+        out.append(Study(f"Measured: {cases[0].family} ({folder.stem})", MEASURED, tuple(cases)))
+    return out
+
+
+PUBLISHED = (
+    "The ledger's settings with what came of them, against the base where the paper says so. Of a "
+    "base its accuracy, mean length and limit are told, or what `validate` takes where the paper "
+    "is silent."
+)
+MEASURED = "Runs of `toyrl transfer`, at their end, means over seeds; `validate` is the sealed toy."
+
+
+def show(board: Board, out: Console) -> None:
+    """A table a study."""
+    from rich.table import Table
+    from rich.text import Text
+
+    for study, lines in board.studies:
+        table = Table(box=None, padding=(0, 2, 0, 0), title=study.name, title_justify="left")
+        for name in ("forecaster", "AUC", "Brier", "hits", "contrasts", "log length"):
+            table.add_column(name)
+        for line in lines:
+            s = line.scores
+            cells = (
+                line.forecaster.name,
+                f"{s.auc:.2f}" if isfinite(s.auc) else "-",
+                f"{s.brier:.3f}" if isfinite(s.brier) else "-",
+                f"{s.hits} of {s.runs}",
+                f"{s.ordered:g} of {s.contrasts}",
+                f"{s.log_length:.2f}" if s.lengths else "-",
+            )
+            table.add_row(*(Text(c) for c in cells))
+        out.print(table)

@@ -1,0 +1,127 @@
+"""The score board: every forecaster on every study, with what can and can't be told apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from toyrl import schemas
+from toyrl.experiments.forecast.case import Case, Forecast, Forecaster
+from toyrl.experiments.forecast.rivals import rules, simple
+from toyrl.experiments.forecast.score import Interval, Row, Scores, brier, contrasts, paired, score
+
+FORECASTERS: tuple[Forecaster, ...] = (*simple.FORECASTERS, *rules.FORECASTERS)
+SILENT = Forecast(below_base=0.5, below_correctness=0.5)
+"""What stands for a forecaster that can't say anything of a run: it scores, as a shrug."""
+AGAINST = "always-safe"
+
+
+@dataclass(frozen=True)
+class Study:
+    """Runs that are scored together.
+
+    name, says : what they are
+    """
+
+    name: str
+    says: str
+    cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One forecaster on one study.
+
+    silent : runs of which it had nothing to say
+    brier_against, contrasts_against : differences from `AGAINST`, with 95 % intervals; below 0 is
+        better for the first, above 0 for the second
+    """
+
+    forecaster: Forecaster
+    rows: tuple[Row, ...]
+    silent: int
+    scores: Scores
+    brier_against: Interval
+    contrasts_against: Interval
+
+
+@dataclass(frozen=True)
+class Board:
+    """Studies with a line for each forecaster."""
+
+    studies: tuple[tuple[Study, tuple[Line, ...]], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form: scores, and each forecast beside its outcome."""
+        return {
+            "schema": schemas.tag("scoreboard"),
+            "studies": [
+                {
+                    "name": study.name,
+                    "runs": [_outcome(case) for case in study.cases],
+                    "forecasters": {line.forecaster.name: _line(line) for line in lines},
+                }
+                for study, lines in self.studies
+            ],
+        }
+
+
+def board(studies: Sequence[Study], forecasters: Sequence[Forecaster] = FORECASTERS) -> Board:
+    """Every forecaster, and the mean share over the other sources, on every study."""
+    share = simple.mean_share([c for s in studies for c in s.cases])
+    return Board(tuple((s, tuple(_lines(s, (*forecasters, share)))) for s in studies))
+
+
+def _lines(study: Study, forecasters: Sequence[Forecaster]) -> list[Line]:
+    said = {f.name: [(c, f.of(c.told)) for c in study.cases] for f in forecasters}
+    rows = {name: [(c, a or SILENT) for c, a in those] for name, those in said.items()}
+    constant = rows.get(AGAINST) or [(c, Forecast(0.0, 0.0, 0.0, 1.0)) for c in study.cases]
+    return [
+        Line(
+            f,
+            tuple(rows[f.name]),
+            sum(a is None for _, a in said[f.name]),
+            score(rows[f.name]),
+            paired(rows[f.name], constant, _brier),
+            paired(rows[f.name], constant, _ordered),
+        )
+        for f in forecasters
+    ]
+
+
+def _brier(rows: Sequence[Row]) -> float:
+    return brier(
+        [
+            (f.below_base, c.outcome.lost)
+            for c, f in rows
+            if not c.control and f.below_base is not None and c.outcome.lost is not None
+        ]
+    )
+
+
+def _ordered(rows: Sequence[Row]) -> float:
+    pairs, right = contrasts(rows)
+    return right / pairs if pairs else math.nan
+
+
+def _outcome(case: Case) -> dict[str, Any]:
+    return {
+        "name": case.told.name,
+        "source": case.source,
+        "family": case.family,
+        "control": case.control,
+        "rewards": list(case.told.rewards),
+        **asdict(case.outcome),
+    }
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return {
+        "silent": line.silent,
+        "scores": asdict(line.scores),
+        "brier_against": asdict(line.brier_against),
+        "contrasts_against": asdict(line.contrasts_against),
+        "said": {c.told.name: asdict(f) for c, f in line.rows},
+    }

@@ -1,0 +1,110 @@
+"""Runs measured by `toyrl transfer` as cases: what was told, the sealed predictions, the ends."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toyrl import schemas
+from toyrl.experiments.errors import UsageError
+from toyrl.experiments.forecast.case import Case, Forecast, Outcome, Told
+from toyrl.experiments.forecast.evidence import Evidence, drawn
+
+FORMULA = {
+    "additive": "outcome() - {w:.12g}*linear_length()",
+    "gated": "outcome() - {w:.12g}*gated(linear_length())",
+}
+"""Families of a suite that catalogue expressions can say; the others read texts."""
+
+
+def files(place: Path) -> tuple[Path, Path]:
+    """Result and predictions of a study: of a folder of `toyrl transfer`, or X.json beside
+    X-predictions.json."""
+    if place.is_dir():
+        return place / "result.json", place / "predictions.json"
+    return place, place.with_name(f"{place.stem}-predictions.json")
+
+
+def cases(result: Path, predictions: Path) -> list[Case]:
+    """The rewards of a suite at the end of their runs, means over seeds.
+
+    result, predictions : files that `toyrl transfer` wrote (`result.json`, `predictions.json`)
+
+    Raises UsageError for a file of another kind, or where the two don't belong together.
+    """
+    found = _read(result, "transfer-result")
+    said = _read(predictions, "transfer")
+    unknown = set(found["rewards"]) - set(said["rewards"])
+    if unknown:
+        msg = f"{predictions} holds no prediction of {', '.join(sorted(unknown))}; name its own"
+        raise UsageError(msg)
+    plan = found["plan"]
+    return [
+        _case(name, run, said["rewards"][name], found["base"], plan)
+        for name, run in found["rewards"].items()
+    ]
+
+
+def _read(path: Path, kind: str) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        schemas.check(data, kind, str(path))
+    except (OSError, ValueError, schemas.SchemaError) as error:
+        msg = f"{path} is no file of toyrl transfer: {error}"
+        raise UsageError(msg) from error
+    return data
+
+
+def _case(
+    name: str,
+    run: Mapping[str, Any],
+    said: Mapping[str, Any],
+    base: Mapping[str, float],
+    plan: Mapping[str, Any],
+) -> Case:
+    formula, settings = FORMULA.get(said["family"]), plan["run"]
+    told = Told(
+        name=name,
+        rewards=() if formula is None else (formula.format(w=said["weight"]),),
+        accuracy=base["accuracy"],
+        length=base["length"],
+        limit=float(settings["limit"]),
+        estimator=settings["estimator"],
+        group_size=settings["group_size"],
+        beta=settings["beta"],
+        evidence=evidence,
+        known={"toy": _prediction(said["toy"])},
+    )
+    outcome = Outcome(
+        base=float(np.mean(run["end"])), length=math.exp(float(np.mean(run["log_length"])))
+    )
+    where = f"{plan['model']}, {plan['task']}"
+    return Case(told, outcome, where, where, control=said["family"] == "outcome")
+
+
+def _prediction(p: Mapping[str, float]) -> Forecast:
+    return Forecast(
+        below_base=p["collapse"],
+        below_correctness=p["collapse"],
+        accuracy=p["accuracy"],
+        length=math.exp(p["log_length"]),
+        low=p["low"],
+        high=p["high"],
+    )
+
+
+def evidence(told: Told) -> Evidence | None:
+    """Groups of such a base under a catalogue reward; None for one that reads texts."""
+    from toyrl.experiments.validate.reward_law import bench
+    from toyrl.experiments.validate.reward_law.law import RewardLaw
+    from toyrl.expressions import parse, parse_estimator
+
+    if not told.rewards:
+        return None
+    law = RewardLaw(bench.template(int(told.limit)), parse(told.rewards[0]))
+    return drawn(told, law, parse_estimator(told.estimator))

@@ -1,0 +1,70 @@
+"""A log's scores, read and turned into curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from toyrl.experiments.errors import UsageError
+from toyrl.experiments.scaling.curves import all_curves, sizes
+from toyrl.experiments.scaling.result import Scaling
+from toyrl.experiments.scaling.scores import Scores, read_scores
+
+
+def run(
+    log: Any,
+    *,
+    gold: str | None,
+    proxy: Sequence[str],
+    answer: str | None,
+    samples: int | None,
+    x: Literal["draws", "tokens"],
+    temperature: float | None,
+    level: float,
+    seed: int,
+    columns: Mapping[str, str] | str | None,
+    skip_bad_rows: bool,
+    command: str = "",
+) -> Scaling:
+    """The curves of a log; UsageError for what can't be used."""
+    if not 0 < level < 1:
+        msg = f"level={level} must lie strictly between 0 and 1, such as 0.95"
+        raise UsageError(msg)
+    if temperature is not None and not 0 < temperature < np.inf:
+        msg = f"temperature={temperature} must be above 0 and finite; at 0 it is best of k"
+        raise UsageError(msg)
+    if x not in ("draws", "tokens"):
+        msg = f"x={x!r} must be draws or tokens"
+        raise UsageError(msg)
+    if samples is not None and samples < 1:
+        msg = f"samples={samples} must be a whole number of at least 1: the largest k"
+        raise UsageError(msg)
+    scores = read_scores(log, gold=gold, proxies=proxy, answer=answer, columns=columns,
+                         samples=samples, skip_bad=skip_bad_rows)  # fmt: skip
+    if x == "tokens" and scores.length is None:
+        msg = f"x=tokens: {scores.name} has no length for every row; name it: --columns "
+        msg += "length=COLUMN"
+        raise UsageError(msg)
+    return scaled(scores, temperature=temperature, level=level, seed=seed, x=x, command=command)
+
+
+def scaled(
+    scores: Scores, *, temperature: float | None = None, level: float = 0.95, seed: int = 0,
+    x: Literal["draws", "tokens"] = "draws", command: str = "",
+) -> Scaling:  # fmt: skip
+    """The curves of scores that are there already."""
+    k = sizes(scores.samples)
+    curves = all_curves(scores, temperature=temperature, level=level, seed=seed)
+    notes = list(scores.notes)
+    if not scores.proxies:
+        notes.append("no column of scores was found: name one with --proxy")
+    if scores.prompts == 1:
+        notes.append("one prompt: no band, and no fall can be told from chance")
+    tokens = None
+    if scores.length is not None:
+        means = [scores.length[rows].mean(-1) for _, rows in scores.pools]
+        tokens = k * float(np.concatenate(means).mean())
+    return Scaling(scores.name, scores.rows, scores.prompts, scores.samples, scores.gold_column, k,
+                   tokens, tuple(curves), level, x, tuple(notes), command)  # fmt: skip

@@ -1,0 +1,48 @@
+"""A run of a few updates of a model of a few parameters, and a process that dies in it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from toyrl.bridge.models import tiny
+from toyrl.bridge.tasks import load_task
+from toyrl.bridge.training import run
+from toyrl.expressions import parse
+
+RECIPE = tiny.Recipe(hidden=16, layers=1, heads=2, feed_forward=32, steps=20, batch=8)
+SETTINGS = run.RunSettings(
+    steps=4, completions=8, group_size=4, limit=12, every=2, keep=2, times=1, rate=1e-2
+)
+
+
+def start(place: Path, model: str, settings: run.RunSettings = SETTINGS, **options: Any) -> Any:
+    """The curve of a run with a reward of the catalogue."""
+    task = load_task("shorthand:easy=1,hard=2", prompts=16, held_out=8)
+    return run.train(
+        place, model, task, parse("outcome() - 0.5*linear_length()"), settings, **options
+    )
+
+
+def die(place: str, model: str, moment: str) -> None:
+    """Start a run that ends itself by SIGKILL.
+
+    moment : "measured" (after the point of update 4, one checkpoint back) or "saving" (half of the
+    checkpoint of update 2 is written)
+    """
+    import os
+    import signal
+
+    from toyrl.bridge.training.rescue import RescuedTrainer
+
+    def kill(*_: Any, **__: Any) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    if moment == "saving":
+        RescuedTrainer._save_rng_state = kill  # after the weights and the optimizer
+    start(Path(place), model, tell=lambda said: kill() if said.startswith("step 4") else None)
+
+
+if __name__ == "__main__":
+    die(*sys.argv[1:])

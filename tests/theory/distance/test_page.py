@@ -1,0 +1,29 @@
+"""The examples of the page run and print what it says they do."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from tests.places import ROOT
+
+PAGE = (ROOT / "docs" / "theory" / "distance.md").read_text(encoding="utf-8")
+
+
+def test_examples_run(capsys):
+    pytest.importorskip("jax")
+    names: dict = {}
+    for block in re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE):
+        exec(block, names)
+    told = capsys.readouterr().out
+    assert "shaped: 0.0000" in told
+    distances = re.search(r"distance (\S+) -> (\S+)", told)
+    regrets = re.search(r"worst-case regret (\S+) -> (\S+)", told)
+    assert distances is not None
+    assert regrets is not None
+    for before, after in (distances.groups(), regrets.groups()):
+        assert float(before) > 0.1
+        assert float(after) < 1e-3
+    assert abs(np.asarray(names["repaired"]) - names["truth"]).max() > 0.01  # equivalent, not equal
