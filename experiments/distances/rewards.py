@@ -142,7 +142,7 @@ def _on_chain(world: World, given: Any) -> Given:
     assert world.chain is not None
     pipeline = Pipeline(given, Settings(), heard(lambda _number, _said: None))
     try:
-        with pipeline._loaded() as reward:
+        with pipeline.loaded() as reward:
             pipeline.reward = reward
             pipeline.pace = pipeline._paced()
             pipeline.contract()
