@@ -207,6 +207,32 @@ class Explained:
 
 
 @entry(
+    "free_choice_process",
+    kind="theorem",
+    cards=("56",),
+    provenance="derived",
+    section="Theorem 1, necessity",
+    formula="one action for each possible (s, a, s'), which pays F(s, a, s')",
+)
+def free_choice(mdp: MDP, term: Any) -> tuple[MDP, np.ndarray]:
+    """The process in which the learner also chooses the next state, and a term on it by pair.
+
+    Every law of the next state on the same possible transitions is a mixture of these choices, so
+    `worst_regret` there is what the term can cost at most under any law: 0 for differences of
+    potentials alone, where every state is reached. Its K actions are the transitions of a state.
+
+    term : a reward in any of its forms, (S,), (S, A), ...; answers (process, (S, K))
+
+    Raises ValueError for another shape, or a term that is not finite where it is paid.
+    """
+    places, listed = on_transitions(mdp, term)
+    graph, slot = _by_transition(mdp, places)
+    paid = np.zeros((mdp.n_states, graph.n_actions))
+    paid[places[:, 0], slot] = listed
+    return graph, paid
+
+
+@entry(
     "potential_and_others",
     kind="theorem",
     cards=("56", "27"),
@@ -307,8 +333,9 @@ def _by_transition(mdp: MDP, places: np.ndarray) -> tuple[MDP, np.ndarray]:
     taken[places[:, 0], slot] = True
     ends = np.concatenate([[0], np.cumsum(taken.ravel())])
     moves = csr_array((np.ones(len(places)), places[:, 2], ends), shape=(S * K, S))
-    out = MDP.trusted(moves, np.zeros((S, K)), mdp.discount, mdp.start, taken, mdp.terminal)
-    return out, slot
+    fields = (moves, np.zeros((S, K)), mdp.discount, mdp.start, taken, mdp.terminal)
+    # whoever chooses the next state may choose never to end
+    return MDP.trusted(*fields, improper=mdp.improper or mdp.discount == 1), slot
 
 
 def _potential(mdp: MDP, phi: Any) -> np.ndarray:
