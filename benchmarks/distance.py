@@ -260,8 +260,8 @@ def main() -> None:
     for S, A in (map(int, x.split("x")) for x in a.sizes):
         print(f"S={S}, A={A}, dense, discount 0.9: ms ours, ms peer, peer / ours")
         for name, ours, peer in against_peers(S, A, a.repeats):
-            told = "too large to run" if peer != peer else f"{peer:10.3f} {peer / ours:9.0f} x"
-            print(f"    {name:<32}{ours:10.3f} {told}")
+            other = "too large to run" if peer != peer else f"{peer:10.3f} {peer / ours:9.1f} x"
+            print(f"    {name:<32}{ours:10.3f} {other}")
         one, single = batch(S, A, 32, a.repeats)
         print(f"    {'32 rewards, all distances':<32}{one:10.3f} {single:10.3f} {single / one:9.0f}"
               " x (one by one)")  # fmt: skip

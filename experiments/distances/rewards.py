@@ -16,7 +16,7 @@ from toyrl.experiments.errors import UsageError
 from toyrl.messages import PATH, shortened
 from toyrl.rewards.specs import name_of
 from toyrl.shapers.base import Shaper
-from toyrl.worlds.mdp.rewards import expected_reward
+from toyrl.worlds.mdp.rewards import expected_reward, tabulated
 
 OWN = ("own", "env")
 
@@ -59,10 +59,10 @@ def reward_on(world: World, given: Any) -> Given:
         return _on_chain(world, given)
     if ".py:" in text or text.endswith(".py"):
         function, name = _function(text)
-        return Given(name, _called(world, function, name))
+        return Given(name, _called(world, function))
     if callable(given) and not isinstance(given, Shaper):
         name = name_of(given)
-        return Given(name, _called(world, given, name))
+        return Given(name, _called(world, given))
     held = f", one of the file's arrays ({', '.join(world.rewards)})" if world.rewards else ""
     msg = (
         f"{shortened(name_of(given))} is no reward of {world.name}: it reads rollouts of text, "
@@ -117,55 +117,11 @@ def _function(text: str) -> tuple[Callable[..., Any], str]:
     return own[name], f"{path.name}:{name}"
 
 
-def _called(world: World, function: Callable[..., Any], name: str) -> Any:
-    """The array of a function of (state), (state, action) or (state, action, next state)."""
-    mdp = world.mdp
-    S, A = mdp.n_states, mdp.n_actions
+def _called(world: World, function: Callable[..., Any]) -> Any:
     try:
-        needed = [p for p in inspect.signature(function).parameters.values()
-                  if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY,
-                                                         p.POSITIONAL_OR_KEYWORD)]  # fmt: skip
-        count = len(needed)
-    except (TypeError, ValueError):
-        count = 3
-    if count not in (1, 2, 3):
-        msg = (
-            f"{name} takes {count} arguments; a reward of a process takes the state, the state and "
-            "the action, or these and the next state"
-        )
-        raise UsageError(msg)
-    if count == 1:
-        states = np.flatnonzero(~mdp.is_terminal)
-        out = np.zeros(S)
-        out[states] = [_number(function, name, int(s)) for s in states]
-        return out
-    pairs = np.argwhere(mdp.usable)
-    if count == 2:
-        out = np.zeros((S, A))
-        out[tuple(pairs.T)] = [_number(function, name, int(s), int(a)) for s, a in pairs]
-        return out
-    from scipy.sparse import csr_array
-
-    P = mdp.pairs
-    row = np.repeat(np.arange(S * A), np.diff(P.indptr))
-    live = mdp.usable.ravel()[row]
-    paid = np.zeros(len(row))
-    paid[live] = [_number(function, name, int(i // A), int(i % A), int(t))
-                  for i, t in zip(row[live], P.indices[live], strict=True)]  # fmt: skip
-    sparse = csr_array((paid, P.indices.copy(), P.indptr.copy()), shape=P.shape)
-    return sparse if mdp.is_sparse else sparse.toarray().reshape(S, A, S)
-
-
-def _number(function: Callable[..., Any], name: str, *where: int) -> float:
-    try:
-        value = float(function(*where))
-    except Exception as error:
-        msg = f"{name}{where} raised {type(error).__name__}: {error}"
-        raise UsageError(msg) from error
-    if not np.isfinite(value):
-        msg = f"{name}{where} is {value}; give a finite number"
-        raise UsageError(msg)
-    return value
+        return tabulated(world.mdp, function)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 # -- the chain -------------------------------------------------------------------------------------
@@ -186,7 +142,7 @@ def _on_chain(world: World, given: Any) -> Given:
     assert world.chain is not None
     pipeline = Pipeline(given, Settings(), heard(lambda _number, _said: None))
     try:
-        with pipeline._loaded() as reward:
+        with pipeline.loaded() as reward:
             pipeline.reward = reward
             pipeline.pace = pipeline._paced()
             pipeline.contract()

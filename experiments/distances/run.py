@@ -55,9 +55,13 @@ def on_log(
 
 
 def _named(given: list[Any]) -> list[Any]:
-    """Rewards with names that differ."""
+    """Rewards with names that differ, paths without their folders where these say nothing."""
     from dataclasses import replace
 
+    short = [g.name.rpartition("/")[2] if g.name.endswith(".py") or ".py:" in g.name else g.name
+             for g in given]  # fmt: skip
+    if len(set(short)) == len({g.name for g in given}):
+        given = [replace(g, name=n) for g, n in zip(given, short, strict=True)]
     seen: dict[str, int] = {}
     out = []
     for g in given:

@@ -230,8 +230,8 @@ def _told(
 ) -> WorstCase:
     lost = float(((x - y) * c).sum())
     share = float(np.clip(lost / scale, 0.0, 1.0)) if scale > 0 else 0.0
-    policies = (_policy(mdp, z) for z in (x, y))
-    return WorstCase(share, max(lost, 0.0), scale, *policies, method, steps)
+    better, worse = _policy(mdp, x), _policy(mdp, y)
+    return WorstCase(share, max(lost, 0.0), scale, better, worse, method, steps)
 
 
 def _policy(mdp: MDP, taken: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ import numpy as np
 from toyrl.registry import entry
 from toyrl.worlds.mdp.model import MDP, policy_matrix
 from toyrl.worlds.mdp.projection import fit_potential
-from toyrl.worlds.mdp.rewards import as_pairs, expected_reward
+from toyrl.worlds.mdp.rewards import as_pairs, expected_reward, tabulated
 
 LEVELS = ("transitions", "pairs")
 MOST_ENDS = 200  # terminal states whose potentials are fitted
@@ -153,7 +153,8 @@ def potential_test(
 ) -> PotentialTest:
     """The closest difference of potentials to a term, and the residual.
 
-    term : a reward in any of its forms: (S,), (S, A), (S, A, S), sparse (S*A, S)
+    term : a reward in any of its forms: (S,), (S, A), (S, A, S), sparse (S*A, S), or a function
+        of state, action and next state
     level : "pairs": the expected term on this process; "transitions": every possible step
     reachable : look only at states that some policy reaches from the start
 
@@ -203,6 +204,32 @@ class Explained:
     def holds(self) -> bool:
         """Whether nothing is left."""
         return float(np.abs(self.residual).max(initial=0.0)) <= self.tolerance
+
+
+@entry(
+    "free_choice_process",
+    kind="theorem",
+    cards=("56",),
+    provenance="derived",
+    section="Theorem 1, necessity",
+    formula="one action for each possible (s, a, s'), which pays F(s, a, s')",
+)
+def free_choice(mdp: MDP, term: Any) -> tuple[MDP, np.ndarray]:
+    """The process in which the learner also chooses the next state, and a term on it by pair.
+
+    Every law of the next state on the same possible transitions is a mixture of these choices, so
+    `worst_regret` there is what the term can cost at most under any law: 0 for differences of
+    potentials alone, where every state is reached. Its K actions are the transitions of a state.
+
+    term : a reward in any of its forms, (S,), (S, A), ...; answers (process, (S, K))
+
+    Raises ValueError for another shape, or a term that is not finite where it is paid.
+    """
+    places, listed = on_transitions(mdp, term)
+    graph, slot = _by_transition(mdp, places)
+    paid = np.zeros((mdp.n_states, graph.n_actions))
+    paid[places[:, 0], slot] = listed
+    return graph, paid
 
 
 @entry(
@@ -277,7 +304,7 @@ def on_transitions(mdp: MDP, term: Any) -> tuple[np.ndarray, np.ndarray]:
     row = np.repeat(np.arange(S * A), np.diff(P.indptr))
     live = mdp.usable.ravel()[row] & (P.data > 0)
     row, after = row[live], P.indices[live]
-    given = as_pairs(term)
+    given = as_pairs(tabulated(mdp, term) if callable(term) else term)
     if not isinstance(given, np.ndarray) and given.shape == (S * A, S):
         paid = np.asarray(given[row, after], dtype=float).ravel()
     elif isinstance(given, np.ndarray) and given.shape in ((S,), (S, A), (S, A, S)):
@@ -306,8 +333,9 @@ def _by_transition(mdp: MDP, places: np.ndarray) -> tuple[MDP, np.ndarray]:
     taken[places[:, 0], slot] = True
     ends = np.concatenate([[0], np.cumsum(taken.ravel())])
     moves = csr_array((np.ones(len(places)), places[:, 2], ends), shape=(S * K, S))
-    out = MDP.trusted(moves, np.zeros((S, K)), mdp.discount, mdp.start, taken, mdp.terminal)
-    return out, slot
+    fields = (moves, np.zeros((S, K)), mdp.discount, mdp.start, taken, mdp.terminal)
+    # whoever chooses the next state may choose never to end
+    return MDP.trusted(*fields, improper=mdp.improper or mdp.discount == 1), slot
 
 
 def _potential(mdp: MDP, phi: Any) -> np.ndarray:

@@ -104,10 +104,9 @@ def penalty(metric: str, regret: str, points: int) -> Items:
     mixed = [RIGHT - x * LENGTH for x in at]
     rho = np.array([np.corrcoef(RIGHT, q)[0, 1] for q in mixed])
     lose = pick({"worst case": worst_case, "of the optimum": optimisation_regret}, regret)
-    asked = (lambda *x: distance(*x, metric), lose, optimisation_regret)
-    d, W, same = (
-        np.array([f(mdp, paid(RIGHT[None]), paid(q[None])) for q in mixed]) for f in asked
-    )
+    truth, others = paid(RIGHT[None]), [paid(q[None]) for q in mixed]
+    d = np.array([distance(mdp, truth, q, metric) for q in others])
+    W, same = (np.array([f(mdp, truth, q) for q in others]) for f in (lose, optimisation_regret))
     closed = np.minimum(1, 4 * at / (1 + at))
     yield apart(CURVE, d, np.sqrt(2 * (1 - rho)), 1e-12, ("canonical forms", "closed form"))
     yield apart(LOSS, W, closed, 1e-7, ("linear programme", "closed form"))

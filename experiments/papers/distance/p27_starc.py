@@ -189,7 +189,8 @@ def experiment_of_paper(seed: int, size: Sequence[float], kind: Sequence[float],
     """size : S, A, discount, walks, steps; worst : walks whose worst-case regret is found too."""
     rng, walks = draws(seed, 1), int(size[3])
     made = [walk(rng, size, kind, i < worst) for i in range(walks)]
-    found = dict(zip(METRICS, np.stack([x for x, _, _ in made], 1), strict=True))
+    every_metric = np.stack([x for x, _, _ in made], 1)
+    found: dict[str, Array] = {m: x for m, x in zip(METRICS, every_metric, strict=True)}
     regret, bad = np.array([y for _, y, _ in made]), np.array([z for _, _, z in made])[:worst]
     val, epic, dard, none = (found[swaps.get(k, k)] for k in ("val", "epic", "dard", "none"))
     every, some = np.arange(walks), np.arange(worst)

@@ -16,7 +16,12 @@ from toyrl.experiments.lab.mutants import pick
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import ENUMERATED, apart, missed
 from toyrl.theory.shaping.episodes import end_reward
-from toyrl.theory.shaping.potential import expected_potential_term, potential_term, potential_test
+from toyrl.theory.shaping.potential import (
+    expected_potential_term,
+    free_choice,
+    potential_term,
+    potential_test,
+)
 from toyrl.theory.shaping.regret import witness, worst_regret
 from toyrl.worlds.mdp.control import optimal
 from toyrl.worlds.mdp.model import MDP
@@ -28,6 +33,7 @@ RECOVERED = "T1: potential found by the test less the one that was used, largest
 ADVANTAGES = "T1: advantages of random policies with shaping less without, largest"
 SHIFTED = "T1: Q with shaping less (Q - Phi), largest"
 LEVELS = "levels: noise of mean 0 on the next state passes by pairs alone, misses"
+CHOSEN = "levels: what such noise can cost where the next state is chosen, least W"
 ONE_PAIR = "T7: W of one pair's bonus against the spread of its visits, largest gap"
 WITNESS = "T7: regret of the witness against its share of W, by enumeration, largest gap"
 NEVER = "T7: regret over W, largest of random rewards"
@@ -49,12 +55,13 @@ def processes(rng: Any, count: int) -> list[MDP]:
     return [random_mdp(rng, 3 + i % 4, 2 + i % 2, concentration=0.5) for i in range(count)]
 
 
-def harmless(rng: Any, count: int, term: str, noisy: float) -> list[Check]:
+def harmless(rng: Any, count: int, term: str, noisy: float, steps: str) -> list[Check]:
     """The potential is found, no advantage changes, Q moves by -Phi.
 
-    term : how it is made; noisy : mean of the noise on the next state
+    term : how it is made; noisy : mean of the noise on the next state; steps : what is paid for the
+    next state, "noise" or a "potential" for a mutant
     """
-    found, wanted, gaps, shifts, passes = [], [], [], [], []
+    found, wanted, gaps, shifts, passes, chosen = [], [], [], [], [], []
     for mdp in processes(rng, count):
         S, A = mdp.n_states, mdp.n_actions
         phi, pi = rng.standard_normal(S), rng.dirichlet(np.ones(A), size=S)
@@ -69,14 +76,18 @@ def harmless(rng: Any, count: int, term: str, noisy: float) -> list[Check]:
         shifts.append(np.abs(q).max())
         noise = rng.standard_normal((S, A, S))
         noise -= (mdp.dense * noise).sum(-1, keepdims=True) - noisy * np.eye(A)[0][:, None]
+        if steps == "potential":
+            noise = shaping
         passes += [potential_test(mdp, noise, level=x).holds for x in ("pairs", "transitions")]
-        spend(20 * UPDATE)
+        chosen.append(worst_regret(*free_choice(mdp, noise)).value)
+        spend(30 * UPDATE)
     recovered, used = (np.concatenate(x) for x in (found, wanted))
     return [
         apart(RECOVERED, recovered, used, 1e-10, ("the potential", "least squares")),
         apart(ADVANTAGES, gaps, np.zeros(count), 1e-10, ("with the term", "without")),
         apart(SHIFTED, shifts, np.zeros(count), 1e-10, ("with the term", "without, less Phi")),
         missed(LEVELS, passes, [True, False] * count, SOLVED),
+        Check(CHOSEN, min(chosen), 0.1, ">", routes=("least squares", "optimal control")),
     ]
 
 
@@ -220,6 +231,8 @@ def ends(kept: bool, power: int) -> Items:
         Mutant("the next potential without its discount",
                {"term": "undiscounted", "parts": ("harmless",)}, (RECOVERED, ADVANTAGES, SHIFTED)),
         Mutant("noise whose mean is not 0", {"noisy": 0.5, "parts": ("harmless",)}, (LEVELS,)),
+        Mutant("a potential in the place of noise",
+               {"steps": "potential", "parts": ("harmless",)}, (LEVELS, CHOSEN)),
         Mutant("the l2 residual for the regret", {"size": "norm", "parts": ("costly",)},
                (ONE_PAIR, WITNESS)),
         Mutant("the largest return alone", {"size": "largest alone", "parts": ("costly",)},
@@ -238,6 +251,7 @@ def potential(
     rewards: int = 3000,
     term: str = "discounted",
     noisy: float = 0.0,
+    steps: str = "noise",
     size: str = "spread",
     shaped: bool = True,
     bonus: str = "pair",
@@ -248,7 +262,7 @@ def potential(
 ) -> Result:
     """count : processes; rewards : random ones of each; the others are broken by mutants."""
     work = {
-        "harmless": lambda: harmless(draws(seed, 1), count, term, noisy),
+        "harmless": lambda: harmless(draws(seed, 1), count, term, noisy, steps),
         "costly": lambda: costly(draws(seed, 2), count, rewards, size, shaped, bonus),
         "ends": lambda: ends(kept, power),
     }

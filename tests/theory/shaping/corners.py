@@ -40,6 +40,7 @@ def shaping_corners(tiny: MDP, ending: MDP) -> dict[str, Any]:
                           "discount": (0.0, 1.0, 2.0)},
         "end_reward": {"phi_end": (0.0, 1.0), "length": (0, 1, 10**6), "discount": (0.0, 0.5, 1.0)},
         "expected_potential_term": [{"mdp": m, "phi": np.ones(m.n_states)} for m in processes],
+        "free_choice_process": terms,
         "hidden_length_bias": {"phi": paths, "discount": (0.0, 1.0, -1.0)},
         "implicit_gradient": solves,
         "inner_end": [{"inner": x, "phi": p} for x in (inner, cold) for p in ([0.0], [1e3])],

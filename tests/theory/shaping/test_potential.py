@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from toyrl.testing import mdps, policies
 from toyrl.theory.shaping.potential import (
     expected_potential_term,
+    free_choice,
     look_ahead_term,
     on_transitions,
     potential_term,
@@ -108,6 +109,26 @@ def test_levels_by_hand():
     assert step.worst[1] == 0
     assert step.size > 0.1
     assert worst_regret(mdp, noise).value == 0
+
+
+def test_free_choice_bounds_every_law_of_the_next_state():
+    """Noise of mean 0 costs nothing here; under deterministic laws it does, at most W there."""
+    P = np.full((3, 2, 3), 1 / 3)
+    mdp = MDP(P, np.zeros(3), 0.8)
+    noise = np.random.default_rng(0).normal(size=(3, 2, 3))
+    noise -= noise.mean(-1, keepdims=True)
+    assert worst_regret(mdp, noise).value == pytest.approx(0, abs=1e-9)
+    graph, paid = free_choice(mdp, noise)
+    assert paid.shape == (3, 6)
+    most = worst_regret(graph, paid).value
+    found = []
+    for ends in itertools.product(range(3), repeat=6):
+        law = np.eye(3)[np.array(ends).reshape(3, 2)]
+        found.append(worst_regret(mdp.with_(transitions=law), noise).value)
+    assert max(found) > 0.1
+    assert max(found) <= most + 1e-9
+    phi = np.array([1.0, -2.0, 0.5])
+    assert worst_regret(*free_choice(mdp, potential_term(mdp, phi))).value < 1e-9
 
 
 def test_a_bonus_on_one_pair_by_hand():

@@ -161,19 +161,18 @@ class SparseForm:
 
     def minus(self, other: SparseForm, own: float, its: float) -> SparseForm:
         """own * self - its * other."""
-        moves = None
-        if self.moves is not None or other.moves is not None:
+        both = [(c, m) for c, m in ((own, self.moves), (-its, other.moves)) if m is not None]
 
-            def moves(low: int, high: int, f: Any = self.moves, g: Any = other.moves) -> Any:
-                parts = [c * m(low, high) for c, m in ((own, f), (-its, g)) if m is not None]
-                return sum(parts[1:], parts[0])
+        def moves(low: int, high: int) -> Any:
+            parts = [c * m(low, high) for c, m in both]
+            return sum(parts[1:], parts[0])
 
         return replace(
             self,
             entries=_joined(self.entries, other.entries, own, its),
             pairs=own * self.pairs - its * other.pairs,
             next=own * self.next - its * other.next,
-            moves=moves,
+            moves=moves if both else None,
         )
 
     def norm(self, kind: str) -> float:
@@ -308,11 +307,8 @@ def power_sums(mdp: MDP, power: int, weight: np.ndarray | None = None) -> np.nda
 
 
 def _joined(first: Any, second: Any, own: float, its: float) -> Any:
-    if first is None and second is None:
-        return None
-    if second is None:
-        return own * first
-    return -its * second if first is None else own * first - its * second
+    parts = [c * x for c, x in ((own, first), (-its, second)) if x is not None]
+    return sum(parts[1:], parts[0]) if parts else None
 
 
 def _picked(matrix: Any, rows: np.ndarray, columns: np.ndarray, S: int) -> np.ndarray:

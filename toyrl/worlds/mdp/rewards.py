@@ -5,7 +5,7 @@ What counts for policies is the expected reward of each pair, r(s, a) = sum over
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,17 +13,30 @@ import numpy as np
 if TYPE_CHECKING:
     from toyrl.worlds.mdp.model import MDP
 
-__all__ = ["as_pairs", "expected_reward", "expected_rewards", "paid_by_pairs", "read", "split"]
+__all__ = [
+    "as_pairs",
+    "expected_reward",
+    "expected_rewards",
+    "paid_by_pairs",
+    "read",
+    "split",
+    "tabulated",
+]
 
 
 def expected_reward(mdp: MDP, reward: Any = None) -> np.ndarray:
     """(S, A) expected reward of each pair, 0 where no action can be taken.
 
-    reward : None for the process's own; else one reward, (S,), (S, A), (S, A, S) or sparse (S*A, S)
+    reward : None for the process's own; else one reward, (S,), (S, A), (S, A, S), sparse (S*A, S),
+        or a function as `tabulated` takes it
 
     Raises ValueError for a reward of another shape, or one that is not finite where it is paid.
     """
-    return mdp.pair_reward if reward is None else _finite(mdp, read(mdp, as_pairs(reward)))
+    if reward is None:
+        return mdp.pair_reward
+    if callable(reward):
+        reward = tabulated(mdp, reward)
+    return _finite(mdp, read(mdp, as_pairs(reward)))
 
 
 def expected_rewards(mdp: MDP, rewards: Any) -> np.ndarray:
@@ -71,6 +84,8 @@ def split(mdp: MDP, reward: Any = None) -> tuple[Any, Any]:
     array of another library.
     """
     given = mdp.reward if reward is None else reward
+    if callable(given):
+        given = tabulated(mdp, given)
     own = hasattr(given, "__array_namespace__") and not isinstance(given, np.ndarray)
     if not own:
         given = as_pairs(given)
@@ -109,6 +124,65 @@ def _all_finite(given: Any) -> None:
     where = f"reward{place}" if isinstance(given, np.ndarray) else "an entry of the sparse reward"
     msg = f"{where} is not finite; give finite rewards"
     raise ValueError(msg)
+
+
+def tabulated(mdp: MDP, function: Callable[..., Any]) -> Any:
+    """The table of a function of (state), (state, action) or (state, action, next state).
+
+    It is called with whole numbers, once for each that can occur; how many of these it takes is
+    read off its signature. The answer is (S,), (S, A), or by transition: (S, A, S) where the
+    process is dense, else sparse (S*A, S).
+
+    Raises ValueError for another number of arguments, an answer that is no finite number, and,
+    with the place, where the function raises.
+    """
+    S, A = mdp.n_states, mdp.n_actions
+    name, count = getattr(function, "__name__", type(function).__name__), _arity(function)
+    if count not in (1, 2, 3):
+        msg = (
+            f"{name} takes {count} arguments; a reward of a process takes the state, the state and "
+            "the action, or these and the next state"
+        )
+        raise ValueError(msg)
+
+    def at(*where: int) -> float:
+        try:
+            value = float(function(*where))
+        except Exception as error:
+            msg = f"{name}{where} raised {type(error).__name__}: {error}"
+            raise ValueError(msg) from error
+        if not np.isfinite(value):
+            msg = f"{name}{where} is {value}; give a finite number"
+            raise ValueError(msg)
+        return value
+
+    if count == 1:
+        return np.array([0.0 if end else at(s) for s, end in enumerate(mdp.is_terminal)])
+    if count == 2:
+        out = np.zeros((S, A))
+        for s, a in np.argwhere(mdp.usable).tolist():
+            out[s, a] = at(s, a)
+        return out
+    from scipy.sparse import csr_array
+
+    P = mdp.pairs
+    row = np.repeat(np.arange(S * A), np.diff(P.indptr))
+    places = zip(mdp.usable.ravel()[row].tolist(), row.tolist(), P.indices.tolist(), strict=True)
+    paid = [at(i // A, i % A, t) if live else 0.0 for live, i, t in places]
+    made = csr_array((np.array(paid), P.indices.copy(), P.indptr.copy()), shape=P.shape)
+    return made if mdp.is_sparse else made.toarray().reshape(S, A, S)
+
+
+def _arity(function: Callable[..., Any]) -> int:
+    """Arguments that must be given; 3 where the signature can't be read."""
+    import inspect
+
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return 3
+    placed = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.default is p.empty and p.kind in placed for p in parameters)
 
 
 # -- reading --------------------------------------------------------------------------------------
