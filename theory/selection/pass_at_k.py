@@ -37,8 +37,8 @@ FEW = 1000
 def pass_at_k(n: int | np.ndarray, c: np.ndarray, k_max: int) -> np.ndarray:
     """(..., k_max) unbiased pass@k, k = 1..k_max, from c right answers among n samples.
 
-    1 - C(n-c, k)/C(n, k) by one cumulative sum of log(1 - c/(n-j)) over k for each pair (n, c) there
-    is, or product where all n are alike and few; exactly 1 once k > n - c, and good to 1e-12
+    1 - C(n-c, k)/C(n, k) by one cumulative sum of log(1 - c/(n-j)) over k for each pair (n, c)
+    there is, or product where all n are alike and few; exactly 1 once k > n - c, and good to 1e-12
     relative where it is tiny. NaN for k > n, where no unbiased estimator exists.
 
     n, c : whole numbers, shapes that broadcast. Raises ValueError for c outside 0..n and for parts
