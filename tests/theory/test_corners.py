@@ -66,6 +66,9 @@ GRAPHS = [
                          ([[0, 1], [1, 2], [2, 0]], 4), ([[0, 3]], 3))
     for variance in (0.0, 1e-300, 1.0, INF)
 ]  # fmt: skip
+JUDGED = {"mean": (0.0,), "judge": (0.0, 2.0, -1e3), "truth": (0.0, 1.0)}
+BAYES = {"features": (0, 1, 10**6), "examples": (0, 1, 10**6), "noise": (0.0, 1e-9, 1.0),
+         "prior": (0.0, 1.0)}  # fmt: skip
 
 # Of each parameter its corners; a list of dicts where they go together.
 CORNERS: dict[str, Any] = {
@@ -129,6 +132,7 @@ CORNERS: dict[str, Any] = {
     "effective_resistance": GRAPHS,
     "explaining_scores": {"P": (np.array([[0.5]]), *TABLES)},
     "exploitability": {"P": TABLES, "pi": POLICIES},
+    "finite_optimal_k": JUDGED | {"spread": (-1.0, 0.0, 1.0)},
     "flow_time": {"p_from": P, "p_to": P, "gap": (-1.0, 0.0, 1.0)},
     "forward_tilt": {"ref": POLICIES, "reward": PAID, "beta": (0.0, 1e-3, 1.0, 1e6)},
     "gaussian_auroc": {"inverse_beta": (0.0, 1.0, 1e300), "sd": (0.0, 1.0)},
@@ -141,6 +145,28 @@ CORNERS: dict[str, Any] = {
     "halves_moment": {"size": (1, 2, 3, 8)},
     "inference_distance": GRAPHS,
     "jeffreys": {"p": POLICIES, "q": POLICIES},
+    "judge_averaged_coefficient": {"difficulty": (-1.0, 0.0, 0.5, INF), "spread": (0.0, 1.0)},
+    "judge_averaged_error": {"k": (0.5, 1, 10**9), "difficulty": (-1.0, 0.0, 1.0, 1e4),
+                             "spread": (0.0, 1.0)},
+    "judge_best_misspecification": {"temperature": (0.0, 1.0), "spread": (0.0, 1.0)},
+    "judge_best_of_k": JUDGED | {"k": (0.5, 1, 2.5, 10**15), "spread": (-1.0, 0.0, 1e-9, 1.0)},
+    "judge_difficulty_exponent": {"difficulty": (-1.0, 0.0, 0.5, 2.0, INF)},
+    "judge_expansion": JUDGED | {"k": (0.5, 1, 10**9), "temperature": (0.0, 1.0, INF),
+                                 "spread": (0.0, 1.0), "order": (0, 3, 4),
+                                 "official": (False, True)},
+    "judge_expansion_temperature": JUDGED | {"k": (0.5, 1, 2, 10**9), "spread": (0.0, 1.0)},
+    "judge_general_ridge": {"eigenvalues": ([1.0, 1.0], [0.0, 0.0], [1e-9, 1e9], [-1.0], []),
+                            "examples": (0, 1, 10**9), "noise": (0.0, 1e-4, 1.0),
+                            "prior": (1.0,)},
+    "judge_infinite_k": JUDGED | {"temperature": (-1.0, 0.0, 1.0, INF), "spread": (0.0, 1.0)},
+    "judge_offset": BAYES | {"teacher": (-1.0, 0.0, 1.0), "official": (False, True)},
+    "judge_optimal_k": JUDGED | {"spread": (-1.0, 0.0, 1.0)},
+    "judge_optimal_temperature": JUDGED | {"spread": (-1.0, 0.0, 1.0)},
+    "judge_predictive": BAYES,
+    "judge_rate": JUDGED | {"spread": (0.0, 1.0)},
+    "judge_ridge": BAYES,
+    "judge_softmax_error": JUDGED | {"k": (0.5, 1, 2, 10**9), "spread": (0.0, 1.0),
+                                     "temperature": (-1.0, 0.0, 1e-9, 0.5, 1e9, INF)},
     "kirchhoff_mean": GRAPHS,
     "kl": {"p": POLICIES, "q": POLICIES},
     "leaf_covariance": {"branching": (1, 2), "depth": (1, 3), "alpha": (0.0, 1e-9, 50.0)},
@@ -318,6 +344,7 @@ CORNERS: dict[str, Any] = {
 CORNERS |= shaping_corners(TINY, ENDING)
 NAN = UNDEFINED | {
     "all_k_right": "no unbiased estimator exists for k > n",
+    "judge_offset": "interpolation: neither noise nor prior decides between the solutions",
     "auroc": "a law without mass has no draws",
     "best_auroc": "a law without mass has no draws",
     "order_distance": "a constant reward has no direction",
