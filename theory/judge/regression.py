@@ -157,7 +157,7 @@ def squared_offset(
     return ((bias + sigma**2 * per) / np.where(per < 1, 1 - per, np.nan))[()]
 
 
-def _given(*values: Array) -> list[np.ndarray]:
+def _given(*values: Array) -> tuple[np.ndarray, ...]:
     names = ("features", "examples", "scale", "noise", "prior")
     out = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in values))
     for name, x in zip(names, out, strict=True):

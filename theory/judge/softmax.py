@@ -255,7 +255,9 @@ def _draws(width: float) -> tuple[np.ndarray, np.ndarray]:
     return y, mass / mass.sum()
 
 
-def _all(T: Array, mean: Array, spread: Array, judge: Array, truth: Array) -> list[np.ndarray]:
+def _all(
+    T: Array, mean: Array, spread: Array, judge: Array, truth: Array
+) -> tuple[np.ndarray, ...]:
     """The arguments as arrays of one shape."""
     out = np.broadcast_arrays(
         *(np.asarray(x, dtype=float) for x in (T, mean, spread, judge, truth))

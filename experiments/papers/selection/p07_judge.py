@@ -49,11 +49,11 @@ def measured(k: Any, m: Any, s: Any, judge: Any, truth: Any, goal: str) -> np.nd
     return near.nearest_error(k, m, s, judge, against)
 
 
-def nearest(rng: Any, problems: int, drawn: int, goal: str, factor: float, charged: str,
+def nearest(rng: Any, problems: int, drawn: int, goal: str, criterion: str, charged: str,
             counted: str) -> Items:  # fmt: skip
     """The integral against draws; the theorem on random judges; the rate.
 
-    factor : of a b in the criterion; charged : the bias's share in the rate; counted : k^2 or
+    criterion : what is held against s^2; charged : the bias's share in the rate; counted : k^2 or
     (k+1)(k+2)
     """
     means, errors, want = [], [], []
@@ -68,12 +68,13 @@ def nearest(rng: Any, problems: int, drawn: int, goal: str, factor: float, charg
     yield deviation(DRAWN, means, errors, want)
     judge, truth = 1.5 * rng.standard_normal((2, problems))
     path = measured(KS[:, None], 0.0, 1.0, judge, truth, goal)
-    rises = (np.diff(path, axis=0) > 1e-12 * (1 + path[1:])).any(0)
+    rises = np.any(np.diff(path, axis=0) > 1e-12 * (1 + path[1:]), axis=0)
     a, b = judge - truth, judge
-    stops = pick({2.0: near.has_finite_optimum(0.0, 1.0, judge, truth), 1.0: a * b > 1}, factor)
+    known = np.asarray(near.has_finite_optimum(0.0, 1.0, judge, truth))
+    stops = pick({"2ab": known, "ab": a * b > 1}, criterion)
     clear = np.abs(2 * a * b - 1) > 1e-3  # on the boundary the rise sets in at endless k
-    yield missed(THEOREM, rises[clear], stops[clear], ("criterion", "curves"))
-    some = np.flatnonzero(near.has_finite_optimum(0.0, 1.0, judge, truth))[:8]
+    yield missed(THEOREM, rises[clear], np.asarray(stops)[clear], ("criterion", "curves"))
+    some = np.flatnonzero(known)[:8]
     grid = np.arange(1, 201)
     found = [grid[measured(grid, 0.0, 1.0, judge[i], truth[i], goal).argmin()] for i in some]
     best = [near.optimal_k(0.0, 1.0, float(judge[i]), float(truth[i])) for i in some]
@@ -236,7 +237,8 @@ def harder(rng: Any, drawn: int, nodes: int, noisy: float, order: str) -> Items:
     mutants=(
         Mutant("error against the judge's own centre", {"goal": "judge", "parts": ["nearest"]},
                (DRAWN, THEOREM, SEARCHED, EXAMPLE, RATE)),
-        Mutant("the criterion without its 2", {"factor": 1.0, "parts": ["nearest"]}, (THEOREM,)),
+        Mutant("the criterion without its 2", {"criterion": "ab", "parts": ["nearest"]},
+               (THEOREM,)),
         Mutant("the rate of an unbiased judge", {"charged": "none", "parts": ["nearest"]}, (RATE,)),
         Mutant("k^2 for small k", {"counted": "k^2", "parts": ["nearest"]}, (TEACHER,)),
         Mutant("the expansion's temperature is called exact",
@@ -269,7 +271,7 @@ def judge_scaling(
     sizes: tuple[int, ...] | list[int] = (25, 50, 100, 200, 400),
     pictures: bool = True,
     goal: str = "truth",
-    factor: float = 2.0,
+    criterion: str = "2ab",
     charged: str = "bias",
     counted: str = "(k+1)(k+2)",
     remedy: str = "exact",
@@ -290,7 +292,7 @@ def judge_scaling(
     are broken by mutants.
     """
     made = {
-        "nearest": lambda: nearest(draws(seed), problems, drawn, goal, factor, charged, counted),
+        "nearest": lambda: nearest(draws(seed), problems, drawn, goal, criterion, charged, counted),
         "endless": lambda: endless(draws(seed, 1), remedy, teacher, tilted),
         "finite": lambda: finite(draws(seed, 2), drawn, official, weights, colder),
         "harder": lambda: harder(draws(seed, 3), drawn, nodes, noisy, order),

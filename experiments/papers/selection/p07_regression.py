@@ -47,7 +47,7 @@ def regression(rng: Any, fits: int, sizes: Sequence[int], renormalised: bool, es
 
     renormalised : False takes the bare ridge d sigma^2/(n gamma^2); estimate : False the bias alone
     """
-    given = {"noise": NOISE, "prior": PRIOR}
+    given: Any = {"noise": NOISE, "prior": PRIOR}
     found = np.array([fitted(rng, 200, 400) for _fit in range(fits)])
     learned, variance = theory.predictive(200, 400, **given)
     if not renormalised:
@@ -80,7 +80,7 @@ def regression(rng: Any, fits: int, sizes: Sequence[int], renormalised: bool, es
 def offsets(rng: Any, fits: int) -> Picture:
     """The squared offset against n/d: both formulas and regressions."""
     ratio, d = np.geomspace(1, 30, 40), 100
-    given = {"noise": NOISE, "prior": PRIOR, "teacher": TEACHER**2}
+    given: Any = {"noise": NOISE, "prior": PRIOR, "teacher": TEACHER**2}
     at = np.array([1.0, 2.0, 4.0, 8.0, 16.0])
     drawn = [np.mean([fitted(rng, d, int(d * x))[2] for _fit in range(fits)]) for x in at]
     return lines("judge-offset", "How far the mean draw is from the truth",
