@@ -134,23 +134,17 @@ def _truth(world: World) -> np.ndarray:
 
 def _on_chain(world: World, given: Any) -> Given:
     """A reward of rollouts, by outcome class, as one of the chain's process."""
-    from toyrl.experiments.validate.listening import heard
-    from toyrl.experiments.validate.pipeline import Pipeline
+    from toyrl.experiments.validate.api import law_alone
     from toyrl.experiments.validate.settings import Settings
     from toyrl.rewards.errors import RewardError
 
     assert world.chain is not None
-    pipeline = Pipeline(given, Settings(), heard(lambda _number, _said: None))
     try:
-        with pipeline.loaded() as reward:
-            pipeline.reward = reward
-            pipeline.pace = pipeline._paced()
-            pipeline.contract()
-            law = pipeline.law
+        name, law = law_alone(given, Settings())
     except RewardError as error:
         raise UsageError(str(error)) from error
     paid, note = of_classes(law, world.reference)
-    return Given(reward.name, world.chain.pair_reward(paid), note, paid)
+    return Given(name, world.chain.pair_reward(paid), note, paid)
 
 
 def of_classes(law: Any, reference: Any) -> tuple[np.ndarray, str]:

@@ -58,6 +58,10 @@ def evidence(told: Told) -> Evidence | None:
     """Groups of such a base with the reward's values; None for a reward that can't be graded."""
     from toyrl.experiments.validate.api import law_alone
     from toyrl.expressions import parse_estimator
+    from toyrl.rewards.errors import RewardError
 
-    law = law_alone(told.rewards, Settings(**told.settings))
-    return None if law is None else drawn(told, law, parse_estimator(told.estimator))
+    try:
+        _, law = law_alone(told.rewards, Settings(**told.settings))
+    except RewardError:
+        return None
+    return drawn(told, law, parse_estimator(told.estimator))

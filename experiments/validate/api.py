@@ -60,19 +60,17 @@ def judged(
     return replace(report, versions=versions(), seconds=seconds), pipeline
 
 
-def law_alone(rewards: Reward, settings: Settings) -> RewardLaw | None:
-    """The reward's law on the outcome classes, whatever the contract says of it; None for a reward
-    that can't be graded."""
+def law_alone(rewards: Reward, settings: Settings) -> tuple[str, RewardLaw]:
+    """A reward's name, and its law on the outcome classes whatever the contract says of it.
+
+    Raises RewardError for a reward that can't be graded.
+    """
     from toyrl.experiments.validate.pipeline import Pipeline
-    from toyrl.rewards.errors import RewardError
 
     pipeline = Pipeline(rewards, settings, heard(None))
-    try:
-        with pipeline.loaded() as pipeline.reward:
-            pipeline.contract()
-            return pipeline.law
-    except RewardError:
-        return None
+    with pipeline.loaded() as pipeline.reward:
+        pipeline.contract()
+        return pipeline.reward.name, pipeline.law
 
 
 def failed(name: str, error: str, settings: Settings) -> Report:
