@@ -158,7 +158,10 @@ class PolicySystem:
                 self.told["fallback"] = "krylov (lu)"
             error = np.linalg.norm(one - product(x))
             if not error <= max(2 * goal, 1e-8 * np.linalg.norm(one)):
-                msg = f"no solver reaches the tolerance: residual {error:.3g} for {goal:.3g}"
+                msg = (
+                    f"no solver reaches the tolerance: residual {error:.3g} for {goal:.3g} after "
+                    f"{steps} products; take a larger tolerance or a smaller discount"
+                )
                 raise RuntimeError(msg)
             out[:, b] = x
         return self._done(out, right, transpose, steps)
