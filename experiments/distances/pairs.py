@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from toyrl.experiments.distances.chains import habits
 from toyrl.experiments.distances.rewards import Given
 from toyrl.experiments.distances.worlds import World
 from toyrl.theory.distance import distance, regret_bounds, worst_case_regret
@@ -154,8 +155,8 @@ def kind_of(mdp: MDP, one: Any, two: Any, apart: float) -> str:
         return NOTHING
     if 0 < mdp.is_terminal.sum() <= MOST_ENDS:
         # both ways round: a reward of the end alone is a multiple 0 of anything, and an end
-        fits = [explained(mdp, *x, ends=True) for x in ((one, [two]), (two, [one]))]
-        if all(f.holds and f.shares[0] >= 0 for f in fits):
+        fits = (explained(mdp, *x, ends=True) for x in ((one, [two]), (two, [one])))
+        if all(f.holds and f.shares[0] >= 0 for f in fits):  # the second only after the first
             return ENDS
     return APART
 
@@ -198,14 +199,6 @@ def policy_words(world: World, policy: np.ndarray, truth: Given, trusted: Given)
         return said
     right, length, cut = habits(world.chain, taken)
     return f"{said} ({right:.0%} right, {length:.0f} tokens, {cut:.0%} cut off)"
-
-
-def habits(laid: Any, taken: np.ndarray) -> tuple[float, float, float]:
-    """Accuracy, mean length (tokens) and share cut off of an occupancy of the chain's process."""
-    chain = laid.chain
-    prob, shares = laid.class_probabilities(taken), np.asarray(chain.shares)
-    tables = (chain.class_correct(), chain.class_length(), chain.class_truncated())
-    return tuple(float(shares @ (prob @ np.asarray(t, dtype=float))) for t in tables)  # pyright: ignore
 
 
 def _cost(mdp: MDP, rest: np.ndarray) -> float | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from toyrl.experiments.distances import chains
 from toyrl.experiments.distances.worlds import World, loaded
 from toyrl.experiments.errors import UsageError
 from toyrl.messages import PATH, shortened
@@ -26,7 +27,7 @@ class Given:
     """A reward on a process.
 
     name : as it is shown; reward : in a form that the process takes; note : what had to be frozen
-    classes : (B, K) of the chain's outcome classes, where it is one
+    classes : (B, K) of the chain's outcome classes, where it is one and reads no counter
     """
 
     name: str
@@ -46,7 +47,8 @@ def reward_on(world: World, given: Any) -> Given:
     Raises UsageError with the reason.
     """
     if given is None or (isinstance(given, str) and given in OWN):
-        classes = None if world.chain is None else _truth(world)
+        bare = world.chain is None or world.counters
+        classes = None if bare else chains.truth(world.chain)
         return Given("own", world.mdp.reward, classes=classes)
     if not isinstance(given, str) and hasattr(given, "shape"):
         return Given(f"array {tuple(given.shape)}", _checked(world, given, "the array"))
@@ -125,11 +127,26 @@ def _called(world: World, function: Callable[..., Any]) -> Any:
 
 
 # -- the chain -------------------------------------------------------------------------------------
-def _truth(world: World) -> np.ndarray:
-    """(B, K) 1 for a right answer."""
-    assert world.chain is not None
-    chain = world.chain.chain
-    return np.repeat(chain.class_correct()[None], len(chain.difficulties), axis=0)
+def counters_read(rewards: Sequence[Any]) -> tuple[str, ...]:
+    """Counters that rewards of rollouts read, all together; () where they are too many."""
+    from toyrl.experiments.validate.reward_law import bench
+    from toyrl.experiments.validate.settings import LIMIT
+    from toyrl.rewards.errors import RewardError
+    from toyrl.rewards.specs import read
+
+    chain, found = bench.template(LIMIT), []
+    for given in rewards:
+        if given is None or hasattr(given, "shape"):
+            continue
+        try:
+            terms = read(given)
+        except (RewardError, TypeError):
+            continue  # told when it is read
+        if terms and all(t.shaper is not None for t in terms):
+            found += chains.counters_of(bench.as_shaper([(t.shaper, t.factor) for t in terms]),
+                                        chain)  # fmt: skip
+    found = list(dict.fromkeys(found))
+    return tuple(found) if len(found) <= chains.MOST else ()
 
 
 def _on_chain(world: World, given: Any) -> Given:
@@ -143,15 +160,6 @@ def _on_chain(world: World, given: Any) -> Given:
         name, law = law_alone(given, Settings())
     except RewardError as error:
         raise UsageError(str(error)) from error
-    paid, note = of_classes(law, world.reference)
-    return Given(name, world.chain.pair_reward(paid), note, paid)
-
-
-def of_classes(law: Any, reference: Any) -> tuple[np.ndarray, str]:
-    """(B, K) reward of each class for the prompts of the reference policies, and what it froze."""
-    rows = np.asarray(reference.difficulties)
-    if law.scope == "rollout":
-        return law.table()[rows - 1], ""
-    r = law.rollouts(rows.tolist(), reference.prob)
-    found = law.fold(np.asarray(law.shaper.reward(r.with_(group_size=np.inf)), dtype=float), rows)
-    return found, f"looks at its {law.scope}: siblings are frozen as the base policy writes them"
+    paid, note = chains.paid(law, world.reference, world.counters)
+    classes = None if world.counters else paid
+    return Given(name, world.chain.pair_reward(paid), note, classes)

@@ -10,7 +10,7 @@ import numpy as np
 from toyrl.experiments.distances.found import Distances
 from toyrl.experiments.distances.logs import of_log
 from toyrl.experiments.distances.pairs import judged
-from toyrl.experiments.distances.rewards import reward_on
+from toyrl.experiments.distances.rewards import counters_read, reward_on
 from toyrl.experiments.distances.worlds import world_of
 from toyrl.experiments.errors import UsageError
 from toyrl.theory.distance import distance_matrix
@@ -29,7 +29,8 @@ def on_process(
     if top < 0:
         msg = f"top={top} must be at least 0"
         raise UsageError(msg)
-    world = world_of(env, discount=discount)
+    counters = counters_read(rewards) if isinstance(env, str) and env == "chain" else ()
+    world = world_of(env, discount=discount, counters=counters)
     asked = [*rewards, "own"] if len(rewards) == 1 else list(rewards)
     given = _named([reward_on(world, r) for r in asked])
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +42,8 @@ class World:
     name : as it was asked for; mdp : the process
     state, action : number -> words
     rewards : further rewards by name, arrays that the file holds
-    chain : the chain behind the process, with its reference policies, or None
+    chain : the chain behind the process, with its reference policies, or None; counters : counts
+        that its states carry
     """
 
     name: str
@@ -52,13 +53,15 @@ class World:
     rewards: Mapping[str, Any] = field(default_factory=dict)
     chain: ChainMDP | None = None
     reference: Any = None
+    counters: tuple[str, ...] = ()
 
 
-def world_of(env: Any, *, discount: float | None = None) -> World:
+def world_of(env: Any, *, discount: float | None = None, counters: Sequence[str] = ()) -> World:
     """The process that `env` names.
 
     env : "chain"; a file .npz; a Gymnasium id or environment; an `MDP`
     discount : in [0, 1], None: the file's own, 1 on the chain, else `DISCOUNT`
+    counters : that the states of the chain carry
 
     Raises UsageError, with the reason, for what isn't a tabular process.
     """
@@ -72,7 +75,7 @@ def world_of(env: Any, *, discount: float | None = None) -> World:
             return _gymnasium(env, discount)
         text = str(env)
         if text == "chain":
-            return _chain(discount)
+            return _chain(discount, counters)
         if text.endswith((".npz", ".npy")) or there(Path(text)):
             return _file(Path(text), discount)
         return _made(text, discount)
@@ -183,41 +186,15 @@ def loaded(path: Path) -> dict[str, np.ndarray]:
 
 
 # -- the chain -------------------------------------------------------------------------------------
-def _chain(discount: float | None) -> World:
+def _chain(discount: float | None, counters: Sequence[str]) -> World:
     """The chain of `validate` with its prompts: hard, middling and easy ones in equal shares."""
+    from toyrl.experiments.distances import chains
     from toyrl.experiments.validate.reward_law import bench
     from toyrl.experiments.validate.settings import LIMIT, TYPICAL
-    from toyrl.worlds.mdp.chain import from_chain
 
     template = bench.template(LIMIT)
     reference, _ = bench.reference(template, bench.REFERENCE_SUCCESS, TYPICAL)
-    chain = of_prompts(template, reference)
-    laid = from_chain(chain, discount=1.0 if discount is None else discount)
-    return World("chain", laid.mdp, chain_state(laid), chain_action(laid), {}, laid, reference)
-
-
-def of_prompts(template: Any, reference: Any) -> Any:
-    """The chain with the prompts of the reference policies."""
-    return template.with_(
-        difficulties=tuple(int(d) for d in reference.difficulties),
-        shares=tuple(float(x) for x in reference.shares),
-    )
-
-
-def chain_state(laid: ChainMDP) -> Callable[[int], str]:
-    """Words for the states of a chain."""
-    ends = ("right", "wrong", "truncated")
-    hard = laid.chain.difficulties
-
-    def words(s: int) -> str:
-        if s >= len(laid.labels):
-            return ends[s - laid.mdp.n_states + 3]
-        b, t, _, e, m, _ = laid.labels[s][:6]
-        return f"{hard[b]}-step prompt, token {t}, {m} steps done" + (", an error" if e else "")
-
-    return words
-
-
-def chain_action(laid: ChainMDP) -> Callable[[int], str]:
-    """Words for its actions."""
-    return lambda a: laid.chain.actions[a]
+    chain = chains.of_prompts(template, reference)
+    laid = chains.laid_out(chain, counters, discount=1.0 if discount is None else discount)
+    return World("chain", laid.mdp, chains.state_words(laid), chain.actions.__getitem__, {}, laid,
+                 reference, tuple(counters))  # fmt: skip

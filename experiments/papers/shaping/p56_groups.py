@@ -26,6 +26,7 @@ from toyrl.theory.shaping.groups import (
     tree_worst_regret,
 )
 from toyrl.theory.shaping.regret import worst_regret
+from toyrl.worlds.chain.declared import UndeclaredError, supplied
 from toyrl.worlds.tree import credit
 from toyrl.worlds.tree.build import complete_tree
 from toyrl.worlds.tree.convert import on_tokens, to_mdp, tree_rollouts
@@ -72,9 +73,9 @@ def estimators() -> dict[str, Estimator]:
 
 
 def paths(rng: Any, groups: int, size: int) -> tuple[Array, Array, Array]:
-    """Rewards (B, G), lengths (B, G) and potentials along each rollout (B, G, n + 1).
+    """Rewards (B, G), lengths (B, G) and potentials along each rollout (B, G, 10).
 
-    All rollouts of a prompt start at the same Phi; rollouts of fewer steps stay at their end.
+    All rollouts of a prompt start at the same Phi; it is 0 from a rollout's end on.
     """
     reward = (rng.random((groups, size)) < 0.5) * 1.0
     n = rng.integers(3, 9, (groups, size))
@@ -82,16 +83,6 @@ def paths(rng: Any, groups: int, size: int) -> tuple[Array, Array, Array]:
     phi[:, :, 0] = rng.standard_normal((groups, 1))
     phi[np.arange(10) >= n[..., None]] = 0.0
     return reward, n.astype(float), phi
-
-
-def totals(phi: Array, length: Array, end: float, weight: float | None) -> np.ndarray:
-    """(B, G) what a potential of discount 0.9 adds to each rollout; end : Phi at its end."""
-    held = phi + end * (np.arange(phi.shape[-1]) == length[..., None])
-    out = np.zeros(length.shape)
-    for n in np.unique(length).astype(int):
-        paid = shaping_total(held[..., : n + 1], 0.9, weight=weight, terminal=not end)
-        out = np.where(length == n, paid, out)
-    return out
 
 
 def groups(rng: Any, count: int, kept: float, weight: float, left: float, scaled: str) -> Items:
@@ -103,11 +94,9 @@ def groups(rng: Any, count: int, kept: float, weight: float, left: float, scaled
     """
     reward, length, phi = paths(rng, count, 8)
     ends = left * rng.standard_normal(reward.shape)
-    proper, rounded = kept * 0.9**length - phi[:, :, 0], totals(phi, length, 0.0, None)
-    summed, ended = totals(phi, length, 0.0, weight), proper + 0.9**length * ends
-    bias = np.zeros_like(summed)
-    for n in np.unique(length).astype(int):
-        bias = np.where(length == n, hidden_bias(phi[..., : n + 1], 0.9), bias)
+    proper, rounded = kept * 0.9**length - phi[:, :, 0], shaping_total(phi, 0.9)
+    summed, ended = shaping_total(phi, 0.9, weight=weight), proper + 0.9**length * ends
+    bias = hidden_bias(phi, 0.9)
     rows, moved, found, wanted = [], {}, [], []
     spend(12 * len(BLIND + SEEING) * reward.size)
     for name, e in estimators().items():
@@ -221,13 +210,17 @@ def answers(rng: Any) -> tuple[Tree, dict[str, np.ndarray]]:
 
 
 def shaper_rows(tree: Tree, fields: Any) -> dict[str, tuple[float, str]]:
-    """W of each shaper's reward less its outcome, and how far the shaper looks."""
+    """W of each shaper's reward less its outcome, and how far it looks; latents supply the rest."""
     own = {k: v for k, v in fields.items() if k not in ("score", "ratio")}
     r = tree_rollouts(tree, fields=own, max_length=4.0)
     found = {}
     for name, shaper in made("shaper").items():
         assert isinstance(shaper, Shaper)
-        term = np.asarray(shaper.reward(r))[0] - (0 if name == "potential" else r.correct[0])
+        try:
+            whole = supplied(r, shaper)
+        except UndeclaredError:
+            continue
+        term = np.asarray(shaper.reward(whole))[0] - (0 if name == "potential" else r.correct[0])
         found[name] = float(spread_of_totals(term)), shaper.scope
         spend(UPDATE)
     return found

@@ -13,20 +13,18 @@ from typing import Any
 import numpy as np
 
 from toyrl.experiments.core import Table
+from toyrl.experiments.distances import chains
 from toyrl.experiments.distances.pairs import (
     ENDS,
     EQUIVALENT,
     NOTHING,
     OPPOSITE,
-    habits,
     kind_of,
 )
-from toyrl.experiments.distances.rewards import of_classes
-from toyrl.experiments.distances.worlds import of_prompts
 from toyrl.experiments.validate.findings import NOT_TESTED, Finding
 from toyrl.theory.distance import distance, worst_case_regret
 from toyrl.worlds.chain.model import Chain
-from toyrl.worlds.mdp.chain import ChainMDP, from_chain
+from toyrl.worlds.mdp.chain import ChainMDP
 from toyrl.worlds.mdp.solve import occupancy
 
 NAME = "order/policies"
@@ -42,8 +40,10 @@ def run(law: Any, reference: Any) -> tuple[list[Finding], list[Table]]:
 
 
 def _run(law: Any, reference: Any) -> tuple[list[Finding], list[Table]]:
-    laid = _laid_out(of_prompts(law.chain, reference))
-    paid, note = of_classes(law, reference)
+    chain = chains.of_prompts(law.chain, reference)
+    counters = chains.counters_of(law.shaper, chain)
+    laid = _laid_out(chain, counters)
+    paid, note = chains.paid(law, reference, counters)
     if not np.isfinite(paid).all():
         return [], []
     mdp, reward = laid.mdp, laid.pair_reward(paid)
@@ -60,7 +60,7 @@ def _run(law: Any, reference: Any) -> tuple[list[Finding], list[Table]]:
         return [_finding(f"It orders all policies the opposite way.{frozen}", apart)], []
     worst = worst_case_regret(mdp, mdp.reward, reward)
     pair = [occupancy(mdp, p) for p in (worst.better, worst.worse)]
-    right = [habits(laid, taken) for taken in pair]
+    right = [chains.habits(laid, taken) for taken in pair]
     said = f"Distance {apart:.2f} from correctness over all policies (0 the same order, 2 opposite)"
     if kind == ENDS:
         said += ", potential-based but for the terminal: they differ by what an end pays alone"
@@ -84,6 +84,6 @@ def _finding(message: str, value: float) -> Finding:
 
 
 @lru_cache(maxsize=4)
-def _laid_out(chain: Chain) -> ChainMDP:
-    """The chain's process, made once for all rewards; correctness is its own reward."""
-    return from_chain(chain)
+def _laid_out(chain: Chain, counters: tuple[str, ...]) -> ChainMDP:
+    """The chain's process, made once for all rewards that read the same counters."""
+    return chains.laid_out(chain, counters)

@@ -10,9 +10,10 @@ import pytest
 
 import toyrl
 from toyrl.experiments.distances.pairs import APART, ENDS, EQUIVALENT, OPPOSITE, judged, kind_of
-from toyrl.experiments.distances.rewards import Given, reward_on
+from toyrl.experiments.distances.rewards import Given, counters_read, reward_on
 from toyrl.experiments.distances.worlds import world_of
 from toyrl.theory.distance import distance
+from toyrl.worlds.chain.simulate import sample_trajectories
 from toyrl.worlds.mdp.model import MDP
 from toyrl.worlds.mdp.random import gridworld, random_mdp
 from toyrl.worlds.mdp.rewards import expected_reward
@@ -216,6 +217,32 @@ def test_rewards_of_rollouts_on_the_chain():
     assert all(lost >= 0 for _, lost in ball)
     said = found.pairs[1].trusted[0].words
     assert all("right" in w and "tokens" in w for w in said)
+
+
+def test_rewards_that_read_counters_are_paid_what_policies_do():
+    """A charge for fillers: on the process against the counts of simulated trajectories."""
+
+    def charged(correct, fillers):
+        return correct - 0.05 * fillers
+
+    assert counters_read([charged, "laser()", None, np.zeros(3)]) == ("fillers",)
+    assert counters_read(["laser()", "trust()"]) == ()
+    world = world_of("chain", counters=("fillers",))
+    given = reward_on(world, charged)
+    laid = world.chain
+    assert laid is not None
+    theta = np.zeros(laid.chain.policy_shape)
+    pi = laid.policy(theta)
+    found = float(policy_return(world.mdp, pi, given.reward))
+    total, n = 0.0, 4000
+    for d in laid.chain.difficulties:
+        t = sample_trajectories(laid.chain, theta, d, n, d)
+        total += float((t.correct - 0.05 * t.count("FILL")).mean()) / 3
+    # a reward's standard deviation is below 1, so 4 standard errors of 12,000 rollouts
+    assert found == pytest.approx(total, abs=4 / np.sqrt(3 * n))
+    assert "counts" in world.state(4000)
+    own = reward_on(world, "outcome()")
+    assert expected_reward(world.mdp, own.reward) == pytest.approx(world.mdp.pair_reward)
 
 
 def test_the_chains_process_pays_classes():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 import pytest
 
@@ -9,6 +12,7 @@ import toyrl
 from toyrl.experiments.validate.reward_law import bench, process
 from toyrl.experiments.validate.reward_law.law import RewardLaw
 from toyrl.experiments.validate.settings import LIMIT, TYPICAL
+from toyrl.shapers.base import Shaper
 
 CHAIN = bench.template(LIMIT)
 REFERENCE, _ = bench.reference(CHAIN, bench.REFERENCE_SUCCESS, TYPICAL)
@@ -65,6 +69,24 @@ def test_what_an_end_pays_alone_is_told():
 def test_group_rewards_say_what_is_frozen():
     finding, _ = section("kimi()")
     assert "siblings are frozen as the base policy writes them" in finding.message
+
+
+@pytest.mark.slow  # a process of 72,000 states
+def test_counts_are_those_of_the_policy():
+    """Half a point for each of up to 40 fillers: the worst policy fills, and is paid for it."""
+
+    @dataclass(frozen=True)
+    class Filling(Shaper):
+        needs: ClassVar[tuple[str, ...]] = ("correct", "fillers")
+
+        def parts(self, r, memory):
+            return {"filling": r.correct + 0.5 * r.need("fillers", by="Filling")}
+
+    findings, (table,) = process.run(RewardLaw(CHAIN, Filling()), REFERENCE)
+    worse = table.rows[1]
+    assert "0% of the time" in findings[0].message
+    assert worse[3] == pytest.approx(1)  # cut off
+    assert worse[4] >= table.rows[0][4] - 1e-6
 
 
 def test_it_is_in_the_report():
