@@ -27,6 +27,7 @@ from toyrl.experiments.amounts import refuse_outside
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.options import Options, settings_of
 from toyrl.experiments.validate.settings import Settings
+from toyrl.messages import PATH, shortened
 
 if TYPE_CHECKING:
     from toyrl.experiments.distances.found import Distances
@@ -367,7 +368,7 @@ def _call(name: str, rewards: Sequence[Any], options: Mapping[str, Any]) -> str:
 
     def shown(reward: Any) -> str:
         if isinstance(reward, str | Real):
-            return repr(reward)
+            return shortened(reward, PATH)
         if isinstance(reward, Mapping):
             return f"{{{', '.join(f'{shown(k)}: {shown(v)}' for k, v in reward.items())}}}"
         if isinstance(reward, list | tuple):
@@ -375,5 +376,6 @@ def _call(name: str, rewards: Sequence[Any], options: Mapping[str, Any]) -> str:
             return f"[{inside}]" if isinstance(reward, list) else f"({inside})"
         return name_of(reward)
 
-    words = [shown(r) for r in rewards] + [f"{k}={v!r}" for k, v in options.items()]
+    given = [f"{name}={shortened(value, PATH)}" for name, value in options.items()]
+    words = [shown(r) for r in rewards] + given
     return f"toyrl.{name}({', '.join(words)})"

@@ -14,6 +14,8 @@ from array_api_compat import array_namespace
 
 Array = Any
 _LIBRARIES = {"numpy": "NumPy", "jax": "JAX", "jaxlib": "JAX", "torch": "torch"}
+LARGEST = 65504.0
+"""The largest float16."""
 _REAL = ("float", "bfloat", "int", "uint", "bool")
 
 
@@ -118,5 +120,13 @@ def common_half(*values: Any) -> Any:
 
 
 def lowered(value: Array, dtype: Any) -> Array:
-    """`value` in that dtype; unchanged for None. The answer has the shape of `value`."""
-    return value if dtype is None else array_namespace(value).astype(value, dtype)
+    """`value` in that dtype; unchanged for None. The answer has the shape of `value`.
+
+    Finite values that float16 ends before, such as advantages divided by an eps, are its largest.
+    """
+    if dtype is None:
+        return value
+    xp = array_namespace(value)
+    if _name(dtype) == "float16":
+        value = xp.where(xp.isinf(value), value, xp.clip(value, -LARGEST, LARGEST))
+    return xp.astype(value, dtype)

@@ -10,12 +10,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import glob
 import os
 import re
+import shutil
 import socket
 import stat
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -169,9 +173,43 @@ def closed(folder: Path) -> str:
     return ""
 
 
+def temporary(path: Path) -> str:
+    """The first part of a name under which something for `path` is made; it says by whom."""
+    return f".{path.name[:200]}.{os.getpid()}-"
+
+
+def clear_leftovers(path: Path) -> None:
+    """Remove what a killed process left beside `path`, under names by `temporary`.
+
+    Of processes that have ended, and untouched for `UNTOUCHED` seconds, as another machine on the
+    same disk numbers its processes itself. Looked for once a process and place.
+    """
+    if path in _CLEARED:
+        return
+    _CLEARED.add(path)
+    for left in path.parent.glob(f".{glob.escape(path.name[:200])}.*-*"):
+        number = left.name.removeprefix(f".{path.name[:200]}.").partition("-")[0]
+        if not number.isdigit() or _lives(int(number)):
+            continue
+        with contextlib.suppress(OSError):
+            if time.time() - left.lstat().st_mtime > UNTOUCHED:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def _lives(number: int) -> bool:
+    import psutil
+
+    return psutil.pid_exists(number)
+
+
+_CLEARED: set[Path] = set()
+UNTOUCHED = 60.0
+
+
 def _replace(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:200]}.")
+    clear_leftovers(path)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=temporary(path))
     try:
         with os.fdopen(handle, "wb") as f:
             f.write(data)

@@ -26,6 +26,23 @@ def shortened(value: Any, limit: int = SHOWN, *, write: Callable[[Any], str] = r
     return text
 
 
+def quoted(text: str, limit: int = 50) -> str:
+    """A text in quotes as its author wrote it, backslashes single, at most `limit` characters."""
+    return shortened(text, limit, write=_in_quotes)
+
+
+def _in_quotes(value: Any) -> str:
+    return "'" + value.replace("\n", "\\n") + "'" if isinstance(value, str) else repr(value)
+
+
+def both_ends(text: str, most: int = 60) -> str:
+    """A text where both ends say something: its start, its end and how long it is."""
+    if len(text) <= most:
+        return repr(text)
+    cut = f"{text[: most // 2]}...{text[-most // 2 :]}"
+    return f"{cut!r} ({len(text):,} characters)"
+
+
 def _pieces(value: Any, limit: int, write: Callable[[Any], str]) -> Iterator[str]:
     kind = type(value)
     if kind in (str, bytes):

@@ -4,31 +4,57 @@ Every function reduces one axis (the last unless told), takes values ``x`` and n
 weights ``w`` of the same shape, and keeps the reduced axis with length 1, so results broadcast
 back over the group. A weight is a presence flag (0 or 1), a multiplicity (2 counts twice) or a
 class probability: one body serves a sampled group, a multiset of classes and the population.
-Where no weight is left (an empty group) means, standard deviations and ranks are 0 and extremes
-are the neutral element of their operation; nothing here returns NaN for finite values.
+Where no weight is left (an empty group, an axis of length 0) means, standard deviations and ranks
+are 0 and extremes are the neutral element of their operation; nothing here returns NaN for finite
+values. Half precision is summed in float32 and given back in its own dtype.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from array_api_compat import array_namespace
 
+from toyrl.dtypes import half, lowered, raised
+
 Array = Any
+F = TypeVar("F", bound=Callable[..., Any])
 
 
+def _in_float32(function: F) -> F:
+    """The function with halves made float32 where they come in; its answer is of the first's dtype.
+
+    A sum of bfloat16 stops growing at 256.
+    """
+
+    @functools.wraps(function)
+    def inner(x: Array, *others: Any, **named: Any) -> Array:
+        given = (x, *others, *named.values())
+        if not any(half(v.dtype) for v in given if hasattr(v, "dtype")):
+            return function(x, *others, **named)
+        out = function(*map(raised, (x, *others)), **{k: raised(v) for k, v in named.items()})
+        return lowered(out, x.dtype if half(x.dtype) else None)
+
+    return inner  # pyright: ignore[reportReturnType]
+
+
+@_in_float32
 def total(x: Array, w: Array, *, axis: int = -1) -> Array:
     """Weighted sum; rows of weight 0 count nothing, whatever their value (NaN included)."""
     xp = array_namespace(x, w)
     return xp.sum(xp.where(w > 0, x, xp.zeros_like(x)) * w, axis=axis, keepdims=True)
 
 
+@_in_float32
 def mass(w: Array, *, axis: int = -1) -> Array:
     """Sum of weights: how many rollouts (or how much probability) take part."""
     xp = array_namespace(w)
     return xp.sum(w, axis=axis, keepdims=True)
 
 
+@_in_float32
 def mean(x: Array, w: Array, *, axis: int = -1) -> Array:
     """Weighted mean; 0 for an empty group."""
     xp = array_namespace(x, w)
@@ -39,13 +65,20 @@ def mean(x: Array, w: Array, *, axis: int = -1) -> Array:
 def minimum(x: Array, w: Array, *, axis: int = -1) -> Array:
     """Smallest participating value; +inf for an empty group."""
     xp = array_namespace(x, w)
-    return xp.min(xp.where(w > 0, x, xp.full_like(x, xp.inf)), axis=axis, keepdims=True)
+    return _extreme(xp.min, xp.where(w > 0, x, xp.full_like(x, xp.inf)), xp.inf, axis)
 
 
 def maximum(x: Array, w: Array, *, axis: int = -1) -> Array:
     """Largest participating value; -inf for an empty group."""
     xp = array_namespace(x, w)
-    return xp.max(xp.where(w > 0, x, xp.full_like(x, -xp.inf)), axis=axis, keepdims=True)
+    return _extreme(xp.max, xp.where(w > 0, x, xp.full_like(x, -xp.inf)), -xp.inf, axis)
+
+
+def _extreme(reduce: Callable[..., Array], x: Array, neutral: float, axis: int) -> Array:
+    """`reduce` along the axis, kept; the neutral element where it has length 0 (no tokens)."""
+    if x.shape[axis]:
+        return reduce(x, axis=axis, keepdims=True)
+    return array_namespace(x).sum(x, axis=axis, keepdims=True) + neutral  # a sum of nothing
 
 
 def tied(x: Array, w: Array, *, axis: int = -1) -> Array:
@@ -68,6 +101,7 @@ def bessel(n: Array | float, ddof: float) -> Array | float:
     return xp.where(some, 1.0 / (1.0 - ddof / safe), xp.zeros_like(n))
 
 
+@_in_float32
 def std(
     x: Array, w: Array, *, ddof: float = 0.0, size: Array | float | None = None, axis: int = -1
 ) -> Array:
@@ -83,7 +117,7 @@ def std(
     flat = tied(x, w, axis=axis)
     deviation = xp.where(flat | ~(w > 0), xp.zeros_like(x), x - mean(x, w, axis=axis))
     # Rewards of 1e30 overflow when squared: scale by the largest deviation first.
-    scale = xp.max(xp.abs(deviation), axis=axis, keepdims=True)
+    scale = _extreme(xp.max, xp.abs(deviation), 0.0, axis)
     unit = xp.where(scale > 0, scale, xp.ones_like(scale))
     variance = total((deviation / unit) ** 2, w, axis=axis) / xp.where(n > 0, n, xp.ones_like(n))
     variance = variance * bessel(n if size is None else size, ddof)
@@ -93,6 +127,7 @@ def std(
     return xp.where(positive & ~flat, unit * root, xp.zeros_like(root))
 
 
+@_in_float32
 def rank(x: Array, w: Array, *, axis: int = -1) -> Array:
     """Share of participating weight strictly below each value, ties counted half; in [0, 1].
 

@@ -65,13 +65,24 @@ def file_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "unnamed"
 
 
+FORMULA = re.compile(
+    r"[=@\t\r]|[+-](?=.)(?!(\d+\.?\d*|\.\d+|inf|nan)(e[+-]?\d+)?(\s|$))", re.IGNORECASE
+)
+"""What spreadsheets take for a formula; "+0.3 (0.1 to 0.5)" and "-1e-3" are numbers."""
+
+
 def csv_table(table: Table) -> str:
-    """The table as CSV, numbers at full precision."""
+    """The table as CSV, numbers at full precision; no cell is a formula to a spreadsheet."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(table.columns)
-    writer.writerows([[text.plain(cell) for cell in row] for row in table.rows])
+    writer.writerow(map(_inert, table.columns))
+    writer.writerows([[_inert(text.plain(cell)) for cell in row] for row in table.rows])
     return out.getvalue()
+
+
+def _inert(cell: Any) -> Any:
+    """A text that a spreadsheet would run as a formula, behind an apostrophe; others unchanged."""
+    return f"'{cell}" if isinstance(cell, str) and FORMULA.match(cell) else cell
 
 
 def markdown_table(table: Table) -> str:

@@ -264,7 +264,10 @@ def _answers(
     found = _named(records, lambda r: marked_answer(text_of(r.get(wrote)) or ""))
     if (found < 0).all():
         return None, ["no votes: no completion marks its answer; name a column with --answer"]
-    return found, ["answers are read off the completions"]
+    used = np.concatenate([rows.ravel() for _, rows in pools])
+    share = float((found[used] >= 0).mean())
+    told = "" if share == 1 else f"; {share:.0%} of them mark one, the others vote for nothing"
+    return found, [f"answers are read off the completions{told}"]
 
 
 def _named(

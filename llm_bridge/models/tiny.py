@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from toyrl.files import write_file
+from toyrl.files import clear_leftovers, temporary, write_file
 from toyrl.worlds.text import shorthand
 from toyrl.worlds.text.problems import make_problem
 
@@ -95,7 +95,8 @@ def folder(
 def save(model: Any, tokenizer: Any, place: Path, about: dict[str, Any]) -> None:
     """Model, tokenizer and manifest of checksums, under a temporary name and then renamed."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    fresh = place.with_name(f".{place.name}.{os.getpid()}")
+    clear_leftovers(place)
+    fresh = place.with_name(f"{temporary(place)}model")
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         model.save_pretrained(fresh)

@@ -16,6 +16,7 @@ from docs.generate import (
     inserts,
     offline,
     papers,
+    selection,
     text,
     token_tree,
 )
@@ -173,3 +174,17 @@ def test_a_formula_block_with_a_misspelt_entry_is_refused():
 )
 def test_docstrings_as_markdown(plain, markdown):
     assert text.to_markdown(plain) == markdown
+
+
+def test_the_curves_of_the_selection_page_are_those_of_its_functions():
+    """Equal but for a tenth of a pixel, which another processor may round otherwise."""
+    number = re.compile(r"-?\d+\.\d+")
+    page = (ROOT / "docs" / "theory" / "selection.md").read_text(encoding="utf-8")
+    drawn = selection.svgs()
+    assert len(drawn) == len(selection.WANTED)
+    for path, made in drawn.items():
+        assert f"../images/{path.name}" in page
+        kept = path.read_text(encoding="utf-8")
+        assert number.sub("#", kept) == number.sub("#", made)
+        pairs = zip(number.findall(kept), number.findall(made), strict=True)
+        assert max(abs(float(a) - float(b)) for a, b in pairs) < 0.11

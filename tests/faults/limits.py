@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import resource
 
+MEGA = 1e6
+
 
 @contextlib.contextmanager
 def largest_file(size: int):

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from toyrl.registry import entry
-from toyrl.theory.policies import kl, tilt
+from toyrl.theory.policies import tilt_curve, tilt_to_kl
 
 
 @entry(
@@ -119,7 +119,7 @@ def regret(
 ) -> Regret:
     """Regret of optimising `reward` inside KL balls of the given radii (averaged over prompts).
 
-    The optimum of a linear return in a KL ball is a tilt; its temperature is found by bisection.
+    The optimum of a linear return in a KL ball is a tilt; its temperature is the root of its KL.
     Tilting towards the truth gives `best`, towards the reward `reached`.
     """
     best = [_at(prob, truth, truth, shares, x) for x in nats]
@@ -130,16 +130,5 @@ def regret(
 def _at(
     prob: np.ndarray, objective: np.ndarray, truth: np.ndarray, shares: np.ndarray, nats: float
 ) -> float:
-    spread = float(np.ptp(objective[prob > 0])) or 1.0
-    low, high = 0.0, 1e6 / spread
-
-    def radius(t: float) -> float:
-        return float(kl(tilt(prob, objective, np.array([t])), prob)[0] @ shares)
-
-    if radius(high) > nats:
-        for _ in range(80):
-            middle = (low + high) / 2
-            low, high = (middle, high) if radius(middle) <= nats else (low, middle)
-        high = low
-    tilted = tilt(prob, objective, np.array([high]))[0]
-    return float((tilted * truth).sum(-1) @ shares)
+    t = tilt_to_kl(prob, objective, float(nats), shares)
+    return float(tilt_curve(prob, objective, truth, [t], shares)[0][0])

@@ -39,6 +39,10 @@ class Price:
     path_reward: np.ndarray
 
 
+AT_ONCE = 4_000_000
+"""Probabilities held at once: 32 MB for each array of them, whatever the size of a log."""
+
+
 @entry(
     "tilt_price",
     kind="theorem",
@@ -71,6 +75,11 @@ def tilt_price(
     grid = np.concatenate([[0.0], np.geomspace(1e-3, 1e5, steps)]) / spread
 
     def look(t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        most = max(1, AT_ONCE // prob.size)
+        if len(t) > most:
+            parts = [look(t[i : i + most]) for i in range(0, len(t), most)]
+            one, two, three = map(np.concatenate, zip(*parts, strict=True))
+            return one, two, three
         gold, proxy, nats = tilt_curve(prob, reward, truth, t, shares)
         return nats, gold, proxy
 

@@ -112,9 +112,10 @@ def curve(rng: Any, statistic: str, ties: float, slope: float, root: float, amon
     base, pay, times = np.array([0.7, 0.3]), [0.0, 1.0], np.array([0.3, 1.0, 4.0])
     yield apart(BINARY, by_pairs(tilt(base, pay, times), base, pay, ties),
                 (1 + dt.reward_gap(base, pay, times)) / 2, 1e-12, ("pairs", CLOSED))  # fmt: skip
-    got = [dt.sampled_auroc(t * 0.8**2 + 0.8 * rng.standard_normal(drawn),
-                            0.8 * rng.standard_normal(drawn)) for t in (0.5, 1.5)]  # fmt: skip
-    yield deviation(NORMAL, *np.array(got).T,
+    noise = 0.8 * rng.standard_normal((2, 2, drawn))
+    got = np.array([dt.sampled_auroc(t * 0.8**2 + x, y)
+                    for t, (x, y) in zip((0.5, 1.5), noise, strict=True)])  # fmt: skip
+    yield deviation(NORMAL, got[:, 0], got[:, 1],
                     dt.gaussian_auroc(np.array([0.5, 1.5]) * np.sqrt(2 / root), 0.8))  # fmt: skip
     equal, score, n = np.full(4000, 1 / 4000), np.arange(4000.0), np.array([2, 4, 16])
     yield apart(BEST, dt.auroc(best_of_k(equal, score, n), equal, score),

@@ -161,7 +161,8 @@ def whole(rng: Any, seeds: int, single: bool, fresh: bool, sweep: Any) -> Items:
     ratio: dict[tuple[float, float, int], tuple[float, float]] = {}
     leaves = BRANCHING**SHORT
     for alpha, noise in itertools.product((0.2, 0.5, 1.0), (NOISE, 0.1)):
-        K, tree = (f(BRANCHING, SHORT, alpha) for f in (tt.leaf_covariance, tt.token_tree))
+        K = tt.leaf_covariance(BRANCHING, SHORT, alpha)
+        tree = tt.token_tree(BRANCHING, SHORT, alpha)
         for kept in (81, 9) if noise == NOISE else (81,):
             sets = [data_set(leaves, 40, s, fresh, rng) for _seed in range(seeds)
                     for s in (leaves, kept)]  # fmt: skip

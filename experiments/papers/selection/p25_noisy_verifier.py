@@ -74,7 +74,8 @@ def factors(rng: Any, weight: str, mean: str, by: Mapping[str, str]) -> Items:
         found[NEGATED].append((noisy[0], (1 - 2 * FLIP) * clean[0]))
         found[SECOND].append((noisy[1] / clean[1], 1.0))
     for name, pairs in found.items():
-        yield apart(name, *(np.array([x[i] for x in pairs]) for i in (0, 1)), 1e-12)
+        got, want = (np.array([x[i] for x in pairs]) for i in (0, 1))
+        yield apart(name, got, want, 1e-12)
 
 
 def single(baseline: str) -> Items:
@@ -116,7 +117,8 @@ def variances(rng: Any, groups: int, by: Mapping[str, str]) -> Items:
         errors = (second / mean**2 - 1) / (M / clean**2 - 1)
         found[RATIO].append((errors / gradient.prompts_ratio(M, clean**2, flip), 1.0))
     for name, pairs in found.items():
-        yield apart(name, *zip(*pairs, strict=True), 1e-11)
+        got, want = np.array(pairs).T
+        yield apart(name, got, want, 1e-11)
     yield from floor(rng, groups, output, prompt)
 
 

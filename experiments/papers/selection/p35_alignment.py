@@ -239,7 +239,7 @@ PARTS = ("optimum", "deviations", "samplers", "trade-off")
     claim="The reward of largest mean in a KL ball is reached by the exponential tilt, and what "
     "trades nearly as well is near it; its reward obeys large deviations, its cumulants are Renyi "
     "cross entropies; the best of N = e^(m delta) meets it symbol by symbol.",
-    source="abstract and theorem list of 2404.01730; statements re-derived in "
+    source="abstract and theorem list of the paper; statements re-derived in "
     "theory/selection/memoryless.py. Close in KL means a symbol: in all it grows as log m / 2",
     provenance="derived",
     smoke={},

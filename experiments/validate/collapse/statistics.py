@@ -22,6 +22,10 @@ def wilson(hits: int, n: int, z: float = Z95) -> tuple[float, float]:
     return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
+AT_ONCE = 4_000_000
+"""Numbers of a resample held at once: 32 MB, whatever the number of units."""
+
+
 def bootstrap(
     statistic: Callable[[np.ndarray], np.ndarray],
     n: int,
@@ -35,8 +39,11 @@ def bootstrap(
     `weights` (draws, n) counts how often each unit was drawn; the statistic returns (draws, ...).
     """
     rng = np.random.default_rng(seed)
-    counts = rng.multinomial(n, np.full(n, 1 / n), size=draws).astype(float)
-    values = statistic(counts)
+    most = max(1, AT_ONCE // max(n, 1))
+    sizes = [min(most, draws - i) for i in range(0, draws, most)]
+    values = np.concatenate(
+        [statistic(rng.multinomial(n, np.full(n, 1 / n), size=k).astype(float)) for k in sizes]
+    )
     tail = (1 - level) / 2
     return np.nanquantile(values, tail, axis=0), np.nanquantile(values, 1 - tail, axis=0)
 

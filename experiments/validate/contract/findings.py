@@ -17,8 +17,8 @@ from toyrl.experiments.validate.contract.facts import (
 )
 from toyrl.experiments.validate.contract.texts import edge_texts
 from toyrl.experiments.validate.findings import NOT_TESTED, Finding
-from toyrl.experiments.validate.formats.templates import shown
 from toyrl.graders.base import TextRow
+from toyrl.messages import quoted
 from toyrl.rewards.errors import RewardError
 from toyrl.rewards.inputs import CHANGES_INPUTS
 from toyrl.rewards.user import UserReward
@@ -295,7 +295,7 @@ def _where(c: Contract) -> str:
         origin = ORIGINS[found.candidate.origin]
         said = f" ({found.candidate.said})" if found.candidate.said else ""
         text = (
-            f"Judged in the format {shown(c.dialect, 120)}, {origin}{said}: {evidence}, "
+            f"Judged in the format {quoted(c.dialect, 120)}, {origin}{said}: {evidence}, "
             f"{found.paid:.0%} of right texts paid."
         )
     ties = [kinds.brief(d) for d in c.dialects[1:]]

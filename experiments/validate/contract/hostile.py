@@ -18,6 +18,7 @@ from typing import Any
 from toyrl.experiments.validate.findings import NOT_TESTED, Finding
 from toyrl.experiments.validate.formats.search import RECOVERABLE
 from toyrl.graders.base import TextRow
+from toyrl.messages import both_ends
 from toyrl.rewards.errors import RewardError
 from toyrl.rewards.sandbox.host import Sandbox
 from toyrl.rewards.user import UserReward
@@ -174,7 +175,7 @@ def _dead(name: str, row: TextRow, error: RewardError, given: float) -> Finding:
         1,
         _name(name),
         "fail",
-        f"It {DEAD[error.kind]} a completion ({name}) such as {shown(row.completion)}{why}.",
+        f"It {DEAD[error.kind]} a completion ({name}) such as {both_ends(row.completion)}{why}.",
         value=given if late else None,
         counterexample=_input(row),
         fix=FIX_DEAD,
@@ -187,8 +188,8 @@ def _slow(name: str, row: TextRow, seconds: float, limit: float) -> Finding:
         1,
         _name(name),
         "warn",
-        f"It takes {seconds:.1f} s for a completion ({name}) such as {shown(row.completion)}, and "
-        "answers then: it has a limit of its own, but a batch waits for it.",
+        f"It takes {seconds:.1f} s for a completion ({name}) such as {both_ends(row.completion)}, "
+        "and answers then: it has a limit of its own, but a batch waits for it.",
         value=seconds,
         bound=limit,
         counterexample=_input(row),
@@ -208,7 +209,7 @@ def _raised(texts: Mapping[str, TextRow], raised: Mapping[str, RewardError]) -> 
     row = texts[first]
     text = (
         f"It fails on {len(raised)} of {len(texts)} hostile completions ({', '.join(raised)}), "
-        f"such as {shown(row.completion)}: {error.message}."
+        f"such as {both_ends(row.completion)}: {error.message}."
     )
     return [
         Finding(
@@ -222,14 +223,6 @@ def _raised(texts: Mapping[str, TextRow], raised: Mapping[str, RewardError]) -> 
             fix=FIX_RAISED,
         )
     ]
-
-
-def shown(text: str, most: int = 60) -> str:
-    """A text as a sentence shows it: its start, its end and how long it is."""
-    if len(text) <= most:
-        return repr(text)
-    cut = f"{text[: most // 2]}...{text[-most // 2 :]}"
-    return f"{cut!r} ({len(text):,} characters)"
 
 
 def _input(row: TextRow) -> dict[str, Any]:

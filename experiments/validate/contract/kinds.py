@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from toyrl.experiments.validate.contract.facts import Contract
-from toyrl.experiments.validate.formats.templates import shown
+from toyrl.messages import quoted
 from toyrl.worlds.text.dialects import DIALECTS, dialect_of
 
 FIX_INVERTED = "turn the comparison or the sign round, and read the whole of a score"
@@ -22,12 +22,12 @@ def constant(c: Contract) -> bool:
 
 def named(dialect: str) -> str:
     """A known dialect by its name, another format as it is written."""
-    return f"dialect {dialect}" if dialect in DIALECTS else f"format {shown(dialect, 120)}"
+    return f"dialect {dialect}" if dialect in DIALECTS else f"format {quoted(dialect, 120)}"
 
 
 def brief(dialect: str) -> str:
     """A known dialect's name, or the start of another format, for lists and tables."""
-    return dialect if dialect in DIALECTS else shown(dialect, 60)
+    return dialect if dialect in DIALECTS else quoted(dialect, 60)
 
 
 def inverted(c: Contract) -> str:

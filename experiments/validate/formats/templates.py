@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from toyrl.experiments.validate.formats.source import Literal
+from toyrl.messages import quoted
 from toyrl.worlds.text.dialects import PLACE, dialect_of
 
 WORK = "{work}"
@@ -79,7 +80,7 @@ def usable(template: str) -> bool:
 # -- regular expressions -------------------------------------------------------------------------
 def _of_patterns(patterns: Iterable[Literal]) -> Iterator[Hint]:
     for x in patterns:
-        said = f"the pattern {shown(x.text)} in line {x.line}"
+        said = f"the pattern {quoted(x.text)} in line {x.line}"
         for template in of_pattern(x.text, x.flags):
             yield Hint(template, said)
 
@@ -288,13 +289,13 @@ def _of_tags(literals: Sequence[Literal]) -> Iterator[Hint]:
 def _of_templates(literals: Sequence[Literal]) -> Iterator[Hint]:
     for x in literals:
         if x.kind == "template" and len(x.text) <= 4 * LONGEST:
-            yield Hint(x.text, f"the text {shown(x.text)} in line {x.line}")
+            yield Hint(x.text, f"the text {quoted(x.text)} in line {x.line}")
 
 
 # -- texts and JSON ------------------------------------------------------------------------------
 def _of_texts(texts: Iterable[Literal]) -> Iterator[Hint]:
     for x in texts:
-        said = f"the text {shown(x.text)} in line {x.line}"
+        said = f"the text {quoted(x.text)} in line {x.line}"
         pairs = _pairs(x.text)
         if len(pairs) > 1:  # a layout shown to the model
             laid = x.text[pairs[0][0] :]
@@ -325,7 +326,7 @@ def _of_json(literals: Sequence[Literal]) -> Iterator[Hint]:
         return
     keys = [x for x in literals if x.kind == "key" and x.text not in IGNORED_KEYS]
     for x in keys[:4]:
-        said = f"the key {shown(x.text)} in line {x.line}"
+        said = f"the key {quoted(x.text)} in line {x.line}"
         others = [y.text for y in keys if y.text != x.text]
         for value in (f'"{PLACE}"', PLACE):
             record = f'{{"{x.text}": {value}}}'
@@ -333,9 +334,3 @@ def _of_json(literals: Sequence[Literal]) -> Iterator[Hint]:
                 yield Hint(f'{{"{other}": "{{line}}", "{x.text}": {value}}}', said)
             yield Hint(f"{{none}}{record}", said)
             yield Hint(record, said)
-
-
-def shown(text: str, limit: int = 50) -> str:
-    """A text in quotes, short enough for a sentence."""
-    written = text.replace("\n", "\\n")
-    return f"'{written}'" if len(written) <= limit else f"'{written[: limit - 3]}...'"

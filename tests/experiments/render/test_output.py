@@ -188,6 +188,20 @@ def test_csv_keeps_numbers_exactly():
     assert rows == [["a,b", "c"], [repr(1 / 3), 'say "x"'], ["inf", ""]]
 
 
+@pytest.mark.parametrize(
+    ("cell", "formula"),
+    [
+        *((x, True) for x in ("=cmd|calc!A0", "+cmd|x!A0", "-2+3+cmd|x!A0", "@x", "\t=1", "+1+1")),
+        *((x, False) for x in ("+0.300 (+0.1 to 0.5)", "-1e-3", "-", "-inf", "+.5", "a=1", "")),
+        (-0.5, False),
+    ],
+)
+def test_4b_no_cell_of_a_csv_table_is_a_formula(cell, formula):
+    rows = list(csv.reader(io.StringIO(folder.csv_table(Table("t", (cell,), ((cell,),))))))
+    wanted = ("'" * formula) + str(cell)
+    assert rows == [[wanted]] * 2
+
+
 def test_markdown_cells_cannot_break_the_table():
     lines = folder.markdown_table(Table("t", ("a|b",), (("x\ny",), ("<b>",)))).splitlines()
     assert lines == ["| a\\|b |", "| --- |", "| x y |", "| &lt;b> |"]

@@ -8,6 +8,7 @@ from tests.experiments.validate.text_probes import probes, rows
 from toyrl.experiments.validate.contract import hostile
 from toyrl.experiments.validate.contract.section import run
 from toyrl.experiments.validate.findings import Finding
+from toyrl.messages import both_ends
 from toyrl.rewards.user import load
 from toyrl.worlds.text import render
 
@@ -90,7 +91,7 @@ def test_a_hang_is_named_with_its_text_and_time_and_the_run_goes_on(tmp_path, so
     assert f.value == 2 * LIMIT
     text = f.counterexample["completion"]
     assert hostile.answers()[name.replace("-", " ")] in text
-    assert hostile.shown(text) in f.message
+    assert both_ends(text) in f.message
     assert "time limit" in f.fix
     assert after == [1.0]
 
@@ -114,7 +115,7 @@ def test_what_it_raises_on_is_one_finding_with_all_names(tmp_path):
     assert f.value == len(hostile.completions(rows(1)[0], "tag")) - 1  # the megabyte says a number
     assert all(name in f.message for name in ("nan", "huge number", "superscript"))
     assert "ValueError" in f.message
-    assert hostile.shown(f.counterexample["completion"]) in f.message
+    assert both_ends(f.counterexample["completion"]) in f.message
     assert "catch" in f.fix
     assert after == [1.0]
 
@@ -177,5 +178,5 @@ def test_the_texts_stand_where_an_answer_does(dialect):
 
 
 def test_long_texts_are_shown_by_their_ends():
-    assert hostile.shown("short") == "'short'"
-    assert hostile.shown("a" * 500) == f"'{'a' * 30}...{'a' * 30}' (500 characters)"
+    assert both_ends("short") == "'short'"
+    assert both_ends("a" * 500) == f"'{'a' * 30}...{'a' * 30}' (500 characters)"

@@ -181,6 +181,23 @@ def test_norms_by_their_definition(norm):
         assert float(c.norm(norm)) == pytest.approx(want, rel=1e-12)
 
 
+def test_all_but_dard_add_shaping_and_redistribution_alone():
+    mdp, R, _, _ = slow.random_case(12)
+    both = slow.shaping_basis(mdp.dense, mdp.discount, redistribute=True).T
+    shaping = slow.shaping_basis(mdp.dense, mdp.discount, redistribute=False).T
+    for how, found in tensors(mdp, R).items():
+        added = (found - R).ravel()
+        allowed = both if how in ("val", "minimal", "minimal_weighted") else shaping
+        left = added - allowed @ np.linalg.lstsq(allowed, added, rcond=None)[0]
+        if how == "dard":
+            assert abs(left).max() > 1e-3
+        else:
+            assert left == pytest.approx(0, abs=CLOSE)
+        # the least norm is the least of all forms of the class
+        if how in ("val", "minimal_weighted"):
+            assert (tensors(mdp, R)["minimal"] ** 2).sum() <= (found**2).sum()
+
+
 def test_closest_potential_is_least_squares_on_every_transition():
     mdp, R, Q, _ = slow.random_case(9)
     B = slow.shaping_basis(mdp.dense, mdp.discount, redistribute=False).T

@@ -206,29 +206,25 @@ def test_jax_gives_the_same_and_the_slope(metric):
     jax = pytest.importorskip("jax")
     rng = np.random.default_rng(9)
     S, A = 4, 3
-    for mdp in (
-        random_mdp(rng, S, A, discount=0.9),
-        MDP(
-            np.concatenate([random_mdp(rng, S, A).dense[:3], np.zeros((1, A, S))]),
-            np.zeros(S),
-            0.9,
-            terminal=np.arange(S) == 3,
-        ),
+    ends = np.concatenate([random_mdp(rng, S, A).dense[:3], np.zeros((1, A, S))])
+    R, Q = rng.normal(size=(2, S, A, S))
+    for mdp, one, two in (
+        (random_mdp(rng, S, A, discount=0.9), R, Q),
+        (MDP(ends, np.zeros(S), 0.9, terminal=np.arange(S) == 3), R[..., 0], Q[:, 0, 0]),
     ):
-        R, Q = rng.normal(size=(2, S, A, S))
-        for one, two in ((R, Q), (R[..., 0], Q[:, 0, 0])):
-            want = distance(mdp, one, two, metric)
-            with jax.enable_x64(True):
-                a, b = jax.numpy.asarray(one), jax.numpy.asarray(two)
-                compiled = jax.jit(lambda x, y, mdp=mdp: distance(mdp, x, y, metric))
-                assert float(compiled(a, b)) == pytest.approx(want, abs=1e-10)
-                slope = jax.grad(lambda x, b=b, mdp=mdp: distance(mdp, x, b, metric))(a)
-                flat = jax.grad(lambda x, a=a, mdp=mdp: distance(mdp, x, a, metric))(a)
-            assert not np.isnan(flat).any()
-            way, h = rng.normal(size=one.shape), 1e-6
-            up, down = (distance(mdp, one + e * way, two, metric) for e in (h, -h))
-            # a central difference errs by h^2 and by rounding / h
-            assert (np.asarray(slope) * way).sum() == pytest.approx((up - down) / (2 * h), abs=1e-7)
+        want = distance(mdp, one, two, metric)
+        with jax.enable_x64(True):
+            a, b = jax.numpy.asarray(one), jax.numpy.asarray(two)
+            both = jax.jit(jax.value_and_grad(lambda x, y, mdp=mdp: distance(mdp, x, y, metric)))
+            found, slope = both(a, b)
+            same, flat = both(a, jax.numpy.asarray(one))
+        assert float(found) == pytest.approx(want, abs=1e-10)
+        assert float(same) == 0
+        assert not np.isnan(flat).any()
+        way, h = rng.normal(size=one.shape), 1e-6
+        up, down = (distance(mdp, one + e * way, two, metric) for e in (h, -h))
+        # a central difference errs by h^2 and by rounding / h
+        assert (np.asarray(slope) * way).sum() == pytest.approx((up - down) / (2 * h), abs=1e-7)
 
 
 def test_jax_needs_dense_transitions():

@@ -11,6 +11,10 @@ import sympy as sp
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from toyrl.dynamics.groups.class_weights import class_weights
+from toyrl.estimators.group import PRESETS
+from toyrl.rollouts.classes import class_rollouts
+from toyrl.shapers.judge.verifier import Verified
 from toyrl.theory.group.variance import gradient_variance, omega
 from toyrl.theory.noise import channel, gradient, speed
 
@@ -65,6 +69,22 @@ def test_weight_and_variance_by_all_groups(p: float, up: float, down: float, siz
     assert second - mean**2 == pytest.approx(gradient.variance_by_output(p, up, down, size))
     want = gradient.noisy_omega(p, up, down, size, ddof=0) * p * (1 - p)
     assert scaled == pytest.approx(want, abs=1e-14)
+
+
+@pytest.mark.parametrize("estimator", ["grpo_population", "rloo"])
+@pytest.mark.parametrize("size", [2, 4])
+def test_the_class_engine_pays_verdicts_as_the_formula_says(estimator: str, size: int):
+    """A reward `verified()` on the four classes of outcome and verdict, exact in finite groups."""
+    p, up, down = 0.15, 0.3, 0.1
+    right, verdict = np.array([[1.0, 1, 0, 0]]), np.array([[1.0, 0, 1, 0]])
+    chance = np.array([[p * (1 - up), p * up, (1 - p) * down, (1 - p) * (1 - down)]])
+    r = class_rollouts(chance, correct=right, length=1.0, max_length=1.0, group_size=float(size),
+                       fields={"verified": verdict})  # fmt: skip
+    weights = class_weights(r, Verified(), PRESETS[estimator], group_size=size).w
+    found = float((chance * weights * (right - p)).sum())
+    scaled = gradient.noisy_omega(p, up, down, size, ddof=0)
+    want = scaled if estimator == "grpo_population" else channel.signal(up, down)
+    assert found == pytest.approx(float(want) * p * (1 - p), abs=1e-14)
 
 
 @given(INSIDE, st.integers(2, 9))

@@ -1,0 +1,154 @@
+"""Nothing grows: many validations in one process, logs of a hundred megabytes, writers at once."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import resource
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from tests.faults.limits import MEGA
+from tests.places import ROOT
+from toyrl.experiments.api import validate
+from toyrl.experiments.validate.collapse import statistics
+from toyrl.files import write_file
+from toyrl.rollouts.logs import read_log
+from toyrl.theory.selection import alignment
+
+RUNS, EARLY = 50, 10
+ALLOWED = 10.0  # MB, between the tenth and the last
+linux = pytest.mark.skipif(sys.platform != "linux", reason="asks glibc for what it holds")
+
+
+def held() -> float:
+    """Memory of this process in MB, without what the allocator keeps for later."""
+    gc.collect()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    return psutil.Process().memory_info().rss / MEGA
+
+
+@linux
+@pytest.mark.slow
+def test_5c_memory_is_flat_over_50_quick_validations():
+    text = str(ROOT / "examples" / "rewards" / "correctness.py")
+    me, seen = psutil.Process(), {}
+    for run in range(1, RUNS + 1):
+        report = validate((text, "outcome()")[run % 2], quick=True, seed=run)
+        assert report.exit_code == 0, report.error
+        if run in (EARLY, RUNS):
+            seen[run] = (held(), me.num_fds(), me.num_threads(), len(me.children(recursive=True)))
+    (early, *few), (last, *many) = seen[EARLY], seen[RUNS]
+    assert last - early < ALLOWED
+    assert many == few
+
+
+@linux
+def test_5c_a_few_quick_validations_leave_nothing_open():
+    me = psutil.Process()
+    states = []
+    for run in range(3):
+        validate("outcome()", quick=True, seed=run)
+        states.append((me.num_fds(), me.num_threads(), len(me.children(recursive=True))))
+    assert states[1] == states[2]
+
+
+# -- large logs ------------------------------------------------------------------------------------
+def large_log(megabytes: int) -> Path:
+    """A log of 8 rollouts a prompt with texts of 900 characters."""
+    text = ("seven and five are twelve; " * 40)[:900]
+    with Path("large.jsonl").open("w") as out:
+        for i in range(megabytes * 1000):
+            row = {"prompt_id": i // 8, "prompt": f"Start with {i // 8}.", "completion": text,
+                   "length": i % 300 + 5, "correct": i % 2, "reward": i % 7 / 7}  # fmt: skip
+            out.write(json.dumps(row) + "\n")
+    return Path("large.jsonl")
+
+
+LARGE = """
+    import resource, sys
+    from toyrl.experiments.api import validate
+    from toyrl.rollouts.logs import read_log
+    if sys.argv[1] == "read":
+        assert read_log("large.jsonl").rollouts.shape[1] == 8
+    else:
+        report = validate("outcome()", quick=True, rollouts="large.jsonl")
+        assert report.exit_code == 0, report.error
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(used.ru_maxrss, used.ru_utime + used.ru_stime)
+"""
+
+
+@linux
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("what", "memory", "seconds"), [("read", 500, 20), ("validate", 1000, None)]
+)
+def test_5d_100_megabytes(what, memory, seconds):
+    """Processor seconds: a test that shares its cores is not judged by the clock."""
+    file = large_log(100)
+    assert file.stat().st_size > 100 * MEGA
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(LARGE), what],
+        env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    peak, took = map(float, done.stdout.split())
+    assert peak / 1000 < memory
+    assert seconds is None or took < seconds
+
+
+def test_what_is_held_at_once_does_not_change_the_answer(monkeypatch):
+    rng = np.random.default_rng(0)
+    prob = rng.dirichlet(np.ones(5), 40)
+    truth = (rng.random((40, 5)) < 0.4) * 1.0
+    reward = truth + 0.3 * rng.normal(size=truth.shape)
+    units = rng.normal(size=30)
+
+    def both():
+        found = alignment.tilt_price(prob, reward, truth)
+        return found, statistics.bootstrap(lambda w: w @ units / w.sum(-1), 30, draws=50)
+
+    whole, ends = both()
+    monkeypatch.setattr(alignment, "AT_ONCE", 1000)
+    monkeypatch.setattr(statistics, "AT_ONCE", 100)
+    parts, others = both()
+    np.testing.assert_allclose(parts.path_kl, whole.path_kl, rtol=1e-12)
+    np.testing.assert_allclose(parts.path_accuracy, whole.path_accuracy, rtol=1e-12)
+    assert parts.kl == pytest.approx(whole.kl, rel=1e-9)
+    np.testing.assert_allclose(others, ends, rtol=1e-12)
+
+
+def test_5d_writers_at_once_leave_a_whole_file():
+    texts = [f"{i}" * 100_000 for i in range(8)]
+
+    def write(text: str) -> None:
+        for _ in range(10):
+            write_file("r.html", text)
+
+    threads = [threading.Thread(target=write, args=(t,)) for t in texts]
+    for t in threads:
+        t.start()
+    seen = {Path("r.html").read_text() for _ in range(50) if Path("r.html").exists()}
+    for t in threads:
+        t.join()
+    assert seen | {Path("r.html").read_text()} <= set(texts)
+    assert [p.name for p in Path().iterdir()] == ["r.html"]
+
+
+def test_5d_reading_a_megabyte_takes_a_few():
+    """Ten times the file at most, so that a gigabyte is enough for a hundred megabytes."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    read_log(large_log(5))
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown / 1000 < 10 * 5
