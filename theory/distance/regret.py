@@ -25,7 +25,6 @@ import numpy as np
 
 from toyrl.registry import entry
 from toyrl.theory.distance.canonical import Canonicaliser
-from toyrl.worlds.mdp.control import optimal
 from toyrl.worlds.mdp.model import MDP
 from toyrl.worlds.mdp.solve import occupancy
 
@@ -103,7 +102,7 @@ def optimisation_regret(mdp: MDP, first: Array, second: Array = None) -> float:
     if one is None:
         return 0.0
     scale, high, _ = _range(mdp, one)
-    taken = occupancy(mdp, optimal(mdp, np.zeros_like(one) if two is None else two).policy)
+    taken = occupancy(mdp, _optimum(mdp, np.zeros_like(one) if two is None else two).policy)
     return float(np.clip(((high - taken) * one).sum() / scale, 0.0, 1.0))
 
 
@@ -208,8 +207,14 @@ def _advantages(mdp: MDP, *rewards: Any) -> list[np.ndarray | None]:
 
 def _range(mdp: MDP, c: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """max J - min J and occupancies (S, A) that attain both."""
-    high, low = (occupancy(mdp, optimal(mdp, sign * c).policy) for sign in (1.0, -1.0))
+    high, low = (occupancy(mdp, _optimum(mdp, sign * c).policy) for sign in (1.0, -1.0))
     return float(((high - low) * c).sum()), high, low
+
+
+def _optimum(mdp: MDP, reward: np.ndarray) -> Any:
+    from toyrl.worlds.mdp.control import optimal  # it compiles its loops
+
+    return optimal(mdp, reward)
 
 
 def _mass(mdp: MDP) -> float:
@@ -217,7 +222,7 @@ def _mass(mdp: MDP) -> float:
     if mdp.terminal is None or not mdp.terminal.any():
         return 1 / (1 - mdp.discount)
     every = mdp.usable.astype(float)
-    return float(mdp.start @ optimal(mdp, every).value)
+    return float(mdp.start @ _optimum(mdp, every).value)
 
 
 def _constants(mdp: MDP) -> tuple[float, float]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -27,3 +29,13 @@ def test_examples_run(capsys):
         assert float(before) > 0.1
         assert float(after) < 1e-3
     assert abs(np.asarray(names["repaired"]) - names["truth"]).max() > 0.01  # equivalent, not equal
+
+
+def test_importing_distances_loads_no_compiler():
+    code = (
+        "import sys, toyrl.theory.distance.order\n"
+        "print([m for m in ('jax', 'torch', 'numba', 'scipy') if m in sys.modules])"
+    )
+    run = [sys.executable, "-c", code]
+    told = subprocess.run(run, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert told.stdout.strip() == "[]"
