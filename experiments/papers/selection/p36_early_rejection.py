@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.experiments.core import Check, Mutant, Result, Table, experiment
+from toyrl.experiments.core import Check, Mutant, Picture, Result, Table, experiment
 from toyrl.experiments.lab.bandits import follow
 from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import draws
@@ -76,6 +76,11 @@ def normal(rng: Any, rule: str, law: str, runs: int) -> Items:
     near = 1 - 10.0 ** np.arange(-2, -9, -2)
     ratio = (1 - theory.pair_survival(of(near) ** 2)) * np.pi / np.sqrt(1 - near)
     yield same(SLOW, ratio[-1], 1, 1e-3, ("closed form", "expansion"))
+    yield from normal_pictures()
+
+
+def normal_pictures() -> Items:
+    """Survival, loss and what is saved for it, over the share of the step that is scored."""
     share = np.sin(np.linspace(0, np.pi / 2, 61)) ** 2  # dense where the curves are steep
     yield lines("survival", "The best beam's survival under independent tokens",
                 ("share of the step that is scored, tau/L", "P(kept)"),
@@ -204,14 +209,19 @@ def chain(rng: Any, scores: str, runs: int, cost: str) -> Items:
                           "with one more score", "exact "), rows,
                 f"{runs} runs; five steps of eight tokens, each right with 0.97; N = 16, M = 4."
                 )  # fmt: skip
+    yield chain_picture()
+
+
+def chain_picture() -> Picture:
+    """Accuracy against tokens for tau = 1..8."""
     every = range(1, 9)
     spent = [5 * (16 * t + 4 * (8 - t)) for t in every]
     both = np.array([theory.chain_accuracy(0.97, 5, 8, t, 16, 4) for t in every]).T
-    yield lines("accuracy", "Accuracy against tokens", ("tokens generated", "accuracy"),
-                {"as published": both[0], "with one more score": both[1],
-                 "q^(L - tau)": 0.97 ** (8 - np.arange(1, 9))}, x=[float(x) for x in spent],
-                dashed=("q^(L - tau)",), caption="tau = 1..8 of 8 tokens a step. What comes after "
-                "the last score is seen by nobody.")  # fmt: skip
+    return lines("accuracy", "Accuracy against tokens", ("tokens generated", "accuracy"),
+                 {"as published": both[0], "with one more score": both[1],
+                  "q^(L - tau)": 0.97 ** (8 - np.arange(1, 9))}, x=[float(x) for x in spent],
+                 dashed=("q^(L - tau)",), caption="tau = 1..8 of 8 tokens a step. What comes after "
+                 "the last score is seen by nobody.")  # fmt: skip
 
 
 def definition(rng: Any, rule: str) -> Items:
