@@ -12,7 +12,6 @@ from toyrl.experiments.scaling.curves import all_curves, sizes
 from toyrl.experiments.scaling.result import Scaling
 from toyrl.experiments.scaling.scores import Scores, read_scores
 
-
 FEW = 10  # prompts below which bands are said to be too narrow
 
 
