@@ -73,8 +73,7 @@ def _softmax(
     heat = float(((prob * (reward - mean) ** 2).sum(-1) @ shares) ** 0.5)
     if heat == 0:
         return np.full(len(K), float((prob * truth).sum(-1) @ shares))
-    law = [softmax_selection(p, r, K, heat) for p, r in zip(prob, reward, strict=True)]
-    return (np.stack(law, 1) * truth).sum(-1) @ shares
+    return (softmax_selection(prob, reward, K, heat) * truth).sum(-1) @ shares
 
 
 def _table(
