@@ -36,7 +36,6 @@ RIGHT, LEFT = 4.2, 45.0  # exp(-exp(4.2)) and exp(-45) are below 1e-19
     "softmax_selection",
     kind="theorem",
     cards=("57",),
-    section="2.5",
     works=(),
     provenance="derived",
     formula="k p w int_0^inf exp(-t w) (E exp(-t w))^(k-1) dt, w = exp(u/T)",
@@ -97,7 +96,6 @@ def _gain(mass: np.ndarray, value: np.ndarray, i: int, k: np.ndarray, T: float) 
     "softmax_selection_rate",
     kind="theorem",
     cards=("57",),
-    section="2.5",
     provenance="derived",
     formula="lim k^2 KL(softmax selection || tilt) = Var_tilt(w/Z)/2",
 )

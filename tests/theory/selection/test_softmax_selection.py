@@ -69,7 +69,7 @@ def test_a_rare_answer_of_huge_odds():
 
 
 def test_the_rate_towards_the_tilt():
-    # 1/k^2, against the 1/k that holds for every law: paper 57, section 5.
+    # 1/k^2, against the 1/k that holds for every law: paper 57's collection.
     k = np.array([160, 2560])
     found = k**2 * kl(softmax_selection(P, U, k, 0.7), tilt(P, U, 1 / 0.7))
     assert found[0] == pytest.approx(1.0140, abs=5e-5)
