@@ -47,7 +47,6 @@ def order_means(size: int) -> np.ndarray:
     "normal_maximum",
     kind="theorem",
     cards=("57",),
-    section="2.6",
     provenance="derived",
     formula="M_k, V_k = mean and variance of Phi^-1(U^(1/k)), U uniform",
 )

@@ -91,7 +91,6 @@ def tilt_curve(
     "tilt_to_kl",
     kind="theorem",
     cards=("35",),
-    section="2",
     provenance="derived",
     formula="t with KL(ref exp(r t)/Z || ref) = nats",
 )

@@ -115,7 +115,7 @@ def judged(world: World, one: Given, two: Given, *, top: int = 10) -> Pair:
     mdp = world.mdp
     apart = {name: distance(mdp, one.reward, two.reward, name) for name in metrics(mdp)}
     forms = canonical(mdp, one.reward, two.reward)
-    fit = explained(mdp, one.reward, [two.reward])
+    fit = explained(mdp, one.reward, [two.reward], reachable=True)
     share = float(fit.shares[0])
     kind = kind_of(mdp, one.reward, two.reward, apart["starc"])
     rest = expected_reward(mdp, one.reward) - share * expected_reward(mdp, two.reward)
@@ -155,7 +155,8 @@ def kind_of(mdp: MDP, one: Any, two: Any, apart: float) -> str:
         return NOTHING
     if 0 < mdp.is_terminal.sum() <= MOST_ENDS:
         # both ways round: a reward of the end alone is a multiple 0 of anything, and an end
-        fits = (explained(mdp, *x, ends=True) for x in ((one, [two]), (two, [one])))
+        both = ((one, [two]), (two, [one]))
+        fits = (explained(mdp, *x, ends=True, reachable=True) for x in both)
         if all(f.holds and f.shares[0] >= 0 for f in fits):  # the second only after the first
             return ENDS
     return APART
@@ -222,4 +223,4 @@ def _by_transitions(mdp: MDP, one: Any, two: Any, share: float) -> bool | None:
 
     row = places[:, 0] * mdp.n_actions + places[:, 1]
     term = csr_array((rest, (row, places[:, 2])), shape=mdp.pairs.shape)
-    return potential_test(mdp, term, level="transitions").holds
+    return potential_test(mdp, term, level="transitions", reachable=True).holds

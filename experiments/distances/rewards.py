@@ -47,8 +47,9 @@ def reward_on(world: World, given: Any) -> Given:
     Raises UsageError with the reason.
     """
     if given is None or (isinstance(given, str) and given in OWN):
-        bare = world.chain is None or world.counters
-        classes = None if bare else chains.truth(world.chain)
+        classes = None
+        if world.chain is not None and not world.counters:
+            classes = chains.truth(world.chain)
         return Given("own", world.mdp.reward, classes=classes)
     if not isinstance(given, str) and hasattr(given, "shape"):
         return Given(f"array {tuple(given.shape)}", _checked(world, given, "the array"))

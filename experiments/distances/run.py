@@ -36,7 +36,8 @@ def on_process(
     try:
         matrix = distance_matrix(world.mdp, [g.reward for g in given])
         pairs = tuple(judged(world, given[0], g, top=top) for g in given[1:])
-    except RuntimeError as error:  # a solver that says that it didn't get there, and what to do
+    except (RuntimeError, ValueError) as error:
+        # a solver that didn't get there, or discount 1 where some policy never ends: both say so
         raise UsageError(str(error)) from error
     notes = [f"{g.name}: {g.note}" for g in given if g.note]
     notes += world.mdp.validate()

@@ -168,7 +168,7 @@ def _file(path: Path, discount: float | None) -> World:
         terminal=arrays.get("terminal"),
         available=arrays.get("available"),
     )
-    rest = {k: v for k, v in held.items() if k not in given.values()}
+    rest = {k: v for k, v in held.items() if k == given["reward"] or k not in given.values()}
     return World(path.name, mdp, rewards=rest)
 
 

@@ -20,7 +20,7 @@ from toyrl.theory.selection.pass_at_k import simultaneous_band
 from toyrl.theory.selection.pools import best_of_pool
 from toyrl.theory.selection.softmax_selection import softmax_of_pool
 
-CLASSES = 30  # distinct scores up to which KL is taken by classes
+CLASSES = 30  # distinct scores up to which KL is taken by classes, and at most half of the rows
 EVERY = 64  # sizes up to which each k is kept; beyond, as many again, geometrically
 WORK = 16_000  # random orders over all prompts
 MULTIPLIERS = 1000
@@ -185,7 +185,7 @@ class _Builder:
         """KL of the best of k by a column, mean over prompts, and which kind of number it is."""
         used = np.concatenate([rows.ravel() for _, rows in self.scores.pools])
         values, level = np.unique(column[used], return_inverse=True)
-        if len(values) > CLASSES:
+        if len(values) > min(CLASSES, used.size / 2):
             return kl_bound(self.k), "bound"
         mass = np.zeros((self.scores.prompts, len(values)))
         start = 0

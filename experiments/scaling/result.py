@@ -63,7 +63,8 @@ class Scaling(Answer):
 
     def lines(self) -> list[str]:
         """What the log holds, then each way of selecting by a proxy."""
-        head = f"{self.log}: {self.prompts} prompts, {self.rows} rows, k up to {self.samples}"
+        some = f"{self.prompts} prompt{'s' * (self.prompts > 1)}, {self.rows} row"
+        head = f"{self.log}: {some}{'s' * (self.rows > 1)}, k up to {self.samples}"
         chosen = [c for c in self.curves if c.selector in ("pass@k", "oracle", "best of k")]
         return [head, *(self.said(c) for c in chosen)]
 

@@ -12,6 +12,8 @@ from toyrl.experiments.scaling.curves import all_curves, sizes
 from toyrl.experiments.scaling.result import Scaling
 from toyrl.experiments.scaling.scores import Scores, read_scores
 
+FEW = 10  # prompts below which bands are said to be too narrow
+
 
 def run(
     log: Any,
@@ -62,6 +64,8 @@ def scaled(
         notes.append("no column of scores was found: name one with --proxy")
     if scores.prompts == 1:
         notes.append("one prompt: no band, and no fall can be told from chance")
+    elif scores.prompts < FEW:
+        notes.append(f"{scores.prompts} prompts only: bands over so few are too narrow")
     tokens = None
     if scores.length is not None:
         means = [scores.length[rows].mean(-1) for _, rows in scores.pools]

@@ -11,7 +11,7 @@ import numpy as np
 from toyrl.experiments.errors import UsageError
 from toyrl.graders.answers import answer_key, marked_answer
 from toyrl.messages import shortened
-from toyrl.rollouts.log_columns import KEYS, LogError, columns_of, number, usual
+from toyrl.rollouts.log_columns import KEYS, Columns, LogError, columns_of, number, usual
 from toyrl.rollouts.log_files import Rows, read_rows
 from toyrl.rollouts.log_rows import group_of, text_of
 
@@ -81,17 +81,8 @@ def read_scores(
     Raises UsageError for a file or column that can't be used.
     """
     rows = read_rows_or_say(path)
-    try:
-        records = _usual([row for _, row in rows.found])
-        found = columns_of(
-            records, columns, rows.name, needed=("prompt",) if gold else ("correct", "prompt")
-        )
-    except LogError as error:
-        raise UsageError(str(error)) from error
-    truth = gold or next((k for r in records if (k := found.key(r, "correct"))), "")
-    chosen = list(proxies) or [c for c in found.rewards if c != truth]
-    for column in (truth, *chosen, *([answer] if answer else [])):
-        _known(column, records, rows.name)
+    records = _usual([row for _, row in rows.found])
+    found, truth, chosen = _columns(rows.name, records, gold, proxies, answer, columns)
     values = {c: _numbers(records, c) for c in dict.fromkeys((truth, *chosen))}
     bad = ~np.all([np.isfinite(v) for v in values.values()], axis=0)
     notes = [*found.notes, *_left_out(rows, bad, values, skip_bad)]
@@ -111,6 +102,28 @@ def read_scores(
         rows.name, right, truth, {c: values[c] for c in chosen}, names, tokens, pools, most,
         (*notes, *told, *said),
     )  # fmt: skip
+
+
+def _columns(
+    name: str,
+    records: Sequence[Mapping[str, Any]],
+    gold: str | None,
+    proxies: Sequence[str],
+    answer: str | None,
+    columns: Mapping[str, str] | str | None,
+) -> tuple[Columns, str, list[str]]:
+    """The log's columns, that of the truth, and those of the scores."""
+    try:
+        found = columns_of(
+            records, columns, name, needed=("prompt",) if gold else ("correct", "prompt")
+        )
+    except LogError as error:
+        raise UsageError(str(error)) from error
+    truth = gold or next((k for r in records if (k := found.key(r, "correct"))), "")
+    chosen = list(proxies) or [c for c in found.rewards if c != truth]
+    for column in (truth, *chosen, *([answer] if answer else [])):
+        _known(column, records, name)
+    return found, truth, chosen
 
 
 def scores_of(

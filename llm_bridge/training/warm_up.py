@@ -16,6 +16,7 @@ from typing import Any
 from toyrl.bridge.models import tiny
 from toyrl.bridge.tasks import Task, TaskError, for_model
 from toyrl.bridge.training import evaluate
+from toyrl.bridge.training.faults import TrainingFault, told
 from toyrl.bridge.training.run import load
 from toyrl.files import write_file
 
@@ -40,7 +41,8 @@ def warm_up(
     """The folder of the warmed-up model, made once; its warm-up.json says how it did.
 
     measured : held-out prompts that are answered before and after; 0: none
-    Raises TaskError for a task without solutions.
+    Raises TaskError for a task without solutions, TrainingFault for a loss that isn't finite and
+    where memory runs out.
     """
     import torch
 
@@ -57,7 +59,7 @@ def warm_up(
     task = for_model(task, tokenizer)
     before = _accuracy(network, tokenizer, task, limit, measured)
     rng = random.Random(seed)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), told(f"the warm-up of {model}"):
         torch.manual_seed(seed)
         network.train()
         optimiser = torch.optim.AdamW(network.parameters(), lr=rate)
@@ -69,6 +71,10 @@ def warm_up(
             loss = network(
                 input_ids=ids.to(place), attention_mask=mask.to(place), labels=labels.to(place)
             ).loss
+            if not bool(torch.isfinite(loss)):
+                said = f"step {step + 1} of the warm-up has the loss {float(loss.detach())}"
+                msg = f"{said}: nothing was kept; leave the warm-up out, or try another model"
+                raise TrainingFault(msg)
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)

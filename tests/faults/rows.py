@@ -128,6 +128,8 @@ LOAD = {
 
 TRAINING = {
     "9 kill -9": "faults/training/test_runs.py::test_kill_9_and_the_same_curve",
+    "9 kill -9, resumed": "faults/training/test_transfer.py::"
+    "test_a_killed_transfer_goes_on_to_the_same_curve",
     "9 full disk": "faults/training/test_runs.py::test_a_full_disk_at_a_checkpoint",
     "9 damaged checkpoint": "faults/training/test_runs.py::"
     "test_damage_of_a_checkpoint_is_found_and_named",

@@ -18,6 +18,9 @@ from typing import Any
 import numpy as np
 
 from toyrl.registry import entry
+from toyrl.theory.group.variance import omega
+from toyrl.theory.noise.channel import signal as signal_left
+from toyrl.theory.noise.gradient import noisy_omega
 
 Array = Any
 
@@ -58,6 +61,50 @@ def logit_flow_time(p_from: Array, p_to: Array, signal: Array = 1.0) -> np.ndarr
     still = c == 0
     never = np.where(same, 0.0, np.where(b > a, np.inf, -np.inf))
     return np.where(still, never, way / np.where(still, 1.0, c))[()]
+
+
+@entry(
+    "grpo_flow_time",
+    kind="theorem",
+    cards=("25",),
+    provenance="derived",
+    formula="int dtheta / (c omega_G(p~) p (1 - p))",
+)
+def grpo_flow_time(
+    p_from: float,
+    p_to: float,
+    false_negative: float,
+    false_positive: float,
+    group_size: float,
+    *,
+    by: str = "output",
+) -> float:
+    """Time of the logit's expected path under GRPO with flipped verdicts; scalars.
+
+    by : "output", where dtheta/dt = c omega_G(p~) p(1 - p) (`noisy_omega`) and a hard prompt waits
+        longer than 1/c times; "prompt", where it is c omega_G(p) p(1 - p), exactly 1/c times
+    0 < p_from, p_to < 1; group_size >= 2 or inf. Signed, inf at c = 0. By Gauss and Legendre in the
+    logit.
+
+    Raises ValueError for success rates not inside (0, 1), rates outside [0, 1], another `by`, and a
+    group of one.
+    """
+    from scipy.special import expit, logit
+
+    if not (0 < p_from < 1 and 0 < p_to < 1) or by not in ("output", "prompt"):
+        msg = f"p_from={p_from}, p_to={p_to}, by={by!r}: rates inside (0, 1), by output or prompt"
+        raise ValueError(msg)
+    c = float(signal_left(false_negative, false_positive))
+    x, w = np.polynomial.legendre.leggauss(80)
+    low, high = float(logit(p_from)), float(logit(p_to))
+    p = expit((low + high) / 2 + (high - low) / 2 * x)
+    if by == "output":
+        force = noisy_omega(p, false_negative, false_positive, group_size)
+    else:
+        force = c * omega(p, group_size)
+    if c == 0:
+        return 0.0 if low == high else float(np.copysign(np.inf, high - low))
+    return float((w / (force * p * (1 - p))).sum() * (high - low) / 2)
 
 
 @entry(

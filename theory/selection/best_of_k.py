@@ -36,7 +36,6 @@ BLOCK = 1 << 17
     "best_of_k",
     kind="theorem",
     cards=("57",),
-    section="2.1",
     provenance="derived",
     formula="(F_l^k - F_(l-1)^k) p/P_l in the value class l",
 )
@@ -60,7 +59,6 @@ def best_of_k(prob: Array, reward: Array, k: Array) -> np.ndarray:
     "best_of_k_kl",
     kind="theorem",
     cards=("57", "35"),
-    section="2.2",
     provenance="derived",
     formula="sum_l (F_l^k - F_(l-1)^k) log[(F_l^k - F_(l-1)^k)/P_l]",
 )
@@ -80,7 +78,6 @@ def best_of_k_kl(prob: Array, reward: Array, k: Array) -> np.ndarray:
     "best_of_k_win_rate",
     kind="theorem",
     cards=("57",),
-    section="2.2",
     provenance="derived",
     formula="sum_l (F_l^k - F_(l-1)^k)(F_(l-1) + P_l/2)",
 )

@@ -59,7 +59,6 @@ def survivors(scores: Array, budget: int, width: int) -> np.ndarray:
     "pair_survival",
     kind="theorem",
     cards=("36",),
-    section="5.2",
     provenance="derived",
     formula="1 - arccos(sqrt(share))/pi",
 )
@@ -79,7 +78,6 @@ def pair_survival(share: Array) -> np.ndarray:
     "beam_survival",
     kind="theorem",
     cards=("36",),
-    section="5.3",
     provenance="derived",
     formula="N E[sum_(j<K) C(N-1,j) P(P > p, F < f)^j P(P < p, F < f)^(N-1-j)]",
 )
@@ -113,7 +111,6 @@ def beam_survival(beams: int, keep: int, share: float) -> float:
     "score_loss",
     kind="theorem",
     cards=("36",),
-    section="5.3",
     provenance="derived",
     formula="M_N - E[max F of the K best partial ones]; (1 - sqrt(share)) M_N for K = 1",
 )
@@ -148,7 +145,6 @@ def score_loss(beams: int, keep: int, share: float) -> float:
     "drift_miss",
     kind="theorem",
     cards=("36",),
-    section="5.4",
     provenance="derived",
     formula="1 - E Phi(z + delta sqrt(tau))^(N-1) <= (N-1) exp(-tau delta^2/4)",
 )
@@ -175,7 +171,6 @@ def drift_miss(beams: int, delta: float, tau: Array) -> np.ndarray:
     "drift_bound",
     kind="theorem",
     cards=("36",),
-    section="2",
     provenance="second-hand",
     formula="(N-1) exp(-tau delta^2/(4 sigma^2))",
 )
@@ -197,7 +192,6 @@ def drift_bound(beams: int, delta: float, tau: Array, sigma: float = 1.0) -> np.
     "token_saving",
     kind="theorem",
     cards=("36",),
-    section="5.5",
     provenance="derived",
     formula="1/(share + (1 - share)/M)",
 )
@@ -218,7 +212,6 @@ def token_saving(share: Array, width: int) -> np.ndarray:
     "scoring_saving",
     kind="theorem",
     cards=("36",),
-    section="5.5",
     provenance="derived",
     formula="(prefix + L)/(prefix + tau)",
 )
@@ -240,7 +233,6 @@ def scoring_saving(prefix: Array, length: float, tau: float) -> np.ndarray:
     "chain_accuracy",
     kind="theorem",
     cards=("36",),
-    section="5.6",
     provenance="derived",
     formula="(P(a survivor is right at its last score) q^(L-tau), P(one is right at the end))",
 )

@@ -34,7 +34,6 @@ Array = Any
     "pythagorean_gap",
     kind="theorem",
     cards=("35",),
-    section="2",
     provenance="derived",
     formula="KL(phi || phi_a) = [KL(phi || p) - KL(phi_a || p)] + a [E_phi_a r - E_phi r]",
 )
@@ -54,7 +53,6 @@ def pythagorean_gap(phi: Array, prob: Array, reward: Array, inverse_beta: float)
     "symbol_tilt",
     kind="theorem",
     cards=("35",),
-    section="2",
     provenance="derived",
     formula="T(z) = P(z) exp(alpha rho(z))/Z with KL(T || P) = delta",
 )
@@ -76,7 +74,6 @@ def symbol_tilt(P: Array, rho: Array, delta: float) -> tuple[np.ndarray, float]:
     "scaled_cumulant",
     kind="theorem",
     cards=("35",),
-    section="2",
     provenance="derived",
     formula="Lam(t) = log sum_z T(z) exp(t rho(z)) = log Z(alpha + t) - log Z(alpha)",
 )
@@ -96,7 +93,6 @@ def scaled_cumulant(T: Array, rho: Array, t: Array) -> np.ndarray:
     "renyi_cross_entropy",
     kind="theorem",
     cards=("35",),
-    section="2",
     provenance="derived",
     formula="H_s(A || Q) = log(sum_z A(z) Q(z)^(s-1))/(1-s), the cross entropy at s = 1",
 )
@@ -124,7 +120,6 @@ def renyi_cross_entropy(A: Array, Q: Array, s: Array) -> np.ndarray:
     "reward_rate",
     kind="theorem",
     cards=("35",),
-    section="2",
     provenance="derived",
     formula="I(x) = KL(T_b || T) with E_(T_b) rho = x, = sup_t [t x - Lam(t)]",
 )
@@ -182,7 +177,6 @@ class PerSymbol:
     "best_of_n_per_symbol",
     kind="theorem",
     cards=("35",),
-    section="4",
     provenance="derived",
     formula="E_(pi_N) r/m -> E_T rho and KL(pi_N || phi)/m -> 0 for N = e^(m delta)",
 )
@@ -223,7 +217,6 @@ def best_of_n_per_symbol(p: float, delta: float, m: Array) -> PerSymbol:
     "reward_bound",
     kind="theorem",
     cards=("35",),
-    section="2",
     provenance="derived",
     formula="E_phi r <= (KL(phi || p) + log Z(t))/t for every t > 0",
 )

@@ -39,7 +39,6 @@ FORMS = {"best_of_n": lambda d: d, "rl": np.log}
     "gaussian_gold",
     kind="theorem",
     cards=("57",),
-    section="2.6",
     provenance="derived",
     formula="E gold = rho M_k, Var gold = 1 - rho^2 (1 - V_k)",
 )
@@ -62,7 +61,6 @@ def gaussian_gold(k: Array, rho: float) -> tuple[np.ndarray, np.ndarray]:
     "winners_curse",
     kind="theorem",
     cards=("57",),
-    section="2.8",
     provenance="derived",
     formula="E[proxy - gold of the best of k] = (1 - b) M_k sd_u, b = cov(u, g)/var(u)",
 )
@@ -84,7 +82,6 @@ def winners_curse(k: Array, noise: float) -> np.ndarray:
     "bent_gold",
     kind="theorem",
     cards=("57",),
-    section="2.8",
     provenance="derived",
     formula="E gold = a M_k - b (E max_k^2 - 1), gold = a u - b (u^2 - 1)",
 )
@@ -102,7 +99,6 @@ def bent_gold(k: Array, a: float, b: float) -> np.ndarray:
     "hacked_gold",
     kind="theorem",
     cards=("57",),
-    section="2.8",
     provenance="derived",
     formula="A^k - B^k - loss (1 - A^k), A = 1 - eps, B = (1 - eps)(1 - p)",
 )
@@ -126,7 +122,6 @@ def hacked_gold(k: Array, eps: float, p: float, loss: float) -> np.ndarray:
     "hacked_best_k",
     kind="theorem",
     cards=("57",),
-    section="2.8",
     provenance="derived",
     formula="k* = ln[ln B/((1 + loss) ln A)] / ln(A/B)",
 )
@@ -153,7 +148,6 @@ def hacked_best_k(eps: float, p: float, loss: float) -> float:
     "causal_gold",
     kind="theorem",
     cards=("57",),
-    section="2.8",
     provenance="derived",
     formula="E gold = M_k (1 - w h)/sqrt(1 + w^2), proxy = q + w l, gold = q - h l",
 )
@@ -171,7 +165,6 @@ def causal_gold(k: Array, weight: float, harm: float) -> np.ndarray:
     "manufactured_gold",
     kind="theorem",
     cards=("57", "35"),
-    section="2.8",
     provenance="derived",
     formula="p (1 - m) - loss m, m log(m/eps) + (1-m) log((1-m)/(1-eps)) = nats",
 )
@@ -230,7 +223,6 @@ class ScalingFit:
     "scaling_law_fit",
     kind="theorem",
     cards=("57",),
-    section="2.7",
     provenance="second-hand",
     formula="R_bon = d (alpha - beta d), R_RL = d (alpha - beta ln d), d = sqrt(KL)",
 )

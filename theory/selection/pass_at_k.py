@@ -30,7 +30,6 @@ FEW = 1000
     "pass_at_k_estimate",
     kind="theorem",
     cards=("57",),
-    section="2.3",
     provenance="derived",
     formula="1 - C(n-c,k)/C(n,k)",
 )
@@ -55,7 +54,6 @@ def pass_at_k(n: int | np.ndarray, c: np.ndarray, k_max: int) -> np.ndarray:
     "all_k_right",
     kind="theorem",
     cards=("57",),
-    section="2.4",
     provenance="derived",
     formula="C(c,k)/C(n,k)",
 )
@@ -74,7 +72,6 @@ def all_right(n: int | np.ndarray, c: np.ndarray, k_max: int) -> np.ndarray:
     "pass_at_k_variance",
     kind="theorem",
     cards=("57",),
-    section="2.3",
     provenance="derived",
     formula="sum_(j=1..k) C(k,j) C(n-k,k-j)/C(n,k) (q^(2k-j) - q^(2k)), q = 1-p",
 )

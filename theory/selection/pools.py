@@ -26,7 +26,6 @@ Array = Any
     "pool_weights",
     kind="theorem",
     cards=("57",),
-    section="2.4",
     provenance="derived",
     formula="C(i-1,k-1)/C(n,k)",
 )
@@ -61,7 +60,6 @@ def _weights(n: int, k_max: int) -> np.ndarray:
     "best_of_pool",
     kind="theorem",
     cards=("57",),
-    section="2.4",
     provenance="derived",
     formula="sum_(i>=k) g_(i) C(i-1,k-1)/C(n,k), g by rising proxy",
 )

@@ -36,16 +36,17 @@ RIGHT, LEFT = 4.2, 45.0  # exp(-exp(4.2)) and exp(-45) are below 1e-19
     "softmax_selection",
     kind="theorem",
     cards=("57",),
-    section="2.5",
     works=(),
     provenance="derived",
     formula="k p w int_0^inf exp(-t w) (E exp(-t w))^(k-1) dt, w = exp(u/T)",
 )
 def softmax_selection(prob: Array, reward: Array, k: Array, temperature: float) -> np.ndarray:
-    """(N..., K) law of the pick among k draws with odds exp(reward/temperature), one prompt.
+    """(N..., ..., K) law of the pick among k draws with odds exp(reward/temperature).
 
-    prob, reward : (K,); k : any shape, real, at least 1 and finite; temperature : at least 0 in
-    units of the reward: 0 is the best of k, inf the base. O(L^2 log k) for L distinct rewards.
+    prob, reward : (..., K), broadcast; k : any shape (N...), real, at least 1 and finite
+    temperature : at least 0 in units of the reward: 0 is the best of k, inf the base
+
+    O(L^2 log k) a prompt for L distinct rewards.
 
     Raises ValueError for a negative temperature or an infinite k, else as `best_of_k`.
     """
@@ -59,6 +60,12 @@ def softmax_selection(prob: Array, reward: Array, k: Array, temperature: float) 
         raise ValueError(msg)
     if temperature == 0:
         return best_of_k(prob, reward, k)
+    if prob.ndim > 1:
+        rows = zip(
+            prob.reshape(-1, prob.shape[-1]), reward.reshape(-1, prob.shape[-1]), strict=True
+        )
+        laws = [softmax_selection(p, r, k, temperature) for p, r in rows]
+        return np.stack(laws, -2).reshape(k.shape + prob.shape)
     value, place = np.unique(np.where(prob > 0, reward, -np.inf), return_inverse=True)
     mass = np.bincount(place, prob)
     mass /= mass.sum()
@@ -89,7 +96,6 @@ def _gain(mass: np.ndarray, value: np.ndarray, i: int, k: np.ndarray, T: float) 
     "softmax_selection_rate",
     kind="theorem",
     cards=("57",),
-    section="2.5",
     provenance="derived",
     formula="lim k^2 KL(softmax selection || tilt) = Var_tilt(w/Z)/2",
 )

@@ -240,11 +240,14 @@ def free_choice(mdp: MDP, term: Any) -> tuple[MDP, np.ndarray]:
     section="T3",
     formula="residual of f on differences of potentials, end potentials and other terms",
 )
-def explained(mdp: MDP, term: Any, others: Any = (), *, ends: bool = False) -> Explained:
+def explained(
+    mdp: MDP, term: Any, others: Any = (), *, ends: bool = False, reachable: bool = False
+) -> Explained:
     """Is a term a potential plus multiples of others, with or without a reward of the end?
 
     term, others : a reward in any of its forms, and k of them: (S,), (S, A), ...
     ends : terminal states may have a potential, which is a reward for how an episode ends
+    reachable : look only at states that some policy reaches from the start
 
     With the truth among `others` and a share above 0, a term of which nothing is left orders all
     policies as the truth does (without `ends`). Raises ValueError for another shape, numbers that
@@ -257,9 +260,10 @@ def explained(mdp: MDP, term: Any, others: Any = (), *, ends: bool = False) -> E
     S, A = mdp.n_states, mdp.n_actions
     into = mdp.discount * mdp.pairs[:, places].toarray().T.reshape(len(places), S, A)
     told = [expected_reward(mdp, x) for x in others]
-    paid = np.stack([expected_reward(mdp, term), *told, *np.where(mdp.usable, into, 0.0)])
+    seen = mdp.usable & (mdp.reachable[:, None] if reachable else True)
+    paid = np.where(seen, np.stack([expected_reward(mdp, term), *told, *into]), 0.0)
     sizes = np.maximum(np.abs(paid).max((1, 2)), 1e-300)
-    fit = fit_potential(mdp, paid / sizes[:, None, None], tolerance=FIT)
+    fit = fit_potential(mdp, paid / sizes[:, None, None], weight=seen, tolerance=FIT)
     left = fit.left.reshape(len(paid), -1)
     target, told, into = left[0], left[1 : 1 + len(told)], left[1 + len(told) :]
     # a term that the ends explain has no share of its own: the ends come first

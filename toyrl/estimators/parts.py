@@ -69,8 +69,9 @@ class Averaged(Estimator):
 
     @property
     def scope(self) -> str:
-        """ "batch" where the sum is normalised over the batch, else that of `inner`."""
-        return widest("batch" if self.scale == "batch" else "rollout", self.inner)
+        """ "batch" where the sum is normalised by the batch's own numbers, else that of `inner`."""
+        known = self.centre is not None and self.spread is not None
+        return widest("batch" if self.scale == "batch" and not known else "rollout", self.inner)
 
     def apply(
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None

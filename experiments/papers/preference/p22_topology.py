@@ -252,7 +252,7 @@ def cost(rng: Any, drawn: int, shared: bool, notion: str) -> Items:
 @experiment(
     "22",
     card="22",
-    slug="topology",
+    slug="tree-topology",
     claim="Comparing leaves of a token tree leaves less inference distance than comparing "
     "independent responses while comparisons are few, and more once they are many; a reader of "
     "the whole graph gains a tenth at most, mostly less, and loses where leaves are few.",

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.experiments.core import Check, Mutant, Result, Table, experiment
+from toyrl.experiments.core import Check, Mutant, Picture, Result, Table, experiment
 from toyrl.experiments.lab.bandits import follow
 from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import draws
@@ -19,23 +19,23 @@ from toyrl.theory.selection import early_rejection as theory
 L, SHARES = 16, np.array([1, 4, 8, 12]) / 16
 CHAIN = {"q": 0.97, "steps": 5, "length": 8, "beams": 16, "width": 4}
 TAUS = (1, 2, 4, 6)
-CORRELATION = "T1: correlation of partial and final score against sqrt(tau/L), largest deviation"
-PAIR = "5.2: the better of two beams is kept, largest deviation"
-SURVIVES = "5.3: the best of 16 beams is among 4, largest deviation"
-LOSS = "5.3: final score lost by keeping 4 and 1 of 16, largest deviation"
-SLOW = "5.2: miss of two beams over sqrt(1 - tau/L)/pi near tau = L: not exponential"
-BOUND = "T2: bound over the miss of the drift model, least"
-MISS = "5.4: miss of the drift model, largest deviation"
-RATE = "T2: -log(miss)/tau at tau = 4000 against delta^2/4"
-FALLS = "T2: -log(miss)/tau falls in tau: steps that rise"
-SAVED = "5.5: tokens of full beam search over those of early rejection, largest error"
-CAP = "5.5: tokens saved, largest factor: under M"
-BLIND = "5.6: accuracy as published against q^(L-tau), exact, largest gap"
-SEEN = "5.6: accuracy with one more score, least"
-AGREES = "5.6: both accuracies in runs against the exact ones, largest deviation"
-SAME = "6.1: survivors at tau = L against those of full beam search, runs that differ"
-NOISE = "5.6: accuracy when the score is noise"
-KEPT = "6.2-6.5: survivors by definition, faults"
+CORRELATION = "correlation of partial and final score against sqrt(tau/L), largest deviation"
+PAIR = "the better of two beams is kept, largest deviation"
+SURVIVES = "the best of 16 beams is among 4, largest deviation"
+LOSS = "final score lost by keeping 4 and 1 of 16, largest deviation"
+SLOW = "miss of two beams over sqrt(1 - tau/L)/pi near tau = L: not exponential"
+BOUND = "bound over the miss of the drift model, least"
+MISS = "miss of the drift model, largest deviation"
+RATE = "-log(miss)/tau at tau = 4000 against delta^2/4"
+FALLS = "-log(miss)/tau falls in tau: steps that rise"
+SAVED = "tokens of full beam search over those of early rejection, largest error"
+CAP = "tokens saved, largest factor: under M"
+BLIND = "accuracy as published against q^(L-tau), exact, largest gap"
+SEEN = "accuracy with one more score, least"
+AGREES = "both accuracies in runs against the exact ones, largest deviation"
+SAME = "survivors at tau = L against those of full beam search, runs that differ"
+NOISE = "accuracy when the score is noise"
+KEPT = "survivors by definition, faults"
 
 
 # -- normal beams ----------------------------------------------------------------------------------
@@ -76,6 +76,11 @@ def normal(rng: Any, rule: str, law: str, runs: int) -> Items:
     near = 1 - 10.0 ** np.arange(-2, -9, -2)
     ratio = (1 - theory.pair_survival(of(near) ** 2)) * np.pi / np.sqrt(1 - near)
     yield same(SLOW, ratio[-1], 1, 1e-3, ("closed form", "expansion"))
+    yield from normal_pictures()
+
+
+def normal_pictures() -> Items:
+    """Survival, loss and what is saved for it, over the share of the step that is scored."""
     share = np.sin(np.linspace(0, np.pi / 2, 61)) ** 2  # dense where the curves are steep
     yield lines("survival", "The best beam's survival under independent tokens",
                 ("share of the step that is scored, tau/L", "P(kept)"),
@@ -204,14 +209,19 @@ def chain(rng: Any, scores: str, runs: int, cost: str) -> Items:
                           "with one more score", "exact "), rows,
                 f"{runs} runs; five steps of eight tokens, each right with 0.97; N = 16, M = 4."
                 )  # fmt: skip
+    yield chain_picture()
+
+
+def chain_picture() -> Picture:
+    """Accuracy against tokens for tau = 1..8."""
     every = range(1, 9)
     spent = [5 * (16 * t + 4 * (8 - t)) for t in every]
     both = np.array([theory.chain_accuracy(0.97, 5, 8, t, 16, 4) for t in every]).T
-    yield lines("accuracy", "Accuracy against tokens", ("tokens generated", "accuracy"),
-                {"as published": both[0], "with one more score": both[1],
-                 "q^(L - tau)": 0.97 ** (8 - np.arange(1, 9))}, x=[float(x) for x in spent],
-                dashed=("q^(L - tau)",), caption="tau = 1..8 of 8 tokens a step. What comes after "
-                "the last score is seen by nobody.")  # fmt: skip
+    return lines("accuracy", "Accuracy against tokens", ("tokens generated", "accuracy"),
+                 {"as published": both[0], "with one more score": both[1],
+                  "q^(L - tau)": 0.97 ** (8 - np.arange(1, 9))}, x=[float(x) for x in spent],
+                 dashed=("q^(L - tau)",), caption="tau = 1..8 of 8 tokens a step. What comes after "
+                 "the last score is seen by nobody.")  # fmt: skip
 
 
 def definition(rng: Any, rule: str) -> Items:

@@ -29,29 +29,29 @@ SIZES = np.arange(1, 257)
 SOFT, PAID, HEAT = np.array([0.4, 0.3, 0.2, 0.1]), np.array([0.0, 1, 2, 2.5]), 0.7
 HACKS = ((0.01, 0.3, 1.0), (0.001, 0.1, 3.0), (0.05, 0.5, 0.2))  # share, P(right), loss
 BENDS = (0.1, 0.2, 0.3)
-LAW = "2.1: law of the best of 4 against draws, largest deviation"
-STEPS = "2.1: law for k = 1..256 against one draw more at a time, largest error"
-PEAK = "4 (iii): the proxy rises for all k and gold is largest at k = 5: misses"
-NATS = "2.2: KL by classes against KL of the law, k = 1..256, largest error"
-BOUND = "4 (i): KL over log k - (k-1)/k, largest, k >= 2"
-LIMIT = "2.2: KL at k = 10^6 against -log P of the best class"
-ATOMLESS = "2.2: of L = 2..1000 alike levels, KL of the best of 4 against the law's, largest error"
-WINS = "4 (i): win rate over the base against pairs of draws, largest error"
-PASS = "4 (ii): mean of the pass@k estimate over all counts against 1-(1-p)^k, largest error"
-SPREAD = "2.3: variance of the estimate over all counts against its formula, largest error"
-POOL = "2.4: best of k from a pool against all subsets, largest error"
-PICK = "2.5: softmax selection against all draws, largest error"
-RATE = "4 (iv): k^2 KL(softmax selection of 2560 || tilt) against its limit, relative"
-ORDER = "4 (iv): slope of log KL in log k from 160 to 2560 against -2"
-NORMAL = "2.6: mean and variance of gold, jointly normal, largest deviation"
-CURSE = "2.8: how far the winner falls short of its proxy, largest deviation"
-BEST = "2.8: best k with hacks against the largest of k = 1..4000, settings that differ"
-HACKED = "2.8: gold with hacks against the law of three classes, largest error"
-FIT = "2.7: 1 - R^2 of Gao's form on the bent gold, largest"
-TURN = "2.7: fitted turning point against the true one, b = 0.2, 0.3, relative, largest"
+LAW = "law of the best of 4 against draws, largest deviation"
+STEPS = "law for k = 1..256 against one draw more at a time, largest error"
+PEAK = "the proxy rises for all k and gold is largest at k = 5: misses"
+NATS = "KL by classes against KL of the law, k = 1..256, largest error"
+BOUND = "KL over log k - (k-1)/k, largest, k >= 2"
+LIMIT = "KL at k = 10^6 against -log P of the best class"
+ATOMLESS = "of L = 2..1000 alike levels, KL of the best of 4 against the law's, largest error"
+WINS = "win rate over the base against pairs of draws, largest error"
+PASS = "mean of the pass@k estimate over all counts against 1-(1-p)^k, largest error"
+SPREAD = "variance of the estimate over all counts against its formula, largest error"
+POOL = "best of k from a pool against all subsets, largest error"
+PICK = "softmax selection against all draws, largest error"
+RATE = "k^2 KL(softmax selection of 2560 || tilt) against its limit, relative"
+ORDER = "slope of log KL in log k from 160 to 2560 against -2"
+NORMAL = "mean and variance of gold, jointly normal, largest deviation"
+CURSE = "how far the winner falls short of its proxy, largest deviation"
+BEST = "best k with hacks against the largest of k = 1..4000, settings that differ"
+HACKED = "gold with hacks against the law of three classes, largest error"
+FIT = "1 - R^2 of Gao's form on the bent gold, largest"
+TURN = "fitted turning point against the true one, b = 0.2, 0.3, relative, largest"
 
 
-# -- 2.1, 2.2: the law and its KL ------------------------------------------------------------------
+# -- the law and its KL ------------------------------------------------------------------
 def by_id(prob: np.ndarray, reward: np.ndarray, k: Any) -> np.ndarray:
     """The law if ties went to the item that stands last."""
     found = theory.best_of_k(prob, reward, k)
@@ -114,7 +114,7 @@ def law(rng: Any, rule: str, distance: str, samples: int) -> Items:
                           caption="Five answers, the best paid one worth -1.")  # fmt: skip
 
 
-# -- 2.3, 2.4: from samples ------------------------------------------------------------------------
+# -- from samples ------------------------------------------------------------------------
 def plug_in(n: int, c: np.ndarray, k_max: int) -> np.ndarray:
     """1 - (1 - c/n)^k: biased down."""
     return 1 - (1 - c[..., None] / n) ** np.arange(1, k_max + 1)
@@ -160,7 +160,7 @@ def samples_part(rng: Any, estimate: str) -> Items:
                 x=big.tolist(), dashed=("plug-in, biased down",), log_x=True)  # fmt: skip
 
 
-# -- 2.5: softmax selection ------------------------------------------------------------------------
+# -- softmax selection ------------------------------------------------------------------------
 def soft_part(rule: str) -> Items:
     """The law against all draws, and how fast it becomes the tilt."""
     of = pick({"softmax": softmax_selection, "argmax": lambda p, u, k, _: theory.best_of_k(p, u, k),
@@ -187,7 +187,7 @@ def soft_part(rule: str) -> Items:
                 )  # fmt: skip
 
 
-# -- 2.6, 2.8: Goodhart ----------------------------------------------------------------------------
+# -- Goodhart ----------------------------------------------------------------------------
 def goodhart_part(rng: Any, samples: int, slope: str, forgiven: bool) -> Items:
     """Normal proxy and gold by simulation; hacks against the law of three classes."""
     rho, noise = 0.6, 0.75
@@ -236,7 +236,7 @@ def goodhart_part(rng: Any, samples: int, slope: str, forgiven: bool) -> Items:
                 )  # fmt: skip
 
 
-# -- 2.7: the forms that are fitted ----------------------------------------------------------------
+# -- the forms that are fitted ----------------------------------------------------------------
 def fits(axis: str, form: str) -> Items:
     """Gao's best-of-n form on the bent gold, whose turning point is known."""
     k = np.unique(np.geomspace(2, 1024, 200).round())

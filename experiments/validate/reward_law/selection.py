@@ -73,8 +73,26 @@ def _softmax(
     heat = float(((prob * (reward - mean) ** 2).sum(-1) @ shares) ** 0.5)
     if heat == 0:
         return np.full(len(K), float((prob * truth).sum(-1) @ shares))
-    law = [softmax_selection(p, r, K, heat) for p, r in zip(prob, reward, strict=True)]
-    return (np.stack(law, 1) * truth).sum(-1) @ shares
+    return (softmax_selection(prob, reward, K, heat) * truth).sum(-1) @ shares
+
+
+def _table(
+    found: tuple[np.ndarray, np.ndarray, np.ndarray], ideal: np.ndarray, soft: np.ndarray | None
+) -> Table:
+    """A row for each k: (gold, proxy, KL), the bound, pass@k and softmax selection."""
+    softly = soft if soft is not None else np.full(len(K), np.nan)
+    return Table(
+        "best-of-k",
+        ("k", "true accuracy", "mean reward", "KL (nats)", "log k - (k-1)/k", "pass@k", "softmax"),
+        [
+            [k, f"{g:.3f}", f"{p:.3f}", f"{d:.3f}", f"{u:.3f}", f"{t:.3f}",
+             "" if np.isnan(s) else f"{s:.3f}"]
+            for k, g, p, d, u, t, s in zip(K, *found, kl_bound(K), ideal, softly, strict=True)
+        ],
+        caption="KL is exact, by classes; the column behind it is the KL without ties, an upper "
+        "bound. Softmax selection picks one of k with odds exp(reward / its spread). The toy's "
+        "wrong answers have no names, so that there is no vote.",
+    )  # fmt: skip
 
 
 def run(prob: np.ndarray, reward: np.ndarray, truth: np.ndarray, shares: np.ndarray) -> Section:
@@ -108,20 +126,7 @@ def run(prob: np.ndarray, reward: np.ndarray, truth: np.ndarray, shares: np.ndar
         fix="do not rerank with this reward beyond that k" if finite else "",
     )
     soft = _softmax(prob, reward, truth, shares)
-    softly = soft if soft is not None else np.full(len(K), np.nan)
-    table = Table(
-        "best-of-k",
-        ("k", "true accuracy", "mean reward", "KL (nats)", "log k - (k-1)/k", "pass@k", "softmax"),
-        [
-            [k, f"{g:.3f}", f"{p:.3f}", f"{d:.3f}", f"{u:.3f}", f"{t:.3f}",
-             "" if np.isnan(s) else f"{s:.3f}"]
-            for k, g, p, d, u, t, s in zip(K, gold, proxy, nats, kl_bound(K), ideal, softly,
-                                           strict=True)
-        ],
-        caption="KL is exact, by classes; the column behind it is the KL without ties, an upper "
-        "bound. Softmax selection picks one of k with odds exp(reward / its spread). The toy's "
-        "wrong answers have no names, so that there is no vote.",
-    )  # fmt: skip
+    table = _table((gold, proxy, nats), ideal, soft)
     picture = Picture(
         "selection",
         "Best of k",

@@ -109,9 +109,9 @@ def test_a_file_of_arrays(tmp_path):
     P, R = rng.dirichlet(np.ones(3), size=(3, 2)), rng.normal(size=(3, 2))
     path = tmp_path / "mdp.npz"
     np.savez(path, P=P, R=R, gamma=0.7, mine=R + 1.0, start=[1.0, 0, 0])
-    found = toyrl.distance("mine", "own", f"{path}:R", env=path)
+    found = toyrl.distance("mine", "own", "R", env=path)
     assert found.matrix == pytest.approx(np.zeros((3, 3)), abs=1e-9)
-    assert found.names == ("mine", "own", f"{path}:R")
+    assert found.names == ("mine", "own", "R")
     assert found.world is not None
     assert found.world.mdp.discount == 0.7
     np.save(tmp_path / "r.npy", -R)
@@ -174,6 +174,23 @@ def test_rewards_that_are_none_are_refused(tmp_path):
         toyrl.distance(env=GRID)
     with pytest.raises(toyrl.UsageError, match="columns are those of a log"):
         toyrl.distance(None, env=GRID, columns="a")
+
+
+def test_states_that_are_never_reached_count_for_nothing():
+    P = np.zeros((3, 2, 3))
+    P[0, 0, 0] = P[0, 1, 1] = P[1, :, 0] = P[2, :, 2] = 1.0
+    mdp = MDP(P, np.arange(6.0).reshape(3, 2), 0.9, start=[1, 0, 0])
+    other = 2 * mdp.reward
+    other[2] = [5.0, -5.0]
+    (pair,) = toyrl.distance(None, other, env=mdp).pairs
+    assert (pair.kind, pair.holds, pair.transitions) == (EQUIVALENT, True, True)
+    assert pair.share == pytest.approx(0.5)
+    assert pair.worst == pytest.approx(0, abs=1e-9)
+
+
+def test_discount_one_where_policies_may_never_end_is_refused():
+    with pytest.raises(toyrl.UsageError, match="take a discount below 1"):
+        toyrl.distance(lambda s, a: s * a, None, env="FrozenLake-v1", discount=1)
 
 
 def test_a_reward_that_orders_nothing_is_at_one():

@@ -18,8 +18,10 @@ import torch
 from tests.faults.limits import largest_file
 from tests.faults.training.small_run import SETTINGS, start
 from tests.places import ROOT
+from toyrl.bridge.tasks import load_task
 from toyrl.bridge.training import checkpoints, evaluate, run
 from toyrl.bridge.training.faults import NO_NUMBERS, OUT_OF_MEMORY, TrainingFault, advice
+from toyrl.bridge.training.warm_up import warm_up
 from toyrl.files import WriteError
 
 pytestmark = pytest.mark.bridge
@@ -224,3 +226,27 @@ def test_out_of_memory_at_an_evaluation(stopped, model, whole, monkeypatch):
         with pytest.raises(TrainingFault, match="evaluation after 4 updates failed: out of memory"):
             start(stopped, model, resume=True)
     assert start(stopped, model, resume=True)["points"] == whole["points"]
+
+
+# -- warm-up ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("rate", "says"),
+    [(1e30, r"step \d of the warm-up has the loss (nan|inf): nothing was kept")],
+)
+def test_a_warm_up_whose_loss_is_no_number_keeps_nothing(tmp_path, model, rate, says):
+    task = load_task("shorthand:easy=1,hard=2", prompts=16, held_out=8)
+    with pytest.raises(TrainingFault, match=says):
+        warm_up(model, task, tmp_path / "w", steps=6, limit=12, rate=rate, measured=0)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_warm_up_out_of_memory(tmp_path, model, monkeypatch):
+    task = load_task("shorthand:easy=1,hard=2", prompts=16, held_out=8)
+
+    def full(*_, **__):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(torch.Tensor, "backward", full)
+    with pytest.raises(TrainingFault, match=r"the warm-up of .* failed: out of memory"):
+        warm_up(model, task, tmp_path / "w", steps=6, limit=12, measured=0)
+    assert not [*tmp_path.iterdir()]

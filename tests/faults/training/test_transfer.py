@@ -150,3 +150,43 @@ def test_a_full_disk_is_no_bug_of_the_command(tmp_path, monkeypatch, capsys, err
     code, _, said = call(capsys, "transfer", "outcome()", "--out", str(tmp_path / "t"), "-q")
     assert code == 2
     assert says in said
+
+
+# -- from end to end -----------------------------------------------------------------------------
+SIZES = {"seeds": 1, "steps": 96, "completions": 8, "group-size": 4, "max-completion-length": 16}
+LINE = ("transfer", "outcome()", "--task", "shorthand", "-q",
+        *(text for name, n in SIZES.items() for text in (f"--{name}", str(n))))  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_killed_transfer_goes_on_to_the_same_curve(tmp_path, model, capsys):
+    """Sealed, then killed by -9 after a checkpoint (of update 40), then --resume."""
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    line = (*LINE, "--model", model)
+    code, _, said = call(capsys, *line, "--out", str(whole))
+    assert code == 0, said
+    cut.mkdir()
+    for name in ("plan.json", "base.jsonl", "predictions.json", "predictions.sha256"):
+        (cut / name).write_bytes((whole / name).read_bytes())
+    child = subprocess.Popen(
+        [sys.executable, "-m", "toyrl.experiments.cli", *line, "--out", str(cut), "--resume"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    (place,) = (p.parent.relative_to(whole) for p in whole.rglob("curve.json"))
+    while not [*(cut / place).glob("checkpoint-*/trainer_state.json")]:
+        assert child.poll() is None
+        time.sleep(0.05)
+    child.kill()
+    child.wait()
+    assert [*(cut / place).glob("checkpoint-*")]
+    code, _, said = call(capsys, *line, "--out", str(cut), "--resume")
+    assert code == 0, said
+    one, other = (
+        json.loads((f / place / "curve.json").read_text())["points"] for f in (whole, cut)
+    )
+    assert len(one) == 13
+    assert one == other  # to the bit
+    results = [json.loads((f / "result.json").read_text())["rewards"] for f in (whole, cut)]
+    assert results[0] == results[1]

@@ -166,6 +166,30 @@ def test_a_sign_step_is_what_a_batch_of_prompts_gives():
     assert speed.sign_step(1e-3) == pytest.approx(1e-3 * math.sqrt(2 / math.pi), rel=1e-6)
 
 
+@pytest.mark.parametrize("size", [2, 8, np.inf])
+def test_time_under_grpo(size: float):
+    clean = speed.grpo_flow_time(0.05, 0.72, 0, 0, size)
+    together = speed.grpo_flow_time(0.05, 0.72, 0.3, 0.3, size, by="prompt")
+    assert together == pytest.approx(clean / 0.4, rel=1e-12)
+    found = speed.grpo_flow_time(0.05, 0.72, 0.3, 0.1, size)
+    theta, dt = np.log(0.05 / 0.95), 1e-3  # the same by Heun's steps
+    time = 0.0
+
+    def rise(x: float) -> float:
+        p = 1 / (1 + np.exp(-x))
+        return float(gradient.noisy_omega(p, 0.3, 0.1, size) * p * (1 - p))
+
+    while 1 / (1 + np.exp(-theta)) < 0.72:
+        half = rise(theta)
+        theta += dt * found * (half + rise(theta + dt * found * half)) / 2
+        time += dt * found
+    assert found == pytest.approx(time, rel=2e-3)  # whole steps of 1/1000
+    if size == np.inf:  # hard prompts wait longer than 1/c times
+        assert speed.grpo_flow_time(0.01, 0.02, 0.3, 0.3, size) > (
+            3 * speed.grpo_flow_time(0.01, 0.02, 0.3, 0.3, size, by="prompt")
+        )
+
+
 def test_refusals_name_the_argument():
     for call, said in (
         (lambda: channel.signal(-0.1, 0.2), r"false_negative=-0\.1 must lie in \[0, 1\]"),

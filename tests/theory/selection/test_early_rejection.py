@@ -34,7 +34,7 @@ def test_survivors_by_definition(scores, budget, width):
 
 
 def test_survival_of_pairs_and_beams():
-    # Paper 36, section 5: exact for two, Monte Carlo with +-0.004 for sixteen.
+    # Of paper 36's setting: exact for two, Monte Carlo with +-0.004 for sixteen.
     assert t.pair_survival(SHARES) == pytest.approx([0.5804, 0.6667, 0.75, 0.8333], abs=5e-5)
     found = [t.beam_survival(16, 4, s) for s in SHARES]
     assert found == pytest.approx([0.409, 0.599, 0.778, 0.920], abs=4e-3)
@@ -135,7 +135,7 @@ def test_the_chain_by_enumeration(tau, length):
 
 
 def test_numbers_of_the_chain():
-    # Paper 36, section 5.6: 4,000 runs, so +-0.02.
+    # Of paper 36's setting: 4,000 runs, so +-0.02.
     found = [t.chain_accuracy(0.97, 5, 8, tau, 16, 4) for tau in (1, 2, 4, 6)]
     assert [x for x, _ in found] == pytest.approx([0.809, 0.835, 0.885, 0.939], abs=0.02)
     assert [y for _, y in found] == pytest.approx([0.993, 0.995, 0.999, 1.0], abs=2e-3)

@@ -120,6 +120,6 @@ def test_bent_gold_has_the_form_that_gao_fit():
     k = 2.0 ** np.arange(1, 11)
     d = np.sqrt(kl_bound(k))
     fits = [fit_scaling_law(d, t.bent_gold(k, 1, b)) for b in (0.1, 0.2, 0.3)]
-    # Paper 57, section 5.
+    # Numbers of paper 57's collection.
     assert [f.alpha for f in fits] == pytest.approx([1.36, 1.46, 1.55], abs=0.005)
     assert min(f.r2 for f in fits) > 0.999

@@ -42,6 +42,16 @@ def test_softmax_selection_by_enumeration(law, k, T):
     np.testing.assert_allclose(softmax_selection(p, u, k, T), want, atol=1e-12)
 
 
+def test_rows_and_sizes_are_done_at_once_and_shifts_change_nothing():
+    p = np.array([P, P[::-1], [1.0, 0, 0, 0]])
+    found = softmax_selection(p, U, [[1, 3], [7, 2.5]], 0.7)
+    assert found.shape == (2, 2, 3, 4)
+    np.testing.assert_allclose(found[0, 1, 1], softmax_selection(P[::-1], U, 3, 0.7), rtol=1e-12)
+    np.testing.assert_allclose(found[1, 0, 2], [1, 0, 0, 0], atol=1e-15)
+    np.testing.assert_allclose(softmax_selection(P, U + 1e6, 3, 0.7), found[0, 1, 0], rtol=1e-8)
+    assert not np.allclose(softmax_selection(P, 2 * U, 3, 0.7), found[0, 1, 0])  # a scale does
+
+
 def test_its_limits():
     k = [1, 4, 1e9]
     np.testing.assert_allclose(softmax_selection(P, U, k, 0.0), best_of_k(P, U, k), atol=1e-14)
@@ -59,7 +69,7 @@ def test_a_rare_answer_of_huge_odds():
 
 
 def test_the_rate_towards_the_tilt():
-    # 1/k^2, against the 1/k that holds for every law: paper 57, section 5.
+    # 1/k^2, against the 1/k that holds for every law: paper 57's collection.
     k = np.array([160, 2560])
     found = k**2 * kl(softmax_selection(P, U, k, 0.7), tilt(P, U, 1 / 0.7))
     assert found[0] == pytest.approx(1.0140, abs=5e-5)

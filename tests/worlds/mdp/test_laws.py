@@ -255,3 +255,25 @@ def test_batches_by_transition_are_each_alone(form):
     found = expected_rewards(mdp, batch)
     for i, j in np.ndindex(2, 4):
         np.testing.assert_allclose(found[i, j], expected_reward(mdp, batch[i, j]), atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"reward": np.zeros((4, 2))}, ["reward has shape"]),
+        ({"reward": np.zeros((4, 2)), "discount": 1.5}, ["reward has shape", "discount=1.5 must"]),
+        (
+            {"transitions": np.ones((3, 2)), "discount": np.nan, "start": [0.5, -0.5, 0.5]},
+            ["transitions has shape", "discount=nan must", "start[1] = -0.5", "start sums to 0.5"],
+        ),
+        ({"reward": np.zeros((4, 2)), "start": np.ones((3, 1))}, ["reward has", "start has shape"]),
+    ],
+)
+def test_sizes_that_do_not_fit_hide_neither_the_discount_nor_the_start(changes, said):
+    sound = {"transitions": np.ones((3, 2, 3)) / 3, "reward": np.zeros(3), "discount": 0.9}
+    with pytest.raises(ValueError, match="shape") as caught:
+        MDP(**{**sound, **changes})
+    places = [str(caught.value).find(text) for text in said]
+    assert -1 not in places, str(caught.value)
+    assert places == sorted(places)  # sizes first
+    assert "sums to" not in str(caught.value) or "start" in changes

@@ -19,6 +19,7 @@ from toyrl.dynamics.groups.compositions import Moments
 from toyrl.dynamics.groups.siblings import draw_classes, frozen_uniforms, sibling_weights
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import GroupEstimator
+from toyrl.estimators.one_sided import OneSided
 from toyrl.estimators.shaped import ShapedReward
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import Rollouts
@@ -88,9 +89,8 @@ class Problem:
         if method in ("infinite", "sampled"):
             return None
         if method == "compositions":
-            by_group = self.fixed is None or _shapes_groups(self.estimator)
-            if self.scope == "batch" or (by_group and self.estimator.scope == "batch"):
-                return "batch statistics of a reward that depends on the group need whole batches"
+            if self.scope == "batch" or self.estimator.scope == "batch":
+                return "its statistics over the batch are no numbers; they need whole batches"
             rows = self.rows()
             return f"it needs {rows:,} rows, above {ROWS:,}" if rows > ROWS else None
         if self.fixed is None:
@@ -299,6 +299,8 @@ def _many_prompts(e: Estimator, fixed: Parts, r: Rollouts, group_size: float) ->
             return e
         paid = {"reward": e.reward(fixed, r)}
         return replace(e, inner=_many_prompts(e.inner, paid, r, group_size))
+    if isinstance(e, OneSided):
+        return replace(e, inner=_many_prompts(e.inner, fixed, r, group_size))
     if not isinstance(e, GroupEstimator):
         return e.in_batch(fixed, r, group_size)
     shift, factor, inner = 0.0, 1.0, e

@@ -18,9 +18,13 @@ NO_PROBABILITY = "a probability is neither negative nor NaN"
 def broken_laws(mdp: MDP) -> list[str]:
     """Sentences of the laws that the fields of a process break; [] for a sound one.
 
-    Sizes are judged first: where they don't fit, nothing else can be said.
+    Sizes are judged first: where they don't fit, the discount and the start, which stand for
+    themselves, are judged beside them, and nothing else.
     """
-    return list(_sizes(mdp)) or [*_transitions(mdp), *_others(mdp)] or list(_ends(mdp))
+    sizes = list(_sizes(mdp))
+    if sizes:
+        return [*sizes, *_discount(mdp), *_start(mdp)]
+    return [*_transitions(mdp), *_others(mdp)] or list(_ends(mdp))
 
 
 def remarks(mdp: MDP) -> dict[str, list[str]]:
@@ -115,17 +119,27 @@ def _leaks(mdp: MDP, mass: np.ndarray) -> Iterator[str]:
         )
 
 
-def _others(mdp: MDP) -> Iterator[str]:
+def _discount(mdp: MDP) -> Iterator[str]:
     if not 0 <= mdp.discount <= 1:
         yield f"discount={mdp.discount:g} must lie in [0, 1]"
-    yield from _reward(mdp)
+
+
+def _start(mdp: MDP) -> Iterator[str]:
     start = mdp.start
+    if start.ndim != 1:
+        return
     low = np.flatnonzero(~(start >= 0))
     if low.size:
         told = _places([f"[{s}] = {start[s]:g}" for s in low[:SHOWN]])
         yield f"start{told}{_more(low.size)}: {NO_PROBABILITY}"
     if not abs(start.sum() - 1) <= ROW_SUM:
         yield f"start sums to {start.sum():.6g}, not to 1: normalise it"
+
+
+def _others(mdp: MDP) -> Iterator[str]:
+    yield from _discount(mdp)
+    yield from _reward(mdp)
+    yield from _start(mdp)
     if mdp.available is not None:
         none = np.flatnonzero(~mdp.available.any(-1) & ~mdp.is_terminal)
         if none.size:
