@@ -164,7 +164,8 @@ def regret_bounds(mdp: MDP, distance: Array) -> tuple[np.ndarray, np.ndarray]:
     """
     rho, width = _constants(mdp)
     d = np.asarray(distance, dtype=float)
-    return rho / width * d, width / (2 * rho) * d
+    most = width / (2 * rho) if rho > 0 else np.inf  # underflow
+    return rho / width * d, np.where(d > 0, most, 0.0) * d
 
 
 @entry(
@@ -194,7 +195,7 @@ def range_bound(mdp: MDP, first: Array, second: Array = None) -> float:
 
 # -- parts ----------------------------------------------------------------------------------------
 def _advantages(mdp: MDP, *rewards: Any) -> list[np.ndarray | None]:
-    """(S, A) advantages under the uniform policy, of the largest size 1; None for no preference.
+    """(S, A) advantages under the uniform policy; None for a reward that orders nothing.
 
     Differences of returns are those of the rewards: shaping has gone, and with it lost digits.
     """
@@ -292,13 +293,17 @@ def _dual(
     top = 2 * scale / _range(mdp, two)[0]
     _, u, v = _range(mdp, one - top * two)
     rise = _line(u - v, one, two)
+    before = -1.0
     for _ in range(STEPS):
         at = (fall[0] - rise[0]) / (fall[1] - rise[1])
         value, u2, v2 = _range(mdp, one - at * two)
         asked += 2
         new = _line(u2 - v2, one, two)
-        if value <= fall[0] - at * fall[1] + 1e-12 * scale or abs(new[1]) == 0:
+        meet = fall[0] - at * fall[1]
+        # the same place again: what is left is the error of the optimal policies
+        if value <= meet + 1e-12 * scale or new[1] == 0 or abs(at - before) <= 1e-12 * at:
             break
+        before = at
         if new[1] > 0:
             fall, x, y = new, u2, v2
         else:
@@ -306,7 +311,7 @@ def _dual(
     else:
         msg = f"the dual does not end in {STEPS} steps; use method='lp'"
         raise RuntimeError(msg)
-    if abs(new[1]) == 0:
+    if new[1] == 0:
         return u2, v2, asked
     share = -rise[1] / (fall[1] - rise[1])  # the mixture that the second reward calls equal
     return share * x + (1 - share) * u, share * y + (1 - share) * v, asked
