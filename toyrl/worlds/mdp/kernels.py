@@ -133,41 +133,63 @@ def backward_values(order, starts, indices, data, discount, reward):  # pragma: 
     return value
 
 
-@numba.njit(cache=True)
-def backward_policy(
-    order, indptr, indices, data, discount, reward, usable, policy
+@numba.njit(cache=True, fastmath=FAST)
+def backward_uniform(
+    order, indptr, indices, data, discount, reward, usable
 ):  # pragma: no cover (compiled)
-    """((S,) values of a policy on an ordered graph, largest residual), from the pairs themselves.
+    """((S,) values of the uniform policy on an ordered graph, largest residual), from the pairs.
 
-    indptr (S*A+1,): CSR of the pairs; reward, usable (S, A); policy (S, A), or (0, 0) for uniform.
+    indptr (S*A+1,): CSR of the pairs, rows of actions that can't be taken empty; reward and usable
+    (S, A). A state's pairs are neighbours, so that its entries are read in one go.
     """
     S, A = reward.shape
     value = np.zeros(S)
-    uniform = policy.shape[0] == 0
     worst = 0.0
     for i in range(S - 1, -1, -1):
         s = order[i]
-        n, total, stay = 0, 0.0, 0.0
+        n, paid = 0, 0.0
         for a in range(A):
-            if not usable[s, a]:
-                continue
-            weight = 1.0 if uniform else policy[s, a]
-            n += 1
+            n += usable[s, a]
+            paid += reward[s, a] * usable[s, a]
+        if n == 0:
+            continue
+        after, stay = 0.0, 0.0
+        for k in range(indptr[s * A], indptr[s * A + A]):
+            t = indices[k]
+            after += data[k] * value[t]  # 0 for t = s
+            stay += data[k] * (t == s)
+        total, stay = (paid + discount * after) / n, discount * stay / n
+        value[s] = total / (1 - stay) if stay > 0 else total
+        worst = max(worst, abs(total + stay * value[s] - value[s]))
+    return value, worst
+
+
+@numba.njit(cache=True)
+def backward_policy(
+    order, indptr, indices, data, discount, reward, policy
+):  # pragma: no cover (compiled)
+    """((S,) values of a policy on an ordered graph, largest residual), from the pairs themselves.
+
+    indptr (S*A+1,): CSR of the pairs; reward, policy (S, A), 0 where no action can be taken.
+    """
+    S, A = reward.shape
+    value = np.zeros(S)
+    worst = 0.0
+    for i in range(S - 1, -1, -1):
+        s = order[i]
+        total, stay = 0.0, 0.0
+        for a in range(A):
+            weight = policy[s, a]
             if weight == 0.0:
                 continue
-            q = 0.0
+            after = 0.0
             for k in range(indptr[s * A + a], indptr[s * A + a + 1]):
                 t = indices[k]
                 if t == s:
                     stay += weight * data[k]
                 else:
-                    q += data[k] * value[t]
-            total += weight * (reward[s, a] + discount * q)
-        if n == 0:
-            continue
-        if uniform:
-            total /= n
-            stay /= n
+                    after += data[k] * value[t]
+            total += weight * (reward[s, a] + discount * after)
         value[s] = total / (1 - discount * stay) if stay > 0 else total
         worst = max(worst, abs(total + discount * stay * value[s] - value[s]))
     return value, worst

@@ -83,18 +83,12 @@ def _swept(mdp: MDP, policy: Any, paid: np.ndarray) -> Evaluation:
     from toyrl.worlds.mdp import kernels
     from toyrl.worlds.mdp.structure import structure
 
-    P = mdp.pairs
-    law = np.empty((0, 0)) if policy is None else policy_matrix(mdp, policy)
-    v, residual = kernels.backward_policy(
-        structure(mdp).order,
-        P.indptr,
-        P.indices,
-        P.data,
-        mdp.discount,
-        np.ascontiguousarray(paid),
-        mdp.usable,
-        law,
-    )
+    P, paid = mdp.pairs, np.ascontiguousarray(paid)
+    graph = structure(mdp).order, P.indptr, P.indices, P.data, mdp.discount, paid
+    if policy is None:
+        v, residual = kernels.backward_uniform(*graph, mdp.usable)
+    else:
+        v, residual = kernels.backward_policy(*graph, policy_matrix(mdp, policy))
     return Evaluation(v, "sweep", float(residual), 1)
 
 
