@@ -78,7 +78,7 @@ def log_ticks(low: float, high: float) -> list[float]:
     """Powers of ten within the range; with 2 and 5 between them if the range is short."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     stride = max(1, math.ceil((last - first) / 6))
-    multiples = (1, 2, 5) if last - first <= 2 else (1,)
+    multiples = (1, 2, 5) if math.log10(high / low) <= 2.2 else (1,)
     marks = [m * 10.0**k for k in range(first, last + 1, stride) for m in multiples]
     inside = [m for m in marks if low * (1 - 1e-9) <= m <= high * (1 + 1e-9)]
     return inside or ticks(low, high)

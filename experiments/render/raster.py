@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from toyrl.experiments.core import Curve, Picture
-from toyrl.experiments.render.axes import edges
+from toyrl.experiments.render.axes import edges, log_ticks, tick_label
 from toyrl.experiments.render.matrix import cell_text, is_dark, names_fit, shown, span
 from toyrl.experiments.render.text import visible
 from toyrl.files import write_file
@@ -46,9 +46,20 @@ def save_png(picture: Picture, path: Path, *, dpi: int = 150) -> None:
         axes.grid(alpha=0.2)
         if any(c.label for c in picture.curves):
             axes.legend(fontsize="small", framealpha=0.7)
+    _plain_ticks(axes)
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=dpi)
     write_file(path, drawn.getvalue())
+
+
+def _plain_ticks(axes: Any) -> None:
+    """The same round numbers on log axes as in the SVG, in place of powers of ten."""
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "log":
+            low, high = sorted(axis.get_view_interval())
+            at = log_ticks(low, high)
+            axis.set_ticks(at, [tick_label(t) for t in at])
+            axis.set_ticks([], minor=True)
 
 
 def _draw_grid(picture: Picture, figure: Any, axes: Any) -> None:

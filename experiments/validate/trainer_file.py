@@ -119,8 +119,7 @@ def _json(data: bytes) -> tuple[Any, dict[str, int]]:
     try:
         values = json.loads(text, object_pairs_hook=once)
     except TwiceError as error:
-        *_, last = _places(text, error.key)
-        raise _Unread(str(error), last) from error
+        raise _Unread(str(error), max(_places(text, error.key), default=None)) from error
     except json.JSONDecodeError as error:
         msg = f"can't be read: {error.msg}, column {error.colno}"
         raise _Unread(msg, error.lineno) from error
@@ -132,8 +131,9 @@ def _json(data: bytes) -> tuple[Any, dict[str, int]]:
 
 
 def _places(text: str, key: str) -> list[int]:
-    """Lines in which a key stands."""
-    found = re.finditer(rf"{re.escape(json.dumps(key))}\s*:", text)
+    """Lines in which a key stands, written as it is or by escapes."""
+    forms = {re.escape(json.dumps(key, ensure_ascii=x)) for x in (True, False)}
+    found = re.finditer(rf"({'|'.join(forms)})\s*:", text)
     return [text.count("\n", 0, m.start()) + 1 for m in found]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from toyrl.experiments.errors import UsageError
+from toyrl.messages import shortened
 
 UNKNOWN = "not a key of"
 TYPO = 0.85  # likeness from which a key is taken for a misspelt one that matters
@@ -157,7 +158,8 @@ def unknown(
     Raises UsageError for a key that is one of `read` but for a slip.
     """
     notes = []
-    for name in names:
+    for key in names:
+        name = shortened(str(key), write=str)  # YAML has keys of any kind
         if name in known:
             continue
         meant = difflib.get_close_matches(name, read, n=1, cutoff=TYPO)

@@ -40,6 +40,9 @@ def refusal(name: str, text: str | bytes, kind: str = "trl_config") -> str:
         ("c.yaml", "beta: 0.1\nx: 1\nbeta: 0.2\n", "line 3: key 'beta' stands twice"),
         ("c.yaml", "a:\n  - b: 1\nc:\n  d: 1\n  d: 2\n", "line 5: key 'd' stands twice"),
         ("c.json", '{"beta": 0.1,\n "beta": 0.2}', "line 2: key 'beta' stands twice"),
+        ("c.json", '{"é": 1,\n "\\u00e9": 2}', "line 2: key 'é' stands twice"),
+        ("c.json", '{"é": 1,\n\n "é": 2}', "line 3: key 'é' stands twice"),
+        ("c.json", '{"\\u00e9": 1, "\\u00E9": 2}', "key 'é' stands twice"),
         ("c.py", "GRPOConfig(beta=0.1,\n  beta=0.2)\n", "line 2: beta stands twice"),
         # what isn't read
         ("c.py", "GRPOConfig(\n  **kw)\n", "line 2: what 'kw' unpacks in GRPOConfig(...) isn't"),
@@ -145,3 +148,13 @@ def test_17_settings_are_bounded_and_told_short(name, value):
     with pytest.raises(UsageError, match=name) as caught:
         Settings(**{name: value})
     assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    "text", ["1: \ns:", "s: \n8.5: 2", "~: 1", "true: 2", "2020-01-01: 1", "x: {1: 2}\n3: 1"]
+)
+def test_keys_that_are_no_texts_are_told_as_unknown(text):
+    """Found by `make torture`: numbers, dates and none as keys of YAML."""
+    Path("c.yaml").write_text(text)
+    notes = settings_of(None, {"trl_config": "c.yaml"}).notes
+    assert any("is not a key of TRL's GRPOConfig, and was not read" in note for note in notes)

@@ -180,3 +180,12 @@ def test_3a_json_that_isnt_by_lines_is_read(form):
 )
 def test_3a_a_broken_array_says_where(text, says):
     assert says in refusal(written(text))
+
+
+def test_names_of_columns_are_told_short():
+    """Found by `make torture`."""
+    Path("log.jsonl").write_text(json.dumps({f"{c}" * 3000: 1 for c in "abcdef"}) + "\n")
+    with pytest.raises(LogError) as caught:
+        read_log("log.jsonl")
+    assert "aaa..." in str(caught.value)
+    assert len(str(caught.value)) < 1000

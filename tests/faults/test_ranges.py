@@ -109,7 +109,7 @@ def test_builders_refuse_what_is_out_of_range(data: st.DataObject):
         function(**{**CALLED[function], name: bad})
 
 
-@pytest.mark.parametrize(("function", "name"), PARAMETERS, ids=str)
+@pytest.mark.parametrize(("function", "name"), PARAMETERS, ids=lambda x: getattr(x, "__name__", x))
 def test_builders_take_both_ends(function, name):
     allowed = ranges.said(inspect.unwrap(function))[name]
     if not allowed.interval or name in ("limit", "discount"):

@@ -156,8 +156,12 @@ def _has(columns: Columns, row: Mapping[str, Any], name: str) -> bool:
     return any(columns.key(row, n) is not None for n in names)
 
 
+NAME = 40  # characters of a column's name in a message
+
+
 def _listed(names: Sequence[str], most: int = 30) -> str:
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+    shown = [shortened(name, NAME, write=str) for name in names[:most]]
+    return ", ".join(shown) + (", ..." if len(names) > most else "")
 
 
 SAYS = {
@@ -173,7 +177,8 @@ def _lacking(
     said = " or ".join(SAYS[name] for name in lacks)
     looked = "; ".join(f"{name}: {', '.join(KEYS[name])}" for name in lacks)
     free = [c for c in there if c not in own.values()] or list(there) or ["COLUMN"]
-    example = ",".join(f"{name}={_likely(name, free)}" for name in lacks)
+    likely = {name: shortened(_likely(name, free), NAME, write=str) for name in lacks}
+    example = ",".join(f"{name}={column}" for name, column in likely.items())
     return (
         f"{file}: none of the {n} rows {said} (looked for {looked}); its columns are "
         f"{_listed(there)}. Name the right one: --columns {example}"

@@ -14,6 +14,8 @@ import toyrl
 from tests.test_schemas import VALIDATORS, plain
 from toyrl.experiments.cli import main
 from toyrl.experiments.scaling.curves import sizes
+from toyrl.experiments.scaling.run import scaled
+from toyrl.experiments.scaling.scores import scores_of
 from toyrl.theory.selection.best_of_k import best_of_k_kl, kl_bound
 
 
@@ -223,3 +225,16 @@ def test_sizes_are_all_small_ones_and_the_largest():
     assert (k[:64] == np.arange(1, 65)).all()
     assert k[-1] == 1024
     assert len(k) <= 128
+
+
+def test_a_score_that_says_nothing_is_seldom_said_to_hurt():
+    """100 logs of 20 prompts with a flat curve: at most one in twenty, to 4 standard errors."""
+    rng, said = np.random.default_rng(0), 0
+    for seed in range(100):
+        right = (rng.random((20, 8)) < rng.uniform(0.1, 0.9, (20, 1))) * 1.0
+        scores = scores_of(
+            "log", right, {"u": rng.random((20, 8))}, used=right >= 0, completions=[""] * 160
+        )
+        assert scores is not None
+        said += scaled(scores, seed=seed).curve("best of k").hurts is not None
+    assert said <= 100 * (0.05 + 4 * math.sqrt(0.05 * 0.95 / 100))

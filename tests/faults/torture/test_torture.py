@@ -127,6 +127,20 @@ def test_spoilt_texts_end_in_an_answer_or_the_readers_own_error(n):
     assert not wrong
 
 
+READ = [
+    ("yaml", "1: \ns:"),
+    ("yaml", "s: \n8: "),
+    ("json", '{"\u00e9num_generations":0.1,"\u00e9num_generations":8}'),
+    ("jsonl", '{"' + "1" * 800 + '":"","prompt":"p","reward":5}'),
+]
+
+
+@pytest.mark.parametrize(("kind", "text"), READ)
+def test_readers_regressions(kind, text):
+    read, own = readers.readers()[kind]
+    assert readers.problem(read, own, text) == ""
+
+
 def test_control_a_reader_that_breaks_is_found_and_its_text_made_short():
     def read(text):
         if "(" in text:
