@@ -18,7 +18,7 @@ and the constants are derived.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -58,8 +58,8 @@ class WorstCase:
     regret: float
     lost: float
     scale: float
-    better: np.ndarray
-    worse: np.ndarray
+    better: np.ndarray = field(repr=False)
+    worse: np.ndarray = field(repr=False)
     method: str
     steps: int
 

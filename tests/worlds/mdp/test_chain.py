@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from tests.worlds.mdp.routes import by_simulating
+from toyrl import parse
 from toyrl.dynamics.chain import exact
+from toyrl.theory.distance import distance
 from toyrl.worlds.chain.classes import ClassSpace
 from toyrl.worlds.chain.edges import edge_table
 from toyrl.worlds.chain.forward import class_probabilities
@@ -153,3 +155,23 @@ def test_refusals():
         from_chain(CHAINS["hello"], np.zeros(3))
     with pytest.raises(ValueError, match=r"counters=\['words'\] are unknown; choose from"):
         from_chain(CHAINS["hello"], counters=("words",))
+
+
+def test_catalogue_rewards_on_the_process():
+    """The policy's return is what the classes pay; theory takes the array like any other."""
+    chain = CHAINS["all actions, noisy flag"]
+    laid = from_chain(chain)
+    shaper = parse("outcome() - 0.5*linear_length()")
+    found = laid.shaper_reward(shaper)
+    assert found.shape == (laid.mdp.n_states, len(chain.actions))
+    pi = laid.policy(logits(chain))
+    prob = class_probabilities(chain, logits(chain))
+    paid = chain.class_correct() - 0.5 * chain.class_length() / chain.max_length
+    want = float(chain.shares @ (prob @ paid))
+    assert policy_return(laid.mdp.with_(reward=found), pi) == pytest.approx(want, abs=EQUAL)
+    assert distance(laid.mdp, laid.shaper_reward(parse("outcome()")), None) < 1e-6
+    assert 0 < distance(laid.mdp, found, None) < 1
+    with pytest.raises(ValueError, match="looks at its group"):
+        laid.shaper_reward(parse("kimi()"))
+    with pytest.raises(ValueError, match="carry counters"):
+        from_chain(chain, counters=("fillers",)).shaper_reward(shaper)

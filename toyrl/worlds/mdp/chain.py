@@ -13,13 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from toyrl.worlds.chain.forward import step_matrix
 from toyrl.worlds.chain.model import ANSWER_PHASE, COUNTERS, THINK, Chain
 from toyrl.worlds.mdp.model import MDP
+
+if TYPE_CHECKING:
+    from toyrl.shapers.base import Shaper
 
 __all__ = ["LABELS", "ChainMDP", "from_chain"]
 
@@ -69,6 +72,28 @@ class ChainMDP:
         prize = table[self.labels[:, 0, None, None], self.classes[:-3]]
         out[:-3] = np.where(into[:-3] > 0, into[:-3] * prize, 0.0).sum(-1)
         return out
+
+    def shaper_reward(self, shaper: Shaper) -> np.ndarray:
+        """(S, A) expected reward of each pair for a catalogue reward of rollouts.
+
+        Fields that outcome classes lack come from declared latents and are averaged in a class.
+
+        Raises ValueError for a reward that looks at siblings (`toyrl.distance` freezes them as base
+        policies write them) and for a process whose states carry counters.
+        """
+        from toyrl.worlds.chain.reward_table import DIFFICULTIES, RewardTable
+
+        if self.n_classes != self.chain.n_classes:
+            msg = "the states carry counters; lay the chain out without them, or use pair_reward"
+            raise ValueError(msg)
+        if shaper.all_scope() != "rollout":
+            msg = (
+                f"shaper={shaper!r} looks at its {shaper.all_scope()}, so it is no function of "
+                "state and action; toyrl.distance(..., env='chain') freezes siblings for it"
+            )
+            raise ValueError(msg)
+        rows = np.asarray(self.chain.difficulties) - DIFFICULTIES[0]
+        return self.pair_reward(RewardTable(self.chain, shaper).table()[rows])
 
     def class_probabilities(self, occupancy: np.ndarray) -> np.ndarray:
         """(B, K) from the occupancy (S, A) at discount 1: how often each class ends a rollout.
