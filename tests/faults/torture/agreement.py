@@ -21,9 +21,11 @@ ROUNDING = 2e4
 """Differences allowed, in units of the dtype's eps times the largest value of the case: sums in
 another order, divided by a standard deviation down to a thousandth of the values."""
 OWN = 8.0
-"""And, in float32, so many times what NumPy's float32 is off from float64 on the same case: rewards
-of a million with critics of one, whitened, have no more digits than that."""
-LOST = "float32 off from float64 by more than rounding"
+"""And so many times what NumPy itself is off from its next wider dtype on the same case: rewards of
+a million beside critics of one, whitened, have no more digits than that."""
+PAID = ("values", "target_values", "greedy_reward")
+"""Fields in units of the reward, which are taken off it."""
+LOST = "off from the next wider dtype by more than rounding"
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def checks(
             continue
         want, kind = on_numpy(it, s), np.dtype(dtype).name
         counts.compared[f"numpy {kind}"] += len(s)
-        slack = _lost(want, it, stack, s, counts) if dtype == np.float32 else 0.0
+        slack = _lost(want, it, stack, s, dtype, counts)
         for what, bad in _sound(want, s, dtype):
             if bad.any():
                 yield f"numpy {kind}: {what}", _back(bad, stack, s)
@@ -177,16 +179,41 @@ def _sound(want: Values, s: Stack, dtype: Any) -> Iterator[tuple[str, np.ndarray
         yield "not 0 at weight 0", ((flat != 0) & gone[..., None]).any((1, 2, 3))
 
 
-def _lost(want: Values, it: Any, stack: Stack, s: Stack, counts: Counts) -> np.ndarray:
-    """(N,) what is allowed of cases that NumPy's own float32 doesn't hold."""
+def _lost(want: Values, it: Any, stack: Stack, s: Stack, dtype: Any, counts: Counts) -> np.ndarray:
+    """(N,) what is allowed of cases that NumPy's own dtype doesn't hold."""
     kept = np.array([kind in set(s.kinds) for kind in stack.kinds])
-    truth = on_numpy(it, stack.only(kept))
+    wide = stack.only(kept)
+    wide = wide if dtype == np.float32 else wide.narrowed(np.longdouble)  # all fit
+    truth = on_numpy(it, wide)
     with np.errstate(invalid="ignore"):
         gaps = [np.abs(truth[k] - v).reshape(len(s), -1).max(1) for k, v in want.items()]
-    off = np.nan_to_num(np.max(gaps, axis=0))
-    narrow = {k: v.astype(np.float32) for k, v in truth.items()}
-    counts.compared[LOST] += int(_apart(narrow, want, s, np.float32).sum())
+    off = np.nan_to_num(np.max(gaps, axis=0).astype(np.float64))
+    off = np.maximum(off, _shaken(want, it, s, dtype))
+    narrow = {k: v.astype(dtype) for k, v in truth.items()}
+    lost = int(_apart(narrow, want, s, dtype).sum())
+    counts.compared[f"{np.dtype(dtype).name} {LOST}"] += lost
     return OWN * off
+
+
+def _shaken(want: Values, it: Any, s: Stack, dtype: Any) -> np.ndarray:
+    """(N,) what moves where fields in reward units move by the last digit of the rewards.
+
+    A difference of the two has no digits below that one.
+    """
+    r, digit = s.rollouts, np.finfo(dtype).eps * np.abs(s.reward).max((1, 2))
+    moved = {}
+    for name, value in r.fields.items():
+        if name in PAID:
+            sign = (-1.0) ** np.arange(value.shape[-1])  # a common step would be centred away
+            sums = value.shape[-1] if value.ndim > 3 else 1  # along the tokens, a digit each
+            step = sums * digit.reshape(-1, *[1] * (value.ndim - 1))
+            moved[name] = (value + sign * step).astype(dtype)
+    if not moved:
+        return np.zeros(len(s))
+    got = on_numpy(it, Stack(r.with_(**moved), s.reward, s.kinds))
+    with np.errstate(invalid="ignore"):
+        gaps = [np.abs(got[k] - v).reshape(len(s), -1).max(1) for k, v in want.items()]
+    return np.nan_to_num(np.max(gaps, axis=0).astype(np.float64))
 
 
 def _apart(

@@ -110,12 +110,12 @@ def test_a_fault_is_found_and_made_small(name, it, check):
     assert check in str(small)
 
 
-def test_what_float32_cannot_hold_is_counted_and_not_called_a_disagreement():
+def test_what_a_dtype_cannot_hold_is_counted_and_not_called_a_disagreement():
     """A critic of a few units beside rewards of a million, whitened: 2 percent off in float32."""
     counts = agreement.Counts()
     agreement.torture("estimator gae", parse_estimator("gae"), MANY, counts, libraries=LIBRARIES)
     assert not counts.faults
-    assert counts.compared[agreement.LOST] > 0
+    assert counts.compared[f"float32 {agreement.LOST}"] > 0
 
 
 # -- readers --------------------------------------------------------------------------------------
