@@ -7,11 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from toyrl.experiments.core import Table
 from toyrl.experiments.validate import verdict
 from toyrl.experiments.validate.contract import kinds, steady
 from toyrl.experiments.validate.findings import SECTIONS, Finding, Report, Section
@@ -330,30 +328,14 @@ class Pipeline(Inputs):
         )
         if s.thorough and self.law.scope == "rollout":
             self.tell(4, "sensitivity with interactions")
-            section = replace(section, tables=(self._totals(found.at), *section.tables))
+            from toyrl.experiments.validate.collapse.sensitivity import totals
+
+            table = totals(self.runner, found.at, self.contract_facts.auxiliary, s.seed)
+            section = replace(section, tables=(table, *section.tables))
         section = replace(section, tables=(*section.tables, *found.tables))
         notes = tuple(config_finding(note) for note in s.notes)
         section = replace(section, findings=(*section.findings, *found.findings, *notes))
         return self._every_estimator(section) if s.every_estimator else section
-
-    def _totals(self, worlds_at: Callable[[np.ndarray], Any]) -> Table:
-        """Total Sobol indices of collapse at T over new worlds."""
-        from toyrl.dynamics.chain.prior import DIMENSIONS, PARAMETERS
-        from toyrl.experiments.validate.collapse import section as collapse
-        from toyrl.experiments.validate.collapse import sensitivity
-        from toyrl.experiments.validate.collapse.run import mix_gap
-
-        s = self.settings
-        gap = mix_gap(self.runner, self.contract_facts.auxiliary)
-
-        def collapsed(u: np.ndarray) -> np.ndarray:
-            worlds = worlds_at(u)
-            own, _ = self.runner.population(worlds, self.runner.correct, short_only=True)
-            short, _ = self.runner.at_weight(worlds, np.ones(len(u)), gap)
-            return np.any(own - short > collapse.DROP, axis=-1) * 1.0
-
-        found = sensitivity.total_order(collapsed, DIMENSIONS, seed=s.seed)
-        return sensitivity.totals_table(PARAMETERS, found)
 
     def _every_estimator(self, section: Section) -> Section:
         """Section 4 with a table over all estimators."""

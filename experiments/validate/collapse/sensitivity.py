@@ -12,12 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from toyrl.experiments.core import Curve, Picture, Table
 from toyrl.experiments.validate.findings import Finding
+
+if TYPE_CHECKING:
+    from toyrl.dynamics.chain.prior import Worlds
+    from toyrl.experiments.validate.collapse.train_worlds import Runner
 
 BINS = 8
 SHUFFLES = 400
@@ -125,6 +129,25 @@ def describe(found: list[Index]) -> tuple[Finding, Table | None]:
     )
     finding = Finding(4, "collapse/sensitivity", "info", text, value=found[0].first)
     return finding, table
+
+
+def totals(
+    runner: Runner, worlds_at: Callable[[np.ndarray], Worlds], auxiliary: bool, seed: int
+) -> Table:
+    """Total indices of collapse at T over new worlds, as a table."""
+    from toyrl.dynamics.chain.prior import DIMENSIONS, PARAMETERS
+    from toyrl.experiments.validate.collapse import section as collapse
+    from toyrl.experiments.validate.collapse.run import mix_gap
+
+    gap = mix_gap(runner, auxiliary)
+
+    def collapsed(u: np.ndarray) -> np.ndarray:
+        worlds = worlds_at(u)
+        own, _ = runner.population(worlds, runner.correct, short_only=True)
+        short, _ = runner.at_weight(worlds, np.ones(len(u)), gap)
+        return np.any(own - short > collapse.DROP, axis=-1) * 1.0
+
+    return totals_table(PARAMETERS, total_order(collapsed, DIMENSIONS, seed=seed))
 
 
 def totals_table(names: Sequence[str], found: np.ndarray) -> Table:
