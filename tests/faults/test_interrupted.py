@@ -30,6 +30,13 @@ def reward(completions, answer, **kwargs):
     time.sleep(0.004 * len(completions))
     return [float(a in c) for c, a in zip(completions, answer)]
 """
+# A shell's background jobs ignore SIGINT, and so would their children.
+STARTED = """
+import signal
+from toyrl.experiments.cli import run
+signal.signal(signal.SIGINT, signal.default_int_handler)
+run()
+"""
 
 
 def kept() -> int:
@@ -49,12 +56,11 @@ def test_2a_validate_stopped(name):
     Path("slow.py").write_text(REWARD.format(note=str(note)))
     outputs = ("--json", "o.json", "--report", "r.html", "--junit", "j.xml", "--cache", "c")
     child = subprocess.Popen(
-        [sys.executable, "-m", "toyrl.experiments.cli", "validate", "slow.py:reward", *outputs],
+        [sys.executable, "-c", STARTED, "validate", "slow.py:reward", *outputs],
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     while not kept():
         assert child.poll() is None
