@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,7 +9,15 @@ from typing import Any
 from toyrl import schemas
 from toyrl.experiments.forecast.case import Case, Forecast, Forecaster
 from toyrl.experiments.forecast.rivals import rules, simple
-from toyrl.experiments.forecast.score import Interval, Row, Scores, brier, contrasts, paired, score
+from toyrl.experiments.forecast.score import (
+    Interval,
+    Row,
+    Scores,
+    brier_of,
+    ordered_of,
+    paired,
+    score,
+)
 
 FORECASTERS: tuple[Forecaster, ...] = (*simple.FORECASTERS, *rules.FORECASTERS)
 SILENT = Forecast(below_base=0.5, below_correctness=0.5)
@@ -84,26 +91,11 @@ def _lines(study: Study, forecasters: Sequence[Forecaster]) -> list[Line]:
             tuple(rows[f.name]),
             sum(a is None for _, a in said[f.name]),
             score(rows[f.name]),
-            paired(rows[f.name], constant, _brier),
-            paired(rows[f.name], constant, _ordered),
+            paired(rows[f.name], constant, brier_of),
+            paired(rows[f.name], constant, ordered_of),
         )
         for f in forecasters
     ]
-
-
-def _brier(rows: Sequence[Row]) -> float:
-    return brier(
-        [
-            (f.below_base, c.outcome.lost)
-            for c, f in rows
-            if not c.control and f.below_base is not None and c.outcome.lost is not None
-        ]
-    )
-
-
-def _ordered(rows: Sequence[Row]) -> float:
-    pairs, right = contrasts(rows)
-    return right / pairs if pairs else math.nan
 
 
 def _outcome(case: Case) -> dict[str, Any]:

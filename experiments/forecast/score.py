@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -91,17 +92,47 @@ def contrasts(rows: Sequence[Row]) -> tuple[int, float]:
     A forecaster orders by its expected accuracy, or by the probability of a loss where it has none;
     a tie counts half.
     """
-    n, right = 0, 0.0
-    for (c, f), (d, g) in combinations(rows, 2):
+    known, right = pairs_of(rows)
+    return int(known.sum()) // 2, float(right.sum() / 2)
+
+
+def pairs_of(rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
+    """(n, n) whether a pair is a contrast, and how rightly it is ordered (0, 1/2 or 1)."""
+    n = len(rows)
+    known, right = np.zeros((n, n)), np.zeros((n, n))
+    for (i, (c, f)), (j, (d, g)) in combinations(enumerate(rows), 2):
         if c.family != d.family:
             continue
         truth = _gap(c.outcome.order, d.outcome.order)
         said = _gap(_liking(f), _liking(g))
         if truth is None or truth == 0 or said is None:
             continue
-        n += 1
-        right += 0.5 if said == 0 else float((said > 0) == (truth > 0))
-    return n, right
+        known[i, j] = known[j, i] = 1.0
+        right[i, j] = right[j, i] = 0.5 if said == 0 else float((said > 0) == (truth > 0))
+    return known, right
+
+
+# -- of weighted runs, for the bootstrap -----------------------------------------------------------
+Weighted = Callable[[np.ndarray], np.ndarray]
+"""A score for each row of weights (draws, runs); NaN where it is undefined."""
+
+
+def brier_of(rows: Sequence[Row]) -> Weighted:
+    """Brier score of P(below base) where runs count `weight` times; controls are left out."""
+    pairs = [(f.below_base, None if c.control else c.outcome.lost) for c, f in rows]
+    known = np.array([p is not None and y is not None for p, y in pairs], dtype=float)
+    loss = np.array([0.0 if p is None or y is None else (p - y) ** 2 for p, y in pairs])
+    return lambda w: _ratio(w @ (loss * known), w @ known)
+
+
+def ordered_of(rows: Sequence[Row]) -> Weighted:
+    """Share of contrasts that are ordered rightly where runs count `weight` times."""
+    known, right = pairs_of(rows)
+    return lambda w: _ratio(((w @ right) * w).sum(-1), ((w @ known) * w).sum(-1))
+
+
+def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.where(b > 0, a / np.where(b > 0, b, 1.0), math.nan)
 
 
 def _liking(f: Forecast) -> float | None:
@@ -133,12 +164,12 @@ class Interval:
 def paired(
     one: Sequence[Row],
     other: Sequence[Row],
-    what: Callable[[Sequence[Row]], float],
+    what: Callable[[Sequence[Row]], Weighted],
     *,
-    draws: int = 1000,
+    draws: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """Bootstrap of what(one) - what(other) on the same runs, over families and runs within them.
+    """Bootstrap of a score (`brier_of`, `ordered_of`) of one less that of the other, same runs.
 
     Runs of one base share its fate, so families are drawn with replacement, then runs of each.
     Raises ValueError unless both have the same runs in the same order.
@@ -146,22 +177,27 @@ def paired(
     if [c.told.name for c, _ in one] != [c.told.name for c, _ in other]:
         msg = "the two forecasters answered for different runs; give the same runs in one order"
         raise ValueError(msg)
-    rng = np.random.default_rng(seed)
-    by_family: dict[str, list[int]] = {}
-    for i, (c, _) in enumerate(one):
-        by_family.setdefault(c.family, []).append(i)
-    groups, found = list(by_family.values()), []
-    for _ in range(draws):
-        pick = [
-            int(i)
-            for k in rng.integers(0, len(groups), len(groups))
-            for i in rng.choice(groups[k], len(groups[k]))
-        ]
-        gap = what([one[i] for i in pick]) - what([other[i] for i in pick])
-        if math.isfinite(gap):
-            found.append(gap)
-    value = what(one) - what(other)
-    if not found:
+    weights = _drawn(tuple(c.family for c, _ in one), draws, seed)
+    first, second = what(one), what(other)
+    gaps = first(weights) - second(weights)
+    whole = np.ones((1, len(one)))
+    value = float((first(whole) - second(whole))[0])
+    gaps = gaps[np.isfinite(gaps)]
+    if not len(gaps):
         return Interval(value, math.nan, math.nan)
-    low, high = np.quantile(found, [0.025, 0.975])
-    return Interval(float(value), float(low), float(high))
+    low, high = np.quantile(gaps, [0.025, 0.975])
+    return Interval(value, float(low), float(high))
+
+
+@cache
+def _drawn(families: tuple[str, ...], draws: int, seed: int) -> np.ndarray:
+    """(draws, runs) how often each run is drawn."""
+    rng = np.random.default_rng(seed)
+    groups: dict[str, list[int]] = {}
+    for i, name in enumerate(families):
+        groups.setdefault(name, []).append(i)
+    members, out = list(groups.values()), np.zeros((draws, len(families)))
+    for row in out:
+        for k in rng.integers(0, len(members), len(members)):
+            np.add.at(row, rng.choice(members[k], len(members[k])), 1.0)
+    return out

@@ -75,22 +75,19 @@ def test_the_bootstrap_draws_bases():
     good = [row(f"{f}-{i}", str(f), truth[f], float(truth[f] < 0)) for f in truth for i in range(8)]
     bad = [row(f"{f}-{i}", str(f), truth[f], 0.0) for f in truth for i in range(8)]
 
-    def loss(rows):
-        return score.brier([(f.below_base, c.outcome.lost) for c, f in rows])
-
-    found = score.paired(good, bad, loss, draws=400)
+    found = score.paired(good, bad, score.brier_of, draws=400)
     assert found.value == pytest.approx(-0.5)
     assert found.low < -0.7
     assert found.high > -0.3
-    same = score.paired(good, good, loss, draws=50)
-    assert (same.value, same.low, same.high) == (0.0, 0.0, 0.0)
+    same = score.paired(good, good, score.ordered_of, draws=50)
+    assert math.isnan(same.value)  # no two runs of a base differ
     assert not same.apart
 
 
 def test_other_runs_are_refused():
     one = [row("a", "x", 0.1, 0.5)]
     with pytest.raises(ValueError, match="different runs"):
-        score.paired(one, [row("b", "x", 0.1, 0.5)], lambda _: 0.0)
+        score.paired(one, [row("b", "x", 0.1, 0.5)], score.brier_of)
 
 
 @pytest.mark.parametrize("bad", [{"below_base": 1.5}, {"below_correctness": -0.1}, {"length": 0.0}])
@@ -104,3 +101,20 @@ def test_brier_of_a_constant_is_the_usual():
     rows = [(0.3, bool(y)) for y in rng.random(50) < 0.4]
     y = np.array([r[1] for r in rows])
     assert score.brier(rows) == pytest.approx(np.mean((0.3 - y) ** 2))
+
+
+def test_weighted_scores_are_those_of_repeated_runs():
+    rows = [
+        row("a", "x", 0.1, 0.2, accuracy=0.0),
+        row("b", "x", -0.1, 0.7, accuracy=-0.2),
+        row("c", "x", -0.2, 0.1, accuracy=0.1),
+        row("d", "y", 0.3, 0.4, control=True),
+    ]
+    weights = np.array([[1.0, 2.0, 0.0, 3.0], [1.0, 1.0, 2.0, 0.0]])
+    for w, brier, ordered in zip(
+        weights, score.brier_of(rows)(weights), score.ordered_of(rows)(weights), strict=True
+    ):
+        many = [r for r, k in zip(rows, w, strict=True) for _ in range(int(k))]
+        s = score.score(many)
+        assert brier == pytest.approx(s.brier)
+        assert ordered == pytest.approx(s.ordered / s.contrasts)

@@ -167,11 +167,11 @@ def trl(name: str) -> str:
 
 
 @apart
-@pytest.mark.parametrize("name", ["accuracy_reward", "reasoning_accuracy_reward"])
-def test_trls_accuracy_rewards_are_safe(name):
-    """Without the hacks, which the sum below has: a parser takes its time over each text."""
+def test_trls_reasoning_accuracy_reward_is_safe():
+    """Without the hacks: a parser takes its time over each text. `accuracy_reward`, which parses
+    alike, stands in the sum below, hacks and all."""
     pytest.importorskip("math_verify", reason="needs the extra llm")
-    judged = Judged(trl(name), skip=("hacks",))
+    judged = Judged(trl("reasoning_accuracy_reward"), skip=("hacks",))
     assert judged.verdict == "SAFE SO FAR"
     assert not judged.collapsed.any()
 
