@@ -23,7 +23,8 @@ RATE = Range("(0, 1)")
 
 
 class Amounts:
-    """The options of `validate` (worlds), `reproduce`, `transfer` and `export` that are numbers."""
+    """The options of `validate` (worlds), `reproduce`, `transfer`, `export`, `distance` and
+    `scaling` that are numbers."""
 
     worlds: Annotated[int, COUNT]
     seed: Annotated[int, SEED]
@@ -33,6 +34,11 @@ class Amounts:
     workers: Annotated[int, WORKERS]
     max_completion_length: Annotated[int, TYPICAL_LENGTH]
     group_size: Annotated[int | None, GROUP.or_none]
+    discount: Annotated[float | None, Range("[0, 1]").or_none]
+    top: Annotated[int, Range("[0, 9e18]", whole=True)]
+    samples: Annotated[int | None, COUNT.or_none]
+    temperature: Annotated[float | None, POSITIVE.or_none]
+    level: Annotated[float, RATE]
 
 
 def refuse_outside(**given: Any) -> None:

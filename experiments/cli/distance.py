@@ -7,10 +7,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from toyrl.experiments.cli.app import JsonTarget, app
+from toyrl.experiments.amounts import Amounts
+from toyrl.experiments.cli.app import JsonTarget, app, ranged
+from toyrl.ranges import said
 
 
 @app.command
+@ranged(said(Amounts), "discount", "top", "seed")
 def distance(
     rewards: Annotated[list[str] | None, Parameter(name="REWARD", negative="")] = None,
     /,

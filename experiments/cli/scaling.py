@@ -7,10 +7,13 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from toyrl.experiments.cli.app import JsonTarget, app
+from toyrl.experiments.amounts import Amounts
+from toyrl.experiments.cli.app import JsonTarget, app, ranged
+from toyrl.ranges import said
 
 
 @app.command
+@ranged(said(Amounts), "samples", "temperature", "level", "seed")
 def scaling(
     log: Path,
     /,

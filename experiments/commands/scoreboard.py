@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toyrl.experiments.commands.output import Outputs, json_path
+from toyrl.experiments.errors import UsageError
+from toyrl.files import there
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,6 +34,9 @@ def run(
     from toyrl.experiments.forecast.page import page
     from toyrl.experiments.render import terminal
 
+    if ledger is not None and not there(ledger):
+        msg = f"ledger={str(ledger)!r} is not there; name a file that toyrl ledger --json wrote"
+        raise UsageError(msg)
     outputs = Outputs({"out": out, "json": json_path(json)}, {"ledger": ledger})
     found = board(studies(ledger, measured))
     outputs.write("out", lambda: page(found))

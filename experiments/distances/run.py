@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from toyrl.experiments.amounts import refuse_outside
 from toyrl.experiments.distances.found import Distances
 from toyrl.experiments.distances.logs import of_log
 from toyrl.experiments.distances.pairs import judged
@@ -26,9 +27,7 @@ def on_process(
     if not rewards:
         msg = "name a reward, or two to compare: toyrl distance A B --env FrozenLake-v1"
         raise UsageError(msg)
-    if top < 0:
-        msg = f"top={top} must be at least 0"
-        raise UsageError(msg)
+    refuse_outside(top=top, discount=discount)
     counters = counters_read(rewards) if isinstance(env, str) and env == "chain" else ()
     world = world_of(env, discount=discount, counters=counters)
     asked = [*rewards, "own"] if len(rewards) == 1 else list(rewards)
@@ -50,6 +49,7 @@ def on_log(
     path: Any, columns: Sequence[str] | str | None, *, seed: int, command: str = ""
 ) -> Distances:
     """Distances between the columns of a log. Raises UsageError as `of_log` does."""
+    refuse_outside(seed=seed)
     found = of_log(path, columns, seed=seed)
     head = f"{found.rows} rollouts of {found.prompts} prompts"
     return Distances(f"{path}", found.columns, found.distance, (), found, None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toyrl.experiments.amounts import refuse_outside
 from toyrl.experiments.errors import UsageError
 from toyrl.files import there
 from toyrl.messages import PATH, shortened
@@ -65,9 +66,7 @@ def world_of(env: Any, *, discount: float | None = None, counters: Sequence[str]
 
     Raises UsageError, with the reason, for what isn't a tabular process.
     """
-    if discount is not None and not 0 <= discount <= 1:
-        msg = f"discount={shortened(discount)} must lie in [0, 1]"
-        raise UsageError(msg)
+    refuse_outside(discount=discount)
     try:
         if isinstance(env, MDP):
             return World("MDP", env if discount is None else env.with_(discount=discount))

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from toyrl.experiments.amounts import refuse_outside
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.scaling.curves import all_curves, sizes
 from toyrl.experiments.scaling.result import Scaling
@@ -31,17 +32,9 @@ def run(
     command: str = "",
 ) -> Scaling:
     """The curves of a log; UsageError for what can't be used."""
-    if not 0 < level < 1:
-        msg = f"level={level} must lie strictly between 0 and 1, such as 0.95"
-        raise UsageError(msg)
-    if temperature is not None and not 0 < temperature < np.inf:
-        msg = f"temperature={temperature} must be above 0 and finite; at 0 it is best of k"
-        raise UsageError(msg)
+    refuse_outside(level=level, temperature=temperature, samples=samples, seed=seed)
     if x not in ("draws", "tokens"):
         msg = f"x={x!r} must be draws or tokens"
-        raise UsageError(msg)
-    if samples is not None and samples < 1:
-        msg = f"samples={samples} must be a whole number of at least 1: the largest k"
         raise UsageError(msg)
     scores = read_scores(log, gold=gold, proxies=proxy, answer=answer, columns=columns,
                          samples=samples, skip_bad=skip_bad_rows)  # fmt: skip

@@ -195,6 +195,10 @@ def test_options_of_a_run_are_refused_by_the_name_they_were_given_by(data: st.Da
         (lambda: api.transfer("outcome()", warm_up=-1), "warm_up=-1 is not a whole number in [0"),
         (lambda: api.transfer("outcome()", workers=0), "workers=0 is not a whole number in [1"),
         (lambda: api.transfer("outcome()", beta=-1), "beta=-1 is not a number in [0, 1e6]"),
+        (lambda: api.distance("own", env="FrozenLake-v1", discount=2), "discount=2 is not"),
+        (lambda: api.distance("own", env="FrozenLake-v1", top=-1), "top=-1 is not a whole"),
+        (lambda: api.scaling("log.jsonl", seed=-1), "seed=-1 is not a whole number in [0"),
+        (lambda: api.scaling("log.jsonl", level=2.0), "level=2.0 is not a number in (0, 1)"),
         (lambda: api.export("outcome()", "trl", group_size=1), "group_size=1 is not a whole"),
         (
             lambda: api.export("outcome()", "trl", max_completion_length=0),
@@ -216,6 +220,11 @@ def test_python_and_command_refuse_before_any_work(call, says):
         ("transfer", {n: ranges.said(Amounts)[n] for n in ("seeds", "kl", "warm_up", "workers")}),
         ("reproduce", {"seed": ranges.said(Amounts)["seed"]}),
         ("export", {n: ranges.said(Amounts)[n] for n in ("max_completion_length", "group_size")}),
+        ("distance", {n: ranges.said(Amounts)[n] for n in ("discount", "top", "seed")}),
+        (
+            "scaling",
+            {n: ranges.said(Amounts)[n] for n in ("samples", "temperature", "level", "seed")},
+        ),
     ],
 )
 def test_the_help_says_what_is_allowed(command, named, capsys):

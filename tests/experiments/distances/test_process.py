@@ -150,7 +150,7 @@ def test_broken_files_are_refused_with_the_place(tmp_path):
         toyrl.distance("odd", env=path)
     with pytest.raises(toyrl.UsageError, match="nan: the reward of state 0"):
         toyrl.distance("nan", env=path)
-    with pytest.raises(toyrl.UsageError, match="discount=2 must lie in"):
+    with pytest.raises(toyrl.UsageError, match="discount=2 is not a number in"):
         world_of(path, discount=2)
 
 

@@ -133,6 +133,11 @@ def test_who_is_silent_scores_as_a_shrug():
     assert line.scores.brier == 0.25
 
 
+def test_a_ledger_that_is_not_there_is_refused(capsys):
+    assert main(["scoreboard", "--ledger", "nowhere.json"]) == 2
+    assert "nowhere.json" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_the_command_writes_the_page_of_the_docs(tmp_path):
     out, stored = tmp_path / "board.md", tmp_path / "board.json"
