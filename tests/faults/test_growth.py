@@ -87,7 +87,7 @@ def large_log(megabytes: int) -> Path:
 
 
 LARGE = """
-    import resource, sys
+    import sys
     from toyrl.experiments.api import validate
     from toyrl.rollouts.logs import read_log
     if sys.argv[1] == "read":
@@ -95,20 +95,17 @@ LARGE = """
     else:
         report = validate("outcome()", quick=True, rollouts="large.jsonl")
         assert report.exit_code == 0, report.error
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    # Not ru_maxrss: it starts with what the parent held when it forked.
+    # Not getrusage's maximum: it starts with what the parent held when it forked.
     status = dict(line.split(":", 1) for line in open("/proc/self/status"))
-    print(status["VmHWM"].split()[0], used.ru_utime + used.ru_stime)
+    print(status["VmHWM"].split()[0])
 """
 
 
 @linux
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("what", "memory", "seconds"), [("read", 500, 20), ("validate", 1000, None)]
-)
-def test_5d_100_megabytes(what, memory, seconds):
-    """Processor seconds: a test that shares its cores is not judged by the clock."""
+@pytest.mark.parametrize(("what", "memory"), [("read", 500), ("validate", 1000)])
+def test_5d_100_megabytes(what, memory):
+    """The memory alone: no test depends on time."""
     file = large_log(100)
     assert file.stat().st_size > 100 * MEGA
     done = subprocess.run(
@@ -118,9 +115,7 @@ def test_5d_100_megabytes(what, memory, seconds):
         capture_output=True,
         text=True,
     )
-    peak, took = map(float, done.stdout.split())
-    assert peak / 1000 < memory
-    assert seconds is None or took < seconds
+    assert float(done.stdout) / 1000 < memory
 
 
 def test_what_is_held_at_once_does_not_change_the_answer(monkeypatch):
