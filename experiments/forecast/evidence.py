@@ -34,18 +34,16 @@ class Kind:
     wrong : length of wrong over right rollouts of one prompt
     runaway : share of rollouts that end at the limit, wrong
     hard : mean length of the hardest prompts over that of the easiest
-    free : share of the length that can go without a loss (re-checks, wording)
     """
 
     spread: float
     wrong: float
     runaway: float
     hard: float
-    free: float
 
 
-SHORT = Kind(spread=0.13, wrong=1.15, runaway=0.02, hard=2.0, free=0.25)
-THINKING = Kind(spread=0.28, wrong=1.4, runaway=0.08, hard=3.0, free=0.5)
+SHORT = Kind(spread=0.13, wrong=1.15, runaway=0.02, hard=2.0)
+THINKING = Kind(spread=0.28, wrong=1.4, runaway=0.08, hard=3.0)
 HEAVY_ENDS = 0.7
 """a + b of the beta law of success rates over prompts."""
 

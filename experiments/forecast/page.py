@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from toyrl.experiments.forecast.board import AGAINST, Board, Line, Study
 from toyrl.experiments.forecast.case import Case, Outcome
 from toyrl.experiments.forecast.score import Interval
 
-HEAD = """# Score board of forecasts
+HEAD = """---
+hide: [toc]
+---
+
+# Score board of forecasts
 
 What each forecaster says of a run before it is trained, and how often that was right. Made by
 
@@ -118,8 +122,8 @@ def _who(board: Board) -> str:
     return "\n".join(["## The forecasters\n", *rows, "", ADD])
 
 
-def _number(x: float, digits: int = 2, shown: Callable[[float], bool] = math.isfinite) -> str:
-    return f"{x:.{digits}f}" if shown(x) else "-"
+def _number(x: float, digits: int = 2) -> str:
+    return f"{x:.{digits}f}" if math.isfinite(x) else "-"
 
 
 ADD = """A forecaster is a function from `Told` to `Forecast` (`experiments/forecast/case.py`) with
