@@ -27,6 +27,7 @@ from toyrl.ranges import one_of
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, sum_parts
+from toyrl.shapers.process.steps import step_weights
 
 Array = Any
 OPTIONS = {
@@ -89,7 +90,7 @@ class ReNorm(Estimator):
 
     def rewards(self, outcome: Array, r: Rollouts) -> Array:
         """(..., B, G, T) rewards, on the last token of each step."""
-        xp, ends = r.xp, _ends(r)
+        xp, ends = r.xp, step_weights(r, by="ReNorm")
         scores = r.need("step_scores", by="ReNorm")
         missing = xp.isnan(scores)
         score = xp.where(missing, xp.full_like(scores, NEUTRAL), scores)
@@ -111,7 +112,7 @@ class ReNorm(Estimator):
 
     def _centred(self, to_go: Array, w: Array, r: Rollouts) -> Array:
         """Less the mean over siblings at the same step; 0 after the last step."""
-        xp, ends = r.xp, _ends(r)
+        xp, ends = r.xp, step_weights(r, by="ReNorm")
         weight = ends * w[..., None]
         if not r.has("step_ends"):
             apart = to_go - stats.mean(to_go, weight, axis=-2)
@@ -127,14 +128,6 @@ class ReNorm(Estimator):
         out = xp.reshape(xp.sum(apart, axis=-1), ends.shape)
         inside = index < xp.sum(ends, axis=-1, keepdims=True)
         return xp.where(inside, out, xp.zeros_like(out))
-
-
-def _ends(r: Rollouts) -> Array:
-    """(..., B, G, T) 1 on the last token of each step."""
-    mask = r.need("mask", by="ReNorm")
-    if not r.has("step_ends"):
-        return mask
-    return mask * r.fields["step_ends"]
 
 
 def _to_go(reward: Array) -> Array:
