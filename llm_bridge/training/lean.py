@@ -66,10 +66,13 @@ class LeanTrainer(GRPOTrainer):
         parent = super()._get_per_token_logps_and_entropies
         given = any(v is not None and not isinstance(v, bool) for v in options.values())
         rows = len(input_ids)
-        if given or options.get("compute_aux_loss") or rows < 2 * ROWS or (batch_size or rows) < rows:
-            return parent(
-                model, input_ids, attention_mask, logits_to_keep, batch_size, **options
-            )
+        if (
+            given
+            or options.get("compute_aux_loss")
+            or rows < 2 * ROWS
+            or (batch_size or rows) < rows
+        ):
+            return parent(model, input_ids, attention_mask, logits_to_keep, batch_size, **options)
         asked = input_ids.shape[1] - logits_to_keep
         order, parts = by_length(attention_mask, asked, rows // ROWS), []
         for own, first, last in order:
@@ -78,10 +81,14 @@ class LeanTrainer(GRPOTrainer):
                 model, input_ids[own, first:last], attention_mask[own, first:last], keep, **options
             )
             parts.append(
-                [None if x is None else F.pad(x, (0, logits_to_keep - keep)) for x in (logps, entropies)]
+                [
+                    None if x is None else F.pad(x, (0, logits_to_keep - keep))
+                    for x in (logps, entropies)
+                ]
             )
         back = torch.argsort(torch.cat([own for own, _, _ in order]))
         logps, entropies = (
-            None if column[0] is None else torch.cat(column)[back] for column in zip(*parts, strict=True)
+            None if column[0] is None else torch.cat(column)[back]
+            for column in zip(*parts, strict=True)
         )
         return logps, entropies, None  # pyright: ignore[reportReturnType]
