@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from trl.trainer.grpo_trainer import GRPOTrainer
 
 from toyrl.bridge.training import batches
 from toyrl.bridge.training import state as trainer_state
 from toyrl.bridge.training.boundaries import boundary
 from toyrl.bridge.training.checkpoints import newest, unwritten
 from toyrl.bridge.training.faults import NO_NUMBERS, RewardFault, TrainingFault, advice
+from toyrl.bridge.training.lean import LeanTrainer
 from toyrl.estimators.base import Estimator
 from toyrl.rollouts.memory import Store
 from toyrl.shapers.base import Shaper
@@ -22,7 +22,7 @@ from toyrl.shapers.base import Shaper
 Tensor = torch.Tensor
 
 
-class RescuedTrainer(GRPOTrainer):
+class RescuedTrainer(LeanTrainer):
     """Memory and estimator state in checkpoints; what ends a run is a `TrainingFault`.
 
     A batch joins memory when its updates are done (`_unmerged` waits for that), so that the state

@@ -1,0 +1,87 @@
+"""A GRPOTrainer that spends little on small models: its own decoding, and no padding to speak of.
+
+What is sampled and what is learnt stay the same. Completions come from `models.decoding` where the
+network is a plain Llama in float32 and tokens are sampled from its softmax alone; otherwise TRL
+generates. Log-probabilities are computed in a few passes over rows of like length, each without
+the padding that the longest completion of the batch would need.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+from trl.trainer.grpo_trainer import GRPOTrainer
+
+from toyrl.bridge.models import decoding
+from toyrl.bridge.models.padding import by_length
+
+Tensor = torch.Tensor
+ROWS = 12  # to a pass at least: below, a pass costs more than the padding that it saves
+
+
+class LeanTrainer(GRPOTrainer):
+    """GRPOTrainer with cheap generation and log-probabilities; losses and the rest are TRL's."""
+
+    model: Any
+    args: Any
+
+    def _generate_single_turn(
+        self, prompt_ids: list, images: Any, multimodal_fields: Any, *args: Any, **options: Any
+    ) -> tuple[list[list[int]], Any]:
+        network = self.accelerator.unwrap_model(self.model_wrapped)
+        if images or multimodal_fields or not self._plain(network):
+            return super()._generate_single_turn(
+                prompt_ids, images, multimodal_fields, *args, **options
+            )
+        made = decoding.complete(
+            network,
+            prompt_ids,
+            limit=self.max_completion_length,
+            ends=self.eos_token_ids,
+            temperature=self.temperature,
+        )
+        return made, None
+
+    def _plain(self, network: Any) -> bool:
+        """Whether tokens are drawn from the softmax of a network that is decoded here."""
+        a = self.args
+        elsewhere = self.use_vllm or self.use_transformers_continuous_batching
+        filtered = a.top_p != 1.0 or a.top_k or a.min_p is not None or a.repetition_penalty != 1.0
+        narrow = a.bf16 or a.fp16 or self.max_completion_length is None
+        if elsewhere or filtered or narrow or a.generation_kwargs:
+            return False
+        return not decoding.plain(network)
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        **options: Any,
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        parent = super()._get_per_token_logps_and_entropies
+        given = any(v is not None and not isinstance(v, bool) for v in options.values())
+        rows = len(input_ids)
+        if given or options.get("compute_aux_loss") or rows < 2 * ROWS or (batch_size or rows) < rows:
+            return parent(
+                model, input_ids, attention_mask, logits_to_keep, batch_size, **options
+            )
+        asked = input_ids.shape[1] - logits_to_keep
+        order, parts = by_length(attention_mask, asked, rows // ROWS), []
+        for own, first, last in order:
+            keep = last - asked
+            logps, entropies, _ = parent(
+                model, input_ids[own, first:last], attention_mask[own, first:last], keep, **options
+            )
+            parts.append(
+                [None if x is None else F.pad(x, (0, logits_to_keep - keep)) for x in (logps, entropies)]
+            )
+        back = torch.argsort(torch.cat([own for own, _, _ in order]))
+        logps, entropies = (
+            None if column[0] is None else torch.cat(column)[back] for column in zip(*parts, strict=True)
+        )
+        return logps, entropies, None  # pyright: ignore[reportReturnType]
