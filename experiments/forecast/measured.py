@@ -84,7 +84,8 @@ def _case(
         base=float(np.mean(run["end"])), length=math.exp(float(np.mean(run["log_length"])))
     )
     where = f"{plan['model']}, {plan['task']}"
-    return Case(told, outcome, where, where, control=said["family"] == "outcome")
+    ends = tuple(zip(run["end"], run["log_length"], strict=True))
+    return Case(told, outcome, where, where, said["family"] == "outcome", ends)
 
 
 def _prediction(p: Mapping[str, float]) -> Forecast:

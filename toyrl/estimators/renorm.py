@@ -26,6 +26,7 @@ from toyrl.estimators.base import Estimator
 from toyrl.ranges import one_of
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.steps import step_ends, steps_before
 from toyrl.shapers.base import Parts, sum_parts
 
 Array = Any
@@ -89,7 +90,7 @@ class ReNorm(Estimator):
 
     def rewards(self, outcome: Array, r: Rollouts) -> Array:
         """(..., B, G, T) rewards, on the last token of each step."""
-        xp, ends = r.xp, _ends(r)
+        xp, ends = r.xp, step_ends(r, by="ReNorm")
         scores = r.need("step_scores", by="ReNorm")
         missing = xp.isnan(scores)
         score = xp.where(missing, xp.full_like(scores, NEUTRAL), scores)
@@ -111,12 +112,12 @@ class ReNorm(Estimator):
 
     def _centred(self, to_go: Array, w: Array, r: Rollouts) -> Array:
         """Less the mean over siblings at the same step; 0 after the last step."""
-        xp, ends = r.xp, _ends(r)
+        xp, ends = r.xp, step_ends(r, by="ReNorm")
         weight = ends * w[..., None]
         if not r.has("step_ends"):
             apart = to_go - stats.mean(to_go, weight, axis=-2)
             return xp.where(stats.tied(to_go, weight, axis=-2), xp.zeros_like(apart), apart)
-        index = xp.cumulative_sum(ends, axis=-1) - ends
+        index = steps_before(ends)
         flat = (*ends.shape[:-3], ends.shape[-3], ends.shape[-2] * ends.shape[-1], 1)
         step = xp.cumulative_sum(xp.ones_like(ends[..., :1, :]), axis=-1) - 1
         here = xp.reshape(index, flat) == step  # (..., B, G T, steps)
@@ -127,14 +128,6 @@ class ReNorm(Estimator):
         out = xp.reshape(xp.sum(apart, axis=-1), ends.shape)
         inside = index < xp.sum(ends, axis=-1, keepdims=True)
         return xp.where(inside, out, xp.zeros_like(out))
-
-
-def _ends(r: Rollouts) -> Array:
-    """(..., B, G, T) 1 on the last token of each step."""
-    mask = r.need("mask", by="ReNorm")
-    if not r.has("step_ends"):
-        return mask
-    return mask * r.fields["step_ends"]
 
 
 def _to_go(reward: Array) -> Array:
