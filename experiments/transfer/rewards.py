@@ -20,7 +20,8 @@ from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Gated, Scaled, Sum
 from toyrl.shapers.length.absolute import LinearLength, Overlong
 from toyrl.shapers.outcome import Outcome
-from toyrl.worlds.text import shorthand
+from toyrl.worlds.text.script import Read
+from toyrl.worlds.text.scripts import read
 
 MULTIPLES = {"small": (0.7, 1.4, 4.0), "full": (0.25, 0.7, 1.4, 4.0)}
 Text = Callable[[Sequence[TextRow]], Sequence[float | None]]
@@ -39,7 +40,7 @@ def phrase_count(rows: Sequence[TextRow]) -> list[float]:
 
 def right_steps(rows: Sequence[TextRow]) -> list[float]:
     """Share of the problem's steps that are written and right."""
-    return [read.right_steps / difficulty for read, difficulty in map(_read, rows)]
+    return [found.right_steps / difficulty for found, difficulty in map(_read, rows)]
 
 
 def written_steps(rows: Sequence[TextRow]) -> list[float]:
@@ -47,9 +48,8 @@ def written_steps(rows: Sequence[TextRow]) -> list[float]:
     return [min(1.0, 0.1 * _read(row)[0].steps) for row in rows]
 
 
-def _read(row: TextRow) -> tuple[shorthand.Read, int]:
-    problem = shorthand.problem_of(row.prompt)
-    return shorthand.parse(row.completion, problem), problem.difficulty
+def _read(row: TextRow) -> tuple[Read, int]:
+    return read(row.prompt, row.completion)
 
 
 @dataclass(frozen=True)
