@@ -31,12 +31,21 @@ PACKAGES = ("toyrl", "torch", "transformers", "trl")
 
 
 def finished(folder: Path, settings: RunSettings) -> dict[str, Any] | None:
-    """The curve of a run that has reached its last step under these settings, or None."""
+    """The curve of a run that has ended under these settings, at its last step or diverged."""
     data = read_curve(folder)
     if data is None or data["settings"] != asdict(settings):
         return None
     points = data["points"]
-    return data if points and points[-1]["step"] == settings.steps else None
+    ended = points and ("diverged" in data or points[-1]["step"] == settings.steps)
+    return data if ended else None
+
+
+def diverged(folder: Path, why: str) -> dict[str, Any]:
+    """Mark a run as ended by a policy that was lost; what was measured before stays."""
+    data = {**(read_curve(folder) or {}), "diverged": why}
+    write_file(folder / CURVE, json.dumps(data, indent=1))
+    checkpoints.clear(folder)
+    return data
 
 
 def read_curve(folder: Path) -> dict[str, Any] | None:
