@@ -95,9 +95,7 @@ def run_zoo(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        transfers = [
-            _opened(base, out, kl, given, seal, resume, tell) for base in chosen
-        ]
+        transfers = [_opened(base, out, kl, given, seal, resume, tell) for base in chosen]
         said = {t.plan.model: t.predictions() for t in transfers}
         for seed in range(zoo.SEEDS):
             for t in transfers:

@@ -31,14 +31,15 @@ class LeanTrainer(GRPOTrainer):
         self, prompt_ids: list, images: Any, multimodal_fields: Any, *args: Any, **options: Any
     ) -> tuple[list[list[int]], Any]:
         network = self.accelerator.unwrap_model(self.model_wrapped)
-        if images or multimodal_fields or not self._plain(network):
+        limit = self.max_completion_length
+        if limit is None or images or multimodal_fields or not self._plain(network):
             return super()._generate_single_turn(
                 prompt_ids, images, multimodal_fields, *args, **options
             )
         made = decoding.complete(
             network,
             prompt_ids,
-            limit=self.max_completion_length,
+            limit=limit,
             ends=self.eos_token_ids,
             temperature=self.temperature,
         )
@@ -49,7 +50,7 @@ class LeanTrainer(GRPOTrainer):
         a = self.args
         elsewhere = self.use_vllm or self.use_transformers_continuous_batching
         filtered = a.top_p != 1.0 or a.top_k or a.min_p is not None or a.repetition_penalty != 1.0
-        narrow = a.bf16 or a.fp16 or self.max_completion_length is None
+        narrow = a.bf16 or a.fp16
         if elsewhere or filtered or narrow or a.generation_kwargs:
             return False
         return not decoding.plain(network)
@@ -62,14 +63,17 @@ class LeanTrainer(GRPOTrainer):
         logits_to_keep: int,
         batch_size: int | None = None,
         **options: Any,
-    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    ) -> tuple[Any, Any, Any]:
         parent = super()._get_per_token_logps_and_entropies
         given = any(v is not None and not isinstance(v, bool) for v in options.values())
         rows = len(input_ids)
-        if given or options.get("compute_aux_loss") or rows < 2 * ROWS or (batch_size or rows) < rows:
-            return parent(
-                model, input_ids, attention_mask, logits_to_keep, batch_size, **options
-            )
+        if (
+            given
+            or options.get("compute_aux_loss")
+            or rows < 2 * ROWS
+            or (batch_size or rows) < rows
+        ):
+            return parent(model, input_ids, attention_mask, logits_to_keep, batch_size, **options)
         asked = input_ids.shape[1] - logits_to_keep
         order, parts = by_length(attention_mask, asked, rows // ROWS), []
         for own, first, last in order:
@@ -78,10 +82,14 @@ class LeanTrainer(GRPOTrainer):
                 model, input_ids[own, first:last], attention_mask[own, first:last], keep, **options
             )
             parts.append(
-                [None if x is None else F.pad(x, (0, logits_to_keep - keep)) for x in (logps, entropies)]
+                [
+                    None if x is None else F.pad(x, (0, logits_to_keep - keep))
+                    for x in (logps, entropies)
+                ]
             )
         back = torch.argsort(torch.cat([own for own, _, _ in order]))
         logps, entropies = (
-            None if column[0] is None else torch.cat(column)[back] for column in zip(*parts, strict=True)
+            None if column[0] is None else torch.cat(column)[back]
+            for column in zip(*parts, strict=True)
         )
-        return logps, entropies, None  # pyright: ignore[reportReturnType]
+        return logps, entropies, None

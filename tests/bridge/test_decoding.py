@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="needs the extra llm")
+pytest.importorskip("torch", reason="needs the extra llm")
+import torch
 
 from tests.bridge import tiny_lm
 from toyrl.bridge.models import decoding
@@ -69,7 +70,7 @@ def test_the_likeliest_tokens_are_those_of_generate(heads):
 
 
 def test_scores_on_the_way_are_those_of_a_whole_pass(monkeypatch):
-    """Each token's scores, with prompts of unlike length and rows leaving, against one pass a row."""
+    """Each token's scores, prompts unlike and rows leaving, against one pass a row."""
     network, seen = sharp(), []
     monkeypatch.setattr(
         decoding, "chosen", lambda s, _: seen.append(s) or torch.multinomial(s.softmax(-1), 1)[:, 0]
@@ -91,7 +92,9 @@ def test_tokens_have_the_frequencies_of_the_softmax():
     network = tiny_lm.model().eval()
     prompt = asked()[1]
     torch.manual_seed(0)
-    made = np.array(decoding.complete(network, [prompt] * 4000, limit=1, ends=ENDS, temperature=0.7))
+    made = np.array(
+        decoding.complete(network, [prompt] * 4000, limit=1, ends=ENDS, temperature=0.7)
+    )
     scores = network(torch.tensor([prompt])).logits[0, -1].detach().double() / 0.7
     p = torch.softmax(scores, -1).numpy()
     count = np.bincount(made[:, 0], minlength=len(p))
@@ -119,7 +122,9 @@ def test_log_probabilities_in_parts_are_those_of_one_pass(tmp_path, monkeypatch)
     torch.manual_seed(5)
     ids = torch.randint(2, 40, (8, 14))
     mask = torch.zeros_like(ids)
-    for i, (first, last) in enumerate([(0, 14), (3, 6), (2, 9), (4, 6), (1, 6), (0, 7), (3, 14), (4, 8)]):
+    for i, (first, last) in enumerate(
+        [(0, 14), (3, 6), (2, 9), (4, 6), (1, 6), (0, 7), (3, 14), (4, 8)]
+    ):
         mask[i, first:last] = 1
     found = {}
     for rows in (2, 8):  # four parts, and one

@@ -23,9 +23,7 @@ BY_HAND = {
 
 def rollouts(*, ends: bool) -> Rollouts:
     fields = {"step_scores": SCORES, **({"step_ends": ENDS} if ends else {})}
-    return Rollouts(
-        np.ones((1, 3)), np.array([[4.0, 2.0, 1.0]]), 4.0, mask=MASK, fields=fields
-    )
+    return Rollouts(np.ones((1, 3)), np.array([[4.0, 2.0, 1.0]]), 4.0, mask=MASK, fields=fields)
 
 
 @pytest.mark.parametrize("kind", BY_HAND, ids=lambda k: k.__name__)
