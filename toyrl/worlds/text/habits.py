@@ -19,7 +19,7 @@ P = Range("[0, 1]")
 
 @dataclass(frozen=True)
 class Habits:
-    """How a random policy writes; all but `lines` are probabilities.
+    """How a random policy writes; all but `rounds` and `lines` are probabilities.
 
     fill : of a filler at each line before the last step is done
     jump : of the answer at each line before the last step is done
@@ -30,6 +30,7 @@ class Habits:
     guess : that nothing but an answer is written, with some operations left out
     unmarked : that the answer has no mark
     runaway : that the text goes on re-checking a slip for two to three times the usual lines
+    rounds : at most so many re-checks, runaways apart
     lines : at most so many actions; a text that has no answer by then ends without one
 
     Raises ValueError for a number out of its range.
@@ -45,6 +46,7 @@ class Habits:
     guess: Annotated[float, P] = 0.0
     unmarked: Annotated[float, P] = 0.0
     runaway: Annotated[float, P] = 0.0
+    rounds: Annotated[int, COUNT] = 2
     lines: Annotated[int, COUNT] = 12
 
     def __post_init__(self) -> None:
@@ -72,7 +74,7 @@ def _actions(difficulty: int, rng: random.Random, habits: Habits, slipped: bool)
     again = habits.recheck + habits.doubt * slipped
     while len(actions) < habits.lines:
         solved = done == difficulty
-        if solved and _chance(again, rng):
+        if solved and actions.count("RECHECK") < habits.rounds and _chance(again, rng):
             actions.append("RECHECK")
             continue
         u = rng.random()
@@ -100,7 +102,7 @@ def _guess(script: Script, problem: Any, rng: random.Random, marked: bool) -> st
 def _runaway(script: Script, problem: Any, rng: random.Random, marked: bool) -> str:
     """All steps with a slip, then re-checks and fillers in turn; one in three never answers."""
     d = problem.difficulty
-    rounds = rng.randint(2, 4)
+    rounds = rng.randint(2, 3)
     actions = ["STEP"] * d + ["RECHECK", "FILL"] * rounds
     if rng.random() < 2 / 3:
         actions.append("ANSWER")
