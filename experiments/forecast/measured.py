@@ -117,7 +117,7 @@ def evidence(told: Told) -> Evidence | None:
     from toyrl.experiments.validate.reward_law.law import RewardLaw
     from toyrl.expressions import parse, parse_estimator
 
-    if not told.rewards:
+    if not told.rewards or not 0 < told.accuracy < 1:  # no base is drawn that knows nothing
         return None
     law = RewardLaw(bench.template(int(told.limit)), parse(told.rewards[0]))
     return drawn(told, law, parse_estimator(told.estimator))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from toyrl.experiments.cli import main
+from toyrl.experiments.errors import UsageError
 from toyrl.experiments.transfer import ends, graders, zoo
 from toyrl.graders.base import TextRow
 from toyrl.rollouts.texts import text_rollouts
@@ -240,8 +241,12 @@ def test_a_base_from_prediction_to_the_score_board(micro, tmp_path, capsys):
     assert "--resume" in capsys.readouterr().err
     assert call(out, "--bases", "micro", "--resume", "--kl", "1") == 2
     assert "other settings" in capsys.readouterr().err
+    broken = out / "micro" / "runs" / "kimi" / "seed-0" / "curve.json"  # as kill -9 leaves it
+    whole = json.loads(broken.read_text())
+    broken.write_text(json.dumps({**whole, "points": whole["points"][:1]}))
     assert call(out, "--bases", "micro", "--resume") == 0
-    assert all(p.stat().st_mtime_ns == t for p, t in first.items())
+    assert all(p.stat().st_mtime_ns == t for p, t in first.items() if p != broken)
+    assert json.loads(broken.read_text())["points"] == whole["points"]
     found = json.loads((out / "micro.json").read_text())
     assert {n: r["seeds"] for n, r in found["rewards"].items()} == {
         "outcome": [0, 1], "kimi": [0], "step-sum": [0], "majority": [0, 1],
@@ -269,16 +274,14 @@ def test_test_bases_wait_for_sealed_predictions(micro, tmp_path, capsys, monkeyp
     assert "can't be read" in capsys.readouterr().err
     assert not out.exists()
 
-    class Stop(Exception):
-        pass
-
     def stop(_):
-        raise Stop
+        msg = "far enough"
+        raise UsageError(msg)
 
     monkeypatch.setattr(Transfer, "predictions", stop)
     sealed.write_text("{}")
-    with pytest.raises(Stop):
-        call(out, "--sealed", str(sealed), zoo="test")
+    assert call(out, "--sealed", str(sealed), zoo="test") == 2
+    assert "far enough" in capsys.readouterr().err
     plan = json.loads((out / "kept" / "plan.json").read_text())
     assert plan["sealed"] == hashlib.sha256(b"{}").hexdigest()
     sealed.write_text("{ }")  # predictions changed afterwards
