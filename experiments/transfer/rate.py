@@ -16,8 +16,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from toyrl.experiments.transfer import training
 from toyrl.experiments.transfer.rewards import SuiteReward
 from toyrl.files import write_file
@@ -75,7 +73,7 @@ def chosen(tried: Sequence[dict[str, Any]]) -> float | None:
     """The first rate whose runs hold what they reached, None while there is none."""
     for rate in dict.fromkeys(run["rate"] for run in tried):
         own = [run for run in tried if run["rate"] == rate]
-        fall = np.mean([run["best"] - run["end"] for run in own])
+        fall = sum(run["best"] - run["end"] for run in own) / len(SEEDS)
         if fall <= SLACK and not any(run["diverged"] for run in own):
             return float(rate)
     return None
@@ -114,6 +112,8 @@ def _tried(
                 }
             )
             tell(f"learning rate {rate:g}: best {max(accuracy):.3f}, end {accuracy[-1]:.3f}")
+            if max(accuracy) - accuracy[-1] > len(SEEDS) * SLACK:
+                break  # whatever the other seeds do, the mean is above
         found = chosen(tried)
         if found is not None:
             tell(f"learning rate {found:g}, the largest at which correctness holds what it reached")

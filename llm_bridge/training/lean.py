@@ -23,7 +23,10 @@ ROWS = 12  # to a pass at least: below, a pass costs more than the padding that 
 
 
 class LeanTrainer(GRPOTrainer):
-    """GRPOTrainer with cheap generation and log-probabilities; losses and the rest are TRL's."""
+    """GRPOTrainer with cheap generation and log-probabilities; losses and the rest are TRL's.
+
+    Answers have TRL's shapes: a list of token ids a prompt, and (N, T) log-probabilities.
+    """
 
     model: Any
     args: Any
