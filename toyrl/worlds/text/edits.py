@@ -1,4 +1,4 @@
-"""A text of four characters changed by a list of edits, one after another.
+"""A text of three characters changed by a list of edits, one after another.
 
 bead:rlx       the prompt: reverse, turn left, exchange the first two
 r>daeb         STEP: the edit, and the text after it
@@ -17,8 +17,8 @@ from toyrl.messages import shortened
 from toyrl.worlds.text.problems import Worked
 from toyrl.worlds.text.script import LETTERS, Script, noted
 
-CHARACTERS = "abcdef"
-LENGTH = 4
+CHARACTERS = "abcde"
+LENGTH = 3
 EDITS = "rlxd"
 STEP = re.compile(rf"[{EDITS}]>[{CHARACTERS}]{{{LENGTH}}}")
 
@@ -43,7 +43,7 @@ def problem_of(asked: str) -> Worked:
     """The problem that a prompt of ours states; ValueError for another text."""
     found = re.fullmatch(rf"([{CHARACTERS}]{{{LENGTH}}}):([{EDITS}]+)", asked.strip())
     if found is None:
-        msg = f"{shortened(asked)} is no prompt about edits, such as bead:rlx"
+        msg = f"{shortened(asked)} is no prompt about edits, such as bed:rlx"
         raise ValueError(msg)
     return _posed(found[1], found[2])
 
