@@ -12,6 +12,7 @@ from toyrl.experiments.cli.app import JsonTarget, app, ranged
 from toyrl.experiments.transfer.options import ALLOWED
 from toyrl.ranges import said
 
+
 @app.command
 @ranged(said(Amounts), "seeds", "kl", "warm_up", "workers")
 @ranged(ALLOWED)

@@ -71,7 +71,7 @@ def outcomes(
 
 
 def compare(predictions: Mapping[str, Any], found: Outcomes) -> dict[str, Any]:
-    """Every number of the comparison, JSON-able; scores are over the rewards that were predicted."""
+    """Every number of the comparison, JSON-able; scores are over rewards that were predicted."""
     rewards = predictions["rewards"]
     whole, found = found, found.only(found.predicted(predictions))
 
@@ -245,7 +245,7 @@ def calibration_table(calibration: Mapping[str, Any]) -> Table:
 
 
 def _predicted(toy: Mapping[str, float] | None, form: str) -> str:
-    """"-" for a reward that the toy can't be trained on."""
+    """ "-" for a reward that the toy can't be trained on."""
     return "-" if toy is None else form.format(**toy)
 
 

@@ -208,7 +208,7 @@ class Transfer:
         workers: int = 1,
         seeds: Sequence[int] | None = None,
     ) -> None:
-        """All runs that are not finished (of these seeds); each goes on from its last checkpoint."""
+        """All unfinished runs (of these seeds); each goes on from its last checkpoint."""
         from toyrl.bridge.training import run
 
         jobs = []

@@ -59,7 +59,7 @@ def one(
 
 
 def every(
-    train: Callable[..., None], jobs: Sequence[Job], workers: int, tell: Callable[[str], None]
+    train: Callable[..., Any], jobs: Sequence[Job], workers: int, tell: Callable[[str], None]
 ) -> None:
     """All jobs, `workers` at a time. Raises UsageError where a process was ended from outside."""
     if workers <= 1:

@@ -18,7 +18,7 @@ from toyrl.experiments.validate.reward_law.law import UserReward
 from toyrl.expressions import parse
 from toyrl.messages import shortened
 
-RUN = {"steps": 80, "completions": 48, "group_size": 8, "every": 16, "times": 4, "keep": 1_000_000}
+RUN = {"steps": 80, "completions": 48, "group_size": 8, "every": 20, "times": 4, "keep": 1_000_000}
 """Settings of a run beside limit and learning rate; a checkpoint at its end alone."""
 SEEDS, EVERY = 2, 3
 """Every third reward has two seeds, the others one."""
@@ -129,4 +129,3 @@ def _reward(entry: Entry, limit: float, mean: float) -> SuiteReward:
         not entry.pays_wrong,
         entry.reads,
     )
-

@@ -89,15 +89,14 @@ def run_zoo(
         import torch
         import trl  # noqa: F401 - found out before anything is written
 
+        from toyrl.bridge.models.load import ModelError
         from toyrl.bridge.training.faults import TrainingFault
     chosen = _chosen(split, bases, only)
     seal = _seal(split, sealed)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        transfers = [
-            _opened(base, out, kl, given, seal, resume, tell) for base in chosen
-        ]
+        transfers = [_opened(base, out, kl, given, seal, resume, tell) for base in chosen]
         said = {t.plan.model: t.predictions() for t in transfers}
         for seed in range(zoo.SEEDS):
             for t in transfers:
@@ -105,7 +104,7 @@ def run_zoo(
                 wanted = [r for r in rewards if not only or r.name in only]
                 t.train(wanted, workers=workers, seeds=[seed])
                 _write(t, said[t.plan.model], command)
-    except (TrainingFault, schemas.SchemaError) as error:
+    except (ModelError, TrainingFault, schemas.SchemaError) as error:
         raise UsageError(str(error)) from error
     except OSError as error:
         msg = f"out={str(out)!r}: {error.strerror or error}; what was finished is kept, --resume"

@@ -148,9 +148,7 @@ class _Decoder:
         rows = torch.arange(len(prompts), device=self.device)
         return self._scores(x[:, -1])[back], wide, start[back], rows
 
-    def _next(
-        self, token: Tensor, cache: list, start: Tensor, column: int
-    ) -> tuple[Tensor, list]:
+    def _next(self, token: Tensor, cache: list, start: Tensor, column: int) -> tuple[Tensor, list]:
         """(scores of the token after this one, cache with it in `column`)."""
         if column >= cache[0][0].shape[2]:
             cache = [tuple(F.pad(x, (0, 0, 0, ROOM)) for x in pair) for pair in cache]
