@@ -226,6 +226,29 @@ def shorter_right_never_below(shaper: Shaper, case: Case) -> str | None:
     return None
 
 
+def longer_wrong_never_below(shaper: Shaper, case: Case) -> str | None:
+    """Among wrong rollouts alike in all but length, a longer one is never paid less."""
+    r = _alike(case.rollouts)
+    reward = np.asarray(shaper.reward(r))
+    for b in range(r.shape[0]):
+        rows = np.flatnonzero((r.correct[b] == 0) & (r.w[b] > 0))
+        rows = rows[np.argsort(r.length[b, rows], kind="stable")]
+        for i, j in pairwise(rows):
+            loss = reward[b, i] - reward[b, j]
+            if r.length[b, j] > r.length[b, i] and loss > arrays.TOLERANCE:
+                lengths = f"{r.length[b, j]:g} tokens is paid {loss:.6g} less than"
+                return f"a wrong rollout of {lengths} one of {r.length[b, i]:g}"
+    return None
+
+
+def length_unit(shaper: Shaper, case: Case) -> str | None:
+    """Lengths and limit in another unit (twice as many of half the size) change no reward."""
+    r = case.rollouts
+    twice = replace(r, length=2 * r.length, max_length=2 * r.max_length)
+    gap = arrays.part_difference(shaper.apply(r).parts, shaper.apply(twice).parts)
+    return None if gap <= 1 else "twice the lengths under twice the limit change rewards"
+
+
 def _alike(r: Rollouts) -> Rollouts:
     """Every field but length made equal within the group; no empty completions."""
     fields = {
@@ -303,6 +326,20 @@ PROPERTIES: tuple[Invariant, ...] = (
         shorter_right_never_below,
         False,
         graded=False,
+    ),
+    Invariant(
+        "longer_wrong_never_below",
+        "among wrong rollouts alike in all but length, longer is never paid less",
+        longer_wrong_never_below,
+        False,
+        graded=False,
+    ),
+    Invariant(
+        "length_unit",
+        "lengths and limit in another unit change no reward",
+        length_unit,
+        False,
+        applies=lambda shaper: not shaper.all_token_level(),
     ),
     Invariant(
         "total_is_constant",

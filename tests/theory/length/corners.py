@@ -1,0 +1,20 @@
+"""Corners of the theorems on length, for `tests/theory/test_corners.py`."""
+
+from __future__ import annotations
+
+from math import inf as INF
+from typing import Any
+
+import numpy as np
+
+LENGTH: dict[str, Any] = {
+    "exponential_target": {"mean": (0.0, 1.0, 1e300), "quantile": (0.0, 0.5, 1.0, INF)},
+    "l1_exact_length": {"target": (0.0, 16.0), "alpha": (0.0, 1e-300, 1.0), "tau": (1e-3, 8.0)},
+    "laser_de_switch": {
+        "longest": (0.0, 1e-300, 1.0),
+        "alpha": (0.0, 0.5, np.array([0.1, 1.0])),
+        "wrong": (-0.5, 0.0, 1.0),
+    },
+    "laser_switch": {"alpha": (0.0, 0.5, 1e300), "wrong": (-0.5, 0.0, 1.0)},
+    "target_quantile": {"group_size": (0, 1, 8, 10**6), "rounding": ("floor", "ceil", "none")},
+}
