@@ -11,13 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from toyrl.estimators.base import Estimator
+from toyrl.estimators.group import PRESETS
 from toyrl.experiments.core.work import UPDATE, spend
-from toyrl.experiments.lab.bandits import ascend
+from toyrl.experiments.lab.bandits import ascend, follow
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.classes import with_answered
 from toyrl.shapers.base import Shaper
+from toyrl.theory.policies import softmax
 
 Array = Any
+GRPO = PRESETS["grpo"]
 
 
 def payments(shaper: Shaper, lengths: Array, limit: float, success: Array | None = None, *,
@@ -77,3 +81,45 @@ def climbed(value: Array, updates: int, *, rate: float = 0.5, start: Array | Non
         return rate * (value - (pi * value).sum(-1, keepdims=True))
 
     return ascend(change, logits, updates)
+
+
+# -- training -------------------------------------------------------------------------------------
+def train_lengths(shaper: Shaper, lengths: Array, success: Array, limit: float, start: Array, *,
+                  updates: int, runs: int, rng: Any, estimator: Estimator = GRPO, size: int = 8,
+                  rate: float = 0.5, memory: Mapping[str, float] | None = None
+                  ) -> tuple[np.ndarray, dict[str, np.ndarray]]:  # fmt: skip
+    """(updates + 1, runs, N) policies over lengths, and memory (updates + 1, runs) by slot.
+
+    One sampled group of `size` an update; each run is one prompt, visited at every update, whose
+    memory starts at `memory` (else where its slots do).
+    success : (N,) chance that a length is right; start : (N,) logits
+    """
+    slots, n = shaper.all_memory(), np.asarray(lengths, dtype=float)
+    begun = [np.full((runs, 1), (memory or {}).get(s.name, s.initial)) for s in slots]
+    merge = {"min": np.minimum, "max": np.maximum, "sum": np.add, "replace": lambda _, new: new}
+
+    def kept(state: np.ndarray) -> dict[str, np.ndarray]:
+        return {s.name: state[:, i : i + 1] for i, s in enumerate(slots)}
+
+    def visited(old: Mapping[str, np.ndarray], new: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        return {s.name: merge[s.op](old[s.name], new[s.name]) for s in slots}
+
+    def step(state: np.ndarray, k: int) -> np.ndarray:
+        old, z = kept(state), state[:, len(slots) :]
+        pi = softmax(z)
+        drawn = (rng.random((runs, size, 1)) > pi.cumsum(-1)[:, None]).sum(-1)
+        drawn = np.minimum(drawn, n.size - 1)
+        right = (rng.random(drawn.shape) < success[drawn]) * 1.0
+        r = Rollouts(right, n[drawn], float(limit), step=k)
+        answer = shaper.apply(r, old)
+        a = estimator.apply(answer.parts, r)[0] / size
+        force = np.zeros_like(z)
+        np.add.at(force, (np.arange(runs)[:, None], drawn), a)
+        new = z + rate * (force - pi * force.sum(-1, keepdims=True))
+        spend(drawn.size)
+        return np.concatenate([*visited(old, answer.memory).values(), new], axis=1)
+
+    first = np.concatenate([*begun, np.tile(np.asarray(start, dtype=float), (runs, 1))], axis=1)
+    path = follow(step, first, updates)
+    told = {s.name: path[:, :, i] for i, s in enumerate(slots)}
+    return softmax(path[:, :, len(slots) :]), told
