@@ -247,7 +247,8 @@ _OTHERS: tuple[tuple[str, str, str | None, int | None, str], ...] = (
     ("policy-gradient", "Policy Gradient Methods", None, 2000, "Sutton et al."),
     (
         "pure",
-        "Stop Summation: Min-Form Credit Assignment Is All Process Reward Model Needs for Reasoning",
+        "Stop Summation: Min-Form Credit Assignment Is All Process Reward Model Needs for "
+        "Reasoning",
         "2504.15275",
         2025,
         "",

@@ -7,13 +7,17 @@ import math
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="needs the extra llm")
+pytest.importorskip("torch", reason="needs the extra llm")
+import torch
 
 from tests.bridge import tiny_lm
 from toyrl.bridge.models import decoding
 from toyrl.bridge.models.padding import by_length
 
-pytestmark = pytest.mark.bridge
+pytestmark = [
+    pytest.mark.bridge,
+    pytest.mark.filterwarnings("ignore:.*gradient_checkpointing:FutureWarning"),
+]
 PROMPTS = ["1+2=", "17+5-3*2=", "9="]
 ENDS = [1]
 
@@ -66,7 +70,7 @@ def test_the_likeliest_tokens_are_those_of_generate(heads):
 
 
 def test_scores_on_the_way_are_those_of_a_whole_pass(monkeypatch):
-    """Each token's scores, with prompts of unlike length and rows leaving, against one pass a row."""
+    """Each token's scores, prompts unlike and rows leaving, against one pass a row."""
     network, seen = sharp(), []
     monkeypatch.setattr(
         decoding, "chosen", lambda s, _: seen.append(s) or torch.multinomial(s.softmax(-1), 1)[:, 0]
@@ -88,7 +92,9 @@ def test_tokens_have_the_frequencies_of_the_softmax():
     network = tiny_lm.model().eval()
     prompt = asked()[1]
     torch.manual_seed(0)
-    made = np.array(decoding.complete(network, [prompt] * 4000, limit=1, ends=ENDS, temperature=0.7))
+    made = np.array(
+        decoding.complete(network, [prompt] * 4000, limit=1, ends=ENDS, temperature=0.7)
+    )
     scores = network(torch.tensor([prompt])).logits[0, -1].detach().double() / 0.7
     p = torch.softmax(scores, -1).numpy()
     count = np.bincount(made[:, 0], minlength=len(p))
@@ -104,21 +110,46 @@ def test_siblings_are_drawn_each_for_itself():
     assert len(set(map(tuple, made))) == 8
 
 
-@pytest.mark.parametrize("change", ["bias", "half", "kind", "empty"])
-def test_log_probabilities_in_parts_are_those_of_one_pass(tmp_path, monkeypatch):
-    """Values and gradients, for rows of unlike prompts and completions."""
-    from toyrl.bridge.training import lean
-    from toyrl.bridge.training.trainer import ShapedGRPOTrainer
-
-    trainer = ShapedGRPOTrainer(
-        tiny_lm.model(), "outcome()", args=tiny_lm.config(tmp_path), train_dataset=tiny_lm.data(),
-        processing_class=tiny_lm.tokenizer(),
-    )  # fmt: skip
+@pytest.fixture(scope="module")
+def batch():
+    """Eight rows of unlike prompts (5 columns) and completions (9)."""
     torch.manual_seed(5)
     ids = torch.randint(2, 40, (8, 14))
     mask = torch.zeros_like(ids)
-    for i, (first, last) in enumerate([(0, 14), (3, 6), (2, 9), (4, 6), (1, 6), (0, 7), (3, 14), (4, 8)]):
+    ends = [(0, 14), (3, 6), (2, 9), (4, 6), (1, 6), (0, 7), (3, 14), (4, 8)]
+    for i, (first, last) in enumerate(ends):
         mask[i, first:last] = 1
+    return ids, mask
+
+
+@pytest.fixture
+def trainer(tmp_path):
+    from toyrl.bridge.training.trainer import ShapedGRPOTrainer
+
+    return ShapedGRPOTrainer(
+        tiny_lm.model(),
+        "outcome()",
+        args=tiny_lm.config(tmp_path),
+        train_dataset=tiny_lm.data(),
+        processing_class=tiny_lm.tokenizer(),
+    )
+
+
+def gradient(network):
+    return torch.cat([p.grad.flatten() for p in network.parameters()])
+
+
+def close(one, other) -> bool:
+    scale = float(other.abs().max())
+    assert scale > 1e-3
+    return float((one - other).abs().max()) < 100 * torch.finfo(torch.float32).eps * scale
+
+
+def test_log_probabilities_in_parts_are_those_of_one_pass(trainer, batch, monkeypatch):
+    """Values and gradients, for rows of unlike prompts and completions."""
+    from toyrl.bridge.training import lean
+
+    ids, mask = batch
     found = {}
     for rows in (2, 8):  # four parts, and one
         monkeypatch.setattr(lean, "ROWS", rows)
@@ -128,14 +159,54 @@ def test_log_probabilities_in_parts_are_those_of_one_pass(tmp_path, monkeypatch)
         )
         assert logps.shape == entropies.shape == (8, 9)
         (logps * mask[:, 5:]).sum().backward()
-        grads = torch.cat([p.grad.flatten() for p in trainer.model.parameters()])
-        found[rows] = ((logps * mask[:, 5:]).detach(), (entropies * mask[:, 5:]).detach(), grads)
-    for one, other in zip(found[2], found[8], strict=True):
-        scale = float(other.abs().max())
-        assert scale > 0.1
-        assert float((one - other).abs().max()) < 100 * torch.finfo(torch.float32).eps * scale
+        kept = (logps * mask[:, 5:]).detach(), (entropies * mask[:, 5:]).detach()
+        found[rows] = (*kept, gradient(trainer.model))
+    assert all(close(one, other) for one, other in zip(found[2], found[8], strict=True))
 
 
+@pytest.mark.parametrize("still", [(0, 3, 5), (), tuple(range(8))], ids=["some", "none", "all"])
+def test_rows_without_advantage_cost_no_gradient_and_change_none(
+    trainer, batch, monkeypatch, still
+):
+    from toyrl.bridge.training import lean
+
+    ids, mask = batch
+    advantages = torch.linspace(-1, 1, 8)
+    advantages[list(still)] = 0
+    found, passes = {}, []
+    parent = lean.GRPOTrainer._get_per_token_logps_and_entropies
+
+    def counted(self, model, own, *args, **options):
+        passes.append((len(own), torch.is_grad_enabled()))
+        return parent(self, model, own, *args, **options)
+
+    monkeypatch.setattr(lean.GRPOTrainer, "_get_per_token_logps_and_entropies", counted)
+    trainer.model.train()
+    trainer.current_gradient_accumulation_steps = 1
+    for rows in (2, 8):
+        monkeypatch.setattr(lean, "ROWS", rows)
+        trainer.model.zero_grad()
+        inputs = {
+            "prompt_ids": ids[:, :5], "prompt_mask": mask[:, :5],
+            "completion_ids": ids[:, 5:], "completion_mask": mask[:, 5:],
+            "advantages": advantages, "num_items_in_batch": mask[:, 5:].sum(),
+        }  # fmt: skip
+        loss = trainer._compute_loss(trainer.model, inputs)
+        loss.backward()
+        found[rows] = loss.detach(), gradient(trainer.model)
+        if rows == 2:
+            learnt = sum(n for n, grad in passes if grad)
+            assert learnt == (8 if len(still) == 8 else 8 - len(still))
+            assert sum(n for n, _ in passes) == 8
+    if len(still) < 8:
+        assert close(found[2][1], found[8][1])
+    else:
+        assert not found[2][1].any()
+    slack = 1e-6  # ratios are 1, so that the loss is a mean of advantages near 1
+    assert abs(float(found[2][0] - found[8][0])) < slack
+
+
+@pytest.mark.parametrize("change", ["bias", "half", "kind", "empty"])
 def test_what_is_not_decoded_here(change):
     from transformers import GPT2Config, GPT2LMHeadModel
 
