@@ -80,7 +80,7 @@ def show(board: Board, out: Console) -> None:
 
     for study, lines in board.studies:
         table = Table(box=None, padding=(0, 2, 0, 0), title=study.name, title_justify="left")
-        for name in ("forecaster", "AUC", "Brier", "hits", "contrasts", "log length"):
+        for name in ("forecaster", "AUC", "Brier", "hits", "contrasts", "tau", "log length"):
             table.add_column(name)
         for line in lines:
             s = line.scores
@@ -90,6 +90,7 @@ def show(board: Board, out: Console) -> None:
                 f"{s.brier:.3f}" if isfinite(s.brier) else "-",
                 f"{s.hits} of {s.runs}",
                 f"{s.ordered:g} of {s.contrasts}",
+                f"{line.tau_accuracy:.2f}" if isfinite(line.tau_accuracy) else "-",
                 f"{s.log_length:.2f}" if s.lengths else "-",
             )
             table.add_row(*(Text(c) for c in cells))

@@ -97,7 +97,8 @@ def _case(
         length=math.exp(float(np.mean(run.get("end_log_length", run["log_length"])))),
     )
     where = f"{plan['model']}, {plan['task']}"
-    return Case(told, outcome, where, where, control=said["family"] == "outcome")
+    ends = tuple(zip(run["end"], run["log_length"], strict=True))
+    return Case(told, outcome, where, where, said["family"] == "outcome", ends)
 
 
 def _prediction(p: Mapping[str, float]) -> Forecast:

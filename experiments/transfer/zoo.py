@@ -83,9 +83,9 @@ LIST: tuple[Entry, ...] = (
     Entry("long-wrong", "wrong", "outcome() - 0.5*linear_length() + 0.5*gated(linear_length())"),
     Entry("accepts-wrong", "noise", "verified()", reads={"verified": graders.accepts_wrong}),
     Entry("rejects-right", "noise", "verified()", reads={"verified": graders.rejects_right}),
-    Entry("step-sum", "process", "outcome() + 0.2*step_sum()", reads=JUDGED),
-    Entry("written-steps", "process", "outcome() + 0.2*step_sum()", reads=COUNTED),
-    Entry("step-minimum", "process", "outcome() + 0.5*step_minimum()", reads=JUDGED),
+    Entry("step-sum", "process", "outcome() + 0.2*total(step_sum())", reads=JUDGED),
+    Entry("written-steps", "process", "outcome() + 0.2*total(step_sum())", reads=COUNTED),
+    Entry("step-minimum", "process", "outcome() + 0.5*step_min()", reads=JUDGED),
     Entry("step-product", "process", "step_product()", reads=JUDGED),
     Entry(
         "majority",
