@@ -28,7 +28,7 @@ def run(
     """Score, show and write; the exit code.
 
     ledger : file of `toyrl ledger --json` whose verdicts are quoted
-    measured : folders of `toyrl transfer`, or X.json beside X-predictions.json
+    measured : folders of `toyrl transfer` (of the zoo too), or X.json beside X-predictions.json
     """
     from toyrl.experiments.forecast.board import board
     from toyrl.experiments.forecast.page import page
@@ -55,9 +55,13 @@ def studies(ledger: Path | None, measured: Sequence[Path]) -> list[Study]:
 
     known = {} if ledger is None else load(ledger)
     out = [Study("Published runs", PUBLISHED, tuple(published.cases(known)))]
-    for folder in measured:
-        cases = runs.cases(*runs.files(folder))
-        out.append(Study(f"Measured: {cases[0].family} ({folder.stem})", MEASURED, tuple(cases)))
+    for place in measured:
+        for result, predictions in runs.files(place):
+            cases = runs.cases(result, predictions)
+            if not cases:  # a base of the zoo whose runs haven't begun
+                continue
+            name = place.stem if result.stem == "result" else result.stem
+            out.append(Study(f"Measured: {cases[0].family} ({name})", MEASURED, tuple(cases)))
     return out
 
 

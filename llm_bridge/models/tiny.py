@@ -17,7 +17,7 @@ import random
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ DAWDLING = Habits(fill=0.3, jump=0.1)
 
 @dataclass(frozen=True)
 class Recipe:
-    """Architecture and pretraining; its hash names the folder in the cache.
+    """Architecture and pretraining; the hash of what isn't at its default names its folder.
 
     task : of `scripts.SCRIPTS`; difficulties : drawn from evenly
     habits : of the policies that write; hard : those at the largest difficulty, None: the same
@@ -63,7 +63,7 @@ class Recipe:
     @property
     def key(self) -> str:
         """Ten characters that differ where anything of the recipe does."""
-        text = json.dumps([asdict(self), self.script.alphabet, shorthand.LARGEST])
+        text = json.dumps([_chosen(self), self.script.alphabet, shorthand.LARGEST])
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
     @property
@@ -76,6 +76,16 @@ class Recipe:
         hardest = self.hard is not None and difficulty == max(self.difficulties)
         how = self.hard if hardest and self.hard is not None else self.habits
         return habits.sample(self.script, problem, rng, how)
+
+
+def _chosen(settings: Any) -> dict[str, Any]:
+    """What differs from the defaults, so that a field that is added renames no older model."""
+    out = {}
+    for f in fields(settings):
+        value = getattr(settings, f.name)
+        if value != f.default:
+            out[f.name] = _chosen(value) if is_dataclass(value) else value
+    return out
 
 
 def cache_folder() -> Path:

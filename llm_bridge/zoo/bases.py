@@ -9,102 +9,21 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from toyrl.bridge.models import tiny
-from toyrl.bridge.models.tiny import Recipe
 from toyrl.bridge.tasks import load_task
 from toyrl.bridge.zoo import cards
 from toyrl.bridge.zoo.cards import Card
+from toyrl.bridge.zoo.recipes import DEV, TEST, Base
 from toyrl.messages import shortened
-from toyrl.worlds.text.habits import Habits
-
-Split = Literal["dev", "test"]
-
-
-@dataclass(frozen=True)
-class Base:
-    """One model of the zoo.
-
-    task : what it was trained on, for `load_task`; limit : tokens a completion in its runs
-    accuracy : the range that the built model has to be in, on its card's 512 rollouts
-    differs : one line, what decides there
-    """
-
-    name: str
-    split: Split
-    task: str
-    recipe: Recipe
-    limit: int
-    accuracy: tuple[float, float]
-    differs: str
 
 
 class BaseRefused(ValueError):
     """A base was built and isn't what its recipe asks for; one message with both numbers."""
 
 
-BASES: tuple[Base, ...] = (
-    Base(
-        "wordy-chain",
-        "dev",
-        "shorthand:easy=2,hard=4",
-        Recipe(
-            hidden=96,
-            layers=4,
-            feed_forward=256,
-            difficulties=(1, 2, 2, 3, 4, 4),
-            habits=Habits(
-                fill=0.15,
-                jump=0.03,
-                stop=0.5,
-                recheck=0.45,
-                doubt=0.2,
-                mend=0.5,
-                slip=0.02,
-                runaway=0.05,
-                lines=16,
-            ),
-        ),
-        96,
-        (0.6, 0.9),
-        "strong and wordy: half of the tokens re-check a solution that is known, some run away",
-    ),
-    Base(
-        "short-edits",
-        "dev",
-        "edits:easy=2,hard=4",
-        Recipe(
-            task="edits",
-            hidden=80,
-            layers=3,
-            feed_forward=216,
-            difficulties=(1, 2, 2, 3, 4, 4),
-            habits=Habits(fill=0.05, jump=0.3, stop=0.95, slip=0.15, guess=0.35),
-        ),
-        64,
-        (0.05, 0.3),
-        "weak and short: most answers are guesses, working the steps repairs them",
-    ),
-    Base(
-        "bare-brackets",
-        "dev",
-        "brackets:easy=3,hard=6",
-        Recipe(
-            task="brackets",
-            hidden=64,
-            layers=3,
-            feed_forward=176,
-            difficulties=(2, 3, 3, 4, 5, 6, 6),
-            habits=Habits(fill=0.2, jump=0.08, stop=0.8, recheck=0.15, slip=0.05, unmarked=0.3),
-        ),
-        64,
-        (0.35, 0.65),
-        "middling: right answers are lost because three in ten lack the mark",
-    ),
-)
+BASES: tuple[Base, ...] = (*DEV, *TEST)
 
 
 def of_split(split: str) -> tuple[Base, ...]:

@@ -1,4 +1,4 @@
-"""A text changed by a list of edits, one after another.
+"""A text of three characters changed by a list of edits, one after another.
 
 bead:rlx       the prompt: reverse, turn left, exchange the first two
 r>daeb         STEP: the edit, and the text after it
@@ -17,26 +17,21 @@ from toyrl.messages import shortened
 from toyrl.worlds.text.problems import Worked
 from toyrl.worlds.text.script import LETTERS, Script, noted
 
-CHARACTERS = "abcdef"
-SHORTEST, LONGEST = 3, 4
-STEP = re.compile(rf"[rlxd]>[{CHARACTERS}]+")
+CHARACTERS = "abcde"
+LENGTH = 3
+EDITS = "rlxd"
+STEP = re.compile(rf"[{EDITS}]>[{CHARACTERS}]{{{LENGTH}}}")
 
 
 def edit(name: str, text: str) -> str:
-    """One edit of a text: r reverse, l turn left, x exchange the first two, d double the last.
-
-    A text of more than five characters is doubled no further: its last is dropped.
-    """
+    """r reverse; l turn left; x exchange the first two; d make the last like the first."""
     if name == "r":
         return text[::-1]
     if name == "l":
         return text[1:] + text[:1]
     if name == "x":
         return text[1::-1] + text[2:]
-    return text + text[-1:] if len(text) <= LONGEST else text[:-1]
-
-
-EDITS = "rlxd"
+    return text[:-1] + text[:1]
 
 
 def prompt(problem: Worked) -> str:
@@ -46,9 +41,9 @@ def prompt(problem: Worked) -> str:
 
 def problem_of(asked: str) -> Worked:
     """The problem that a prompt of ours states; ValueError for another text."""
-    found = re.fullmatch(rf"([{CHARACTERS}]+):([{EDITS}]+)", asked.strip())
+    found = re.fullmatch(rf"([{CHARACTERS}]{{{LENGTH}}}):([{EDITS}]+)", asked.strip())
     if found is None:
-        msg = f"{shortened(asked)} is no prompt about edits, such as bead:rlx"
+        msg = f"{shortened(asked)} is no prompt about edits, such as bed:rlx"
         raise ValueError(msg)
     return _posed(found[1], found[2])
 
@@ -62,7 +57,7 @@ def _posed(start: str, edits: str) -> Worked:
 
 @lru_cache(maxsize=4096)
 def make(difficulty: int, seed: int) -> Worked:
-    """So many edits of a text of three or four different characters.
+    """So many edits of a text of different characters.
 
     Raises ValueError for a difficulty below 1.
     """
@@ -70,7 +65,7 @@ def make(difficulty: int, seed: int) -> Worked:
         msg = f"difficulty={difficulty} must be at least 1"
         raise ValueError(msg)
     rng = random.Random(1009 * seed + difficulty)
-    start = "".join(rng.sample(CHARACTERS, rng.randint(SHORTEST, LONGEST)))
+    start = "".join(rng.sample(CHARACTERS, LENGTH))
     return _posed(start, "".join(rng.choice(EDITS) for _ in range(difficulty)))
 
 

@@ -19,17 +19,19 @@ P = Range("[0, 1]")
 
 @dataclass(frozen=True)
 class Habits:
-    """How a random policy writes; all but `lines` are probabilities.
+    """How a random policy writes; all but `rounds` and `lines` are probabilities.
 
     fill : of a filler at each line before the last step is done
     jump : of the answer at each line before the last step is done
     stop : of the answer at each line after it, else a filler
     recheck : of a re-check at each line after the last step; doubt : more of it after a slip
     mend : that a re-check finds the first slip and mends it
+    anew : that a re-check begins at the first step, not at a random one or the slip
     slip : of a wrong result, at each step
     guess : that nothing but an answer is written, with some operations left out
     unmarked : that the answer has no mark
     runaway : that the text goes on re-checking a slip for two to three times the usual lines
+    rounds : at most so many re-checks, runaways apart
     lines : at most so many actions; a text that has no answer by then ends without one
 
     Raises ValueError for a number out of its range.
@@ -41,10 +43,12 @@ class Habits:
     recheck: Annotated[float, P] = 0.0
     doubt: Annotated[float, P] = 0.0
     mend: Annotated[float, P] = 0.0
+    anew: Annotated[float, P] = 0.0
     slip: Annotated[float, P] = 0.0
     guess: Annotated[float, P] = 0.0
     unmarked: Annotated[float, P] = 0.0
     runaway: Annotated[float, P] = 0.0
+    rounds: Annotated[int, COUNT] = 2
     lines: Annotated[int, COUNT] = 12
 
     def __post_init__(self) -> None:
@@ -57,10 +61,19 @@ def sample(script: Script, problem: Any, rng: random.Random, habits: Habits) -> 
     if _chance(habits.guess, rng):
         return _guess(script, problem, rng, marked)
     if _chance(habits.runaway, rng):
-        return _runaway(script, problem, rng, marked)
+        return _runaway(script, problem, rng, habits.anew, marked)
     slips = {i for i in range(problem.difficulty) if _chance(habits.slip, rng)}
     actions = _actions(problem.difficulty, rng, habits, bool(slips))
-    return write(script, problem, actions, rng, slips=slips, mend=habits.mend, marked=marked)
+    return write(
+        script,
+        problem,
+        actions,
+        rng,
+        slips=slips,
+        mend=habits.mend,
+        anew=habits.anew,
+        marked=marked,
+    )
 
 
 def _chance(p: float, rng: random.Random) -> bool:
@@ -72,7 +85,7 @@ def _actions(difficulty: int, rng: random.Random, habits: Habits, slipped: bool)
     again = habits.recheck + habits.doubt * slipped
     while len(actions) < habits.lines:
         solved = done == difficulty
-        if solved and _chance(again, rng):
+        if solved and actions.count("RECHECK") < habits.rounds and _chance(again, rng):
             actions.append("RECHECK")
             continue
         u = rng.random()
@@ -97,11 +110,13 @@ def _guess(script: Script, problem: Any, rng: random.Random, marked: bool) -> st
     return mark(DIALECT, said) if marked else f"so {said}"
 
 
-def _runaway(script: Script, problem: Any, rng: random.Random, marked: bool) -> str:
+def _runaway(script: Script, problem: Any, rng: random.Random, anew: float, marked: bool) -> str:
     """All steps with a slip, then re-checks and fillers in turn; one in three never answers."""
     d = problem.difficulty
-    rounds = rng.randint(2, 4)
-    actions = ["STEP"] * d + ["RECHECK", "FILL"] * rounds
+    actions = ["STEP"] * d + ["RECHECK", "FILL", "FILL"] * rng.randint(1, 2)
+    if not anew:
+        actions += ["RECHECK", "FILL"]
     if rng.random() < 2 / 3:
         actions.append("ANSWER")
-    return write(script, problem, actions, rng, slips={rng.randrange(d)}, marked=marked)
+    slips = {rng.randrange(d)}
+    return write(script, problem, actions, rng, slips=slips, anew=anew, marked=marked)

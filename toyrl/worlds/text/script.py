@@ -103,13 +103,14 @@ def write(
     *,
     slips: Container[int] = (),
     mend: float = 0.0,
+    anew: float = 0.0,
     marked: bool = True,
 ) -> str:
     """The completion of these actions (STEP, FILL, RECHECK, ANSWER).
 
     slips : the steps (0, 1, ...) whose result is wrong, and all later ones with it
     mend : P(a re-check redoes the steps rightly from the first slip on); otherwise it repeats
-        some last steps as they stand
+        some last steps as they stand; anew : P(it begins at the first step, whichever it does)
     marked : False leaves out the answer's mark
     An answer before the last step is worked out "in the head": right, unless a step went wrong.
     """
@@ -121,7 +122,7 @@ def write(
             values.append(script.slipped(after, rng) if done in slips else after)
             lines.append(script.line(problem, done, values[-2], values[-1]))
         elif action == "RECHECK" and done:
-            lines += [RECHECK, *_again(script, problem, values, rng, mend)]
+            lines += [RECHECK, *_again(script, problem, values, rng, mend, anew)]
         elif action == "ANSWER":
             value = values[-1]
             for i in range(done, problem.difficulty):
@@ -134,7 +135,7 @@ def write(
 
 
 def _again(
-    script: Script, problem: Any, values: list[Any], rng: random.Random, mend: float
+    script: Script, problem: Any, values: list[Any], rng: random.Random, mend: float, anew: float
 ) -> list[str]:
     """Lines of a re-check; changes the running values where it mends a slip."""
     done = len(values) - 1
@@ -144,6 +145,8 @@ def _again(
         start = first
     else:
         start = rng.randrange(done)
+    if anew and rng.random() < anew:
+        start = 0
     return [script.line(problem, i, values[i], values[i + 1]) for i in range(start, done)]
 
 
