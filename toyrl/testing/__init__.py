@@ -21,6 +21,7 @@ from toyrl.testing.check import (
 from toyrl.testing.estimators import ESTIMATOR_LAWS, affine_difference
 from toyrl.testing.invariants import CONTRACT, INVARIANTS, PROPERTIES, Case, Invariant
 from toyrl.testing.mdps import mdps, policies
+from toyrl.testing.step_laws import copies_never_pay, steps_never_pay
 from toyrl.testing.strategies import completions, rewards, rollouts
 from toyrl.testing.trees import tree_policies, trees
 
@@ -51,10 +52,12 @@ __all__ = [
     "check_estimator",
     "check_invariants",
     "completions",
+    "copies_never_pay",
     "mdps",
     "policies",
     "rewards",
     "rollouts",
+    "steps_never_pay",
     "tree_policies",
     "trees",
 ]
