@@ -146,7 +146,7 @@ def test_kl_of_a_policy_by_its_draws():
     before = {k: v * 0 for k, v in theta.items()}
     for name, family in w.families.items():
         value = family.drawn(theta[name], eyes[name])[0]
-        ratio += _log_ratio(name, family, value)
+        ratio += _log_ratio(name, family, value, eyes["trouble"])
     solved = _chance(w, theta, eyes)
     others = _chance(w, {**theta, "skill": before["skill"]}, eyes)
     right = eyes["answer"] < solved
@@ -160,7 +160,7 @@ def _chance(w, theta, eyes):
     return np.clip(p.chance, 1e-9, 1 - 1e-9)
 
 
-def _log_ratio(name, family, value):
+def _log_ratio(name, family, value, trouble):
     from scipy import stats as laws
     from scipy.special import expit
 
@@ -169,7 +169,8 @@ def _log_ratio(name, family, value):
     if isinstance(family, Normal):
         sd = family.spread
         return laws.norm.logpdf(value, 0.4 * sd, sd) - laws.norm.logpdf(value, 0.0, sd)
-    p, q = expit(family.base + 0.4), expit(family.base)
+    link = getattr(family, "link", 0.0) * trouble
+    p, q = expit(family.base + 0.4 + link), expit(family.base + link)
     if name == "re-checks":
         return laws.binom.logpmf(value, ROUNDS, p) - laws.binom.logpmf(value, ROUNDS, q)
     if name == "padding":

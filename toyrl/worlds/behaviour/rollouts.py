@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
-from toyrl.worlds.behaviour.knobs import ROUNDS, Array
+from toyrl.worlds.behaviour.knobs import ROUNDS, Array, Coin
 from toyrl.worlds.behaviour.worlds import ROUND_CHANCE, Worlds, success
 
 NORMAL = ("trouble", "wording", "depth")
@@ -63,9 +63,10 @@ def played(w: Worlds, theta: Mapping[str, Array], draws: Mapping[str, Array]) ->
     """The rollouts that these draws are under this policy: theta (W, 1, 1) by behaviour."""
     values: dict[str, Array] = {}
     scores: dict[str, Array] = {}
-    for name, family in w.families.items():
-        values[name], scores[name] = family.drawn(theta[name], draws[name])
     n, trouble = w.numbers, draws["trouble"]
+    for name, family in w.families.items():
+        own = (trouble,) if isinstance(family, Coin) else ()
+        values[name], scores[name] = family.drawn(theta[name], draws[name], *own)
     rounds, units, early = values["re-checks"], values["padding"], values["early"]
     runaway = values["runaways"] * (1 - early)
     work = w.core * np.exp(values["wording"] + values["depth"] + n["trouble_length"] * trouble)

@@ -29,6 +29,8 @@ KNOBS = ("wording", "depth", "re-checks", "runaways", "early", "form", "skill", 
 PROMPTS = 48
 ROUND_CHANCE = 0.7
 """Chance of each of the base's re-checks."""
+RUNAWAY_LINK = 1.0
+"""Log odds of running away that one standard deviation of trouble adds."""
 TERSE_WIDTH = 0.05
 ENDS = (0.002, 0.998)
 HALVINGS = 30
@@ -68,7 +70,7 @@ class Worlds:
             "wording": Normal(n["wording_spread"]),
             "depth": Normal(n["depth_spread"]),
             "re-checks": Rounds(np.full_like(n["form"], logit(ROUND_CHANCE))),
-            "runaways": Coin(logit(n["runaway"])),
+            "runaways": Coin(logit(n["runaway"]) - RUNAWAY_LINK**2 / 2, RUNAWAY_LINK),
             "early": Coin(logit(n["early"])),
             "form": Coin(logit(n["form"])),
             "padding": Strings(np.log(n["padding"])),
