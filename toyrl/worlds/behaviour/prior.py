@@ -92,7 +92,7 @@ RANGES: tuple[Range, ...] = (
     Range("unread", "accuracy that is lost because answers can't be read", FORM,
           (0.005, 0.4), (0.001, 0.02), (0.001, 0.02), log=True),
     Range("trouble_length", "log length of one sd of trouble", FACTS,
-          (0.09, 0.13), (0.12, 0.2), (0.14, 0.22)),
+          (0.09, 0.13), (0.1, 0.17), (0.14, 0.22)),
     Range("trouble_success", "logits of success of one sd of trouble", FACTS,
           (1.5, 2.5), (1.0, 2.0), (1.2, 2.4)),
     Range("padding", "sentences for nothing in a completion", SAMPLES,
