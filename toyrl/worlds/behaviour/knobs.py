@@ -5,7 +5,7 @@ family has the statistic f whose covariance with the advantage is the policy gra
 d E[R]/d theta = E[A (f - E f)], and its KL from the base in closed form:
 
     Normal  a log factor spread (theta + z)             f = z
-    Coin    yes with probability sigmoid(base + theta + link trouble)  f = yes
+    Coin    yes with probability sigmoid(base + theta)  f = yes
     Rounds  n coins of that probability                 f = their sum
     Strings units until one stops, mean e^(base+theta)  f = units over 1 + mean
 
@@ -21,8 +21,6 @@ import numpy as np
 from scipy.special import expit, xlogy
 
 Array = np.ndarray
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(16)
-WEIGHTS = WEIGHTS / WEIGHTS.sum()
 ROUNDS = 8
 """Re-checks that a completion may hold."""
 
@@ -53,31 +51,24 @@ class Normal:
 
 @dataclass(frozen=True)
 class Coin:
-    """Yes or no; base : (W, 1, 1) log odds.
-
-    link : log odds that one standard deviation of a rollout's trouble adds; where there is one,
-        the KL is the mean over trouble, by Gauss-Hermite quadrature
-    """
+    """Yes or no; base : (W, 1, 1) log odds."""
 
     base: Array
-    link: float = 0.0
 
-    def drawn(self, theta: Array, u: Array, trouble: Array | float = 0.0) -> tuple[Array, Array]:
-        """Yes (1.0) or no, and scores, (W, B, G), of uniform draws of the same shape, given each
-        rollout's trouble."""
-        p = expit(self.base + theta + self.link * trouble)
+    def drawn(self, theta: Array, u: Array) -> tuple[Array, Array]:
+        """Yes (1.0) or no, and scores, (W, B, G), of uniform draws of the same shape."""
+        p = expit(self.base + theta)
         yes = (u < p) * 1.0
         return yes, yes - p
 
     def kl(self, theta: Array) -> Array:
-        """Nats a rollout; same shape as theta."""
-        at = self.base + self.link * NODES
-        return (WEIGHTS * coin_kl(expit(at + theta), expit(at))).sum(-1, keepdims=True)
+        """Nats a toss; same shape as theta."""
+        return coin_kl(expit(self.base + theta), expit(self.base))
 
     def pull(self, theta: Array) -> Array:
         """Derivative of `kl`; same shape as theta."""
-        p = expit(self.base + theta + self.link * NODES)
-        return (WEIGHTS * p * (1 - p)).sum(-1, keepdims=True) * theta
+        p = expit(self.base + theta)
+        return p * (1 - p) * theta
 
 
 @dataclass(frozen=True)
