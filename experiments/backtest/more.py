@@ -6,7 +6,6 @@ from toyrl.experiments.backtest.data import OURS, OutOfReach, Setting
 from toyrl.experiments.backtest.settings import (
     BUDGET,
     DRPO,
-    LASER,
     LENGTH,
     UNKNOWN,
 )
@@ -132,16 +131,6 @@ OUT_OF_REACH = (
     OutOfReach(
         "03-drpo", DRPO, "DRPO, 7B", "-2.6 % accuracy at 51 % fewer tokens",
         "the length preference is in the objective; validate judges rewards",
-    ),
-    OutOfReach(
-        "05-laser-d", LASER, "LASER-D and -DE, 1.5B", "60.3 and 59.5 against 56.9",
-        "targets by difficulty move with a monitor set during training; the classes' reward is "
-        "fixed",
-    ),
-    OutOfReach(
-        "11-hapo", paper("11"),
-        "history of the shortest right answer", "-2 to -5 % accuracy at 33 to 59 % fewer tokens",
-        "the reward changes with each problem's own history",
     ),
     OutOfReach(
         "13-thinking-reward",
