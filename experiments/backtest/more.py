@@ -192,6 +192,13 @@ OUT_OF_REACH = (
         "open-ended texts have no right answer, and classes have no relevance",
     ),
     OutOfReach(
+        "51-fine-grained", paper("51"),
+        "rewards per segment by three models, against one preference reward",
+        "fewer irrelevant and false statements; a smaller weight of relevance, longer answers",
+        "open-ended texts have no right answer, and a class is paid its total, which density "
+        "leaves alone",
+    ),
+    OutOfReach(
         "42-scalar-model", paper("42"),
         "a scalar reward model for writing",
         "WritingBench 8.87, but 2.83 in the in-house test; 1872 tokens against 1292", JUDGE,
