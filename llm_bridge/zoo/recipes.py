@@ -116,9 +116,9 @@ TEST = (
         "leaping-chain",
         "test",
         CHAIN_TASK,
-        _recipe("shorthand", CHAIN, Habits(fill=0.1, jump=0.3, stop=0.8, recheck=0.1), **WIDE),
+        _recipe("shorthand", CHAIN, Habits(fill=0.1, jump=0.35, stop=0.8)),
         64,
-        (0.25, 0.6),
+        (0.25, 0.65),
         "most failures are answers before the last step, which length repairs",
     ),
     Base(
@@ -128,10 +128,10 @@ TEST = (
         _recipe(
             "brackets",
             BRACKETS,
-            Habits(fill=0.1, jump=0.02, stop=0.9, slip=0.02, doubt=0.5, runaway=0.12),
+            Habits(fill=0.05, jump=0.02, stop=0.95, slip=0.02, anew=1, runaway=0.12),
         ),
-        80,
-        (0.5, 0.85),
+        96,
+        (0.5, 0.9),
         "strong, wrong answers much longer than right ones: one in eight runs away",
     ),
     Base(
@@ -141,11 +141,11 @@ TEST = (
         _recipe(
             "brackets",
             BRACKETS,
-            Habits(fill=0.05, jump=0.15, stop=0.9, slip=0.1, guess=0.6, unmarked=0.1),
+            Habits(fill=0.05, jump=0.15, stop=0.9, slip=0.12, guess=0.7, unmarked=0.1),
         ),
         64,
         (0.08, 0.35),
-        "weak: six in ten are guesses without a step, and a guess is right now and then",
+        "weak: seven in ten are guesses without a step, and a guess is right now and then",
     ),
     Base(
         "mending-edits",
@@ -154,11 +154,20 @@ TEST = (
         _recipe(
             "edits",
             EDITS,
-            Habits(fill=0.05, jump=0.02, stop=0.9, recheck=0.1, doubt=0.8, mend=0.7, slip=0.12),
-            **WIDE,
+            Habits(
+                fill=0.03,
+                jump=0.01,
+                stop=0.95,
+                recheck=0.1,
+                doubt=0.8,
+                mend=0.7,
+                anew=1,
+                slip=0.12,
+                rounds=1,
+            ),
         ),
         96,
-        (0.3, 0.8),
+        (0.35, 0.9),
         "re-checks come where a step went wrong and mend it, so they cannot be cut free",
     ),
     Base(
@@ -168,11 +177,10 @@ TEST = (
         _recipe(
             "edits",
             EDITS,
-            Habits(fill=0.25, jump=0.05, stop=0.7, slip=0.04, unmarked=0.4, runaway=0.03),
-            **WIDE,
+            Habits(fill=0.2, jump=0.03, stop=0.7, slip=0.03, unmarked=0.4, runaway=0.03),
         ),
         80,
-        (0.2, 0.55),
+        (0.2, 0.6),
         "form decides: two in five answers lack the mark; fillers can be cut free",
     ),
     Base(
@@ -182,7 +190,7 @@ TEST = (
         _recipe(
             "shorthand",
             CHAIN,
-            Habits(fill=0.15, jump=0.02, stop=0.8, recheck=0.7, runaway=0.03),
+            Habits(fill=0.05, jump=0, stop=0.8, recheck=0.8, anew=1, runaway=0.03, rounds=1),
             hard=Habits(fill=0, jump=0.35, stop=1, slip=0.05, guess=0.15),
             **WIDE,
         ),

@@ -21,7 +21,7 @@ import numpy as np
 from scipy.special import expit, xlogy
 
 Array = np.ndarray
-ROUNDS = 6
+ROUNDS = 8
 """Re-checks that a completion may hold."""
 
 

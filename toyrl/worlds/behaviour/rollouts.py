@@ -73,6 +73,7 @@ def played(w: Worlds, theta: Mapping[str, Array], draws: Mapping[str, Array]) ->
     more = more * (1 - early * (1 - n["early_length"]))
     whole = work * more + n["padding_length"] * w.length * units
     cut = whole > w.limit
+    units = units * np.minimum(w.limit / whole, 1.0)  # those beyond the limit aren't written
     formed = values["form"] * ~cut
     taught, slope = w.skill(theta["skill"])
     repaired = n["repair"] * (rounds / (ROUNDS * ROUND_CHANCE) - 1)

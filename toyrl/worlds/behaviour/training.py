@@ -3,7 +3,8 @@
 The gradient of each behaviour is the mean of advantage times score over sampled groups, under any
 registered reward and estimator. Adam's step is free of the advantages' size, and remembers: it
 divides by the root mean square of the run so far, so that a signal that fades moves little and a
-term that is left alone in the end is not blown up. Noise is frozen: two rewards meet the same draws.
+term that is left alone in the end is not blown up. Noise is frozen: two rewards meet the same
+draws.
 
     theta_k += distance/steps * (E[A score_k] - beta dKL/d theta_k) / sqrt(mean A^2 so far)
 """
@@ -16,8 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from toyrl.estimators.base import Estimator
+from toyrl.rollouts import Rollouts
 from toyrl.rollouts.memory import MERGE
-from toyrl.shapers.base import Shaper
+from toyrl.shapers.base import Parts, Shaper
 from toyrl.worlds.behaviour.knobs import Array, coin_kl
 from toyrl.worlds.behaviour.rollouts import (
     Played,
@@ -139,13 +141,15 @@ def train(
     return Path(step=np.array(at), theta=theta, **rows)
 
 
-def _apply(estimator: Estimator, parts, r, state):  # type: ignore[no-untyped-def]
+def _apply(
+    estimator: Estimator, parts: Parts, r: Rollouts, state: dict[str, Array]
+) -> tuple[Array, dict[str, Array]]:
     try:
-        advantage, state = estimator.apply(parts, r, state)
+        advantage, after = estimator.apply(parts, r, state)
     except KeyError as error:
         msg = f"the estimator reads what no behaviour serves; there is no forecast: {error.args[0]}"
         raise UnseenError(msg) from error
-    return np.nan_to_num(np.asarray(advantage, dtype=float)), dict(state)
+    return np.nan_to_num(np.asarray(advantage, dtype=float)), dict(after)
 
 
 def _merge(memory: dict[str, Array], new: dict[str, Array], shaper: Shaper) -> None:
@@ -172,7 +176,7 @@ def measured(w: Worlds, theta: dict[str, Array], eyes: dict[str, Array]) -> dict
     """Means (W,) of a policy over frozen draws: accuracy by its chance, not by drawn answers."""
     p = played(w, theta, eyes)
     mean = (1, 2)
-    behaviours = sum(f.kl(theta[k]) for k, f in w.families.items())
+    behaviours = np.sum([f.kl(theta[k]) for k, f in w.families.items()], axis=0)
     kl = behaviours[:, 0, 0] + _skill_kl(w, theta, eyes)
     return {
         "accuracy": p.chance.mean(mean),

@@ -2,7 +2,8 @@
 
 Of a rollout of prompt b, with the shared behaviours of `knobs` and a trouble t of its own,
 
-    length   core_b exp(wording + depth + trouble_length t) (1 + c re-checks) (runaway) (early) + padding
+    length   core_b exp(wording + depth + trouble_length t) (1 + c re-checks) (runaway) (early)
+             + padding
     success  sigmoid(ability_b + skill + repair re-checks - trouble_success t)
              sigmoid((depth - half_b)/width) sigmoid((wording - terse)/0.05) (runaway) (early)
 
@@ -26,7 +27,7 @@ from toyrl.worlds.behaviour.knobs import ROUNDS, Array, Coin, Normal, Rounds, St
 
 KNOBS = ("wording", "depth", "re-checks", "runaways", "early", "form", "skill", "padding")
 PROMPTS = 48
-ROUND_CHANCE = 0.6
+ROUND_CHANCE = 0.7
 """Chance of each of the base's re-checks."""
 TERSE_WIDTH = 0.05
 ENDS = (0.002, 0.998)
@@ -142,7 +143,10 @@ def fitted(
 
 
 def _root(
-    rising: Callable[[Array], Array], value: float, shape: tuple[int, ...], ends: tuple[float, float]
+    rising: Callable[[Array], Array],
+    value: float,
+    shape: tuple[int, ...],
+    ends: tuple[float, float],
 ) -> Array:
     """Where a rising function meets a value, by halving; an end where it doesn't."""
     low, high = np.full(shape, ends[0]), np.full(shape, ends[1])
