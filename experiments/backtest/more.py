@@ -139,6 +139,12 @@ OUT_OF_REACH = (
         "fixed",
     ),
     OutOfReach(
+        "09-delta", DELTA, "PR-Delta and PR-Clip-Delta",
+        "MATH 30.68 and 31.44 against 30.58 with the success reward",
+        "of a total, which is what classes are paid, Delta leaves the first step's score alone; it "
+        "works through credit per step",
+    ),
+    OutOfReach(
         "11-hapo", paper("11"),
         "history of the shortest right answer", "-2 to -5 % accuracy at 33 to 59 % fewer tokens",
         "the reward changes with each problem's own history",

@@ -22,6 +22,10 @@ LASER_RUN = {
     "beta": 1e-3,
 }
 LASER_ASSUMED = ("form of the KL term: reverse",)
+LASER_TARGETS = (
+    "targets held where they start: exponential lengths of mean 10177, quantiles 1, 1/2 and 1/5, "
+    "at least 4096 and at most the limit"
+)
 FORMAT_RUN = {
     "max_completion_length": 3072,
     "typical_length": 900,
@@ -151,6 +155,22 @@ SETTINGS = (
         ("laser(target=4096, alpha=0.5)",),
         "58.7 against 56.9 (average of four benchmarks)",
         LASER_RUN, change=1.8, against="base model", assumed=LASER_ASSUMED,
+    ),
+    Setting(
+        "05-laser-d-4096", LASER, "main table, LASER-D",
+        "bonus within targets by difficulty from 4096 tokens on, DeepSeek-R1-Distill-Qwen-1.5B",
+        ("laser_d(hard=16384, medium=7054, easy=4096)",),
+        "60.3 against 56.9 (average of four benchmarks), 10177 to 3520 tokens",
+        LASER_RUN, change=3.4, against="base model", assumed=(*LASER_ASSUMED, LASER_TARGETS),
+        alternatives=(("laser_d(hard=4096, medium=4096, easy=4096)",),),
+    ),
+    Setting(
+        "05-laser-de-4096", LASER, "main table, LASER-DE",
+        "the same, and as much for wrong answers beyond the target, DeepSeek-R1-Distill-Qwen-1.5B",
+        ("laser_de(hard=16384, medium=7054, easy=4096)",),
+        "59.5 against 56.9 (average of four benchmarks), 10177 to 3577 tokens",
+        LASER_RUN, change=2.6, against="base model", assumed=(*LASER_ASSUMED, LASER_TARGETS),
+        alternatives=(("laser_de(hard=4096, medium=4096, easy=4096)",),),
     ),
     Setting(
         "08-dler-1.5b", DLER, "sections 2 to 4, main table",

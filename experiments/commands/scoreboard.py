@@ -28,7 +28,7 @@ def run(
     """Score, show and write; the exit code.
 
     ledger : file of `toyrl ledger --json` whose verdicts are quoted
-    measured : folders of `toyrl transfer`, or X.json beside X-predictions.json
+    measured : folders of `toyrl transfer` (of the zoo too), or X.json beside X-predictions.json
     """
     from toyrl.experiments.forecast.board import board
     from toyrl.experiments.forecast.page import page
@@ -55,9 +55,13 @@ def studies(ledger: Path | None, measured: Sequence[Path]) -> list[Study]:
 
     known = {} if ledger is None else load(ledger)
     out = [Study("Published runs", PUBLISHED, tuple(published.cases(known)))]
-    for folder in measured:
-        cases = runs.cases(*runs.files(folder))
-        out.append(Study(f"Measured: {cases[0].family} ({folder.stem})", MEASURED, tuple(cases)))
+    for place in measured:
+        for result, predictions in runs.files(place):
+            cases = runs.cases(result, predictions)
+            if not cases:  # a base of the zoo whose runs haven't begun
+                continue
+            name = place.stem if result.stem == "result" else result.stem
+            out.append(Study(f"Measured: {cases[0].family} ({name})", MEASURED, tuple(cases)))
     return out
 
 
@@ -76,7 +80,7 @@ def show(board: Board, out: Console) -> None:
 
     for study, lines in board.studies:
         table = Table(box=None, padding=(0, 2, 0, 0), title=study.name, title_justify="left")
-        for name in ("forecaster", "AUC", "Brier", "hits", "contrasts", "log length"):
+        for name in ("forecaster", "AUC", "Brier", "hits", "contrasts", "tau", "log length"):
             table.add_column(name)
         for line in lines:
             s = line.scores
@@ -86,6 +90,7 @@ def show(board: Board, out: Console) -> None:
                 f"{s.brier:.3f}" if isfinite(s.brier) else "-",
                 f"{s.hits} of {s.runs}",
                 f"{s.ordered:g} of {s.contrasts}",
+                f"{line.tau_accuracy:.2f}" if isfinite(line.tau_accuracy) else "-",
                 f"{s.log_length:.2f}" if s.lengths else "-",
             )
             table.add_row(*(Text(c) for c in cells))

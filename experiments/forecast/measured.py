@@ -22,12 +22,20 @@ FORMULA = {
 """Families of a suite that catalogue expressions can say; the others read texts."""
 
 
-def files(place: Path) -> tuple[Path, Path]:
-    """Result and predictions of a study: of a folder of `toyrl transfer`, or X.json beside
-    X-predictions.json."""
-    if place.is_dir():
-        return place / "result.json", place / "predictions.json"
-    return place, place.with_name(f"{place.stem}-predictions.json")
+def files(place: Path) -> list[tuple[Path, Path]]:
+    """Result and predictions of each study: of a folder of `toyrl transfer`, of each base in one
+    of `toyrl transfer --zoo`, or X.json beside X-predictions.json."""
+    if not place.is_dir():
+        return [(place, _beside(place))]
+    if (place / "result.json").is_file():
+        return [(place / "result.json", place / "predictions.json")]
+    return [(p, _beside(p)) for p in sorted(place.glob("*.json")) if _beside(p).is_file()] or [
+        (place / "result.json", place / "predictions.json")  # refused by its name
+    ]
+
+
+def _beside(result: Path) -> Path:
+    return result.with_name(f"{result.stem}-predictions.json")
 
 
 def cases(result: Path, predictions: Path) -> list[Case]:
@@ -67,10 +75,13 @@ def _case(
     base: Mapping[str, float],
     plan: Mapping[str, Any],
 ) -> Case:
-    formula, settings = FORMULA.get(said["family"]), plan["run"]
+    settings = plan["run"]
+    formula = said.get("formula", "") if "formula" in said else FORMULA.get(said["family"], "")
+    # What is read in texts is not what the expression alone says.
+    rewards = (formula.format(w=said["weight"]),) if formula and not said.get("reads") else ()
     told = Told(
         name=name,
-        rewards=() if formula is None else (formula.format(w=said["weight"]),),
+        rewards=rewards,
         accuracy=base["accuracy"],
         length=base["length"],
         limit=float(settings["limit"]),
@@ -78,13 +89,16 @@ def _case(
         group_size=settings["group_size"],
         beta=settings["beta"],
         evidence=evidence,
-        known={"toy": _prediction(said["toy"])},
+        known={} if said["toy"] is None else {"toy": _prediction(said["toy"])},
     )
     outcome = Outcome(
-        base=float(np.mean(run["end"])), length=math.exp(float(np.mean(run["log_length"])))
+        base=float(np.mean(run["end"])),
+        correctness=run.get("against_outcome"),
+        length=math.exp(float(np.mean(run.get("end_log_length", run["log_length"])))),
     )
     where = f"{plan['model']}, {plan['task']}"
-    return Case(told, outcome, where, where, control=said["family"] == "outcome")
+    ends = tuple(zip(run["end"], run["log_length"], strict=True))
+    return Case(told, outcome, where, where, said["family"] == "outcome", ends)
 
 
 def _prediction(p: Mapping[str, float]) -> Forecast:
@@ -104,7 +118,7 @@ def evidence(told: Told) -> Evidence | None:
     from toyrl.experiments.validate.reward_law.law import RewardLaw
     from toyrl.expressions import parse, parse_estimator
 
-    if not told.rewards:
+    if not told.rewards or not 0 < told.accuracy < 1:  # no base is drawn that knows nothing
         return None
     law = RewardLaw(bench.template(int(told.limit)), parse(told.rewards[0]))
     return drawn(told, law, parse_estimator(told.estimator))

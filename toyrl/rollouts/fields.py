@@ -58,6 +58,9 @@ register_field("mode", low=0.0, high=1.0, origin="the rollout's latent mode, 1 =
 register_field("phrases", low=0.0, unit="phrases", origin="counter of stock phrases in the text")
 register_field("answer", low=-1.0, origin="answer identity: 0 right, 1.. wrong ones, -1 none")
 register_field("user_reward", origin="a user's own reward function, per rollout")
+register_field(
+    "repeated", low=0.0, high=1.0, origin="toyrl.graders.repetition: 1 if the text repeats itself"
+)
 register_field("steps", low=0.0, unit="steps", origin="counter of STEP actions in the toy chain")
 register_field("fillers", low=0.0, unit="actions", origin="counter of FILL actions")
 register_field("checks", low=0.0, unit="actions", origin="counter of CHECK actions")

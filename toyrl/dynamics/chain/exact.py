@@ -332,7 +332,6 @@ def _run(
     log_ref = lanes(_log_policy(batch, base).reshape(W, rows, -1), (rows, len(c.actions)))
     todo = in_lanes(updates[order], groups)
     prob, made = np.zeros_like(reward), np.zeros_like(todo)
-    errors = bool((batch.slip > 0).any())
     sizes = (c.H, c.D, c.phases, c.flags)
     length = c.class_length()
 
@@ -349,7 +348,6 @@ def _run(
             difficulty[g],
             share[g],
             sizes,
-            errors,
             reward[g],
             variance[g],
             length,

@@ -14,7 +14,6 @@ from numba.core.compiler import Compiler
 from toyrl.dynamics.chain.lanes import LANES as LANES
 
 STEP, FILL, CHECK, REPEAT, END_THINK, ANSWER = range(6)
-STAY, ADVANCE, ERR, ADVANCE_ERR, REPAIR, END, RIGHT, WRONG = range(8)
 FAST = {"contract", "reassoc", "nsz", "arcp"}  # no assumption about NaN or infinity
 
 

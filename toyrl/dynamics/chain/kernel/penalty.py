@@ -8,25 +8,25 @@ from toyrl.dynamics.chain.kernel.compiled import LANES, compiled
 
 
 @compiled
-def visits(occ, steps, flag, scale, phases, flags, D, out):
+def visits(past_x, past_y, steps, flag, scale, flags, out):
     """Adds scale (LANES,) times the expected visits of each policy row to out (rows, LANES).
 
-    occ (H+1, phases, 2, row) : occupancies of one prompt type; flag (2, D+1, LANES)
+    past_x, past_y (H, phases, row) : occupancies of one prompt type; flag (2, D+1, LANES)
     """
-    M = D + 1
+    M = past_x.shape[2] // LANES
     for t in range(steps):
-        for p in range(phases):
-            for e in range(2):
-                here = occ[t, p, e].reshape(M, scale.size)
-                for m in range(M):
-                    for lane in range(scale.size):
-                        x = scale[lane] * here[m, lane]
-                        if flags == 1:
-                            out[p * M + m, lane] += x
-                        else:
-                            f = flag[e, m, lane]
-                            out[p * 2 * M + m, lane] += (1 - f) * x
-                            out[(p * 2 + 1) * M + m, lane] += f * x
+        for p in range(past_x.shape[1]):
+            for m in range(M):
+                at = m * LANES
+                for lane in range(scale.size):
+                    i = np.uintp(at + lane)
+                    x, y = scale[lane] * past_x[t, p, i], scale[lane] * past_y[t, p, i]
+                    if flags == 1:
+                        out[p * M + m, lane] += x + y
+                    else:
+                        f, g = flag[0, m, lane], flag[1, m, lane]
+                        out[p * 2 * M + m, lane] += (1 - f) * x + (1 - g) * y
+                        out[(p * 2 + 1) * M + m, lane] += f * x + g * y
 
 
 @compiled

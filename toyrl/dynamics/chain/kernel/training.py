@@ -6,7 +6,8 @@ import numpy as np
 
 from toyrl.dynamics.chain.kernel.compiled import LANES, compiled
 from toyrl.dynamics.chain.kernel.penalty import kl_pull, kl_scale, visits
-from toyrl.dynamics.chain.kernel.sweeps import backward, flat, forward, spread
+from toyrl.dynamics.chain.kernel.rows import COEFFICIENTS, gradients, rows
+from toyrl.dynamics.chain.kernel.sweeps import backward, forward
 from toyrl.dynamics.chain.kernel.transitions import coefficients, policy, pull_back
 from toyrl.dynamics.chain.kernel.weights import group_weights
 
@@ -24,7 +25,6 @@ def train(
     difficulty,
     share,
     sizes,
-    errors,
     reward,
     variance,
     length,
@@ -53,40 +53,19 @@ def train(
     """
     H, D, phases, flags = sizes
     B, K = prob.shape[0], prob.shape[1]
-    rows, A = allowed.shape
-    pi = np.empty((rows, A, LANES))
-    gpi = np.empty((rows, A, LANES))
-    shape = (phases, 2, D + 1, LANES)
-    co = (
-        np.zeros(shape),
-        np.zeros(shape),
-        np.zeros(shape),
-        np.zeros(shape),
-        np.zeros(shape),
-        np.zeros(shape),
-        np.zeros(shape),
-        np.zeros(shape),
-    )
-    G = (
-        np.zeros(shape),
-        np.zeros(shape),
-        np.zeros(shape),
-        np.zeros(shape),
-        np.zeros(shape),
-        np.zeros(shape),
-        np.zeros(shape),
-        np.zeros(shape),
-    )
-    kl = np.zeros((rows, A, LANES))
-    visited = np.zeros((rows, LANES))
-    scale = np.zeros((B, LANES))
+    n_rows, A = allowed.shape
+    pi = np.empty((n_rows, A, LANES))
+    gpi = np.empty((n_rows, A, LANES))
     row = (D + 1) * LANES
-    flat_co, flat_G = flat(co, phases, row), flat(G, phases, row)
-    occ = np.zeros((B, H + 1, phases, 2, row))
-    V = np.zeros((2, phases, 2, row))
-    flow = np.zeros((4, row))
-    wide = np.zeros((2 * H + 1, D + 1, LANES))
-    flat_w = wide.reshape(2 * H + 1, row)
+    padded = row + LANES
+    co = rows(B * phases * COEFFICIENTS, padded).reshape(B, phases, COEFFICIENTS, padded)
+    G = gradients(phases, row)
+    x, y, scratch = rows(phases, padded), rows(phases, padded), rows(4, row)
+    past_x = rows(B * H * phases, row).reshape(B, H, phases, row)
+    past_y = rows(B * H * phases, row).reshape(B, H, phases, row)
+    kl = np.zeros((n_rows, A, LANES))
+    visited = np.zeros((n_rows, LANES))
+    scale = np.zeros((B, LANES))
     steps = np.zeros(B, dtype=np.int64)
     last = np.zeros((B, K, LANES))
     speed = np.full(LANES, np.inf)
@@ -97,10 +76,8 @@ def train(
     for u in range(total + 1):
         policy(theta, allowed, pi)
         for b in range(B):
-            coefficients(
-                pi, codes, q, slip, repair, guess, flag[b], difficulty[b], D, phases, flags, co
-            )
-            steps[b] = forward(flat_co, H, D, phases, errors, occ[b], flow, prob[b])
+            coefficients(pi, codes, q, slip, repair, guess, flag[b], difficulty[b], flags, co[b])
+            steps[b] = forward(co[b], H, x, y, scratch, past_x[b], past_y[b], prob[b])
         if u == total:
             break
         if tolerance > 0 and u % window == 0:
@@ -125,23 +102,15 @@ def train(
             kl_scale(prob, share, length, reference, setup[3], max_length, cut, scale)
             visited[:] = 0.0
             for b in range(B):
-                visits(occ[b], steps[b], flag[b], scale[b], phases, flags, D, visited)
+                visits(past_x[b], past_y[b], steps[b], flag[b], scale[b], flags, visited)
             kl_pull(pi, log_ref, allowed, visited, form, kl)
         gpi[:] = 0.0
         for b in range(B):
-            # Coefficients are cheaper to build again than to keep for every prompt type.
-            if B > 1:
-                coefficients(
-                    pi, codes, q, slip, repair, guess, flag[b], difficulty[b], D, phases, flags, co
-                )
-            for x in G:
-                x[:] = 0.0
-            spread(w[b], wide)
-            backward(flat_co, flat_w, occ[b], H, phases, errors, steps[b], V, flat_G)
-            pull_back(
-                G, codes, q, slip, repair, guess, flag[b], difficulty[b], D, phases, flags, gpi
-            )
-        for s in range(rows):
+            for g in G:
+                g[:] = 0.0
+            backward(co[b], w[b], past_x[b], past_y[b], H, steps[b], x, y, scratch, G)
+            pull_back(G, codes, q, slip, repair, guess, flag[b], difficulty[b], flags, gpi)
+        for s in range(n_rows):
             for lane in range(LANES):
                 mean = 0.0
                 for a in range(A):
@@ -160,7 +129,7 @@ def train(
             policy(theta, allowed, pi)
             for b in range(B):
                 coefficients(
-                    pi, codes, q, slip, repair, guess, flag[b], difficulty[b], D, phases, flags, co
+                    pi, codes, q, slip, repair, guess, flag[b], difficulty[b], flags, co[b]
                 )
-                forward(flat_co, H, D, phases, errors, occ[b], flow, prob[b])
+                forward(co[b], H, x, y, scratch, past_x[b], past_y[b], prob[b])
             break
