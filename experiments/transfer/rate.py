@@ -23,6 +23,8 @@ from toyrl.shapers.outcome import Outcome
 
 RATES = (1.6e-3, 8e-4, 4e-4, 2e-4, 1e-4, 5e-5)
 SEEDS = (1001, 1002)
+LOOKS, TIMES = 4, 4
+"""Points after the base, and completions of each held-out prompt at a point, of a trial."""
 NOISE, PART = 0.05, 0.1
 """A run may end below its best accuracy by so much, and by this part of it. A point of 256 rollouts
 has a standard error of 0.03 at most, and the best of five points of a flat curve lies 0.035 above
@@ -91,7 +93,8 @@ def _tried(
     tried: list[dict[str, Any]] = []
     for rate in RATES:
         for seed in SEEDS:
-            own = replace(settings, rate=rate, seed=seed)
+            looks = {"every": max(1, settings.steps // LOOKS), "times": TIMES, "keep": settings.steps}
+            own = replace(settings, rate=rate, seed=seed, **looks)
             curve = training.one(
                 source,
                 task,
