@@ -70,7 +70,7 @@ DEV = (
         ),
         96,
         (0.5, 0.9),
-        "strong and wordy: half of the tokens re-check a solution that is known, some run away",
+        "strong and wordy: two in five tokens re-check a solution that is known",
     ),
     Base(
         "short-edits",

@@ -17,6 +17,7 @@ def played(*, right, formed, length, cut=0, rounds=0, units=0) -> Played:
     none = np.zeros((1, 1, 1))
     return Played(
         chance=none,
+        solved=none,
         right=none + right,
         length=none + length,
         formed=none + formed,

@@ -26,7 +26,6 @@ SM = "short-m@k (arXiv 2505.17813), tables by length rank"
 OT = "Do NOT Think That Much (arXiv 2412.21187)"
 BUDGETS = "public token budgets of fine-tuned reasoners (Optimal-Reasoning-Efficiency)"
 SAMPLES = "public samples of Qwen2.5-Math, 100 MATH problems of 8 rollouts"
-CUT = "untrained models cut off at 512 tokens: 33 (AMC), 43 (MATH500), 70 (GSM8K)"
 FORM = (
     "Surrogate Signals (arXiv 2505.19439), table 3; Dr. GRPO (arXiv 2503.20783), table 1: bases "
     "lose 10 to 40 points to form, instruction-tuned and distilled models little"
@@ -62,11 +61,11 @@ RANGES: tuple[Range, ...] = (
     Range("hard", "length of the hardest prompts over that of the easiest", FOLD,
           (1.6, 3.0), (2.0, 7.0), (2.0, 7.0)),
     Range("wording_spread", "sd of the log factor of all tokens", f"{SAMPLES}; {SM}",
-          (0.04, 0.08), (0.06, 0.12), (0.05, 0.09)),
+          (0.03, 0.06), (0.06, 0.12), (0.05, 0.09)),
     Range("terse", "log factor at which wording turns costly: 20 to 40 % shorter is free", SKIP,
           (-0.5, -0.25), (-0.6, -0.35), (-0.4, -0.25)),
     Range("depth_spread", "sd of the log factor of the work before the first solution",
-          f"{SAMPLES}; {SM}", (0.03, 0.07), (0.06, 0.12), (0.06, 0.12)),
+          f"{SAMPLES}; {SM}", (0.02, 0.05), (0.06, 0.12), (0.06, 0.12)),
     Range("half_easy", "share of present work at which an easy prompt is half lost", BUDGETS,
           (0.2, 0.5), (0.08, 0.2), (0.1, 0.3), log=True),
     Range("half_hard", "the same of a hard prompt", BUDGETS,
@@ -81,18 +80,10 @@ RANGES: tuple[Range, ...] = (
           (0.003, 0.02), (0.03, 0.12), (0.01, 0.05), log=True),
     Range("runaway_length", "length of a runaway over another", SM,
           (1.5, 2.5), (2.0, 3.0), (2.0, 3.0)),
-    Range("runaway_success", "success of a runaway over another's", SM,
-          (0.0, 0.2), (0.0, 0.2), (0.0, 0.2)),
-    Range("early", "share of rollouts that answer at once", SAMPLES,
-          (0.0005, 0.004), (0.0002, 0.002), (0.0002, 0.002), log=True),
-    Range("early_length", "length of such an answer over another", CUT,
-          (0.1, 0.3), (0.03, 0.1), (0.05, 0.2)),
-    Range("early_success", "its success over another's", CUT,
-          (0.1, 0.5), (0.3, 0.7), (0.2, 0.6)),
     Range("unread", "accuracy that is lost because answers can't be read", FORM,
           (0.005, 0.4), (0.001, 0.02), (0.001, 0.02), log=True),
     Range("trouble_length", "log length of one sd of trouble", FACTS,
-          (0.09, 0.13), (0.12, 0.2), (0.14, 0.22)),
+          (0.1, 0.14), (0.1, 0.17), (0.14, 0.22)),
     Range("trouble_success", "logits of success of one sd of trouble", FACTS,
           (1.5, 2.5), (1.0, 2.0), (1.2, 2.4)),
     Range("padding", "sentences for nothing in a completion", SAMPLES,
@@ -171,7 +162,6 @@ OFF: Mapping[str, Mapping[str, float]] = {
     "costly terseness": {"terse": -50.0},
     "re-checks": {"redundant": 1e-9},
     "runaways": {"runaway": 1e-9},
-    "early answers": {"early": 1e-9},
     "form": {"unread": 1e-9},
     "skill": {"learnable": 1e-9},
 }
