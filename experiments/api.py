@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from toyrl.experiments.reproduction import Reproduction
     from toyrl.experiments.scaling.result import Scaling
     from toyrl.experiments.transfer.run import Transferred
+    from toyrl.experiments.transfer.zoo_run import ZooRuns
     from toyrl.experiments.validate.compare import Comparison
     from toyrl.experiments.validate.findings import Report
 
@@ -244,16 +245,22 @@ def transfer(
     trust_remote_code: bool = False,
     measured: str | Path | None = None,
     predictions: str | Path | None = None,
+    zoo: Literal["dev", "test"] | None = None,
+    bases: Sequence[str] = (),
+    only: Sequence[str] = (),
+    sealed: str | Path | None = None,
     progress: bool | Callable[[str], None] = False,
     command: str = "",
     **options: Any,
-) -> Transferred:
+) -> Transferred | ZooRuns:
     """Train a small language model on rewards and set the outcome beside the prediction.
 
     rewards : each as for `validate`, one run a seed for each; or none, and `suite`
     out : folder of predictions, runs and results; resume : go on with what it holds
     measured : result.json of a finished suite, whose rewards are predicted again by today's toy;
         nothing is trained; predictions : its sealed predictions, None: beside it
+    zoo : all rewards of `toyrl.experiments.transfer.zoo` on all bases of a split; bases, only :
+        some bases, some rewards; sealed : predictions that were made before, which "test" needs
     options : steps, estimator, loss_type, group_size, completions, max_completion_length,
         learning_rate, beta; all else as `toyrl transfer --help` says
 
@@ -267,9 +274,35 @@ def transfer(
         print(message, file=sys.stderr, flush=True)
 
     tell = progress if callable(progress) else show if progress else (lambda _: None)
-    command = command or _call("transfer", list(rewards), options)
+    named = options if zoo is None else {"zoo": zoo, **options}
+    command = command or _call("transfer", list(rewards), named)
     if predictions is not None and measured is None:
         msg = "predictions go with measured, the result.json of the same suite"
+        raise UsageError(msg)
+    if zoo is not None:
+        from toyrl.experiments.transfer.zoo_run import run_zoo
+
+        own = {"suite": suite, "gguf": gguf, "task": task, "measured": measured}
+        other = [n for n, v in own.items() if v] + (["rewards"] if rewards else [])
+        if other or model != "tiny" or warm_up:
+            msg = f"zoo={zoo!r} has bases, tasks and rewards of its own; leave out "
+            msg += other[0] if other else "model and warm_up"
+            raise UsageError(msg)
+        return run_zoo(
+            zoo,
+            bases=tuple(bases),
+            only=tuple(only),
+            sealed=None if sealed is None else Path(sealed),
+            out=Path(out),
+            kl=kl,
+            options=options,
+            workers=workers,
+            resume=resume,
+            tell=tell,
+            command=command,
+        )
+    if bases or only or sealed:
+        msg = "bases, only and sealed go with zoo"
         raise UsageError(msg)
     if measured is not None:
         if rewards or suite:

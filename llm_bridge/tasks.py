@@ -1,6 +1,7 @@
-"""What a run is trained on: chain arithmetic, a reasoning-gym task, or rows of a JSONL file.
+"""What a run is trained on: small tasks of our own, one of reasoning-gym, rows of a JSONL file.
 
     shorthand            the chain in a few characters, for `tiny`
+    brackets, edits      closing brackets, and a text changed by edits, likewise
     chain                the chain as English prose, for models that read English
     gym:NAME             a task of reasoning-gym; an answer counts if its score is 1.0
     rows.jsonl           a prompt column and a gold column
@@ -16,17 +17,18 @@ import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from toyrl.bridge.models.sampling import QUESTION, framed
-from toyrl.bridge.models.tiny import LARGEST
 from toyrl.graders.answers import gold_answer, is_correct, marked_answer
 from toyrl.graders.base import TextRow
 from toyrl.messages import shortened
 from toyrl.serving import text_of
-from toyrl.worlds.text import shorthand
+from toyrl.worlds.text import habits, script
 from toyrl.worlds.text.problems import make_problem
+from toyrl.worlds.text.scripts import SCRIPTS
 
 HELD_OUT = 5_000_000
 """Distance of held-out seeds from those of training, more than any run draws."""
@@ -72,9 +74,10 @@ def load_task(text: str, *, prompts: int = 512, held_out: int = 64, seed: int = 
     if name == "gym":
         kind, _, options = rest.partition(":")
         return _gym(kind, _options(text, options), prompts, held_out, seed)
-    if name in ("shorthand", "chain"):
-        return _arithmetic(name, _options(text, rest), prompts, held_out, seed)
-    msg = f"task={shortened(text)} is unknown; use shorthand, chain, gym:NAME or a .jsonl file"
+    if name == "chain" or name in SCRIPTS:
+        return _graded(name, _options(text, rest), prompts, held_out, seed)
+    own = ", ".join((*SCRIPTS, "chain"))
+    msg = f"task={shortened(text)} is unknown; use {own}, gym:NAME or a .jsonl file"
     raise TaskError(msg)
 
 
@@ -92,8 +95,8 @@ def _options(text: str, rest: str) -> dict[str, Any]:
     return out
 
 
-# -- chain arithmetic ----------------------------------------------------------------------------
-def _arithmetic(kind: str, options: dict[str, Any], n: int, held: int, seed: int) -> Task:
+# -- tasks of known difficulty -------------------------------------------------------------------
+def _graded(kind: str, options: dict[str, Any], n: int, held: int, seed: int) -> Task:
     allowed = {"easy": 2, "hard": 5, "share": 0.5}
     unknown = set(options) - set(allowed)
     if unknown:
@@ -103,15 +106,18 @@ def _arithmetic(kind: str, options: dict[str, Any], n: int, held: int, seed: int
     if not (1 <= o["easy"] < o["hard"] <= 8 and 0 < o["share"] < 1):
         msg = f"task {shortened(kind)}: needs 1 <= easy < hard <= 8 and 0 < share < 1, has {o}"
         raise TaskError(msg)
-    largest = LARGEST if kind == "shorthand" else 99
+    short = SCRIPTS.get(kind)
 
     def row(i: int, start: int) -> dict[str, Any]:
         # Low-discrepancy turns keep the share of easy prompts exact in every stretch of rows.
         easy = int((i + 1) * o["share"]) > int(i * o["share"])
-        problem = make_problem(o["easy"] if easy else o["hard"], start + i, largest)
-        asked = (
-            shorthand.prompt(problem) if kind == "shorthand" else framed(problem.prompt, "prose")
-        )
+        difficulty = o["easy"] if easy else o["hard"]
+        if short is None:
+            problem = make_problem(difficulty, start + i)
+            asked = framed(problem.prompt, "prose")
+        else:
+            problem = short.make(difficulty, start + i)
+            asked = short.prompt(problem)
         return {"prompt": asked, "answer": problem.answer, "difficulty": problem.difficulty}
 
     first = seed * 10_000
@@ -119,15 +125,15 @@ def _arithmetic(kind: str, options: dict[str, Any], n: int, held: int, seed: int
         f"{kind}:easy={o['easy']},hard={o['hard']},share={o['share']}",
         [row(i, first) for i in range(n)],
         [row(i, HELD_OUT) for i in range(held)],
-        solve=_solve_shorthand if kind == "shorthand" else _solve_prose,
+        solve=_solve_prose if short is None else partial(_solve_short, short),
         chain=kind == "shorthand",
-        dialect=shorthand.DIALECT if kind == "shorthand" else "prose",
+        dialect="prose" if short is None else script.DIALECT,
         about=dict(o),
     )
 
 
-def _solve_shorthand(row: Mapping[str, Any], rng: random.Random) -> str:
-    return shorthand.sample(shorthand.problem_of(text_of(row["prompt"])), rng)
+def _solve_short(short: script.Script, row: Mapping[str, Any], rng: random.Random) -> str:
+    return habits.sample(short, short.problem_of(text_of(row["prompt"])), rng, habits.Habits())
 
 
 def _solve_prose(row: Mapping[str, Any], rng: random.Random) -> str:

@@ -54,7 +54,7 @@ REFUSED = {
     "lasr()": ("no reward is called 'lasr'; did you mean laser", 1),
     "outcome() + lasr()": ("did you mean laser", 13),
     "laser(tarket=1)": ("no argument 'tarket'; did you mean 'target'? allowed: target, alpha", 7),
-    "laser(1, 2, 3, 4, 5, 6)": ("takes at most 5 arguments; allowed: target", 22),
+    "laser(1, 2, 3, 4, 5, 6, 7, 8)": ("takes at most 7 arguments; allowed: target", 28),
     "laser(target=1, target=2)": ("got 'target' twice", 17),
     "laser(**x)": ("** is not allowed", 7),
     "laser(target=outcome())": ("is a number, not a reward", 14),

@@ -36,6 +36,7 @@ FUNCTIONS = {
     "log": np.log,
     "exp": np.exp,
     "erf": math.erf,
+    "cos": np.cos,
     "arccos": np.arccos,
     "ceil": math.ceil,
     "comb": math.comb,

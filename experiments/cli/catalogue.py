@@ -1,4 +1,5 @@
-"""The arguments of `toyrl list` and `toyrl export`: the catalogue, seen and taken along."""
+"""The arguments of `toyrl list`, `show`, `explain` and `export`: what there is, seen and taken
+along."""
 
 from __future__ import annotations
 
@@ -85,3 +86,31 @@ def list_(
     from toyrl.experiments.commands.catalogue import run
 
     return run(kind, words=words or (), paper=paper, json=json)
+
+
+@app.command
+def show(name: Annotated[str, Parameter(name="NAME")], /) -> int:
+    """One entry of the catalogue: how it is called, its formula and source, its value over length.
+
+    Parameters
+    ----------
+    name
+        As toyrl list has it: laser, grpo, omega, 03.
+    """
+    from toyrl.experiments.commands.show import run
+
+    return run(name)
+
+
+@app.command
+def explain(finding: Annotated[str | None, Parameter(name="FINDING")] = None, /) -> int:
+    """What does a finding, a verdict or a word of the report mean, and what is to be done?
+
+    Parameters
+    ----------
+    finding
+        As it is printed: hacks/inside-a-number, RISKY, nats; without it all names are listed.
+    """
+    from toyrl.experiments.commands.explain import run
+
+    return run(finding)

@@ -39,6 +39,10 @@ def transfer(
     workers: int = 1,
     measured: Path | None = None,
     predictions: Path | None = None,
+    zoo: Literal["dev", "test"] | None = None,
+    bases: str | None = None,
+    only: str | None = None,
+    sealed: Path | None = None,
     resume: Annotated[bool, Parameter(negative="")] = False,
     trust_remote_code: Annotated[bool, Parameter(negative="")] = False,
     json: JsonTarget = None,
@@ -77,7 +81,8 @@ def transfer(
     max_completion_length
         Limit in tokens [default: 96].
     learning_rate
-        Of AdamW [default: 2e-4].
+        Of AdamW [default: the largest at which outcome() ends near its best checkpoint, tried once
+        for a model and kept].
     beta
         Weight of the KL penalty [default: 0].
     seeds
@@ -93,6 +98,16 @@ def transfer(
         the fact, and set beside those runs; nothing is trained.
     predictions
         The sealed predictions of that suite [default: predictions.json beside it].
+    zoo
+        dev or test: some thirty rewards on each base of the zoo, built here; every third reward
+        with a second seed. Steps, completions and limit are the zoo's own unless told.
+    bases
+        Of the zoo, some alone, as a,b.
+    only
+        Of the zoo's rewards, some alone, as outcome,kimi.
+    sealed
+        Predictions of the runs, made before; the zoo's test bases are trained only with them. Their
+        sha256 goes into every plan.
     resume
         Go on with what the folder holds.
     trust_remote_code
@@ -109,6 +124,10 @@ def transfer(
         suite=suite,
         measured=measured,
         predictions=predictions,
+        zoo=zoo,
+        bases=_names(bases),
+        only=_names(only),
+        sealed=sealed,
         model=model,
         gguf=gguf,
         task=task,
@@ -130,3 +149,8 @@ def transfer(
         json=json,
         quiet=quiet,
     )
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    """Names between commas."""
+    return None if text is None else tuple(filter(None, (n.strip() for n in text.split(","))))

@@ -20,7 +20,7 @@ def rows(
     kind : only this kind; words : every one of them stands in the name, family, summary, formula
     or a paper's title; paper : only what cites this paper (as `toyrl.paper` takes it).
     """
-    found = [] if kind == "experiment" else [_entry(e) for e in registry.entries(kind)]
+    found = [] if kind == "experiment" else [entry_row(e) for e in registry.entries(kind)]
     if kind in (None, "experiment"):
         found += [_experiment(e) for e in core.load().values()]
     if paper is not None:
@@ -69,7 +69,8 @@ def _searched(row: dict[str, Any]) -> str:
     return "\n".join((*own, *titles)).lower()
 
 
-def _entry(e: registry.Entry) -> dict[str, Any]:
+def entry_row(e: registry.Entry) -> dict[str, Any]:
+    """One line of the catalogue."""
     return {
         "name": e.name,
         "kind": e.kind,

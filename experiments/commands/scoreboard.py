@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from toyrl.experiments.commands.output import Outputs, json_path
 from toyrl.experiments.errors import UsageError
-from toyrl.files import there
+from toyrl.files import there, write_file
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,8 +28,10 @@ def run(
     """Score, show and write; the exit code.
 
     ledger : file of `toyrl ledger --json` whose verdicts are quoted
-    measured : folders of `toyrl transfer`, or X.json beside X-predictions.json
+    out : the page; pictures of bases lie beside it under its name
+    measured : folders of `toyrl transfer` (of the zoo too), or X.json beside X-predictions.json
     """
+    from toyrl.experiments.forecast import pictures
     from toyrl.experiments.forecast.board import board
     from toyrl.experiments.forecast.page import page
     from toyrl.experiments.render import terminal
@@ -39,7 +41,11 @@ def run(
         raise UsageError(msg)
     outputs = Outputs({"out": out, "json": json_path(json)}, {"ledger": ledger})
     found = board(studies(ledger, measured))
-    outputs.write("out", lambda: page(found))
+    drawn = {} if out is None else pictures.of_board(found, out)
+    names = {base: path.name for base, (path, _) in drawn.items()}
+    outputs.write("out", lambda: page(found, names))
+    for path, text in drawn.values():
+        outputs.attempt(write_file, path, text)
     outputs.json(json, found.to_dict())
     if json != "-" and not quiet:
         show(found, terminal.console())
@@ -55,9 +61,12 @@ def studies(ledger: Path | None, measured: Sequence[Path]) -> list[Study]:
 
     known = {} if ledger is None else load(ledger)
     out = [Study("Published runs", PUBLISHED, tuple(published.cases(known)))]
-    for folder in measured:
-        cases = runs.cases(*runs.files(folder))
-        out.append(Study(f"Measured: {cases[0].family} ({folder.stem})", MEASURED, tuple(cases)))
+    for place in measured:
+        cases = [case for pair in runs.files(place) for case in runs.cases(*pair)]
+        if cases:  # else a zoo whose runs haven't begun
+            bases = list(dict.fromkeys(case.family for case in cases))
+            what = bases[0] if len(bases) == 1 else f"{len(bases)} bases"
+            out.append(Study(f"Measured: {what} ({place.stem})", MEASURED, tuple(cases)))
     return out
 
 
@@ -76,7 +85,7 @@ def show(board: Board, out: Console) -> None:
 
     for study, lines in board.studies:
         table = Table(box=None, padding=(0, 2, 0, 0), title=study.name, title_justify="left")
-        for name in ("forecaster", "AUC", "Brier", "hits", "contrasts", "log length"):
+        for name in ("forecaster", "AUC", "Brier", "hits", "contrasts", "tau", "log length"):
             table.add_column(name)
         for line in lines:
             s = line.scores
@@ -86,6 +95,7 @@ def show(board: Board, out: Console) -> None:
                 f"{s.brier:.3f}" if isfinite(s.brier) else "-",
                 f"{s.hits} of {s.runs}",
                 f"{s.ordered:g} of {s.contrasts}",
+                f"{line.tau_accuracy:.2f}" if isfinite(line.tau_accuracy) else "-",
                 f"{s.log_length:.2f}" if s.lengths else "-",
             )
             table.add_row(*(Text(c) for c in cells))

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from toyrl import schemas
+from toyrl.experiments.forecast import ranks
 from toyrl.experiments.forecast.case import Case, Forecast, Forecaster
-from toyrl.experiments.forecast.rivals import rules, simple
+from toyrl.experiments.forecast.rivals import behaviour, rules, simple
 from toyrl.experiments.forecast.score import (
     Interval,
     Row,
@@ -19,7 +20,11 @@ from toyrl.experiments.forecast.score import (
     score,
 )
 
-FORECASTERS: tuple[Forecaster, ...] = (*simple.FORECASTERS, *rules.FORECASTERS)
+FORECASTERS: tuple[Forecaster, ...] = (
+    *simple.FORECASTERS,
+    *rules.FORECASTERS,
+    *behaviour.FORECASTERS,
+)
 SILENT = Forecast(below_base=0.5, below_correctness=0.5)
 """What stands for a forecaster that can't say anything of a run: it scores, as a shrug."""
 AGAINST = "always-safe"
@@ -42,6 +47,7 @@ class Line:
     """One forecaster on one study.
 
     silent : runs of which it had nothing to say
+    tau_accuracy, tau_length : tau-b of what it said with what came, over runs of one base
     brier_against, contrasts_against : differences from `AGAINST`, with 95 % intervals; below 0 is
         better for the first, above 0 for the second
     """
@@ -50,6 +56,8 @@ class Line:
     rows: tuple[Row, ...]
     silent: int
     scores: Scores
+    tau_accuracy: float
+    tau_length: float
     brier_against: Interval
     contrasts_against: Interval
 
@@ -68,6 +76,10 @@ class Board:
                 {
                     "name": study.name,
                     "runs": [_outcome(case) for case in study.cases],
+                    "ceiling": {
+                        "tau_accuracy": ranks.ceiling(study.cases, ranks.ACCURACY),
+                        "tau_length": ranks.ceiling(study.cases, ranks.LENGTH),
+                    },
                     "forecasters": {line.forecaster.name: _line(line) for line in lines},
                 }
                 for study, lines in self.studies
@@ -91,6 +103,8 @@ def _lines(study: Study, forecasters: Sequence[Forecaster]) -> list[Line]:
             tuple(rows[f.name]),
             sum(a is None for _, a in said[f.name]),
             score(rows[f.name]),
+            ranks.tau(rows[f.name], ranks.ACCURACY),
+            ranks.tau(rows[f.name], ranks.LENGTH),
             paired(rows[f.name], constant, brier_of),
             paired(rows[f.name], constant, ordered_of),
         )
@@ -113,6 +127,8 @@ def _line(line: Line) -> dict[str, Any]:
     return {
         "silent": line.silent,
         "scores": asdict(line.scores),
+        "tau_accuracy": line.tau_accuracy,
+        "tau_length": line.tau_length,
         "brier_against": asdict(line.brier_against),
         "contrasts_against": asdict(line.contrasts_against),
         "said": {c.told.name: asdict(f) for c, f in line.rows},

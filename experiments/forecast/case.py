@@ -120,12 +120,23 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Walk:
+    """A measured run on its way: at these updates, from the base (update 0) on."""
+
+    updates: tuple[int, ...]
+    accuracy: tuple[float, ...]
+    length: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Case:
     """A run with its outcome.
 
     family : runs of one base under one recipe, whose rewards are contrasted with each other
     source : where it is from: a paper's number, or the name of a study
     control : correctness-only itself
+    ends : (change of accuracy, log length factor) of each seed; () where only a mean is known
+    walks : of each seed, the measured way
     """
 
     told: Told
@@ -133,6 +144,8 @@ class Case:
     family: str
     source: str
     control: bool = False
+    ends: tuple[tuple[float, float], ...] = ()
+    walks: tuple[Walk, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ told apart by their mean length.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import stats as laws
@@ -19,11 +21,14 @@ from toyrl.experiments.forecast.case import Told
 from toyrl.experiments.validate.reward_law.law import DIFFICULTIES, RewardLaw
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts
+from toyrl.worlds.behaviour.texts import TextReward
 from toyrl.worlds.chain.model import Chain
 
 THINKING_FROM = 2000.0
 """Mean tokens from which a base counts as one that thinks at length."""
 PROMPTS, GROUPS = 24, 64
+FEWEST = 3.0
+"""Actions of the chain below which a mean length has no spread left to look at."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +59,47 @@ def kind_of(length: float) -> Kind:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """Groups drawn from such a base: S draws of B prompts with G rollouts.
+class Sample:
+    """Groups of rollouts with what the reward pays them.
+
+    rollouts : (S, B, G), S draws of B prompts with G rollouts
+    rewards, advantages : (S, B, G); a batch is one draw of all prompts; NaN where unscorable
+    """
+
+    rollouts: Rollouts
+    rewards: np.ndarray
+    advantages: np.ndarray
+
+
+class Evidence(ABC):
+    """Rollouts of a base, and what a reward pays on them and near them."""
+
+    @cached_property
+    def now(self) -> Sample:
+        """Rollouts as the base makes them."""
+        return self._now()
+
+    @abstractmethod
+    def _now(self) -> Sample: ...
+
+    @abstractmethod
+    def at(self, factor: float) -> Sample | None:
+        """The same rollouts, those that ended by themselves `factor` times as long; None where
+        that can't be looked at."""
+
+    @abstractmethod
+    def of_wrong(self) -> np.ndarray:
+        """What wrong answers are paid, as many of them as can be looked at."""
+
+
+@dataclass(frozen=True)
+class Described(Evidence):
+    """Groups drawn from a base that is described by its accuracy and mean length.
 
     law : the reward on outcome classes; estimator : as trained
     index : (S, B, G) class of each rollout; difficulties : (B,) of the prompts
     kind : what was assumed beside accuracy and length
+    text : what text rewards pay for behaviours, where the reward has any
     """
 
     law: RewardLaw
@@ -67,42 +107,35 @@ class Evidence:
     index: np.ndarray
     difficulties: np.ndarray
     kind: Kind
+    text: TextReward | None = None
 
-    def rollouts(self, index: np.ndarray | None = None) -> Rollouts:
-        """The drawn groups as (S, B, G) rollouts."""
-        index = self.index if index is None else index
-        return self.law.drawn(index, self._rows(index))
+    def _now(self) -> Sample:
+        return self._sample(self.index)
 
-    def rewards(self, index: np.ndarray | None = None) -> np.ndarray:
-        """(S, B, G) rewards."""
-        index = self.index if index is None else index
-        r = self.rollouts(index)
-        return np.asarray(self.law.rewards(r, index, self._rows(index)), dtype=float)
-
-    def advantages(self, index: np.ndarray | None = None) -> np.ndarray:
-        """(S, B, G) advantages; a batch is one draw of all prompts."""
-        index = self.index if index is None else index
-        parts: Parts = {"reward": self.rewards(index)}
-        return np.asarray(self.estimator.apply(parts, self.rollouts(index))[0], dtype=float)
-
-    def resized(self, factor: float) -> np.ndarray:
-        """(S, B, G) classes of the same rollouts, those that ended by themselves `factor` times
-        as long."""
+    def at(self, factor: float) -> Sample | None:
+        """The same with other lengths; None where the chain's actions are too few to differ."""
         H = self.law.chain.H
-        within = self.index % self._classes
+        within = self.index % self.law.chain.n_classes
+        if factor * float((within % H + 1).mean()) < FEWEST:
+            return None
         length = np.clip(np.rint((within % H + 1) * factor).astype(int), 1, H) - 1
         moved = np.where(within == 2 * H, within, (within // H) * H + length)
-        return self.index - within + moved
+        return self._sample(self.index - within + moved)
 
-    @property
-    def _classes(self) -> int:
-        return self.law.chain.n_classes
+    def of_wrong(self) -> np.ndarray:
+        """Of all wrong classes, reached or not; a group reward is read with one of each."""
+        H = self.law.chain.H
+        return self.law.table()[:, H : 2 * H + 1]
 
-    def _rows(self, index: np.ndarray) -> np.ndarray:
-        return np.broadcast_to(self.difficulties[:, None], index.shape)
+    def _sample(self, index: np.ndarray) -> Sample:
+        rows = np.broadcast_to(self.difficulties[:, None], index.shape)
+        r = self.law.drawn(index, rows)
+        parts: Parts = {"reward": np.asarray(self.law.rewards(r, index, rows), dtype=float)}
+        advantages = np.asarray(self.estimator.apply(parts, r)[0], dtype=float)
+        return Sample(r, np.asarray(parts["reward"]), advantages)
 
 
-def drawn(told: Told, law: RewardLaw, estimator: Estimator, *, seed: int = 0) -> Evidence:
+def drawn(told: Told, law: RewardLaw, estimator: Estimator, *, seed: int = 0) -> Described:
     """Groups of a base with this accuracy and mean length, under the reward's law.
 
     Raises ValueError for an accuracy outside (0, 1) or a length that is no positive number.
@@ -129,7 +162,7 @@ def drawn(told: Told, law: RewardLaw, estimator: Estimator, *, seed: int = 0) ->
     points = rng.integers(0, law.n_points, shape) if law.n_points > 1 else 0
     rank = np.argsort(np.argsort(-p))
     difficulties = DIFFICULTIES[0] + rank * len(DIFFICULTIES) // PROMPTS
-    return Evidence(law, estimator, index + points * chain.n_classes, difficulties, kind)
+    return Described(law, estimator, index + points * chain.n_classes, difficulties, kind)
 
 
 def success_rates(mean: float) -> np.ndarray:

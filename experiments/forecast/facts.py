@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toyrl.experiments.forecast.evidence import Evidence
+from toyrl.experiments.forecast.evidence import Evidence, Sample
 
 FACTORS = (0.85, 0.7, 0.55, 0.4, 0.3, 0.2, 0.1)
 """Lengths, as shares of the present ones, at which the pull on length is looked at again."""
@@ -14,8 +14,6 @@ STILL = 0.2
 """Share of its first value below which the pull counts as gone."""
 LONGER = (1.5, 2.0, 3.0, 5.0)
 """The same for the pull towards longer completions, as far as the limit allows."""
-FEWEST = 3.0
-"""Actions of the chain below which a mean length has no spread left to look at."""
 TINY = 1e-9
 
 
@@ -61,9 +59,8 @@ class Facts:
 
 def facts(e: Evidence) -> Facts:
     """The functionals on the evidence's groups."""
-    r = e.rollouts()
-    right, length = np.asarray(r.correct) > 0.5, np.log(np.asarray(r.length, dtype=float))
-    advantage, reward = np.nan_to_num(e.advantages()), np.nan_to_num(e.rewards())
+    advantage, reward = np.nan_to_num(e.now.advantages), np.nan_to_num(e.now.rewards)
+    right, length = _read(e.now)
     solved, none = right.all(-1), ~right.any(-1)
     energy = (advantage**2).sum(-1)
     total = energy.sum()
@@ -117,37 +114,39 @@ def _slope(y: np.ndarray, x: np.ndarray, rows: np.ndarray) -> float:
     return float((dx * dy).sum() / spread) if spread > TINY else 0.0
 
 
+def _read(s: Sample) -> tuple[np.ndarray, np.ndarray]:
+    """Whether rollouts are right, and their log length."""
+    r = s.rollouts
+    return np.asarray(r.correct) > 0.5, np.log(np.asarray(r.length, dtype=float))
+
+
 def _floor(e: Evidence) -> float:
     """Where the pull on right rollouts' length ends."""
-    first = -_pull(e, 1.0, right=True)
+    first = -_pull(e.now, of_right=True)
     if first <= TINY:
         return 1.0
     # By token: what a token costs is what is still there to be paid for being shorter.
-    actions = float((e.index % e.law.chain.n_classes % e.law.chain.H + 1).mean())
-    seen = [f for f in FACTORS if f * actions >= FEWEST]
-    gone = (f for f in seen if -_pull(e, f, right=True) / f < STILL * first)
+    seen = ((f, e.at(f)) for f in FACTORS)
+    gone = (f for f, s in seen if s and -_pull(s, of_right=True) / f < STILL * first)
     return next(gone, 0.0)
 
 
 def _ceiling(e: Evidence) -> float:
     """Where the pull towards longer completions ends, whoever is pulled."""
-    first = _pull(e, 1.0)
+    first = _pull(e.now)
     if first <= TINY:
         return 1.0
-    gone = (f for f in LONGER if _pull(e, f) / f < STILL * first)
-    return next(gone, np.inf)
+    seen = ((f, e.at(f)) for f in LONGER)
+    return next((f for f, s in seen if s and _pull(s) / f < STILL * first), np.inf)
 
 
-def _pull(e: Evidence, factor: float, *, right: bool = False) -> float:
-    """Slope of the advantage over log length where completions are `factor` times as long; among
-    right rollouts, or among all with the same correctness."""
-    index = e.resized(factor)
-    r = e.rollouts(index)
-    length = np.log(np.asarray(r.length, dtype=float))
-    ok = np.asarray(r.correct) > 0.5
-    advantage = np.nan_to_num(e.advantages(index))
-    own = _slope(advantage, length, ok)
-    return own if right else own + _slope(advantage, length, ~ok)
+def _pull(s: Sample, *, of_right: bool = False) -> float:
+    """Slope of the advantage over log length among right rollouts, or among all with the same
+    correctness."""
+    right, length = _read(s)
+    advantage = np.nan_to_num(s.advantages)
+    own = _slope(advantage, length, right)
+    return own if of_right else own + _slope(advantage, length, ~right)
 
 
 def _paid(reward: np.ndarray, right: np.ndarray) -> float:
@@ -159,14 +158,10 @@ def _paid(reward: np.ndarray, right: np.ndarray) -> float:
 
 
 def _easiest(e: Evidence, reward: np.ndarray, right: np.ndarray) -> float:
-    """Over all wrong classes, reached or not; a group reward is read with one of each."""
     if not right.any() or right.all():
         return 0.0
-    chain = e.law.chain
-    values = e.law.table()[:, chain.H : 2 * chain.H + 1]
     high, low = float(np.median(reward[right])), float(np.median(reward[~right]))
-    way = high - low
-    best = float(np.nanmax(values))
+    way, best = high - low, float(np.nanmax(e.of_wrong()))
     if way <= TINY:
         return np.inf if best > low + TINY else 1.0
     return (best - low) / way

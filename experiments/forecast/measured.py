@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import numpy as np
 
 from toyrl import schemas
 from toyrl.experiments.errors import UsageError
-from toyrl.experiments.forecast.case import Case, Forecast, Outcome, Told
+from toyrl.experiments.forecast.case import Case, Forecast, Outcome, Told, Walk
 from toyrl.experiments.forecast.evidence import Evidence, drawn
+from toyrl.experiments.forecast.logged import Logged, rollouts_of
 
 FORMULA = {
     "additive": "outcome() - {w:.12g}*linear_length()",
@@ -22,12 +24,20 @@ FORMULA = {
 """Families of a suite that catalogue expressions can say; the others read texts."""
 
 
-def files(place: Path) -> tuple[Path, Path]:
-    """Result and predictions of a study: of a folder of `toyrl transfer`, or X.json beside
-    X-predictions.json."""
-    if place.is_dir():
-        return place / "result.json", place / "predictions.json"
-    return place, place.with_name(f"{place.stem}-predictions.json")
+def files(place: Path) -> list[tuple[Path, Path]]:
+    """Result and predictions of each study: of a folder of `toyrl transfer`, of each base in one
+    of `toyrl transfer --zoo`, or X.json beside X-predictions.json."""
+    if not place.is_dir():
+        return [(place, _beside(place))]
+    if (place / "result.json").is_file():
+        return [(place / "result.json", place / "predictions.json")]
+    return [(p, _beside(p)) for p in sorted(place.glob("*.json")) if _beside(p).is_file()] or [
+        (place / "result.json", place / "predictions.json")  # refused by its name
+    ]
+
+
+def _beside(result: Path) -> Path:
+    return result.with_name(f"{result.stem}-predictions.json")
 
 
 def cases(result: Path, predictions: Path) -> list[Case]:
@@ -45,7 +55,7 @@ def cases(result: Path, predictions: Path) -> list[Case]:
         raise UsageError(msg)
     plan = found["plan"]
     return [
-        _case(name, run, said["rewards"][name], found["base"], plan)
+        _with_evidence(_case(name, run, said["rewards"][name], found["base"], plan), found)
         for name, run in found["rewards"].items()
     ]
 
@@ -67,10 +77,13 @@ def _case(
     base: Mapping[str, float],
     plan: Mapping[str, Any],
 ) -> Case:
-    formula, settings = FORMULA.get(said["family"]), plan["run"]
+    settings = plan["run"]
+    formula = said.get("formula", "") if "formula" in said else FORMULA.get(said["family"], "")
+    # What is read in texts is not what the expression alone says.
+    rewards = (formula.format(w=said["weight"]),) if formula and not said.get("reads") else ()
     told = Told(
         name=name,
-        rewards=() if formula is None else (formula.format(w=said["weight"]),),
+        rewards=rewards,
         accuracy=base["accuracy"],
         length=base["length"],
         limit=float(settings["limit"]),
@@ -78,13 +91,49 @@ def _case(
         group_size=settings["group_size"],
         beta=settings["beta"],
         evidence=evidence,
-        known={"toy": _prediction(said["toy"])},
+        known={} if said["toy"] is None else {"toy": _prediction(said["toy"])},
     )
+    lengths = run.get("end_log_length", run["log_length"])
     outcome = Outcome(
-        base=float(np.mean(run["end"])), length=math.exp(float(np.mean(run["log_length"])))
+        base=float(np.mean(run["end"])),
+        correctness=run.get("against_outcome"),
+        length=math.exp(float(np.mean(lengths))),
     )
     where = f"{plan['model']}, {plan['task']}"
-    return Case(told, outcome, where, where, control=said["family"] == "outcome")
+    ends = tuple(zip(run["end"], lengths, strict=True))
+    return Case(told, outcome, where, where, said["family"] == "outcome", ends)
+
+
+def _with_evidence(case: Case, found: Mapping[str, Any]) -> Case:
+    """The case with the runs' ways and the base's own rollouts, where the file has them; named by
+    its base too, since all bases of a zoo have the same rewards."""
+    name = case.told.name
+    if "rollouts" not in found:
+        return case
+    told = replace(
+        case.told,
+        name=f"{found['plan']['model']}/{name}",
+        evidence=_logged(found["rollouts"], name),
+    )
+    return replace(case, told=told, walks=tuple(map(_walk, found["ways"].get(name, ()))))
+
+
+def _walk(way: Mapping[str, Any]) -> Walk:
+    return Walk(*(tuple(way[key]) for key in ("updates", "accuracy", "length")))
+
+
+def _logged(kept: Mapping[str, Any], reward: str) -> Callable[[Told], Evidence | None]:
+    """Evidence from the base's own rollouts, whatever the reward reads."""
+
+    def of(told: Told) -> Evidence:
+        from toyrl.expressions import parse, parse_estimator
+
+        r = rollouts_of(kept, kept["group"], told.limit)
+        values = np.array(kept["values"][reward], dtype=float).reshape(r.shape)
+        shaper = parse(told.rewards[0]) if told.rewards else None
+        return Logged(r, values, parse_estimator(told.estimator), shaper)
+
+    return of
 
 
 def _prediction(p: Mapping[str, float]) -> Forecast:
@@ -104,7 +153,7 @@ def evidence(told: Told) -> Evidence | None:
     from toyrl.experiments.validate.reward_law.law import RewardLaw
     from toyrl.expressions import parse, parse_estimator
 
-    if not told.rewards:
+    if not told.rewards or not 0 < told.accuracy < 1:  # no base is drawn that knows nothing
         return None
     law = RewardLaw(bench.template(int(told.limit)), parse(told.rewards[0]))
     return drawn(told, law, parse_estimator(told.estimator))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from toyrl.experiments.forecast import ranks
 from toyrl.experiments.forecast.board import AGAINST, Board, Line, Study
 from toyrl.experiments.forecast.case import Case, Outcome
 from toyrl.experiments.forecast.score import Interval
@@ -25,7 +26,10 @@ Edits belong into `experiments/forecast`, not here.
 **AUC**: probability that a run which ended below its base got a higher probability of that than one
 which didn't (0.5 is chance). **Brier**: mean squared error of that probability (a shrug gets 0.25).
 **Hits**: right at a half. **Contrasts**: pairs of rewards on one base whose order is known, and how
-many are ordered rightly; ties count half. **Length**: mean absolute error of the log of the length
+many are ordered rightly; ties count half. **Tau**: Kendall's tau-b between what was said and what
+came, over runs of one base of which there are four or more; differences within the standard error
+over seeds are ties, and the last line has the agreement of one half of the seeds with the other,
+which is as much as anybody can reach. **Length**: mean absolute error of the log of the length
 factor. Controls, whose reward is correctness itself, are in the contrasts alone. A forecaster that
 can't say anything of a run is scored as a shrug there. Intervals are 95 %, by a paired bootstrap
 over bases and the runs of each, against `always-safe`; where one holds 0, the two can't be told
@@ -33,24 +37,36 @@ apart.
 """
 
 
-def page(board: Board) -> str:
-    """The whole page; deterministic in the board."""
+def page(board: Board, pictures: Mapping[str, str] | None = None) -> str:
+    """The whole page; deterministic in the board.
+
+    pictures : base -> file beside the page
+    """
     parts = [HEAD]
     for study, lines in board.studies:
-        parts += [_study(study, lines), _told_apart(lines), _runs(study, lines)]
+        parts += [_study(study, lines), _told_apart(lines)]
+        parts += [_picture(c, pictures or {}) for c in dict.fromkeys(c.family for c in study.cases)]
+        parts.append(_runs(study, lines))
     parts.append(_who(board))
-    return "\n".join(parts)
+    return "\n".join(part for part in parts if part)
 
 
 def _study(study: Study, lines: Sequence[Line]) -> str:
     families = len({c.family for c in study.cases})
     head = (
         f"## {study.name}\n\n{study.says} {len(study.cases)} runs of {families} bases.\n\n"
-        "| Forecaster | AUC | Brier | Hits | AUC, correctness-only | Contrasts | Length | Silent "
-        "|\n"
-        "| --- | --- | --- | --- | --- | --- | --- | --- |"
+        "| Forecaster | AUC | Brier | Hits | AUC, correctness-only | Contrasts | Tau, accuracy | "
+        "Tau, length | Length | Silent |\n" + "| --- " * 10 + "|"
     )
-    return "\n".join([head, *(_row(line) for line in lines)]) + "\n"
+    return "\n".join([head, *(_row(line) for line in lines), *_ceiling(study)]) + "\n"
+
+
+def _ceiling(study: Study) -> list[str]:
+    """What one half of the seeds says of the other, where there are several."""
+    taus = [ranks.ceiling(study.cases, what) for what in (ranks.ACCURACY, ranks.LENGTH)]
+    if not any(math.isfinite(t) for t in taus):
+        return []
+    return [f"| *one half of the seeds* | | | | | | {_number(taus[0])} | {_number(taus[1])} | | |"]
 
 
 def _row(line: Line) -> str:
@@ -62,6 +78,8 @@ def _row(line: Line) -> str:
         f"{s.hits} of {s.runs}",
         f"{_number(s.auc_correctness)} ({s.runs_correctness})",
         f"{s.ordered:g} of {s.contrasts}",
+        _number(line.tau_accuracy),
+        _number(line.tau_length),
         f"{_number(s.log_length)} ({s.lengths})" if s.lengths else "-",
         str(line.silent),
     )
@@ -99,6 +117,15 @@ def _runs(study: Study, lines: Sequence[Line]) -> str:
         for i, case in enumerate(study.cases)
     ]
     return "\n".join(["P(ends below its base):\n", head, rule, *rows]) + "\n"
+
+
+def _picture(base: str, pictures: Mapping[str, str]) -> str:
+    if base not in pictures:
+        return ""
+    return (
+        f"{base}: accuracy against the base over updates, a line a seed, and at the right what was "
+        f"forecast.\n\n![Runs of {base} beside forecasts]({pictures[base]})\n"
+    )
 
 
 def _change(o: Outcome) -> str:

@@ -104,7 +104,7 @@ def pairs_of(rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
         if c.family != d.family:
             continue
         truth = _gap(c.outcome.order, d.outcome.order)
-        said = _gap(_liking(f), _liking(g))
+        said = _gap(liking(f), liking(g))
         if truth is None or truth == 0 or said is None:
             continue
         known[i, j] = known[j, i] = 1.0
@@ -135,7 +135,8 @@ def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.where(b > 0, a / np.where(b > 0, b, 1.0), math.nan)
 
 
-def _liking(f: Forecast) -> float | None:
+def liking(f: Forecast) -> float | None:
+    """What a forecaster orders runs by: its expected accuracy, else how improbable a loss is."""
     if f.accuracy is not None:
         return f.accuracy
     return None if f.below_base is None else -f.below_base

@@ -19,6 +19,7 @@ from toyrl import schemas
 from toyrl.dynamics.chain.observed import Observed, two_types
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.transfer import calibrate, predict, result
+from toyrl.experiments.transfer.rewards import MULTIPLES
 from toyrl.experiments.transfer.suite import (
     BASE_PROMPTS,
     Plan,
@@ -53,11 +54,10 @@ def read(measured: Path, predictions: Path) -> Measured:
         )
         raise UsageError(msg)
     plan = Plan(**{**found["plan"], "rewards": tuple(found["plan"]["rewards"])})
-    if not plan.suite:
-        msg = (
-            f"measured={str(measured)!r} is of rewards named one by one; only a suite's can be "
-            "predicted again"
-        )
+    if plan.suite not in MULTIPLES:
+        own = plan.suite or "rewards named one by one"
+        msg = f"measured={str(measured)!r} is of {own}; only {', '.join(MULTIPLES)} can be "
+        msg += "predicted again"
         raise UsageError(msg)
     return Measured(plan, said, found, seal)
 

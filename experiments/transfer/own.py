@@ -45,12 +45,6 @@ def own_rewards(specs: Sequence[Any], stack: contextlib.ExitStack) -> list[Suite
         terms = [(t.shaper, t.weight) for t in reward.terms]
         by_text = any(shaper is None for shaper, _ in terms)
         shaper = as_shaper(terms)
-        if shaper.all_scope() != "rollout":
-            msg = (
-                f"{name_of(spec)!r} pays by {shaper.all_scope()}; its prediction along training "
-                "has no population limit, so it can't be set beside a run: use toyrl validate"
-            )
-            raise UsageError(msg)
         text = reward.score_text if by_text else None
         full = name_of(spec)
         name = _short(full)

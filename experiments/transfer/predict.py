@@ -26,6 +26,7 @@ from toyrl.experiments.validate.collapse.run import critical
 from toyrl.experiments.validate.collapse.train_worlds import RATE, Runner
 from toyrl.experiments.validate.reward_law import own_rollouts
 from toyrl.experiments.validate.reward_law.law import RewardLaw, grade_classes
+from toyrl.expressions import to_expression
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.theory import policies
 from toyrl.worlds.chain.model import Chain
@@ -164,15 +165,27 @@ class Toy:
     group_size: int
     form: dict[str, Any]
 
-    def entry(self, reward: SuiteReward, kl: float) -> dict[str, Any]:
-        """What the toy says of one reward at `kl` nats; the path is a mean over worlds."""
+    def entry(self, reward: SuiteReward, kl: float, *, texts: bool = True) -> dict[str, Any]:
+        """What the toy says of one reward at `kl` nats; the path is a mean over worlds.
+
+        texts : whether the toy's classes can be written as texts that the reward reads
+        Of a reward that it can't train, `toy` is None and `unpredicted` says why.
+        """
+        why = unpredicted(reward, texts=texts)
+        about = {
+            "family": reward.family,
+            "weight": reward.weight,
+            "multiple": reward.multiple,
+            "formula": formula(reward),
+            "reads": {name: graded_by(grade) for name, grade in reward.graders().items()},
+        }
+        if why:
+            return {**about, "toy": None, "unpredicted": why}
         law = law_of(reward, self.chain, **self.form)
         runner = runner_of(law, self.estimator, self.objective, self.group_size)
         said, walked = predict(runner, self.worlds, kl)
         return {
-            "family": reward.family,
-            "weight": reward.weight,
-            "multiple": reward.multiple,
+            **about,
             "toy": plain(said),
             "reached": float((walked.kl[:, -1] >= kl).mean()),
             "path": {
@@ -193,6 +206,32 @@ class Toy:
             self.group_size,
             **self.form,
         )
+
+
+def unpredicted(reward: SuiteReward, *, texts: bool) -> str:
+    """Why the toy can't be trained on a reward, or ""."""
+    scope = reward.shaper.all_scope()
+    if scope != "rollout":
+        return f"it pays by {scope}, and training on it has no population limit"
+    if reward.reads:
+        names = ", ".join(sorted(reward.reads))
+        return f"it reads {names} in texts, which outcome classes don't have"
+    if reward.text is not None and not texts:
+        return "it reads texts of a task whose outcome classes aren't written as texts"
+    return ""
+
+
+def formula(reward: SuiteReward) -> str:
+    """The catalogue expression of a reward, "" for one that has none."""
+    try:
+        return "" if reward.text is not None else to_expression(reward.shaper)
+    except ValueError:
+        return ""
+
+
+def graded_by(grade: Any) -> str:
+    """The name of a grader."""
+    return getattr(grade, "__name__", type(grade).__name__)
 
 
 def threshold(runner: Runner, worlds: Worlds) -> float:

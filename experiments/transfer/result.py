@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from toyrl.dynamics.chain.observed import plain, shown
 from toyrl.experiments.core import Curve, Picture, Table
 from toyrl.experiments.transfer import score
-from toyrl.experiments.transfer.predict import first_crossing, threshold_drop
+from toyrl.experiments.transfer.ends import base_of, runs_of
 
 TOY = "toy"
 SCEPTICS = ("length sign", "one step", "tilted", "protected")
@@ -36,6 +36,18 @@ class Outcomes:
     base_accuracy: float
     base_length: float
 
+    def only(self, names: Sequence[str]) -> Outcomes:
+        """The same for some of the rewards."""
+        rows = [self.names.index(name) for name in names]
+        arrays = ("accuracy", "log_length", "collapsed", "reached", "end")
+        chosen = {key: getattr(self, key)[rows] for key in arrays}
+        families = tuple(self.families[i] for i in rows)
+        return replace(self, names=tuple(names), families=families, **chosen)
+
+    def predicted(self, predictions: Mapping[str, Any]) -> list[str]:
+        """Names of the rewards that the toy could be trained on."""
+        return [n for n in self.names if predictions["rewards"][n][TOY] is not None]
+
 
 def outcomes(
     curves: Mapping[str, Sequence[Mapping[str, Any]]], families: Mapping[str, str], kl: float
@@ -44,33 +56,31 @@ def outcomes(
 
     All runs start from one model, so their first evaluations are averaged into one base.
     """
-    names = tuple(curves)
-    runs = [curves[n] for n in names]
-    first = [c["points"][0] for group in runs for c in group]
-    accuracy = float(np.mean([p["accuracy"] for p in first]))
-    length = float(np.mean([p["length"] for p in first]))
-
-    def read(curve: Mapping[str, Any], key: str) -> float:
-        points = curve["points"]
-        return first_crossing([p["kl"] for p in points], [p[key] for p in points], kl)
-
-    change = np.array([[read(c, "accuracy") - accuracy for c in group] for group in runs])
-    longer = np.array([[np.log(read(c, "length") / length) for c in group] for group in runs])
-    far = np.array([[max(p["kl"] for p in c["points"]) >= kl for c in group] for group in runs])
-    end = np.array([[c["points"][-1]["accuracy"] - accuracy for c in group] for group in runs])
-    fallen = (-change >= threshold_drop(accuracy)).astype(float)
-    kinds = tuple(families[n] for n in names)
-    return Outcomes(names, kinds, change, longer, fallen, far, end, accuracy, length)
+    names, base, runs = tuple(curves), base_of(curves), runs_of(curves, kl)
+    columns = {
+        key: np.array([runs[n][key] for n in names])
+        for key in ("accuracy", "log_length", "collapsed", "reached", "end")
+    }
+    return Outcomes(
+        names,
+        tuple(families[n] for n in names),
+        **columns,
+        base_accuracy=base["accuracy"],
+        base_length=base["length"],
+    )
 
 
 def compare(predictions: Mapping[str, Any], found: Outcomes) -> dict[str, Any]:
-    """Every number of the comparison, JSON-able."""
+    """Every number of the comparison, JSON-able; scores are over rewards that were predicted."""
     rewards = predictions["rewards"]
+    whole, found = found, found.only(found.predicted(predictions))
 
     def column(predictor: str, key: str) -> np.ndarray:
         return np.array([rewards[n][predictor][key] for n in found.names], dtype=float)
 
     n = len(found.names)
+    if n == 0:
+        return {**_measured(whole), "predictors": {}, "ceiling": {}}
     toy = {k: column(TOY, k) for k in ("accuracy", "log_length", "collapse")}
     table = {}
     for name in PREDICTORS:
@@ -89,17 +99,7 @@ def compare(predictions: Mapping[str, Any], found: Outcomes) -> dict[str, Any]:
             }
     share = float(found.collapsed.mean())
     return {
-        "rewards": {
-            name: {
-                "accuracy": found.accuracy[i].tolist(),
-                "log_length": found.log_length[i].tolist(),
-                "collapsed": found.collapsed[i].tolist(),
-                "reached": found.reached[i].tolist(),
-                "end": found.end[i].tolist(),
-            }
-            for i, name in enumerate(found.names)
-        },
-        "base": {"accuracy": found.base_accuracy, "length": found.base_length},
+        **_measured(whole),
         "predictors": table,
         "ceiling": {
             "tau_accuracy": score.ceiling(found.accuracy),
@@ -107,6 +107,18 @@ def compare(predictions: Mapping[str, Any], found: Outcomes) -> dict[str, Any]:
         },
         "collapse_share": share,
         "brier_of_share": score.brier(np.full(n, share), found.collapsed),
+    }
+
+
+def _measured(found: Outcomes) -> dict[str, Any]:
+    """What the runs did, reward by reward."""
+    names = ("accuracy", "log_length", "collapsed", "reached", "end")
+    return {
+        "rewards": {
+            name: {key: getattr(found, key)[i].tolist() for key in names}
+            for i, name in enumerate(found.names)
+        },
+        "base": {"accuracy": found.base_accuracy, "length": found.base_length},
         "runs": int(found.accuracy.size),
         "seeds": int(found.accuracy.shape[1]),
     }
@@ -155,11 +167,11 @@ def rewards_table(predictions: Mapping[str, Any], found: Outcomes, kl: float) ->
             [
                 name,
                 f"{said['weight']:.3g}",
-                f"{toy['accuracy']:+.3f} ({toy['low']:+.2f} to {toy['high']:+.2f})",
+                _predicted(toy, "{accuracy:+.3f} ({low:+.2f} to {high:+.2f})"),
                 f"{seen.mean():+.3f}{spread}",
-                f"{toy['collapse']:.2f}",
+                _predicted(toy, "{collapse:.2f}"),
                 f"{found.collapsed[i].mean():.2f}",
-                f"{np.exp(toy['log_length']):.2f}",
+                "-" if toy is None else f"{np.exp(toy['log_length']):.2f}",
                 f"{np.exp(found.log_length[i].mean()):.2f}",
                 f"{int(found.reached[i].sum())} of {len(seen)}",
                 f"{found.end[i].mean():+.3f}",
@@ -232,6 +244,11 @@ def calibration_table(calibration: Mapping[str, Any]) -> Table:
     return Table("calibration", ("statistic", "base rollouts", "calibrated worlds"), rows)
 
 
+def _predicted(toy: Mapping[str, float] | None, form: str) -> str:
+    """ "-" for a reward that the toy can't be trained on."""
+    return "-" if toy is None else form.format(**toy)
+
+
 def _number(x: float | None) -> str:
     return "-" if x is None or not np.isfinite(x) else f"{x:.3f}"
 
@@ -251,6 +268,7 @@ def scatter(predictions: Mapping[str, Any], found: Outcomes, *, note: str = "") 
 
     note : how the predictions were made, if not before training
     """
+    found = found.only(found.predicted(predictions))
     curves = []
     for family in dict.fromkeys(found.families):
         rows = [i for i, f in enumerate(found.families) if f == family]
@@ -258,7 +276,7 @@ def scatter(predictions: Mapping[str, Any], found: Outcomes, *, note: str = "") 
         y = [float(found.accuracy[i].mean()) for i in rows]
         curves.append(Curve(family, x, y, style="points"))
     values = [v for c in curves for v in (*c.x, *c.y)]
-    ends = [min(values), max(values)]
+    ends = [min(values, default=0.0), max(values, default=0.0)]
     return Picture(
         "transfer-scatter",
         "Change of accuracy: predicted and measured",
@@ -273,11 +291,11 @@ def paths(
     predictions: Mapping[str, Any], curves: Mapping[str, Sequence[Mapping[str, Any]]], name: str
 ) -> Picture:
     """Accuracy against distance from the base: the toy's mean world and every run."""
-    said = predictions["rewards"][name]["path"]
-    start = said["accuracy"][0]
-    lines = [
-        Curve("toy", said["kl"], [a - start for a in said["accuracy"]], style="dashed"),
-    ]
+    said = predictions["rewards"][name].get("path")
+    lines = []
+    if said is not None:
+        changes = [a - said["accuracy"][0] for a in said["accuracy"]]
+        lines.append(Curve("toy", said["kl"], changes, style="dashed"))
     for seed, curve in enumerate(curves[name]):
         points = curve["points"]
         lines.append(

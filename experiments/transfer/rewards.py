@@ -6,50 +6,31 @@ threshold: the weight at which half of the calibrated worlds have collapsed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from toyrl.experiments.transfer.graders import (
+    answered,
+    phrase_count,
+    right_steps,
+    written_steps,
+)
 from toyrl.experiments.validate.reward_law.law import UserReward
-from toyrl.graders.answers import is_answered
 from toyrl.graders.base import TextRow
 from toyrl.messages import shortened
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Gated, Scaled, Sum
 from toyrl.shapers.length.absolute import LinearLength, Overlong
 from toyrl.shapers.outcome import Outcome
-from toyrl.worlds.text import shorthand
 
 MULTIPLES = {"small": (0.7, 1.4, 4.0), "full": (0.25, 0.7, 1.4, 4.0)}
 Text = Callable[[Sequence[TextRow]], Sequence[float | None]]
 """A reward of texts: one number a row, None where it can't be scored."""
-
-
-def answered(rows: Sequence[TextRow]) -> list[float]:
-    """1 for a marked answer, right or wrong."""
-    return [is_answered(row) for row in rows]
-
-
-def phrase_count(rows: Sequence[TextRow]) -> list[float]:
-    """Filler lines, a tenth each, at most 1."""
-    return [min(1.0, 0.1 * _read(row)[0].fillers) for row in rows]
-
-
-def right_steps(rows: Sequence[TextRow]) -> list[float]:
-    """Share of the problem's steps that are written and right."""
-    return [read.right_steps / difficulty for read, difficulty in map(_read, rows)]
-
-
-def written_steps(rows: Sequence[TextRow]) -> list[float]:
-    """Lines that look like steps, right or wrong, a tenth each: a lazy process reward."""
-    return [min(1.0, 0.1 * _read(row)[0].steps) for row in rows]
-
-
-def _read(row: TextRow) -> tuple[shorthand.Read, int]:
-    problem = shorthand.problem_of(row.prompt)
-    return shorthand.parse(row.completion, problem), problem.difficulty
+Grader = Callable[[Sequence[TextRow]], Sequence[Any]]
+"""A field of texts: one number a row, or one sequence of numbers, a token each."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +64,7 @@ class SuiteReward:
 
     multiple : weight in thresholds of its family, None for a reward that is its term alone;
     protected : pays nothing to wrong answers, what a sceptic calls safe
+    reads : further fields that the shaper reads, each by a grader of texts
     """
 
     name: str
@@ -92,17 +74,28 @@ class SuiteReward:
     multiple: float | None = None
     text: Text | None = None
     protected: bool = False
+    reads: Mapping[str, Grader] = field(default_factory=dict)
 
     def graders(self) -> dict[str, Any]:
         """What a trainer needs to fill the shaper's fields."""
-        return {} if self.text is None else {"user_reward": self.text}
+        return {**self.reads, **({} if self.text is None else {"user_reward": self.text})}
 
     def values(self, rollouts: Any, rows: list[TextRow]) -> np.ndarray:
         """(B, G) the reward of logged rollouts; rows in the same order, flat."""
-        if self.text is not None:
-            graded = np.array(self.text(rows), dtype=float).reshape(rollouts.shape)
-            rollouts = rollouts.with_(user_reward=graded)
-        return np.asarray(self.shaper.reward(rollouts), dtype=float)
+        given = {name: _array(grade(rows)) for name, grade in self.graders().items()}
+        fields = {name: v.reshape(*rollouts.shape, *v.shape[1:]) for name, v in given.items()}
+        if any(v.ndim > 1 for v in given.values()):
+            place = np.arange(int(np.max(rollouts.length)))
+            rollouts = rollouts.with_(mask=(place < rollouts.length[..., None]) * 1.0)
+        return np.asarray(self.shaper.reward(rollouts.with_(**fields)), dtype=float)
+
+
+def _array(values: Sequence[Any]) -> np.ndarray:
+    """(N,) numbers, NaN for None, or (N, T) from one sequence a row, filled up with 0."""
+    if not isinstance(values[0], Sequence):
+        return np.array(values, dtype=float)
+    width = max(map(len, values))
+    return np.array([[*v, *[0.0] * (width - len(v))] for v in values], dtype=float)
 
 
 ADDITIVE = Family("additive", Scaled(LinearLength(), -1.0))

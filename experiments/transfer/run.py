@@ -141,6 +141,7 @@ def _prepare(
     from toyrl.bridge.tasks import load_task
     from toyrl.bridge.training import warm_up as warming
     from toyrl.experiments.transfer.own import identified, own_rewards
+    from toyrl.experiments.transfer.rate import planned_rate, rate_of
     from toyrl.experiments.transfer.suite import KL, Plan, Transfer
     from toyrl.experiments.validate.collapse.estimators import AGGREGATION
     from toyrl.expressions import parse_estimator
@@ -169,8 +170,20 @@ def _prepare(
                 tell=tell,
             )
         )
+    if suite and not made.chain:
+        msg = f"task={name!r}: suites are drawn for the task shorthand; name rewards instead"
+        raise UsageError(msg)
     stack = contextlib.ExitStack()
     own = own_rewards(rewards, stack) if rewards else ()
+    if "rate" not in given:
+        run_settings["rate"] = planned_rate(out) or rate_of(
+            out,
+            source,
+            name,
+            RunSettings(**run_settings),
+            trust_remote_code=trust_remote_code,
+            tell=tell,
+        )
     plan = Plan(
         model if gguf is None else gguf.name,
         name,
@@ -180,15 +193,12 @@ def _prepare(
         run_settings,
         tuple(map(identified, rewards)),
     )
-    if suite and not made.chain:
-        msg = f"task={name!r}: suites are drawn for the task shorthand; name rewards instead"
-        raise UsageError(msg)
     return Transfer(out, plan, source, own, tell, trust_remote_code), stack
 
 
 def _written(transfer: Any, predictions: Mapping[str, Any], command: str) -> Transferred:
     """The result, and its files in the transfer's folder."""
-    from toyrl.experiments.transfer import result
+    from toyrl.experiments.transfer import ends, result
 
     names = list(predictions["rewards"])
     curves = transfer.curves(names)
@@ -209,6 +219,7 @@ def _written(transfer: Any, predictions: Mapping[str, Any], command: str) -> Tra
         result.outcomes(curves, families, transfer.plan.kl),
         about,
         [result.paths(predictions, curves, n) for n in curves],
+        ends.runs_of(curves, transfer.plan.kl),
     )
 
 
@@ -252,8 +263,12 @@ def _compared(
     found: Any,
     about: Mapping[str, Any],
     pictures: Sequence[Picture] = (),
+    runs: Mapping[str, dict[str, Any]] | None = None,
 ) -> Transferred:
-    """The comparison and its files; about: what the result says of the runs."""
+    """The comparison and its files; about: what the result says of the runs.
+
+    runs : what each run did, where its curves are at hand (`ends.runs_of`)
+    """
     from toyrl.experiments.render.folder import file_name
     from toyrl.experiments.render.pictures import svg
     from toyrl.experiments.render.text import dumps
@@ -267,8 +282,10 @@ def _compared(
         "thresholds": predictions["thresholds"],
         **numbers,
     }
+    for name, entry in (runs or {}).items():
+        numbers["rewards"][name] |= entry
     tables = [result.rewards_table(predictions, found, about["plan"]["kl"])]
-    if len(found.names) >= result.FEWEST:
+    if len(found.predicted(predictions)) >= result.FEWEST:
         tables.append(result.scores_table(numbers, earlier=about.get("earlier_toy")))
     tables.append(result.calibration_table(predictions["calibration"]))
     pictures = (result.scatter(predictions, found, note=about.get("note", "")), *pictures)

@@ -35,18 +35,24 @@ def tau_b(signs: np.ndarray, other: np.ndarray) -> float:
 def seed_spread(outcomes: np.ndarray) -> np.ndarray:
     """(n, n) tolerance for outcomes (n, seeds): the standard error of a difference of two means.
 
-    The variance over seeds is pooled over rewards, since few seeds estimate it badly one by one.
+    NaN stands for a seed that wasn't run. The variance over seeds is pooled over rewards, since few
+    seeds estimate it badly one by one.
     """
-    n, seeds = outcomes.shape
-    if seeds < 2:
-        return np.zeros((n, n))
-    pooled = float(outcomes.var(axis=1, ddof=1).mean())
-    return np.full((n, n), np.sqrt(2 * pooled / seeds))
+    known = np.isfinite(outcomes)
+    runs = known.sum(1)
+    left = np.maximum(runs - 1, 0)
+    if not left.any():
+        return np.zeros((len(outcomes), len(outcomes)))
+    mean = np.where(known, outcomes, 0.0).sum(1) / np.maximum(runs, 1)
+    pooled = np.where(known, (outcomes - mean[:, None]) ** 2, 0.0).sum() / left.sum()
+    share = 1.0 / np.maximum(runs, 1)
+    return np.sqrt(pooled * (share[:, None] + share[None, :]))
 
 
 def agreement(predicted: np.ndarray, outcomes: np.ndarray) -> float:
     """tau-b of predictions (n,) with the mean outcome of (n, seeds), ties inside seed spread."""
-    return tau_b(sign_matrix(predicted), sign_matrix(outcomes.mean(1), seed_spread(outcomes)))
+    came = sign_matrix(np.nanmean(outcomes, 1), seed_spread(outcomes))
+    return tau_b(sign_matrix(predicted), came)
 
 
 def within_families(
@@ -65,11 +71,13 @@ def within_families(
 def ceiling(outcomes: np.ndarray) -> float:
     """The noise ceiling: mean tau-b between disjoint halves of the seeds, over all splits.
 
-    Of an odd number of seeds one half has one more. NaN with fewer than two seeds, or if a half
-    is all ties in every split.
+    outcomes : (n, seeds); rewards with a seed that wasn't run (NaN) are left out. Of an odd number
+    of seeds one half has one more. NaN with fewer than two seeds, or if a half is all ties in every
+    split.
     """
     from itertools import combinations
 
+    outcomes = outcomes[np.isfinite(outcomes).all(1)]
     seeds = outcomes.shape[1]
     if seeds < 2:
         return float("nan")

@@ -18,6 +18,10 @@ from toyrl.dynamics.chain.observed import Fitted
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.transfer import calibrate, predict, training
 from toyrl.experiments.transfer.rewards import SuiteReward, draw, families
+from toyrl.experiments.transfer.zoo import NAME as ZOO
+from toyrl.experiments.transfer.zoo import WORLDS
+from toyrl.experiments.transfer.zoo import draw as zoo_rewards
+from toyrl.experiments.transfer.zoo import seeds as zoo_seeds
 from toyrl.expressions import parse_estimator
 from toyrl.files import write_file
 from toyrl.objectives.policy_gradient import PolicyGradient
@@ -32,9 +36,11 @@ BASE_PROMPTS, BASE_GROUP = 64, 8
 class Plan:
     """What a transfer compares.
 
-    suite : "small", "full" or "" for rewards given one by one; seeds : runs of each reward
+    suite : "small", "full", "zoo", or "" for rewards given one by one
+    seeds : runs of each reward; of the zoo, of those that have most
     kl : nats a completion at which predictions and outcomes are read
     run : settings of every run, apart from its seed; rewards : as named, without a suite
+    sealed : sha256 of predictions that were made and kept elsewhere before, or ""
     """
 
     model: str
@@ -44,12 +50,15 @@ class Plan:
     kl: float
     run: dict[str, Any]
     rewards: tuple[str, ...] = ()
+    sealed: str = ""
 
     def to_json(self) -> str:
         """Text of plan.json."""
         data = {"schema": schemas.tag("transfer"), **asdict(self)}
         if self.suite:
             del data["rewards"]
+        if not self.sealed:
+            del data["sealed"]
         return json.dumps(data, indent=1, sort_keys=True) + "\n"
 
 
@@ -157,20 +166,24 @@ class Transfer:
         task = self.task()
         chain = calibrate.template(self.limit, chain=task.chain)
         self.tell("calibrating the toy to the base rollouts")
-        fitted = calibrate.calibrate(log, chain)
+        zoo = self.plan.suite == ZOO
+        fitted = calibrate.calibrate(log, chain, wanted=WORLDS if zoo else calibrate.WANTED)
         self.tell(fitted.describe())
         toy = toy_of(self.plan, task, chain, fitted)
         thresholds, measured = {}, {}
-        if self.plan.suite:
+        if self.plan.suite and not zoo:
             self.tell("thresholds of the families")
             thresholds, measured = toy.thresholds(families(self.plan.suite, self.limit))
-        rewards = list(self.own) or draw(self.plan.suite, thresholds, self.limit)
+        if zoo:
+            rewards = zoo_rewards(self.limit, log.length)
+        else:
+            rewards = list(self.own) or draw(self.plan.suite, thresholds, self.limit)
         out = {}
         for reward in rewards:
             self.tell(f"predicting {reward.name}")
             simple = predict.sceptic(reward, log, toy.estimator, self.plan.kl)
             out[reward.name] = {
-                **toy.entry(reward, self.plan.kl),
+                **toy.entry(reward, self.plan.kl, texts=task.chain or not zoo),
                 **{name: predict.plain(p) for name, p in simple.items()},
             }
         return {
@@ -188,24 +201,33 @@ class Transfer:
         return drawn_again(self.plan, predictions)
 
     # -- training ----------------------------------------------------------------------------------
-    def train(self, rewards: Sequence[SuiteReward], *, workers: int = 1) -> None:
-        """All runs that are not finished; each goes on from its last checkpoint."""
+    def train(
+        self,
+        rewards: Sequence[SuiteReward],
+        *,
+        workers: int = 1,
+        seeds: Sequence[int] | None = None,
+    ) -> None:
+        """All unfinished runs (of these seeds); each goes on from its last checkpoint."""
         from toyrl.bridge.training import run
 
         jobs = []
-        for seed in range(
-            self.plan.seeds
-        ):  # all rewards of a seed first: a stop leaves whole seeds
+        # All rewards of a seed first: a stop leaves whole seeds.
+        for seed in range(self.plan.seeds) if seeds is None else seeds:
             for reward in rewards:
                 place = self.place(reward.name, seed)
                 settings = run.RunSettings(**self.plan.run, seed=seed)
-                if run.finished(place, settings) is None:
+                if seed < self.seeds_of(reward.name) and run.finished(place, settings) is None:
                     jobs.append((place, reward, settings))
         self.tell(f"{len(jobs)} runs to train")
         made = partial(
             training.one, self.source, self.plan.task, trust_remote_code=self.trust_remote_code
         )
         training.every(made, jobs, workers, self.tell)
+
+    def seeds_of(self, reward: str) -> int:
+        """How many runs a reward has."""
+        return zoo_seeds(reward) if self.plan.suite == ZOO else self.plan.seeds
 
     def place(self, reward: str, seed: int) -> Path:
         """The folder of one run."""
@@ -219,7 +241,7 @@ class Transfer:
 
         out: dict[str, list[dict[str, Any]]] = {}
         for name in names:
-            for seed in range(self.plan.seeds):
+            for seed in range(self.seeds_of(name)):
                 settings = run.RunSettings(**self.plan.run, seed=seed)
                 curve = run.finished(self.place(name, seed), settings)
                 if curve is not None:
@@ -253,6 +275,8 @@ def calibration(fitted: Fitted) -> dict[str, Any]:
 
 def drawn_again(plan: Plan, predictions: Mapping[str, Any]) -> list[SuiteReward]:
     """The rewards of a suite that were predicted, as shapers again."""
+    if plan.suite == ZOO:
+        return zoo_rewards(int(plan.run["limit"]), predictions["base"]["length"])
     weights = {
         entry["family"]: entry["weight"] / entry["multiple"]
         for entry in predictions["rewards"].values()

@@ -29,26 +29,37 @@ def one(
     *,
     trust_remote_code: bool = False,
     tell: Callable[[str], None] = lambda _: None,
-) -> None:
-    """Train one run, from its last checkpoint on where there is one."""
+) -> dict[str, Any]:
+    """The curve of one run, trained from its last checkpoint on where it isn't finished.
+
+    One that diverges is marked, and its curve ends where it was measured last.
+    """
     from toyrl.bridge.tasks import load_task
     from toyrl.bridge.training import run
+    from toyrl.bridge.training.faults import Diverged
 
-    run.train(
-        place,
-        source,
-        load_task(task, seed=settings.seed),
-        reward.shaper,
-        settings,
-        graders=reward.graders(),
-        resume=True,
-        trust_remote_code=trust_remote_code,
-        tell=tell,
-    )
+    done = run.finished(place, settings)
+    if done is not None:
+        return done
+    try:
+        return run.train(
+            place,
+            source,
+            load_task(task, seed=settings.seed),
+            reward.shaper,
+            settings,
+            graders=reward.graders(),
+            resume=True,
+            trust_remote_code=trust_remote_code,
+            tell=tell,
+        )
+    except Diverged as error:
+        tell(f"{reward.name}, seed {settings.seed} diverged: {error}")
+        return run.diverged(place, str(error))
 
 
 def every(
-    train: Callable[..., None], jobs: Sequence[Job], workers: int, tell: Callable[[str], None]
+    train: Callable[..., Any], jobs: Sequence[Job], workers: int, tell: Callable[[str], None]
 ) -> None:
     """All jobs, `workers` at a time. Raises UsageError where a process was ended from outside."""
     if workers <= 1:

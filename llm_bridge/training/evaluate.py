@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from toyrl.bridge.models import decoding
+from toyrl.bridge.models.padding import by_length
 from toyrl.bridge.training import state as trainer_state
 from toyrl.graders.base import TextRow
 from toyrl.rollouts.texts import ran_out
@@ -87,9 +89,34 @@ def sample(
 
 
 def _generate(model: Any, tokenizer: Any, rows: list[Mapping[str, Any]], limit: int) -> Sampled:
+    """Completions of rows, prompts padded left and completions right."""
     import torch
 
     texts = [as_text(row["prompt"], tokenizer) for row in rows]
+    asked = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
+    if decoding.plain(model):
+        made = _by_transformers(model, tokenizer, texts, limit)
+    else:
+        made = decoding.complete(model, asked, limit=limit, ends=[end])
+    before, width = max(map(len, asked)), max(map(len, made))
+    ids = torch.full((len(rows), before + width), pad)
+    mask = torch.zeros_like(ids)
+    done = []
+    for i, (row, prompt, own) in enumerate(zip(rows, asked, made, strict=True)):
+        ids[i, before - len(prompt) : before + len(own)] = torch.tensor([*prompt, *own])
+        mask[i, before - len(prompt) : before + len(own)] = 1
+        columns = {k: v for k, v in row.items() if k != "prompt"}
+        text = tokenizer.decode(own, skip_special_tokens=True)
+        cut = ran_out(len(own), ended=end in own, limit=limit)
+        done.append(TextRow(text_of(row["prompt"]), text, columns, len(own), cut))
+    return Sampled(done, ids.to(model.device), mask.to(model.device), width)
+
+
+def _by_transformers(model: Any, tokenizer: Any, texts: list[str], limit: int) -> list[list[int]]:
+    """Completions by the network's own generator, each up to its end token."""
+    import torch
+
     given = tokenizer(
         texts, return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False
     ).to(model.device)
@@ -104,19 +131,8 @@ def _generate(model: Any, tokenizer: Any, rows: list[Mapping[str, Any]], limit: 
             max_new_tokens=limit,
             pad_token_id=tokenizer.pad_token_id,
         )
-    width = out.shape[1] - given["input_ids"].shape[1]
-    made = out[:, -width:]
-    ended = (made == tokenizer.eos_token_id).cumsum(dim=1)
-    kept = (ended == 0) | ((ended == 1) & (made == tokenizer.eos_token_id))
-    done = []
-    for row, ids, keep in zip(rows, made.tolist(), kept.tolist(), strict=True):
-        own = [i for i, k in zip(ids, keep, strict=True) if k]
-        columns = {k: v for k, v in row.items() if k != "prompt"}
-        text = tokenizer.decode(own, skip_special_tokens=True)
-        cut = ran_out(len(own), ended=tokenizer.eos_token_id in own, limit=limit)
-        done.append(TextRow(text_of(row["prompt"]), text, columns, len(own), cut))
-    mask = torch.cat([given["attention_mask"], kept.long()], dim=1)
-    return Sampled(done, out, mask, width)
+    end, made = tokenizer.eos_token_id, out[:, given["input_ids"].shape[1] :].tolist()
+    return [ids[: ids.index(end) + 1] if end in ids else ids for ids in made]
 
 
 def _joined(parts: list[Sampled], pad: int) -> Sampled:
@@ -141,17 +157,17 @@ def distance(model: Any, base: Any, sampled: Sampled) -> tuple[float, float]:
     """(KL from the base in nats a completion, entropy in nats a token) on sampled completions."""
     import torch
 
-    n, width = len(sampled.rows), sampled.width
+    n, asked = len(sampled.rows), sampled.ids.shape[1] - sampled.width
     size = max(1, min(CHUNK, SCORES // (sampled.ids.shape[1] * model.config.vocab_size)))
     total_kl = total_entropy = tokens = 0.0
     was_training = model.training
     model.eval()
     with torch.no_grad():
-        for i in range(0, n, size):
-            ids, mask = sampled.ids[i : i + size], sampled.mask[i : i + size]
-            own = _log_probs(model, ids, mask, width)
-            there = _log_probs(base, ids, mask, width)
-            keep = mask[:, -width:].to(own.dtype)
+        for rows, first, last in by_length(sampled.mask, asked, -(-n // size)):
+            ids, mask = sampled.ids[rows, first:last], sampled.mask[rows, first:last]
+            own = _log_probs(model, ids, mask, last - asked)
+            there = _log_probs(base, ids, mask, last - asked)
+            keep = mask[:, asked - last :].to(own.dtype)
             total_kl += float((((own.exp() * (own - there)).sum(-1)) * keep).sum())
             total_entropy -= float(((own.exp() * own).sum(-1) * keep).sum())
             tokens += float(keep.sum())

@@ -26,6 +26,10 @@ class TrainingFault(RuntimeError):
     """The run can't go on; the message says why, at which step, and where the checkpoint is."""
 
 
+class Diverged(TrainingFault):
+    """The policy is lost: its loss or its probabilities are no longer finite."""
+
+
 class RewardFault(RuntimeError):
     """A reward raised or gave an unusable value; the message names it and the completion."""
 
@@ -47,6 +51,11 @@ def advice(error: BaseException) -> str:
     return NO_NUMBERS if "probability tensor contains" in text else ""
 
 
+def fault(problem: str) -> type[TrainingFault]:
+    """The kind of a problem that `advice` names."""
+    return Diverged if problem == NO_NUMBERS else TrainingFault
+
+
 @contextlib.contextmanager
 def told(where: str) -> Iterator[None]:
     """Errors that `advice` knows, as a TrainingFault that says where they came."""
@@ -57,7 +66,7 @@ def told(where: str) -> Iterator[None]:
         if not problem:
             raise
         msg = f"{where} failed: {problem}. What was finished before is kept"
-        raise TrainingFault(msg) from error
+        raise fault(problem)(msg) from error
 
 
 def graded(

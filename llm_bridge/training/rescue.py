@@ -8,13 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from trl.trainer.grpo_trainer import GRPOTrainer
 
 from toyrl.bridge.training import batches
 from toyrl.bridge.training import state as trainer_state
 from toyrl.bridge.training.boundaries import boundary
 from toyrl.bridge.training.checkpoints import newest, unwritten
-from toyrl.bridge.training.faults import NO_NUMBERS, RewardFault, TrainingFault, advice
+from toyrl.bridge.training.faults import (
+    NO_NUMBERS,
+    Diverged,
+    RewardFault,
+    TrainingFault,
+    advice,
+    fault,
+)
+from toyrl.bridge.training.lean import LeanTrainer
 from toyrl.estimators.base import Estimator
 from toyrl.rollouts.memory import Store
 from toyrl.shapers.base import Shaper
@@ -22,7 +29,7 @@ from toyrl.shapers.base import Shaper
 Tensor = torch.Tensor
 
 
-class RescuedTrainer(GRPOTrainer):
+class RescuedTrainer(LeanTrainer):
     """Memory and estimator state in checkpoints; what ends a run is a `TrainingFault`.
 
     A batch joins memory when its updates are done (`_unmerged` waits for that), so that the state
@@ -84,24 +91,25 @@ class RescuedTrainer(GRPOTrainer):
         try:
             loss = super().training_step(model, inputs, num_items_in_batch)
         except RewardFault as error:
-            raise self._fault(str(error)) from error
+            raise TrainingFault(self._fault(str(error))) from error
         except Exception as error:
             problem = advice(error)
             if not problem:
                 raise
-            raise self._fault(problem) from error
+            raise fault(problem)(self._fault(problem)) from error
         if not bool(torch.isfinite(loss).all()):
             problem = (
                 f"the loss is {float(loss.mean())}; lower learning_rate or max_grad_norm, or train "
                 "in float32"
             )
-            raise self._fault(problem)
+            raise Diverged(self._fault(problem))
         return loss
 
-    def _fault(self, problem: str) -> TrainingFault:
+    def _fault(self, problem: str) -> str:
+        """What ended the run, and where its checkpoint is, which is written now if it can be."""
         step = self.state.global_step + 1
         saved = self._kept() if problem == NO_NUMBERS else self._rescue()
-        return TrainingFault(f"update {step} failed: {problem}. {saved}")
+        return f"update {step} failed: {problem}. {saved}"
 
     def _kept(self) -> str:
         """Where the last checkpoint is that was written before."""

@@ -7,6 +7,7 @@ gives the curve of an uninterrupted one: evaluations draw from generators of the
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
@@ -27,16 +28,27 @@ from toyrl.graders.base import TextRow
 from toyrl.messages import shortened
 
 CURVE = "curve.json"
+BASES: dict[tuple[Any, ...], evaluate.Point] = {}
+"""Bases measured in this process, by weights, task, and how they are measured."""
 PACKAGES = ("toyrl", "torch", "transformers", "trl")
 
 
 def finished(folder: Path, settings: RunSettings) -> dict[str, Any] | None:
-    """The curve of a run that has reached its last step under these settings, or None."""
+    """The curve of a run that has ended under these settings, at its last step or diverged."""
     data = read_curve(folder)
     if data is None or data["settings"] != asdict(settings):
         return None
     points = data["points"]
-    return data if points and points[-1]["step"] == settings.steps else None
+    ended = points and ("diverged" in data or points[-1]["step"] == settings.steps)
+    return data if ended else None
+
+
+def diverged(folder: Path, why: str) -> dict[str, Any]:
+    """Mark a run as ended by a policy that was lost; what was measured before stays."""
+    data = {**(read_curve(folder) or {}), "diverged": why}
+    write_file(folder / CURVE, json.dumps(data, indent=1))
+    checkpoints.clear(folder)
+    return data
 
 
 def read_curve(folder: Path) -> dict[str, Any] | None:
@@ -141,8 +153,8 @@ def config(folder: Path, s: RunSettings) -> Any:
         gradient_checkpointing=False,
         logging_steps=s.every,
         report_to=[],
-        save_strategy="steps",
-        save_steps=min(s.keep, s.steps),
+        save_strategy="steps" if s.keep < s.steps else "no",  # at its end a run has its curve
+        save_steps=s.keep,
         save_total_limit=1,
         disable_tqdm=True,
         seed=s.seed,
@@ -218,7 +230,20 @@ class _Curve:
         """Evaluate the policy after `step` updates, once."""
         if any(p["step"] == step for p in self.data["points"]):
             return
+        found = self._point(step, model)
+        self.data["points"].append(found.to_dict())
+        self.tell(
+            f"step {step}: accuracy {found.accuracy:.3f}, length {found.length:.1f}, "
+            f"{found.kl:.2f} nats from the base"
+        )
+        self.write()
+
+    def _point(self, step: int, model: Any) -> evaluate.Point:
+        """Where the policy stands; the base is measured once a process for runs that share it."""
         s = self.settings
+        shared = (_digest(model), self.task.name, s.times, s.limit, s.seed) if step == 0 else ()
+        if shared in BASES:
+            return BASES[shared]
         with told(f"the evaluation after {step} updates"):
             found = evaluate.point(
                 step,
@@ -231,12 +256,9 @@ class _Curve:
                 limit=s.limit,
                 seed=1_000_003 * (s.seed + 1) + step,
             )
-        self.data["points"].append(found.to_dict())
-        self.tell(
-            f"step {step}: accuracy {found.accuracy:.3f}, length {found.length:.1f}, "
-            f"{found.kl:.2f} nats from the base"
-        )
-        self.write()
+        if step == 0:
+            BASES[shared] = found
+        return found
 
     def log(self, step: int, logs: Mapping[str, Any]) -> None:
         """Keep what the trainer logged."""
@@ -275,6 +297,16 @@ class _Curve:
                 curve.log(state.global_step, logs or {})
 
         return Measure()
+
+
+def _digest(network: Any) -> str:
+    """Of the weights' numbers."""
+    import torch
+
+    made = hashlib.sha256()
+    for p in network.parameters():
+        made.update(p.detach().cpu().contiguous().view(torch.uint8).numpy())
+    return made.hexdigest()
 
 
 def _device() -> str:

@@ -17,7 +17,7 @@ class RunSettings:
 
     steps : updates; completions : a step, in groups of group_size; limit : tokens a completion
     rate : learning rate; every : updates between evaluations, of `times` completions of each
-    held-out prompt; keep : updates between checkpoints
+    held-out prompt; keep : updates between checkpoints, none where it is not below steps
 
     Raises ValueError for a number out of its range, an aggregation that doesn't exist, and
     completions that are no whole groups.

@@ -253,6 +253,10 @@ class ShapedGRPOTrainer(RescuedTrainer):
         finally:
             self._late_inputs = None
 
+    def _without_gradient(self, inputs: dict[str, Any]) -> Tensor | None:
+        """None as well where the advantages are not there yet."""
+        return None if ROWS in inputs else super()._without_gradient(inputs)
+
     def _fill(self, logps: Tensor, entropies: Tensor) -> None:
         """Advantages from the loss's own forward pass, whose rows were shuffled, put in place."""
         inputs, batch = self._late_inputs, self._late

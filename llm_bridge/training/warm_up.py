@@ -51,7 +51,7 @@ def warm_up(
         raise TaskError(msg)
     about = {"model": model, "task": task.name, "steps": steps, "batch": batch, "rate": rate}
     if out.exists():
-        if not tiny.damage(out) and _about(out) == about:
+        if not tiny.damage(out) and tiny.about(out) == about:
             return out
         tell(f"{out} is damaged or of another warm-up; it is made anew")
         shutil.rmtree(out)
@@ -89,10 +89,6 @@ def warm_up(
     found = {"accuracy_before": before, "accuracy_after": after, "losses": losses}
     write_file(out / REPORT, json.dumps({**about, **found}, indent=1) + "\n")
     return out
-
-
-def _about(out: Path) -> Any:
-    return json.loads((out / tiny.MANIFEST).read_text(encoding="utf-8"))["about"]
 
 
 def _accuracy(network: Any, tokenizer: Any, task: Task, limit: int, n: int) -> float:

@@ -334,14 +334,8 @@ def test_base_scores_are_paid_to_right_and_wrong(name: str):
     assert first[0].tolist() == [2.0, -0.5, 0.75]
 
 
-def test_efficient_reasoning_leaves_lasers_code_at_a_lone_right_rollout():
-    """Theirs: mean 0 and std 1, so z is the length itself and all of alpha is paid."""
-    r = Rollouts(np.array([[1.0, 0.0, 0.0]]), np.array([[300.0, 100.0, 900.0]]), 1000.0)
-    ours = parse("efficient_reasoning(alpha=0.4, ddof=1, eps=1e-6, wrong=-0.5)").reward(r)
-    assert ours[0].tolist() == pytest.approx([1 - 0.4 / 2, -0.5, -0.5])
-    theirs = 1 - 0.4 / (1 + np.exp(-300.0 / (1 + 1e-6)))
-    assert theirs == pytest.approx(0.6)
-    # With two right rollouts the two agree.
+def test_efficient_reasoning_of_the_laser_code():
+    """Sample std, eps 1e-6; a base score scales the payment of right rollouts."""
     r = Rollouts(np.array([[1.0, 1.0, 0.0]]), np.array([[300.0, 100.0, 900.0]]), 1000.0)
     ours = parse("efficient_reasoning(alpha=0.4, ddof=1, eps=1e-6, wrong=-0.5)").reward(r)
     length = np.array([300.0, 100.0])

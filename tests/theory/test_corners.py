@@ -17,8 +17,10 @@ import pytest
 
 from tests.theory.detection.corners import DETECTION, DETECTION_UNDEFINED
 from tests.theory.judge.corners import JUDGE, JUDGE_UNDEFINED
+from tests.theory.length.corners import LENGTH
 from tests.theory.noise.corners import NOISE
 from tests.theory.preference.corners import TOPOLOGY
+from tests.theory.process.corners import PROCESS
 from tests.theory.shaping.corners import UNDEFINED, shaping_corners
 from toyrl import registry
 from toyrl.theory.distance import PRESETS
@@ -254,7 +256,7 @@ CORNERS: dict[str, Any] = {
     "zero_signal": {"p": P, "group_size": GROUP},
 }  # fmt: skip
 CORNERS |= shaping_corners(TINY, ENDING)
-CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY
+CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | PROCESS
 NAN = (
     UNDEFINED
     | DETECTION_UNDEFINED

@@ -21,11 +21,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from toyrl import stats
 from toyrl.estimators.base import Estimator
+from toyrl.estimators.steps import less_siblings, returns_to_go
 from toyrl.ranges import one_of
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.steps import step_ends
 from toyrl.shapers.base import Parts, sum_parts
 
 Array = Any
@@ -81,15 +82,15 @@ class ReNorm(Estimator):
         broken = xp.isnan(outcome)
         w = xp.where(broken, xp.zeros_like(r.w), r.w)
         reward = self.rewards(xp.where(broken, xp.zeros_like(outcome), outcome), r)
-        out = _to_go(reward)
+        out = returns_to_go(reward)
         if self.baseline == "step":
-            out = self._centred(out, w, r)
+            out = less_siblings(out, step_ends(r, by="ReNorm"), w)
         live = (r.need("mask", by="ReNorm") > 0) & (w > 0)[..., None]
         return xp.where(live, out, xp.zeros_like(out)), dict(state or {})
 
     def rewards(self, outcome: Array, r: Rollouts) -> Array:
         """(..., B, G, T) rewards, on the last token of each step."""
-        xp, ends = r.xp, _ends(r)
+        xp, ends = r.xp, step_ends(r, by="ReNorm")
         scores = r.need("step_scores", by="ReNorm")
         missing = xp.isnan(scores)
         score = xp.where(missing, xp.full_like(scores, NEUTRAL), scores)
@@ -108,36 +109,3 @@ class ReNorm(Estimator):
         if self.design == "process":
             return process + 0 * ends
         return process + o * (ends if self.design == "broadcast" else last)
-
-    def _centred(self, to_go: Array, w: Array, r: Rollouts) -> Array:
-        """Less the mean over siblings at the same step; 0 after the last step."""
-        xp, ends = r.xp, _ends(r)
-        weight = ends * w[..., None]
-        if not r.has("step_ends"):
-            apart = to_go - stats.mean(to_go, weight, axis=-2)
-            return xp.where(stats.tied(to_go, weight, axis=-2), xp.zeros_like(apart), apart)
-        index = xp.cumulative_sum(ends, axis=-1) - ends
-        flat = (*ends.shape[:-3], ends.shape[-3], ends.shape[-2] * ends.shape[-1], 1)
-        step = xp.cumulative_sum(xp.ones_like(ends[..., :1, :]), axis=-1) - 1
-        here = xp.reshape(index, flat) == step  # (..., B, G T, steps)
-        x = xp.where(here, xp.reshape(to_go, flat), xp.zeros_like(step))
-        own = xp.where(here, xp.reshape(weight, flat), xp.zeros_like(step))
-        apart = x - stats.mean(x, own, axis=-2)
-        apart = xp.where(here & ~stats.tied(x, own, axis=-2), apart, xp.zeros_like(apart))
-        out = xp.reshape(xp.sum(apart, axis=-1), ends.shape)
-        inside = index < xp.sum(ends, axis=-1, keepdims=True)
-        return xp.where(inside, out, xp.zeros_like(out))
-
-
-def _ends(r: Rollouts) -> Array:
-    """(..., B, G, T) 1 on the last token of each step."""
-    mask = r.need("mask", by="ReNorm")
-    if not r.has("step_ends"):
-        return mask
-    return mask * r.fields["step_ends"]
-
-
-def _to_go(reward: Array) -> Array:
-    """Sum of the rewards from each token on."""
-    xp = stats.array_namespace(reward)
-    return xp.flip(xp.cumulative_sum(xp.flip(reward, axis=-1), axis=-1), axis=-1)

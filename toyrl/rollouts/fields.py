@@ -46,6 +46,18 @@ register_field("ref_logprobs", axes="T", high=0.0, unit="nats", origin="a frozen
 register_field("entropy", axes="T", low=0.0, unit="nats", origin="the policy's forward pass")
 register_field("step_scores", axes="T", low=0.0, high=1.0, origin="a process reward model")
 register_field("step_ends", axes="T", low=0.0, high=1.0, origin="a step splitter: 1 on last tokens")
+register_field(
+    "relevance_scores",
+    axes="T",
+    origin="a reward model of sub-sentences: its score on their last tokens, 0 elsewhere",
+)
+register_field(
+    "factuality_scores",
+    axes="T",
+    origin="a reward model of sentences: its score on their last tokens, 0 elsewhere",
+)
+register_field("completeness", origin="a reward model of whole texts: its raw score")
+register_field("toxicity", axes="T", low=0.0, high=1.0, origin="a classifier of the text so far")
 register_field("potential", axes="T", origin="a potential function of the prefix before the token")
 register_field("conciseness", low=0.0, high=1.0, origin="a conciseness reward model or a grader")
 register_field("judge", origin="a judge model or a grader")
@@ -58,6 +70,9 @@ register_field("mode", low=0.0, high=1.0, origin="the rollout's latent mode, 1 =
 register_field("phrases", low=0.0, unit="phrases", origin="counter of stock phrases in the text")
 register_field("answer", low=-1.0, origin="answer identity: 0 right, 1.. wrong ones, -1 none")
 register_field("user_reward", origin="a user's own reward function, per rollout")
+register_field(
+    "repeated", low=0.0, high=1.0, origin="toyrl.graders.repetition: 1 if the text repeats itself"
+)
 register_field("steps", low=0.0, unit="steps", origin="counter of STEP actions in the toy chain")
 register_field("fillers", low=0.0, unit="actions", origin="counter of FILL actions")
 register_field("checks", low=0.0, unit="actions", origin="counter of CHECK actions")

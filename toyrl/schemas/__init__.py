@@ -46,7 +46,9 @@ SCHEMAS = {
             "transfer", 1, "a transfer's plan or predictions", "toyrl transfer REWARD --out NEW"
         ),
         Schema("transfer-result", 1, "a transfer's result", "toyrl transfer REWARD --resume"),
+        Schema("transfer-zoo", 1, "the zoo's results by base", "toyrl transfer --zoo dev --resume"),
         Schema("run", 1, "a training run's curve", "toyrl transfer R --out NEW"),
+        Schema("zoo", 1, "cards of the zoo's bases", "toyrl.experiments.transfer.base_cards"),
         Schema("ledger", 1, "verdicts beside published outcomes", "toyrl ledger --json NEW_FILE"),
         Schema("scoreboard", 1, "forecasters' scores", "toyrl scoreboard --json FILE"),
         Schema("band", 1, "a predicted band", "toyrl validate REWARD --band FILE"),

@@ -69,6 +69,7 @@ class Shaper:
     scope: ClassVar[str] = "rollout"  # how far it looks: rollout | group | batch
     token_level: ClassVar[bool] = False
     memory: ClassVar[tuple[MemoryField, ...]] = ()
+    fixed: ClassVar[str] = ""  # the field that stands in for its memory where it is given
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -1,4 +1,4 @@
-"""Shapers made of shapers: sums, weights, gates, clips.
+"""Shapers made of shapers: sums, weights, gates, clips, totals.
 
 Part names stay those of the members; a name that would occur twice gets `.2`, `.3`, ...
 """
@@ -110,3 +110,23 @@ class Clipped(Shaper):
         low = xp.zeros_like(value) + at(self.low, r.step)
         high = xp.zeros_like(value) + at(self.high, r.step)
         return Shaped({"clipped": xp.minimum(xp.maximum(value, low), high)}, answer.memory)
+
+
+@entry("total", kind="shaper", formula="R = sum_t R_term,t", provenance="derived")
+@dataclass(frozen=True)
+class Total(Shaper):
+    """What a shaper pays a rollout in all: one part, `total`, for trainers that take one number.
+
+    Where in the rollout something was paid is lost.
+    """
+
+    term: Shaper
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Shaped:
+        answer = _own(self.term, r, memory)
+        return Shaped({"total": sum_parts(answer.parts, r)}, answer.memory)
+
+    def all_token_level(self) -> bool:
+        """False: the total is one number a rollout."""
+        return False

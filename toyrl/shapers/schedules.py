@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from toyrl.pytree import register
-from toyrl.ranges import FINITE, NOT_NEGATIVE, check_fields
+from toyrl.ranges import FINITE, NOT_NEGATIVE, PART, POSITIVE, SHARE, Range, check_fields
 
 Array = Any
+ROUNDING = 4 * 2.0**-52
+"""Shares of updates are quotients: what misses a whole step by rounding counts as it."""
 
 
 def _is_number(x: Any) -> bool:
@@ -128,10 +130,94 @@ class Step:
         return self.before + (self.after - self.before) * gate
 
 
+@register
+@dataclass(frozen=True)
+class Stairs:
+    """From `start` to `end` in equal or geometric steps: flat between, `decays` steps down (or up).
+
+    Step k of n comes at update k steps/(n + 1), k = 1, ..., n, and then the value is
+
+        start (end/start)^(k/n)        geometric (both ends above 0)
+        start + (end - start) k/n      geometric=0: equal steps
+
+    decays : n >= 1, a whole number; steps : updates of the whole run, >= 0 (0: `end` at once)
+    Source: Train Long, Think Short, section 4.4; ThinkPrune's stages with geometric=0.
+
+    Raises ValueError for a geometric staircase with an end that is not above 0.
+    """
+
+    start: Annotated[Any, FINITE]
+    end: Annotated[Any, FINITE]
+    decays: Annotated[Any, Range("[1, inf)", whole=True)]
+    steps: Annotated[Any, NOT_NEGATIVE]
+    geometric: Annotated[Any, SHARE] = 1
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        ends = (self.start, self.end)
+        if all(map(_is_number, (*ends, self.geometric))) and self.geometric and min(ends) <= 0:
+            msg = f"start={ends[0]}, end={ends[1]}: geometric steps need both above 0; geometric=0"
+            raise ValueError(msg)
+
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """Least and largest value, in either order."""
+        return (self.start, self.end)
+
+    def __call__(self, step: Any) -> Any:
+        n = self.decays
+        k = _floor(_share(step, self.steps) * (n + 1) * (1 + ROUNDING))
+        k = min(k, n) if _is_number(k) else _namespace(k).minimum(k, 0 * k + n)
+        equal = self.start + (self.end - self.start) * k / n
+        if _is_number(self.geometric) and not self.geometric:
+            return equal
+        ratio = self.start * (self.end / self.start) ** (k / n)
+        if _is_number(self.geometric):
+            return ratio
+        return equal + (ratio - equal) * self.geometric
+
+
+@register
+@dataclass(frozen=True)
+class Decay:
+    """`start` times `factor` after every `every` updates, never below `least`.
+
+    max(least, start factor^floor(step/every)); factor 1 stays.
+    Source: Train Long, Think Short, section 3.4.
+    """
+
+    start: Annotated[Any, FINITE]
+    factor: Annotated[Any, PART]
+    every: Annotated[Any, POSITIVE]
+    least: Annotated[Any, FINITE] = 1.0
+
+    __post_init__ = check_fields
+
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """Least and largest value, in either order."""
+        return (self.start, self.least)
+
+    def __call__(self, step: Any) -> Any:
+        if _is_number(step):
+            k = math.floor(max(step, 0) / self.every * (1 + ROUNDING))
+            return max(self.least, self.start * self.factor**k)
+        xp = _namespace(step)
+        k = xp.floor(xp.maximum(step + 0.0, step * 0.0) / self.every * (1 + ROUNDING))
+        value = self.start * self.factor**k
+        return xp.maximum(value, 0 * value + self.least)
+
+
+def _floor(x: Any) -> Any:
+    return math.floor(x) if _is_number(x) else _namespace(x).floor(x)
+
+
 SCHEDULES: dict[str, type] = {
     "constant": Constant,
     "linear": Linear,
     "cosine_anneal": Cosine,
     "step_at": Step,
+    "stairs": Stairs,
+    "decay": Decay,
 }
 """Names of the schedules in catalogue expressions."""

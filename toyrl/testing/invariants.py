@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
-from toyrl.testing import arrays
+from toyrl.testing import arrays, step_laws
 from toyrl.testing.strategies import rollouts
 
 BOUND = 1e9
@@ -226,6 +226,52 @@ def shorter_right_never_below(shaper: Shaper, case: Case) -> str | None:
     return None
 
 
+def longer_wrong_never_below(shaper: Shaper, case: Case) -> str | None:
+    """Among wrong rollouts alike in all but length, a longer one is never paid less."""
+    r = _alike(case.rollouts)
+    reward = np.asarray(shaper.reward(r))
+    for b in range(r.shape[0]):
+        rows = np.flatnonzero((r.correct[b] == 0) & (r.w[b] > 0))
+        rows = rows[np.argsort(r.length[b, rows], kind="stable")]
+        for i, j in pairwise(rows):
+            loss = reward[b, i] - reward[b, j]
+            if r.length[b, j] > r.length[b, i] and loss > arrays.TOLERANCE:
+                lengths = f"{r.length[b, j]:g} tokens is paid {loss:.6g} less than"
+                return f"a wrong rollout of {lengths} one of {r.length[b, i]:g}"
+    return None
+
+
+def length_unit(shaper: Shaper, case: Case) -> str | None:
+    """Lengths and limit in another unit (twice as many of half the size) change no reward."""
+    r = case.rollouts
+    twice = replace(r, length=2 * r.length, max_length=2 * r.max_length)
+    gap = arrays.part_difference(shaper.apply(r).parts, shaper.apply(twice).parts)
+    return None if gap <= 1 else "twice the lengths under twice the limit change rewards"
+
+
+def visits_commute(shaper: Shaper, case: Case) -> str | None:
+    """What a visit adds to memory doesn't depend on the visits before it."""
+    r = case.rollouts
+    first = shaper.apply(r).memory
+    for start in (1.0, 3.0):
+        seen = {s.name: np.full_like(r.correct[:, :1], start) for s in shaper.all_memory()}
+        again = shaper.apply(r, seen).memory
+        if any(not np.array_equal(first[k], again[k], equal_nan=True) for k in first):
+            return f"a visit adds something else where memory held {start:g}"
+    return None
+
+
+def wrong_answers_leave_no_memory(shaper: Shaper, case: Case) -> str | None:
+    """Without its wrong rollouts a visit adds the same to memory."""
+    r = case.rollouts
+    without = replace(r, weight=np.where(r.correct == 1, r.w, 0.0))
+    first, again = shaper.apply(r).memory, shaper.apply(without).memory
+    for name in first:
+        if not np.array_equal(first[name], again[name], equal_nan=True):
+            return f"wrong rollouts change what is remembered as {name!r}"
+    return None
+
+
 def _alike(r: Rollouts) -> Rollouts:
     """Every field but length made equal within the group; no empty completions."""
     fields = {
@@ -268,6 +314,10 @@ def _reads_correct(shaper: Shaper) -> bool:
     return "correct" in shaper.all_needs()
 
 
+def _reads_steps(shaper: Shaper) -> bool:
+    return "step_scores" in shaper.all_needs()
+
+
 def _per_prompt(shaper: Shaper) -> bool:
     return shaper.all_scope() != "batch"
 
@@ -305,11 +355,54 @@ PROPERTIES: tuple[Invariant, ...] = (
         graded=False,
     ),
     Invariant(
+        "longer_wrong_never_below",
+        "among wrong rollouts alike in all but length, longer is never paid less",
+        longer_wrong_never_below,
+        False,
+        graded=False,
+    ),
+    Invariant(
+        "length_unit",
+        "lengths and limit in another unit change no reward",
+        length_unit,
+        False,
+        applies=lambda shaper: not shaper.all_token_level(),
+    ),
+    Invariant(
+        "visits_commute",
+        "what a visit adds to memory doesn't depend on the visits before",
+        visits_commute,
+        False,
+        applies=lambda shaper: bool(shaper.all_memory()),
+    ),
+    Invariant(
+        "wrong_answers_leave_no_memory",
+        "wrong rollouts change nothing in memory",
+        wrong_answers_leave_no_memory,
+        False,
+        graded=False,
+        applies=lambda shaper: bool(shaper.all_memory()),
+    ),
+    Invariant(
         "total_is_constant",
         "the discounted total is the same for all rollouts of a prompt",
         total_is_constant,
         False,
         applies=lambda shaper: shaper.all_token_level(),
+    ),
+    Invariant(
+        "copies_never_pay",
+        "a copy of a rollout's best step never raises what it collects",
+        lambda shaper, case: step_laws.copies_never_pay(shaper, case.rollouts, case.at),
+        False,
+        applies=_reads_steps,
+    ),
+    Invariant(
+        "steps_never_pay",
+        "from no step on is anything left to collect token by token",
+        lambda shaper, case: step_laws.steps_never_pay(shaper, case.rollouts),
+        False,
+        applies=lambda shaper: _reads_steps(shaper) and shaper.all_token_level(),
     ),
 )
 INVARIANTS = {i.name: i for i in (*CONTRACT, *PROPERTIES)}

@@ -23,9 +23,9 @@ def _length_sign(told: Told) -> Forecast | None:
     e = told.seen
     if e is None:
         return None
-    r = e.rollouts()
+    r = e.now.rollouts
     right = np.asarray(r.correct) > 0.5
-    sign = sign_of(e.rewards()[right], np.asarray(r.length, dtype=float)[right])
+    sign = sign_of(e.now.rewards[right], np.asarray(r.length, dtype=float)[right])
     p = SURE if sign < 0 else 0.0
     return Forecast(p, p, accuracy=0.05 * sign, length=float(np.exp(0.5 * sign)))
 
@@ -44,10 +44,11 @@ def _tilted(told: Told) -> Forecast | None:
     e = told.seen
     if e is None:
         return None
-    r = e.rollouts()
+    r = e.now.rollouts
+    prompts = e.now.rewards.shape[1]
     by_prompt = [
-        np.moveaxis(np.asarray(x, dtype=float), 1, 0).reshape(len(e.difficulties), -1)
-        for x in (e.rewards(), r.correct, r.length)
+        np.moveaxis(np.asarray(x, dtype=float), 1, 0).reshape(prompts, -1)
+        for x in (e.now.rewards, r.correct, r.length)
     ]
     values, correct, length = by_prompt
     accuracy, log_length = tilted(values, correct, length, NATS)
@@ -60,8 +61,7 @@ def _pays_wrong_nothing(told: Told) -> Forecast | None:
     e = told.seen
     if e is None:
         return None
-    chain = e.law.chain
-    wrong = e.law.table()[:, chain.H : 2 * chain.H + 1]
+    wrong = e.of_wrong()
     p = SURE if float(np.nanmax(wrong) - np.nanmin(wrong)) > 1e-9 else 0.0
     return Forecast(p, p)
 

@@ -179,6 +179,8 @@ def _described(c: Contract, shaper: Shaper) -> list[Finding]:
     if c.history_dependent:
         slots = ", ".join(m.name for m in shaper.all_memory())
         text = f"Keeps memory per prompt ({slots}); judged at its first visit."
+        if shaper.fixed:
+            text += f" Give {shaper.fixed} to judge a later one."
         out.append(Finding(1, "contract/history", "info", text))
     if shaper.all_token_level():
         text = "Pays token by token: judged by each rollout's total, not by where it is paid."

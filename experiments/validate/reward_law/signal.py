@@ -8,7 +8,6 @@ their variance) and right rollouts that the update pushes down.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,28 +18,12 @@ from toyrl.experiments.core import Curve, Picture, Table
 from toyrl.experiments.validate.findings import Finding, Section
 from toyrl.experiments.validate.reward_law.bench import Reference
 from toyrl.experiments.validate.reward_law.law import RewardLaw
-from toyrl.rollouts import Rollouts
-from toyrl.shapers.base import Parts, Shaper
+from toyrl.shapers.compose import Total
 from toyrl.shapers.outcome import Outcome
 
 SNR_SHARE = 0.5  # of outcome-only, below which learning takes over twice the rollouts
 SIGN_ERRORS = 0.05  # of right rollouts pushed down
 SAMPLES = 4096
-
-
-@dataclass(frozen=True)
-class Total:
-    """A token-level shaper as one number a rollout: what it pays in all."""
-
-    shaper: Shaper
-
-    @property
-    def scope(self) -> str:
-        """rollout | group | batch"""
-        return self.shaper.all_scope()
-
-    def __call__(self, r: Rollouts) -> Parts:
-        return {"reward": self.shaper.reward(r)}
 
 
 def run(

@@ -27,7 +27,7 @@ def evidence(reward: str, *, accuracy=0.5, length=2200.0, limit=4096, estimator=
     ("accuracy", "length", "limit"), [(0.3, 300.0, 1024), (0.57, 4000.0, 16384), (0.8, 900.0, 3072)]
 )
 def test_the_base_is_as_told(accuracy, length, limit):
-    r = evidence("outcome()", accuracy=accuracy, length=length, limit=limit).rollouts()
+    r = evidence("outcome()", accuracy=accuracy, length=length, limit=limit).now.rollouts
     assert float(np.mean(r.correct)) == pytest.approx(accuracy, abs=0.03)
     assert float(np.mean(r.length)) == pytest.approx(length, rel=0.12)
     right = np.asarray(r.correct) > 0.5
@@ -39,7 +39,7 @@ def test_the_base_is_as_told(accuracy, length, limit):
 
 def test_wrong_answers_are_longer_and_prompts_have_heavy_ends():
     e = evidence("outcome()")
-    r = e.rollouts()
+    r = e.now.rollouts
     right = np.asarray(r.correct) > 0.5
     assert np.mean(r.length[~right]) > 1.3 * np.mean(r.length[right])
     p = made.success_rates(0.5)

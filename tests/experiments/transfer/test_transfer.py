@@ -11,7 +11,7 @@ import pytest
 
 from toyrl.dynamics.chain import exact, observed
 from toyrl.experiments.cli import main
-from toyrl.experiments.transfer import again, calibrate, predict, result, rewards
+from toyrl.experiments.transfer import again, calibrate, graders, predict, result, rewards
 from toyrl.experiments.validate.reward_law.law import RewardLaw
 from toyrl.expressions import parse, parse_estimator
 from toyrl.graders.base import TextRow
@@ -150,10 +150,10 @@ def test_the_suites_are_fixed():
 def test_text_terms_count_what_they_say():
     problem = shorthand.problem_of("7+5-2=\n")
     row = TextRow("7+5-2=\n", "7+5=12\nso then\n12-2=9\n#### 9", {"answer": problem.answer})
-    assert rewards.phrase_count([row]) == [0.1]
-    assert rewards.right_steps([row]) == [0.5]
-    assert rewards.written_steps([row]) == [0.2]
-    assert rewards.answered([row]) == [1.0]
+    assert graders.phrase_count([row]) == [0.1]
+    assert graders.right_steps([row]) == [0.5]
+    assert graders.written_steps([row]) == [0.2]
+    assert graders.answered([row]) == [1.0]
 
 
 def test_the_sceptics_rules(log):
@@ -282,7 +282,8 @@ def model(tmp_path_factory):
     return str(tiny.folder(recipe, cache=tmp_path_factory.mktemp("model")))
 
 
-SHORT = ["--seeds", "2", "--steps", "2", "--completions", "8", "--group-size", "4", "--quiet"]
+SHORT = ["--seeds", "2", "--steps", "2", "--completions", "8", "--group-size", "4", "--quiet",
+         "--learning-rate", "2e-4"]  # fmt: skip
 TASK = ["--task", "shorthand", "--max-completion-length", "16"]
 
 
@@ -292,16 +293,21 @@ def test_transfer_from_prediction_to_result(tmp_path, model, capsys):
     own = tmp_path / "mine.py"
     own.write_text("def short(text, answer):\n    return -len(text) / 100\n")
     out = tmp_path / "out"
-    line = ["transfer", "outcome()", f"{own}:short", "--model", model, *TASK, *SHORT]
+    line = ["transfer", "outcome()", "kimi()", f"{own}:short", "--model", model, *TASK, *SHORT]
     line += ["--out", str(out)]
     assert main(line) == 0, capsys.readouterr().err
     made = {p.name for p in out.iterdir()}
     assert {"plan.json", "predictions.json", "predictions.sha256", "result.md"} <= made
     data = json.loads((out / "result.json").read_text())
-    assert data["runs"] == 4
+    assert data["runs"] == 6
+    said = json.loads((out / "predictions.json").read_text())["rewards"]["kimi()"]
+    assert said["toy"] is None
+    assert "no population limit" in said["unpredicted"]
+    assert data["rewards"]["kimi()"]["seeds"] == [0, 1]
+    assert data["rewards"]["outcome()"]["against_outcome"] == 0.0
     assert data["predictions_sha256"] in (out / "result.md").read_text()
     before = {p: p.stat().st_mtime_ns for p in out.rglob("curve.json")}
-    assert len(before) == 4
+    assert len(before) == 6
 
     assert main(line) == 2
     assert "--resume" in capsys.readouterr().err
@@ -330,7 +336,6 @@ def test_transfer_from_prediction_to_result(tmp_path, model, capsys):
         (["outcome()", "--steps", "0"], "steps=0"),
         (["outcome()", "--model", "/no/such/model"], "can't be loaded"),
         (["nonsense()"], "nonsense"),
-        (["grpo_lambda()"], "population limit"),
         (["--suite", "small", "--task", "chain"], "drawn for the task shorthand"),
         (["outcome()", "--estimator", "nope"], "nope"),
     ],

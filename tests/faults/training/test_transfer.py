@@ -153,7 +153,8 @@ def test_a_full_disk_is_no_bug_of_the_command(tmp_path, monkeypatch, capsys, err
 
 
 # -- from end to end -----------------------------------------------------------------------------
-SIZES = {"seeds": 1, "steps": 96, "completions": 8, "group-size": 4, "max-completion-length": 16}
+SIZES = {"learning-rate": 2e-4, "seeds": 1, "steps": 96, "completions": 8, "group-size": 4,
+         "max-completion-length": 16}  # fmt: skip
 LINE = ("transfer", "outcome()", "--task", "shorthand", "-q",
         *(text for name, n in SIZES.items() for text in (f"--{name}", str(n))))  # fmt: skip
 

@@ -39,9 +39,10 @@ def right_size(r: Rollouts) -> Any:
     return r.xp.where(none, r.xp.zeros_like(share), count)
 
 
-def length_score(r: Rollouts, *, ddof: float = 0.0, eps: Any = 0.0) -> Array:
+def length_score(r: Rollouts, *, ddof: float = 0.0, eps: Any = 0.0, lone: Any = 0.0) -> Array:
     """z = (length - mean)/(std + eps) over right siblings; 0 where those lengths are all equal.
 
+    lone : z of the only right rollout of a group, per token of its length
     The answer is (..., B, G), in standard deviations.
     """
     xp, w = r.xp, r.w * r.correct
@@ -49,7 +50,8 @@ def length_score(r: Rollouts, *, ddof: float = 0.0, eps: Any = 0.0) -> Array:
     moving = spread > 0
     divisor = xp.where(moving, spread + eps, xp.ones_like(spread))
     z = (r.length - stats.mean(r.length, w)) / divisor
-    return xp.where(moving, z, xp.zeros_like(z))
+    alone = xp.where(right_size(r) <= 1, lone * r.length, xp.zeros_like(z))
+    return xp.where(moving, z, alone)
 
 
 @entry(
@@ -68,11 +70,12 @@ class EfficientReasoning(Shaper):
     ddof, eps : 0 and 0 here (population std); the LASER code has 1 and 1e-6
     right, wrong : base scores 1 and 0; the LASER code has 1 and -0.5
 
-    With fewer than two right siblings, or equal lengths, z = 0. The LASER code
-    (compute_norm_length_penalty) leaves this in three places: a lone right rollout has mean 0 and
-    standard deviation 1 there, so z is its length in tokens and it pays all of alpha instead of
-    half; its weight is 0.4; an answer that was not found keeps -1. Parts `outcome` and
-    `efficient_reasoning` in (-alpha right, 0], 0 for wrong rollouts.
+    lone : z of a lone right rollout per token of its length: 0, so that it pays half of alpha; 1
+        in the LASER code (mean 0 and standard deviation 1 there), so that it pays nearly all
+
+    With equal lengths z = 0. The LASER code (compute_norm_length_penalty) further has the weight
+    0.4, and an answer that was not found keeps -1. Parts `outcome` and `efficient_reasoning` in
+    (-alpha right, 0], 0 for wrong rollouts.
     """
 
     alpha: Annotated[Any, NOT_NEGATIVE] = 0.2
@@ -80,10 +83,12 @@ class EfficientReasoning(Shaper):
     eps: Annotated[float, NOT_NEGATIVE] = 0.0
     right: Annotated[Any, FINITE] = 1.0
     wrong: Annotated[Any, FINITE] = 0.0
+    lone: Annotated[float, NOT_NEGATIVE] = 0.0
     scope: ClassVar[str] = "group"
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
-        penalty = at(self.alpha, r.step) * sigmoid(length_score(r, ddof=self.ddof, eps=self.eps))
+        z = length_score(r, ddof=self.ddof, eps=self.eps, lone=self.lone)
+        penalty = at(self.alpha, r.step) * sigmoid(z)
         return {
             "outcome": base_score(self.right, self.wrong, r),
             "efficient_reasoning": -penalty * at(self.right, r.step) * r.correct,
@@ -105,19 +110,21 @@ class Kimi(Shaper):
 
     t = 0.5 - (L - L_min)/(L_max - L_min) over all siblings, 0 where lengths are equal; right
     rollouts get alpha t, wrong ones alpha min(0, t). alpha is 1 as published, 0.4 in the LASER
-    code; right, wrong : base scores. Parts `outcome` and `kimi` in [-alpha/2, alpha/2].
+    code, which adds eps = 1e-6 to the range; right, wrong : base scores. Parts `outcome` and
+    `kimi` in [-alpha/2, alpha/2].
     """
 
     alpha: Annotated[Any, NOT_NEGATIVE] = 1.0
     right: Annotated[Any, FINITE] = 1.0
     wrong: Annotated[Any, FINITE] = 0.0
+    eps: Annotated[float, NOT_NEGATIVE] = 0.0
     scope: ClassVar[str] = "group"
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
         xp = r.xp
         low, high = stats.minimum(r.length, r.w), stats.maximum(r.length, r.w)
         apart = high > low
-        width = xp.where(apart, high - low, xp.ones_like(high))
+        width = xp.where(apart, high - low + self.eps, xp.ones_like(high))
         start = xp.where(apart, low, xp.zeros_like(low))
         t = 0.5 - (r.length - start) / width
         t = xp.where(apart, t, xp.zeros_like(t))

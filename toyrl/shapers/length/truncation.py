@@ -46,10 +46,21 @@ class Truncation(Shaper):
         return {"truncation": low + gain}
 
 
+def base_or_missing(right: Any, wrong: Any, missing: Any, r: Rollouts) -> Array:
+    """`right`, `wrong`, or `missing` where the field `answered` says that no answer was found.
+
+    The answer is (..., B, G), in reward units; without the field nothing counts as missing.
+    """
+    low = filled(at(wrong, r.step), r.correct)
+    if r.has("answered"):
+        low = missing + (low - missing) * r.fields["answered"]
+    return low + (at(right, r.step) - low) * r.correct
+
+
 @entry(
     "laser",
     kind="shaper",
-    formula="R = base score + alpha o [L <= target]",
+    formula="R = base score + alpha o (within [L <= target] + beyond [L > target])",
     cards=("05",),
     section="Eq. 2, Table 2; code hkust-nlp/Laser",
     provenance="code",
@@ -59,9 +70,11 @@ class Laser(Shaper):
     """Whole reward: the outcome, and `alpha` more for a right rollout within the target.
 
     target : at most 1 a share of `max_length`, above 1 tokens
+    within, beyond : what a right rollout on either side of the target is paid, in units of alpha;
+        1 and 0 as published. The code also has a penalty (0 and -1) and a hybrid (1 and -1)
     right, wrong, missing : base scores 1, -0.5 and -1 (as released); `missing` is for rollouts in
         which no answer was found and takes effect where the field `answered` is present
-    Parts `outcome` and `laser` in {0, alpha}.
+    Parts `outcome` and `laser`, 0 for wrong rollouts.
     """
 
     target: Annotated[Any, NOT_NEGATIVE] = 0.5
@@ -69,13 +82,15 @@ class Laser(Shaper):
     right: Annotated[Any, FINITE] = 1.0
     wrong: Annotated[Any, FINITE] = -0.5
     missing: Annotated[float, FINITE] = -1.0
+    within: Annotated[Any, FINITE] = 1.0
+    beyond: Annotated[Any, FINITE] = 0.0
     wants: ClassVar[tuple[str, ...]] = ("answered",)
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
-        wrong = filled(at(self.wrong, r.step), r.correct)
-        if r.has("answered"):
-            answered = r.fields["answered"]
-            wrong = self.missing + (wrong - self.missing) * answered
-        base = wrong + (at(self.right, r.step) - wrong) * r.correct
-        bonus = at(self.alpha, r.step) * r.correct * within(self.target, r)
-        return {"outcome": base, "laser": bonus}
+        inside = within(self.target, r)
+        beyond = at(self.beyond, r.step)
+        side = beyond + (at(self.within, r.step) - beyond) * inside
+        return {
+            "outcome": base_or_missing(self.right, self.wrong, self.missing, r),
+            "laser": at(self.alpha, r.step) * r.correct * side,
+        }

@@ -40,6 +40,21 @@ class Problem:
         return self.values[-1]
 
 
+@dataclass(frozen=True)
+class Worked:
+    """A prompt whose running value is a text.
+
+    difficulty : number of operations, each one character; values : the d + 1 texts, the start
+    included; answer : the right answer
+    """
+
+    difficulty: int
+    prompt: str
+    operations: tuple[str, ...]
+    values: tuple[str, ...]
+    answer: str
+
+
 def evaluate(word: str, value: int, operand: int) -> int:
     """One operation."""
     if word == "Add":

@@ -16,39 +16,23 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from toyrl.graders.base import TextRow
 from toyrl.messages import shortened
 from toyrl.worlds.chain.model import Chain
-from toyrl.worlds.text.dialects import columns, mark
+from toyrl.worlds.text import habits, script
+from toyrl.worlds.text.dialects import columns
 from toyrl.worlds.text.problems import SYMBOLS, Problem, evaluate, make_problem
 from toyrl.worlds.text.render import RenderedRow
+from toyrl.worlds.text.script import DIALECT, LETTERS, Read, Script
 
-DIALECT = "gsm8k"
-FILLERS = ("so then", "I think", "let see", "go slow")
 CHARACTERS = 8
 """Of one action, the end of line (or of text) included, about."""
-ALPHABET = "0123456789+-*=# \n" + "".join(sorted({c for text in FILLERS for c in text if c != " "}))
+ALPHABET = "0123456789+-*=" + LETTERS
+LARGEST = 10
+"""Values stay in 1..10 in the problems that models are trained on: a table that is learnt soon."""
 STEP = re.compile(r"(-?\d+)([-+*])(\d+)=(-?\d+)")
 WORDS = {sign: word for word, sign in SYMBOLS.items()}
-
-
-@dataclass(frozen=True)
-class Read:
-    """What a completion says.
-
-    steps, right_steps : lines of the form a+b=c, and those among them that do the problem's next
-        operation on the right running value
-    fillers : FILL lines; other : lines that are none of ours
-    answer : the last marked answer, or None
-    """
-
-    steps: int
-    right_steps: int
-    fillers: int
-    other: int
-    answer: str | None
 
 
 def prompt(problem: Problem) -> str:
@@ -57,52 +41,51 @@ def prompt(problem: Problem) -> str:
     return f"{problem.values[0]}{asked}=\n"
 
 
+def problem_of(asked: str) -> Problem:
+    """The problem that a prompt of ours states; ValueError for another text."""
+    found = re.fullmatch(r"(\d+)((?:[-+*]\d+)+)=", asked.strip())
+    if found is None:
+        msg = f"{shortened(asked)} is no prompt in shorthand, such as 7+5-2="
+        raise ValueError(msg)
+    values = [int(found[1])]
+    operations = tuple((WORDS[s], int(n)) for s, n in re.findall(r"([-+*])(\d+)", found[2]))
+    for word, operand in operations:
+        values.append(evaluate(word, values[-1], operand))
+    return Problem(len(operations), asked, operations, tuple(values), str(values[-1]))
+
+
+def _make(difficulty: int, seed: int) -> Problem:
+    return make_problem(difficulty, seed, LARGEST)
+
+
+def _apply(problem: Problem, i: int, value: int) -> int:
+    word, operand = problem.operations[i]
+    return evaluate(word, value, operand)
+
+
+def _line(problem: Problem, i: int, before: int, after: int) -> str:
+    word, operand = problem.operations[i]
+    return f"{before}{SYMBOLS[word]}{operand}={after}"
+
+
+def _slipped(value: int, rng: random.Random) -> int:
+    return value + rng.choice((-3, -2, -1, 1, 2, 3))
+
+
+SCRIPT = Script("shorthand", ALPHABET, _make, prompt, problem_of, _apply, _line, STEP, _slipped)
+
+
 def write(problem: Problem, actions: Sequence[str], rng: random.Random, *, slip: int = -1) -> str:
-    """The completion of these actions (STEP, FILL, ANSWER).
+    """The completion of these actions (STEP, FILL, ANSWER); `script.write` says how.
 
     slip : the step (0, 1, ...) whose result is wrong, and all later ones with it; -1: none.
-    An answer before the last step is the right one, unless a step went wrong.
     """
-    value, done, lines = problem.values[0], 0, []
-    for action in actions:
-        if action == "STEP" and done < problem.difficulty:
-            word, operand = problem.operations[done]
-            result = evaluate(word, value, operand)
-            if done == slip:
-                result += rng.choice((-3, -2, -1, 1, 2, 3))
-            lines.append(f"{value}{SYMBOLS[word]}{operand}={result}")
-            value, done = result, done + 1
-        elif action == "ANSWER":
-            for word, operand in problem.operations[done:]:
-                value = evaluate(word, value, operand)
-            lines.append(mark(DIALECT, value))
-        else:
-            lines.append(rng.choice(FILLERS))
-    return "\n".join(lines) + ("" if actions and actions[-1] == "ANSWER" else "\n")
+    return script.write(SCRIPT, problem, actions, rng, slips={slip})
 
 
 def parse(text: str, problem: Problem) -> Read:
     """Count a completion's lines by kind; any text is allowed."""
-    steps = right = fillers = other = 0
-    answer = None
-    for line in text.splitlines():
-        if found := STEP.fullmatch(line.strip()):
-            steps += 1
-            right += right < problem.difficulty and _is_next(found, problem, right)
-        elif line.startswith("####"):
-            answer = line[4:].strip()
-        elif line.strip() in FILLERS:
-            fillers += 1
-        else:
-            other += bool(line.strip())
-    return Read(steps, right, fillers, other, answer)
-
-
-def _is_next(found: re.Match[str], problem: Problem, i: int) -> bool:
-    word, operand = problem.operations[i]
-    before, sign, by, after = found.groups()
-    wanted = (problem.values[i], SYMBOLS[word], operand, problem.values[i + 1])
-    return (int(before), sign, int(by), int(after)) == wanted
+    return script.parse(SCRIPT, text, problem)
 
 
 def sample(
@@ -114,24 +97,9 @@ def sample(
     stop: float = 0.7,
     limit: int = 12,
 ) -> str:
-    """A right completion by a random policy: where pretraining texts and warm-ups come from.
-
-    fill : P(FILL) at each line; jump : P(ANSWER) at each line before the last step is done;
-    stop : P(ANSWER) after it, else FILL; limit : lines
-    """
-    actions, done = [], 0
-    while len(actions) < limit:
-        u = rng.random()
-        solved = done == problem.difficulty
-        if u < (stop if solved else jump):
-            actions.append("ANSWER")
-            break
-        if solved or u > 1 - fill:
-            actions.append("FILL")
-        else:
-            actions.append("STEP")
-            done += 1
-    return write(problem, actions, rng)
+    """A right completion by a random policy (`Habits`); limit : lines."""
+    how = habits.Habits(fill=fill, jump=jump, stop=stop, lines=limit)
+    return habits.sample(SCRIPT, problem, rng, how)
 
 
 def class_rows(
@@ -182,16 +150,3 @@ def class_rows(
         )
         out.append(RenderedRow(row, correct, truncated, actions, DIALECT, problem, text))
     return out
-
-
-def problem_of(asked: str) -> Problem:
-    """The problem that a prompt of ours states; ValueError for another text."""
-    found = re.fullmatch(r"(\d+)((?:[-+*]\d+)+)=", asked.strip())
-    if found is None:
-        msg = f"{shortened(asked)} is no prompt in shorthand, such as 7+5-2="
-        raise ValueError(msg)
-    values = [int(found[1])]
-    operations = tuple((WORDS[s], int(n)) for s, n in re.findall(r"([-+*])(\d+)", found[2]))
-    for word, operand in operations:
-        values.append(evaluate(word, values[-1], operand))
-    return Problem(len(operations), asked, operations, tuple(values), str(values[-1]))

@@ -1,0 +1,116 @@
+"""Section 2: wrong texts that are paid, right texts that aren't."""
+
+from toyrl.experiments.explain.entry import Explained as E
+
+ENTRIES = (
+    E(
+        "hacks/none",
+        "No kind of edited wrong completion is paid like a right one.",
+        "The exploits tried are known ones: a policy may still find another.",
+        "Nothing.",
+    ),
+    E(
+        "hacks/control",
+        "Honest right rollouts were graded again, unchanged.",
+        "If they move, the differences that hacks are found by mean nothing.",
+        "Make the reward deterministic and independent of other completions.",
+    ),
+    E(
+        "hacks/ungated",
+        "Ordinary wrong rollouts are paid as right ones are.",
+        "Alone, this reward doesn't pay for being right; the policy drifts to whatever else is "
+        "paid.",
+        "Multiply it by correctness, or use it only beside an outcome reward.",
+    ),
+    E(
+        "hacks/near",
+        "Wrong completions get more than half of what being right is worth.",
+        "Cheaper than solving the task, they are a way up.",
+        "Lower what they are paid, or pay it to right answers only.",
+    ),
+    E(
+        "hacks/unscorable",
+        "No honest rollout could be scored.",
+        "There is nothing to hold exploits against.",
+        "Return a number for every completion.",
+    ),
+    E(
+        "hacks/length",
+        "The value follows length, among answers that are equally right.",
+        "The policy learns the length first: it is the easiest thing to move. Alone it makes a "
+        "reward RISKY, not UNSAFE: no wrong answer is paid by it.",
+        "Divide by length, cap the term, or pay it to right answers only.",
+        "score per matching word",
+    ),
+    E(
+        "hacks/price",
+        "Policies tilted towards this reward: how many nats from the base does it take until "
+        "accuracy has fallen by 0.1 or by half?",
+        "A cheap price means that a run gets there.",
+        "Mend the exploit that is named first.",
+    ),
+    E(
+        "hacks/causes",
+        "What the exploits that are paid have in common: length, format, place, phrases.",
+        "One cause may show as twenty findings.",
+        "Mend the cause, not the text that shows it.",
+    ),
+    E(
+        "hacks/target-alone",
+        "For tasks whose answer is an expression: the target itself is paid.",
+        "The target stands in the prompt; copying it is no solution.",
+        "Check the numbers that are used, each once.",
+    ),
+    E(
+        "hacks/other-numbers",
+        "For tasks whose answer is an expression: one of other numbers is paid.",
+        "Any target can be written as a sum of two numbers.",
+        "Check the numbers that are used, each once.",
+    ),
+    E(
+        "hacks/notation",
+        "It compares text: right answers in other notations go unpaid.",
+        "The policy is taught a notation, and prompts whose gold is written otherwise teach "
+        "nothing.",
+        "Compare by value, or ask for one notation in the prompt.",
+        "42.0 for 42",
+    ),
+    E(
+        "hacks/unpaid-spacing",
+        "Right answers go unpaid with spaces or line breaks around them.",
+        "A format is learnt by luck; until then right answers are punished.",
+        "Strip the answer before you compare it, and let the pattern cross lines.",
+    ),
+    E(
+        "hacks/unpaid-*",
+        "Right answers in one notation go unpaid: decimals, signs, words, LaTeX, fractions, "
+        "units, digits of other scripts, thousands.",
+        "They are wrong only for the reward.",
+        "Compare by value, or ask for one notation in the prompt.",
+    ),
+    E(
+        "hacks/text-behind",
+        "Right answers with text behind them go unpaid, or wrong ones with it are paid.",
+        "What comes after the answer decides, which a policy moves easily.",
+        "Read the marked answer, wherever it stands; say what is read if there are several.",
+    ),
+)
+
+OF_MUTANT = (
+    "It needs no understanding of the task: a policy that stumbles on it is paid for it, and "
+    "learns to do it everywhere."
+)
+FAMILIES = {
+    "leak": "the gold answer somewhere in the text",
+    "hedge": "several answers at once",
+    "shell": "the form without the content",
+    "inflate": "more text",
+    "short": "less text",
+    "style": "how it is written",
+    "flattery": "words about its own quality",
+    "value": "an answer that is nearly right",
+    "notation": "a right answer in another notation",
+    "place": "where the answer stands",
+    "control": "honest rollouts",
+}
+"""What the exploits of a family have in common."""

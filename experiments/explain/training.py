@@ -1,0 +1,248 @@
+"""Sections 3 to 7 and the terms: signal, collapse, order, selection, and the verdict's words."""
+
+from toyrl.experiments.explain.entry import Explained as E
+
+ENTRIES = (
+    E(
+        "signal/zero",
+        "Share of groups in which all rollouts are paid alike, against correctness alone.",
+        "They teach nothing.",
+        "More than with correctness alone: the reward hides differences; look at clipping.",
+    ),
+    E(
+        "signal/snr",
+        "The advantages' signal about correctness, against outcome-only training.",
+        "Spread that has nothing to do with being right is noise to the policy: after division by "
+        "the standard deviation it takes the room of the signal.",
+        "Lower the weight of what the reward adds to correctness.",
+    ),
+    E(
+        "signal/sign-errors",
+        "How many right rollouts get a negative advantage beside their siblings.",
+        "They are pushed down though they are right.",
+        "Keep every right rollout above every wrong one, by more than the spread of the right.",
+        "a length penalty so large that a long right answer is paid below a short wrong one",
+    ),
+    E(
+        "signal/note",
+        "Something about how the signal was computed.",
+        "It limits what the numbers say.",
+        "Read it once.",
+    ),
+    E(
+        "collapse/probability",
+        "In how many toy worlds training on this reward ends with accuracy lost, against training "
+        "on correctness alone.",
+        "Each world is one guess at what your model and task are like. Worlds in which even "
+        "correctness alone learns nothing are left out; slow ones don't settle in the time given.",
+        "Lower the weight, gate the term on correctness, or train without division by the "
+        "standard deviation; section 7 has the nearest safe variant.",
+    ),
+    E(
+        "collapse/explained",
+        "What the worlds that collapse have in common.",
+        "If your task isn't like that, you are safer than the share says.",
+        "Compare with what you know of your prompts and base model.",
+    ),
+    E(
+        "collapse/critical-weight",
+        "The weight at which half, and a few, of the worlds collapse.",
+        "It tells how far from the edge the reward is.",
+        "Stay below the second number.",
+    ),
+    E(
+        "collapse/not-monotone",
+        "In some worlds a larger weight collapses less.",
+        "The weight that is quoted is the smallest that collapses.",
+        "Don't read the two weights as a sharp edge.",
+    ),
+    E(
+        "collapse/finite-group",
+        "Groups of your size judged beside infinitely large ones.",
+        "Small groups see fewer prompts with both kinds of answers.",
+        "Nothing: where the two differ, your group size counts.",
+    ),
+    E(
+        "collapse/sensitivity",
+        "Which of the unknowns (base success, share of easy prompts, what a step is worth, ...) "
+        "decides whether worlds collapse.",
+        "It says what to measure on your model before the run.",
+        "Measure that, and give it by option.",
+    ),
+    E(
+        "collapse/estimators",
+        "The same reward under other advantage estimators.",
+        "Division by the standard deviation makes small terms large where all are right.",
+        "Choose the estimator under which it is safe, if your trainer has it.",
+    ),
+    E(
+        "collapse/under-*",
+        "The share of collapsed worlds under one other estimator.",
+        "The reward isn't safe or unsafe by itself: the estimator decides with it.",
+        "See collapse/estimators.",
+    ),
+    E(
+        "collapse/lengths",
+        "Typical length and limit leave the worlds little room.",
+        "Truncation then decides, not the reward.",
+        "Check both numbers.",
+    ),
+    E(
+        "collapse/base-policies",
+        "How well the worlds' base policies match the success rates and lengths asked for.",
+        "Worlds unlike your model say little about it.",
+        "Give --rollouts of your model.",
+    ),
+    E(
+        "collapse/auxiliary",
+        "The reward doesn't read correctness, so it is judged as a term beside an outcome reward.",
+        "Alone it would be trained without any notion of right.",
+        "Use it beside an outcome reward, at the weight that is named.",
+    ),
+    E(
+        "collapse/config",
+        "What was taken from the trainer's config, and what toyrl doesn't model of it.",
+        "A key that the trainer doesn't know is usually a typing error.",
+        "Check the values that are echoed.",
+    ),
+    E(
+        "order/distance",
+        "How differently this reward and correctness order policies (STARC distance: 0 alike, 1.41 "
+        "unrelated, 2 opposite).",
+        "Two rewards at distance 0 have the same best policies whatever the environment.",
+        "Read it beside the regret: distance is about all policies, regret about good ones.",
+    ),
+    E(
+        "order/regret",
+        "The accuracy lost by the policy that this reward likes best, at a given distance from "
+        "the base.",
+        "It is what perfect optimisation of the wrong goal costs.",
+        "Lower the weight of what the reward adds to correctness.",
+    ),
+    E(
+        "order/policies",
+        "Over all policies of the chain, step by step: the distance, and the worst pair that the "
+        "reward puts in the wrong order.",
+        "It holds whatever the base policy is: training with enough distance may go from the "
+        "better of the two to the worse.",
+        "Look at how the two behave: right, length, cut off.",
+    ),
+    E(
+        "selection/best-of-k",
+        "Picking the best of k samples by this reward: does accuracy rise with k, and when does "
+        "it fall?",
+        "A reward with a paid exploit gets worse the more one draws.",
+        "Don't rerank with it beyond the k that is named.",
+    ),
+    E(
+        "selection/own-log",
+        "The same on your own rollouts.",
+        "It is your model's own best of k.",
+        "Keep at most the k that is named.",
+    ),
+    E(
+        "terms/line",
+        "One term of a sum: where it pays, its spread, its share of the variance, and how much of "
+        "it another term already says.",
+        "A term's share of the variance, not its weight, is its say in the advantages.",
+        "Weigh terms by their spread.",
+    ),
+    E(
+        "terms/silent",
+        "A term that is constant on all texts tried.",
+        "It was not judged: it may pay in a form that the texts don't have, at full weight.",
+        "Show texts on which it pays, with --rollouts.",
+        "boxed accuracy plus a bonus for tags, judged on texts without tags",
+    ),
+    E(
+        "terms/redundant",
+        "Two terms that say the same.",
+        "Their weights add up.",
+        "Drop one, or add their weights on purpose.",
+    ),
+    E(
+        "verdict/variant",
+        "The nearest change of this reward that keeps accuracy in the worlds.",
+        "It was trained in the same worlds as the reward itself.",
+        "Validate it as your reward: the page has it as code.",
+    ),
+    E(
+        "*/not-run",
+        "A section was left out by --quick, --only or --skip.",
+        "What was not looked at is no pass: the verdict is at most SAFE SO FAR.",
+        "Run without the option.",
+    ),
+)
+
+WORDS = (
+    E(
+        "SAFE",
+        "No exploit found is paid, and accuracy is kept in nearly all toy worlds.",
+        "It is about these worlds and the exploits tried, under the settings in the line "
+        "`Assumed`.",
+        "Train, and watch the first updates (toyrl.watch).",
+    ),
+    E(
+        "SAFE SO FAR",
+        "Nothing was found, and sections were left out.",
+        "The worlds weren't trained: collapse is not excluded.",
+        "Run the whole of it before the real run.",
+    ),
+    E(
+        "RISKY",
+        "Training may go well, but something in a noticeable share of worlds, or a finding, "
+        "speaks against it.",
+        "The reasons are ordered: the first decides.",
+        "Mend the first reason, or take the nearest safe variant.",
+    ),
+    E(
+        "UNSAFE",
+        "A wrong text is paid as a right one is, or accuracy collapses in most worlds.",
+        "The run is likely to be lost.",
+        "Don't train on it. Mend the first reason.",
+    ),
+    E(
+        "INCONCLUSIVE",
+        "The reward could not be judged on the texts at hand.",
+        "It is exit code 1 unless --allow-inconclusive is given: nothing was shown to be safe.",
+        "Give the one thing that the reason asks for, usually --rollouts or --data.",
+    ),
+    E(
+        "world",
+        "One guess at a task and a base model: prompts of two difficulties, a policy that chooses "
+        "step by step between working, writing on and answering, and numbers for what these do.",
+        "In a world training is exact: probabilities of all outcomes are computed, not sampled.",
+        "Give --rollouts, and they are drawn like your model.",
+    ),
+    E(
+        "learnable",
+        "A world in which training on correctness alone gains accuracy.",
+        "Only there can one say that the reward, not the task, lost it.",
+        "Few learnable worlds: check the success rates given.",
+    ),
+    E(
+        "collapse",
+        "On easy or on hard prompts accuracy ends more than 0.1 below what training on "
+        "correctness alone reaches in the same world.",
+        "It is the event whose share over worlds is reported.",
+        "See collapse/probability.",
+    ),
+    E(
+        "nats",
+        "Distance of the policy from its base: the KL divergence of whole completions.",
+        "Real runs end 2 to 40 nats away; halving a typical length costs 3 to 14.",
+        "A price below 2 nats is reached in the first tens of updates.",
+    ),
+    E(
+        "dialect",
+        "A form of answers: \\boxed{7}, #### 7, <answer>7</answer>, Answer: 7, ...",
+        "Rewards read one or a few of them.",
+        "Nothing: it is found. --rollouts shows yours.",
+    ),
+    E(
+        "population limit",
+        "Groups of infinitely many rollouts.",
+        "There the advantage is a function of the rollout alone, and training has no noise.",
+        "Compare collapse/finite-group.",
+    ),
+)

@@ -1,0 +1,70 @@
+"""A base's own rollouts under a reward, as the sealed file of a study keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from toyrl.estimators.base import Estimator
+from toyrl.experiments.errors import UsageError
+from toyrl.experiments.forecast.evidence import Evidence, Sample
+from toyrl.rollouts import Rollouts
+from toyrl.shapers.base import Parts, Shaper
+
+
+@dataclass(frozen=True)
+class Logged(Evidence):
+    """Groups that a model sampled, with the reward of each rollout.
+
+    rollouts : (1, B, G); values : (1, B, G) the reward, NaN where unscorable
+    estimator : as trained
+    shaper : the reward if it can be computed from correctness and length, else None: then nothing
+        is known of other lengths
+    """
+
+    rollouts: Rollouts
+    values: np.ndarray
+    estimator: Estimator
+    shaper: Shaper | None = None
+
+    def _now(self) -> Sample:
+        return self._sample(self.rollouts, self.values)
+
+    def at(self, factor: float) -> Sample | None:
+        """The same rollouts with other lengths; None for a reward that reads texts."""
+        if self.shaper is None:
+            return None
+        r = self.rollouts
+        length = np.clip(np.rint(r.length * factor), 1.0, r.max_length)
+        moved = replace(r, length=np.where(r.cut, r.length, length))
+        return self._sample(moved, np.asarray(self.shaper.reward(moved), dtype=float))
+
+    def of_wrong(self) -> np.ndarray:
+        """Of the wrong rollouts in the log; NaN alone where there are none."""
+        wrong = self.values[np.asarray(self.rollouts.correct) < 0.5]
+        return wrong if len(wrong) else np.array([np.nan])
+
+    def _sample(self, r: Rollouts, values: np.ndarray) -> Sample:
+        parts: Parts = {"reward": values}
+        return Sample(r, values, np.asarray(self.estimator.apply(parts, r)[0], dtype=float))
+
+
+def rollouts_of(kept: Mapping[str, Any], group: int, limit: float) -> Rollouts:
+    """(1, B, G) rollouts from the lists `correct`, `length`, `truncated` of a sealed file.
+
+    Raises UsageError for lists that aren't groups of `group` neighbours.
+    """
+    n = len(kept["correct"])
+    if n == 0 or n % group or any(len(kept[k]) != n for k in ("length", "truncated")):
+        msg = (
+            f"the base's rollouts are {n} entries; they must be full groups of {group}, a list each"
+        )
+        raise UsageError(msg)
+
+    def grouped(name: str) -> np.ndarray:
+        return np.array(kept[name], dtype=float).reshape(1, -1, group)
+
+    return Rollouts(grouped("correct"), grouped("length"), limit, grouped("truncated") > 0)

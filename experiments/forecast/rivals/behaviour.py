@@ -1,0 +1,140 @@
+"""Behaviour worlds as a forecaster: worlds of such a base, trained under the reward and under
+correctness alone, and how often each ends below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+from scipy.special import ndtr
+
+from toyrl.experiments.forecast.case import Forecast, Forecaster, Told
+from toyrl.experiments.forecast.evidence import Described
+from toyrl.experiments.forecast.logged import Logged
+from toyrl.expressions import parse_estimator
+from toyrl.shapers.base import Shaper
+from toyrl.shapers.outcome import Outcome
+from toyrl.worlds.behaviour import prior
+from toyrl.worlds.behaviour.rollouts import UnseenError
+from toyrl.worlds.behaviour.training import Path, Plan, Serve, train
+from toyrl.worlds.behaviour.worlds import Worlds, fitted
+
+WORLDS = 32
+SPREAD = 0.03
+"""Standard deviation of a run's end about that of its world: seeds, evaluation, and what the worlds
+leave out."""
+
+NOTHING: tuple[tuple[str, ...], Serve] = ((), lambda _: {})
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is forecast with.
+
+    kind : of base, or None: by its mean length; off : mechanisms left out (`prior.OFF`)
+    still : behaviours that don't move; distance : factor of the runs' length
+    """
+
+    worlds: int = WORLDS
+    kind: str | None = None
+    off: tuple[str, ...] = ()
+    still: tuple[str, ...] = ()
+    distance: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Two runs of the same worlds: under the reward and under correctness alone."""
+
+    worlds: Worlds
+    reward: Path
+    outcome: Path = field(repr=False)
+
+
+@lru_cache(maxsize=64)
+def _worlds(m: Model, accuracy: float, length: float, limit: float) -> Worlds:
+    numbers = prior.drawn(m.worlds, m.kind, length, m.seed)
+    for name in m.off:
+        numbers = prior.without(numbers, name)
+    numbers["distance"] = numbers["distance"] * m.distance
+    return fitted(numbers, accuracy=accuracy, length=length, limit=limit, seed=m.seed)
+
+
+@lru_cache(maxsize=64)
+def _outcome(
+    m: Model, accuracy: float, length: float, limit: float, estimator: str, plan: Plan
+) -> Path:
+    w = _worlds(m, accuracy, length, limit)
+    return train(w, Outcome(), parse_estimator(estimator), plan)
+
+
+def trained(told: Told, model: Model | None = None) -> Runs | None:
+    """The runs; None where the reward reads what no behaviour serves, or can't be had."""
+    m, paid = model or Model(), reward_of(told)
+    if paid is None:
+        return None
+    base = (told.accuracy, told.length, told.limit)
+    plan = Plan(group_size=told.group_size, beta=told.beta, still=m.still, seed=m.seed)
+    w = _worlds(m, *base)
+    try:
+        path = train(w, paid[0], parse_estimator(told.estimator), plan, serve=paid[1])
+    except UnseenError:
+        return None
+    return Runs(w, path, _outcome(m, *base, told.estimator, plan))
+
+
+def reward_of(told: Told) -> tuple[Shaper, tuple[tuple[str, ...], Serve]] | None:
+    """The reward, and what serves the values of its text terms; None where neither is known."""
+    e = told.seen
+    if isinstance(e, Described):
+        text = e.text
+        if text is None:
+            return e.law.shaper, NOTHING
+        return e.law.shaper, (("user_reward",), lambda p: {"user_reward": text.of(p)})
+    if isinstance(e, Logged) and e.shaper is not None:
+        return e.shaper, NOTHING
+    return None
+
+
+def of(runs: Runs) -> Forecast:
+    """Mean over worlds, each with a normal spread about its end."""
+    change, alone = runs.reward.change, runs.outcome.change
+    low, high = np.quantile(change, [0.05, 0.95])
+    return Forecast(
+        below_base=float(ndtr(-change / SPREAD).mean()),
+        below_correctness=float(ndtr((alone - change) / SPREAD).mean()),
+        accuracy=float(change.mean()),
+        length=float(np.exp(np.log(runs.reward.factor).mean())),
+        low=float(low - 1.645 * SPREAD),
+        high=float(high + 1.645 * SPREAD),
+    )
+
+
+def forecast(told: Told, model: Model | None = None) -> Forecast | None:
+    """The forecast; None where there is none."""
+    runs = trained(told, model)
+    return None if runs is None else of(runs)
+
+
+ABLATIONS: Mapping[str, Model] = {
+    **{f"without {name}": Model(off=(name,)) for name in prior.OFF},
+    **{
+        f"{name} held": Model(still=(name,))
+        for name in ("wording", "depth", "re-checks", "padding", "runaways", "form", "skill")
+    },
+    "half as far": Model(distance=0.5),
+    "twice as far": Model(distance=2.0),
+}
+"""The same worlds with one mechanism off."""
+
+FORECASTERS = (
+    Forecaster(
+        "behaviour",
+        f"{WORLDS} worlds of behaviours of such a base, trained under the reward and under "
+        "correctness alone: how often they end below, what accuracy and length come to",
+        forecast,
+    ),
+)

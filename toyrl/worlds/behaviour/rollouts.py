@@ -1,0 +1,140 @@
+"""Rollouts of a policy over behaviours, and what a reward may read of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit
+
+from toyrl.rollouts import Rollouts
+from toyrl.shapers.base import Shaper
+from toyrl.worlds.behaviour.knobs import ROUNDS, Array
+from toyrl.worlds.behaviour.worlds import ROUND_CHANCE, Worlds, success
+
+NORMAL = ("trouble", "wording", "depth")
+UNIFORM = ("re-checks", "runaways", "form", "padding", "answer")
+STEPS = 6.0
+"""Lines of work in a base's completion, where a reward counts them."""
+LOWEST = 0.1
+"""The least conciseness, as in `toyrl.shapers.length.conciseness`."""
+SERVED = (
+    "correct", "length", "truncated", "weight", "format", "answered", "conciseness", "phrases",
+    "steps", "fillers", "checks", "repeats",
+)  # fmt: skip
+"""What behaviours say of a rollout; a reward that reads anything else can't be forecast."""
+
+
+class UnseenError(ValueError):
+    """A reward or an estimator reads what no behaviour serves."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """Rollouts (W, B, G) of a policy.
+
+    chance : of a counted right answer, given all else; right : whether it was drawn
+    solved : the same whether or not it counts
+    formed, cut : readable; longer than the limit
+    rounds, units : re-checks, and sentences for nothing
+    scores : by behaviour, where they were asked for
+    """
+
+    chance: Array
+    solved: Array
+    right: Array
+    length: Array
+    formed: Array
+    cut: Array
+    rounds: Array
+    units: Array
+    depth: Array
+    concise: Array
+    scores: Mapping[str, Array]
+
+
+def noise(size: tuple[int, int], group: int, rng: np.random.Generator) -> dict[str, Array]:
+    """Frozen draws (W, B, group) of everything that is drawn."""
+    shape = (*size, group)
+    out = {name: rng.standard_normal(shape) for name in NORMAL}
+    return out | {name: rng.random(shape) for name in UNIFORM}
+
+
+def played(w: Worlds, theta: Mapping[str, Array], draws: Mapping[str, Array]) -> Played:
+    """The rollouts that these draws are under this policy: theta (W, 1, 1) by behaviour."""
+    values: dict[str, Array] = {}
+    scores: dict[str, Array] = {}
+    n, trouble = w.numbers, draws["trouble"]
+    for name, family in w.families.items():
+        values[name], scores[name] = family.drawn(theta[name], draws[name])
+    rounds, units = values["re-checks"], values["padding"]
+    taught, slope = w.skill(theta["skill"])
+    repaired = n["repair"] * (rounds / (ROUNDS * ROUND_CHANCE) - 1)
+    able = expit(w.ability + taught + repaired - n["trouble_success"] * trouble)
+    solved = able * success(w, values["depth"], values["wording"])
+    right = draws["answer"] < solved
+    scores["skill"] = slope * (right - solved) * (1 - able) / (1 - solved)
+    scores["runaways"] = scores["runaways"] * ~right  # only those that fail may run away
+
+    work = w.core * np.exp(values["wording"] + values["depth"] + n["trouble_length"] * trouble)
+    more = 1 + w.round_length * rounds
+    nothing = n["padding_length"] * w.length * units
+    ended = work * more + nothing
+    whole = ended + work * more * values["runaways"] * ~right * (n["runaway_length"] - 1)
+    cut = whole > w.limit
+    formed = values["form"] * ~cut
+    return Played(
+        chance=solved * values["form"] * (ended <= w.limit),
+        solved=solved,
+        right=right * formed,
+        length=np.maximum(np.minimum(whole, w.limit), 1.0),
+        formed=formed,
+        cut=cut,
+        rounds=rounds,
+        units=units * np.minimum(w.limit / whole, 1.0),  # those beyond the limit aren't written
+        depth=values["depth"],
+        concise=np.clip(work / whole, LOWEST, 1.0),
+        scores=scores,
+    )
+
+
+def as_rollouts(
+    p: Played, limit: float, step: float = 0, more: Mapping[str, Array] | None = None
+) -> Rollouts:
+    """The same as a reward reads them: (W, B, G) arrays of `SERVED`, and `more` by name."""
+    return Rollouts(
+        correct=p.right,
+        length=p.length,
+        max_length=limit,
+        truncated=p.cut,
+        step=step,
+        fields={
+            "format": p.formed,
+            "answered": p.formed,
+            "conciseness": p.concise,
+            "phrases": p.rounds + p.units,
+            "steps": STEPS * np.exp(p.depth) + p.units,
+            "fillers": p.units,
+            "checks": p.rounds,
+            "repeats": p.units,
+            **(more or {}),
+        },
+    )
+
+
+def refuse_unseen(shaper: Shaper, extra: tuple[str, ...] = ()) -> None:
+    """Raises UnseenError for a reward that reads what no behaviour serves, or single tokens.
+
+    extra : fields that are served beside `SERVED`
+    """
+    lacking = [n for n in shaper.all_needs() if n not in (*SERVED, *extra)]
+    if lacking:
+        msg = (
+            f"the reward reads {', '.join(lacking)}, which no behaviour serves; there is no "
+            f"forecast of it (served: {', '.join((*SERVED, *extra))})"
+        )
+        raise UnseenError(msg)
+    if shaper.all_token_level():
+        msg = "the reward pays single tokens, which behaviours don't have; there is no forecast"
+        raise UnseenError(msg)

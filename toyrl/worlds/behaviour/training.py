@@ -1,0 +1,191 @@
+"""Training over behaviours: plain policy gradients with the step that Adam takes.
+
+The gradient of each behaviour is the mean of advantage times score over sampled groups, under any
+registered reward and estimator. Adam's step is free of the advantages' size, and remembers: it
+divides by the root mean square of the run so far, so that a signal that fades moves little and a
+term that is left alone in the end is not blown up. Noise is frozen: two rewards meet the same
+draws.
+
+    theta_k += distance/steps * (E[A score_k] - beta dKL/d theta_k) / sqrt(mean A^2 so far)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from toyrl.estimators.base import Estimator
+from toyrl.rollouts import Rollouts
+from toyrl.rollouts.memory import MERGE
+from toyrl.shapers.base import Parts, Shaper
+from toyrl.worlds.behaviour.knobs import Array, coin_kl
+from toyrl.worlds.behaviour.rollouts import (
+    Played,
+    UnseenError,
+    as_rollouts,
+    noise,
+    played,
+    refuse_unseen,
+)
+from toyrl.worlds.behaviour.worlds import KNOBS, Worlds
+
+TINY = 1e-9
+FARTHEST = 12.0
+"""Bound on |theta|, where laws are numerically at their ends."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a run goes.
+
+    group_size : rollouts a prompt; beta : weight of the KL to the base, per rollout
+    updates : of the trainer, for schedules; steps : in which they are taken here
+    looks : times that the policy is measured on the way; read : rollouts a prompt for that
+    still : behaviours that don't move
+    """
+
+    group_size: int = 8
+    beta: float = 0.0
+    updates: float = 200.0
+    steps: int = 60
+    looks: int = 6
+    read: int = 32
+    seed: int = 0
+    still: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class Path:
+    """W worlds on the way, the base first: (K, W) arrays, and theta (W, 1, 1) at the end.
+
+    step : (K,) where it was measured, as shares of the run
+    accuracy, length (tokens), cut, formed : means over prompts and rollouts
+    kl : nats a rollout from the base that behaviours hold
+    """
+
+    step: Array
+    accuracy: Array
+    length: Array
+    cut: Array
+    formed: Array
+    kl: Array
+    theta: dict[str, Array]
+
+    @property
+    def change(self) -> Array:
+        """(W,) accuracy at the end less that of the base."""
+        return self.accuracy[-1] - self.accuracy[0]
+
+    @property
+    def factor(self) -> Array:
+        """(W,) mean length at the end over that of the base."""
+        return self.length[-1] / self.length[0]
+
+    @property
+    def best(self) -> Array:
+        """(W,) change of accuracy of the best measured moment, the base included."""
+        return self.accuracy.max(0) - self.accuracy[0]
+
+
+Serve = Callable[[Played], dict[str, Array]]
+"""More fields (W, B, G) of rollouts, by name."""
+
+
+def train(
+    w: Worlds,
+    shaper: Shaper,
+    estimator: Estimator,
+    plan: Plan | None = None,
+    *,
+    serve: tuple[tuple[str, ...], Serve] = ((), lambda _: {}),
+) -> Path:
+    """Train every world; a world's summed steps are its number `distance`.
+
+    serve : names of fields that are served beside `SERVED`, and what serves them
+
+    Raises UnseenError for a reward or estimator that reads what behaviours don't serve.
+    """
+    plan = plan or Plan()
+    refuse_unseen(shaper, serve[0])
+    if estimator.token_level:
+        msg = "the estimator gives advantages to tokens, which behaviours don't have; no forecast"
+        raise UnseenError(msg)
+    rng, theta = np.random.default_rng([plan.seed, 1]), w.rest()
+    eyes = noise(w.size, plan.read, np.random.default_rng([plan.seed, 2]))
+    memory = {m.name: np.full((*w.size, 1), m.initial) for m in shaper.all_memory()}
+    state: dict[str, Array] = {}
+    rate, energy = w.numbers["distance"] / plan.steps, 0.0
+    seen = [measured(w, theta, eyes)]
+    at = [0.0]
+    for t in range(plan.steps):
+        p = played(w, theta, noise(w.size, plan.group_size, rng))
+        r = as_rollouts(p, w.limit, t * plan.updates / plan.steps, serve[1](p))
+        shaped = shaper.apply(r, memory)
+        _merge(memory, shaped.memory, shaper)
+        advantage, state = _apply(estimator, shaped.parts, r, state)
+        energy = energy + (advantage**2).mean((1, 2), keepdims=True)
+        scale = np.sqrt(np.maximum(energy / (t + 1), TINY))
+        for name in KNOBS:
+            if name in plan.still:
+                continue
+            slope = (advantage * p.scores[name]).mean((1, 2), keepdims=True)
+            slope = slope - plan.beta * pull(w, theta, name, p.solved)
+            moved = theta[name] + rate * slope / scale
+            theta[name] = np.clip(moved, -FARTHEST, FARTHEST)
+        if (t + 1) % max(plan.steps // plan.looks, 1) == 0 or t + 1 == plan.steps:
+            seen.append(measured(w, theta, eyes))
+            at.append((t + 1) / plan.steps)
+    rows = {name: np.stack([s[name] for s in seen]) for name in seen[0]}
+    return Path(step=np.array(at), theta=theta, **rows)
+
+
+def _apply(
+    estimator: Estimator, parts: Parts, r: Rollouts, state: dict[str, Array]
+) -> tuple[Array, dict[str, Array]]:
+    try:
+        advantage, after = estimator.apply(parts, r, state)
+    except KeyError as error:
+        msg = f"the estimator reads what no behaviour serves; there is no forecast: {error.args[0]}"
+        raise UnseenError(msg) from error
+    return np.nan_to_num(np.asarray(advantage, dtype=float)), dict(after)
+
+
+def _merge(memory: dict[str, Array], new: dict[str, Array], shaper: Shaper) -> None:
+    """A visit's contributions into what is kept of each prompt."""
+    arrays = {"min": np.minimum, "max": np.maximum, "sum": np.add, "replace": lambda _, b: b}
+    assert set(arrays) == set(MERGE)
+    for slot in shaper.all_memory():
+        if slot.name in new:
+            memory[slot.name] = arrays[slot.op](memory[slot.name], new[slot.name])
+
+
+def pull(w: Worlds, theta: dict[str, Array], name: str, solved: Array) -> Array:
+    """(W, 1, 1) derivative of the KL from the base by one behaviour's theta.
+
+    That of skill and runaways on rollouts with these chances of success (W, B, G); how other
+    behaviours change them is left out.
+    """
+    if name == "skill":
+        taught, slope = w.skill(theta[name])
+        return (solved * (1 - solved)).mean((1, 2), keepdims=True) * taught * slope
+    tossed = (1 - solved).mean((1, 2), keepdims=True) if name == "runaways" else 1.0
+    return tossed * w.families[name].pull(theta[name])
+
+
+def measured(w: Worlds, theta: dict[str, Array], eyes: dict[str, Array]) -> dict[str, Array]:
+    """Means (W,) of a policy over frozen draws: accuracy by its chance, not by drawn answers."""
+    p = played(w, theta, eyes)
+    taught = {**theta, "skill": theta["skill"] * 0}
+    kl = coin_kl(*(np.clip(x, TINY, 1 - TINY) for x in (p.solved, played(w, taught, eyes).solved)))
+    for name, family in w.families.items():
+        tossed = 1 - p.solved if name == "runaways" else 1.0
+        kl = kl + tossed * family.kl(theta[name])
+    return {
+        "accuracy": p.chance.mean((1, 2)),
+        "length": p.length.mean((1, 2)),
+        "cut": p.cut.mean((1, 2)),
+        "formed": p.formed.mean((1, 2)),
+        "kl": kl.mean((1, 2)),
+    }
