@@ -2,6 +2,7 @@
 
 <!-- ledger: 05-laser-4096 08-dler-7b -->      rows of the ledger, as last computed
 <!-- catalogue: shaper -->                      every entry of a kind
+<!-- prior: behaviour -->                       ranges of the behaviour worlds, with sources
 <!-- code: toyrl/shapers/judge/trust.py trust_weight -->   a function or class as it stands
 paper 13                                        a link to the paper's page
 """
@@ -93,4 +94,18 @@ def _code(path: str, name: str) -> str:
     return f'```python title="{path}"\n{code}\n```'
 
 
-KINDS: dict[str, Callable[..., str]] = {"ledger": _ledger, "catalogue": _catalogue, "code": _code}
+def _prior(_: str) -> str:
+    from toyrl.worlds.behaviour import prior
+
+    heads, rows = prior.table()
+    lines = [f"| {' | '.join(heads)} |", f"| {' | '.join('---' for _ in heads)} |"]
+    lines += [f"| {' | '.join((f'`{r[0]}`', *map(escaped, r[1:])))} |" for r in rows]
+    return "\n".join(lines)
+
+
+KINDS: dict[str, Callable[..., str]] = {
+    "ledger": _ledger,
+    "catalogue": _catalogue,
+    "code": _code,
+    "prior": _prior,
+}

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 
 LENGTH: dict[str, Any] = {
+    "budget_carry_over": {"gamma": (1e-300, 0.5, 1.0, 2.0, INF)},
+    "budget_pay": {"mean": (0.0, 87.0, 1e9), "spread": (0.0, 1e-9, 20.0), "budget": (1.0, 87.0)},
+    "budget_pull": {"mean": (0.0, 87.0, 1e9), "spread": (0.0, 1e-9, 20.0), "budget": (1.0, 87.0)},
     "exponential_target": {"mean": (0.0, 1.0, 1e300), "quantile": (0.0, 0.5, 1.0, INF)},
     "hapo_dead_zone": {"clip": (-1.0, -0.7, 0.0, 0.5, np.array([-1.0, 0.0]))},
     "hapo_dominant_weight": {"clip": (-1.0, -0.7, 0.0)},
@@ -24,6 +27,7 @@ LENGTH: dict[str, Any] = {
         "wrong": (-0.5, 0.0, 1.0),
     },
     "laser_switch": {"alpha": (0.0, 0.5, 1e300), "wrong": (-0.5, 0.0, 1.0)},
+    "skill_clock": {"u": (-700.0, 0.0, 700.0)},
     "shortest_of_k": {"below": (0.0, 0.5, 1.0), "k": (0, 1, 10**9)},
     "target_quantile": {"group_size": (0, 1, 8, 10**6), "rounding": ("floor", "ceil", "none")},
 }
