@@ -85,7 +85,7 @@ DEV = (
         ),
         64,
         (0.05, 0.3),
-        "weak and short: most answers are given early, working all steps repairs them",
+        "weak and short: most answers are given early; working on repairs the easy ones",
     ),
     Base(
         "bare-brackets",
@@ -119,7 +119,7 @@ TEST = (
         _recipe("shorthand", CHAIN, Habits(fill=0.05, jump=0.3, stop=0.8), steps=600),
         64,
         (0.25, 0.65),
-        "most failures are answers before the last step, which length repairs",
+        "most failures are answers before the last step; working on repairs the easy ones",
     ),
     Base(
         "straying-brackets",
@@ -133,7 +133,7 @@ TEST = (
         ),
         96,
         (0.5, 0.9),
-        "strong, wrong answers much longer than right ones: one in eight runs away",
+        "strong, wrong answers half as long again as right ones: what strays is wrong",
     ),
     Base(
         "guessing-brackets",
@@ -169,7 +169,7 @@ TEST = (
         ),
         96,
         (0.35, 0.9),
-        "re-checks come where a step went wrong and mend it, so they cannot be cut free",
+        "re-checks come where a step went wrong and mend a part, so they cannot be cut free",
     ),
     Base(
         "unmarked-edits",
