@@ -23,11 +23,15 @@ from toyrl.shapers.outcome import Outcome
 
 RATES = (1.6e-3, 8e-4, 4e-4, 2e-4, 1e-4, 5e-5)
 SEEDS = (1001, 1002)
+LOOKS, TIMES = 4, 4
+"""Points after the base, and completions of each held-out prompt at a point, of a trial."""
 NOISE, PART = 0.05, 0.1
 """A run may end below its best accuracy by so much, and by this part of it. A point of 256 rollouts
 has a standard error of 0.03 at most, and the best of five points of a flat curve lies 0.035 above
 its last one."""
 FILE = "rate.json"
+UNREAD = ("rate", "seed", "every", "times", "keep")
+"""Settings of a run that say nothing about its trials."""
 REWARD = SuiteReward("outcome", "outcome", Outcome(), 1.0, protected=True)
 
 
@@ -89,9 +93,11 @@ def _tried(
     tell: Callable[[str], None],
 ) -> dict[str, Any]:
     tried: list[dict[str, Any]] = []
+    every = max(1, settings.steps // LOOKS)
+    looked = replace(settings, every=every, times=TIMES, keep=settings.steps)
     for rate in RATES:
         for seed in SEEDS:
-            own = replace(settings, rate=rate, seed=seed)
+            own = replace(looked, rate=rate, seed=seed)
             curve = training.one(
                 source,
                 task,
@@ -128,7 +134,7 @@ def _key(source: str, task: str, settings: Any) -> str:
 
     manifest = Path(source) / MANIFEST
     model = manifest.read_text(encoding="utf-8") if manifest.is_file() else source
-    own = {k: v for k, v in asdict(settings).items() if k not in ("rate", "seed")}
+    own = {k: v for k, v in asdict(settings).items() if k not in UNREAD}
     text = json.dumps([model, task, own, RATES, SEEDS, NOISE, PART], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
