@@ -107,6 +107,9 @@ def _board(*names: str) -> str:
             "| --- | --- | --- | --- | --- | --- |",
         ]
         for name in names:
+            if name not in study["forecasters"]:  # the board is older than the forecaster
+                lines.append(f"| `{name}` | not on the stored board | | | | |")
+                continue
             s = study["forecasters"][name]["scores"]
             lines.append(
                 f"| `{name}` | {_number(s['auc'])} | {_number(s['brier'], 3)} | "

@@ -121,10 +121,7 @@ def forecast(told: Told, model: Model | None = None) -> Forecast | None:
 
 ABLATIONS: Mapping[str, Model] = {
     **{f"without {name}": Model(off=(name,)) for name in prior.OFF},
-    **{
-        f"{name} held": Model(still=(name,))
-        for name in ("wording", "depth", "re-checks", "padding", "runaways", "form", "skill")
-    },
+    **{f"{name} held": Model(still=(name,)) for name in ("depth", "padding")},
     "half as far": Model(distance=0.5),
     "twice as far": Model(distance=2.0),
 }
