@@ -6,7 +6,6 @@ from toyrl.experiments.backtest.data import OURS, OutOfReach, Setting
 from toyrl.experiments.backtest.settings import (
     BUDGET,
     DRPO,
-    LASER,
     LENGTH,
     UNKNOWN,
 )
@@ -134,20 +133,10 @@ OUT_OF_REACH = (
         "the length preference is in the objective; validate judges rewards",
     ),
     OutOfReach(
-        "05-laser-d", LASER, "LASER-D and -DE, 1.5B", "60.3 and 59.5 against 56.9",
-        "targets by difficulty move with a monitor set during training; the classes' reward is "
-        "fixed",
-    ),
-    OutOfReach(
         "09-delta", DELTA, "PR-Delta and PR-Clip-Delta",
         "MATH 30.68 and 31.44 against 30.58 with the success reward",
         "of a total, which is what classes are paid, Delta leaves the first step's score alone; it "
         "works through credit per step",
-    ),
-    OutOfReach(
-        "11-hapo", paper("11"),
-        "history of the shortest right answer", "-2 to -5 % accuracy at 33 to 59 % fewer tokens",
-        "the reward changes with each problem's own history",
     ),
     OutOfReach(
         "13-thinking-reward",

@@ -22,7 +22,8 @@ def run(rewards: Sequence[str], *, json: str | None, quiet: bool, **options: Any
         show_table(found.tables[0], out, columns=8)
         for table in found.tables[1:]:
             show_table(table, out)
-        pictures = f"result.json and {len(found.pictures)} pictures"
+        many = f"result.json and {len(found.pictures)} pictures"
+        pictures = many if found.pictures else "two files a base"
         out.print(f"Wrote {found.folder / 'result.md'}, {pictures}.")
     outputs.json(json, found.to_dict())
     return outputs.code(found.exit_code)

@@ -13,7 +13,6 @@ from toyrl.experiments.backtest import ledger
 from toyrl.experiments.backtest.data import OURS, OUTCOMES, Setting
 from toyrl.experiments.backtest.page import page
 from toyrl.experiments.backtest.rewards import (
-    budget,
     format_length,
     patterns,
     process,
@@ -104,13 +103,6 @@ def test_format_length_has_the_papers_shape():
     assert reward([RIGHT, WRONG, "<think></think>"], ids) == [2.0, 2.0, 0.0]
     assert format_length.format_only([RIGHT, WRONG, "none"]) == [1.0, 1.0, 0.0]
     assert format_length.correctness([RIGHT, WRONG], ["5", "5"]) == [1.5, 0.5]
-
-
-def test_the_triangle_is_symmetric_and_paid_to_wrong_answers():
-    assert [budget.triangle(x, 87) for x in (0, 87, 174, 500)] == [0, 1, 0, 0]
-    assert budget.triangle(80, 87) == pytest.approx(budget.triangle(94, 87))
-    reward = budget.fixed_budget()
-    assert reward([RIGHT, WRONG], [[0] * 87] * 2, ["5", "5"]) == pytest.approx([1.0, 0.4])
 
 
 def test_process_sums_pay_padding_and_clipped_ones_do_not():

@@ -64,7 +64,8 @@ def test_a_token_that_the_reference_can_not_write():
         got = shaper.reward(r.with_(ref_logprobs=ref))
         assert math.isnan(got[0, 0])
         assert np.isfinite(got.ravel()[1:]).all()
-    behind = np.where(np.asarray(r.mask) > 0, r.fields["ref_logprobs"], -math.inf)  # padding is nobody's token
+    # Padding is nobody's token.
+    behind = np.where(np.asarray(r.mask) > 0, r.fields["ref_logprobs"], -math.inf)
     assert np.isfinite(ImplicitProcess().reward(r.with_(ref_logprobs=behind))).all()
 
 
