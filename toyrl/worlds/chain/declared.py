@@ -15,6 +15,7 @@ are assumptions, so whoever uses one says which (`stated`).
     step_scores   `StepLevels`    0.9 per token, 0.2 after the middle of a wrong rollout
     potential     `Progress`      rises to 1 over a quarter of the limit
     entropy, ...  `TokenLevels`   a constant number of nats per token
+    similarity    `Similarity`    0.8 to the reference if right, 0.5 if wrong; no prompt verifiable
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from toyrl.ranges import COUNT, NOT_NEGATIVE, PART, SHARE
+from toyrl.ranges import COUNT, NOT_NEGATIVE, PART, SHARE, Range
 from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.rollouts.classes import with_answered
 from toyrl.shapers.base import Shaper
@@ -155,6 +156,25 @@ class TokenLevels(Latent):
         return np.ones((len(kinds), 1)), {"entropy": level, **dict.fromkeys(names, -level)}
 
 
+@dataclass(frozen=True)
+class Similarity(Latent):
+    """Cosine to a reference by correctness, on prompts without a rule.
+
+    Fields: `similarity`, `verifiable` (0: the same for all, as it belongs to the prompt).
+    """
+
+    right: Annotated[float, Range("[-1, 1]")] = 0.8
+    wrong: Annotated[float, Range("[-1, 1]")] = 0.5
+    says: ClassVar[str] = (
+        "prompts can't be verified; a right answer has the similarity {right} to the reference, a "
+        "wrong one {wrong}"
+    )
+
+    def law(self, kinds: Kinds) -> Law:
+        level = np.where(kinds.correct > 0, self.right, self.wrong)[:, None]
+        return np.ones((len(kinds), 1)), {"similarity": level, "verifiable": 0 * level}
+
+
 DECLARED: dict[str, Latent] = {
     "conciseness": Conciseness(),
     "judge": JudgeNoise(),
@@ -166,6 +186,7 @@ DECLARED: dict[str, Latent] = {
     **dict.fromkeys(("step_scores", "step_ends"), StepLevels()),
     "potential": Progress(),
     **dict.fromkeys(("entropy", "logprobs", "ref_logprobs"), TokenLevels()),
+    **dict.fromkeys(("similarity", "verifiable"), Similarity()),
 }
 
 
