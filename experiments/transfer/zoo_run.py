@@ -61,7 +61,8 @@ class ZooRuns(Answer):
         """The text of result.md."""
         from toyrl.experiments.render.folder import markdown_table
 
-        return "\n\n".join(["# Runs on the zoo", *map(markdown_table, self.tables)]) + "\n"
+        parts = [f"## {table.name}\n\n{markdown_table(table)}" for table in self.tables]
+        return "\n\n".join(["# Runs on the zoo", *parts]) + "\n"
 
 
 def run_zoo(
