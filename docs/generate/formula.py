@@ -21,6 +21,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ FUNCTIONS = {
     "log": np.log,
     "exp": np.exp,
     "erf": math.erf,
+    "normal_quantile": NormalDist().inv_cdf,
     "cos": np.cos,
     "arccos": np.arccos,
     "ceil": math.ceil,

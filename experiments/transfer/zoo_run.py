@@ -61,7 +61,7 @@ class ZooRuns(Answer):
         """The text of result.md."""
         from toyrl.experiments.render.folder import markdown_table
 
-        parts = [f"## {table.name}\n\n{markdown_table(table)}" for table in self.tables]
+        parts = (f"## {table.name}\n\n{markdown_table(table)}" for table in self.tables)
         return "\n\n".join(["# Runs on the zoo", *parts]) + "\n"
 
 

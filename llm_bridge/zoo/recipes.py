@@ -85,7 +85,7 @@ DEV = (
         ),
         64,
         (0.05, 0.3),
-        "weak and short: most answers are given early, working all steps repairs them",
+        "weak and short: most answers are given early; working on repairs the easy ones",
     ),
     Base(
         "bare-brackets",
@@ -116,10 +116,10 @@ TEST = (
         "leaping-chain",
         "test",
         CHAIN_TASK,
-        _recipe("shorthand", CHAIN, Habits(fill=0.1, jump=0.35, stop=0.8)),
+        _recipe("shorthand", CHAIN, Habits(fill=0.05, jump=0.3, stop=0.8), steps=600),
         64,
         (0.25, 0.65),
-        "most failures are answers before the last step, which length repairs",
+        "most failures are answers before the last step; working on repairs the easy ones",
     ),
     Base(
         "straying-brackets",
@@ -128,11 +128,12 @@ TEST = (
         _recipe(
             "brackets",
             BRACKETS,
-            Habits(fill=0.05, jump=0.02, stop=0.95, slip=0.02, anew=1, runaway=0.12),
+            Habits(fill=0.02, jump=0, stop=0.97, slip=0.01, anew=1, runaway=0.12),
+            steps=600,
         ),
         96,
         (0.5, 0.9),
-        "strong, wrong answers much longer than right ones: one in eight runs away",
+        "strong, wrong answers half as long again as right ones: what strays is wrong",
     ),
     Base(
         "guessing-brackets",
@@ -168,7 +169,7 @@ TEST = (
         ),
         96,
         (0.35, 0.9),
-        "re-checks come where a step went wrong and mend it, so they cannot be cut free",
+        "re-checks come where a step went wrong and mend a part, so they cannot be cut free",
     ),
     Base(
         "unmarked-edits",
@@ -177,11 +178,12 @@ TEST = (
         _recipe(
             "edits",
             EDITS,
-            Habits(fill=0.2, jump=0.03, stop=0.7, slip=0.03, unmarked=0.4, runaway=0.03),
+            Habits(fill=0.02, jump=0.01, stop=0.5, slip=0.02, unmarked=0.4),
+            steps=600,
         ),
         80,
         (0.2, 0.6),
-        "form decides: two in five answers lack the mark; fillers can be cut free",
+        "form decides: two in five answers lack the mark; fillers at the end can be cut free",
     ),
     Base(
         "two-faced-chain",

@@ -14,6 +14,7 @@ from toyrl.estimators.group import PRESETS
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.length.adaptive import LaserD, LaserDE, adaptive_targets, target_grid
 from toyrl.shapers.length.difficulty import by_bucket, solve_rate_bucket
+from toyrl.shapers.length.truncation import StopProperly, TruncationByDifficulty
 from toyrl.testing import check_invariants, rollouts
 
 MODES = {"bonus": "", "penalty": ", within=0, beyond=-1", "hybrid": ", beyond=-1"}
@@ -169,3 +170,36 @@ def test_kimi_as_released():
     want = np.where([1, 1, 0], 1 + 0.4 * t, 0.4 * np.minimum(t, 0))
     assert parse("kimi(0.4, eps=1e-6)").reward(r)[0] == pytest.approx(want, rel=1e-12)
     assert parse("kimi(0.4, eps=1e-6)").reward(group([1, 1], [7, 7])).tolist() == [[1, 1]]
+
+
+# -- limits by difficulty, and truncation as released (card 08) ------------------------------------
+def test_limits_by_difficulty():
+    """From half solved on the easy limit, counted before truncation."""
+    length = np.full((3, 4), 30.0)
+    right = np.array([[0, 0, 0, 1.0], [0, 0, 1, 1], [1, 1, 1, 1]])
+    shaper = TruncationByDifficulty(easy=20, hard=40)
+    assert shaper.reward(Rollouts(right, length, 100.0)).sum(-1).tolist() == [1, 0, 0]
+    assert shaper.reward(Rollouts(right, length - 10, 100.0)).sum(-1).tolist() == [1, 2, 4]
+    low = TruncationByDifficulty(0.2, 0.4, right=1, wrong=-1)
+    assert low.reward(Rollouts(right, length, 100.0))[0].tolist() == [-1, -1, -1, 1]
+
+
+@given(rollouts(weights="none"))
+def test_one_limit_for_both_is_truncation(r: Rollouts):
+    same = TruncationByDifficulty(0.5, 0.5).reward(r)
+    np.testing.assert_array_equal(same, parse("truncation(0.5)").reward(r))
+
+
+def test_limits_by_difficulty_obeys_the_laws_of_truncation():
+    goals = ["wrong_never_above_right", "shorter_right_never_below", "length_unit"]
+    assert check_invariants("truncation_by_difficulty()", invariants=goals, max_examples=60).ok
+
+
+def test_stop_properly():
+    """R = S (stop + (1 - stop) 0.1); one that ends by itself at the limit has stopped."""
+    cut = np.array([[False, False, True, True, False]])
+    r = Rollouts(np.array([[1.0, 1, 1, 0, 0]]), np.array([[9.0, 99, 99, 99, 9]]), 99.0,
+                 truncated=cut)  # fmt: skip
+    assert StopProperly().reward(r)[0].tolist() == [1, 1, 0.1, 0, 0]
+    assert StopProperly(kept=1).reward(r)[0].tolist() == [1, 1, 1, 0, 0]
+    assert StopProperly(kept=0, wrong=-1).reward(r)[0].tolist() == [1, 1, -1, -1, -1]

@@ -312,9 +312,11 @@ def test_laws_by_reward() -> None:
 def test_the_weight_of_every_length_term_is_alpha_and_base_scores_are_right_and_wrong():
     """Fields of one meaning have one name; exceptions are products and names of a trainer."""
     fields = {e.name: set(e.fields) for e in registry.entries("shaper") if "length" in e.path}
-    unweighted = {"truncation": "it pays nothing for length", "cosine": "names as in TRL",
-                  "mode_reward": "a table of payments"}  # fmt: skip
-    terms = {"linear_length", "overlong"}
+    cut = dict.fromkeys(
+        ("truncation", "truncation_by_difficulty", "stop_properly"), "pays the rest"
+    )
+    unweighted = cut | {"cosine": "names as in TRL", "mode_reward": "a table of payments"}
+    terms = {"linear_length", "overlong", "token_budget"}
     products = {"crf": "o (1 + ...)", "l1_max": "o times a clip"}
     for name, own in fields.items():
         assert not own & {"weight", "factor", "kappa", "penalty", "r_correct"}, name

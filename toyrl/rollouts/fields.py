@@ -43,6 +43,13 @@ def register_field(
 
 register_field("logprobs", axes="T", high=0.0, unit="nats", origin="the policy's forward pass")
 register_field("ref_logprobs", axes="T", high=0.0, unit="nats", origin="a frozen reference model")
+register_field(
+    "prm_logprobs",
+    axes="T",
+    high=0.0,
+    unit="nats",
+    origin="an implicit reward model's forward pass",
+)
 register_field("entropy", axes="T", low=0.0, unit="nats", origin="the policy's forward pass")
 register_field("step_scores", axes="T", low=0.0, high=1.0, origin="a process reward model")
 register_field("step_ends", axes="T", low=0.0, high=1.0, origin="a step splitter: 1 on last tokens")

@@ -25,7 +25,7 @@ from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.outcome import Outcome
 from toyrl.theory.group.noise_scores import z_score_alignment, z_score_error
-from toyrl.theory.group.variance import omega
+from toyrl.theory.group.variance import omega, zero_signal
 
 GROUP = 16
 RATES = (0.5, 0.3, 0.1, 0.05, 0.02)
@@ -61,7 +61,7 @@ GAIN = "T4: gradient per rollout, kept prompts over all"
 # -- T1: what truncation does to the reward, and the group's std to the noise ----------------------
 def informative(q: np.ndarray) -> np.ndarray:
     """P(a group is not uniform)."""
-    return 1 - q**GROUP - (1 - q) ** GROUP
+    return 1 - zero_signal(q, GROUP)
 
 
 def kept_groups(score: np.ndarray, keep: str) -> np.ndarray:

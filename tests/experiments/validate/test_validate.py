@@ -71,23 +71,29 @@ def test_correctness_is_safe(name, function):
     assert judged.pipeline.price == math.inf
 
 
+@cache
+def unpaired(name: str) -> Judged:
+    """A gold-free example alone; its largest safe weight is one of 64 worlds."""
+    return Judged(f"{EXAMPLES / name}.py:reward", worlds=64)
+
+
 @pytest.mark.parametrize("name", ["format_only", "phrase_count"])
 def test_gold_free_rewards_are_unsafe_alone_and_safe_beside_correctness_up_to_a_weight(name):
     path = f"{EXAMPLES / name}.py:reward"
-    alone = example(name)
+    alone = unpaired(name)
     assert alone.verdict == "UNSAFE"
     assert alone.report.exit_code == 1
     finding = alone.finding("collapse/auxiliary")
     assert finding.status == "info"
     assert 0 < finding.value < math.inf
     weight = min(0.5 * finding.value, 0.5)  # above 1 a format is worth more than a right answer
-    below = Judged(str(EXAMPLES / "correctness.py"), f"{path}:{weight:.4g}")
+    below = Judged(str(EXAMPLES / "correctness.py"), f"{path}:{weight:.4g}", worlds=64)
     assert below.verdict == "SAFE"
 
 
 def test_phrases_far_above_their_weight_are_unsafe_beside_correctness_too():
     """Format is not: among rollouts that end in time it is a constant, which no group sees."""
-    limit = example("phrase_count").finding("collapse/auxiliary").value
+    limit = unpaired("phrase_count").finding("collapse/auxiliary").value
     path = f"{EXAMPLES / 'phrase_count'}.py:reward"
     above = Judged(str(EXAMPLES / "correctness.py"), f"{path}:{20 * limit:.4g}", worlds=FEW)
     assert above.verdict == "UNSAFE"

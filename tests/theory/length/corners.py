@@ -7,6 +7,13 @@ from typing import Any
 
 import numpy as np
 
+SPREAD: dict[str, Any] = {
+    "group_spread": {
+        "prob": ([1.0], [0.5, 0.5], [1.0, 0.0], [0.0, 0.0], [[0.2, 0.8], [1.0, 0.0]]),
+        "value": (1.0, 0.0),
+        "group_size": (0, 1, 8, INF),
+    },
+}
 LENGTH: dict[str, Any] = {
     "budget_carry_over": {"gamma": (1e-300, 0.5, 1.0, 2.0, INF)},
     "budget_pay": {"mean": (0.0, 87.0, 1e9), "spread": (0.0, 1e-9, 20.0), "budget": (1.0, 87.0)},
@@ -20,6 +27,13 @@ LENGTH: dict[str, Any] = {
         "clip": (-1.0, 0.0),
         "alpha": (0.0, 1.0),
     },
+    "limits_by_difficulty": {
+        "tau": (1e-300, 1.0, 1e300, np.array([3.0, 60.0])),
+        "easy": (1.0, 16.0),
+        "hard": (16.0, INF),
+        "threshold": (0.0, 0.5, 1 - 1e-16),
+    },
+    "merge_noise_kept": {"support": (0.0, 0.25, 1.0), "share": (0.0, 0.25, 1.0, 2.0)},
     "l1_exact_length": {"target": (0.0, 16.0), "alpha": (0.0, 1e-300, 1.0), "tau": (1e-3, 8.0)},
     "laser_de_switch": {
         "longest": (0.0, 1e-300, 1.0),

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from toyrl.ranges import FINITE, NOT_NEGATIVE
+from toyrl.ranges import FINITE, NOT_NEGATIVE, SHARE
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper, at, filled, in_tokens
 from toyrl.shapers.length.absolute import base_score
+from toyrl.shapers.length.difficulty import by_bucket, solve_rate, solve_rate_bucket
 
 Array = Any
 
@@ -44,6 +45,70 @@ class Truncation(Shaper):
         low = at(self.wrong, r.step)
         gain = (base_score(self.right, self.wrong, r) - low) * within(self.target, r)
         return {"truncation": low + gain}
+
+
+@entry(
+    "stop_properly",
+    kind="shaper",
+    formula="R = o (stop + (1 - stop) kept)",
+    cards=("08",),
+    section="code NVlabs/DLER verl-dler, reward manager dapo, stop_properly_penalty",
+    provenance="code",
+)
+@dataclass(frozen=True)
+class StopProperly(Shaper):
+    """Whole reward: the outcome, of which a rollout that was cut off keeps a share.
+
+    Truncation at the completion limit as DLER's code has it: one that ends by itself at the limit
+    has stopped. A text that is cut off before its answer is wrong anyway.
+
+    kept : 0.1 as released; 0 is truncation, 1 switches it off
+    right, wrong : base scores; what is above `wrong` is shrunk
+    """
+
+    kept: Annotated[Any, SHARE] = 0.1
+    right: Annotated[Any, FINITE] = 1.0
+    wrong: Annotated[Any, FINITE] = 0.0
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
+        xp, low = r.xp, at(self.wrong, r.step)
+        gain = base_score(self.right, self.wrong, r) - low
+        kept = xp.zeros_like(gain) + at(self.kept, r.step)
+        return {"stop_properly": low + gain * xp.where(r.cut, kept, xp.ones_like(gain))}
+
+
+@entry(
+    "truncation_by_difficulty",
+    kind="shaper",
+    formula="R = o if L <= limit(solve rate), else wrong",
+    cards=("08",),
+    section="section 4, DA-DLER; the side of a tie is reconstructed",
+    provenance="text",
+)
+@dataclass(frozen=True)
+class TruncationByDifficulty(Shaper):
+    """Whole reward: truncation at `easy` for prompts often solved, at `hard` for the others.
+
+    easy, hard : limits, up to 1 a share of `max_length` (the published 2000 and 4000 of 4000),
+        above 1 tokens
+    threshold : prompts whose share of right rollouts reaches it are easy; counted before
+        truncation
+    right, wrong : base scores
+    """
+
+    easy: Annotated[Any, NOT_NEGATIVE] = 0.5
+    hard: Annotated[Any, NOT_NEGATIVE] = 1.0
+    threshold: Annotated[Any, SHARE] = 0.5
+    right: Annotated[Any, FINITE] = 1.0
+    wrong: Annotated[Any, FINITE] = 0.0
+    scope: ClassVar[str] = "group"
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
+        low = at(self.wrong, r.step)
+        bucket = solve_rate_bucket(solve_rate(r), (at(self.threshold, r.step),))
+        limit = by_bucket([at(x, r.step) for x in (self.hard, self.easy)], bucket)
+        gain = (base_score(self.right, self.wrong, r) - low) * within(limit, r)
+        return {"truncation_by_difficulty": low + gain}
 
 
 def base_or_missing(right: Any, wrong: Any, missing: Any, r: Rollouts) -> Array:

@@ -16,6 +16,7 @@ are assumptions, so whoever uses one says which (`stated`).
     relevance_... `Segments`      +1 each; sentences -1 after the middle of a wrong rollout
     toxicity      `ToxicityRamp`  0.2, rising to 0.8 over a wrong rollout
     potential     `Progress`      rises to 1 over a quarter of the limit
+    prm_logprobs  `ImplicitModel` 0.1 nats above the reference if right, below if wrong
     entropy, ...  `TokenLevels`   a constant number of nats per token
 """
 
@@ -207,6 +208,25 @@ class TokenLevels(Latent):
         return np.ones((len(kinds), 1)), {"entropy": level, **dict.fromkeys(names, -level)}
 
 
+@dataclass(frozen=True)
+class ImplicitModel(TokenLevels):
+    """An implicit reward model's log-probabilities beside the reference's. Field: `prm_logprobs`.
+
+    gap : nats by which it likes each token of a right rollout more, and of a wrong one less
+    """
+
+    gap: Annotated[float, NOT_NEGATIVE] = 0.1
+    says: ClassVar[str] = (
+        "an implicit reward model gives every token of a right rollout {gap} nats more than the "
+        "reference (-{right}), of a wrong one {gap} less (than -{wrong})"
+    )
+
+    def law(self, kinds: Kinds) -> Law:
+        weight, levels = super().law(kinds)
+        side = np.where(kinds.correct > 0, self.gap, -self.gap)[:, None, None]
+        return weight, {"prm_logprobs": np.minimum(levels["ref_logprobs"] + side, 0.0)}
+
+
 DECLARED: dict[str, Latent] = {
     "conciseness": Conciseness(),
     "judge": JudgeNoise(),
@@ -220,6 +240,7 @@ DECLARED: dict[str, Latent] = {
     "toxicity": ToxicityRamp(),
     "potential": Progress(),
     **dict.fromkeys(("entropy", "logprobs", "ref_logprobs"), TokenLevels()),
+    "prm_logprobs": ImplicitModel(),
 }
 
 
