@@ -51,7 +51,8 @@ def left_out(found: Mapping[str, Sequence[Row]]) -> list[Row]:
 
 def table(found: Mapping[str, Sequence[Row]]) -> str:
     """The scores as a Markdown table, the model as it is first."""
-    rows = {**found, LEFT_OUT: left_out(found)}
+    papers = {case.source for case, _ in found[DISTANCES[1]]}
+    rows = {**found, LEFT_OUT: left_out(found)} if len(papers) > 1 else found
     heads = "Worlds", "AUC", "Brier", "Hits", "Contrasts", "Length"
     head = [f"| {' | '.join(heads)} |", f"| {' | '.join('---' for _ in heads)} |"]
     return "\n".join([*head, *(_line(name, score(own)) for name, own in rows.items())])
@@ -59,6 +60,6 @@ def table(found: Mapping[str, Sequence[Row]]) -> str:
 
 def _line(name: str, s: Scores) -> str:
     return (
-        f"| {name} | {s.auc:.2f} | {s.brier:.3f} | {s.hits} of {s.runs} | "
+        f"| {name} | {'-' if s.auc != s.auc else f'{s.auc:.2f}'} | {s.brier:.3f} | {s.hits} of {s.runs} | "
         f"{s.ordered:g} of {s.contrasts} | {s.log_length:.2f} ({s.lengths}) |"
     )
