@@ -7,6 +7,7 @@ others and scoring the paper left out says what that was worth.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -59,7 +60,8 @@ def table(found: Mapping[str, Sequence[Row]]) -> str:
 
 
 def _line(name: str, s: Scores) -> str:
+    auc = "-" if math.isnan(s.auc) else f"{s.auc:.2f}"
     return (
-        f"| {name} | {'-' if s.auc != s.auc else f'{s.auc:.2f}'} | {s.brier:.3f} | {s.hits} of {s.runs} | "
+        f"| {name} | {auc} | {s.brier:.3f} | {s.hits} of {s.runs} | "
         f"{s.ordered:g} of {s.contrasts} | {s.log_length:.2f} ({s.lengths}) |"
     )
