@@ -199,6 +199,12 @@ OUT_OF_REACH = (
         "leaves alone",
     ),
     OutOfReach(
+        "54-implicit-prm", paper("54"),
+        "best-of-N by the lowest step of an implicit reward model",
+        "MATH-500 50.4 (DPO), 48.4 (CE) against 47.8 for labels by completions",
+        "a rule for picking, and no run was trained on it",
+    ),
+    OutOfReach(
         "42-scalar-model", paper("42"),
         "a scalar reward model for writing",
         "WritingBench 8.87, but 2.83 in the in-house test; 1872 tokens against 1292", JUDGE,

@@ -80,6 +80,12 @@ register_field("user_reward", origin="a user's own reward function, per rollout"
 register_field(
     "repeated", low=0.0, high=1.0, origin="toyrl.graders.repetition: 1 if the text repeats itself"
 )
+register_field(
+    "verifiable", low=0.0, high=1.0, origin="the data: 1 if the prompt's answers can be checked"
+)
+register_field(
+    "similarity", low=-1.0, high=1.0, origin="cosine to the reference, an embedding model"
+)
 register_field("steps", low=0.0, unit="steps", origin="counter of STEP actions in the toy chain")
 register_field("fillers", low=0.0, unit="actions", origin="counter of FILL actions")
 register_field("checks", low=0.0, unit="actions", origin="counter of CHECK actions")

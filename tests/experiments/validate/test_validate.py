@@ -125,8 +125,9 @@ def test_a_gated_term_is_never_worse_than_an_additive_one_of_equal_strength():
 
 @apart
 def test_where_gated_conciseness_collapses_nearly_all_prompts_are_solved():
-    """Worlds enough that the share of easy prompts beyond which it collapses is named."""
-    judged = Judged(f"{EXAMPLES / 'gated_conciseness.py'}:reward", worlds=96)
+    """All its worlds, so that the share of easy prompts beyond which it collapses is named."""
+    path = f"{EXAMPLES / 'gated_conciseness.py'}:reward"
+    judged = Judged(path, worlds=256, only="collapse")
     named = [s for s in judged.pipeline.facts.explained if s.name == "share of easy prompts"]
     assert named
     assert named[0].above

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from toyrl.theory.length.brevity import TwoModes
+
+MODES = (TwoModes(), TwoModes(p_short=0.0, p_long=0.0), TwoModes(bias=0.0), TwoModes(tau=1e-9))
 SPREAD: dict[str, Any] = {
     "group_spread": {
         "prob": ([1.0], [0.5, 0.5], [1.0, 0.0], [0.0, 0.0], [[0.2, 0.8], [1.0, 0.0]]),
@@ -15,6 +18,14 @@ SPREAD: dict[str, Any] = {
     },
 }
 LENGTH: dict[str, Any] = {
+    "brevity_charge": {"modes": MODES, "q": (0.0, 0.5, 1.0)},
+    "brevity_drift": {"modes": MODES, "q": (0.0, 0.5, 1.0), "alpha": (0.0, 1.0)},
+    "brevity_weight": {"modes": MODES, "q": (0.0, 0.5, 1.0)},
+    "hybrid_bias_limit": {
+        "gain_verified": (0.0, 0.3),
+        "gain_open": (-1.0, 0.2),
+        "share": (0.0, 0.5, 1.0),
+    },
     "budget_carry_over": {"gamma": (1e-300, 0.5, 1.0, 2.0, INF)},
     "budget_pay": {"mean": (0.0, 87.0, 1e9), "spread": (0.0, 1e-9, 20.0), "budget": (1.0, 87.0)},
     "budget_pull": {"mean": (0.0, 87.0, 1e9), "spread": (0.0, 1e-9, 20.0), "budget": (1.0, 87.0)},

@@ -18,6 +18,7 @@ are assumptions, so whoever uses one says which (`stated`).
     potential     `Progress`      rises to 1 over a quarter of the limit
     prm_logprobs  `ImplicitModel` 0.1 nats above the reference if right, below if wrong
     entropy, ...  `TokenLevels`   a constant number of nats per token
+    similarity    `Similarity`    0.8 to the reference if right, 0.5 if wrong; no prompt verifiable
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from toyrl.ranges import COUNT, FINITE, NOT_NEGATIVE, PART, SHARE
+from toyrl.ranges import COUNT, FINITE, NOT_NEGATIVE, PART, SHARE, Range
 from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.rollouts.classes import with_answered
 from toyrl.shapers.base import Shaper
@@ -227,6 +228,25 @@ class ImplicitModel(TokenLevels):
         return weight, {"prm_logprobs": np.minimum(levels["ref_logprobs"] + side, 0.0)}
 
 
+@dataclass(frozen=True)
+class Similarity(Latent):
+    """Cosine to a reference by correctness, on prompts without a rule.
+
+    Fields: `similarity`, `verifiable` (0: the same for all, as it belongs to the prompt).
+    """
+
+    right: Annotated[float, Range("[-1, 1]")] = 0.8
+    wrong: Annotated[float, Range("[-1, 1]")] = 0.5
+    says: ClassVar[str] = (
+        "prompts can't be verified; a right answer has the similarity {right} to the reference, a "
+        "wrong one {wrong}"
+    )
+
+    def law(self, kinds: Kinds) -> Law:
+        level = np.where(kinds.correct > 0, self.right, self.wrong)[:, None]
+        return np.ones((len(kinds), 1)), {"similarity": level, "verifiable": 0 * level}
+
+
 DECLARED: dict[str, Latent] = {
     "conciseness": Conciseness(),
     "judge": JudgeNoise(),
@@ -241,6 +261,7 @@ DECLARED: dict[str, Latent] = {
     "potential": Progress(),
     **dict.fromkeys(("entropy", "logprobs", "ref_logprobs"), TokenLevels()),
     "prm_logprobs": ImplicitModel(),
+    **dict.fromkeys(("similarity", "verifiable"), Similarity()),
 }
 
 

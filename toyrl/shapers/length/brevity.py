@@ -1,0 +1,81 @@
+"""Wrong and suspiciously short: a penalty against guessing, and a reward half rule, half proxy.
+
+HARMO pays a rule where an answer can be checked and a similarity where it can't, and charges wrong
+rollouts that are shorter than the right ones of their group, so that a proxy that likes short
+answers doesn't end in guesses. The penalty's formula is reconstructed from reviews and abstract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from toyrl import stats
+from toyrl.ranges import FINITE, NOT_NEGATIVE, POSITIVE
+from toyrl.registry import entry
+from toyrl.rollouts import Rollouts
+from toyrl.shapers.base import Parts, Shaper, at
+
+Array = Any
+
+
+@entry(
+    "brevity_penalty",
+    kind="shaper",
+    formula="R = -alpha max(0, 1 - L/(tau Lbar)) for wrong rollouts, Lbar of right siblings",
+    cards=("52",),
+    section="length penalty, reconstructed from the public reviews and the abstract",
+    provenance="reconstructed",
+)
+@dataclass(frozen=True)
+class BrevityPenalty(Shaper):
+    """A term: up to `alpha` off for a wrong rollout shorter than tau times its right siblings.
+
+    alpha : the largest penalty, P_max (0.5, ours)
+    tau : share of the mean length of right siblings from which on nothing is charged (1, ours)
+
+    Nothing is charged in a group without a right rollout, to right rollouts, and to long ones: it
+    works against short guesses, not against length. Part `brevity_penalty` in [-alpha, 0].
+    """
+
+    alpha: Annotated[Any, NOT_NEGATIVE] = 0.5
+    tau: Annotated[Any, POSITIVE] = 1.0
+    scope: ClassVar[str] = "group"
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
+        xp, right = r.xp, r.w * r.correct
+        enough = at(self.tau, r.step) * stats.mean(r.length, right)
+        known = (enough > 0) & (stats.mass(right) > 0)
+        short = 1 - r.length / xp.where(known, enough, xp.ones_like(enough))
+        short = xp.where(known, xp.maximum(short, xp.zeros_like(short)), xp.zeros_like(short))
+        return {"brevity_penalty": -at(self.alpha, r.step) * short * (1 - r.correct)}
+
+
+@entry(
+    "hybrid_outcome",
+    kind="shaper",
+    formula="R = o where verifiable, else similarity",
+    cards=("52",),
+    section="Eq. 1 of the hybrid reward",
+    provenance="second-hand",
+)
+@dataclass(frozen=True)
+class HybridOutcome(Shaper):
+    """Whole reward: the rule where the prompt can be verified, else the similarity to a reference.
+
+    right, wrong : what the rule pays. The fields `verifiable` (of the prompt, never of the
+    response) and `similarity` (cosine to the reference, in [-1, 1]) are read
+    Part `outcome`, (..., B, G).
+    """
+
+    right: Annotated[Any, FINITE] = 1.0
+    wrong: Annotated[Any, FINITE] = 0.0
+    needs: ClassVar[tuple[str, ...]] = ("correct", "verifiable", "similarity")
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
+        low = at(self.wrong, r.step)
+        rule = low + (at(self.right, r.step) - low) * r.correct
+        other = r.need("similarity", by="hybrid_outcome")
+        ruled = r.need("verifiable", by="hybrid_outcome")
+        return {"outcome": other + (rule - other) * ruled}
