@@ -7,6 +7,7 @@ others and scoring the paper left out says what that was worth.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -51,14 +52,16 @@ def left_out(found: Mapping[str, Sequence[Row]]) -> list[Row]:
 
 def table(found: Mapping[str, Sequence[Row]]) -> str:
     """The scores as a Markdown table, the model as it is first."""
-    rows = {**found, LEFT_OUT: left_out(found)}
+    papers = {case.source for case, _ in found[DISTANCES[1]]}
+    rows = {**found, LEFT_OUT: left_out(found)} if len(papers) > 1 else found
     heads = "Worlds", "AUC", "Brier", "Hits", "Contrasts", "Length"
     head = [f"| {' | '.join(heads)} |", f"| {' | '.join('---' for _ in heads)} |"]
     return "\n".join([*head, *(_line(name, score(own)) for name, own in rows.items())])
 
 
 def _line(name: str, s: Scores) -> str:
+    auc = "-" if math.isnan(s.auc) else f"{s.auc:.2f}"
     return (
-        f"| {name} | {s.auc:.2f} | {s.brier:.3f} | {s.hits} of {s.runs} | "
+        f"| {name} | {auc} | {s.brier:.3f} | {s.hits} of {s.runs} | "
         f"{s.ordered:g} of {s.contrasts} | {s.log_length:.2f} ({s.lengths}) |"
     )
