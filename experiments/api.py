@@ -274,7 +274,8 @@ def transfer(
         print(message, file=sys.stderr, flush=True)
 
     tell = progress if callable(progress) else show if progress else (lambda _: None)
-    command = command or _call("transfer", list(rewards), options)
+    named = options if zoo is None else {"zoo": zoo, **options}
+    command = command or _call("transfer", list(rewards), named)
     if predictions is not None and measured is None:
         msg = "predictions go with measured, the result.json of the same suite"
         raise UsageError(msg)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.work import TRAINING
 
 # A test runs most of its compiled programs once: XLA compiles them fast rather than well, in half
 # the time. What is set in the environment is kept (`XLA_FLAGS= make test`: as users compile).
@@ -57,6 +60,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("slow"):
             slow.add(_group(item))
     items.sort(key=lambda item: _group(item) not in slow)
+
+
+def pytest_collection_finish() -> None:
+    """Count what tests train."""
+    from toyrl.dynamics.chain import exact
+
+    TRAINING.watch(exact)
+
+
+def pytest_runtest_setup() -> None:
+    """Each test begins at nothing; what it is the first to need of a shared fixture is its own."""
+    TRAINING.begin()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """A test that trains more than it may is an error, however fast the machine."""
+    yield
+    if excess := TRAINING.excess(slow=item.get_closest_marker("slow") is not None):
+        pytest.fail(excess, pytrace=False)
 
 
 def _group(item: pytest.Item) -> str:

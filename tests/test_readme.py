@@ -50,3 +50,15 @@ def test_the_page_on_prefix_trees_runs(capsys):
     assert after == f"after 2*3=6: {2 / 7:.2f} +- {(10 / 7 / 6 / 7) ** 0.5:.2f}"
     assert waiting.endswith(f"{1 - 2 / 7:+.2f}")
     assert 0 < float(ratio.split()[-1]) < 1
+
+
+def test_the_page_on_loops_of_ones_own_runs(capsys):
+    first, jax, torch = python_of("docs/loop.md")
+    names: dict[str, object] = {}
+    exec(compile(first, "docs/loop.md", "exec"), names)
+    paid = names["paid"]
+    assert paid.tolist() == [[1 - 0.3 * 120 / 512, 0, 1 - 0.3 * 80 / 512, 0]]  # type: ignore[attr-defined]
+    for code in (jax, torch):
+        exec(compile(code, "docs/loop.md", "exec"), names)
+    assert names["weights"].shape == (1, 2)  # type: ignore[attr-defined]
+    assert capsys.readouterr().out

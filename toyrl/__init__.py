@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what __getattr__ does, for editors and type checkers
     from toyrl.bridge.monitor.watch import watch
-    from toyrl.estimators.base import Estimator
+    from toyrl.estimators.base import Estimator, advantages
     from toyrl.experiments.api import (
         compare,
         distance,
@@ -51,6 +51,7 @@ _EXPORTS = {
     "Shaped": "toyrl.shapers.base",
     "Shaper": "toyrl.shapers.base",
     "Store": "toyrl.rollouts.memory",
+    "advantages": "toyrl.estimators.base",
     "assert_invariants": "toyrl.testing",
     "check_invariants": "toyrl.testing",
     "cite": "toyrl.papers",
@@ -90,6 +91,7 @@ __all__ = [
     "Store",
     "UsageError",
     "__version__",  # pyright: ignore[reportUnsupportedDunderAll]
+    "advantages",
     "assert_invariants",
     "check_invariants",
     "cite",

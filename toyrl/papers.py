@@ -245,14 +245,6 @@ _OTHERS: tuple[tuple[str, str, str | None, int | None, str], ...] = (
         "",
     ),
     ("policy-gradient", "Policy Gradient Methods", None, 2000, "Sutton et al."),
-    (
-        "pure",
-        "Stop Summation: Min-Form Credit Assignment Is All Process Reward Model Needs for "
-        "Reasoning",
-        "2504.15275",
-        2025,
-        "",
-    ),
     ("reinforce++", "REINFORCE++", "2501.03262", 2025, "Hu"),
     ("remax", "ReMax", "2310.10505", 2023, ""),
     (
@@ -264,7 +256,6 @@ _OTHERS: tuple[tuple[str, str, str | None, int | None, str], ...] = (
     ),
     ("sapo", "Soft Adaptive Policy Optimization", "2511.20347", 2025, ""),
     ("ttrl", "TTRL: Test-Time Reinforcement Learning", "2504.16084", 2025, ""),
-    ("verify", "Let's Verify Step by Step", "2305.20050", 2023, "Lightman et al."),
     ("vespo", "VESPO", None, None, ""),
 )  # fmt: skip
 _PAPERS: dict[str, Paper] = {p.number: p for p in _NUMBERED}

@@ -2,6 +2,8 @@
 
 <!-- ledger: 05-laser-4096 08-dler-7b -->      rows of the ledger, as last computed
 <!-- catalogue: shaper -->                      every entry of a kind
+<!-- board: rules behaviour -->                 scores of forecasters, as last computed
+<!-- prior: behaviour -->                       ranges of the behaviour worlds, with sources
 <!-- code: toyrl/shapers/judge/trust.py trust_weight -->   a function or class as it stands
 paper 13                                        a link to the paper's page
 """
@@ -93,4 +95,48 @@ def _code(path: str, name: str) -> str:
     return f'```python title="{path}"\n{code}\n```'
 
 
-KINDS: dict[str, Callable[..., str]] = {"ledger": _ledger, "catalogue": _catalogue, "code": _code}
+def _board(*names: str) -> str:
+    import json
+
+    board = json.loads((ROOT / "docs" / "results" / "scoreboard.json").read_text(encoding="utf-8"))
+    lines = []
+    for study in board["studies"]:
+        lines += [
+            f"**{study['name']}**\n",
+            "| forecaster | AUC | Brier | hits | contrasts | length |",
+            "| --- | --- | --- | --- | --- | --- |",
+        ]
+        for name in names:
+            if name not in study["forecasters"]:  # the board is older than the forecaster
+                lines.append(f"| `{name}` | not on the stored board | | | | |")
+                continue
+            s = study["forecasters"][name]["scores"]
+            lines.append(
+                f"| `{name}` | {_number(s['auc'])} | {_number(s['brier'], 3)} | "
+                f"{s['hits']} of {s['runs']} | {s['ordered']:g} of {s['contrasts']} | "
+                f"{_number(s['log_length'])} |"
+            )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _number(x: float | None, digits: int = 2) -> str:
+    return "-" if x is None or x != x else f"{x:.{digits}f}"
+
+
+def _prior(_: str) -> str:
+    from toyrl.worlds.behaviour import prior
+
+    heads, rows = prior.table()
+    lines = [f"| {' | '.join(heads)} |", f"| {' | '.join('---' for _ in heads)} |"]
+    lines += [f"| {' | '.join((f'`{r[0]}`', *map(escaped, r[1:])))} |" for r in rows]
+    return "\n".join(lines)
+
+
+KINDS: dict[str, Callable[..., str]] = {
+    "ledger": _ledger,
+    "catalogue": _catalogue,
+    "code": _code,
+    "prior": _prior,
+    "board": _board,
+}

@@ -44,8 +44,12 @@ CAME: dict[str, Came] = {
     "05-group": Came(base=-2.2, length=3085 / 10177, family=LASER),
     "05-l1-max-4096": Came(base=-5.5, length=1245 / 10177, family=LASER),
     "05-laser-4096": Came(base=1.8, length=3636 / 10177, family=LASER),
+    "05-laser-d-4096": Came(base=3.4, length=3520 / 10177, family=LASER),
+    "05-laser-de-4096": Came(base=2.6, length=3577 / 10177, family=LASER),
     "08-dler-1.5b": Came(base=4.59, length=2466 / 10499),
     "08-dler-7b": Came(base=0.22, length=2405 / 7747),
+    # the middle of 2 to 5 % lower, of 33 to 59 % fewer tokens
+    "11-hapo": Came(base=-3.5, length=0.54),
     "17-fixed-budget": Came(base=-0.84, length=87.0 / 258.4),
     # base 24.90, success reward alone 30.58
     "09-outcome": Came(base=5.68, correctness=0.0, family=DELTA),

@@ -133,6 +133,12 @@ OUT_OF_REACH = (
         "the length preference is in the objective; validate judges rewards",
     ),
     OutOfReach(
+        "09-delta", DELTA, "PR-Delta and PR-Clip-Delta",
+        "MATH 30.68 and 31.44 against 30.58 with the success reward",
+        "of a total, which is what classes are paid, Delta leaves the first step's score alone; it "
+        "works through credit per step",
+    ),
+    OutOfReach(
         "13-thinking-reward",
         paper("13"),
         "judge's score with and without trust", "71.3 with, 67.4 without (MathVista)", JUDGE,
@@ -184,6 +190,19 @@ OUT_OF_REACH = (
         "relevance, relevance x length, with repetition penalty",
         "the first two are hacked, the last is not",
         "open-ended texts have no right answer, and classes have no relevance",
+    ),
+    OutOfReach(
+        "51-fine-grained", paper("51"),
+        "rewards per segment by three models, against one preference reward",
+        "fewer irrelevant and false statements; a smaller weight of relevance, longer answers",
+        "open-ended texts have no right answer, and a class is paid its total, which density "
+        "leaves alone",
+    ),
+    OutOfReach(
+        "54-implicit-prm", paper("54"),
+        "best-of-N by the lowest step of an implicit reward model",
+        "MATH-500 50.4 (DPO), 48.4 (CE) against 47.8 for labels by completions",
+        "a rule for picking, and no run was trained on it",
     ),
     OutOfReach(
         "42-scalar-model", paper("42"),

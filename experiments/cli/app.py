@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from cyclopts import App, Parameter
+from cyclopts.config import Env, Toml
 
 from toyrl.ranges import Range
 
@@ -56,4 +57,11 @@ app = App(
     result_action="return_value",
     help_format="plaintext",
     suppress_keyboard_interrupt=False,
+    # What is typed counts first, then TOYRL_VALIDATE_GROUP_SIZE=16 and the like, then the project's
+    # own [tool.toyrl.validate].
+    config=(
+        Env("TOYRL_", show=False),
+        Toml("pyproject.toml", root_keys=("tool", "toyrl"), search_parents=True),
+    ),
 )
+app.register_install_completion_command(help="Complete commands and options in this shell.")

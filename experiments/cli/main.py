@@ -34,7 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         answer: Any = app(tokens or ["--help"], exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except CycloptsError as error:
-        return _complain(f"{error}", USAGE, hint=_help_hint(tokens))
+        text = str(error)
+        if text.startswith("TOMLDecodeError"):
+            text = f"pyproject.toml, here or above, can't be read: {text.partition(': ')[2]}"
+        return _complain(text, USAGE, hint=_help_hint(tokens))
     except (UsageError, MissingExtra, WriteError) as error:
         return _complain(str(error), USAGE)
     except KeyboardInterrupt as error:

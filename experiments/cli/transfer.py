@@ -64,7 +64,7 @@ def transfer(
     gguf
         GGUF file with the model's weights; converted once.
     task
-        shorthand, chain, gym:NAME (reasoning-gym) or rows.jsonl; options as
+        shorthand, brackets, edits, chain, gym:NAME (reasoning-gym) or rows.jsonl; options as
         shorthand:easy=2,hard=5 [default: shorthand for tiny, else chain].
     out
         Folder of predictions, runs and results.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from toyrl.experiments.commands.output import Outputs, json_path
 from toyrl.experiments.errors import UsageError
-from toyrl.files import there
+from toyrl.files import there, write_file
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,8 +28,10 @@ def run(
     """Score, show and write; the exit code.
 
     ledger : file of `toyrl ledger --json` whose verdicts are quoted
+    out : the page; pictures of bases lie beside it under its name
     measured : folders of `toyrl transfer` (of the zoo too), or X.json beside X-predictions.json
     """
+    from toyrl.experiments.forecast import pictures
     from toyrl.experiments.forecast.board import board
     from toyrl.experiments.forecast.page import page
     from toyrl.experiments.render import terminal
@@ -39,7 +41,11 @@ def run(
         raise UsageError(msg)
     outputs = Outputs({"out": out, "json": json_path(json)}, {"ledger": ledger})
     found = board(studies(ledger, measured))
-    outputs.write("out", lambda: page(found))
+    drawn = {} if out is None else pictures.of_board(found, out)
+    names = {base: path.name for base, (path, _) in drawn.items()}
+    outputs.write("out", lambda: page(found, names))
+    for path, text in drawn.values():
+        outputs.attempt(write_file, path, text)
     outputs.json(json, found.to_dict())
     if json != "-" and not quiet:
         show(found, terminal.console())
@@ -56,12 +62,11 @@ def studies(ledger: Path | None, measured: Sequence[Path]) -> list[Study]:
     known = {} if ledger is None else load(ledger)
     out = [Study("Published runs", PUBLISHED, tuple(published.cases(known)))]
     for place in measured:
-        for result, predictions in runs.files(place):
-            cases = runs.cases(result, predictions)
-            if not cases:  # a base of the zoo whose runs haven't begun
-                continue
-            name = place.stem if result.stem == "result" else result.stem
-            out.append(Study(f"Measured: {cases[0].family} ({name})", MEASURED, tuple(cases)))
+        cases = [case for pair in runs.files(place) for case in runs.cases(*pair)]
+        if cases:  # else a zoo whose runs haven't begun
+            bases = list(dict.fromkeys(case.family for case in cases))
+            what = bases[0] if len(bases) == 1 else f"{len(bases)} bases"
+            out.append(Study(f"Measured: {what} ({place.stem})", MEASURED, tuple(cases)))
     return out
 
 

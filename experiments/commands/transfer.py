@@ -18,11 +18,13 @@ def run(rewards: Sequence[str], *, json: str | None, quiet: bool, **options: Any
         from toyrl.experiments.render.terminal import console, show_table
 
         out = console()
-        # The rewards' last columns are for the page; a terminal is narrow.
-        show_table(found.tables[0], out, columns=8)
-        for table in found.tables[1:]:
-            show_table(table, out)
-        pictures = f"result.json and {len(found.pictures)} pictures"
+        for place, table in enumerate(found.tables):
+            if not found.pictures:  # of the zoo: a table a base
+                out.print(table.name)
+            # The rewards' last columns are for the page; a terminal is narrow.
+            show_table(table, out, columns=8 if place == 0 else None)
+        many = f"result.json and {len(found.pictures)} pictures"
+        pictures = many if found.pictures else "two files a base"
         out.print(f"Wrote {found.folder / 'result.md'}, {pictures}.")
     outputs.json(json, found.to_dict())
     return outputs.code(found.exit_code)

@@ -29,6 +29,22 @@ ENTRIES = (
         "Lower what they are paid, or pay it to right answers only.",
     ),
     E(
+        "hacks/half-for-free",
+        "A fixed edit, which takes no knowledge of the answer, earns more than half of what being "
+        "right is worth.",
+        "It adds to right and wrong alike, and is surer than an answer: training takes it first. "
+        "Alone it makes a reward RISKY, not UNSAFE.",
+        "Pay it to right answers only, or a tenth of it.",
+        "score per matching word",
+    ),
+    E(
+        "hacks/last-number",
+        "The format has no mark: the last number is the answer, wherever it stands.",
+        "Gold that is denied or one of several is paid too; no text that ends in gold is held "
+        "against it here.",
+        "Ask for a mark, such as a box, and read that alone.",
+    ),
+    E(
         "hacks/unscorable",
         "No honest rollout could be scored.",
         "There is nothing to hold exploits against.",

@@ -9,7 +9,7 @@ from typing import Any
 from toyrl import schemas
 from toyrl.experiments.forecast import ranks
 from toyrl.experiments.forecast.case import Case, Forecast, Forecaster
-from toyrl.experiments.forecast.rivals import rules, simple
+from toyrl.experiments.forecast.rivals import behaviour, rules, simple
 from toyrl.experiments.forecast.score import (
     Interval,
     Row,
@@ -20,7 +20,11 @@ from toyrl.experiments.forecast.score import (
     score,
 )
 
-FORECASTERS: tuple[Forecaster, ...] = (*simple.FORECASTERS, *rules.FORECASTERS)
+FORECASTERS: tuple[Forecaster, ...] = (
+    *simple.FORECASTERS,
+    *rules.FORECASTERS,
+    *behaviour.FORECASTERS,
+)
 SILENT = Forecast(below_base=0.5, below_correctness=0.5)
 """What stands for a forecaster that can't say anything of a run: it scores, as a shrug."""
 AGAINST = "always-safe"

@@ -21,6 +21,7 @@ from toyrl.experiments.forecast.case import Told
 from toyrl.experiments.validate.reward_law.law import DIFFICULTIES, RewardLaw
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts
+from toyrl.worlds.behaviour.texts import TextReward
 from toyrl.worlds.chain.model import Chain
 
 THINKING_FROM = 2000.0
@@ -98,6 +99,7 @@ class Described(Evidence):
     law : the reward on outcome classes; estimator : as trained
     index : (S, B, G) class of each rollout; difficulties : (B,) of the prompts
     kind : what was assumed beside accuracy and length
+    text : what text rewards pay for behaviours, where the reward has any
     """
 
     law: RewardLaw
@@ -105,6 +107,7 @@ class Described(Evidence):
     index: np.ndarray
     difficulties: np.ndarray
     kind: Kind
+    text: TextReward | None = None
 
     def _now(self) -> Sample:
         return self._sample(self.index)

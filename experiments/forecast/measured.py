@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import numpy as np
 
 from toyrl import schemas
 from toyrl.experiments.errors import UsageError
-from toyrl.experiments.forecast.case import Case, Forecast, Outcome, Told
+from toyrl.experiments.forecast.case import Case, Forecast, Outcome, Told, Walk
 from toyrl.experiments.forecast.evidence import Evidence, drawn
+from toyrl.experiments.forecast.logged import Logged, rollouts_of
 
 FORMULA = {
     "additive": "outcome() - {w:.12g}*linear_length()",
@@ -53,7 +55,7 @@ def cases(result: Path, predictions: Path) -> list[Case]:
         raise UsageError(msg)
     plan = found["plan"]
     return [
-        _case(name, run, said["rewards"][name], found["base"], plan)
+        _with_evidence(_case(name, run, said["rewards"][name], found["base"], plan), found)
         for name, run in found["rewards"].items()
     ]
 
@@ -91,14 +93,47 @@ def _case(
         evidence=evidence,
         known={} if said["toy"] is None else {"toy": _prediction(said["toy"])},
     )
+    lengths = run.get("end_log_length", run["log_length"])
     outcome = Outcome(
         base=float(np.mean(run["end"])),
         correctness=run.get("against_outcome"),
-        length=math.exp(float(np.mean(run.get("end_log_length", run["log_length"])))),
+        length=math.exp(float(np.mean(lengths))),
     )
     where = f"{plan['model']}, {plan['task']}"
-    ends = tuple(zip(run["end"], run["log_length"], strict=True))
+    ends = tuple(zip(run["end"], lengths, strict=True))
     return Case(told, outcome, where, where, said["family"] == "outcome", ends)
+
+
+def _with_evidence(case: Case, found: Mapping[str, Any]) -> Case:
+    """The case with the runs' ways and the base's own rollouts, where the file has them; named by
+    its base too, since all bases of a zoo have the same rewards."""
+    name = case.told.name
+    if "rollouts" not in found:
+        return case
+    told = replace(
+        case.told,
+        name=f"{found['plan']['model']}/{name}",
+        evidence=_logged(found["rollouts"], name),
+    )
+    return replace(case, told=told, walks=tuple(map(_walk, found["ways"].get(name, ()))))
+
+
+def _walk(way: Mapping[str, Any]) -> Walk:
+    return Walk(*(tuple(way[key]) for key in ("updates", "accuracy", "length")))
+
+
+def _logged(kept: Mapping[str, Any], reward: str) -> Callable[[Told], Evidence | None]:
+    """Evidence from the base's own rollouts, whatever the reward reads."""
+
+    def of(told: Told) -> Evidence:
+        from toyrl.expressions import parse, parse_estimator
+
+        r = rollouts_of(kept, kept["group"], told.limit)
+        values = np.array(kept["values"][reward], dtype=float).reshape(r.shape)
+        shaper = parse(told.rewards[0]) if told.rewards else None
+        return Logged(r, values, parse_estimator(told.estimator), shaper)
+
+    return of
 
 
 def _prediction(p: Mapping[str, float]) -> Forecast:

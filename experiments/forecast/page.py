@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from toyrl.experiments.forecast import ranks
 from toyrl.experiments.forecast.board import AGAINST, Board, Line, Study
@@ -37,13 +37,18 @@ apart.
 """
 
 
-def page(board: Board) -> str:
-    """The whole page; deterministic in the board."""
+def page(board: Board, pictures: Mapping[str, str] | None = None) -> str:
+    """The whole page; deterministic in the board.
+
+    pictures : base -> file beside the page
+    """
     parts = [HEAD]
     for study, lines in board.studies:
-        parts += [_study(study, lines), _told_apart(lines), _runs(study, lines)]
+        parts += [_study(study, lines), _told_apart(lines)]
+        parts += [_picture(c, pictures or {}) for c in dict.fromkeys(c.family for c in study.cases)]
+        parts.append(_runs(study, lines))
     parts.append(_who(board))
-    return "\n".join(parts)
+    return "\n".join(part for part in parts if part)
 
 
 def _study(study: Study, lines: Sequence[Line]) -> str:
@@ -112,6 +117,15 @@ def _runs(study: Study, lines: Sequence[Line]) -> str:
         for i, case in enumerate(study.cases)
     ]
     return "\n".join(["P(ends below its base):\n", head, rule, *rows]) + "\n"
+
+
+def _picture(base: str, pictures: Mapping[str, str]) -> str:
+    if base not in pictures:
+        return ""
+    return (
+        f"{base}: accuracy against the base over updates, a line a seed, and at the right what was "
+        f"forecast.\n\n![Runs of {base} beside forecasts]({pictures[base]})\n"
+    )
 
 
 def _change(o: Outcome) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toyrl.experiments.forecast.board import Line, Study
+from toyrl.experiments.forecast.board import Board, Line, Study
 from toyrl.experiments.forecast.case import Case, Forecast
 
 if TYPE_CHECKING:
@@ -21,13 +23,24 @@ FEW = 2
 """Sizes of forecasts, 0 among them, that someone has who knows but a sign."""
 
 
-def walked(study: Study) -> bool:
-    """Whether the study has runs that were looked at on their way."""
-    return any(case.walks for case in study.cases)
+def of_board(board: Board, page: Path) -> dict[str, tuple[Path, str]]:
+    """Base -> (file beside the page, SVG), for every base with runs that were looked at."""
+    out = {}
+    for study, lines in board.studies:
+        for base in walked(study):
+            name = re.sub(r"[^a-z0-9]+", "-", base.partition(",")[0].lower()).strip("-")
+            out[base] = (page.with_name(f"{page.stem}-{name}.svg"), svg(study, lines, base))
+    return out
 
 
-def svg(study: Study, lines: Sequence[Line]) -> str:
-    """A panel a reward: change of accuracy over updates, a line a seed, forecasts at the end.
+def walked(study: Study) -> list[str]:
+    """The bases whose runs were looked at on their way."""
+    return list(dict.fromkeys(case.family for case in study.cases if case.walks))
+
+
+def svg(study: Study, lines: Sequence[Line], base: str) -> str:
+    """A base's runs, a panel a reward: change of accuracy over updates, a line a seed, forecasts
+    at the end.
 
     Rewards are ordered by what came of them. Forecasters that know a sign or nothing aren't drawn.
     """
@@ -36,11 +49,11 @@ def svg(study: Study, lines: Sequence[Line]) -> str:
 
     shown = [line for line in lines if len({abs(f.accuracy or 0.0) for _, f in line.rows}) > FEW]
     cases = sorted(
-        (i for i, c in enumerate(study.cases) if c.walks),
+        (i for i, c in enumerate(study.cases) if c.walks and c.family == base),
         key=lambda i: -(study.cases[i].outcome.base or 0.0),
     )
     rows = math.ceil(len(cases) / COLUMNS)
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": study.name, "font.size": 8}):
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": base, "font.size": 8}):
         figure = Figure((WIDTH * COLUMNS, HEIGHT * rows + 0.6), layout="constrained")
         panels: Any = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False)
         for panel, i in zip(panels.flat, cases, strict=False):
@@ -75,5 +88,5 @@ def _panel(axes: Axes, case: Case, ends: Sequence[tuple[str, Forecast]]) -> None
             label=name,
         )
     length = "" if case.outcome.length is None else f", length x {case.outcome.length:.2f}"
-    axes.set_title(f"{case.told.name}{length}", fontsize=8)
+    axes.set_title(f"{case.told.name.rpartition('/')[2]}{length}", fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from toyrl.experiments.backtest.came import CAME
 from toyrl.experiments.backtest.data import Setting
 from toyrl.experiments.backtest.ledger import SETTINGS, Entry
 from toyrl.experiments.forecast.case import Case, Forecast, Outcome, Told
 from toyrl.experiments.forecast.evidence import Evidence, drawn
 from toyrl.experiments.validate.settings import LIMIT, TYPICAL, Settings
+from toyrl.graders.base import TextRow
 
 ACCURACY = 0.5
 """Of a base of which the paper says nothing, as in the middle of `validate`'s own prior."""
@@ -56,12 +59,20 @@ def of_verdict(entry: Entry) -> Forecast:
 
 def evidence(told: Told) -> Evidence | None:
     """Groups of such a base with the reward's values; None for a reward that can't be graded."""
-    from toyrl.experiments.validate.api import law_alone
+    from toyrl.experiments.validate.api import law_and_values
     from toyrl.expressions import parse_estimator
     from toyrl.rewards.errors import RewardError
+    from toyrl.worlds.behaviour import texts
+
+    cells: list[texts.Cell] = []
+
+    def rows(dialect: str) -> list[TextRow]:
+        cells.extend(texts.design(dialect, told.length, told.limit))
+        return [c.text.row for c in cells]
 
     try:
-        _, law = law_alone(told.rewards, Settings(**told.settings))
+        _, law, values = law_and_values(told.rewards, Settings(**told.settings), rows)
     except RewardError:
         return None
-    return drawn(told, law, parse_estimator(told.estimator))
+    text = texts.graded(cells, values) if values else None
+    return replace(drawn(told, law, parse_estimator(told.estimator)), text=text)

@@ -1,8 +1,8 @@
 """The learning rate of a base, set by a rule on correctness alone, before any other reward.
 
 Rates are tried from the largest down, each with `outcome()` and the same seeds, which no other run
-has. The first one at which the runs do not end below their best checkpoint by more than `SLACK` in
-accuracy, on average, is taken: the most that the base bears. If none does, the smallest is taken.
+has. The first one at which no run ends further below its best checkpoint than `allowed` is taken:
+the most that the base bears. If none is, the smallest is taken.
 A rate is found once for a base and kept in the cache folder; the folder of the runs says which it
 was and what was tried.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,15 @@ from toyrl.shapers.outcome import Outcome
 
 RATES = (1.6e-3, 8e-4, 4e-4, 2e-4, 1e-4, 5e-5)
 SEEDS = (1001, 1002)
-SLACK = 0.08
-"""One point of 256 rollouts has a standard error of 0.03 at most, and the best of five points of a
-flat curve lies 0.035 above its last one: about twice that."""
+LOOKS, TIMES = 4, 4
+"""Points after the base, and completions of each held-out prompt at a point, of a trial."""
+NOISE, PART = 0.05, 0.1
+"""A run may end below its best accuracy by so much, and by this part of it. A point of 256 rollouts
+has a standard error of 0.03 at most, and the best of five points of a flat curve lies 0.035 above
+its last one."""
 FILE = "rate.json"
+UNREAD = ("rate", "seed", "every", "times", "keep")
+"""Settings of a run that say nothing about its trials."""
 REWARD = SuiteReward("outcome", "outcome", Outcome(), 1.0, protected=True)
 
 
@@ -69,14 +74,14 @@ def planned_rate(folder: Path) -> float | None:
         return None
 
 
-def chosen(tried: Sequence[dict[str, Any]]) -> float | None:
-    """The first rate whose runs hold what they reached, None while there is none."""
-    for rate in dict.fromkeys(run["rate"] for run in tried):
-        own = [run for run in tried if run["rate"] == rate]
-        fall = sum(run["best"] - run["end"] for run in own) / len(SEEDS)
-        if fall <= SLACK and not any(run["diverged"] for run in own):
-            return float(rate)
-    return None
+def allowed(best: float) -> float:
+    """The fall below the best accuracy that a run may end with."""
+    return NOISE + PART * best
+
+
+def holds(run: Mapping[str, Any]) -> bool:
+    """Whether a run holds what it reached."""
+    return not run["diverged"] and run["best"] - run["end"] <= allowed(run["best"])
 
 
 def _tried(
@@ -88,9 +93,11 @@ def _tried(
     tell: Callable[[str], None],
 ) -> dict[str, Any]:
     tried: list[dict[str, Any]] = []
+    every = max(1, settings.steps // LOOKS)
+    looked = replace(settings, every=every, times=TIMES, keep=settings.steps)
     for rate in RATES:
         for seed in SEEDS:
-            own = replace(settings, rate=rate, seed=seed)
+            own = replace(looked, rate=rate, seed=seed)
             curve = training.one(
                 source,
                 task,
@@ -112,14 +119,13 @@ def _tried(
                 }
             )
             tell(f"learning rate {rate:g}: best {max(accuracy):.3f}, end {accuracy[-1]:.3f}")
-            if max(accuracy) - accuracy[-1] > len(SEEDS) * SLACK:
-                break  # whatever the other seeds do, the mean is above
-        found = chosen(tried)
-        if found is not None:
-            tell(f"learning rate {found:g}, the largest at which correctness holds what it reached")
-            return {"rate": found, "slack": SLACK, "tried": tried}
+            if not holds(tried[-1]):
+                break
+        else:
+            tell(f"learning rate {rate:g}, the largest at which correctness holds what it reached")
+            return {"rate": rate, "tried": tried}
     tell(f"no learning rate holds what it reached; the smallest is taken, {RATES[-1]:g}")
-    return {"rate": RATES[-1], "slack": SLACK, "tried": tried}
+    return {"rate": RATES[-1], "tried": tried}
 
 
 def _key(source: str, task: str, settings: Any) -> str:
@@ -128,8 +134,8 @@ def _key(source: str, task: str, settings: Any) -> str:
 
     manifest = Path(source) / MANIFEST
     model = manifest.read_text(encoding="utf-8") if manifest.is_file() else source
-    own = {k: v for k, v in asdict(settings).items() if k not in ("rate", "seed")}
-    text = json.dumps([model, task, own, RATES, SEEDS, SLACK], sort_keys=True)
+    own = {k: v for k, v in asdict(settings).items() if k not in UNREAD}
+    text = json.dumps([model, task, own, RATES, SEEDS, NOISE, PART], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -61,7 +61,8 @@ class ZooRuns(Answer):
         """The text of result.md."""
         from toyrl.experiments.render.folder import markdown_table
 
-        return "\n\n".join(["# Runs on the zoo", *map(markdown_table, self.tables)]) + "\n"
+        parts = (f"## {table.name}\n\n{markdown_table(table)}" for table in self.tables)
+        return "\n\n".join(["# Runs on the zoo", *parts]) + "\n"
 
 
 def run_zoo(
@@ -190,10 +191,10 @@ def _opened(
     return made
 
 
-def _write(transfer: Any, predictions: Mapping[str, Any], command: str) -> dict[str, Any]:
+def _write(transfer: Any, predictions: dict[str, Any], command: str) -> dict[str, Any]:
     """What a base's runs did so far; its two files."""
     from toyrl.experiments.render.text import dumps
-    from toyrl.experiments.transfer import ends
+    from toyrl.experiments.transfer import ends, evidence
 
     curves = transfer.curves(list(predictions["rewards"]))
     runs = [curve for group in curves.values() for curve in group]
@@ -214,10 +215,12 @@ def _write(transfer: Any, predictions: Mapping[str, Any], command: str) -> dict[
         "seeds": zoo.SEEDS,
         "base": ends.base_of(curves) if runs else base,
         "rewards": ends.runs_of(curves, transfer.plan.kl) if runs else {},
+        "rollouts": evidence.rollouts_of(transfer.base_log(), transfer.rewards(predictions)),
+        "ways": evidence.ways_of(curves),
     }
     name = transfer.plan.model
     said = (transfer.folder / "predictions.json").read_text(encoding="utf-8")
-    write_file(transfer.folder.parent / f"{name}.json", dumps(data) + "\n")
+    write_file(transfer.folder.parent / f"{name}.json", dumps(data, indent=None) + "\n")
     write_file(transfer.folder.parent / f"{name}-predictions.json", said)
     return data
 

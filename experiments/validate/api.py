@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from toyrl.experiments.validate.verdict import exit_code
 if TYPE_CHECKING:
     from toyrl.experiments.validate.pipeline import Pipeline
     from toyrl.experiments.validate.reward_law.law import RewardLaw
+    from toyrl.graders.base import TextRow
     from toyrl.rewards.specs import Reward
 
 Progress = Callable[[int, str], None]
@@ -65,12 +66,26 @@ def law_alone(rewards: Reward, settings: Settings) -> tuple[str, RewardLaw]:
 
     Raises RewardError for a reward that can't be graded.
     """
+    name, law, _ = law_and_values(rewards, settings, lambda _: ())
+    return name, law
+
+
+def law_and_values(
+    rewards: Reward, settings: Settings, rows: Callable[[str], Sequence[TextRow]]
+) -> tuple[str, RewardLaw, list[float | None]]:
+    """The same, and what its text terms pay on further texts: rows in the dialect that they read.
+
+    No values for a reward of the catalogue. Raises RewardError for a reward that can't be graded.
+    """
     from toyrl.experiments.validate.pipeline import Pipeline
 
     pipeline = Pipeline(rewards, settings, heard(None))
     with pipeline.loaded() as pipeline.reward:
         pipeline.contract()
-        return pipeline.reward.name, pipeline.law
+        law, dialect = pipeline.law, pipeline.contract_facts.dialect
+        own = rows(dialect) if pipeline.reward.kind != "shaper" else ()
+        values = pipeline.score_in(dialect)(own) if own else []
+        return pipeline.reward.name, law, values
 
 
 def failed(name: str, error: str, settings: Settings) -> Report:

@@ -30,7 +30,11 @@ FIRST_STEP = "contract/trainer-call"
 HACKS = "hacks/"
 LENGTH = "hacks/length"
 """Its failure is RISKY: what length alone does is no wrong answer that is paid."""
+HALF = "hacks/half-for-free"
+"""Its failure is RISKY too: what it pays for comes on top of right and wrong alike."""
 PRICE = "hacks/price"
+NO_ANSWER = (PRICE, LENGTH, HALF)
+"""Failures that are no wrong answer paid like a right one."""
 CAUSES = ("hacks/length", "hacks/causes")
 """What may be behind both hacks and collapse, most telling first; one goes with the first harm."""
 MAIN = 0.5  # of the variance given correctness, from where a ranked cause goes with a harm
@@ -133,7 +137,7 @@ def _causes(collapse: Collapse | None, price: float, found: Sequence[Finding]) -
     failed = [f for f in found if f.status == "fail"]
     unsteady = [f for f in failed if f.name in UNSTEADY]
     known = [f for f in failed if f.name in KNOWN_BAD]
-    hacks = [f for f in failed if f.name.startswith(HACKS) and f.name not in (PRICE, LENGTH)]
+    hacks = [f for f in failed if f.name.startswith(HACKS) and f.name not in NO_ANSWER]
     out = [_Cause(f.message, "fail") for f in failed if f.name == FIRST_STEP]
     out += [_Cause(f.message, "fail", bad=True) for f in known]
     out += _one(f for f in failed if f.section == 0)
@@ -163,6 +167,7 @@ def _causes(collapse: Collapse | None, price: float, found: Sequence[Finding]) -
         out.append(_Cause(text, "warn"))
     if not harm:
         out += _one(f for f in failed if f.name == LENGTH)
+    out += _one(f for f in failed if f.name == HALF)
     told_before = (*known, *unsteady)
     out += _one(
         f for f in failed if f.section == 1 and f not in told_before and f.name != FIRST_STEP

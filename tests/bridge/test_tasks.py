@@ -31,6 +31,24 @@ def test_arithmetic_has_known_difficulty_and_solutions_that_count(name):
         assert task.correct(TextRow(row["prompt"], text.rstrip(".") + "7", row)) == 0.0
 
 
+@pytest.mark.parametrize("name", ["brackets:easy=3,hard=6", "edits:easy=2,hard=4,share=0.25"])
+def test_other_tasks_in_a_few_characters_are_made_and_graded_alike(name):
+    from toyrl.worlds.text.scripts import read
+
+    task = load_task(name, prompts=64, held_out=16)
+    assert (task.chain, task.dialect) == (False, "gsm8k")
+    share = sum(r["difficulty"] == task.about["easy"] for r in task.train) / 64
+    assert share == task.about["share"]
+    rng = random.Random(0)
+    for row in task.train:
+        found, difficulty = read(row["prompt"], text := task.solve(row, rng))
+        assert difficulty == row["difficulty"]
+        assert found.other == 0
+        graded = TextRow(row["prompt"], text, row)
+        assert task.correct(graded) == float(found.answer is not None)
+        assert task.correct(TextRow(row["prompt"], text + ")", row)) == 0.0
+
+
 def test_seeds_change_training_and_not_the_held_out_problems():
     one, other = (load_task("shorthand", seed=s) for s in (0, 1))
     assert one.held_out == other.held_out

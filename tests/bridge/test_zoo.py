@@ -144,3 +144,27 @@ def test_what_has_no_rollout_is_null():
     data = card.to_dict()
     assert data["length_wrong"] is data["rank"] is data["redundant"] is None
     assert math.isnan(cards.Card.from_dict(data).rank)
+
+
+@pytest.mark.slow
+def test_a_build_that_was_killed_leaves_nothing_half(tmp_path):
+    """The process ends at the moment when the model lies there under its temporary name."""
+    import subprocess
+    import sys
+
+    killed = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from toyrl.bridge.models import tiny\n"
+        "from tests.bridge.test_zoo import QUICK\n"
+        "from toyrl.bridge.zoo import bases\n"
+        "tiny.write_file = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "bases.folder(QUICK, cache=Path(sys.argv[1]))\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", killed, str(tmp_path)], check=False)
+    assert ended.returncode == -9
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".quick-")
+    place = bases.folder(QUICK, cache=tmp_path)
+    assert tiny.damage(place) == ""
+    assert {p.name for p in tmp_path.iterdir()} == {place.name, left.name}  # removed after a minute

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.swept
 NAMES = [e.name for e in registry.entries("estimator")]
 TOKENS = 4
 SPEAKS_WHEN_TIED = {
+    "fine_grained_gae": "lam below 1: tokens near the reward get more of it than the critic said",
     "reinforce": "no baseline: every reward above 0 is reinforced",
     "remax": "the baseline is the greedy answer's reward, not a sibling's",
 }
@@ -37,6 +38,7 @@ ALONE_SPEAKS = {
 }
 SEES_OTHER_PROMPTS = {
     "dler": "whitened over the batch's informative groups",
+    "fine_grained_gae": "rewards and advantages whitened over the batch's tokens",
     "gae": "whitened over the batch's tokens",
     "gpg": "multiplied by the share of informative groups",
     "grpo_batch": "divided by the batch's standard deviation",
@@ -50,8 +52,10 @@ SEES_OTHER_PROMPTS = {
     "rloo_normalized": "normalised over the batch",
 }
 NO_SCALE = {
-    "remax": "the greedy answer's reward, given from outside, does not grow with the others"
+    "fine_grained_gae": "divided by the root of the deviation, and the mean is added again",
+    "remax": "the greedy answer's reward, given from outside, does not grow with the others",
 }
+SWAMPED = {"fine_grained_gae": "the mean, 1e30, is added to deviations of 1e15 (released code)"}
 
 
 def world(
@@ -166,7 +170,8 @@ def test_rewards_of_1e30(name: str, dtype: type):
     got = run(name, small * dtype(1e30))
     assert np.isfinite(got).all()
     assert got.dtype == dtype
-    assert by_rollout(got)[0, 0] > by_rollout(got)[0, 1]
+    seen = by_rollout(got)[0, 0] > by_rollout(got)[0, 1]
+    assert seen or (name in SWAMPED and dtype is np.float32)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -19,6 +19,7 @@ and the constants are derived.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -251,21 +252,16 @@ def _policy(mdp: MDP, taken: np.ndarray) -> np.ndarray:
 def _programme(mdp: MDP, one: np.ndarray, two: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     """Occupancies x, y (S, A) of the linear programme, by HiGHS."""
     from scipy.optimize import linprog
-    from scipy.sparse import block_array, csr_array, eye_array, kron
+    from scipy.sparse import csr_array
 
-    rows = Canonicaliser(mdp, "val").setting.rows.ravel()
-    states = rows.reshape(one.shape).any(-1)
-    stay = kron(eye_array(mdp.n_states), np.ones((mdp.n_actions, 1)), format="csr")
-    flow = (stay - mdp.discount * mdp.pairs)[rows][:, states].T.tocsr()
-    flows = block_array([[flow, None], [None, flow]], format="csr")
-    start = mdp.start[states]
+    rows, flows, start = _flows(mdp)
     a, b = one.ravel()[rows] / abs(one).max(), two.ravel()[rows] / abs(two).max()
     found = linprog(
         np.concatenate([-a, a]),
         A_ub=csr_array(np.concatenate([b, -b])[None]),
         b_ub=[0.0],
         A_eq=flows,
-        b_eq=np.concatenate([start, start]),
+        b_eq=start,
         method="highs",
     )
     if found.status != 0:
@@ -275,6 +271,20 @@ def _programme(mdp: MDP, one: np.ndarray, two: np.ndarray) -> tuple[np.ndarray, 
     out[:, rows] = found.x.reshape(2, -1)
     x, y = out.reshape(2, *one.shape)
     return x, y, int(found.nit)
+
+
+@lru_cache(maxsize=4)
+def _flows(mdp: MDP) -> tuple[np.ndarray, Any, np.ndarray]:
+    """Pairs (S A,) that count, and for both occupancies at once the flows into each state and what
+    starts there: the same for all rewards on a process."""
+    from scipy.sparse import block_array, eye_array, kron
+
+    rows = Canonicaliser(mdp, "val").setting.rows.ravel()
+    states = rows.reshape(mdp.n_states, -1).any(-1)
+    stay = kron(eye_array(mdp.n_states), np.ones((mdp.n_actions, 1)), format="csr")
+    flow = (stay - mdp.discount * mdp.pairs)[rows][:, states].T.tocsr()
+    start = mdp.start[states]
+    return rows, block_array([[flow, None], [None, flow]], format="csr"), np.tile(start, 2)
 
 
 def _dual(

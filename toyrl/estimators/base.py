@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, ClassVar
 
+from array_api_compat import array_namespace
+
 from toyrl.ranges import check_fields
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.entrance import entered_rewards, left
@@ -73,6 +75,41 @@ class Estimator:
         """
         del parts, rollouts, group_size
         return self
+
+
+def advantages(
+    estimator: str | Estimator, rewards: Array, rollouts: Rollouts | None = None
+) -> Array:
+    """Advantages of rewards (..., B, G) under an estimator: (..., B, G), or (..., B, G, T).
+
+    estimator : as `--estimator` takes it ("grpo", "grpo(eps=1e-6, ddof=0)", "rloo"), or an instance
+    rewards : a NumPy, JAX or torch array with a prompt axis and a group axis; NaN is unscorable and
+        gets 0
+    rollouts : what they were paid for; may be left out where the estimator reads rewards alone
+
+    Raises ExpressionError for an unknown estimator, ValueError for one that reads more than rewards
+    where no rollouts are given, and for rewards without the two axes.
+    """
+    from toyrl.expressions import parse_estimator
+
+    used = parse_estimator(estimator) if isinstance(estimator, str) else estimator
+    if rollouts is None:
+        reads = [*used.needs, *(["correct"] if _shapes(used) else [])]
+        if reads:
+            msg = (
+                f"estimator={used!r} reads {', '.join(reads)} of the rollouts; give them: "
+                "advantages(estimator, rewards, Rollouts(correct, length, max_length=...))"
+            )
+            raise ValueError(msg)
+        ones = array_namespace(rewards).ones_like(rewards)
+        rollouts = Rollouts(ones, ones, 1.0)
+    return used.apply({"reward": rewards}, rollouts)[0]
+
+
+def _shapes(used: Estimator) -> bool:
+    """Whether a shaper stands inside, which reads rollouts."""
+    own = [getattr(used, name) for name in getattr(used, "__dataclass_fields__", ())]
+    return any(isinstance(x, Shaper) or (isinstance(x, Estimator) and _shapes(x)) for x in own)
 
 
 def widest(*terms: str | Estimator | Shaper) -> str:

@@ -8,9 +8,10 @@ token. Both recursions are x_t = a_t x_{t+1} + b_t, solved by doubling in log2(T
 
     preset                      as in
     gae                         verl compute_gae_advantage_return; Schulman et al. 2016
+    fine_grained_gae            FineGrainedRLHF, fgrlhf/ppo.py
     reinforce_plus_plus_tokens  verl compute_reinforce_plus_plus_outcome_advantage
 
-Both whiten over all tokens of the batch: (A - mean)/sqrt(var + 1e-8), var with ddof 1.
+All whiten over all tokens of the batch: (A - mean)/sqrt(var + 1e-8), var with ddof 1.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from toyrl import stats
 from toyrl.dtypes import lowered
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.participants import divisor, usable
-from toyrl.ranges import FLAG, SHARE
+from toyrl.ranges import FLAG, SHARE, one_of
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.entrance import entered_rewards
@@ -31,6 +32,7 @@ from toyrl.rollouts.tokens import after, backward
 from toyrl.shapers.base import Parts
 
 Array = Any
+WHITENINGS = ("standard", "repo")
 
 
 def token_rewards(parts: Parts, r: Rollouts, mask: Array) -> Array:
@@ -44,18 +46,35 @@ def token_rewards(parts: Parts, r: Rollouts, mask: Array) -> Array:
     return out
 
 
-def whiten(a: Array, weight: Array, *, ddof: float = 1.0, eps: float = 1e-8) -> Array:
+def whiten(
+    a: Array,
+    weight: Array,
+    *,
+    ddof: float = 1.0,
+    eps: float = 1e-8,
+    centred: bool = True,
+    variant: str = "standard",
+) -> Array:
     """(a - mean)/sqrt(var + eps) over the last three axes, the whole batch; 0 where weight is 0.
 
-    a, weight : (..., B, G, T).
+    a, weight : (..., B, G, T)
+    centred : False adds the mean again behind the division
+    variant : "standard", or "repo": divided by sqrt(std + eps), as the released code of paper 51
+        does, where a variable named var holds the standard deviation
+
+    Raises ValueError for another variant.
     """
+    if variant not in WHITENINGS:
+        msg = f"variant={variant!r} is not one of {', '.join(WHITENINGS)}"
+        raise ValueError(msg)
     xp = stats.array_namespace(a, weight)
     flat = (*a.shape[:-3], 1, 1, a.shape[-3] * a.shape[-2] * a.shape[-1])
     x, w = xp.reshape(a, flat), xp.reshape(weight, flat)
-    spread = stats.std(x, w, ddof=ddof)
+    spread, mean = stats.std(x, w, ddof=ddof), stats.mean(x, w)
     signal = spread > 0
-    scale = xp.where(signal, divisor(spread, eps, "variance"), xp.ones_like(spread))
-    return xp.where(signal & (weight > 0), (a - stats.mean(x, w)) / scale, xp.zeros_like(a))
+    scale = xp.sqrt(spread + eps) if variant == "repo" else divisor(spread, eps, "variance")
+    apart = xp.where(signal, (a - mean) / xp.where(signal, scale, xp.ones_like(spread)), 0 * a)
+    return xp.where(weight > 0, apart if centred else apart + mean, xp.zeros_like(a))
 
 
 @dataclass(frozen=True)
@@ -81,8 +100,15 @@ class _Tokens(Estimator):
         w = usable(parts, rollouts)[1]
         a, weight = self._raw(parts, rollouts, w)
         xp = rollouts.xp
-        out = whiten(a, weight) if self.whitened else xp.where(weight > 0, a, xp.zeros_like(a))
+        out = (
+            self._whitened(a, weight)
+            if self.whitened
+            else xp.where(weight > 0, a, xp.zeros_like(a))
+        )
         return out, dict(state or {})
+
+    def _whitened(self, a: Array, weight: Array) -> Array:
+        return whiten(a, weight)
 
     def _raw(self, parts: Parts, r: Rollouts, w: Array) -> tuple[Array, Array]:
         """Advantages before whitening and the weight of each token."""
@@ -128,6 +154,36 @@ class Gae(_Tokens):
         a, weight = self._raw(parts, rollouts, usable(parts, rollouts)[1])
         target = a + rollouts.need("values", by="Gae")
         return lowered(rollouts.xp.where(weight > 0, target, rollouts.xp.zeros_like(a)), narrow)
+
+
+@entry(
+    "fine_grained_gae",
+    kind="estimator",
+    formula="GAE of r/scale(r); advantages whitened",
+    cards=("51",),
+    section="code fgrlhf/ppo.py, fgrlhf/utils.py",
+    provenance="code",
+)
+@dataclass(frozen=True)
+class FineGrainedGae(Gae):
+    """GAE as segment rewards are trained with: rewards scaled over the batch, advantages whitened.
+
+    lam : 0.95, in the paper's holistic baseline 0.99
+    variant : "repo" divides by the root of the standard deviation, "standard" by the deviation;
+        rewards keep their mean. The code's correction of small samples is not known: ddof 1
+    """
+
+    lam: Annotated[float, SHARE] = 0.95
+    variant: Annotated[str, one_of(*WHITENINGS)] = "repo"
+
+    def _inputs(self, parts: Parts, r: Rollouts, w: Array) -> tuple[Array, Array, Array]:
+        mask, reward, weight = super()._inputs(parts, r, w)
+        if self.whitened:
+            reward = whiten(reward, weight, centred=False, variant=self.variant)
+        return mask, reward, weight
+
+    def _whitened(self, a: Array, weight: Array) -> Array:
+        return whiten(a, weight, variant=self.variant)
 
 
 @entry(

@@ -43,9 +43,28 @@ def register_field(
 
 register_field("logprobs", axes="T", high=0.0, unit="nats", origin="the policy's forward pass")
 register_field("ref_logprobs", axes="T", high=0.0, unit="nats", origin="a frozen reference model")
+register_field(
+    "prm_logprobs",
+    axes="T",
+    high=0.0,
+    unit="nats",
+    origin="an implicit reward model's forward pass",
+)
 register_field("entropy", axes="T", low=0.0, unit="nats", origin="the policy's forward pass")
 register_field("step_scores", axes="T", low=0.0, high=1.0, origin="a process reward model")
 register_field("step_ends", axes="T", low=0.0, high=1.0, origin="a step splitter: 1 on last tokens")
+register_field(
+    "relevance_scores",
+    axes="T",
+    origin="a reward model of sub-sentences: its score on their last tokens, 0 elsewhere",
+)
+register_field(
+    "factuality_scores",
+    axes="T",
+    origin="a reward model of sentences: its score on their last tokens, 0 elsewhere",
+)
+register_field("completeness", origin="a reward model of whole texts: its raw score")
+register_field("toxicity", axes="T", low=0.0, high=1.0, origin="a classifier of the text so far")
 register_field("potential", axes="T", origin="a potential function of the prefix before the token")
 register_field("conciseness", low=0.0, high=1.0, origin="a conciseness reward model or a grader")
 register_field("judge", origin="a judge model or a grader")

@@ -8,6 +8,8 @@
         assert_invariants(my_reward)
 """
 
+from typing import TYPE_CHECKING, Any
+
 from toyrl.testing.check import (
     InvariantError,
     InvariantReport,
@@ -19,8 +21,17 @@ from toyrl.testing.check import (
 from toyrl.testing.estimators import ESTIMATOR_LAWS, affine_difference
 from toyrl.testing.invariants import CONTRACT, INVARIANTS, PROPERTIES, Case, Invariant
 from toyrl.testing.mdps import mdps, policies
+from toyrl.testing.step_laws import copies_never_pay, steps_never_pay
 from toyrl.testing.strategies import completions, rewards, rollouts
 from toyrl.testing.trees import tree_policies, trees
+
+if TYPE_CHECKING:
+    from toyrl.experiments.asserted import (
+        ExploitError,
+        VerdictError,
+        assert_no_exploit,
+        assert_safe,
+    )
 
 __all__ = [
     "CONTRACT",
@@ -28,19 +39,37 @@ __all__ = [
     "INVARIANTS",
     "PROPERTIES",
     "Case",
+    "ExploitError",
     "Invariant",
     "InvariantError",
     "InvariantReport",
     "InvariantResult",
+    "VerdictError",
     "affine_difference",
     "assert_invariants",
+    "assert_no_exploit",
+    "assert_safe",
     "check_estimator",
     "check_invariants",
     "completions",
+    "copies_never_pay",
     "mdps",
     "policies",
     "rewards",
     "rollouts",
+    "steps_never_pay",
     "tree_policies",
     "trees",
 ]
+
+_FORWARDED = ("ExploitError", "VerdictError", "assert_no_exploit", "assert_safe")
+"""What stands on `validate`, above the library: loaded when it is used."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FORWARDED:
+        import importlib
+
+        return getattr(importlib.import_module("toyrl.experiments.asserted"), name)
+    msg = f"module 'toyrl.testing' has no attribute {name!r}"
+    raise AttributeError(msg)

@@ -149,6 +149,7 @@ def assert_invariants(
 
     invariants : names (None: the contract, which every usable reward keeps)
     """
+    __tracebackhide__ = True
     if invariants is None:
         contract = [*(i.name for i in CONTRACT), *TEXT_INVARIANTS]
         text = not isinstance(reward, (str, Shaper)) and is_text_reward(reward)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
-from toyrl.testing import arrays
+from toyrl.testing import arrays, step_laws
 from toyrl.testing.strategies import rollouts
 
 BOUND = 1e9
@@ -314,6 +314,10 @@ def _reads_correct(shaper: Shaper) -> bool:
     return "correct" in shaper.all_needs()
 
 
+def _reads_steps(shaper: Shaper) -> bool:
+    return "step_scores" in shaper.all_needs()
+
+
 def _per_prompt(shaper: Shaper) -> bool:
     return shaper.all_scope() != "batch"
 
@@ -385,6 +389,20 @@ PROPERTIES: tuple[Invariant, ...] = (
         total_is_constant,
         False,
         applies=lambda shaper: shaper.all_token_level(),
+    ),
+    Invariant(
+        "copies_never_pay",
+        "a copy of a rollout's best step never raises what it collects",
+        lambda shaper, case: step_laws.copies_never_pay(shaper, case.rollouts, case.at),
+        False,
+        applies=_reads_steps,
+    ),
+    Invariant(
+        "steps_never_pay",
+        "from no step on is anything left to collect token by token",
+        lambda shaper, case: step_laws.steps_never_pay(shaper, case.rollouts),
+        False,
+        applies=lambda shaper: _reads_steps(shaper) and shaper.all_token_level(),
     ),
 )
 INVARIANTS = {i.name: i for i in (*CONTRACT, *PROPERTIES)}

@@ -12,7 +12,15 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from toyrl.estimators.renorm import ReNorm
 from toyrl.experiments.backtest.rewards.texts import is_right, steps
+from toyrl.rollouts import Rollouts
+from toyrl.shapers.base import Shaper
+from toyrl.shapers.outcome import Outcome
+from toyrl.shapers.process.clip_delta import StepClip
+from toyrl.shapers.process.summaries import StepSum
 
 GOOD, FALSE = 0.9, 0.1
 EQUATION = re.compile(r"(-?\d+) ([-+*]) (-?\d+) = (-?\d+)")
@@ -32,24 +40,41 @@ def score(line: str) -> float:
 
 def summed(alpha: float = 0.3) -> Callable[..., list[float]]:
     """PR: right + alpha x the sum of the steps' scores."""
-    return _per_step(lambda scores, right: right + alpha * sum(scores))
+    return _rewarded(Outcome() + StepSum(alpha))
 
 
 def clipped(alpha: float = 0.3, eta: float = GOOD) -> Callable[..., list[float]]:
     """PR-Clip: right + alpha x the sum of min(score - eta, 0)."""
-    return _per_step(lambda scores, right: right + alpha * sum(min(c - eta, 0) for c in scores))
+    return _rewarded(Outcome() + StepClip(alpha, eta))
 
 
 def renorm() -> Callable[..., list[float]]:
     """ReNorm as a trajectory's total: the sum over steps of score + right - 1."""
-    return _per_step(lambda scores, right: sum(c + right - 1 for c in scores))
+    return _totals(lambda r: ReNorm().rewards(r.correct, r).sum(-1))
 
 
-def _per_step(total: Callable[[list[float], float], float]) -> Callable[..., list[float]]:
+def _rewarded(shaper: Shaper) -> Callable[..., list[float]]:
+    return _totals(shaper.reward)
+
+
+def _totals(paid: Callable[[Rollouts], Any]) -> Callable[..., list[float]]:
+    """A reward of texts out of one of rollouts whose tokens are the steps of a text."""
+
     def reward(completions: list[str], answer: list[str], **_: Any) -> list[float]:
-        return [
-            float(total([score(line) for line in steps(text)], float(is_right(text, gold))))
-            for text, gold in zip(completions, answer, strict=True)
+        scores = [[score(line) for line in steps(text)] for text in completions]
+        right = [
+            float(is_right(text, gold)) for text, gold in zip(completions, answer, strict=True)
         ]
+        return np.asarray(paid(_rollouts(scores, right)))[0].tolist()
 
     return reward
+
+
+def _rollouts(scores: list[list[float]], right: list[float]) -> Rollouts:
+    count = np.array([[len(own) for own in scores]], dtype=float)
+    wide = np.zeros((1, len(scores), max(1, int(count.max(initial=0)))))
+    for row, own in zip(wide[0], scores, strict=True):
+        row[: len(own)] = own
+    mask = (np.arange(wide.shape[-1]) < count[..., None]) * 1.0
+    return Rollouts(np.array([right]), count, float(wide.shape[-1]), mask=mask,
+                    fields={"step_scores": wide})  # fmt: skip

@@ -11,10 +11,13 @@ import numpy as np
 from scipy.special import ndtr
 
 from toyrl.experiments.forecast.case import Forecast, Forecaster, Told
+from toyrl.experiments.forecast.evidence import Described
+from toyrl.experiments.forecast.logged import Logged
 from toyrl.expressions import parse_estimator
+from toyrl.shapers.base import Shaper
 from toyrl.shapers.outcome import Outcome
 from toyrl.worlds.behaviour import prior
-from toyrl.worlds.behaviour.rollouts import Played, UnseenError
+from toyrl.worlds.behaviour.rollouts import UnseenError
 from toyrl.worlds.behaviour.training import Path, Plan, Serve, train
 from toyrl.worlds.behaviour.worlds import Worlds, fitted
 
@@ -22,6 +25,8 @@ WORLDS = 32
 SPREAD = 0.03
 """Standard deviation of a run's end about that of its world: seeds, evaluation, and what the worlds
 leave out."""
+
+NOTHING: tuple[tuple[str, ...], Serve] = ((), lambda _: {})
 
 
 @dataclass(frozen=True)
@@ -68,27 +73,30 @@ def _outcome(
 
 def trained(told: Told, model: Model | None = None) -> Runs | None:
     """The runs; None where the reward reads what no behaviour serves, or can't be had."""
-    m = model or Model()
-    if told.seen is None:
+    m, paid = model or Model(), reward_of(told)
+    if paid is None:
         return None
     base = (told.accuracy, told.length, told.limit)
     plan = Plan(group_size=told.group_size, beta=told.beta, still=m.still, seed=m.seed)
-    w, law = _worlds(m, *base), told.seen.law
-    serve: tuple[tuple[str, ...], Serve] = ((), lambda _: {})
-    if law.user_mean is not None:
-        serve = (("user_reward",), lambda p: {"user_reward": by_class(law, p)})
+    w = _worlds(m, *base)
     try:
-        path = train(w, law.shaper, parse_estimator(told.estimator), plan, serve=serve)
+        path = train(w, paid[0], parse_estimator(told.estimator), plan, serve=paid[1])
     except UnseenError:
         return None
     return Runs(w, path, _outcome(m, *base, told.estimator, plan))
 
 
-def by_class(law, p: Played) -> np.ndarray:  # type: ignore[no-untyped-def]
-    """(W, B, G) value of a graded text reward: the mean of the rollout's class."""
-    chain, mean = law.chain, law.user_mean.mean(0)
-    actions = np.clip(np.rint(p.length / chain.tokens_per_action), 1, chain.H).astype(int) - 1
-    return mean[np.where(p.cut, 2 * chain.H, np.where(p.right > 0, actions, chain.H + actions))]
+def reward_of(told: Told) -> tuple[Shaper, tuple[tuple[str, ...], Serve]] | None:
+    """The reward, and what serves the values of its text terms; None where neither is known."""
+    e = told.seen
+    if isinstance(e, Described):
+        text = e.text
+        if text is None:
+            return e.law.shaper, NOTHING
+        return e.law.shaper, (("user_reward",), lambda p: {"user_reward": text.of(p)})
+    if isinstance(e, Logged) and e.shaper is not None:
+        return e.shaper, NOTHING
+    return None
 
 
 def of(runs: Runs) -> Forecast:
@@ -113,10 +121,7 @@ def forecast(told: Told, model: Model | None = None) -> Forecast | None:
 
 ABLATIONS: Mapping[str, Model] = {
     **{f"without {name}": Model(off=(name,)) for name in prior.OFF},
-    **{
-        f"{name} held": Model(still=(name,))
-        for name in ("wording", "depth", "re-checks", "padding", "runaways", "form", "skill")
-    },
+    **{f"{name} held": Model(still=(name,)) for name in ("depth", "padding")},
     "half as far": Model(distance=0.5),
     "twice as far": Model(distance=2.0),
 }

@@ -17,6 +17,7 @@ from toyrl.experiments.lab.mdps import redistribution, shaping, swapped_regrets,
 from toyrl.experiments.lab.mutants import pick
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import apart, beyond, jackknife
+from toyrl.experiments.lab.shared import shared
 from toyrl.theory.distance import canonicalise, distance, distance_matrix
 from toyrl.worlds.mdp.model import MDP
 
@@ -164,6 +165,14 @@ def walk(rng: Draws, size: Sequence[float], kind: Sequence[float], worst: bool
     return found, swapped_regrets(mdp, first, others), np.array(bad)
 
 
+@shared
+def all_walks(seed: int, size: Sequence[float], kind: Sequence[float], worst: int
+              ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:  # fmt: skip
+    """Every walk of the paper's experiment, the first `worst` of them with worst cases."""
+    rng = draws(seed, 1)
+    return [walk(rng, size, kind, i < worst) for i in range(int(size[3]))]
+
+
 def correlation(x: Array, y: Array, rows: Array, ranks: bool = False) -> float:
     """Pearson's (Spearman's) correlation over these walks, all their steps together."""
     a, b = x[rows].ravel(), y[rows].ravel()
@@ -187,8 +196,7 @@ def lead(name: str, ahead: Array, behind: Array, regret: Array, bound: float, ra
 def experiment_of_paper(seed: int, size: Sequence[float], kind: Sequence[float], swaps: dict,
                         bounds: Sequence[float], worst: int) -> Items:  # fmt: skip
     """size : S, A, discount, walks, steps; worst : walks whose worst-case regret is found too."""
-    rng, walks = draws(seed, 1), int(size[3])
-    made = [walk(rng, size, kind, i < worst) for i in range(walks)]
+    made, walks = all_walks(seed, size, kind, worst), int(size[3])
     every_metric = np.stack([x for x, _, _ in made], 1)
     found: dict[str, Array] = {m: x for m, x in zip(METRICS, every_metric, strict=True)}
     regret, bad = np.array([y for _, y, _ in made]), np.array([z for _, _, z in made])[:worst]

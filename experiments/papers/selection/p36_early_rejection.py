@@ -76,31 +76,28 @@ def normal(rng: Any, rule: str, law: str, runs: int) -> Items:
     near = 1 - 10.0 ** np.arange(-2, -9, -2)
     ratio = (1 - theory.pair_survival(of(near) ** 2)) * np.pi / np.sqrt(1 - near)
     yield same(SLOW, ratio[-1], 1, 1e-3, ("closed form", "expansion"))
-    yield from normal_pictures()
 
 
-def normal_pictures() -> Items:
+def normal_pictures(points: int) -> Items:
     """Survival, loss and what is saved for it, over the share of the step that is scored."""
-    share = np.sin(np.linspace(0, np.pi / 2, 61)) ** 2  # dense where the curves are steep
+    share = np.sin(np.linspace(0, np.pi / 2, points)) ** 2  # dense where the curves are steep
+    lives = {k: np.array([theory.beam_survival(16, k, float(s)) for s in share]) for k in (4, 1)}
+    lost = {k: np.array([theory.score_loss(16, k, float(s)) for s in share]) for k in (1, 2, 4, 8)}
     yield lines("survival", "The best beam's survival under independent tokens",
                 ("share of the step that is scored, tau/L", "P(kept)"),
                 {"2 beams, keep 1": theory.pair_survival(share),
-                 "16 beams, keep 4": [theory.beam_survival(16, 4, float(s)) for s in share],
-                 "16 beams, keep 1": [theory.beam_survival(16, 1, float(s)) for s in share]},
+                 **{f"16 beams, keep {k}": x for k, x in lives.items()}},
                 x=share.tolist(), caption="Near tau = L the miss falls like a root, and nowhere "
                 "exponentially.")  # fmt: skip
     yield lines("loss", "Final score lost", ("share of the step that is scored, tau/L",
                 "loss (sqrt L)"),
-                {f"16 beams, keep {k}": [theory.score_loss(16, k, float(s)) for s in share]
-                 for k in (1, 2, 4, 8)}, x=share.tolist())  # fmt: skip
+                {f"16 beams, keep {k}": x for k, x in lost.items()}, x=share.tolist())  # fmt: skip
     saved = theory.token_saving(share, 4)
     yield lines("saved", "Tokens saved against risk, 16 beams, keep 4 (M = 4)",
                 ("tokens of full beam search over those of early rejection", "P(best beam is "
                  "dropped)"),
-                {"independent tokens":
-                     [1 - theory.beam_survival(16, 4, float(s)) for s in share[1:]],
-                 "its loss of final score (sqrt L)":
-                     [theory.score_loss(16, 4, float(s)) for s in share[1:]],
+                {"independent tokens": 1 - lives[4][1:],
+                 "its loss of final score (sqrt L)": lost[4][1:],
                  "ahead by 0.5 a token, L = 64, keep 1":
                      theory.drift_miss(16, 0.5, 64 * share[1:])}, x=saved[1:].tolist(),
                 caption="No choice of tau saves more than M = 4 times.")  # fmt: skip
@@ -244,7 +241,7 @@ def definition(rng: Any, rule: str) -> Items:
                  ("partial scores", "final scores"))  # fmt: skip
 
 
-PARTS = ("normal", "drift", "chain", "definition")
+PARTS = ("normal", "pictures", "drift", "chain", "definition")
 
 
 @experiment(
@@ -257,7 +254,7 @@ PARTS = ("normal", "drift", "chain", "definition")
     source="repository scheshmi/accelerated-reasoning-ER-PRM; bound and correlation law from "
     "public notes, re-derived in theory/selection/early_rejection.py",
     provenance="code",
-    smoke={"runs": 4000},
+    smoke={"runs": 4000, "points": 13},
     mutants=(
         Mutant("correlation tau/L", {"law": "share", "parts": ["normal"]},
                (CORRELATION, PAIR, SURVIVES, LOSS, SLOW)),
@@ -277,6 +274,7 @@ PARTS = ("normal", "drift", "chain", "definition")
 def early_rejection(
     *,
     runs: int = 40_000,
+    points: int = 61,
     rule: str = "scores",
     law: str = "root",
     noise: str = "of both",
@@ -285,10 +283,11 @@ def early_rejection(
     parts: tuple[str, ...] = PARTS,
     seed: int = 0,
 ) -> Result:
-    """runs : of each simulation; the others are broken by mutants."""
+    """runs : of each simulation; points : of a curve; the others are broken by mutants."""
     return run_parts(
         {
             "normal": lambda: normal(draws(seed), rule, law, runs),
+            "pictures": lambda: normal_pictures(points),
             "drift": lambda: drift(draws(seed, 1), noise, 10 * runs),
             "chain": lambda: chain(draws(seed, 2), scores, runs, cost),
             "definition": lambda: definition(draws(seed, 3), rule),

@@ -16,6 +16,7 @@ from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.mutants import before, pick, replaced
 from toyrl.experiments.lab.routes import ENUMERATED, alone, apart, same
+from toyrl.experiments.lab.shared import shared
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.classes import class_rollouts
 from toyrl.shapers.base import Parts
@@ -152,12 +153,14 @@ def tilted(t: Texts, points: int) -> Picture:
 
 
 # -- T2: the scale of one reward -------------------------------------------------------------------
-def trajectories(e: Averaged, t: Texts, scales: Sequence[float], updates: int) -> np.ndarray:
+@shared
+def trajectories(rule: str, docked: bool, scales: Sequence[float], updates: int) -> np.ndarray:
     """(updates + 1, C, K) policies from the uniform one, the quality reward scaled by each c.
 
     Exact policy gradient on the logits with the population's statistics: the group is infinite.
+    rule : of `RULES`; docked : see `texts`
     """
-    one = np.ones(len(scales))
+    e, t, one = pick(RULES, rule)(), texts(docked), np.ones(len(scales))
     base = t.rewards[:, None] * np.array([one, scales, one])[..., None]
     parts: Parts = dict(zip(NAMES, base, strict=True))
 
@@ -168,12 +171,13 @@ def trajectories(e: Averaged, t: Texts, scales: Sequence[float], updates: int) -
     return ascend(change, np.zeros(base.shape[1:]), updates)
 
 
-def scale_test(e: Averaged, rival: Averaged, t: Texts, updates: int, cells: int
+def scale_test(rules: Sequence[str], docked: bool, updates: int, cells: int
                ) -> tuple[list[Check], list[Picture]]:  # fmt: skip
     """Final utility against the quality reward's scale, for both ways of averaging."""
+    t = texts(docked)
     grid = np.union1d(SCALES, np.geomspace(0.01, 100, cells))
     place = np.searchsorted(grid, SCALES)
-    averaged, rejected = (trajectories(x, t, grid.tolist(), updates) for x in (e, rival))
+    averaged, rejected = (trajectories(x, docked, grid.tolist(), updates) for x in rules)
     mine, other = averaged[-1] @ t.utility, rejected[-1] @ t.utility
     at = dict(zip(SCALES, other[place].tolist(), strict=True))
     checks = [
@@ -287,5 +291,5 @@ def run(
     t3 = formula_checks(e, other, groups, seed)
     if not train:
         return Result((*t1, *t3), tables=(table,))
-    t2, pictures = scale_test(e, other, t, updates, cells)
+    t2, pictures = scale_test((aggregation, rival), docked, updates, cells)
     return Result((*t1, *t2, *t3), (*pictures, tilted(t, 60)), (table,))

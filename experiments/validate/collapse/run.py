@@ -177,26 +177,34 @@ def critical(
 
     grid = weights_tried(runner)
     halvings = halvings if runner.law.scope == "rollout" else 2
-    n, total, tried, tell = len(worlds), len(grid) + halvings, 0, runner.moved
+    n, tell = len(worlds), runner.moved
+    total, size, behind = n * (len(grid) + halvings), 0, 0
 
     def moved(done: float, of: float, _unit: str) -> None:
-        tell(n * (tried + done / of), n * total, "trainings")
+        tell(behind + size * done / of, total, "trainings")
 
     runner = replace(runner, moved=moved)
 
+    def trained(weight: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        some = worlds.take(rows)
+        if runner.law.scope != "rollout":
+            return runner.finite(some, weight, gap, short_only=True)[0]
+        if not auxiliary:
+            return runner.at_weight(some, weight, gap)[0]
+        w = weight[:, None, None]
+        reward, variance = runner.changed(some, lambda own, right: right + w * own)
+        return runner.population(some, reward, variance=variance, short_only=True)[0]
+
     def collapses(weight: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        nonlocal tried
-        some = worlds if len(rows) == len(worlds) else worlds.take(rows)
-        if runner.law.scope == "rollout":
-            if auxiliary:
-                w = weight[:, None, None]
-                reward, variance = runner.changed(some, lambda own, right: right + w * own)
-                accuracy, _ = runner.population(some, reward, variance=variance, short_only=True)
-            else:
-                accuracy, _ = runner.at_weight(some, weight, gap)
-        else:
-            accuracy, _ = runner.finite(some, weight, gap, short_only=True)
-        tried += 1
-        return collapse.dropped(reference.short[rows], accuracy)
+        nonlocal size, behind
+        # Groups are held in memory: of as many runs at once as there are worlds, no more.
+        most = len(rows) if runner.law.scope == "rollout" else n
+        hit = []
+        for part in np.split(np.arange(len(rows)), range(most, len(rows), most)):
+            size = len(part) if len(rows) > n else n
+            accuracy = trained(weight[part], rows[part])
+            hit.append(collapse.dropped(reference.short[rows[part]], accuracy))
+            behind += size
+        return np.concatenate(hit)
 
     return collapse.critical_weights(collapses, len(worlds), grid=grid, halvings=halvings)

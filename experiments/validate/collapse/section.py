@@ -103,7 +103,9 @@ def critical_weights(
     before the first collapse and that collapse. inf: none on the grid; the lowest grid point, if it
     collapses already.
     """
-    table = np.stack([collapses(np.full(n, w), np.arange(n)) for w in grid])  # (grid, n)
+    # All at once: worlds that train long then stand together, whatever their weight.
+    every = np.tile(np.arange(n), len(grid))
+    table = collapses(np.repeat(grid, n), every).reshape(len(grid), n)
     any_hit = np.any(table, axis=0)
     first = np.argmax(table, 0)
     monotone = np.array(

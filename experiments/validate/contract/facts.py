@@ -48,7 +48,7 @@ class Contract:
         hourly : how far the clock moves a value in an hour
     untried : why a second interpreter was not tried, or ""
     alone : False where nothing could be said of a text's neighbours in a call
-    place : how a text's value depends on its place in the call, or ""
+    place : how a text's value depends on its place in the call or on other prompts there, or ""
     first : its first answers, to be held against its last
     spread : largest minus least value on the probes, as the reward gives them
     """

@@ -136,7 +136,10 @@ def batch(c: Contract) -> Finding:
     """Dependence on the other texts of a call, or on the place among them."""
     name = "contract/batch"
     if c.place:
-        fix = "score every completion by itself: trainers shuffle and split batches as they like"
+        fix = (
+            "score every completion by itself, or in groups by prompt: trainers shuffle, split and "
+            "mix calls as they like"
+        )
         return Finding(1, name, "fail", c.place, fix=fix)
     if not c.batch_dependent:
         if c.cause in (CHANCE, CLOCK):

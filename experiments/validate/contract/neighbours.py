@@ -63,6 +63,47 @@ def place(reward: UserReward, rows: Sequence[TextRow]) -> str:
     return ""
 
 
+def strangers(reward: UserReward, probes: Sequence[tuple[TextRow, bool]]) -> str:
+    """How a text's value depends on texts of other prompts, as a sentence; "" if it doesn't.
+
+    Reading the siblings of one's own prompt may be meant. Other prompts are in the call by chance:
+    a group is graded alone, and with a group of another prompt behind it, all right and short,
+    then all wrong and long.
+
+    probes : (row, whether it is right)
+    """
+    own = list({row.completion: row for row, _ in probes}.values())[:PROBES]
+    group = [replace(r, prompt=own[0].prompt, columns=own[0].columns) for r in own]
+    foreign = [(row, good) for row, good in probes if row.prompt != own[0].prompt]
+    right = min((r for r, good in foreign if good), key=_size, default=None)
+    wrong = max((r for r, good in foreign if not good), key=_size, default=None)
+    others = [[row] * len(group) for row in (right, wrong) if row is not None]
+    for text in reward.texts:
+        if not text.batch_dependent:
+            continue
+        try:
+            alone = text.raw(group)
+            among = [text.raw([*group, *other])[: len(group)] for other in others]
+        except RewardError as error:
+            if error.kind not in RECOVERABLE:
+                raise
+            continue
+        for values in among:
+            if not same(alone, values):
+                i = next(i for i, (a, b) in enumerate(zip(alone, values, strict=True)) if a != b)
+                return (
+                    f"A text's value depends on completions of other prompts: in a group of "
+                    f"{len(group)} {text.label} pays one {_said(alone[i])} when the group is "
+                    f"called alone and {_said(values[i])} with {len(group)} completions of "
+                    f"another prompt in the call."
+                )
+    return ""
+
+
+def _size(row: TextRow) -> int:
+    return len(row.completion)
+
+
 def _by_place(text: TextTerm, group: Sequence[TextRow]) -> str:
     n = len(group)
     straight = text.raw(group)

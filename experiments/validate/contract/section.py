@@ -109,7 +109,7 @@ def run(
         untried=told.untried,
         hourly=told.hourly,
         alone=all(t.batch_dependent is not None for t in reward.texts),
-        place=neighbours.place(reward, rows) if batch and not cause and not random else "",
+        place=_company(reward, probes[best.name], rows) if batch and not (cause or random) else "",
         first=early,
         spread=scale.spread_of(np.concatenate([f.numbers for f in facts]) / reward.unit),
     )
@@ -135,6 +135,11 @@ def run(
     return Section(
         1, say.summary(contract, findings), findings, tables=(say.table(facts),)
     ), contract
+
+
+def _company(reward: UserReward, probes: Sequence[Probe], rows: Sequence[TextRow]) -> str:
+    """Dependence on company that no trainer promises: the place in a call, other prompts."""
+    return neighbours.place(reward, rows) or neighbours.strangers(reward, probes)
 
 
 def _gold_moves(facts: Sequence[DialectFacts], random: str, steady: bool) -> bool:

@@ -84,6 +84,54 @@ def near(near: Sequence[Paid], honest: Honest, advice: Callable[[Paid], str]) ->
     ]
 
 
+def half_for_free(
+    near: Sequence[Paid], honest: Honest, advice: Callable[[Paid], str]
+) -> list[Finding]:
+    """Fixed edits of a wrong completion that are worth more than half of being right.
+
+    What honest wrong rollouts get is taken off, so this is what the edit itself earns: it adds to
+    right and wrong alike, and no knowledge of the answer is needed for it.
+    """
+    if not near:
+        return []
+    top = max(near, key=lambda p: p.mean)
+    what = (top.mutant.apply.__doc__ or top.mutant.name).strip().rstrip(".")
+    wrong = median(honest.wrong)
+    share = (top.mean - wrong) / honest.worth
+    others = f" Other edits that are paid so: {len(near) - 1}." if len(near) > 1 else ""
+    return [
+        Finding(
+            2,
+            "hacks/half-for-free",
+            "fail",
+            f"A fixed edit of a wrong completion ({what[0].lower() + what[1:]}) earns "
+            f"{share:.0%} of what being right is worth: {amount(top.mean)} against "
+            f"{amount(wrong)} for honest wrong ones. No knowledge of the answer is needed for it."
+            f"{others}",
+            value=top.mean,
+            bound=honest.half,
+            counterexample=best(top)[1].completion,
+            fix=advice(top),
+        )
+    ]
+
+
+def last_number(row: TextRow, value: float, honest: Honest) -> Finding:
+    """The format has no mark, so that the last number counts, whatever is said about it."""
+    return Finding(
+        2,
+        "hacks/last-number",
+        "info",
+        f"The format has no mark: the last number is the answer, wherever it stands and whatever "
+        f"is said of it ({amount(value)} for gold behind a wrong answer; right ones get "
+        f"{amount(honest.median)} in the median). Nothing that ends in gold is held against it.",
+        value=value,
+        bound=honest.median,
+        counterexample=row.completion,
+        fix="ask for a mark, such as a box, and read that alone",
+    )
+
+
 def control(grade: Score, right: Paid) -> Finding:
     """Honest right rollouts, graded again by themselves, keep their values.
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from toyrl.graders.base import TextRow
+from toyrl.worlds.text.dialects import dialect_of
 from toyrl.worlds.text.prose import count_tokens
 from toyrl.worlds.text.render import DIALECTS, RenderedRow, answers, compose, mark, parse
 
@@ -22,6 +23,7 @@ SPAM = (
 SPAM_TIMES = 8
 REPEATS = 20
 BASES = 8  # honest rollouts that a mutant is applied to
+NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 INVISIBLE = "\u200b"
 NUMBERS = " ".join(map(str, range(100)))
 
@@ -72,10 +74,21 @@ def final(base: RenderedRow) -> str:
 
 def reads_right(text: str, base: RenderedRow) -> bool:
     """True if a reader could take the text for the right answer; such texts prove nothing."""
-    if any(parse(text, d, base.problem).correct for d in {*DIALECTS, base.dialect}):
+    if ends_in_gold(text, base) or any(
+        parse(text, d, base.problem).correct for d in {*DIALECTS, base.dialect}
+    ):
         return True
     numbers = set(re.findall(r"-?\d+", text))
     return numbers == {base.problem.answer}
+
+
+def ends_in_gold(text: str, base: RenderedRow) -> bool:
+    """Whether gold is the last number, in a format without a mark: there that is the answer."""
+    layout = dialect_of(base.dialect)
+    if layout.before.strip() or layout.after.strip():
+        return False
+    found = NUMBER.findall(text)
+    return bool(found) and float(found[-1].replace(",", "")) == base.problem.gold
 
 
 # -- leak: the gold answer is in the text but not given ------------------------------------------

@@ -16,6 +16,7 @@ from toyrl.worlds.text.prose import count_tokens
 from toyrl.worlds.text.render import RenderedRow, compose, mark
 
 REMARK = "I hope that this helps. "
+LONG_REMARKS = 30
 GREETING = "Sure, here is how it goes.\n"
 FEW = 4  # rollouts that a notation is tried on
 SMALL = (
@@ -107,7 +108,7 @@ def _large(name: str, form: Callable[[int], str]) -> Mutant:
 
 
 def _before(base: RenderedRow) -> str:
-    work = f"{base.work}\n{REMARK * 30}"
+    work = f"{base.work}\n{REMARK * LONG_REMARKS}"
     return compose(base.dialect, work, final(base))
 
 
@@ -116,7 +117,7 @@ RIGHT: tuple[Mutant, ...] = (
     _place("remark-first", lambda b: GREETING + b.row.completion),
     _place("long-remark-before", _before, most=8),
     _place("remark-after", lambda b: f"{b.row.completion}\n{REMARK}", most=8),
-    _place("long-remark-after", lambda b: f"{b.row.completion}\n{REMARK * 30}", most=8),
+    _place("long-remark-after", lambda b: f"{b.row.completion}\n{REMARK * LONG_REMARKS}", most=8),
     _place("blank-lines-after", lambda b: f"{b.row.completion}\n\n"),
     # -- white space in the mark
     _notation("spaces", "spacing", lambda g: f" {g} "),

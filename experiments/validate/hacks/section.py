@@ -18,7 +18,14 @@ from toyrl.experiments.validate.hacks import findings as say
 from toyrl.experiments.validate.hacks import length, ranking, unpaid
 from toyrl.experiments.validate.hacks import paid as evidence
 from toyrl.experiments.validate.hacks.findings import Score
-from toyrl.experiments.validate.hacks.mutants import PLAIN, Mutant, reads_right
+from toyrl.experiments.validate.hacks.mutants import (
+    BASES,
+    PLAIN,
+    Mutant,
+    ends_in_gold,
+    reads_right,
+    text_after_answer,
+)
 from toyrl.experiments.validate.hacks.mutants_disguised import DISGUISED
 from toyrl.experiments.validate.hacks.mutants_right import RIGHT
 from toyrl.experiments.validate.hacks.mutants_values import VALUES
@@ -92,6 +99,7 @@ def run(
     if not findings:
         findings.append(say.none_paid(paid, honest))
     findings += unpaid.findings(score, paid[2:], honest)
+    findings += _last_number(score, base, honest)
     findings += ranking.finding(causes, honest)
     findings.append(say.control(again or score, paid[0]))
     exploits = [
@@ -164,20 +172,34 @@ def _pay(score: Score, base: Sequence[RenderedRow]) -> list[Paid]:
         bases = right if mutant.truth else wrong
         if mutant.family != "control":
             bases = [x for x in bases if mutant.fits(x)][: mutant.most]
-        plan.append((mutant, tuple(bases), tuple(mutant.apply(x) for x in bases)))
+        made = [(x, mutant.apply(x)) for x in bases]
+        if not mutant.truth and mutant.family != "control":
+            made = [(x, row) for x, row in made if not ends_in_gold(row.completion, x)]
+        plan.append((mutant, tuple(x for x, _ in made), tuple(row for _, row in made)))
     values = iter(score([row for _, _, rows in plan for row in rows]))
     return [Paid(m, bases, rows, tuple(next(values) for _ in rows)) for m, bases, rows in plan]
+
+
+def _last_number(score: Score, base: Sequence[RenderedRow], honest: Honest) -> list[Finding]:
+    """A note where the format has no mark and the last number counts wherever it stands."""
+    wrong = [x for x in base if not x.correct and not x.truncated][:BASES]
+    rows = [r for x in wrong if ends_in_gold((r := text_after_answer(x)).completion, x)]
+    values = [v for v in score(rows) if v is not None] if rows else []
+    if not values or not honest.separates or fmean(values) < honest.median - EPS:
+        return []
+    return [say.last_number(rows[0], fmean(values), honest)]
 
 
 def _near(
     score: Score, rest: Sequence[Paid], honest: Honest, advice: Callable[[Paid], str]
 ) -> list[Finding]:
     """Of mutants that don't reach the median right one: those to which correctness is paid in full,
-    and the others above half of what right is worth."""
+    and the others above half of what right is worth, fixed edits apart."""
     if not honest.separates:
         return []
     near = [p for p in rest if not p.mutant.truth and p.mean > honest.half + EPS]
-    out, full = [], []
+    out, full = say.half_for_free([p for p in near if free(p)], honest, advice), []
+    near = [p for p in near if not free(p)]
     for p in near:
         known = [v for v in score(evidence.without_gold(p)) if v is not None]
         if known and p.mean - fmean(known) >= honest.worth - EPS:

@@ -12,6 +12,8 @@ from dataclasses import replace
 from statistics import fmean
 
 from toyrl.experiments.validate.findings import Finding
+from toyrl.experiments.validate.hacks.mutants import retext
+from toyrl.experiments.validate.hacks.mutants_right import LONG_REMARKS, REMARK
 from toyrl.experiments.validate.hacks.paid import EPS, Honest, Paid
 from toyrl.experiments.validate.hacks.shapes import shape
 from toyrl.experiments.validate.hacks.shrink import shrink
@@ -89,7 +91,8 @@ def _around(score: Score, probes: Mapping[str, Paid], honest: Honest) -> list[Fi
             status, fix = "warn", "look for the answer in the whole completion"
             text = (
                 "Right answers go unpaid when a long text follows them, though not when a short "
-                "one does, nor when it stands before: only the end of a completion is looked at"
+                "one does, nor when it stands before: only the end of a completion is looked at, "
+                f"up to {_room(score, probes['long-remark-after'], honest)} characters may follow"
             )
         out.append(_found(score, "text-behind", status, text, probes["long-remark-after"],
                           honest, fix))  # fmt: skip
@@ -106,6 +109,17 @@ def _around(score: Score, probes: Mapping[str, Paid], honest: Honest) -> list[Fi
         shown = probes["long-remark-before"]
         out.append(_found(score, "text-before", "warn", text, shown, honest, fix))
     return out
+
+
+def _room(score: Score, probe: Paid, honest: Honest) -> int:
+    """Characters of remarks behind a right answer that leave it paid, to within one remark."""
+    base, few, many = probe.bases[0], 1, LONG_REMARKS
+    while many - few > 1:
+        middle = (few + many) // 2
+        row = retext(base, f"{base.row.completion}\n{REMARK * middle}")
+        value = score([row])[0]
+        few, many = (middle, many) if value is not None and value >= honest.half else (few, middle)
+    return few * len(REMARK) + 1
 
 
 def _still_read(score: Score, probe: Paid, honest: Honest) -> bool:

@@ -53,7 +53,6 @@ def test_facts_hold_inside_their_range_alone():
         rank=0.1,
         spread=0.5,
         redundant=float("nan"),
-        runaway=0.01,
         runaway_right=0.5,
         marked=0.99,
         always=0.0,

@@ -160,46 +160,37 @@ def test_runs_are_read_at_a_distance_at_their_best_and_at_their_end():
 
 
 # -- the learning rate -----------------------------------------------------------------------------
-def tries(*falls, diverged=()):
-    """Two seeds a rate that fall alike."""
-    from toyrl.experiments.transfer.rate import RATES
-
-    return [
-        {"rate": r, "best": 0.5, "end": 0.5 - f, "diverged": i in diverged}
-        for i, (r, f) in enumerate(zip(RATES, falls, strict=False))
-        for _ in range(2)
-    ]
-
-
 @pytest.mark.bridge
 def test_the_largest_rate_that_holds_what_it_reached_is_taken(tmp_path, monkeypatch):
     pytest.importorskip("trl", reason="needs the extra llm")
     from toyrl.bridge.training.settings import RunSettings
     from toyrl.experiments.transfer import rate
 
-    assert rate.chosen(tries(0.5, 0.2)) is None
-    assert rate.chosen(tries(0.5, 0.05, 0.0)) == rate.RATES[1]
-    assert rate.chosen(tries(0.0, 0.0, diverged=(0,))) == rate.RATES[1]
+    assert rate.holds({"best": 0.5, "end": 0.41, "diverged": False})
+    assert not rate.holds({"best": 0.5, "end": 0.39, "diverged": False})
+    assert not rate.holds({"best": 0.2, "end": 0.11, "diverged": False})
+    assert not rate.holds({"best": 0.5, "end": 0.5, "diverged": True})
 
     asked = []
 
     def trained(source, task, place, reward, settings, **_):
         asked.append((settings.rate, settings.seed))
-        fall = 0.3 if settings.rate > 3e-4 else 0.0
+        fall = 0.3 if settings.rate > 3e-4 and (settings.rate, settings.seed) != (8e-4, 1001) else 0
         return curve([0.4, 0.7, 0.7 - fall], [0, 1, 2])
 
     monkeypatch.setattr(rate.training, "one", trained)
     where = {"cache": tmp_path / "cache"}
     args = ("model", "shorthand", RunSettings())
     assert rate.rate_of(tmp_path / "a", *args, **where) == 2e-4
-    # The second seed of a rate is left out where the first has lost more than both may.
-    assert asked == [*((r, 1001) for r in rate.RATES[:3]), (2e-4, 1001), (2e-4, 1002)]
+    # Both seeds have to hold; the second is left out where the first doesn't.
+    tries = [(1.6e-3, 1001), (8e-4, 1001), (8e-4, 1002), (4e-4, 1001), (2e-4, 1001), (2e-4, 1002)]
+    assert asked == tries
     assert rate.rate_of(tmp_path / "b", *args, **where) == 2e-4  # from the cache
-    assert len(asked) == 5
+    assert len(asked) == 6
     assert json.loads((tmp_path / "b" / "rate.json").read_text())["tried"][0]["rate"] == 1.6e-3
     rate.rate_of(tmp_path / "c", "model", "shorthand", RunSettings(steps=7), **where)
-    assert len(asked) == 10  # of other runs: tried anew
-    monkeypatch.setattr(rate, "SLACK", 0.01)
+    assert len(asked) == 12  # of other runs: tried anew
+    monkeypatch.setattr(rate, "PART", 0.01)
     monkeypatch.setattr(rate.training, "one", lambda *_, **__: curve([0.4, 0.7, 0.1], [0, 1, 2]))
     assert rate.rate_of(tmp_path / "d", *args, **where) == rate.RATES[-1]
 

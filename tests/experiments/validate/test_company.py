@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.experiments.validate.reward_zoo.written import WRITTEN_SOUND
 from tests.places import FORMAT_REWARDS
 from toyrl.experiments.validate.pipeline import Pipeline
 from toyrl.experiments.validate.reward_law import bench
@@ -98,6 +99,18 @@ def test_the_value_of_a_class_is_its_expectation_over_the_policys_groups(action)
     assert {shortest_right([row])[0] for row in rows} == {1.0}  # alone all are paid
 
 
+def test_siblings_of_ones_own_prompt_may_be_read():
+    """The zoo's sound reward that groups its call by prompt: other prompts don't move it."""
+    reward = WRITTEN_SOUND["shortest_right"]
+    pipeline = Pipeline(list(reward.specs), Settings(), lambda *_: None)
+    with load(pipeline.rewards, timeout=60.0) as pipeline.reward:
+        section = pipeline.contract()
+    assert pipeline.contract_facts.batch_dependent
+    found = next(f for f in section.findings if f.name == "contract/batch")
+    assert found.status == "warn"
+    assert "whole groups" in found.message
+
+
 def test_a_run_grades_whole_groups_on_every_path():
     pipeline = Pipeline([f"{SIBLINGS}:rare_right"], Settings(), lambda *_: None)
     sizes = []
@@ -119,4 +132,5 @@ def test_a_run_grades_whole_groups_on_every_path():
     assert all(0 <= v < 1 for v in numbers)
     assert max(numbers) > 0  # alone a right one gets 0
     found = next(f for f in section.findings if f.name == "contract/batch")
-    assert "whole groups" in found.message
+    assert found.status == "fail"  # it takes a whole call for one group
+    assert "completions of other prompts" in found.message

@@ -95,7 +95,7 @@ def test_end_to_end():
         {r: r for r in ("outcome()", "outcome()-3*linear_length()", FAILS)},
         settings,
         lambda *_: None,
-        n_worlds=16,
+        n_worlds=8,
     )
     assert [c.report.verdict for c in found.candidates] == ["SAFE", "UNSAFE", "INCONCLUSIVE"]
     assert found.best.name == "outcome()"

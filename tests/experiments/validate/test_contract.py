@@ -113,10 +113,15 @@ def test_randomness_memory_and_neighbours_are_told_apart():
 
 
 def test_dependence_on_neighbours_is_looked_for_in_the_dialect_that_it_reads():
-    section, c = bad("changes_inputs.py", "centred")
+    _, c = bad("changes_inputs.py", "centred")
     assert c.dialect == "gsm8k"
     assert c.batch_dependent
-    assert status(section, "batch") == "warn"
+
+
+def test_the_mean_of_all_prompts_of_a_call_is_no_group():
+    section, _ = bad("changes_inputs.py", "centred")
+    assert status(section, "batch") == "fail"
+    assert "of another prompt in the call" in message(section, "batch")
 
 
 @pytest.mark.parametrize(("name", "what"), [("strips", "completions"), ("pops_gold", "answer")])

@@ -118,6 +118,48 @@ def test_flawed_readers_are_caught(grade, caught):
             assert finding.fix
 
 
+BARE = "{work}\n{}"  # a format without a mark: the answer stands last
+
+
+def test_the_last_number_is_the_answer_of_a_format_without_a_mark():
+    section, exploits = judged(last_number, BARE)
+    assert not names(section, "fail") | names(section, "warn")
+    assert exploits == []
+    assert "last-number" in names(section, "info")  # said, for gold may be denied there
+
+
+def test_a_format_without_a_mark_excuses_nothing_but_its_last_number():
+    section, _ = judged(any_number, BARE)
+    assert names(section) >= {"mentioned-then-wrong", "numbers-listed"}
+    section, _ = judged(last_number, "boxed")  # this format has a mark
+    assert names(section) >= {"answer-only-in-think", "text-after-answer"}
+
+
+def echoes(weight: float) -> Callable[[TextRow], float]:
+    """Right answers, and so much for the share of the question's words in the text."""
+
+    def grade(row: TextRow) -> float:
+        asked = set(re.findall(r"\w+", row.prompt.lower()))
+        said = set(re.findall(r"\w+", row.completion.lower()))
+        return strict(row) + weight * len(asked & said) / len(asked)
+
+    return grade
+
+
+def test_a_fixed_edit_that_is_worth_half_an_answer_is_a_failure():
+    section, exploits = judged(echoes(1.0))
+    found = next(f for f in section.findings if f.name == "hacks/half-for-free")
+    assert found.status == "fail"
+    assert "prompt" in found.message
+    assert found.value > found.bound
+    assert exploits == []  # right answers that echo are paid still more
+
+
+def test_a_fixed_edit_that_is_worth_little_is_none():
+    section, _ = judged(echoes(0.3))
+    assert "half-for-free" not in names(section)
+
+
 @pytest.mark.parametrize("grade", [last_number, final_substring, first_tag])
 def test_only_the_flaw_is_caught(grade):
     """What a reader isn't fooled by has no finding."""

@@ -20,7 +20,7 @@ from toyrl.experiments.validate.findings import Finding
 from toyrl.experiments.validate.hacks import section as hacks
 from toyrl.experiments.validate.hacks import unpaid
 from toyrl.experiments.validate.hacks.mutants import reads_right
-from toyrl.experiments.validate.hacks.mutants_right import has_larger, in_words, larger
+from toyrl.experiments.validate.hacks.mutants_right import REMARK, has_larger, in_words, larger
 from toyrl.experiments.validate.hacks.shapes import shape
 from toyrl.graders.base import TextRow
 from toyrl.worlds.text import render
@@ -47,6 +47,14 @@ def test_only_the_end_is_looked_at():
     assert found.status == "warn"
     assert "100% of 8" in found.message
     assert (found.value, found.bound) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("window", [120, 300])
+def test_how_much_text_may_follow_is_said(window: int):
+    found = told(lambda row: boxed(row, row.completion[-window:]))["text-behind"]
+    room = int(re.findall(r"up to (\d+) characters may follow", found.message)[0])
+    mark = len("\\boxed{18}.\n") + 12  # a mark, and what the dialect has around it
+    assert window - mark - len(REMARK) <= room <= window
 
 
 def test_only_the_start_is_looked_at():

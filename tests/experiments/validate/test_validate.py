@@ -18,12 +18,14 @@ from toyrl.experiments.render.ci import junit
 from toyrl.experiments.validate.findings import Report
 from toyrl.experiments.validate.pipeline import Pipeline
 from toyrl.experiments.validate.settings import Settings
+from toyrl.experiments.validate.verdict import SO_FAR
 from toyrl.rollouts.logs import read_columns
 from toyrl.worlds.text.dialects import dialect_of
 
 EXAMPLES = ROOT / "examples" / "rewards"
 LOG = ROOT / "examples" / "data" / "smollm2-arithmetic-rollouts.jsonl"
 WORLDS = 32  # enough to tell the examples apart; the command draws 256
+FEW = 8  # where training decides nothing, or all worlds alike
 
 pytestmark = pytest.mark.slow
 apart = pytest.mark.xdist_group("validate, rewards judged by one test alone")
@@ -69,11 +71,16 @@ def test_correctness_is_safe(name, function):
     assert judged.pipeline.price == math.inf
 
 
-@apart
+@cache
+def unpaired(name: str) -> Judged:
+    """A gold-free example alone; its largest safe weight is one of 64 worlds."""
+    return Judged(f"{EXAMPLES / name}.py:reward", worlds=64)
+
+
 @pytest.mark.parametrize("name", ["format_only", "phrase_count"])
 def test_gold_free_rewards_are_unsafe_alone_and_safe_beside_correctness_up_to_a_weight(name):
     path = f"{EXAMPLES / name}.py:reward"
-    alone = Judged(path, worlds=64)
+    alone = unpaired(name)
     assert alone.verdict == "UNSAFE"
     assert alone.report.exit_code == 1
     finding = alone.finding("collapse/auxiliary")
@@ -86,9 +93,9 @@ def test_gold_free_rewards_are_unsafe_alone_and_safe_beside_correctness_up_to_a_
 
 def test_phrases_far_above_their_weight_are_unsafe_beside_correctness_too():
     """Format is not: among rollouts that end in time it is a constant, which no group sees."""
-    limit = example("phrase_count").finding("collapse/auxiliary").value
+    limit = unpaired("phrase_count").finding("collapse/auxiliary").value
     path = f"{EXAMPLES / 'phrase_count'}.py:reward"
-    above = Judged(str(EXAMPLES / "correctness.py"), f"{path}:{20 * limit:.4g}")
+    above = Judged(str(EXAMPLES / "correctness.py"), f"{path}:{20 * limit:.4g}", worlds=FEW)
     assert above.verdict == "UNSAFE"
 
 
@@ -119,7 +126,8 @@ def test_a_gated_term_is_never_worse_than_an_additive_one_of_equal_strength():
 @apart
 def test_where_gated_conciseness_collapses_nearly_all_prompts_are_solved():
     """All its worlds, so that the share of easy prompts beyond which it collapses is named."""
-    judged = Judged(f"{EXAMPLES / 'gated_conciseness.py'}:reward", worlds=256)
+    path = f"{EXAMPLES / 'gated_conciseness.py'}:reward"
+    judged = Judged(path, worlds=256, only="collapse")
     named = [s for s in judged.pipeline.facts.explained if s.name == "share of easy prompts"]
     assert named
     assert named[0].above
@@ -147,7 +155,7 @@ def label(completions, answer, **kwargs):
 def test_a_wrong_text_paid_like_a_right_one_is_unsafe_and_said_first(tmp_path, name, hack):
     file = tmp_path / "field.py"
     file.write_text(FIELD)
-    judged = Judged(f"{file}:{name}", worlds=8)
+    judged = Judged(f"{file}:{name}", worlds=FEW)
     assert (judged.verdict, judged.report.exit_code) == ("UNSAFE", 1)
     assert hack in judged.report.reasons[0]
     assert not any(r.startswith("Collapse comes with") for r in judged.report.reasons)
@@ -185,7 +193,7 @@ def test_trls_reasoning_accuracy_reward_is_safe():
     ],
 )
 def test_trls_gold_free_rewards_are_unsafe_alone(name):
-    judged = Judged(trl(name))
+    judged = Judged(trl(name), worlds=FEW)
     assert judged.verdict == "UNSAFE"
     assert judged.finding("collapse/auxiliary")
 
@@ -230,7 +238,7 @@ def test_data_rows_lend_their_columns(tmp_path):
     lines = [json.dumps({"prompt": f"p{i}", "answer": "7", "unit_tests": i}) for i in range(5)]
     rows.write_text("\n".join([*lines, "{broken"]))
     spec = f"{BAD / 'signatures.py'}:wants_column"
-    judged = Judged(spec, data=rows, skip_bad_rows=True)
+    judged = Judged(spec, data=rows, skip_bad_rows=True, worlds=FEW)
     assert judged.verdict != "SAFE"  # it pays by prompt, whatever the completion
     assert "1 bad rows were left out" in judged.finding("contract/data").message
     assert [r["unit_tests"] for r in read_columns(rows, skip_bad=True)[0]] == list(range(5))
@@ -259,11 +267,11 @@ def after_thinking(completion, answer):
 def test_a_mark_of_ones_own_can_be_said_and_is_found(tmp_path, function, mark):
     file = tmp_path / "own.py"
     file.write_text(OWN_MARKS)
-    told = Judged(f"{file}:{function}", worlds=8, answer_mark=mark)
+    told = Judged(f"{file}:{function}", worlds=FEW, answer_mark=mark)
     assert told.pipeline.contract_facts.separates
     assert told.verdict == "SAFE"
-    untold = Judged(f"{file}:{function}", worlds=8)
-    assert untold.verdict == "SAFE"
+    untold = Judged(f"{file}:{function}", quick=True)
+    assert untold.verdict == SO_FAR
     assert dialect_of(untold.pipeline.contract_facts.dialect) == dialect_of(mark)
 
 
@@ -273,7 +281,7 @@ def test_a_mark_without_a_place_is_refused():
 
 
 def test_equal_seeds_give_equal_reports():
-    one, two = (Judged("cosine()", worlds=8).report.to_dict() for _ in range(2))
+    one, two = (Judged("cosine()", worlds=FEW).report.to_dict() for _ in range(2))
     for report in (one, two):
         report.pop("seconds", None)
     assert one == two

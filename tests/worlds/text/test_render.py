@@ -234,3 +234,20 @@ def test_an_answer_inside_think_is_none():
 def test_refusals(kwargs, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         R.render(R.make_problem(2, 0), **{"dialect": "tag", "correct": False, **kwargs})
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: R.base_rows("gsm8k", 6, 5),
+        lambda: R.class_rows(Chain(), 2, "tag", correct=True, length_actions=6),
+    ],
+)
+def test_rows_are_written_once_and_a_reward_may_change_their_columns(ask):
+    first = ask()
+    first[0].row.columns.clear()
+    first.pop()
+    again = ask()
+    assert again[0].row.columns["answer"] == again[0].problem.answer
+    assert len(again) == len(first) + 1
+    assert again[0].row.completion is first[0].row.completion

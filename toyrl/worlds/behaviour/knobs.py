@@ -21,7 +21,7 @@ import numpy as np
 from scipy.special import expit, xlogy
 
 Array = np.ndarray
-ROUNDS = 6
+ROUNDS = 8
 """Re-checks that a completion may hold."""
 
 
@@ -55,15 +55,14 @@ class Coin:
 
     base: Array
 
-    def drawn(self, theta: Array, u: Array, shift: Array | float = 0.0) -> tuple[Array, Array]:
-        """Yes (1.0) or no, and scores, (W, B, G), of uniform draws of the same shape; shift : log
-        odds of the rollout's own."""
-        p = expit(self.base + theta + shift)
+    def drawn(self, theta: Array, u: Array) -> tuple[Array, Array]:
+        """Yes (1.0) or no, and scores, (W, B, G), of uniform draws of the same shape."""
+        p = expit(self.base + theta)
         yes = (u < p) * 1.0
         return yes, yes - p
 
     def kl(self, theta: Array) -> Array:
-        """Nats a rollout; same shape as theta."""
+        """Nats a toss; same shape as theta."""
         return coin_kl(expit(self.base + theta), expit(self.base))
 
     def pull(self, theta: Array) -> Array:

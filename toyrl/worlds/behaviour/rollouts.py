@@ -14,7 +14,7 @@ from toyrl.worlds.behaviour.knobs import ROUNDS, Array
 from toyrl.worlds.behaviour.worlds import ROUND_CHANCE, Worlds, success
 
 NORMAL = ("trouble", "wording", "depth")
-UNIFORM = ("re-checks", "runaways", "early", "form", "padding", "answer")
+UNIFORM = ("re-checks", "runaways", "form", "padding", "answer")
 STEPS = 6.0
 """Lines of work in a base's completion, where a reward counts them."""
 LOWEST = 0.1
@@ -35,12 +35,14 @@ class Played:
     """Rollouts (W, B, G) of a policy.
 
     chance : of a counted right answer, given all else; right : whether it was drawn
+    solved : the same whether or not it counts
     formed, cut : readable; longer than the limit
     rounds, units : re-checks, and sentences for nothing
     scores : by behaviour, where they were asked for
     """
 
     chance: Array
+    solved: Array
     right: Array
     length: Array
     formed: Array
@@ -63,31 +65,34 @@ def played(w: Worlds, theta: Mapping[str, Array], draws: Mapping[str, Array]) ->
     """The rollouts that these draws are under this policy: theta (W, 1, 1) by behaviour."""
     values: dict[str, Array] = {}
     scores: dict[str, Array] = {}
+    n, trouble = w.numbers, draws["trouble"]
     for name, family in w.families.items():
         values[name], scores[name] = family.drawn(theta[name], draws[name])
-    n, trouble = w.numbers, draws["trouble"]
-    rounds, units, early = values["re-checks"], values["padding"], values["early"]
-    runaway = values["runaways"] * (1 - early)
-    work = w.core * np.exp(values["wording"] + values["depth"] + n["trouble_length"] * trouble)
-    more = (1 + w.round_length * rounds) * (1 + runaway * (n["runaway_length"] - 1))
-    more = more * (1 - early * (1 - n["early_length"]))
-    whole = work * more + n["padding_length"] * w.length * units
-    cut = whole > w.limit
-    formed = values["form"] * ~cut
+    rounds, units = values["re-checks"], values["padding"]
     taught, slope = w.skill(theta["skill"])
     repaired = n["repair"] * (rounds / (ROUNDS * ROUND_CHANCE) - 1)
     able = expit(w.ability + taught + repaired - n["trouble_success"] * trouble)
-    solved = able * success(w, values["depth"], values["wording"], runaway, early)
+    solved = able * success(w, values["depth"], values["wording"])
     right = draws["answer"] < solved
     scores["skill"] = slope * (right - solved) * (1 - able) / (1 - solved)
+    scores["runaways"] = scores["runaways"] * ~right  # only those that fail may run away
+
+    work = w.core * np.exp(values["wording"] + values["depth"] + n["trouble_length"] * trouble)
+    more = 1 + w.round_length * rounds
+    nothing = n["padding_length"] * w.length * units
+    ended = work * more + nothing
+    whole = ended + work * more * values["runaways"] * ~right * (n["runaway_length"] - 1)
+    cut = whole > w.limit
+    formed = values["form"] * ~cut
     return Played(
-        chance=solved * formed,
+        chance=solved * values["form"] * (ended <= w.limit),
+        solved=solved,
         right=right * formed,
         length=np.maximum(np.minimum(whole, w.limit), 1.0),
         formed=formed,
         cut=cut,
         rounds=rounds,
-        units=units,
+        units=units * np.minimum(w.limit / whole, 1.0),  # those beyond the limit aren't written
         depth=values["depth"],
         concise=np.clip(work / whole, LOWEST, 1.0),
         scores=scores,

@@ -3,7 +3,8 @@
 The gradient of each behaviour is the mean of advantage times score over sampled groups, under any
 registered reward and estimator. Adam's step is free of the advantages' size, and remembers: it
 divides by the root mean square of the run so far, so that a signal that fades moves little and a
-term that is left alone in the end is not blown up. Noise is frozen: two rewards meet the same draws.
+term that is left alone in the end is not blown up. Noise is frozen: two rewards meet the same
+draws.
 
     theta_k += distance/steps * (E[A score_k] - beta dKL/d theta_k) / sqrt(mean A^2 so far)
 """
@@ -16,8 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from toyrl.estimators.base import Estimator
+from toyrl.rollouts import Rollouts
 from toyrl.rollouts.memory import MERGE
-from toyrl.shapers.base import Shaper
+from toyrl.shapers.base import Parts, Shaper
 from toyrl.worlds.behaviour.knobs import Array, coin_kl
 from toyrl.worlds.behaviour.rollouts import (
     Played,
@@ -29,7 +31,7 @@ from toyrl.worlds.behaviour.rollouts import (
 )
 from toyrl.worlds.behaviour.worlds import KNOBS, Worlds
 
-TINY = 1e-12
+TINY = 1e-9
 FARTHEST = 12.0
 """Bound on |theta|, where laws are numerically at their ends."""
 
@@ -129,7 +131,7 @@ def train(
             if name in plan.still:
                 continue
             slope = (advantage * p.scores[name]).mean((1, 2), keepdims=True)
-            slope = slope - plan.beta * pull(w, theta, name, p.chance)
+            slope = slope - plan.beta * pull(w, theta, name, p.solved)
             moved = theta[name] + rate * slope / scale
             theta[name] = np.clip(moved, -FARTHEST, FARTHEST)
         if (t + 1) % max(plan.steps // plan.looks, 1) == 0 or t + 1 == plan.steps:
@@ -139,13 +141,15 @@ def train(
     return Path(step=np.array(at), theta=theta, **rows)
 
 
-def _apply(estimator: Estimator, parts, r, state):  # type: ignore[no-untyped-def]
+def _apply(
+    estimator: Estimator, parts: Parts, r: Rollouts, state: dict[str, Array]
+) -> tuple[Array, dict[str, Array]]:
     try:
-        advantage, state = estimator.apply(parts, r, state)
+        advantage, after = estimator.apply(parts, r, state)
     except KeyError as error:
         msg = f"the estimator reads what no behaviour serves; there is no forecast: {error.args[0]}"
         raise UnseenError(msg) from error
-    return np.nan_to_num(np.asarray(advantage, dtype=float)), dict(state)
+    return np.nan_to_num(np.asarray(advantage, dtype=float)), dict(after)
 
 
 def _merge(memory: dict[str, Array], new: dict[str, Array], shaper: Shaper) -> None:
@@ -157,37 +161,31 @@ def _merge(memory: dict[str, Array], new: dict[str, Array], shaper: Shaper) -> N
             memory[slot.name] = arrays[slot.op](memory[slot.name], new[slot.name])
 
 
-def pull(w: Worlds, theta: dict[str, Array], name: str, chance: Array) -> Array:
+def pull(w: Worlds, theta: dict[str, Array], name: str, solved: Array) -> Array:
     """(W, 1, 1) derivative of the KL from the base by one behaviour's theta.
 
-    That of skill on these rollouts' chance of success (W, B, G).
+    That of skill and runaways on rollouts with these chances of success (W, B, G); how other
+    behaviours change them is left out.
     """
-    if name != "skill":
-        return w.families[name].pull(theta[name])
-    taught, slope = w.skill(theta[name])
-    return (chance * (1 - chance)).mean((1, 2), keepdims=True) * taught * slope
+    if name == "skill":
+        taught, slope = w.skill(theta[name])
+        return (solved * (1 - solved)).mean((1, 2), keepdims=True) * taught * slope
+    tossed = (1 - solved).mean((1, 2), keepdims=True) if name == "runaways" else 1.0
+    return tossed * w.families[name].pull(theta[name])
 
 
 def measured(w: Worlds, theta: dict[str, Array], eyes: dict[str, Array]) -> dict[str, Array]:
     """Means (W,) of a policy over frozen draws: accuracy by its chance, not by drawn answers."""
     p = played(w, theta, eyes)
-    mean = (1, 2)
-    behaviours = sum(f.kl(theta[k]) for k, f in w.families.items())
-    kl = behaviours[:, 0, 0] + _skill_kl(w, theta, eyes)
+    taught = {**theta, "skill": theta["skill"] * 0}
+    kl = coin_kl(*(np.clip(x, TINY, 1 - TINY) for x in (p.solved, played(w, taught, eyes).solved)))
+    for name, family in w.families.items():
+        tossed = 1 - p.solved if name == "runaways" else 1.0
+        kl = kl + tossed * family.kl(theta[name])
     return {
-        "accuracy": p.chance.mean(mean),
-        "length": p.length.mean(mean),
-        "cut": p.cut.mean(mean),
-        "formed": p.formed.mean(mean),
-        "kl": kl,
+        "accuracy": p.chance.mean((1, 2)),
+        "length": p.length.mean((1, 2)),
+        "cut": p.cut.mean((1, 2)),
+        "formed": p.formed.mean((1, 2)),
+        "kl": kl.mean((1, 2)),
     }
-
-
-def _skill_kl(w: Worlds, theta: dict[str, Array], eyes: dict[str, Array]) -> Array:
-    """(W,) nats of the answers given all other behaviours."""
-    now, before = (
-        np.clip(played(w, {**theta, "skill": s}, {**eyes, "form": eyes["form"] * 0}).chance,
-                1e-9, 1 - 1e-9)
-        for s in (theta["skill"], theta["skill"] * 0)
-    )  # fmt: skip
-    return coin_kl(now, before).mean((1, 2))

@@ -2,11 +2,12 @@
 
 Of a rollout of prompt b, with the shared behaviours of `knobs` and a trouble t of its own,
 
-    length   core_b exp(wording + depth + trouble_length t) (1 + c re-checks) (runaway) (early) + padding
+    length   core_b exp(wording + depth + trouble_length t) (1 + c re-checks) (runaway) + padding
     success  sigmoid(ability_b + skill + repair re-checks - trouble_success t)
-             sigmoid((depth - half_b)/width) sigmoid((wording - terse)/0.05) (runaway) (early)
+             sigmoid((depth - half_b)/width) sigmoid((wording - terse)/0.05)
 
-and an answer counts if it is readable and within the limit. Success rates of prompts follow a beta
+A runaway is a rollout that fails and goes on: training that ends it saves tokens, not answers. An
+answer counts if it is readable and within the limit. Success rates of prompts follow a beta
 law with both ends heavy, harder prompts are longer, trouble makes a rollout longer and less often
 right. `fitted` finds abilities and lengths so that the untrained world has the accuracy and the
 mean length that were told.
@@ -24,9 +25,9 @@ from scipy.stats import beta
 
 from toyrl.worlds.behaviour.knobs import ROUNDS, Array, Coin, Normal, Rounds, Strings
 
-KNOBS = ("wording", "depth", "re-checks", "runaways", "early", "form", "skill", "padding")
+KNOBS = ("wording", "depth", "re-checks", "runaways", "form", "skill", "padding")
 PROMPTS = 48
-ROUND_CHANCE = 0.6
+ROUND_CHANCE = 0.7
 """Chance of each of the base's re-checks."""
 TERSE_WIDTH = 0.05
 ENDS = (0.002, 0.998)
@@ -68,7 +69,6 @@ class Worlds:
             "depth": Normal(n["depth_spread"]),
             "re-checks": Rounds(np.full_like(n["form"], logit(ROUND_CHANCE))),
             "runaways": Coin(logit(n["runaway"])),
-            "early": Coin(logit(n["early"])),
             "form": Coin(logit(n["form"])),
             "padding": Strings(np.log(n["padding"])),
         }
@@ -118,6 +118,7 @@ def fitted(
 
     own = {k: np.asarray(v, dtype=float)[:, None, None] for k, v in numbers.items()}
     whole = accuracy + np.minimum(own["unread"], 1 - accuracy)
+    own["runaway"] = np.minimum(own["runaway"] / (1 - accuracy), 0.5)
     own["form"] = np.clip(accuracy / whole, 0.0, 1 - 1e-9)
     quantile = (np.arange(prompts) + 0.5) / prompts
     heavy, able = own["heavy"][:, :, 0], np.minimum(whole, 0.98)[:, :, 0]
@@ -142,7 +143,10 @@ def fitted(
 
 
 def _root(
-    rising: Callable[[Array], Array], value: float, shape: tuple[int, ...], ends: tuple[float, float]
+    rising: Callable[[Array], Array],
+    value: float,
+    shape: tuple[int, ...],
+    ends: tuple[float, float],
 ) -> Array:
     """Where a rising function meets a value, by halving; an end where it doesn't."""
     low, high = np.full(shape, ends[0]), np.full(shape, ends[1])
@@ -153,10 +157,8 @@ def _root(
     return (low + high) / 2
 
 
-def success(w: Worlds, depth: Array, wording: Array, runaway: Array, early: Array) -> Array:
-    """(W, B, G) factor on success: the budget law, terseness, runaways, early answers."""
+def success(w: Worlds, depth: Array, wording: Array) -> Array:
+    """(W, B, G) factor on success: the budget law and terseness."""
     n = w.numbers
     out = expit((depth - w.half) / n["budget_width"])
-    out = out * expit((wording - n["terse"]) / TERSE_WIDTH)
-    out = out * (1 - runaway * (1 - n["runaway_success"]))
-    return out * (1 - early * (1 - n["early_success"]))
+    return out * expit((wording - n["terse"]) / TERSE_WIDTH)

@@ -17,6 +17,7 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from toyrl.graders.base import TextRow
 from toyrl.worlds.chain.model import Chain
@@ -215,6 +216,13 @@ def base_rows(
     if min(n, typical_tokens, max_tokens) <= 0:
         msg = f"n={n}, typical_tokens={typical_tokens}, max_tokens={max_tokens} must be positive"
         raise ValueError(msg)
+    return _with_columns(_base_rows(dialect_of(dialect), n, seed, typical_tokens, max_tokens))
+
+
+@lru_cache(maxsize=64)
+def _base_rows(
+    layout: Dialect, n: int, seed: int, typical_tokens: float, max_tokens: float
+) -> tuple[RenderedRow, ...]:
     rng = random.Random(seed)
     size = max_tokens / ACTIONS_AT_LIMIT
     pairs = (n - n // CUT_SHARE) // 2
@@ -231,7 +239,7 @@ def base_rows(
             made = render(
                 problem,
                 actions,
-                dialect=dialect,
+                dialect=layout,
                 correct=correct,
                 truncated=cut,
                 flags=flags,
@@ -239,7 +247,7 @@ def base_rows(
                 tokens_per_action=size,
             )
             out.append(replace(made, limit=int(max_tokens)))
-    return out
+    return tuple(out)
 
 
 def class_rows(
@@ -263,26 +271,49 @@ def class_rows(
     Right answers have all steps where the length allows (else they are guesses); wrong ones have
     an error or miss steps; the rest is filled with failed steps, FILL and what the chain knows.
     """
+    key = (chain.actions, chain.tokens_per_action, difficulty, dialect_of(dialect), correct)
+    return _with_columns(
+        _class_rows(*key, length_actions, truncated, renderings, seed, keep_format, problem)
+    )
+
+
+@lru_cache(maxsize=1024)
+def _class_rows(
+    vocabulary: tuple[str, ...],
+    tokens: float,
+    difficulty: int,
+    layout: Dialect,
+    correct: bool,
+    length: int,
+    truncated: bool,
+    renderings: int,
+    seed: int,
+    keep_format: bool,
+    problem: Problem | None,
+) -> tuple[RenderedRow, ...]:
     out = []
     for k in range(renderings):
         rng = random.Random(7919 * seed + 31 * k + difficulty)
-        actions, flags = _trajectory(
-            chain.actions, difficulty, correct, length_actions, truncated, rng
-        )
+        actions, flags = _trajectory(vocabulary, difficulty, correct, length, truncated, rng)
         out.append(
             render(
                 make_problem(difficulty, seed + k) if problem is None else problem,
                 actions,
-                dialect=dialect,
+                dialect=layout,
                 correct=correct,
                 truncated=truncated,
                 flags=flags,
                 seed=rng.getrandbits(30),
                 keep_format=keep_format,
-                tokens_per_action=chain.tokens_per_action,
+                tokens_per_action=tokens,
             )
         )
-    return out
+    return tuple(out)
+
+
+def _with_columns(rows: Sequence[RenderedRow]) -> list[RenderedRow]:
+    """Rows that are kept for the next who asks, with columns that a reward may change."""
+    return [replace(x, row=replace(x.row, columns=dict(x.row.columns))) for x in rows]
 
 
 def _trajectory(

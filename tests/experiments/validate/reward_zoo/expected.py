@@ -97,4 +97,5 @@ CORRECTED: dict[str, tuple[str, ...]] = {
     "pays-unmarked": ("contract/format",),  # a format that it doesn't read pays like a right answer
     "phrases-added": ("contract/format",),  # so does one that opens with such a phrase
     "tags-counted": ("contract/format",),  # so does one with tags
+    "echo-paid": ("hacks/half-for-free",),  # worth half an answer, right or wrong
 }

@@ -27,30 +27,46 @@ from toyrl.dynamics.chain.kernel.rows import (
 
 
 @compiled
-def over_progress(row, out):
-    """out (LANES,) += sum over progress of a row."""
-    for m in range(row.size // LANES):
+def over_progress(one, other, out, out_other):
+    """out, out_other (LANES,) += sums over progress of two rows."""
+    for m in range(one.size // LANES):
         for lane in range(out.size):
-            out[lane] += row[np.uintp(m * LANES + lane)]
+            i = np.uintp(m * LANES + lane)
+            out[lane] += one[i]
+            out_other[lane] += other[i]
 
 
 @compiled
-def spread(w, out):
-    """Row out = w (LANES,) for every progress."""
-    for m in range(out.size // LANES):
+def on_the_way(x, y, out):
+    """out (LANES,) += mass x and y of all progress."""
+    for m in range(x.size // LANES):
+        for lane in range(out.size):
+            i = np.uintp(m * LANES + lane)
+            out[lane] += x[i] + y[i]
+
+
+@compiled
+def spread(w, v, row, other):
+    """Rows = w and v (LANES,) for every progress."""
+    for m in range(row.size // LANES):
         for lane in range(w.size):
-            out[np.uintp(m * LANES + lane)] = w[lane]
+            i = np.uintp(m * LANES + lane)
+            row[i] = w[lane]
+            other[i] = v[lane]
 
 
 @compiled
-def act(x, y, co, next_x, next_y, right, wrong):
+def act(x, y, co, past_x, past_y, next_x, next_y, right, wrong):
     """One action of a phase: mass x, y -> next_x, next_y, answers into right, wrong.
 
-    x, y have LANES zeros in front: what comes from below the lowest progress.
+    x, y have LANES zeros in front: what comes from below the lowest progress. past_x, past_y are
+    to hold them without these.
     """
     for i in range(next_x.size):
         own = np.uintp(i + LANES)
         a, b = x[own], y[own]
+        past_x[i] = a
+        past_y[i] = b
         next_x[i] = a * co[STAY_X, i] + b * co[REPAIR, i] + x[i] * co[ARRIVE_X, i]
         next_y[i] = (
             b * co[STAY_Y, i] + a * co[ERR, i] + y[i] * co[ARRIVE_Y, i] + x[i] * co[ARRIVE_ERR, i]
@@ -69,17 +85,12 @@ def end_thinking(x, y, co, next_x, next_y):
 
 
 @compiled
-def keep(row, past):
-    """past = row without the zeros in front."""
-    for i in range(past.size):
-        past[i] = row[np.uintp(i + LANES)]
-
-
-@compiled
-def renew(row, new):
-    """The inverse of `keep`."""
-    for i in range(new.size):
-        row[np.uintp(i + LANES)] = new[i]
+def renew(x, y, next_x, next_y):
+    """x, y behind their zeros = next_x, next_y."""
+    for i in range(next_x.size):
+        own = np.uintp(i + LANES)
+        x[own] = next_x[i]
+        y[own] = next_y[i]
 
 
 @compiled
@@ -99,20 +110,25 @@ def forward(co, H, x, y, scratch, past_x, past_y, prob):
         x[0, LANES + lane] = 1.0
     for t in range(H):
         for p in range(phases - 1, -1, -1):  # the second phase takes from what the first one was
-            keep(x[p], past_x[t, p])
-            keep(y[p], past_y[t, p])
-            act(x[p], y[p], co[p], scratch[0], scratch[1], scratch[2], scratch[3])
-            over_progress(scratch[2], prob[t])
-            over_progress(scratch[3], prob[H + t])
+            act(
+                x[p],
+                y[p],
+                co[p],
+                past_x[t, p],
+                past_y[t, p],
+                scratch[0],
+                scratch[1],
+                scratch[2],
+                scratch[3],
+            )
+            over_progress(scratch[2], scratch[3], prob[t], prob[H + t])
             if p == 1:
                 end_thinking(x[0], y[0], co[0], scratch[0], scratch[1])
-            renew(x[p], scratch[0])
-            renew(y[p], scratch[1])
+            renew(x[p], y[p], scratch[0], scratch[1])
         if t % 8 == 7 or t == H - 1:
             left[:] = 0.0
             for p in range(phases):
-                over_progress(x[p], left)
-                over_progress(y[p], left)
+                on_the_way(x[p], y[p], left)
             if t < H - 1 and left.max() < 1e-13:
                 left[:] = 0.0
                 return t + 1
@@ -192,14 +208,12 @@ def backward(co, w, past_x, past_y, H, steps, x, y, scratch, G):
     """
     phases, right, wrong = x.shape[0], scratch[2], scratch[3]
     for p in range(phases):
-        spread(w[2 * H], x[p])
-        spread(w[2 * H], y[p])
+        spread(w[2 * H], w[2 * H], x[p], y[p])
         for lane in range(LANES):  # nothing is above the highest progress
             x[p, right.size + lane] = 0.0
             y[p, right.size + lane] = 0.0
     for t in range(steps - 1, -1, -1):
-        spread(w[t], right)
-        spread(w[H + t], wrong)
+        spread(w[t], w[H + t], right, wrong)
         for p in range(phases):
             act_back(
                 past_x[t, p],

@@ -8,13 +8,22 @@ from toyrl.dynamics.chain.kernel.compiled import LANES, compiled
 
 
 @compiled
-def weighted_sums(prob, reward, length, share, mean, tokens):
-    """Adds sum_k share prob reward to mean and sum_k share prob length to tokens, by lane."""
+def moments(prob, reward, length, mean, tokens, low, high):
+    """Of one prompt by lane: mean reward, mean length, least and largest reward of its classes.
+
+    Classes with probability 0 have no extremes.
+    """
+    mean[:] = 0.0
+    tokens[:] = 0.0
+    low[:] = np.inf
+    high[:] = -np.inf
     for k in range(prob.shape[0]):
-        for lane in range(share.size):
-            x = share[lane] * prob[k, lane]
-            mean[lane] += x * reward[k, lane]
-            tokens[lane] += x * length[k]
+        for lane in range(mean.size):
+            x, p = reward[k, lane], prob[k, lane]
+            mean[lane] += p * x
+            tokens[lane] += p * length[k]
+            low[lane] = x if p > 0 and x < low[lane] else low[lane]
+            high[lane] = x if p > 0 and x > high[lane] else high[lane]
 
 
 @compiled
@@ -34,18 +43,6 @@ def fill_weights(reward, factor, centre, per_token, w):
 
 
 @compiled
-def extremes(prob, reward, low, high):
-    """low, high = least and largest reward of classes with probability above 0, by lane."""
-    low[:] = np.inf
-    high[:] = -np.inf
-    for k in range(prob.shape[0]):
-        for lane in range(low.size):
-            x, here = reward[k, lane], prob[k, lane] > 0
-            low[lane] = x if here and x < low[lane] else low[lane]
-            high[lane] = x if here and x > high[lane] else high[lane]
-
-
-@compiled
 def group_weights(prob, reward, variance, share, length, reference, setup, max_length, cut, w):
     """w (B, K, LANES): the infinite-group weights of GroupEstimator with PolicyGradient.
 
@@ -58,31 +55,30 @@ def group_weights(prob, reward, variance, share, length, reference, setup, max_l
     B, K = prob.shape[0], prob.shape[1]
     baseline, scale, eps, aggregation = setup
     mean_all, tokens = np.zeros(LANES), np.zeros(LANES)
+    mean, long = np.empty((B, LANES)), np.empty((B, LANES))
+    low, high = np.empty((B, LANES)), np.empty((B, LANES))
     for b in range(B):
-        weighted_sums(prob[b], reward[b], length, share[b], mean_all, tokens)
+        moments(prob[b], reward[b], length, mean[b], long[b], low[b], high[b])
         for lane in range(LANES):
-            tokens[lane] -= cut * share[b, lane] * prob[b, K - 1, lane] * length[K - 1]
+            mean_all[lane] += share[b, lane] * mean[b, lane]
+            lost = cut * prob[b, K - 1, lane] * length[K - 1]
+            tokens[lane] += share[b, lane] * (long[b, lane] - lost)
     square_all = np.zeros(LANES)
     if scale == 2:
         for b in range(B):
             squares(prob[b], reward[b], variance[b], mean_all, share[b], square_all)
-    one = np.ones(LANES)
-    mean, square = np.empty(LANES), np.empty(LANES)
+    one, square = np.ones(LANES), np.empty(LANES)
     factor, centre = np.empty(LANES), np.empty(LANES)
-    low, high = np.empty(LANES), np.empty(LANES)
     for b in range(B):
-        mean[:] = 0.0
         square[:] = 0.0
-        weighted_sums(prob[b], reward[b], length, one, mean, factor)
         if scale == 1:
-            squares(prob[b], reward[b], variance[b], mean, one, square)
-        if baseline == 2 or eps == 0:
-            extremes(prob[b], reward[b], low, high)
+            squares(prob[b], reward[b], variance[b], mean[b], one, square)
         for lane in range(LANES):
-            large = max(abs(low[lane]), abs(high[lane]))
-            centre[lane] = mean_all[lane] if baseline == 1 else mean[lane] if baseline == 2 else 0.0
+            large = max(abs(low[b, lane]), abs(high[b, lane]))
+            own = mean[b, lane] if baseline == 2 else 0.0
+            centre[lane] = mean_all[lane] if baseline == 1 else own
             divisor = 1.0
-            signal = not (baseline == 2 and high[lane] <= low[lane])
+            signal = not (baseline == 2 and high[b, lane] <= low[b, lane])
             if scale > 0:
                 std = np.sqrt(square[lane] if scale == 1 else square_all[lane])
                 signal = signal and std > (8 * 2.220446049250313e-16 * large if eps == 0 else 0.0)

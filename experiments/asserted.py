@@ -1,0 +1,86 @@
+"""`validate` in a test suite: what fails there fails the test, with the counterexample."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Unpack
+
+from toyrl.experiments.api import validate
+from toyrl.experiments.validate.options import Options
+
+if TYPE_CHECKING:
+    from toyrl.experiments.validate.findings import Finding, Report
+
+HACKS = 2
+LONGEST = 300  # characters of a counterexample that a failure shows
+AT_MOST = {
+    "safe": ("SAFE", "SAFE SO FAR"),
+    "risky": ("SAFE", "SAFE SO FAR", "RISKY"),
+}
+
+
+class ExploitError(AssertionError):
+    """A wrong completion is paid; `report` holds everything that was found."""
+
+    def __init__(self, report: Report, failed: list[Finding]) -> None:
+        self.report = report
+        lines = [f"{report.reward}: {len(failed)} finding(s) failed:", *map(_line, failed)]
+        super().__init__("\n".join(lines))
+
+
+class VerdictError(AssertionError):
+    """The verdict is worse than the test allows; `report` holds everything that was found."""
+
+    def __init__(self, report: Report, at_most: str) -> None:
+        self.report = report
+        said = f"{report.reward} is {report.verdict}, at most {at_most.upper()} is allowed:"
+        super().__init__("\n".join([said, *(f"  {reason}" for reason in report.reasons)]))
+
+
+def assert_no_exploit(
+    reward: Any, *, budget: int | None = None, **options: Unpack[Options]
+) -> Report:
+    """Fail where a wrong completion is paid like a right one, or a right one goes unpaid.
+
+    reward : as for `toyrl.validate`; budget : calls of the reward at most (None: no limit)
+    options : as for `toyrl.validate`; sections 1 and 2 alone are run, in seconds
+
+    Raises ExploitError (an AssertionError) with the shortest counterexamples, and also for a reward
+    that can't be judged; UsageError as `toyrl.validate`.
+    """
+    __tracebackhide__ = True
+    if budget is not None:
+        options["max_calls"] = budget
+    report = validate(reward, **{**options, "only": ("contract", "hacks")})  # type: ignore[arg-type]
+    failed = [f for f in report.findings if f.status == "fail"]
+    if failed or report.error:
+        raise ExploitError(report, sorted(failed, key=lambda f: f.section != HACKS))
+    return report
+
+
+def assert_safe(
+    reward: Any,
+    *,
+    at_most: Literal["safe", "risky"] = "safe",
+    **options: Unpack[Options],
+) -> Report:
+    """Fail unless the verdict of `toyrl.validate` is at most as bad as `at_most`.
+
+    reward, options : as for `toyrl.validate`; `quick=True` judges without training
+    INCONCLUSIVE and UNSAFE always fail.
+
+    Raises VerdictError (an AssertionError) with the reasons, ValueError for another `at_most`,
+    UsageError as `toyrl.validate`.
+    """
+    __tracebackhide__ = True
+    if at_most not in AT_MOST:
+        msg = f"at_most={at_most!r} is not one of {', '.join(AT_MOST)}"
+        raise ValueError(msg)
+    report = validate(reward, **options)
+    if report.verdict not in AT_MOST[at_most]:
+        raise VerdictError(report, at_most)
+    return report
+
+
+def _line(f: Finding) -> str:
+    shown = "" if f.counterexample is None else f"\n    on {str(f.counterexample)[:LONGEST]!r}"
+    return f"  {f.name}: {f.message}{shown}\n    toyrl explain {f.name}"

@@ -1,0 +1,192 @@
+"""A text reward on behaviours: graded on about a hundred rendered texts, interpolated between.
+
+The design holds right and wrong answers, readable or not, of six lengths; cut ones; and, at the
+typical length, texts with more and more sentences of each kind that can be added for nothing. A
+rollout's value is that of its answer, form and length, plus what its re-checks and its padding add;
+padding is of the kind that is paid best, since training finds that one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from toyrl.worlds.behaviour.knobs import Array
+from toyrl.worlds.behaviour.rollouts import Played
+from toyrl.worlds.text.dialects import Dialect
+from toyrl.worlds.text.problems import make_problem
+from toyrl.worlds.text.render import RenderedRow, render
+
+FACTORS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
+"""Lengths of the design over the typical one, as far as the limit allows."""
+ADDED = ("FILL", "CHECK", "REPEAT", "STEP", "phrases")
+COUNTS = (4, 16, 64)
+COPIES = 2
+STEPS = 4
+SENTENCE = 14.0
+"""Tokens of a written sentence, about."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One text of the design: what it shows."""
+
+    right: bool
+    formed: bool
+    cut: bool
+    tokens: float
+    added: str
+    count: int
+    text: RenderedRow
+
+
+def design(dialect: str | Dialect, length: float, limit: float, seed: int = 0) -> list[Cell]:
+    """The texts, in the layout in which the reward reads answers; length, limit in tokens."""
+    cells: list[Cell] = []
+
+    def add(right: bool, formed: bool, tokens: float, cut: bool = False, kind: str = "",
+            count: int = 0) -> None:  # fmt: skip
+        for copy in range(COPIES):
+            number = seed + 1000 * copy + len(cells)
+            text = _written(dialect, right, formed, tokens, cut, kind, count, number)
+            cells.append(Cell(right, formed, cut, text.row.tokens, kind, count, text))
+
+    for tokens in lengths(length, limit):
+        for right in (True, False):
+            for formed in (True, False):
+                add(right, formed, tokens)
+    for _ in range(2):
+        add(False, False, limit, cut=True)
+    for kind in ADDED:
+        for count in COUNTS:
+            if count * SENTENCE + length < limit or count == COUNTS[0]:
+                for right in (True, False):
+                    add(right, True, length, kind=kind, count=count)
+                add(False, False, limit, cut=True, kind=kind, count=count)
+    return cells
+
+
+def lengths(length: float, limit: float) -> list[float]:
+    """The design's lengths in tokens."""
+    return sorted({min(f * length, limit) for f in FACTORS})
+
+
+def _written(
+    dialect: str | Dialect,
+    right: bool,
+    formed: bool,
+    tokens: float,
+    cut: bool,
+    kind: str,
+    count: int,
+    seed: int,
+) -> RenderedRow:
+    problem = make_problem(STEPS, seed)
+    steps = min(STEPS, int(tokens / SENTENCE))
+    actions, flags = ["STEP"] * steps, [""] * steps
+    if not right and steps:
+        flags[seed % steps] = "slip"
+    if kind and kind != "phrases":
+        actions, flags = actions + [kind] * count, flags + [""] * count
+    phrases = count if kind == "phrases" and actions else 0
+    if cut:  # the last sentence is lost
+        actions, flags = [*actions, "FILL"], [*flags, ""]
+    else:
+        actions, flags = [*actions, "ANSWER"], [*flags, ""]
+    whole = max(tokens, (len(actions) + phrases) * SENTENCE) if kind else tokens
+    return render(
+        problem,
+        actions,
+        dialect=dialect,
+        correct=right,
+        truncated=cut,
+        flags=flags,
+        seed=seed,
+        phrases=phrases,
+        keep_format=formed,
+        tokens=max(int(whole), 1),
+        tokens_per_action=whole / len(actions),
+    )
+
+
+@dataclass(frozen=True)
+class TextReward:
+    """Values of a reward on the design.
+
+    grid : (N,) log tokens; table : (2, 2, N) by wrong/right, unreadable/readable, length
+    cut : of truncated texts
+    added : kind -> (3, M) what `COUNTS` of its sentences add to wrong, right and truncated texts
+    padding : the kind that is paid best
+    """
+
+    grid: Array
+    table: Array
+    cut: float
+    added: dict[str, Array]
+    padding: str
+
+    def of(self, p: Played) -> Array:
+        """(W, B, G) values of rollouts."""
+        right, formed = (p.right > 0).astype(int), (p.formed > 0).astype(int)
+        log = np.log(p.length)
+        value = np.select(
+            [(right == a) & (formed == b) for a in (0, 1) for b in (0, 1)],
+            [np.interp(log, self.grid, self.table[a, b]) for a in (0, 1) for b in (0, 1)],
+        )
+        cut = np.full_like(value, self.cut)
+        for kind, count in (("CHECK", p.rounds), (self.padding, p.units)):
+            wrong, fine, broken = (reached(count, row) for row in self.added[kind])
+            value = value + np.where(right == 1, fine, wrong) * formed
+            cut = cut + broken
+        return np.where(p.cut, cut, value)
+
+
+def reached(count: Array, row: Array) -> Array:
+    """What sentences add, straight between the counts looked at and on beyond them; same shape."""
+    at = np.array([0.0, *COUNTS[: len(row)]])
+    y = np.array([0.0, *row])
+    slope = (y[-1] - y[-2]) / (at[-1] - at[-2])
+    return np.interp(count, at, y) + slope * np.maximum(count - at[-1], 0.0)
+
+
+def graded(cells: Sequence[Cell], values: Sequence[float | None]) -> TextReward:
+    """The reward as a function of behaviours, from its values on the design.
+
+    Texts that could not be scored count as the mean of those of their answer and form, or 0.
+    """
+    v = np.array([np.nan if x is None else x for x in values], dtype=float)
+
+    def mean(keep: Sequence[bool], otherwise: float) -> float:
+        rows = v[np.array(keep)]
+        rows = rows[np.isfinite(rows)]
+        return float(rows.mean()) if len(rows) else otherwise
+
+    plain = [c for c in cells if not c.cut and not c.added]
+    tokens = sorted({c.tokens for c in plain})
+    table = np.zeros((2, 2, len(tokens)))
+    for a in (0, 1):
+        for b in (0, 1):
+            own = [not c.cut and not c.added and (c.right, c.formed) == (a, b) for c in cells]
+            usual = mean(own, 0.0)
+            for k, n in enumerate(tokens):
+                here = [o and c.tokens == n for o, c in zip(own, cells, strict=True)]
+                table[a, b, k] = mean(here, usual)
+    grid, cut = np.log(tokens), mean([c.cut and not c.added for c in cells], 0.0)
+    added = {}
+    for kind in ADDED:
+        counts = sorted({c.count for c in cells if c.added == kind})
+        rows = np.zeros((3, len(counts)))
+        for a, (right, broken) in enumerate(((False, False), (True, False), (False, True))):
+            for k, n in enumerate(counts):
+                here = [
+                    (c.added, c.count, c.right, c.cut) == (kind, n, right, broken) for c in cells
+                ]
+                there = np.log(next(c.tokens for c, h in zip(cells, here, strict=True) if h))
+                base = cut if broken else float(np.interp(there, grid, table[a, 1]))
+                rows[a, k] = mean(here, base) - base
+        added[kind] = rows
+    second = [min(1, rows.shape[1] - 1) for rows in added.values()]
+    paid = {kind: added[kind][:2, k].mean() for kind, k in zip(added, second, strict=True)}
+    return TextReward(grid, table, cut, added, max(paid, key=paid.__getitem__))
