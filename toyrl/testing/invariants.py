@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
-from toyrl.testing import arrays, step_laws
+from toyrl.testing import arrays, memory_laws, step_laws
 from toyrl.testing.strategies import rollouts
 
 BOUND = 1e9
@@ -249,29 +249,6 @@ def length_unit(shaper: Shaper, case: Case) -> str | None:
     return None if gap <= 1 else "twice the lengths under twice the limit change rewards"
 
 
-def visits_commute(shaper: Shaper, case: Case) -> str | None:
-    """What a visit adds to memory doesn't depend on the visits before it."""
-    r = case.rollouts
-    first = shaper.apply(r).memory
-    for start in (1.0, 3.0):
-        seen = {s.name: np.full_like(r.correct[:, :1], start) for s in shaper.all_memory()}
-        again = shaper.apply(r, seen).memory
-        if any(not np.array_equal(first[k], again[k], equal_nan=True) for k in first):
-            return f"a visit adds something else where memory held {start:g}"
-    return None
-
-
-def wrong_answers_leave_no_memory(shaper: Shaper, case: Case) -> str | None:
-    """Without its wrong rollouts a visit adds the same to memory."""
-    r = case.rollouts
-    without = replace(r, weight=np.where(r.correct == 1, r.w, 0.0))
-    first, again = shaper.apply(r).memory, shaper.apply(without).memory
-    for name in first:
-        if not np.array_equal(first[name], again[name], equal_nan=True):
-            return f"wrong rollouts change what is remembered as {name!r}"
-    return None
-
-
 def _alike(r: Rollouts) -> Rollouts:
     """Every field but length made equal within the group; no empty completions."""
     fields = {
@@ -371,14 +348,14 @@ PROPERTIES: tuple[Invariant, ...] = (
     Invariant(
         "visits_commute",
         "what a visit adds to memory doesn't depend on the visits before",
-        visits_commute,
+        lambda shaper, case: memory_laws.visits_commute(shaper, case.rollouts),
         False,
         applies=lambda shaper: bool(shaper.all_memory()),
     ),
     Invariant(
         "wrong_answers_leave_no_memory",
         "wrong rollouts change nothing in memory",
-        wrong_answers_leave_no_memory,
+        lambda shaper, case: memory_laws.wrong_answers_leave_no_memory(shaper, case.rollouts),
         False,
         graded=False,
         applies=lambda shaper: bool(shaper.all_memory()),

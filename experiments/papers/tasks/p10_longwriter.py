@@ -20,6 +20,7 @@ from toyrl.experiments.lab.shared import shared
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.classes import class_rollouts
 from toyrl.shapers.base import Parts
+from toyrl.shapers.length.band import band_score
 from toyrl.theory.policies import softmax
 
 NAMES = ("length", "write", "format")
@@ -95,9 +96,7 @@ def texts(docked: bool = True) -> Texts:
     distinct = np.where(s == 1, 1 - 0.025 * (u - 1), 0.2)  # mean of 1 - 0.05 (j - 1), j <= u
     first = np.where(s == 1, 1.0, 0.2)
     write = (u * distinct + d * first) / n
-    words = PARAGRAPH * n
-    above = (LIMIT - words) / (LIMIT - UPPER)
-    length = np.clip(np.where(words < LOWER, words / LOWER, above), 0, 1)
+    length = np.asarray(band_score(PARAGRAPH * n, LOWER, UPPER, LIMIT))
     tidy = f * (1 - d / n) if docked else f
     return Texts(arms, np.array([length, write, tidy]), f * length * distinct * u / n)
 
