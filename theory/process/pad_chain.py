@@ -33,6 +33,14 @@ SCHEMES = ("outcome", "sum", "clip", "delta", "clip_delta")
 SCHEME = one_of(*SCHEMES)
 
 
+@entry(
+    "credited",
+    kind="theorem",
+    cards=("09",),
+    provenance="second-hand",
+    section="section 4",
+    formula="c (sum, delta), min(c - eta, 0) (clip, clip_delta)",
+)
 def credited(scheme: str, score: Array, eta: float = 0.0) -> Array:
     """What a step of this score is worth before Delta is applied, the shape of `score`: 0, the
     score, or min(score - eta, 0).

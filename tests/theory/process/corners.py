@@ -21,6 +21,7 @@ LEAVES = {
 
 PROCESS: dict[str, Any] = {
     "best_segment_count": LENGTHS | {"relevance": (0.0, 1e-300, 0.3, 1e300), "rate": (1e-9, 0.3)},
+    "credited": {"scheme": SCHEMES, "score": (0.0, 1.0), "eta": (0.0, 1.0)},
     "explosion_weight": {"u": (0.0, 1e-300, 0.3, 1.0), "c_pad": (0.0, 1e-9, 1.0),
                          "beta": (0.0, 0.1)},
     "gae_credit_variance": SEGMENTS | {"lam": (0.0, 0.95, 1.0)},
