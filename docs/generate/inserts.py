@@ -11,6 +11,7 @@ paper 13                                        a link to the paper's page
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Callable
 
@@ -120,8 +121,10 @@ def _board(*names: str) -> str:
     return "\n".join(lines)
 
 
-def _number(x: float | None, digits: int = 2) -> str:
-    return "-" if x is None or x != x else f"{x:.{digits}f}"
+def _number(x: float | str, digits: int = 2) -> str:
+    """A score as the board stores it: a number, or the word "NaN"."""
+    value = float(x)
+    return f"{value:.{digits}f}" if math.isfinite(value) else "-"
 
 
 def _prior(_: str) -> str:
