@@ -67,7 +67,7 @@ def test_make() -> None:
         ("estimator", "laser", "it is a shaper: toyrl.get('shaper', 'laser')"),
         ("estimator", "gpro", "did you mean grpo"),
         ("estimator", "omegaa", "did you mean omega (a theorem)"),
-        ("shaper", "zzzzz", "there are clipped, "),
+        ("shaper", "zzzzz", "there are brevity_penalty, "),
     ],
 )
 def test_an_unknown_name_is_refused_with_near_ones(kind: str, name: str, said: str) -> None:

@@ -47,7 +47,7 @@ def merged(
 ) -> dict[str, Array]:
     """base + scale times the `share` of entries of (trained - base) that are largest in size.
 
-    base, trained : name -> weights of any shape, the same in both, on NumPy or torch, as the
+    base, trained : name -> (...) weights, the same shapes in both, on NumPy or torch, as the
         answer is
     share : round(share N) entries are kept, of equal ones the first in the order of names
     by_tensor : so many of each tensor, instead of all weights at once

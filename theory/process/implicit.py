@@ -111,7 +111,9 @@ def value_ratio_reward(value: Any, *, beta: Annotated[float, POSITIVE]) -> np.nd
 def implicit_reward_cap(
     mass: Annotated[Any, SHARE], *, beta: Annotated[float, POSITIVE]
 ) -> np.ndarray:
-    """The largest reward of responses of a mass under the reference; the shape of `mass`, inf at 0.
+    """The largest reward of responses of a mass under the reference.
+
+    mass : (...) in [0, 1]; the answer has its shape, inf at 0
 
     E_ref e^(r/beta) = 1 holds for every normalised model. All-right data (m = 1) is capped at 0.
 

@@ -35,7 +35,10 @@ def zoo(tmp_path_factory) -> Path:
             "correct": correct.tolist(),
             "length": length.tolist(),
             "truncated": [0] * len(correct),
-            "values": {k: (correct - 0.01 * length).round(4).tolist() for k in REWARDS},
+            "values": {
+                k: (correct - 0.01 * (i + 1) * length).round(4).tolist()
+                for i, k in enumerate(REWARDS)
+            },
         }
         found["ways"] = {
             k: [{"updates": [0, 40, 80], "accuracy": [0.4, 0.3, 0.2], "length": [25.0, 20.0, 9.0]}]

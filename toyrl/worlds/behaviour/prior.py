@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import qmc
 
+from toyrl.papers import cite
+
 KINDS = ("short", "thinking", "efficient")
 SHORT_UP_TO, SHORT_FROM = 2000.0, 800.0
 THINKING_FROM, THINKING_SURE = 1500.0, 5000.0
@@ -30,10 +32,10 @@ BUDGETS = (
 )
 SAMPLES = "public samples of Qwen2.5-Math, 100 MATH problems of 8 rollouts"
 FORM = (
-    "Surrogate Signals (arXiv 2505.19439), table 3; Dr. GRPO (arXiv 2503.20783), table 1: bases "
-    "lose 10 to 40 points to form, instruction-tuned and distilled models little"
+    f"{cite('02')}, table 3; {cite('dr-grpo')}, table 1: bases lose 10 to 40 points to form, "
+    "instruction-tuned and distilled models little"
 )
-SURROGATE = "Surrogate Signals (arXiv 2505.19439), table 3"
+SURROGATE = f"{cite('02')}, table 3"
 FOLD = "ThoughtFold table 1; MATH levels 1 to 5"
 LOGS = (
     "KL per token times tokens in public training logs: 2 to 40 nats a rollout; set with the "
