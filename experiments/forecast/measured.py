@@ -53,6 +53,12 @@ def cases(result: Path, predictions: Path) -> list[Case]:
     if unknown:
         msg = f"{predictions} holds no prediction of {', '.join(sorted(unknown))}; name its own"
         raise UsageError(msg)
+    if not 0 < found["base"]["accuracy"] < 1:
+        msg = (
+            f"{result}: accuracy={found['base']['accuracy']:g} of its base leaves nothing to "
+            "forecast; a base has some right answers and some wrong ones: leave it out"
+        )
+        raise UsageError(msg)
     plan = found["plan"]
     return [
         _with_evidence(_case(name, run, said["rewards"][name], found["base"], plan), found)

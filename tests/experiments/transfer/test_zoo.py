@@ -250,6 +250,12 @@ def test_a_base_from_prediction_to_the_score_board(micro, tmp_path, capsys):
     assert said["step-sum"]["reads"]["step_scores"] == "judged_steps"
     board = tmp_path / "board.json"
     line = ["scoreboard", "--measured", str(out), "--json", str(board), "-q"]
+    found["base"]["accuracy"] = 0.0  # as such a small model has it, or nearly so
+    (out / "micro.json").write_text(json.dumps(found))
+    assert main(line) == 2
+    assert "leaves nothing to forecast" in capsys.readouterr().err
+    found["base"]["accuracy"] = 0.3
+    (out / "micro.json").write_text(json.dumps(found))
     assert main(line) == 0, capsys.readouterr().err
     names = [r["name"] for r in json.loads(board.read_text())["studies"][1]["runs"]]
     assert sorted(names) == ["kimi", "majority", "outcome", "step-sum"]
