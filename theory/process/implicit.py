@@ -113,7 +113,7 @@ def implicit_reward_cap(
 ) -> np.ndarray:
     """The largest reward of responses of a mass under the reference.
 
-    mass : (...) in [0, 1]; the answer has its shape, inf at 0
+    mass : (n,) or a number, in [0, 1]; the answer has its shape, inf at 0
 
     E_ref e^(r/beta) = 1 holds for every normalised model. All-right data (m = 1) is capped at 0.
 
