@@ -258,7 +258,7 @@ def test_a_base_from_prediction_to_the_score_board(micro, tmp_path, capsys):
     (out / "micro.json").write_text(json.dumps(found))
     assert main(line) == 0, capsys.readouterr().err
     names = [r["name"] for r in json.loads(board.read_text())["studies"][1]["runs"]]
-    assert sorted(names) == ["kimi", "majority", "outcome", "step-sum"]
+    assert sorted(names) == [f"micro/{n}" for n in ("kimi", "majority", "outcome", "step-sum")]
 
 
 @pytest.mark.bridge
