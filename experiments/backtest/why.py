@@ -24,6 +24,11 @@ READING = """## How to read it
   not explain it: ranking by losses against the base policy does no better.
 """
 
+RE_CHECKS = (
+    "False alarm. In the chain a step costs a fixed number of tokens, so that a shorter answer does "
+    "fewer steps; a distilled reasoner drops re-checks and restarts first, half of its tokens, and "
+    "loses nothing by it."
+)
 WHY: dict[str, dict[str, str]] = {
     "01-crf": {
         "RISKY": "False alarm. Conciseness is 1 - length/limit here, so that work which is long "
@@ -103,6 +108,14 @@ WHY: dict[str, dict[str, str]] = {
     },
     "18-process-sum": {
         "UNSAFE": "As published, by the mechanism of 09-process; on arithmetic, not on search.",
+    },
+    "05-laser-d-4096": {"RISKY": f"{RE_CHECKS} The worlds that collapse have mostly easy prompts."},
+    "05-laser-de-4096": {
+        "RISKY": f"{RE_CHECKS} What wrong answers get beyond the target changes no verdict.",
+    },
+    "11-hapo": {
+        "RISKY": f"{RE_CHECKS} Held at one history, the reward also pulls as long as anything is "
+        "above it, where the published history follows the model down and rests there.",
     },
     "18-renorm": {
         "RISKY": "False alarm in part: a right trajectory still gains with every further step, "

@@ -19,6 +19,7 @@ hide: [toc]
 What each forecaster says of a run before it is trained, and how often that was right. Made by
 
     toyrl scoreboard --ledger docs/ledger.json --measured docs/results/transfer-small.json \\
+        --measured docs/results/zoo-dev \\
         --json docs/results/scoreboard.json --out docs/results/scoreboard.md
 
 Edits belong into `experiments/forecast`, not here.

@@ -148,10 +148,12 @@ def test_the_command_writes_the_page_of_the_docs(tmp_path):
         str(ROOT / "docs" / "ledger.json"),
         "--measured",
         str(SMALL[0]),
+        "--measured",
+        str(RESULTS / "zoo-dev"),
     ]
     assert main([*line, "--out", str(out), "--json", str(stored), "--quiet"]) == 0
     assert out.read_text() == (RESULTS / "scoreboard.md").read_text()
     data = json.loads(stored.read_text())
-    assert len(data["studies"]) == 2
+    assert len(data["studies"]) == 3
     kept = json.loads((RESULTS / "scoreboard.json").read_text())
     assert not list(differences(kept, data))
