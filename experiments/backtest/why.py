@@ -25,7 +25,7 @@ READING = """## How to read it
 """
 
 RE_CHECKS = (
-    "False alarm. In the chain a step costs a fixed number of tokens, so that a shorter answer does "
+    "False alarm. In the chain a step costs a fixed number of tokens, so a shorter answer does "
     "fewer steps; a distilled reasoner drops re-checks and restarts first, half of its tokens, and "
     "loses nothing by it."
 )
