@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar
 from array_api_compat import array_namespace
 
 from toyrl import stats
-from toyrl.ranges import FINITE
+from toyrl.ranges import FINITE, FLAG
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.steps import step_ends
@@ -102,7 +102,7 @@ class ImplicitMin(ImplicitShaper):
     """
 
     beta: Annotated[Any, FINITE] = 0.05
-    accumulative: bool = False
+    accumulative: Annotated[bool, FLAG] = False
     wants: ClassVar[tuple[str, ...]] = ("step_ends",)
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
