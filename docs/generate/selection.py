@@ -24,7 +24,7 @@ def svgs() -> dict[Path, str]:
     found = (
         *best_of_k(samples=400, parts=("law", "goodhart")).pictures,
         *alignment(parts=("trade-off",)).pictures,
-        *early_rejection(runs=100, parts=("normal",)).pictures,
+        *early_rejection(parts=("pictures",)).pictures,
     )
     return {
         FOLDER / f"selection-{p.name}.svg": svg(p, name=p.name, standalone=True) + "\n"
