@@ -23,6 +23,8 @@ from toyrl.theorems import Theorem, index
 
 KINDS = ("shaper", "estimator", "objective", "environment", "theorem", "grader")
 CATALOGUE = ("shapers", "estimators", "objectives", "worlds.chain.gym", "worlds.mdp.gym")
+SHOWN = 12
+"""Names that a message lists where none is near."""
 INSTANCES = ("estimator", "objective")  # kinds whose target is always an instance
 T = TypeVar("T")
 
@@ -226,7 +228,10 @@ def suggestion(name: str, kind: str, more: tuple[str, ...] = ()) -> str:
     found += difflib.get_close_matches(name, others, n=2, cutoff=0.8)
     found.sort(key=lambda n: -difflib.SequenceMatcher(None, n, name).ratio())
     near = [f"{n} ({_article(others[n])} {others[n]})" if n in others else n for n in found[:3]]
-    return f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(own)}"
+    if near:
+        return f"did you mean {', '.join(near)}?"
+    more = f" and {len(own) - SHOWN} more" if len(own) > SHOWN else ""
+    return f"there are {', '.join(own[:SHOWN])}{more}"
 
 
 def _article(kind: str) -> str:

@@ -31,7 +31,7 @@ BOTH = {"copies_never_pay": True, "steps_never_pay": True}
     ],
 )
 def test_who_keeps_them(reward: str, want: dict[str, bool]):
-    found = check_invariants(reward, invariants=list(want), max_examples=100)
+    found = check_invariants(reward, invariants=list(want), max_examples=1000)
     assert {r.name: r.holds for r in found.results} == want
 
 

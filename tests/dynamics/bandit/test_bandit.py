@@ -31,7 +31,11 @@ TWO = Bandit(REWARD, share=SHARE)
 START = np.array([[0.3, -0.5, 0.9, 0.1], [1.0, 0.0, -1.0, 0.5]])
 COIN = Bandit(np.array([0.0, 1.0]))
 NEEDY = {"gae", "remax", "renorm", "trust_grpo", "trust_grpo_released", "canon_entropy"}
-NEEDY |= {"reinforce_plus_plus_tokens"}  # token-level: no class weights to compare with
+NEEDY |= {
+    "reinforce_plus_plus_tokens",
+    "fine_grained_gae",
+    "step_returns",
+}  # token-level: no class weights to compare with
 ESTIMATORS = [e.name for e in registry.entries("estimator") if e.name not in NEEDY]
 FEW = {"grpo", "grpo_batch", "loo_std", "negative_only"}
 # Two read what a bandit has not; kl_cov breaks ties of covariance by a token's place in the batch,

@@ -30,7 +30,7 @@ from toyrl.experiments.validate.settings import Settings
 from toyrl.rewards.user import load
 from toyrl.rollouts.logs import read_log
 
-BESIDE_MUTANTS = {"length", "price", "near", "unscorable", "text-behind", *WRONG}
+BESIDE_MUTANTS = {"length", "price", "near", "unscorable", "text-behind", "half-for-free", *WRONG}
 
 
 def test_there_are_sixty_of_each_and_all_say_what_is_expected():

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from toyrl.bridge.models import tiny
 from toyrl.bridge.tasks import load_task
 from toyrl.bridge.training import run
@@ -19,6 +21,7 @@ SETTINGS = run.RunSettings(
 
 def start(place: Path, model: str, settings: run.RunSettings = SETTINGS, **options: Any) -> Any:
     """The curve of a run with a reward of the catalogue."""
+    torch.set_num_threads(1)  # other numbers of threads round otherwise
     task = load_task("shorthand:easy=1,hard=2", prompts=16, held_out=8)
     return run.train(
         place, model, task, parse("outcome() - 0.5*linear_length()"), settings, **options

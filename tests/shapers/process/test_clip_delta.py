@@ -136,7 +136,7 @@ def test_laws(name: str):
 
 @pytest.mark.parametrize("eta", [-0.1, 1.1, math.nan, "median"])
 def test_threshold_out_of_range(eta: Any):
-    with pytest.raises(ValueError, match=r'eta=.* is not .*; give a score, or "mean"'):
+    with pytest.raises(ValueError, match=r"eta=.* is not .*; give a score, or None"):
         StepClip(eta=eta)
 
 

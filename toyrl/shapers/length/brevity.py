@@ -18,6 +18,7 @@ from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper, at
 
 Array = Any
+ULPS = 8  # of rounding in a mean
 
 
 @entry(
@@ -48,7 +49,8 @@ class BrevityPenalty(Shaper):
         enough = at(self.tau, r.step) * stats.mean(r.length, right)
         known = (enough > 0) & (stats.mass(right) > 0)
         short = 1 - r.length / xp.where(known, enough, xp.ones_like(enough))
-        short = xp.where(known, xp.maximum(short, xp.zeros_like(short)), xp.zeros_like(short))
+        # Equal lengths have a mean that is theirs up to rounding: nothing is charged for that.
+        short = xp.where(known & (short > ULPS * xp.finfo(short.dtype).eps), short, 0 * enough)
         return {"brevity_penalty": -at(self.alpha, r.step) * short * (1 - r.correct)}
 
 

@@ -29,7 +29,7 @@ from toyrl.shapers.base import at
 from toyrl.shapers.process.summaries import StepShaper
 
 Array = Any
-THRESHOLD = Range("[0, 1]", words=("mean",), hint='give a score, or "mean" for the prompt\'s mean')
+THRESHOLD = Range("[0, 1]", none=True, hint="give a score, or None for the prompt's mean")
 
 
 def clipped_scores(scores: Array, ends: Array, eta: Any) -> Array:
@@ -100,27 +100,26 @@ class StepDelta(StepShaper):
 class StepClip(StepShaper):
     """A term per step: `alpha` times what the score lacks to the threshold, never above 0.
 
-    eta : threshold in [0, 1], or "mean", the mean score of all steps of all rollouts of the prompt
-        (so remembered of the paper, which wants most steps at 0; not verified): a rollout's own
+    eta : threshold in [0, 1]; None: the mean score of all steps of all rollouts of the prompt (so remembered of the paper, which wants most steps at 0; not verified): a rollout's own
         steps move it, so under Clip-Delta steps below the mean can pay
     In all between -alpha eta K and 0: another step never pays, and costs unless it reaches eta.
     """
 
     alpha: Annotated[Any, FINITE] = 1.0
-    eta: Annotated[Any, THRESHOLD] = "mean"
+    eta: Annotated[Any, THRESHOLD] = None
     token_level: ClassVar[bool] = True
 
     @property
     def scope(self) -> str:
         """ "group" where the threshold is the prompt's mean, else "rollout"."""
-        return "group" if isinstance(self.eta, str) else "rollout"
+        return "group" if self.eta is None else "rollout"
 
     def paid(self, scores: Array, ends: Array, r: Rollouts) -> Array:
         return clipped_scores(scores, ends, self.threshold(scores, ends, r))
 
     def threshold(self, scores: Array, ends: Array, r: Rollouts) -> Any:
         """eta, a number or (..., B, 1, 1)."""
-        if isinstance(self.eta, str):
+        if self.eta is None:
             return mean_score(scores, ends, r.w)
         return at(self.eta, r.step)
 

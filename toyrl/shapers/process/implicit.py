@@ -109,7 +109,9 @@ class ImplicitMin(ImplicitShaper):
         del memory
         xp, ends = r.xp, step_ends(r, by="implicit_min")
         ratio = log_ratios(r, by="implicit_min")
-        own = xp.cumulative_sum(ratio, axis=-1) if self.accumulative else per_step(ratio, ends)
+        # Both, since the flag may be traced.
+        so_far = xp.asarray(1.0 * self.accumulative) > 0.5
+        own = xp.where(so_far, xp.cumulative_sum(ratio, axis=-1), per_step(ratio, ends))
         lowest = stats.minimum(own, ends)[..., 0]
         lowest = xp.where(xp.any(ends > 0, axis=-1), lowest, xp.zeros_like(lowest))
         lost = xp.any(xp.isnan(ratio), axis=-1)
