@@ -100,8 +100,9 @@ class StepDelta(StepShaper):
 class StepClip(StepShaper):
     """A term per step: `alpha` times what the score lacks to the threshold, never above 0.
 
-    eta : threshold in [0, 1]; None: the mean score of all steps of all rollouts of the prompt (so remembered of the paper, which wants most steps at 0; not verified): a rollout's own
-        steps move it, so under Clip-Delta steps below the mean can pay
+    eta : threshold in [0, 1]; None: the mean score of all steps of all rollouts of the prompt (so
+        remembered of the paper, which wants most steps at 0; not verified): a rollout's own steps
+        move it, so under Clip-Delta steps below the mean can pay
     In all between -alpha eta K and 0: another step never pays, and costs unless it reaches eta.
     """
 
