@@ -228,6 +228,16 @@ WORDS = (
         "See collapse/probability.",
     ),
     E(
+        "forecast",
+        "What becomes of a run: accuracy and length at its end, with 90 % intervals, and the "
+        "probabilities of ending below the base and below training on correctness alone.",
+        "It comes from other worlds than the collapse: behaviours of real models (wording, depth, "
+        "re-checks, runaways, form, skill) told your base's accuracy, length and limit. The "
+        "verdict doesn't use it.",
+        "Tell it your base: --rollouts, or --success-rates, --typical-length and "
+        "--max-completion-length. docs/forecast.md says how good such forecasts have been.",
+    ),
+    E(
         "nats",
         "Distance of the policy from its base: the KL divergence of whole completions.",
         "Real runs end 2 to 40 nats away; halving a typical length costs 3 to 14.",

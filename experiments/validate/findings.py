@@ -86,6 +86,7 @@ class Report(Answer):
         used (`toyrl.experiments.validate.verdict.exit_code`)
     error : why it could not be used, or ""
     band : the predicted band of accuracy and length, where it was asked for and there is one
+    forecast : what becomes of a run (`toyrl.experiments.validate.forecast.of`), None without one
     assumed : fields that a latent of the toy supplied, each with the latent, its numbers and a
         sentence (`toyrl.worlds.chain.declared.stated`)
     """
@@ -103,6 +104,7 @@ class Report(Answer):
     seconds: float = 0.0
     error: str = ""
     band: Band | None = None
+    forecast: Mapping[str, Any] | None = None
     assumed: tuple[Mapping[str, Any], ...] = ()
 
     @property
@@ -180,6 +182,7 @@ class Report(Answer):
                 for f in self.findings
             ],
             "assumed": [dict(x) for x in self.assumed],
+            "forecast": None if self.forecast is None else dict(self.forecast),
             "safe_variant": self.safe_variant,
             "settings": dict(self.settings),
             "command": self.command,

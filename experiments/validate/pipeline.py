@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -98,7 +99,15 @@ class Pipeline(Inputs):
             sections=sections,
             unjudged=(*unjudged(self.term_facts), *kinds.guessed(self.contract_facts)),
         )
-        return self._report(word, reasons, sections)
+        report = self._report(word, reasons, sections)
+        return report if "collapse" in self.left_out else replace(report, forecast=self._forecast())
+
+    def _forecast(self) -> dict[str, Any] | None:
+        """What becomes of a run, in worlds of behaviours."""
+        from toyrl.experiments.validate import forecast
+
+        self.tell(7, "forecast of a run")
+        return forecast.of(self)
 
     def _report(self, word: str, reasons: tuple[str, ...], sections: list[Section]) -> Report:
         safe, missing = "", dict(self.left_out)
