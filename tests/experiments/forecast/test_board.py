@@ -141,7 +141,7 @@ def test_a_ledger_that_is_not_there_is_refused(capsys):
 
 @pytest.mark.slow
 def test_the_command_writes_the_page_of_the_docs(tmp_path):
-    out, stored = tmp_path / "board.md", tmp_path / "board.json"
+    out, stored = tmp_path / "scoreboard.md", tmp_path / "scoreboard.json"
     line = [
         "scoreboard",
         "--ledger",
