@@ -230,8 +230,8 @@ def suggestion(name: str, kind: str, more: tuple[str, ...] = ()) -> str:
     near = [f"{n} ({_article(others[n])} {others[n]})" if n in others else n for n in found[:3]]
     if near:
         return f"did you mean {', '.join(near)}?"
-    more = f" and {len(own) - SHOWN} more" if len(own) > SHOWN else ""
-    return f"there are {', '.join(own[:SHOWN])}{more}"
+    rest = f" and {len(own) - SHOWN} more" if len(own) > SHOWN else ""
+    return f"there are {', '.join(own[:SHOWN])}{rest}"
 
 
 def _article(kind: str) -> str:

@@ -119,8 +119,8 @@ def validate(
     cache
         Folder that keeps the values of a slow reward by text; a later run goes on from there.
     max_calls
-        Texts that the reward may be asked to grade; a verdict needs about 2,100, and 750 more for
-        every further format that the reward reads.
+        Texts that the reward may be asked to grade; a verdict with its forecast needs about 2,300,
+        and 750 more for every further format that the reward reads.
     workers
         Processes that grade texts side by side, for a reward of a file that looks at one text at
         a time and keeps no state; async functions get a whole call's texts at once anyway.
