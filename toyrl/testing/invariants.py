@@ -213,32 +213,35 @@ def wrong_never_above_right(shaper: Shaper, case: Case) -> str | None:
 
 def shorter_right_never_below(shaper: Shaper, case: Case) -> str | None:
     """Among right rollouts alike in all but length, a longer one is never paid more."""
-    r = _alike(case.rollouts)
-    reward = np.asarray(shaper.reward(r))
-    for b in range(r.shape[0]):
-        rows = np.flatnonzero((r.correct[b] == 1) & (r.w[b] > 0))
-        rows = rows[np.argsort(r.length[b, rows], kind="stable")]
-        for i, j in pairwise(rows):
-            gain = reward[b, j] - reward[b, i]
-            if r.length[b, j] > r.length[b, i] and gain > arrays.TOLERANCE:
-                lengths = f"{r.length[b, j]:g} tokens is paid {gain:.6g} more than"
-                return f"a right rollout of {lengths} one of {r.length[b, i]:g}"
+    for short, long, gain in _neighbours_in_length(shaper, case, right=True):
+        if gain > arrays.TOLERANCE:
+            lengths = f"{long:g} tokens is paid {gain:.6g} more than one of {short:g}"
+            return f"a right rollout of {lengths}"
     return None
 
 
 def longer_wrong_never_below(shaper: Shaper, case: Case) -> str | None:
     """Among wrong rollouts alike in all but length, a longer one is never paid less."""
+    for short, long, gain in _neighbours_in_length(shaper, case, right=False):
+        if -gain > arrays.TOLERANCE:
+            lengths = f"{long:g} tokens is paid {-gain:.6g} less than one of {short:g}"
+            return f"a wrong rollout of {lengths}"
+    return None
+
+
+def _neighbours_in_length(
+    shaper: Shaper, case: Case, *, right: bool
+) -> Iterator[tuple[float, float, float]]:
+    """(length of the shorter, of the longer, how much more the longer is paid) of rollouts of one
+    prompt, all right or all wrong, that are next to each other in length."""
     r = _alike(case.rollouts)
     reward = np.asarray(shaper.reward(r))
     for b in range(r.shape[0]):
-        rows = np.flatnonzero((r.correct[b] == 0) & (r.w[b] > 0))
+        rows = np.flatnonzero((r.correct[b] == float(right)) & (r.w[b] > 0))
         rows = rows[np.argsort(r.length[b, rows], kind="stable")]
         for i, j in pairwise(rows):
-            loss = reward[b, i] - reward[b, j]
-            if r.length[b, j] > r.length[b, i] and loss > arrays.TOLERANCE:
-                lengths = f"{r.length[b, j]:g} tokens is paid {loss:.6g} less than"
-                return f"a wrong rollout of {lengths} one of {r.length[b, i]:g}"
-    return None
+            if r.length[b, j] > r.length[b, i]:
+                yield r.length[b, i], r.length[b, j], reward[b, j] - reward[b, i]
 
 
 def length_unit(shaper: Shaper, case: Case) -> str | None:

@@ -16,7 +16,7 @@ from functools import lru_cache
 
 from toyrl.messages import shortened
 from toyrl.worlds.text.problems import Worked
-from toyrl.worlds.text.script import LETTERS, Script, noted
+from toyrl.worlds.text.script import LETTERS, Script, generator, noted
 
 PAIRS = {"(": ")", "[": "]", "{": "}"}
 OPENS = {close: open_ for open_, close in PAIRS.items()}
@@ -54,10 +54,7 @@ def make(difficulty: int, seed: int) -> Worked:
 
     Raises ValueError for a difficulty below 1.
     """
-    if difficulty < 1:
-        msg = f"difficulty={difficulty} must be at least 1"
-        raise ValueError(msg)
-    rng = random.Random(1009 * seed + difficulty)
+    rng = generator(difficulty, seed)
     while True:
         signs, stack = [], ""
         for _ in range(difficulty):

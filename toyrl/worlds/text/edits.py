@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from toyrl.messages import shortened
 from toyrl.worlds.text.problems import Worked
-from toyrl.worlds.text.script import LETTERS, Script, noted
+from toyrl.worlds.text.script import LETTERS, Script, generator, noted
 
 CHARACTERS = "abcde"
 LENGTH = 3
@@ -61,10 +61,7 @@ def make(difficulty: int, seed: int) -> Worked:
 
     Raises ValueError for a difficulty below 1.
     """
-    if difficulty < 1:
-        msg = f"difficulty={difficulty} must be at least 1"
-        raise ValueError(msg)
-    rng = random.Random(1009 * seed + difficulty)
+    rng = generator(difficulty, seed)
     start = "".join(rng.sample(CHARACTERS, LENGTH))
     return _posed(start, "".join(rng.choice(EDITS) for _ in range(difficulty)))
 

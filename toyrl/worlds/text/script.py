@@ -45,6 +45,14 @@ class Posed(Protocol):
         ...
 
 
+def generator(difficulty: int, seed: int) -> random.Random:
+    """What a problem of that difficulty is drawn from; ValueError for a difficulty below 1."""
+    if difficulty < 1:
+        msg = f"difficulty={difficulty} must be at least 1"
+        raise ValueError(msg)
+    return random.Random(1009 * seed + difficulty)
+
+
 @dataclass(frozen=True)
 class Script:
     """One task's own part.
