@@ -15,6 +15,7 @@ from toyrl.experiments.core import Picture, Table, versions
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.results import Answer
 from toyrl.experiments.transfer.options import run_options
+from toyrl.experiments.transfer.refusals import refusals
 from toyrl.extras import needed_by
 from toyrl.files import write_file
 
@@ -92,12 +93,9 @@ def run(
         import transformers  # noqa: F401
         import trl  # noqa: F401
 
-        from toyrl.bridge.models.load import ModelError
-        from toyrl.bridge.tasks import TaskError
-        from toyrl.bridge.training.faults import TrainingFault
         from toyrl.experiments.commands.output import refuse_closed
     refuse_closed("out", out)
-    try:
+    with refusals(out, tell):
         transfer, close = _prepare(
             rewards, suite, model, gguf, task, out, seeds, kl, settings, warm_up,
             trust_remote_code, tell,
@@ -111,14 +109,6 @@ def run(
                 isinstance(r, str) for r in rewards
             )
             transfer.train(chosen, workers=1 if own else workers)
-    except (ModelError, TaskError, TrainingFault, schemas.SchemaError) as error:
-        raise UsageError(str(error)) from error
-    except OSError as error:
-        msg = f"out={str(out)!r}: {error.strerror or error}; what was finished is kept, --resume"
-        raise UsageError(msg) from error
-    except KeyboardInterrupt:
-        tell("interrupted; the same command with --resume goes on from the last checkpoints")
-        raise
     return _written(transfer, predictions, command)
 
 

@@ -22,6 +22,7 @@ from toyrl.experiments.errors import UsageError
 from toyrl.experiments.results import Answer
 from toyrl.experiments.transfer import rate, zoo
 from toyrl.experiments.transfer.options import run_options
+from toyrl.experiments.transfer.refusals import refusals
 from toyrl.extras import needed_by
 from toyrl.files import write_file
 from toyrl.messages import shortened
@@ -89,30 +90,20 @@ def run_zoo(
     with needed_by("transfer"):
         import torch
         import trl  # noqa: F401 - found out before anything is written
-
-        from toyrl.bridge.models.load import ModelError
-        from toyrl.bridge.training.faults import TrainingFault
     chosen = _chosen(split, bases, only)
     seal = _seal(split, sealed)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        transfers = [_opened(base, out, kl, given, seal, resume, tell) for base in chosen]
-        said = {t.plan.model: t.predictions() for t in transfers}
-        for seed in range(zoo.SEEDS):
-            for t in transfers:
-                rewards = t.rewards(said[t.plan.model])
-                wanted = [r for r in rewards if not only or r.name in only]
-                t.train(wanted, workers=workers, seeds=[seed])
-                _write(t, said[t.plan.model], command)
-    except (ModelError, TrainingFault, schemas.SchemaError) as error:
-        raise UsageError(str(error)) from error
-    except OSError as error:
-        msg = f"out={str(out)!r}: {error.strerror or error}; what was finished is kept, --resume"
-        raise UsageError(msg) from error
-    except KeyboardInterrupt:
-        tell("interrupted; the same command with --resume goes on")
-        raise
+        with refusals(out, tell):
+            transfers = [_opened(base, out, kl, given, seal, resume, tell) for base in chosen]
+            said = {t.plan.model: t.predictions() for t in transfers}
+            for seed in range(zoo.SEEDS):
+                for t in transfers:
+                    rewards = t.rewards(said[t.plan.model])
+                    wanted = [r for r in rewards if not only or r.name in only]
+                    t.train(wanted, workers=workers, seeds=[seed])
+                    _write(t, said[t.plan.model], command)
     finally:
         torch.set_num_threads(threads)
     found = {t.plan.model: _write(t, said[t.plan.model], command) for t in transfers}
