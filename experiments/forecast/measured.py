@@ -135,6 +135,8 @@ def _logged(kept: Mapping[str, Any], reward: str) -> Callable[[Told], Evidence |
         from toyrl.expressions import parse, parse_estimator
 
         r = rollouts_of(kept, kept["group"], told.limit)
+        if "format-only" in kept["values"]:
+            r = r.with_(answered=np.array(kept["values"]["format-only"], dtype=float).reshape(r.shape))
         values = np.array(kept["values"][reward], dtype=float).reshape(r.shape)
         shaper = parse(told.rewards[0]) if told.rewards else None
         return Logged(r, values, parse_estimator(told.estimator), shaper)

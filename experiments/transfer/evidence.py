@@ -10,6 +10,10 @@ import numpy as np
 
 from toyrl.experiments.transfer.calibrate import BaseLog
 from toyrl.experiments.transfer.rewards import SuiteReward
+from toyrl.rollouts.texts import answered, text_rollouts
+from toyrl.worlds.behaviour import own_texts, texts
+from toyrl.worlds.behaviour.rollouts import SERVED
+from toyrl.worlds.behaviour.texts import TextReward
 
 DIGITS = 5  # significant, of a reward's value
 PLACES = 5  # behind the point, of a measured accuracy
@@ -31,6 +35,27 @@ def rollouts_of(log: BaseLog, rewards: Sequence[SuiteReward]) -> dict[str, Any]:
             for reward in rewards
         },
     }
+
+
+def paid(reward: SuiteReward, log: BaseLog) -> TextReward | None:
+    """What a reward of texts pays for behaviours, graded on the base's own texts and on edits of
+    them; None for one that behaviours serve as it stands, or that looks at whole groups."""
+    needs = set(reward.graders()) - set(SERVED)
+    if not needs or reward.shaper.all_scope() != "rollout":
+        return None
+    r = log.rollouts
+    right = np.ravel(r.correct) > 0.5
+    cells = own_texts.design(log.rows, right, formed(log), r.max_length)
+    rows = [c.row for c in cells]
+    truth = [float(c.right) for c in cells]
+    made, _ = text_rollouts(rows, range(len(rows)), correct=truth, max_length=r.max_length)
+    return texts.graded(cells, np.ravel(reward.values(made, rows)))
+
+
+def formed(log: BaseLog) -> np.ndarray:
+    """(N,) whether an answer can be read: it is marked, or was found right."""
+    marked = np.array([answered(row) for row in log.rows])
+    return np.maximum(marked, np.ravel(log.rollouts.correct)) > 0.5
 
 
 def ways_of(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
