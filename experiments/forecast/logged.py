@@ -18,6 +18,10 @@ from toyrl.worlds.behaviour.texts import TextReward
 from toyrl.worlds.logged import conditioning
 
 
+FIELDS = ("answered", "answer")
+"""What a study keeps of each rollout where it was read: whether it can be, and which it is."""
+
+
 @dataclass(frozen=True)
 class Logged(Evidence):
     """Groups that a model sampled, with the reward of each rollout.
@@ -83,4 +87,6 @@ def rollouts_of(kept: Mapping[str, Any], group: int, limit: float) -> Rollouts:
     def grouped(name: str) -> np.ndarray:
         return np.array(kept[name], dtype=float).reshape(1, -1, group)
 
-    return Rollouts(grouped("correct"), grouped("length"), limit, grouped("truncated") > 0)
+    fields = {name: grouped(name) for name in FIELDS if name in kept}
+    cut = grouped("truncated") > 0
+    return Rollouts(grouped("correct"), grouped("length"), limit, cut, fields=fields)

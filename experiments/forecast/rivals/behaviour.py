@@ -13,6 +13,7 @@ from scipy.special import ndtr
 from toyrl.experiments.forecast.case import Forecast, Forecaster, Told
 from toyrl.experiments.forecast.evidence import Described
 from toyrl.experiments.forecast.logged import Logged
+from toyrl.experiments.forecast.rivals import rules
 from toyrl.experiments.validate.reward_law.law import UserReward
 from toyrl.expressions import parse_estimator
 from toyrl.shapers.base import Shaper
@@ -24,10 +25,6 @@ from toyrl.worlds.behaviour.worlds import Worlds, fitted
 from toyrl.worlds.logged import conditioning
 
 WORLDS = 32
-SPREAD = 0.06
-"""Standard deviation of a run's end about that of its world: seeds, evaluation, and what the worlds
-leave out."""
-
 NOTHING: tuple[tuple[str, ...], Serve] = ((), lambda _: {})
 
 
@@ -54,6 +51,11 @@ class Runs:
     worlds: Worlds
     reward: Path
     outcome: Path = field(repr=False)
+
+    @property
+    def luck(self) -> np.ndarray:
+        """(W,) standard deviation of a run's end about its world's."""
+        return self.worlds.numbers["luck"][:, 0, 0]
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ def reward_of(told: Told) -> tuple[Shaper, tuple[tuple[str, ...], Serve]] | None
 def of(runs: Runs) -> Forecast:
     """Mean over worlds, each with a normal spread about its end."""
     change, alone = runs.reward.change, runs.outcome.change
-    luck = runs.worlds.numbers["luck"][:, 0, 0]
+    luck = runs.luck
     low, high = np.quantile(change, [0.05, 0.95])
     return Forecast(
         below_base=float(ndtr(-change / luck).mean()),
@@ -160,6 +162,24 @@ ABLATIONS: Mapping[str, Model] = {
 }
 """The same worlds with one mechanism off."""
 
+def pooled(told: Told) -> Forecast | None:
+    """The mean of this forecast and the rules', lengths as logarithms; either where one is silent."""
+    own, other = forecast(told), rules.forecast(told)
+    if own is None or other is None:
+        return own or other
+
+    def mean(name: str) -> float | None:
+        both = [getattr(f, name) for f in (own, other)]
+        return None if None in both else sum(both) / 2
+
+    lengths = [f.length for f in (own, other) if f.length is not None]
+    names = ("below_base", "below_correctness", "accuracy", "low", "high")
+    return Forecast(
+        **{name: mean(name) for name in names},
+        length=float(np.exp(np.mean(np.log(lengths)))) if lengths else None,
+    )
+
+
 FORECASTERS = (
     Forecaster(
         "behaviour",
@@ -167,4 +187,5 @@ FORECASTERS = (
         "correctness alone: how often they end below, what accuracy and length come to",
         forecast,
     ),
+    Forecaster("pooled", "the mean of `behaviour` and `rules`", pooled),
 )

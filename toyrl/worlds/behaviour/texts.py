@@ -8,8 +8,9 @@ padding is of the kind that is paid best, since training finds that one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -147,6 +148,30 @@ class TextReward:
             value = value + np.where(right == 1, fine, wrong) * formed
             cut = cut + broken
         return np.where(p.cut, cut, value)
+
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form, numbers to five significant digits."""
+        added = {kind: _plain(rows) for kind, rows in self.added.items() if kind in self.kinds}
+        own = {name: _plain(getattr(self, name)) for name in ("grid", "table", "noise")}
+        return {**own, "cut": _plain(self.cut), "added": added, "padding": self.padding}
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of sentences whose price counts."""
+        return ("CHECK", self.padding)
+
+    @classmethod
+    def from_dict(cls, x: Mapping[str, Any]) -> TextReward:
+        """The reward that `to_dict` wrote."""
+        added = {kind: np.array(rows) for kind, rows in x["added"].items()}
+        grid, table, noise = (np.array(x[name]) for name in ("grid", "table", "noise"))
+        return cls(grid, table, float(x["cut"]), added, x["padding"], noise)
+
+
+def _plain(x: Any) -> Any:
+    rounded = np.vectorize(lambda v: float(f"{v:.5g}"))(np.asarray(x, dtype=float))
+    return rounded.tolist()
 
 
 def reached(count: Array, row: Array) -> Array:
