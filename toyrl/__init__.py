@@ -70,6 +70,7 @@ _EXPORTS = {
 _FORWARDED = {
     "Settings": "toyrl.experiments.validate.settings",
     "UsageError": "toyrl.experiments.errors",
+    "calibrate": "toyrl.experiments.calibrate.call",
     "compare": "toyrl.experiments.api",
     "distance": "toyrl.experiments.api",
     "export": "toyrl.experiments.api",
@@ -93,6 +94,7 @@ __all__ = [
     "__version__",  # pyright: ignore[reportUnsupportedDunderAll]
     "advantages",
     "assert_invariants",
+    "calibrate",
     "check_invariants",
     "cite",
     "compare",

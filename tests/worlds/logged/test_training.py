@@ -91,7 +91,8 @@ def test_idle_groups_are_those_of_the_beta_binomial_law_as_far_as_the_log_knows(
     """
     r = log(prompts=4000, heavy=1.0)
     base = base_of(r, {"right": r.correct})
-    path = train(base, parse("outcome()"), parse_estimator("dr_grpo"), Plan(tilt=0.0, steps=10))
+    path = train(base, parse("outcome()"), parse_estimator("dr_grpo"),
+                 Plan(tilt=0.0, steps=10, step=0.05))  # fmt: skip
     shift = path.theta[:, 0, 0] / base.units["right"]  # log odds
     rng, past = np.random.default_rng(2), []
     for k in (0, 4, 8):
@@ -134,7 +135,8 @@ def test_the_kl_penalty_holds_the_path_near_the_base():
     z = np.asarray(given[0].reward(r))
     p = np.exp(z) / np.exp(z).sum(-1, keepdims=True)
     far = float((p * np.log(p * 8)).sum(-1).mean())
-    assert exact.nats[-1, 0] == pytest.approx(far, rel=0.02)
+    # it ends where a fiftieth of the slope is left: (1 - 0.02)^2 of the way in nats
+    assert exact.nats[-1, 0] == pytest.approx(far, rel=0.05)
     assert held.nats[-1, 0] < exact.nats[-1, 0] * 1.001 < free.nats[-1, 0]
 
 
@@ -155,7 +157,7 @@ def test_an_objective_that_divides_by_length_weighs_short_rollouts_more():
     np.testing.assert_allclose(
         found / np.linalg.norm(found), step / np.linalg.norm(step), rtol=1e-4
     )
-    assert abs(divided.theta[1, 0, 0] - alike.theta[1, 0, 0]) > 1e-4  # of a step of 0.05
+    assert abs(divided.theta[1, 0, 0] - alike.theta[1, 0, 0]) > 1e-4  # of a step of 0.08
 
 
 def test_a_tilt_is_slower_than_features_by_its_factor():

@@ -34,11 +34,11 @@ from toyrl.worlds.logged.redraw import drawn
 
 RIDGE = 1e-6
 """Added to F in units of a feature's variance, for features that say the same."""
-AT_ONCE = 400_000
+AT_ONCE = 100_000
 """Rollouts that a step grades, about: small logs draw more groups a prompt."""
 MOST_GROUPS = 8
-FADED = 0.05
-"""A step isn't lengthened beyond 1/FADED of the first one: a signal that is gone moves little."""
+FADED = 0.02
+"""Share of the largest slope so far below which a batch has come to its end."""
 PACE = 0.5
 """Bound on a step times beta: the pull back to the base is followed, not overshot."""
 TINY = 1e-12
@@ -52,7 +52,8 @@ class Plan:
     beta : weight of the KL to the base, reward per nat of a rollout
     tilt : speed of a prompt's tilt towards its right rollouts, over that of the features
     step : length of a step in standard scores; steps : at most
-    stop : share of the base's effective sample size at which the path ends
+    stop : share of the base's effective sample size at which the path ends; it ends before where
+        the slope has faded to `FADED` of its largest
     groups : "redrawn" (`redraw`); "whole": fractions of rollouts, the limit of very many, where a
         group that held both answers always does
     """
@@ -60,8 +61,8 @@ class Plan:
     group_size: int | None = None
     beta: float = 0.0
     tilt: float = 0.1
-    step: float = 0.05
-    steps: int = 80
+    step: float = 0.08
+    steps: int = 60
     stop: float = 0.2
     groups: Literal["redrawn", "whole"] = "redrawn"
     updates: float = 200.0
@@ -113,22 +114,21 @@ def train(
     state = _State.of(base, shaper)
     weights = _weights(base, objective)
     rows = []
-    first = np.zeros((base.size[0], 1, 1))
+    first, alive = np.zeros((base.size[0], 1, 1)), np.ones(base.size[0], dtype=bool)
     for t in range(plan.steps):
         prob, ratio = moved(base.share, state.z)
         step = t * plan.updates / plan.steps
         advantage, idle = _advantages(base, shaper, estimator, plan, state, prob, step, rng)
         rows.append(_looked(base, state, prob, ratio, idle))
-        alive = rows[-1]["support"] > plan.stop
-        if not alive.any():
-            break
         slope = weights * advantage - plan.beta * ratio
         way, theta, tilt = _direction(base, prob, slope, plan.tilt)
         size = np.sqrt((prob * way**2).sum(-1).mean(-1))[:, None, None]
         first = np.maximum(first, size)
-        if not np.any(first > TINY):
+        alive = (size[:, 0, 0] > np.maximum(FADED * first[:, 0, 0], TINY)) & alive
+        alive = (rows[-1]["support"] > plan.stop) & alive
+        if not alive.any():
             break
-        rate = plan.step / np.maximum(np.maximum(size, FADED * first), TINY)
+        rate = plan.step / np.maximum(size, TINY)
         if plan.beta > 0:
             rate = np.minimum(rate, PACE / plan.beta)
         rate = rate * alive[:, None, None]
