@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from toyrl.experiments.forecast.rivals.behaviour import SPREAD
 from toyrl.worlds.behaviour.training import Path
 from toyrl.worlds.logged.reach import Reach
 
@@ -43,8 +42,11 @@ class Forecast:
     below_outcome: float | None
 
 
-def joined(log: Reach, worlds: Path, outcome: Path | None) -> Forecast:
-    """The log's path continued by the worlds' runs."""
+def joined(log: Reach, worlds: Path, outcome: Path | None, spread: np.ndarray | float) -> Forecast:
+    """The log's path continued by the worlds' runs.
+
+    spread : of a run's end about that of its world, one for all or (W,)
+    """
     far = worlds.kl.max(0)
     end = min(log.end, float(np.median(far)))
     nats = np.linspace(0.0, max(float(np.median(far)), log.end), POINTS)
@@ -61,8 +63,8 @@ def joined(log: Reach, worlds: Path, outcome: Path | None) -> Forecast:
     behind = None
     if outcome is not None:
         gap = outcome.change - worlds.change
-        behind = float(ndtr(gap / (SPREAD * 2**0.5)).mean())
-    noise = 1.645 * SPREAD
+        behind = float(ndtr(gap / (spread * 2**0.5)).mean())
+    noise = 1.645 * float(np.mean(spread))
     a, b, c = accuracy.mean(), *np.quantile(accuracy, [0.05, 0.95])
     ends = {
         "accuracy": (float(a), float(b - noise), float(c + noise)),
@@ -70,7 +72,8 @@ def joined(log: Reach, worlds: Path, outcome: Path | None) -> Forecast:
             float(x) for x in (np.exp(np.log(length).mean()), *np.quantile(length, [0.05, 0.95]))
         ),
     }
-    below = float(ndtr(-accuracy / SPREAD).mean())
+    each = accuracy.reshape(-1, worlds.kl.shape[1])
+    below = float(ndtr(-each / spread).mean())
     return Forecast(nats, end, mid, low, high, ends, float(np.median(far)), below, behind)
 
 

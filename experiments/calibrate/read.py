@@ -13,6 +13,7 @@ import numpy as np
 from toyrl.estimators.base import Estimator
 from toyrl.experiments.calibrate.features import features_of
 from toyrl.experiments.errors import UsageError
+from toyrl.experiments.validate.listening import heard
 from toyrl.experiments.validate.pipeline import Pipeline
 from toyrl.experiments.validate.reward_law import bench
 from toyrl.experiments.validate.settings import Settings
@@ -62,7 +63,7 @@ def material(
     if isinstance(reward, str) and reward.startswith(LOGGED):
         column, reward = reward.removeprefix(LOGGED), CORRECTNESS
     try:
-        pipeline = Pipeline(reward, settings, lambda *_: None)
+        pipeline = Pipeline(reward, settings, heard(None))
         tell(f"reading {settings.rollouts}")
         pipeline._read_log()
         with pipeline.loaded() as pipeline.reward:

@@ -108,7 +108,7 @@ class Calibration(Answer):
         first = (
             "The worlds show all that was looked at."
             if not missed
-            else f"The worlds don't show {'; '.join(missed)}: mistrust what they say beyond the log."
+            else f"The worlds don't show {'; '.join(missed)}: mistrust them beyond the log."
         )
         says = {r.name: r.says for r in prior.RANGES}
         open_ = [says[k] for k in c.open if k not in UNSEEN]

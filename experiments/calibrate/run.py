@@ -11,13 +11,14 @@ import numpy as np
 from toyrl.experiments.calibrate.handover import Forecast, joined
 from toyrl.experiments.calibrate.read import CORRECTNESS, Material, material, source_of
 from toyrl.experiments.calibrate.result import Calibration
+from toyrl.experiments.calibrate.worlds import spread_of, trained
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.settings import Settings
-from toyrl.shapers.outcome import Outcome
-from toyrl.worlds.behaviour import prior, training
+from toyrl.worlds.behaviour import prior
+from toyrl.worlds.behaviour.training import Plan
+from toyrl.worlds.logged import training
 from toyrl.worlds.logged.conditioning import Conditioned, conditioned, told_of
 from toyrl.worlds.logged.reach import Reach, reach
-from toyrl.worlds.logged.training import Plan
 
 FEW = 30
 """Prompts below which bands over them are said to be too narrow."""
@@ -89,7 +90,7 @@ def tilt_speed(length: float) -> float:
 
 def _reach(m: Material, group_size: int | None, speed: float) -> Reach:
     s = m.settings
-    plan = Plan(group_size=group_size, beta=s.beta, tilt=speed, seed=s.seed)
+    plan = training.Plan(group_size=group_size, beta=s.beta, tilt=speed, seed=s.seed)
     try:
         return reach(m.base, m.shaper, m.estimator, plan, objective=m.objective, seed=s.seed)
     except (KeyError, ValueError) as error:
@@ -100,13 +101,11 @@ def _reach(m: Material, group_size: int | None, speed: float) -> Reach:
 def _beyond(
     m: Material, like: Conditioned, found: Reach, group_size: int | None
 ) -> Forecast | None:
-    s, w = m.settings, like.worlds()
-    plan = training.Plan(group_size=group_size or _usual(m), beta=s.beta, looks=LOOKS, seed=s.seed)
-    path = training.train(w, m.paid[0], m.estimator, plan, serve=m.paid[1])
-    alone = None
-    if m.reward != CORRECTNESS:
-        alone = training.train(w, Outcome(), m.estimator, plan)
-    return joined(found, path, alone)
+    s = m.settings
+    plan = Plan(group_size=group_size or _usual(m), beta=s.beta, looks=LOOKS, seed=s.seed)
+    runs = trained(like.worlds(), m.paid, m.estimator, plan)
+    alone = None if m.reward == CORRECTNESS else runs.outcome
+    return joined(found, runs.reward, alone, spread_of(runs))
 
 
 def _usual(m: Material) -> int:

@@ -98,11 +98,13 @@ def test_joining_by_hand():
         accuracy=np.array([[0.5], [0.6], [0.4]]),
         length=np.exp(np.array([[0.0], [-0.2], [-0.6]])),
     )
-    f = joined(log, worlds, None)  # type: ignore[arg-type]
+    f = joined(log, worlds, None, 0.03)  # type: ignore[arg-type]
     assert f.end["accuracy"][0] == pytest.approx(0.1 + 0.4 - 0.55)
     assert f.end["length"][0] == pytest.approx(np.exp(0.1 - 0.6 + 0.1))
     assert np.interp(1.0, f.nats, f.mid["accuracy"]) == pytest.approx(0.1 + 0.6 - 0.55, abs=0.01)
     assert f.below_outcome is None
+    # An end at -0.05 with a spread of 0.03: five thirds of it below the base
+    assert f.below_base == pytest.approx(0.9522, abs=1e-4)
 
 
 def test_the_command_writes_what_validate_reads(tmp_path, capsys):
@@ -200,3 +202,43 @@ def test_a_tilt_is_as_slow_as_the_priors_bases_learn():
     assert 0.1 <= tilt_speed(400.0) <= 0.4
     assert 0.05 <= tilt_speed(9000.0) <= 0.2
     assert tilt_speed(400.0) == pytest.approx(0.2)  # the middle of 0.1 to 0.4, in the logarithm
+
+
+def test_validate_forecasts_in_the_worlds_of_the_file(tmp_path):
+    """The same numbers as training the file's worlds by hand, and the log's accuracy and length."""
+    from toyrl import parse, parse_estimator
+    from toyrl.worlds.behaviour.training import Plan, train
+
+    log = write(tmp_path / "log.jsonl", rows())
+    c = toyrl.calibrate(log, REWARD)
+    path = tmp_path / "worlds.json"
+    path.write_text(json.dumps(c.worlds()), encoding="utf-8")
+    from toyrl.experiments.validate import forecast
+    from toyrl.experiments.validate.listening import heard
+    from toyrl.experiments.validate.pipeline import Pipeline
+    from toyrl.experiments.validate.settings import Settings
+
+    p = Pipeline(REWARD, Settings(calibrated=path), heard(None))
+    p._read_log()
+    with p.loaded() as p.reward:
+        p.contract()
+        said = forecast.of(p)
+    assert said is not None
+    told = c.like.told
+    assert said["assumed"]["accuracy"] == pytest.approx(told.accuracy, abs=1e-4)
+    assert said["assumed"]["length"] == pytest.approx(told.length, abs=0.5)
+    assert said["assumed"]["limit"] == told.limit
+    run = train(worlds_of(path).worlds, parse(REWARD), parse_estimator("grpo"), Plan())
+    assert said["accuracy_change"]["mean"] == pytest.approx(run.change.mean(), abs=1e-4)
+
+
+def test_other_files_are_no_worlds(tmp_path, capsys):
+    nothing = tmp_path / "none.json"
+    assert main(["validate", "outcome()", "--worlds", str(nothing), "--no-report"]) == 2
+    assert "is no file" in capsys.readouterr().err
+    other = tmp_path / "other.json"
+    other.write_text('{"schema": "toyrl.band/1"}')
+    assert main(["validate", "outcome()", "--worlds", str(other), "--no-report"]) == 2
+    said = capsys.readouterr().err
+    assert "other.json is toyrl.band/1" in said
+    assert "toyrl calibrate LOG" in said

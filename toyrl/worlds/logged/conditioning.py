@@ -31,7 +31,7 @@ RIDGE = 0.1
 SURE = 3.0
 FARTHEST = 3.0
 """Units of distance that a statistic moves a world by, at most."""
-NEVER = ("teachable", "learnable", "distance", "drift", "agreed")
+NEVER = ("teachable", "learnable", "distance", "drift", "agreed", "luck")
 UNSEEN = tuple(row.name for row in prior.RANGES if row.name in NEVER)
 """Numbers that no statistic of untrained rollouts depends on: how fast right answers are learnt,
 how much is left to learn, how far a run goes. They stay as the prior has them."""
