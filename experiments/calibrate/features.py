@@ -19,6 +19,8 @@ REFLECTION = re.compile(
 """Stock phrases of reflection, counted where the log has no column `phrases`."""
 COLUMNS = ("format", "mode")
 """Fields that a log may have as columns."""
+FREE = ("answered", "format")
+"""What an answer needs to be right; all else is moved among right and wrong rollouts alike."""
 SAYS = {
     "length": "log length",
     "answered": "an answer is marked",
@@ -29,9 +31,12 @@ SAYS = {
 
 
 def features_of(log: Log, own: Sequence[str] = ()) -> dict[str, np.ndarray]:
-    """Name -> (B, G), 0 on rollouts that aren't there.
+    """Name -> (B, G), anything on rollouts that aren't there.
 
     own : names of columns with a number in every row, or of logged rewards
+
+    Whether an answer is marked is unknown (NaN) of rollouts that ran into the limit: what cut them
+    was their length.
 
     Raises UsageError for a column that isn't there or holds no numbers.
     """
@@ -44,7 +49,8 @@ def features_of(log: Log, own: Sequence[str] = ()) -> dict[str, np.ndarray]:
         return out
 
     out = {"length": np.where(there, np.log(np.maximum(r.length, 1.0)), 0.0)}
-    out["answered"] = np.where(there, np.asarray(r.fields["answered"], dtype=float), 0.0)
+    ended = there & ~np.asarray(r.cut)
+    out["answered"] = np.where(ended, np.asarray(r.fields["answered"], dtype=float), np.nan)
     out["phrases"] = table(_phrases(log))
     for name in COLUMNS:
         if all(name in row.columns for row in log.rows):

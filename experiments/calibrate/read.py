@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from toyrl.estimators.base import Estimator
-from toyrl.experiments.calibrate.features import features_of
+from toyrl.experiments.calibrate.features import FREE, features_of
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.listening import heard
 from toyrl.experiments.validate.pipeline import Pipeline
@@ -113,9 +113,10 @@ def _made(
     if shaper.all_token_level():
         msg = f"{name} pays single tokens, and a log's policy moves whole rollouts; name another"
         raise UsageError(msg)
-    lengths = features_of(log, features)
+    moved = features_of(log, features)
     # Tokens of a mask would have to be kept for every rollout: the weights of a loss need lengths.
-    base = base_of(replace(rollouts, mask=None), lengths)
+    alike = [name for name in moved if name not in FREE]
+    base = base_of(replace(rollouts, mask=None), moved, alike=alike)
     return Material(
         log, p.settings, name, shaper, p.estimator, p.objective, rollouts, base, paid, unpaid
     )

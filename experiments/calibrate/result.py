@@ -26,9 +26,11 @@ class Calibration(Answer):
 
     source : the log's name, sha256, rows, prompts; rollouts : of a prompt, at most
     reward, estimator, group_size, beta : what was trained; None: groups as in the log
-    tilt : speed of a prompt's right rollouts in steps of a feature
+    tilt : speed of the log odds of a prompt's right rollouts, in steps of a feature
     units, flat : features with their spread within prompts, and those without
-    reach : the log trained on itself; like : the worlds
+    reach : the log trained on itself; caused : change of accuracy at its end if every feature made
+        answers right as it goes with them
+    like : the worlds
     forecast : both joined, None where worlds can't have the reward: `silent` says why
     """
 
@@ -41,6 +43,7 @@ class Calibration(Answer):
     units: Mapping[str, float]
     flat: Sequence[str]
     reach: Reach
+    caused: float
     rollouts: int
     like: Conditioned
     forecast: Forecast | None
@@ -65,7 +68,7 @@ class Calibration(Answer):
         if r.end == 0:
             return "No group of the log gives a signal under this reward: nothing moves."
         why = (
-            "training on the log ends there by itself"
+            "there its slope has faded to a fiftieth: what is left to learn is slow"
             if r.stopped
             else f"from there fewer than {HALF:.0%} of the rollouts would carry the answer"
         )
@@ -99,6 +102,14 @@ class Calibration(Answer):
             f"Forecast of a run, {f.nats_end:.1f} nats from the base: accuracy {points[0]} points "
             f"({points[1]} to {points[2]}), length x {b[0]:.2f} ({b[1]:.2f} to {b[2]:.2f}); P(ends "
             f"below the base) {f.below_base:.2f}{behind}."
+        )
+
+    def unknown_cause(self) -> str:
+        """What the log can't say of its own path, in a sentence."""
+        return (
+            "Lengths and phrases are moved among rollouts that are right or wrong alike: siblings "
+            "are often short because the prompt went well. If being so made them right, accuracy "
+            f"would change by {100 * self.caused:+.1f} points; the log can't say."
         )
 
     def fit(self) -> list[str]:
@@ -187,6 +198,7 @@ class Calibration(Answer):
                 "base": r.start,
                 "change": {k: _band(r.change[k], r.low[k], r.high[k]) for k in r.change},
                 "no_signal": r.idle,
+                "accuracy_if_caused": self.caused,
                 "theta": r.theta,
                 "tilt": r.tilt,
             },

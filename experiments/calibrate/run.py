@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def run(
     source = source_of(m.log, Path(path))
     tell(f"training {source['rows']} rollouts of {source['prompts']} prompts on themselves")
     speed = tilt_speed(told.length)
-    found = _reach(m, group_size, speed)
+    found, caused = _reach(m, group_size, speed)
     tell("drawing worlds that look like the log")
     like = conditioned(told, seed=settings.seed)
     forecast = None
@@ -70,6 +71,7 @@ def run(
         units=dict(m.base.units),
         flat=m.base.flat,
         reach=found,
+        caused=caused,
         rollouts=m.base.size[2],
         like=like,
         forecast=forecast,
@@ -80,22 +82,29 @@ def run(
 
 
 def tilt_speed(length: float) -> float:
-    """How fast a prompt's right rollouts gain, in steps of a feature: the middle of the prior's
-    range of `teachable`, for bases of this mean length (tokens)."""
+    """How fast the log odds of right rollouts move, in steps of a feature: the square of behaviour
+    worlds' `teachable`, at the middle of its range for this mean length (tokens)."""
     row = next(r for r in prior.RANGES if r.name == "teachable")
     own = prior.shares(length)
     middle = {k: np.log(getattr(row, k)).mean() for k in prior.KINDS}
-    return float(np.exp(sum(own.get(k, 0.0) * middle[k] for k in prior.KINDS)))
+    return float(np.exp(2 * sum(own.get(k, 0.0) * middle[k] for k in prior.KINDS)))
 
 
-def _reach(m: Material, group_size: int | None, speed: float) -> Reach:
+def _reach(m: Material, group_size: int | None, speed: float) -> tuple[Reach, float]:
+    """The path that the log supports; and the change of accuracy at its end where every feature
+    moves freely, as if it made answers right."""
     s = m.settings
     plan = training.Plan(group_size=group_size, beta=s.beta, tilt=speed, seed=s.seed)
     try:
-        return reach(m.base, m.shaper, m.estimator, plan, objective=m.objective, seed=s.seed)
+        given = (m.shaper, m.estimator, plan)
+        found = reach(m.base, *given, objective=m.objective, seed=s.seed)
+        free = replace(m.base, alike=np.zeros_like(m.base.alike))
+        path = training.train(free, *given, objective=m.objective)
     except (KeyError, ValueError) as error:
         msg = f"the log can't be trained on {m.reward}: {error.args[0]}"
         raise UsageError(msg) from error
+    change = path.accuracy[:, 0] - path.accuracy[0, 0]
+    return found, float(np.interp(found.end, np.maximum.accumulate(path.nats[:, 0]), change))
 
 
 def _beyond(

@@ -35,7 +35,11 @@ def run(log: Path, *, out: Path | None, json: str | None, quiet: bool, **options
             shown.print(line, markup=False, soft_wrap=True)
         for table in (found.path_table(), found.fit_table()):
             show_table(table, shown)
-        for line in (*found.fit(), *(f"note: {note}" for note in found.notes)):
+        for line in (
+            found.unknown_cause(),
+            *found.fit(),
+            *(f"note: {note}" for note in found.notes),
+        ):
             shown.print(line, markup=False, soft_wrap=True)
     outputs.json(json, found.to_dict())
     outputs.write("out", found.forms()[".svg"])

