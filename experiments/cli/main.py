@@ -85,6 +85,7 @@ def _full(error: OSError) -> int:
 def _help_hint(tokens: Sequence[str]) -> str:
     known = tokens and tokens[0] in (
         "validate",
+        "calibrate",
         "reproduce",
         "distance",
         "ledger",

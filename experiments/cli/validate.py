@@ -19,6 +19,7 @@ def validate(
     /,
     *,
     rollouts: Path | None = None,
+    calibrated: Annotated[Path | None, Parameter(name="--worlds")] = None,
     data: Path | None = None,
     columns: str | None = None,
     model: str | None = None,
@@ -71,6 +72,9 @@ def validate(
         does, and worlds, lengths, success rates and texts are theirs. JSONL, a JSON array, CSV or
         parquet, .gz of these, or a folder, as TRL (log_completions), verl (rollout_data_dir),
         OpenRLHF and verifiers write them.
+    calibrated
+        worlds.json of toyrl calibrate: the forecast takes its worlds, and lengths and success rates
+        are those of its log where nothing else says them.
     data
         Rows with prompts and gold columns, of the same kinds of files; gold answers get their form.
     columns
@@ -154,6 +158,7 @@ def validate(
 
     values = {
         "rollouts": rollouts,
+        "calibrated": calibrated,
         "data": data,
         "columns": columns,
         "model": model,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,10 @@ from toyrl.experiments.forecast.logged import Logged
 from toyrl.experiments.transfer.predict import tilted
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import Rollouts
+from toyrl.worlds.behaviour import prior
+from toyrl.worlds.behaviour import training as worlds
+from toyrl.worlds.behaviour.rollouts import noise, played
+from toyrl.worlds.behaviour.worlds import fitted
 from toyrl.worlds.logged.base import base_of
 from toyrl.worlds.logged.training import Path, Plan, train
 
@@ -91,7 +97,8 @@ def test_idle_groups_are_those_of_the_beta_binomial_law_as_far_as_the_log_knows(
     """
     r = log(prompts=4000, heavy=1.0)
     base = base_of(r, {"right": r.correct})
-    path = train(base, parse("outcome()"), parse_estimator("dr_grpo"), Plan(tilt=0.0, steps=10))
+    path = train(base, parse("outcome()"), parse_estimator("dr_grpo"),
+                 Plan(tilt=0.0, steps=10, step=0.05))  # fmt: skip
     shift = path.theta[:, 0, 0] / base.units["right"]  # log odds
     rng, past = np.random.default_rng(2), []
     for k in (0, 4, 8):
@@ -134,7 +141,8 @@ def test_the_kl_penalty_holds_the_path_near_the_base():
     z = np.asarray(given[0].reward(r))
     p = np.exp(z) / np.exp(z).sum(-1, keepdims=True)
     far = float((p * np.log(p * 8)).sum(-1).mean())
-    assert exact.nats[-1, 0] == pytest.approx(far, rel=0.02)
+    # it ends where a fiftieth of the slope is left: (1 - 0.02)^2 of the way in nats
+    assert exact.nats[-1, 0] == pytest.approx(far, rel=0.05)
     assert held.nats[-1, 0] < exact.nats[-1, 0] * 1.001 < free.nats[-1, 0]
 
 
@@ -155,7 +163,7 @@ def test_an_objective_that_divides_by_length_weighs_short_rollouts_more():
     np.testing.assert_allclose(
         found / np.linalg.norm(found), step / np.linalg.norm(step), rtol=1e-4
     )
-    assert abs(divided.theta[1, 0, 0] - alike.theta[1, 0, 0]) > 1e-4  # of a step of 0.05
+    assert abs(divided.theta[1, 0, 0] - alike.theta[1, 0, 0]) > 1e-4  # of a step of 0.08
 
 
 def test_a_tilt_is_slower_than_features_by_its_factor():
@@ -171,3 +179,72 @@ def test_single_tokens_are_refused():
     r = log(prompts=5)
     with pytest.raises(ValueError, match="single tokens"):
         train(base_of(r, {}), parse("outcome()"), parse_estimator("gae"))
+
+
+def test_what_is_moved_alike_leaves_the_odds_of_right_and_wrong():
+    """A length term shortens both kinds; accuracy stays, and each kind has gone its tilted way."""
+    r = log(prompts=30)
+    paid = parse("-1.0*linear_length()")
+    given = (paid, parse_estimator("dr_grpo"), Plan(tilt=0.0, groups="whole", steps=12, step=0.05))
+    length = {"length": r.length}  # linear, as the reward: then the path is the tilted one
+    apart = train(base_of(r, length, alike=("length",)), *given)
+    np.testing.assert_allclose(apart.accuracy[:, 0], r.correct.mean(), atol=1e-9)
+    free = train(base_of(r, length), *given)
+    assert free.accuracy[-1, 0] > free.accuracy[0, 0] + 0.01  # the control: short ones are right
+    unit = base_of(r, length).units["length"]
+    z = apart.theta[-1, 0, 0] / unit * r.length
+    said = 0.0
+    for kind in (r.correct > 0.5, r.correct < 0.5):
+        w = kind * np.exp(z - z.max(-1, keepdims=True))
+        mean = (w * r.length).sum(-1) / np.maximum(w.sum(-1), 1e-300)
+        said = said + (kind.mean(-1) * mean).mean()
+    assert apart.length[-1, 0] == pytest.approx(said, rel=1e-9)
+
+
+def written(kind: str, numbers: dict[str, float], reward: str) -> tuple[list[Rollouts], list]:
+    """Logs that four untrained behaviour worlds write, and each world's own changes of accuracy
+    while it is trained, as a function of nats."""
+    n = prior.drawn(4, kind, 1000.0, 5)
+    n |= {name: np.full(4, x) for name, x in numbers.items()}
+    w = fitted(n, accuracy=0.5, length=1000.0, limit=2730.0, prompts=60)
+    p = played(w, w.rest(), noise(w.size, 8, np.random.default_rng(3)))
+    path = worlds.train(w, parse(reward), parse_estimator("grpo"), worlds.Plan(steps=30, looks=15))
+
+    def change(i: int, at: float) -> float:
+        return float(np.interp(at, path.kl[:, i], path.accuracy[:, i]) - path.accuracy[0, i])
+
+    logs = [
+        Rollouts(p.right[i], p.length[i], 2730.0, p.cut[i], fields={"answered": p.formed[i]})
+        for i in range(4)
+    ]
+    return logs, [partial(change, i) for i in range(4)]
+
+
+def promised(r: Rollouts, reward: str, alike: tuple[str, ...], at: float) -> float:
+    """What the log says of accuracy at this distance."""
+    read = np.where(r.truncated, np.nan, r.fields["answered"])
+    base = base_of(r, {"length": np.log(r.length), "answered": read}, alike=alike)
+    path = train(base, parse(reward), parse_estimator("grpo"), Plan(tilt=0.02, steps=20))
+    return float(np.interp(at, path.nats[:, 0], path.accuracy[:, 0]) - path.accuracy[0, 0])
+
+
+def test_trouble_is_not_taken_for_length():
+    """Worlds in which trouble makes long and wrong, trained on being short: their logs promise as
+    little accuracy as there is to gain; without `alike` they promise points."""
+    logs, worlds_own = written("thinking", {"distance": 6.0, "unread": 1e-3}, REWARD)
+    true = np.mean([own(0.3) for own in worlds_own])
+    apart, free = (
+        np.mean([promised(r, REWARD, alike, 0.3) for r in logs]) for alike in (("length",), ())
+    )
+    assert abs(apart - true) < 0.02
+    assert free - true > 2 * abs(apart - true)
+    assert free - true > 0.02
+
+
+def test_form_is_learnt_as_far_as_worlds_learn_it():
+    """A fifth of the right answers can't be read, and training mends it at small distance."""
+    logs, worlds_own = written("short", {"distance": 6.0, "unread": 0.15}, "outcome()")
+    for r, own in zip(logs, worlds_own, strict=True):
+        said, true = promised(r, "outcome()", ("length",), 0.05), own(0.05)
+        assert true > 0.05
+        assert said == pytest.approx(true, rel=0.35)  # one log of 480 rollouts, a tenth unreadable

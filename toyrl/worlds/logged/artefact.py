@@ -110,14 +110,16 @@ def _read(data: Mapping[str, Any], name: str) -> Read:
         numbers = {r.name: np.array(data["numbers"][r.name], dtype=float) for r in prior.RANGES}
         numbers["kind"] = np.array([prior.KINDS.index(k) for k in data["kinds"]])
         seed = int(data["seed"])
+        source = dict(data["source"])
         missed, unknown = (tuple(map(str, data[k])) for k in ("missed", "not_identified"))
     except (KeyError, TypeError, ValueError) as error:
         msg = f"{name} lacks what its schema has, or holds something else there: {error}; write it "
         raise schemas.SchemaError(msg + "again with toyrl calibrate LOG") from error
     sizes = {len(x) for x in numbers.values()} | {len(weights)}
     every = np.concatenate([weights, *(numbers[r.name] for r in prior.RANGES)])
-    if len(sizes) != 1 or sizes == {0} or not np.isfinite(every).all() or weights.min() < 0:
-        msg = f"{name}: numbers and weights must be finite, as many of each, weights not below 0; "
+    if len(sizes) != 1 or sizes == {0} or not np.isfinite(every).all() or not _weights(weights):
+        msg = f"{name}: numbers and weights must be finite, as many of each, weights not below 0 "
+        msg += "nor all 0; "
         raise schemas.SchemaError(msg + "write it again with toyrl calibrate LOG")
     for r in prior.RANGES:
         _refuse_outside(name, r, numbers)
@@ -127,7 +129,11 @@ def _read(data: Mapping[str, Any], name: str) -> Read:
         msg = f"{name}: {error}"
         raise schemas.SchemaError(msg) from error
     shares = weights / weights.sum()
-    return Read(worlds, shares, data["source"], accuracy, length, limit, missed, unknown)
+    return Read(worlds, shares, source, accuracy, length, limit, missed, unknown)
+
+
+def _weights(x: Array) -> bool:
+    return bool(x.min() >= 0 and x.sum() > 0)
 
 
 def _refuse_outside(name: str, row: prior.Range, numbers: Mapping[str, Array]) -> None:

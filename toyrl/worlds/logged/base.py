@@ -4,14 +4,18 @@ The policies that it supports are
 
     pi(y | x) proportional to pi_0(y | x) exp(z(x, y)),   z = theta . f(x, y) + tilt_x right(x, y)
 
-with features f that training can move everywhere at once, and theta shared by all prompts. Arrays
+with features f that training can move everywhere at once, and theta shared by all prompts. Of most
+features a log can't say whether they make an answer right: short siblings are right more often
+because trouble makes both long and wrong. Such a feature is moved *alike*, among rollouts of a
+prompt that are right or wrong alike, and leaves their odds as they are; what is needed to be right,
+a readable answer, moves freely. Arrays
 are (R, B, n): R batches that train side by side (one, or resamples of the prompts), B prompts, n
 rollouts. Nothing that the log doesn't hold can be reached: n rollouts carry at most log n nats.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,6 +34,7 @@ class Base:
     rollouts : (R, B, n), weight 0 where a prompt has fewer
     share : (R, B, n) the base's probability of each rollout; sums to 1 over n
     names, features : K names and (R, B, n, K), centred within prompts, in standard deviations
+    alike : (K,) bool, features that are moved among right and among wrong rollouts only
     units : name -> the standard deviation within prompts, in the feature's own unit
     flat : names of features that no prompt varies
     """
@@ -38,6 +43,7 @@ class Base:
     share: Array
     names: tuple[str, ...]
     features: Array
+    alike: Array
     units: Mapping[str, float]
     flat: tuple[str, ...] = ()
 
@@ -70,11 +76,14 @@ class Base:
         )
 
 
-def base_of(rollouts: Rollouts, features: Mapping[str, Array]) -> Base:
+def base_of(
+    rollouts: Rollouts, features: Mapping[str, Array], *, alike: Collection[str] = ()
+) -> Base:
     """The log (B, n) as one batch.
 
     features : name -> (B, n) in any unit, NaN where a rollout has none (it then counts as its
         prompt's mean); one that varies within no prompt is left out, and named in `flat`
+    alike : names of those that are moved among right and among wrong rollouts only
 
     Raises ValueError for rollouts that aren't (B, n), for features of another shape, and where no
     prompt has a rollout.
@@ -110,7 +119,8 @@ def base_of(rollouts: Rollouts, features: Mapping[str, Array]) -> Base:
         mask=one(rollouts.mask),
         fields={name: one(x) for name, x in rollouts.fields.items()},
     )
-    return Base(batch, share[None], tuple(kept), columns[None], units, tuple(flat))
+    apart = np.array([name in alike for name in kept], dtype=bool)
+    return Base(batch, share[None], tuple(kept), columns[None], apart, units, tuple(flat))
 
 
 def _centred(x: Array, share: Array) -> tuple[Array, float]:

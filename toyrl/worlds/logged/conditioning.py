@@ -28,12 +28,14 @@ DRAWN, LIKE, KEPT = 256, 64.0, 32
 PROMPTS, READ = 16, 32
 """Of a world that is only looked at."""
 RIDGE = 0.1
+SURE = 3.0
 FARTHEST = 3.0
 """Units of distance that a statistic moves a world by, at most."""
-UNSEEN = ("teachable", "learnable", "distance")
-"""Numbers that no untrained rollout depends on: how fast right answers are learnt, how much is left
-to learn, how far a run goes. They stay as the prior has them."""
-BLIND = np.array([row.name in UNSEEN for row in prior.RANGES])
+NEVER = ("teachable", "learnable", "distance", "drift", "agreed", "luck")
+UNSEEN = tuple(row.name for row in prior.RANGES if row.name in NEVER)
+"""Numbers that no statistic of untrained rollouts depends on: how fast right answers are learnt,
+how much is left to learn, how far a run goes. They stay as the prior has them."""
+BLIND = np.array([row.name in NEVER for row in prior.RANGES])
 NARROWED = 0.8
 """A number is identified where its spread, in normal scores, falls below this share."""
 EDGE = 0.02
@@ -207,12 +209,16 @@ def _systematic(weight: Array, n: int, seed: int) -> Array:
 
 
 def _slopes(gap: Array, scores: Array, weight: Array) -> Array:
-    """(S, numbers) weighted ridge regression of scores on gaps."""
+    """(S, numbers) weighted ridge regression of scores on gaps; slopes below `SURE` standard
+    errors are 0, or the noise of a few worlds would move what the log doesn't tell."""
     x = gap - weight @ gap
     y = scores - weight @ scores
     own = x.T @ (weight[:, None] * x)
-    ridge = RIDGE * np.diag(np.maximum(np.diag(own), 1e-9))
-    return np.linalg.solve(own + ridge, x.T @ (weight[:, None] * y))
+    ridge = own + RIDGE * np.diag(np.maximum(np.diag(own), 1e-9))
+    out = np.linalg.solve(ridge, x.T @ (weight[:, None] * y))
+    left = weight @ (y - x @ out) ** 2
+    error = np.sqrt(np.outer(np.diag(np.linalg.inv(ridge)), left) * (weight**2).sum())
+    return np.where(np.abs(out) > SURE * error, out, 0.0)
 
 
 def normal_scores(numbers: dict[str, Array]) -> Array:

@@ -39,7 +39,7 @@ class Reach:
     draws : (D, P) of the change of accuracy and of log length, for what is built on them
     idle : (P,) share of groups without signal; start : values of the base
     theta : name of a feature -> standard scores at the end; tilt : of right rollouts, mean
-    stopped : whether the path ended by itself before the sample was used up
+    stopped : whether the slope had faded (`training.FADED`) before the sample was used up
     """
 
     nats: Array

@@ -6,11 +6,14 @@ natural gradient in theta: the advantages' projection on the features under the 
 
     d theta = F^-1 E[a (f - E f)],   F = E[(f - E f)(f - E f)'],
 
-all prompts together; the tilt of each prompt towards its right rollouts follows its own slope of
-the advantage over correctness, slower by a factor, since a prompt is met rarely and an answer is
-harder to learn than a length. Without features every rollout is one of its own (d z = a): the
-path's slope at the base is then the drift of the first update, and without division by a standard
-deviation it is the tilted path pi_0 exp(t r).
+all prompts together. Of a feature that is moved alike, E is that of its own kind, right or wrong,
+and a step leaves the mass of either kind as it is. The log odds of each prompt's right rollouts
+follow their plain gradient, the covariance of advantage and correctness, slower by the factor
+`tilt`: an answer is harder to learn than a length (behaviour worlds: the square of `teachable`).
+
+Without features every rollout is one of its own (d z = a): the path's slope at the base is then the
+drift of the first update, and without division by a standard deviation it is the tilted path
+pi_0 exp(t r).
 
 Steps are of one length in the policy's own metric, so the path says where training goes, by its
 distance from the base, and not how many updates that takes. `stop` says when it ends.
@@ -34,11 +37,11 @@ from toyrl.worlds.logged.redraw import drawn
 
 RIDGE = 1e-6
 """Added to F in units of a feature's variance, for features that say the same."""
-AT_ONCE = 400_000
+AT_ONCE = 100_000
 """Rollouts that a step grades, about: small logs draw more groups a prompt."""
 MOST_GROUPS = 8
-FADED = 0.05
-"""A step isn't lengthened beyond 1/FADED of the first one: a signal that is gone moves little."""
+FADED = 0.02
+"""Share of the largest slope so far below which a batch has come to its end."""
 PACE = 0.5
 """Bound on a step times beta: the pull back to the base is followed, not overshot."""
 TINY = 1e-12
@@ -50,18 +53,19 @@ class Plan:
 
     group_size : rollouts a prompt, whole, None: as many as the log has of it
     beta : weight of the KL to the base, reward per nat of a rollout
-    tilt : speed of a prompt's tilt towards its right rollouts, over that of the features
+    tilt : speed of the log odds of a prompt's right rollouts, over that of a standard score
     step : length of a step in standard scores; steps : at most
-    stop : share of the base's effective sample size at which the path ends
+    stop : share of the base's effective sample size at which the path ends; it ends before where
+        the slope has faded to `FADED` of its largest
     groups : "redrawn" (`redraw`); "whole": fractions of rollouts, the limit of very many, where a
         group that held both answers always does
     """
 
     group_size: int | None = None
     beta: float = 0.0
-    tilt: float = 0.1
-    step: float = 0.05
-    steps: int = 80
+    tilt: float = 0.02
+    step: float = 0.08
+    steps: int = 60
     stop: float = 0.2
     groups: Literal["redrawn", "whole"] = "redrawn"
     updates: float = 200.0
@@ -113,26 +117,26 @@ def train(
     state = _State.of(base, shaper)
     weights = _weights(base, objective)
     rows = []
-    first = np.zeros((base.size[0], 1, 1))
+    first, alive = np.zeros((base.size[0], 1, 1)), np.ones(base.size[0], dtype=bool)
     for t in range(plan.steps):
         prob, ratio = moved(base.share, state.z)
         step = t * plan.updates / plan.steps
         advantage, idle = _advantages(base, shaper, estimator, plan, state, prob, step, rng)
         rows.append(_looked(base, state, prob, ratio, idle))
-        alive = rows[-1]["support"] > plan.stop
-        if not alive.any():
-            break
         slope = weights * advantage - plan.beta * ratio
-        way, theta, tilt = _direction(base, prob, slope, plan.tilt)
+        alike, free, theta, tilt = _direction(base, prob, slope, plan.tilt)
+        way = alike + free
         size = np.sqrt((prob * way**2).sum(-1).mean(-1))[:, None, None]
         first = np.maximum(first, size)
-        if not np.any(first > TINY):
+        alive = (size[:, 0, 0] > np.maximum(FADED * first[:, 0, 0], TINY)) & alive
+        alive = (rows[-1]["support"] > plan.stop) & alive
+        if not alive.any():
             break
-        rate = plan.step / np.maximum(np.maximum(size, FADED * first), TINY)
+        rate = plan.step / np.maximum(size, TINY)
         if plan.beta > 0:
             rate = np.minimum(rate, PACE / plan.beta)
         rate = rate * alive[:, None, None]
-        state.z = state.z + rate * way
+        state.z = state.z + rate * free + _kept_apart(base, prob, rate * alike)
         state.theta = state.theta + rate[:, :, 0] * theta
         state.tilt = state.tilt + rate[:, :, 0] * tilt
     else:
@@ -192,25 +196,60 @@ def _advantages(
     return np.where(expected > TINY, total / np.maximum(expected, TINY), 0.0), idle / len(found)
 
 
-def _direction(base: Base, prob: Array, slope: Array, speed: float) -> tuple[Array, Array, Array]:
-    """The natural step: of z (R, B, n), centred; of theta (R, K); of the mean tilt (R, B)."""
+def _direction(
+    base: Base, prob: Array, slope: Array, speed: float
+) -> tuple[Array, Array, Array, Array]:
+    """The natural step: of z (R, B, n), what is moved alike and what freely; of theta (R, K); of
+    the mean tilt (R, B)."""
     k = base.features.shape[-1]
+    alike = np.zeros(base.size)
     if k:
-        mean = (prob[..., None] * base.features).sum(-2, keepdims=True)
-        f = base.features - mean
+        f = _centred(base, prob)
         g = np.einsum("rbn,rbn,rbnk->rk", prob, slope, f) / base.size[1]
         fisher = np.einsum("rbn,rbnj,rbnk->rjk", prob, f, f, optimize=True) / base.size[1]
         theta = np.linalg.solve(fisher + RIDGE * np.eye(k), g[..., None])[..., 0]
-        way = (f * theta[:, None, None]).sum(-1)
+        alike = (f * (theta * base.alike)[:, None, None]).sum(-1)
+        free = (f * (theta * ~base.alike)[:, None, None]).sum(-1)
     else:
         theta = np.zeros((base.size[0], 0))
-        way = slope - (prob * slope).sum(-1, keepdims=True)
+        free = slope - (prob * slope).sum(-1, keepdims=True)
     right = np.asarray(base.rollouts.correct, dtype=float)
     right = right - (prob * right).sum(-1, keepdims=True)
-    spread = (prob * right**2).sum(-1)
-    own = (prob * slope * right).sum(-1)
-    tilt = speed * np.where(spread > TINY, own / np.maximum(spread, TINY), 0.0)
-    return way + tilt[..., None] * right, theta, tilt
+    tilt = speed * (prob * slope * right).sum(-1)
+    return alike, free + tilt[..., None] * right, theta, tilt
+
+
+def _kinds(base: Base) -> tuple[Array, Array]:
+    """(R, B, n) masks of right and of wrong rollouts."""
+    right = np.asarray(base.rollouts.correct) > 0.5
+    return right, ~right
+
+
+def _centred(base: Base, prob: Array) -> Array:
+    """Features less their mean under the policy, of their own kind where they are moved alike."""
+    mean = (prob[..., None] * base.features).sum(-2, keepdims=True)
+    out = base.features - mean
+    if base.alike.any():
+        for kind in _kinds(base):
+            p = (prob * kind)[..., None]
+            mass = np.maximum(p.sum(-2, keepdims=True), TINY)
+            own = base.features - (p * base.features).sum(-2, keepdims=True) / mass
+            out = np.where(base.alike & kind[..., None], own, out)
+    return out
+
+
+def _kept_apart(base: Base, prob: Array, step: Array) -> Array:
+    """A step of z (R, B, n) that leaves the mass of right and of wrong rollouts as it is."""
+    out = step
+    if base.alike.any():
+        for kind in _kinds(base):
+            p = prob * kind
+            mass = p.sum(-1, keepdims=True)
+            grown = (p * np.exp(step)).sum(-1, keepdims=True)
+            some = mass > TINY
+            shift = np.log(np.where(some, grown, 1.0) / np.where(some, mass, 1.0))
+            out = np.where(kind, step - shift, out)
+    return out
 
 
 def _weights(base: Base, objective: Surrogate | None) -> Array:
