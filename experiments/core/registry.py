@@ -96,8 +96,8 @@ def select(names: Sequence[str]) -> list[Experiment]:
             ids = ", ".join(
                 sorted({f"{e.card} ({e.slug})" if e.card else e.id for e in known.values()})
             )
-            names = {n for e in known.values() for n in (e.id, e.slug)}
-            near = difflib.get_close_matches(name, sorted(names), n=2, cutoff=0.6)
+            known_as = {n for e in known.values() for n in (e.id, e.slug)}
+            near = difflib.get_close_matches(name, sorted(known_as), n=2, cutoff=0.6)
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {ids}"
             msg = f"no experiment is called {shortened(name)}; {hint}"
             raise KeyError(msg)
