@@ -71,7 +71,8 @@ def assumed(report: Report) -> str:
         f"KL weight {number(told.get('beta') or 0.0)}",
         f"success rates {', '.join(number(r) for r in rates)}" if rates else "",
     ]
-    return f"Assumed: {', '.join(filter(None, parts))}."
+    latents = [str(field["says"]).rstrip(".") for field in report.assumed]
+    return f"Assumed: {'; '.join([', '.join(filter(None, parts)), *latents])}."
 
 
 WORST_WORDS = {
