@@ -43,6 +43,7 @@ def transfer(
     bases: str | None = None,
     only: str | None = None,
     sealed: Path | None = None,
+    predict_only: Annotated[bool, Parameter(negative="")] = False,
     resume: Annotated[bool, Parameter(negative="")] = False,
     trust_remote_code: Annotated[bool, Parameter(negative="")] = False,
     json: JsonTarget = None,
@@ -108,6 +109,8 @@ def transfer(
     sealed
         Predictions of the runs, made before; the zoo's test bases are trained only with them. Their
         sha256 goes into every plan.
+    predict_only
+        Of the zoo: make and seal predictions (sealed.sha256 in the folder), and train nothing.
     resume
         Go on with what the folder holds.
     trust_remote_code
@@ -128,6 +131,7 @@ def transfer(
         bases=_names(bases),
         only=_names(only),
         sealed=sealed,
+        predict_only=predict_only,
         model=model,
         gguf=gguf,
         task=task,

@@ -110,7 +110,7 @@ def _texts(pipeline: Pipeline, told: Any) -> Any:
         return None
     dialect = pipeline.contract_facts.dialect
     cells = texts.design(dialect, told.length, told.limit)
-    return texts.graded(cells, pipeline.score_in(dialect)([c.text.row for c in cells]))
+    return texts.graded(cells, pipeline.score_in(dialect)([c.row for c in cells]))
 
 
 def _number(x: Any) -> float:
