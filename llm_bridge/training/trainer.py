@@ -33,6 +33,7 @@ from toyrl.estimators.base import Estimator
 from toyrl.expressions import parse, parse_estimator
 from toyrl.graders.answers import is_answered, is_correct
 from toyrl.graders.base import TextRow
+from toyrl.graders.phases import think_end
 from toyrl.rollouts import FIELDS
 from toyrl.rollouts.memory import Store
 from toyrl.rollouts.texts import answered, ran_out
@@ -54,7 +55,8 @@ class ShapedGRPOTrainer(RescuedTrainer):
     shaper, estimator : objects, or as written in the catalogue
     correct : row -> 1, 0 or None (unscorable); by default the marked answer against gold columns
     graders : field name -> function of rows, one number (or None) a row; for per-token fields
-        one sequence a row, as long as its tokens (ids in the row's column completion_ids)
+        one sequence a row, as long as its tokens (ids in the row's column completion_ids). By
+        default `answered` and `think_end` (the tag </think>) are read off the text
     memory_capacity : prompts kept in the shaper's memory (None: all)
 
     Fields that no grader gives are read from data columns of their name. A data column
@@ -90,6 +92,7 @@ class ShapedGRPOTrainer(RescuedTrainer):
         self.estimator = parse_estimator(estimator) if isinstance(estimator, str) else estimator
         self.graders: dict[str, Grader] = {"correct": by_row(correct), **(graders or {})}
         self.graders.setdefault("answered", by_row(is_answered))
+        self.graders.setdefault("think_end", self._think_end)
         self.memory = Store.of(self.shaper, capacity=memory_capacity)
         self.estimator_state: Mapping[str, Any] = {}
         self._unmerged: batches.Outcome | None = None  # joins memory when its update is done
@@ -147,6 +150,12 @@ class ShapedGRPOTrainer(RescuedTrainer):
             values = [row.columns[name] for row in rows]
         make = batches.token_numbers if batches.field_axes(name) == "T" else batches.numbers
         return make(name, values, rows, device)
+
+    def _think_end(self, rows: Sequence[TextRow]) -> list[list[float]]:
+        """Marks on the tokens of the tag that closes the thinking."""
+        decode = self._tokenizer.decode
+        texts = [[decode([i]) for i in row.columns["completion_ids"]] for row in rows]
+        return [think_end(pieces).tolist() for pieces in texts]
 
     def _needed(self) -> list[str]:
         """Arrays beyond correctness and length that the shaper and the estimator read."""

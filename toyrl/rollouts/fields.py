@@ -54,6 +54,13 @@ register_field("entropy", axes="T", low=0.0, unit="nats", origin="the policy's f
 register_field("step_scores", axes="T", low=0.0, high=1.0, origin="a process reward model")
 register_field("step_ends", axes="T", low=0.0, high=1.0, origin="a step splitter: 1 on last tokens")
 register_field(
+    "think_end",
+    axes="T",
+    low=0.0,
+    high=1.0,
+    origin="toyrl.graders.phases: 1 on the token or tokens that close the thinking",
+)
+register_field(
     "relevance_scores",
     axes="T",
     origin="a reward model of sub-sentences: its score on their last tokens, 0 elsewhere",

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
-from toyrl.testing import arrays, memory_laws, step_laws
+from toyrl.testing import arrays, memory_laws, phase_laws, step_laws, token_laws
 from toyrl.testing.strategies import rollouts
 
 BOUND = 1e9
@@ -260,42 +260,16 @@ def _alike(r: Rollouts) -> Rollouts:
     return replace(r, fields=fields, length=np.maximum(r.length, 1.0))
 
 
-def total_is_constant(shaper: Shaper, case: Case) -> str | None:
-    """The discounted total is the same for all rollouts of a prompt (policy invariance).
-
-    The potential of the prompt, before the first token, is the same for siblings; so is the
-    discount, read from the shaper where it has one.
-    """
-    r = _common_start(case.rollouts)
-    discount = float(getattr(shaper, "discount", 1.0))
-    parts = shaper.apply(r).parts
-    total = np.zeros(r.shape)
-    for value in parts.values():
-        steps = discount ** np.arange(value.shape[-1]) if value.ndim == 3 else 1.0
-        total = total + ((value * steps).sum(-1) if value.ndim == 3 else value)
-    for b in range(r.shape[0]):
-        rows = (r.w[b] > 0) & (r.length[b] > 0)
-        if rows.any() and np.ptp(total[b, rows]) > arrays.TOLERANCE * max(1, np.abs(total).max()):
-            return f"totals differ within a prompt: {np.round(total[b, rows], 6).tolist()}"
-    return None
-
-
-def _common_start(r: Rollouts) -> Rollouts:
-    fields = {}
-    for name, value in r.fields.items():
-        value = value.copy()
-        if value.ndim == 3:
-            value[..., 0] = value[:, :1, 0]
-        fields[name] = value
-    return replace(r, fields=fields)
-
-
 def _reads_correct(shaper: Shaper) -> bool:
     return "correct" in shaper.all_needs()
 
 
 def _reads_steps(shaper: Shaper) -> bool:
     return "step_scores" in shaper.all_needs()
+
+
+def _reads_phases(shaper: Shaper) -> bool:
+    return {"entropy", "think_end"} <= set(shaper.all_needs())
 
 
 def _per_prompt(shaper: Shaper) -> bool:
@@ -366,7 +340,7 @@ PROPERTIES: tuple[Invariant, ...] = (
     Invariant(
         "total_is_constant",
         "the discounted total is the same for all rollouts of a prompt",
-        total_is_constant,
+        lambda shaper, case: token_laws.total_is_constant(shaper, case.rollouts),
         False,
         applies=lambda shaper: shaper.all_token_level(),
     ),
@@ -383,6 +357,20 @@ PROPERTIES: tuple[Invariant, ...] = (
         lambda shaper, case: step_laws.steps_never_pay(shaper, case.rollouts),
         False,
         applies=lambda shaper: _reads_steps(shaper) and shaper.all_token_level(),
+    ),
+    Invariant(
+        "phases_are_means",
+        "of a phase only the mean entropy counts, of the closing tag nothing",
+        lambda shaper, case: phase_laws.phases_are_means(shaper, case.rollouts),
+        False,
+        applies=_reads_phases,
+    ),
+    Invariant(
+        "thinking_twice_costs_nothing",
+        "the thinking tokens written a second time change no reward",
+        lambda shaper, case: phase_laws.thinking_twice_costs_nothing(shaper, case.rollouts),
+        False,
+        applies=_reads_phases,
     ),
 )
 INVARIANTS = {i.name: i for i in (*CONTRACT, *PROPERTIES)}

@@ -17,7 +17,8 @@ are assumptions, so whoever uses one says which (`stated`).
     toxicity      `ToxicityRamp`  0.2, rising to 0.8 over a wrong rollout
     potential     `Progress`      rises to 1 over a quarter of the limit
     prm_logprobs  `ImplicitModel` 0.1 nats above the reference if right, below if wrong
-    entropy, ...  `TokenLevels`   a constant number of nats per token
+    logprobs, ... `TokenLevels`   a constant number of nats per token
+    entropy, ...  `PhaseLevels`   thinking that grows less sure with length, a surer answer
     similarity    `Similarity`    0.8 to the reference if right, 0.5 if wrong; no prompt verifiable
 """
 
@@ -192,21 +193,51 @@ class Progress(Latent):
 
 @dataclass(frozen=True)
 class TokenLevels(Latent):
-    """Constant nats per token. Fields: `entropy`, `logprobs`, `ref_logprobs`."""
+    """Constant nats per token. Fields: `logprobs`, `ref_logprobs`."""
 
     right: Annotated[float, NOT_NEGATIVE] = 0.3
     wrong: Annotated[float, NOT_NEGATIVE] = 0.5
     says: ClassVar[str] = (
-        "every token of a right rollout has an entropy of {right} nats, of a wrong one {wrong}, "
-        "and minus that as log-probability under policy and reference"
+        "every token of a right rollout has a log-probability of -{right} nats under policy and "
+        "reference, of a wrong one -{wrong}"
     )
 
     def law(self, kinds: Kinds) -> Law:
         level = np.where(kinds.correct > 0, self.right, self.wrong)[:, None, None] + 0 * _places(
             kinds
         )
-        names = ("logprobs", "ref_logprobs")
-        return np.ones((len(kinds), 1)), {"entropy": level, **dict.fromkeys(names, -level)}
+        return np.ones((len(kinds), 1)), dict.fromkeys(("logprobs", "ref_logprobs"), -level)
+
+
+@dataclass(frozen=True)
+class PhaseLevels(Latent):
+    """Token entropies by phase, and where thinking ends. Fields: `entropy`, `think_end`.
+
+    right, wrong : nats of the first token; growth : nats more at the completion limit, so that mean
+        entropy grows with length; answer : nats of a token of the answer, `tokens` tokens long
+    """
+
+    right: Annotated[float, NOT_NEGATIVE] = 0.3
+    wrong: Annotated[float, NOT_NEGATIVE] = 0.5
+    growth: Annotated[float, NOT_NEGATIVE] = 0.6
+    answer: Annotated[float, NOT_NEGATIVE] = 0.2
+    tokens: Annotated[int, COUNT] = 16
+    says: ClassVar[str] = (
+        "a thinking token of a right rollout has an entropy of {right} nats, of a wrong one "
+        "{wrong}, and {growth} more at the limit; the tag that closes the thinking stands before "
+        "the last {tokens} tokens, of {answer} nats each; a truncated rollout has none"
+    )
+
+    def law(self, kinds: Kinds) -> Law:
+        place, cut = _places(kinds), kinds.truncated[:, None, None]
+        end = np.maximum(np.ceil(kinds.length) - 1 - self.tokens, 0)[:, None, None]
+        start = np.where(kinds.correct > 0, self.right, self.wrong)[:, None, None]
+        think = start + self.growth * place / kinds.max_length
+        own = {
+            "entropy": np.where((place > end) & ~cut, self.answer, think),
+            "think_end": np.where(cut, 0.0, (place == end) * 1.0),
+        }
+        return np.ones((len(kinds), 1)), own
 
 
 @dataclass(frozen=True)
@@ -259,7 +290,8 @@ DECLARED: dict[str, Latent] = {
     **dict.fromkeys(("relevance_scores", "factuality_scores", "completeness"), Segments()),
     "toxicity": ToxicityRamp(),
     "potential": Progress(),
-    **dict.fromkeys(("entropy", "logprobs", "ref_logprobs"), TokenLevels()),
+    **dict.fromkeys(("logprobs", "ref_logprobs"), TokenLevels()),
+    **dict.fromkeys(("entropy", "think_end"), PhaseLevels()),
     "prm_logprobs": ImplicitModel(),
     **dict.fromkeys(("similarity", "verifiable"), Similarity()),
 }
