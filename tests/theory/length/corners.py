@@ -65,6 +65,17 @@ LENGTH: dict[str, Any] = {
         "right": (1.0, 0.5),
         "wrong": (0.0, 0.1),
     },
+    "score_error_margin": {
+        "kappa": (0.0, 1.2, 1e300),
+        "delta": (0.0, 0.1, np.array([0.0, 1.0])),
+        "score": (0.0, 1.0),
+    },
+    "score_error_noise": {
+        "p": (0.0, 0.5, 1.0),
+        "kappa": (0.0, 2.0),
+        "w1": (0.0, -0.1, 0.2),
+        "w0": (0.0, np.array([0.1, 0.2])),
+    },
     "stop_entropy": {"stop": (0.0, 1e-300, 0.5, 1.0), "fillers": (1, 2, 1e300)},
     "stop_entropy_peak": {"fillers": (1, 2, INF)},
     "skill_clock": {"u": (-700.0, 0.0, 700.0)},
