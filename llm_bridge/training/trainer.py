@@ -36,7 +36,7 @@ from toyrl.graders.base import TextRow
 from toyrl.graders.phases import think_end
 from toyrl.rollouts import FIELDS
 from toyrl.rollouts.memory import Store
-from toyrl.rollouts.texts import answered, ran_out
+from toyrl.rollouts.texts import SAID, ran_out, said
 from toyrl.serving import text_of
 from toyrl.shapers.base import Shaper
 
@@ -56,7 +56,7 @@ class ShapedGRPOTrainer(RescuedTrainer):
     correct : row -> 1, 0 or None (unscorable); by default the marked answer against gold columns
     graders : field name -> function of rows, one number (or None) a row; for per-token fields
         one sequence a row, as long as its tokens (ids in the row's column completion_ids). By
-        default `answered` and `think_end` (the tag </think>) are read off the text
+        default `answered`, `thought` and `think_end` (</think>) are read off the text
     memory_capacity : prompts kept in the shaper's memory (None: all)
 
     Fields that no grader gives are read from data columns of their name. A data column
@@ -144,8 +144,8 @@ class ShapedGRPOTrainer(RescuedTrainer):
         device = self.accelerator.device
         if name in self.graders:
             values = graded(name, self.graders[name], rows)
-        elif name == "answered" and not all(name in row.columns for row in rows):
-            values = [answered(row) for row in rows]
+        elif name in SAID and not all(name in row.columns for row in rows):
+            values = [said(name, row) for row in rows]
         else:
             values = [row.columns[name] for row in rows]
         make = batches.token_numbers if batches.field_axes(name) == "T" else batches.numbers
@@ -163,7 +163,7 @@ class ShapedGRPOTrainer(RescuedTrainer):
         return [n for n in dict.fromkeys(names) if n not in ("correct", "length", "truncated")]
 
     def _text_fields(self, columns: Collection[str]) -> list[str]:
-        given = {*self.graders, *columns, "answered"}  # which any text says
+        given = {*self.graders, *columns, *SAID}  # which any text says
         wanted = [n for n in self.shaper.all_wants() if n in given and n not in OWN]
         needed = [n for n in self._needed() if n not in (*OWN, *POLICY, "ref_logprobs")]
         return list(dict.fromkeys([*needed, *wanted]))
@@ -174,7 +174,7 @@ class ShapedGRPOTrainer(RescuedTrainer):
         if not columns:
             return
         for name in self._text_fields(columns):
-            if name not in (*self.graders, *columns, "answered"):
+            if name not in (*self.graders, *columns, *SAID):
                 origin = FIELDS[name].origin if name in FIELDS else "unknown"
                 msg = (
                     f"the reward reads {name!r} ({origin}), which is neither a grader nor a data "

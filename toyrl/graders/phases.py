@@ -1,4 +1,4 @@
-"""Where thinking ends: the tokens of the closing tag, the field `think_end`.
+"""Where thinking ends: the tokens of the closing tag, the field `think_end`; is there any.
 
     think_end(["so", " 2", "</think>", "2"])       [0, 0, 1, 0]
 
@@ -7,13 +7,21 @@ A model without such a tag needs a mark that its prompt forces; name it as `tag`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 
+from toyrl.graders.base import TextRow
 from toyrl.messages import shortened
 
 TAG = "</think>"
+BLOCK = re.compile(r"<think>.*?</think>", re.DOTALL)
+
+
+def is_thought(row: TextRow) -> float:
+    """1.0 if the completion has a closed think block, empty or not: the field `thought`."""
+    return float(BLOCK.search(row.completion) is not None)
 
 
 def think_end(pieces: Sequence[str], tag: str = TAG) -> np.ndarray:

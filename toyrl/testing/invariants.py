@@ -252,6 +252,14 @@ def length_unit(shaper: Shaper, case: Case) -> str | None:
     return None if gap <= 1 else "twice the lengths under twice the limit change rewards"
 
 
+def labels_unseen(shaper: Shaper, case: Case) -> str | None:
+    """Right and wrong exchanged change no reward."""
+    r = case.rollouts
+    swapped = shaper.apply(r.with_(correct=1 - r.correct)).parts
+    gap = arrays.part_difference(shaper.apply(r).parts, swapped)
+    return None if gap <= 1 else "right and wrong exchanged change rewards"
+
+
 def _alike(r: Rollouts) -> Rollouts:
     """Every field but length made equal within the group; no empty completions."""
     fields = {
@@ -321,6 +329,13 @@ PROPERTIES: tuple[Invariant, ...] = (
         length_unit,
         False,
         applies=lambda shaper: not shaper.all_token_level(),
+    ),
+    Invariant(
+        "labels_unseen",
+        "right and wrong exchanged change no reward",
+        labels_unseen,
+        False,
+        applies=lambda shaper: not _reads_correct(shaper),
     ),
     Invariant(
         "visits_commute",

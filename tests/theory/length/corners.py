@@ -29,6 +29,11 @@ LENGTH: dict[str, Any] = {
     "budget_carry_over": {"gamma": (1e-300, 0.5, 1.0, 2.0, INF)},
     "budget_pay": {"mean": (0.0, 87.0, 1e9), "spread": (0.0, 1e-9, 20.0), "budget": (1.0, 87.0)},
     "budget_pull": {"mean": (0.0, 87.0, 1e9), "spread": (0.0, 1e-9, 20.0), "budget": (1.0, 87.0)},
+    "bump_zero": {"turn": (1e-300, 0.25, 0.5, 1 - 1e-16)},
+    "format_speed": {
+        "policy": ([1.0], [0.5, 0.5]),
+        "accuracy": ([0.0], [0.8], [0.0, 1e-300]),
+    },
     "exponential_target": {"mean": (0.0, 1.0, 1e300), "quantile": (0.0, 0.5, 1.0, INF)},
     "hapo_dead_zone": {"clip": (-1.0, -0.7, 0.0, 0.5, np.array([-1.0, 0.0]))},
     "hapo_dominant_weight": {"clip": (-1.0, -0.7, 0.0)},
