@@ -34,6 +34,17 @@ def phases(mask: Array, think_end: Array) -> tuple[Array, Array]:
     return xp.astype(thinking, mask.dtype), xp.astype(answering, mask.dtype)
 
 
+def trace_length(mask: Array, think_end: Array) -> Array:
+    """(...) tokens before the closing tag; all of them where there is none.
+
+    mask, think_end : (..., T) as in `phases`
+    """
+    xp = array_namespace(mask, think_end)
+    live = mask > 0
+    closed = xp.cumulative_sum(xp.astype(live & (think_end > 0.5), mask.dtype), axis=-1) > 0
+    return xp.sum(xp.astype(live & ~closed, mask.dtype), axis=-1)
+
+
 def phase_entropies(r: Rollouts, *, by: str) -> tuple[Array, Array]:
     """Mean token entropy of the thinking and of the answer, (..., B, G) nats; 0 without a token.
 
