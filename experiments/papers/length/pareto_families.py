@@ -24,7 +24,7 @@ from toyrl.shapers.outcome import Outcome
 from toyrl.shapers.schedules import Stairs
 
 UPDATES = 200
-WEIGHTS, TARGETS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0), (0.18, 0.25, 0.375, 0.5, 0.75, 1.0, 1.5)
+WEIGHTS, TARGETS = (0.01, 0.03, 0.1, 0.3, 1.0), (0.18, 0.25, 0.375, 0.5, 0.75, 1.0, 1.5)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,9 @@ class Family:
 
     @property
     def grid(self) -> tuple[float, ...]:
-        """Numbers along the frontier, from little saving to much (targets fall)."""
+        """Numbers along the frontier, from little saving to much (targets fall).
+
+        Up to weight 1: beyond it some forms pay right answers less than wrong ones."""
         return WEIGHTS if self.knob == "weight" else TARGETS[::-1]
 
 
