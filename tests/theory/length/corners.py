@@ -73,6 +73,7 @@ LENGTH: dict[str, Any] = {
     "budget_pull": {"mean": (0.0, 87.0, 1e9), "spread": (0.0, 1e-9, 20.0), "budget": (1.0, 87.0)},
     "exponential_target": {"mean": (0.0, 1.0, 1e300), "quantile": (0.0, 0.5, 1.0, INF)},
     "hapo_dead_zone": {"clip": (-1.0, -0.7, 0.0, 0.5, np.array([-1.0, 0.0]))},
+    "hapo_linear_dead_zone": {"tolerance": (-0.1, 0.0, 0.1), "clip": (-1.0, 0.0, 0.5)},
     "hapo_dominant_weight": {"clip": (-1.0, -0.7, 0.0)},
     "hapo_value": {
         "success": (0.0, 0.5, 1.0),
@@ -88,6 +89,12 @@ LENGTH: dict[str, Any] = {
     },
     "merge_noise_kept": {"support": (0.0, 0.25, 1.0), "share": (0.0, 0.25, 1.0, 2.0)},
     "l1_exact_length": {"target": (0.0, 16.0), "alpha": (0.0, 1e-300, 1.0), "tau": (1e-3, 8.0)},
+    "l1_max_length": {
+        "target": (0.0, 16.0),
+        "alpha": (0.0, 1e-9, 0.03, 1e3),
+        "tau": (1e-3, 8.0, 1e6),
+        "delta": (0.0, 0.5, 1.0),
+    },
     "laser_de_switch": {
         "longest": (0.0, 1e-300, 1.0),
         "alpha": (0.0, 0.5, np.array([0.1, 1.0])),
