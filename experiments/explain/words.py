@@ -5,7 +5,7 @@ from toyrl.experiments.explain.entry import Explained as E
 OF_VERDICTS = (
     E(
         "SAFE",
-        "No exploit found is paid, and accuracy is kept in nearly all toy worlds.",
+        "No exploit found is paid, and a run is forecast to keep its accuracy.",
         "It is about these worlds and the exploits tried, under the settings in the line "
         "`Assumed`.",
         "Train, and watch the first updates (toyrl.watch).",
@@ -18,14 +18,13 @@ OF_VERDICTS = (
     ),
     E(
         "RISKY",
-        "Training may go well, but something in a noticeable share of worlds, or a finding, "
-        "speaks against it.",
+        "Training may go well, but a loss has a noticeable chance, or a finding speaks against it.",
         "The reasons are ordered: the first decides.",
         "Mend the first reason, or take the nearest safe variant.",
     ),
     E(
         "UNSAFE",
-        "A wrong text is paid as a right one is, or accuracy collapses in most worlds.",
+        "A wrong text is paid as a right one is, or a run is forecast to lose accuracy.",
         "The run is likely to be lost.",
         "Don't train on it. Mend the first reason.",
     ),

@@ -53,9 +53,9 @@ class Logged(Evidence):
 
     def at(self, factor: float) -> Sample | None:
         """The same rollouts with other lengths; None for a reward that reads texts."""
-        if self.shaper is None:
-            return None
         r = self.rollouts
+        if self.shaper is None or not all(r.has(name) for name in self.shaper.all_needs()):
+            return None
         length = np.clip(np.rint(r.length * factor), 1.0, r.max_length)
         moved = replace(r, length=np.where(r.cut, r.length, length))
         return self._sample(moved, np.asarray(self.shaper.reward(moved), dtype=float))

@@ -37,7 +37,7 @@ def _case(s: Setting, entry: Entry | None) -> Case:
         beta=own.beta,
         settings=s.settings,
         evidence=evidence,
-        known={} if entry is None else {"validate": of_verdict(entry)},
+        known={} if entry is None else {"chain": of_verdict(entry)},
     )
     points = (None if x is None else x / 100 for x in (came.base, came.correctness))
     said = True if s.said in ("lost", "collapsed") else False if s.said == "kept" else None

@@ -4,12 +4,13 @@ that the seeds set."""
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
 from toyrl.experiments.forecast.case import Case, Forecast
-from toyrl.experiments.forecast.score import Row, liking
+from toyrl.experiments.forecast.score import Row, Weighted, liking
 from toyrl.experiments.transfer import score
 
 FEWEST = 4
@@ -23,17 +24,42 @@ def tau(rows: Sequence[Row], what: int) -> float:
     what : ACCURACY (change against the base) or LENGTH (log factor). Outcomes within the standard
     error of their difference over seeds are ties.
     """
-    known = [(c, _said(f, what), _came(c, what)) for c, f in rows]
-    kept = [(c, s, o) for c, s, o in known if s is not None and o is not None]
-    sizes = {c.family: sum(d.family == c.family for d, _, _ in kept) for c, _, _ in kept}
-    kept = [k for k in kept if sizes[k[0].family] >= FEWEST]
-    if not kept:
-        return math.nan
-    family = np.array([c.family for c, _, _ in kept])
-    spread = score.seed_spread(_seeds([c for c, _, _ in kept], what))
-    one = score.sign_matrix(np.array([s for _, s, _ in kept]))
-    other = score.sign_matrix(np.array([o for _, _, o in kept]), np.maximum(spread, 1e-9))
-    return score.tau_b(*(m * (family[:, None] == family[None, :]) for m in (one, other)))
+    kept, one, other = _signs(rows, what)
+    return score.tau_b(one, other) if kept else math.nan
+
+
+def tau_of(rows: Sequence[Row], what: int) -> Weighted:
+    """tau-b with each run counted so often (`toyrl.experiments.forecast.score.paired`)."""
+    kept, one, other = _signs(rows, what)
+
+    def of(weights: np.ndarray) -> np.ndarray:
+        w = weights[:, kept]
+        both, own, came = (
+            np.einsum("di,ij,dj->d", w, m, w, optimize=True)
+            for m in (one * other, one**2, other**2)
+        )
+        known = (own > 0) & (came > 0)
+        return np.where(known, both / np.sqrt(np.where(known, own * came, 1.0)), math.nan)
+
+    return of
+
+
+def _signs(rows: Sequence[Row], what: int) -> tuple[list[int], np.ndarray, np.ndarray]:
+    """Places of the runs that count, and signs of the differences of what was said and what came
+    between any two of them, 0 for runs of two bases and for ties."""
+    known = [(i, c, _said(f, what), _came(c, what)) for i, (c, f) in enumerate(rows)]
+    some = [k for k in known if k[2] is not None and k[3] is not None]
+    sizes = Counter(c.family for _, c, _, _ in some)
+    some = [k for k in some if sizes[k[1].family] >= FEWEST]
+    if not some:
+        return [], np.zeros((0, 0)), np.zeros((0, 0))
+    cases = [c for _, c, _, _ in some]
+    family = np.array([c.family for c in cases])
+    spread = score.seed_spread(_seeds(cases, what))
+    one = score.sign_matrix(np.array([s for _, _, s, _ in some]))
+    other = score.sign_matrix(np.array([o for _, _, _, o in some]), np.maximum(spread, 1e-9))
+    alike = family[:, None] == family[None, :]
+    return [i for i, _, _, _ in some], one * alike, other * alike
 
 
 def ceiling(cases: Sequence[Case], what: int) -> float:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+LOSS, BEHIND = 0.05, 0.10
+"""Shares of accuracy under the base, and under correctness-only training, that count as losses."""
 STOP, PILOT, LAGGING = 0.5, 0.2, 0.5
 """Probabilities from which the word is worse. Of `LOSS`: a good run that is not made and a lost one
 that is cost the same, so that a half is where they balance; a pilot costs a fifth of the run and

@@ -29,7 +29,7 @@ from toyrl.experiments.render.words import (
     proof_words,
 )
 from toyrl.experiments.validate.findings import STATUSES, Finding, Report
-from toyrl.experiments.validate.forecast import sentence as forecast_words
+from toyrl.experiments.validate.forecast import beside as forecast_beside
 
 if TYPE_CHECKING:
     from toyrl.experiments.distances.found import Distances
@@ -159,7 +159,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     env.filters |= {
-        "forecast": forecast_words,
+        "forecast": forecast_beside,
         "visible": lambda value: text.visible(str(value)),
         "evidence": lambda value: text.evidence(value, limit=LONGEST_EVIDENCE),
         "number": text.number,

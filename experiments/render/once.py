@@ -13,7 +13,7 @@ from toyrl.experiments.explain import find
 from toyrl.experiments.explain.entry import Explained
 from toyrl.experiments.render.words import MEANINGS, assumed, meaning
 from toyrl.experiments.validate.findings import STATUSES, Finding, Report, Section
-from toyrl.experiments.validate.forecast import sentence as forecast_words
+from toyrl.experiments.validate.forecast import beside as forecast_beside
 
 END = re.compile(r"(?<=[.!?])\s+")
 
@@ -80,7 +80,7 @@ def page(report: Report) -> Page:
     """The report's parts in the order of the page."""
     said = Said()
     head = [meaning(report), *report.reasons, assumed(report)]
-    head += [forecast_words(report.forecast)] if report.forecast else []
+    head += filter(None, [forecast_beside(report)])
     head += [report.safe_variant]
     for text in head:
         said.new(text)

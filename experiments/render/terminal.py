@@ -34,7 +34,7 @@ from toyrl.experiments.validate.findings import (
     Report,
     Section,
 )
-from toyrl.experiments.validate.forecast import sentence as forecast_words
+from toyrl.experiments.validate.forecast import beside as forecast_beside
 from toyrl.experiments.validate.left_out import sentence
 
 if TYPE_CHECKING:
@@ -161,8 +161,8 @@ def _verdict(report: Report) -> Panel:
     lines += [Text(f"- {visible(reason)}") for reason in report.reasons]
     if words := assumed(report):
         lines.append(Text(words, style="dim"))
-    if report.forecast:
-        lines.append(Text(f"{forecast_words(report.forecast)} (docs/forecast.md)."))
+    if said := forecast_beside(report):
+        lines.append(Text(f"{said} (docs/forecast.md)."))
     if report.safe_variant:
         lines.append(Text(f"Nearest safe variant: {visible(report.safe_variant)}"))
     title = Text.assemble((report.verdict, f"bold {colour}"), f"  {visible(report.reward)}")

@@ -64,12 +64,14 @@ def assumed(report: Report) -> str:
         return ""
     rates = told.get("success_rates")
     length, limit = told.get("typical_length"), told.get("max_completion_length")
+    right = (report.forecast or {}).get("assumed", {}).get("accuracy")
+    base = "" if right is None else f"a base that is right in {right:.0%}"
     parts = [
         f"{told.get('estimator') or 'grpo'}",
         f"groups of {told['group_size']}",
         f"{number(length)} of {number(limit)} tokens a completion" if length and limit else "",
         f"KL weight {number(told.get('beta') or 0.0)}",
-        f"success rates {', '.join(number(r) for r in rates)}" if rates else "",
+        f"success rates {', '.join(number(r) for r in rates)}" if rates else base,
     ]
     latents = [str(field["says"]).rstrip(".") for field in report.assumed]
     return f"Assumed: {'; '.join([', '.join(filter(None, parts)), *latents])}."

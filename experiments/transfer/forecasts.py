@@ -1,4 +1,4 @@
-"""What every forecaster says of a transfer's runs before they are trained, from the base's rollouts."""
+"""What forecasters say of a transfer's runs before they are trained, from the base's rollouts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from toyrl.expressions import parse_estimator
 from toyrl.rollouts import Rollouts
 from toyrl.worlds.behaviour.rollouts import SERVED
 
-UNASKED = ("always-safe", "always-risky", "validate")
+UNASKED = ("always-safe", "always-risky", "chain")
 """Constants, and what is sealed beside."""
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from toyrl.experiments.forecast.case import Told
     from toyrl.experiments.forecast.evidence import Evidence
     from toyrl.experiments.forecast.rivals.behaviour import Runs
+    from toyrl.experiments.validate.collapse.variants import Variant
+    from toyrl.experiments.validate.findings import Report
     from toyrl.experiments.validate.pipeline import Pipeline
     from toyrl.worlds.behaviour.texts import Cell, TextReward
 
@@ -42,6 +44,27 @@ def trained(pipeline: Pipeline) -> tuple[Told, Runs] | None:
     return None if runs is None else (told, runs)
 
 
+def added(pipeline: Pipeline, section: Section) -> Section:
+    """Section 4 led by the forecast, which the pipeline keeps; as it is where there is none."""
+    found = trained(pipeline)
+    if found is None:
+        return section
+    pipeline.told, pipeline.runs = found
+    pipeline.forecast = answer(*found)
+    return led(section, pipeline.forecast, pipeline.runs)
+
+
+def of_variant(pipeline: Pipeline, v: Variant) -> dict[str, Any]:
+    """The forecast of a variant of a reward that was forecast."""
+    from toyrl.experiments.forecast.rivals import behaviour
+
+    told, runs = pipeline.told, pipeline.runs
+    assert told is not None
+    assert runs is not None
+    assert v.whole is not None
+    return answer(told, behaviour.changed(told, runs, v.whole, v.estimator))
+
+
 def answer(told: Told, runs: Runs) -> dict[str, Any]:
     """The forecast as it is reported (`toyrl.experiments.forecast.answer`)."""
     from toyrl.experiments.forecast.answer import answer
@@ -49,8 +72,14 @@ def answer(told: Told, runs: Runs) -> dict[str, Any]:
     return answer(told, runs)
 
 
+def beside(report: Report) -> str:
+    """The forecast of a report in one line; "" where there is none, or a reason says it."""
+    said = any(reason.startswith("Forecast:") for reason in report.reasons)
+    return "" if said or report.forecast is None else sentence(report.forecast)
+
+
 def sentence(forecast: Mapping[str, Any]) -> str:
-    """The forecast in one line."""
+    """A forecast in one line."""
     change, factor = forecast["accuracy_change"], forecast["length_factor"]
     points = [f"{100 * change[k]:+.0f}" for k in ("mean", "low", "high")]
     told = forecast["assumed"]

@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -78,7 +78,7 @@ class Pipeline(Inputs):
             self._ended(section)
         wanted(2, "hacks and the price of the exploit", self.hacks)
         wanted(3, "signal at low, middle and high success rates", self.signal)
-        wanted(4, "collapse over a prior of worlds", self.collapse)
+        wanted(4, "training: worlds of the chain, and a forecast", self.training)
         wanted(5, "does it order policies as the truth does", self.order)
         wanted(6, "selection: best of k", self.selection)
         first = sections[0]  # everything is graded: are the first values still the same?
@@ -88,8 +88,6 @@ class Pipeline(Inputs):
         if "law" in self.__dict__:  # where no section asked for it, nor does a picture
             sections[0] = replace(sections[0], pictures=(self.law.picture(), *sections[0].pictures))
         sections.sort(key=lambda s: s.number)
-        if "collapse" not in self.left_out:
-            sections = self._forecast(sections)
         word, reasons = verdict.decide(
             collapse=self.facts.judged.count if hasattr(self, "facts") else None,
             forecast=self.forecast,
@@ -102,18 +100,6 @@ class Pipeline(Inputs):
             unjudged=(*unjudged(self.term_facts), *kinds.guessed(self.contract_facts)),
         )
         return self._report(word, reasons, sections)
-
-    def _forecast(self, sections: list[Section]) -> list[Section]:
-        """What becomes of a run, in worlds of behaviours, with section 4 led by it."""
-        from toyrl.experiments.validate import forecast
-
-        self.tell(7, "forecast of a run")
-        found = forecast.trained(self)
-        if found is None:
-            return sections
-        self.told, self.runs = found
-        self.forecast = forecast.answer(*found)
-        return [forecast.led(s, self.forecast, self.runs) if s.number == 4 else s for s in sections]
 
     def _report(self, word: str, reasons: tuple[str, ...], sections: list[Section]) -> Report:
         safe, missing = "", dict(self.left_out)
@@ -352,32 +338,28 @@ class Pipeline(Inputs):
         section = replace(section, tables=(*section.tables, *found.tables))
         notes = tuple(config_finding(note) for note in s.notes)
         section = replace(section, findings=(*section.findings, *found.findings, *notes))
-        return self._every_estimator(section) if s.every_estimator else section
-
-    def _every_estimator(self, section: Section) -> Section:
-        """Section 4 with a table over all estimators."""
+        if not s.every_estimator:
+            return section
         from toyrl.experiments.validate.collapse import estimators
-        from toyrl.experiments.validate.collapse import run as collapse_run
 
-        auxiliary = self.contract_facts.auxiliary
-        if self.law.scope != "rollout":
-            said = "A reward that looks at its group has no population limit, in which the "
-            finding = Finding(4, "collapse/estimators", "info", said + "estimators are compared.")
-            return replace(section, findings=(*section.findings, finding))
-        found = estimators.every(
-            self.runner,
-            self.worlds,
-            auxiliary=auxiliary,
-            tell=lambda message: self.tell(4, message),
-        )
-        more, table = estimators.describe(found, collapse_run.weight_unit(auxiliary))
-        return replace(
-            section, findings=(*section.findings, *more), tables=(table, *section.tables)
-        )
+        return estimators.added(self, section)
+
+    def training(self) -> Section:
+        """The chain's worlds, led by the forecast in worlds of behaviours where there is one."""
+        from toyrl.experiments.validate import forecast
+
+        section = self.collapse()
+        self.tell(4, "forecast of a run")
+        return forecast.added(self, section)
 
     def variants(self) -> tuple[str, Section]:
         """The nearest safe variant, validated."""
-        from toyrl.experiments.validate.collapse.variants import nearest_safe, of_reward
+        from toyrl.experiments.validate import forecast
+        from toyrl.experiments.validate.collapse.variants import (
+            nearest_foreseen,
+            nearest_safe,
+            of_reward,
+        )
 
         candidates = of_reward(
             self.runner,
@@ -388,11 +370,13 @@ class Pipeline(Inputs):
             estimator_name=self.settings.estimator,
             distance=self._distance,
         )
-        return nearest_safe(
-            candidates,
-            len(self.facts.judged.learnable),
-            tell=lambda message: self.tell(7, message),
-        )
+
+        def tell(message: str) -> None:
+            self.tell(7, message)
+
+        if self.forecast is not None:
+            return nearest_foreseen(candidates, partial(forecast.of_variant, self), tell)
+        return nearest_safe(candidates, len(self.facts.judged.learnable), tell=tell)
 
     def _distance(self, table: np.ndarray) -> float:
         """Of a reward (D, N) on the law's points from the one as given, under the references."""

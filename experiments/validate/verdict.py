@@ -198,9 +198,8 @@ def training(
     said = word(forecast)
     if said == "SAFE":
         return []
-    where = [f.message for f in found if f.name == "collapse/explained"][:1]
-    text = " ".join([foretold(forecast), *(where if said == "UNSAFE" else ())])
-    return [_Cause(text, "fail" if said == "UNSAFE" else "warn", said == "UNSAFE")]
+    bad = said == "UNSAFE"
+    return [_Cause(foretold(forecast), "fail" if bad else "warn", bad)]
 
 
 def loses(forecast: Mapping[str, Any] | None, collapse: Collapse) -> bool:

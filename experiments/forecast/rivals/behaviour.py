@@ -3,19 +3,22 @@ correctness alone, and how often each ends below."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtr
 
+from toyrl.estimators.base import Estimator
 from toyrl.experiments.forecast.case import Forecast, Forecaster, Told
 from toyrl.experiments.forecast.evidence import Described
 from toyrl.experiments.forecast.logged import Logged
 from toyrl.experiments.forecast.rivals import rules
 from toyrl.experiments.validate.reward_law.law import UserReward
 from toyrl.expressions import parse_estimator
+from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.outcome import Outcome
 from toyrl.worlds.behaviour import prior
@@ -107,8 +110,7 @@ def trained(told: Told, model: Model | None = None) -> Runs | None:
     m, paid = model or Model(), reward_of(told)
     if paid is None:
         return None
-    plan = Plan(group_size=told.group_size, beta=told.beta, still=m.still, seed=m.seed)
-    base = base_of(told)
+    base, plan = base_of(told), _plan(told, m)
     w = _worlds(m, base)
     own = replace(plan, labels=told.seen is None or told.seen.labels)
     try:
@@ -116,6 +118,38 @@ def trained(told: Told, model: Model | None = None) -> Runs | None:
     except UnseenError:
         return None
     return Runs(w, path, _outcome(m, base, told.estimator, plan))
+
+
+def _plan(told: Told, m: Model) -> Plan:
+    return Plan(group_size=told.group_size, beta=told.beta, still=m.still, seed=m.seed)
+
+
+def changed(told: Told, runs: Runs, whole: Change, estimator: Estimator | None = None) -> Runs:
+    """The same worlds under another reward: whole(reward as given, correctness), (W, B, G) each.
+
+    runs : of the reward as given, whose outcome run stands beside where the estimator stays
+    """
+    paid = reward_of(told)
+    assert paid is not None, told.name
+    plan, by = _plan(told, Model()), estimator or parse_estimator(told.estimator)
+    path = train(runs.worlds, Changed(paid[0], whole), by, plan, serve=paid[1])
+    alone = runs.outcome if estimator is None else train(runs.worlds, Outcome(), by, plan)
+    return Runs(runs.worlds, path, alone)
+
+
+Change = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Changed(Shaper):
+    """A reward made of another one and of correctness, for worlds alone."""
+
+    inner: Shaper
+    whole: Any
+
+    def parts(self, r: Rollouts, memory: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """One part, (..., B, G)."""
+        return {"changed": self.whole(self.inner.reward(r, memory), r.correct)}
 
 
 def reward_of(told: Told) -> tuple[Shaper, tuple[tuple[str, ...], Serve]] | None:
@@ -165,7 +199,7 @@ ABLATIONS: Mapping[str, Model] = {
 
 
 def pooled(told: Told) -> Forecast | None:
-    """The mean of this forecast and the rules', lengths as logarithms; either where one is silent."""
+    """The mean of this forecast and the rules', lengths as logarithms; the other of a silent one."""
     own, other = forecast(told), rules.forecast(told)
     if own is None or other is None:
         return own or other

@@ -66,9 +66,9 @@ def _pays_wrong_nothing(told: Told) -> Forecast | None:
     return Forecast(p, p)
 
 
-def _validate(told: Told) -> Forecast | None:
-    """The verdict that stands in the ledger, or the sealed prediction of a measured run."""
-    return told.known.get("validate") or told.known.get("toy")
+def _chain(told: Told) -> Forecast | None:
+    """What the ledger's worlds showed, or the sealed prediction of a measured run."""
+    return told.known.get("chain") or told.known.get("toy")
 
 
 def mean_share(cases: Sequence[Case]) -> Forecaster:
@@ -109,9 +109,9 @@ FORECASTERS = (
         "pays-wrong-nothing", "safe if all wrong answers are paid alike", _pays_wrong_nothing
     ),
     Forecaster(
-        "validate",
-        "shares of toy worlds that end below their base and below correctness-only training, as "
-        "the ledger or the sealed predictions of a study have them",
-        _validate,
+        "chain",
+        "shares of worlds of the reasoning chain that end below their base and below "
+        "correctness-only training, as the ledger or the sealed predictions of a study have them",
+        _chain,
     ),
 )

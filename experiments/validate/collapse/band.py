@@ -9,14 +9,21 @@ import numpy as np
 
 from toyrl.bands import Band, band_of
 from toyrl.dynamics.chain import exact
+from toyrl.experiments.forecast.word import LOSS
 from toyrl.experiments.validate.collapse.train_worlds import RATE
+from toyrl.worlds.behaviour.training import Path
 
+FEWEST = 8
+"""Worlds that a forecast's band is made of, at least."""
 CHECKPOINTS = 24
 WORLDS = 128
 
 
 def band(pipeline: Any) -> Band | None:
-    """The band of a pipeline that has run; None for a reward without a population limit."""
+    """The band of a pipeline that has run: of its forecast, or where there is none of the chain's
+    worlds; None where neither says anything, or too few worlds keep their accuracy."""
+    if pipeline.runs is not None:
+        return foreseen(pipeline.reward.name, pipeline.runs.reward)
     runner, facts = pipeline.runner, pipeline.facts
     if runner.law.scope != "rollout" or not hasattr(runner.estimator, "baseline"):
         return None
@@ -26,6 +33,16 @@ def band(pipeline: Any) -> Band | None:
     reward = runner.reward(worlds)
     gain, accuracy, length = _trajectories(runner, worlds, reward)
     return band_of(pipeline.reward.name, gain, accuracy, length)
+
+
+def foreseen(name: str, path: Path) -> Band | None:
+    """The band of the worlds of a forecast that keep their accuracy (to `LOSS`); None of fewer than
+    `FEWEST`: there is no good run to stay near."""
+    kept = path.change >= -LOSS
+    if kept.sum() < FEWEST:
+        return None
+    change, factor = path.accuracy - path.accuracy[0], path.length / path.length[0]
+    return band_of(name, *(x[:, kept].T for x in (path.gained, change, factor)))
 
 
 def _trajectories(runner: Any, worlds: Any, reward: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,12 +17,15 @@ from toyrl import registry
 from toyrl.dynamics.chain.prior import Worlds
 from toyrl.experiments.core import Table
 from toyrl.experiments.validate.collapse import section as collapse
-from toyrl.experiments.validate.collapse.run import critical, mix_gap
+from toyrl.experiments.validate.collapse.run import critical, mix_gap, weight_unit
 from toyrl.experiments.validate.collapse.train_worlds import Runner
-from toyrl.experiments.validate.findings import Finding
+from toyrl.experiments.validate.findings import Finding, Section
 from toyrl.experiments.validate.settings import refusal
 from toyrl.expressions import parse_estimator
 from toyrl.objectives.policy_gradient import PolicyGradient
+
+if TYPE_CHECKING:
+    from toyrl.experiments.validate.pipeline import Pipeline
 
 AGGREGATION = {
     **dict.fromkeys(("rloo", "reinforce", "reinforce_mean"), "sum"),
@@ -134,3 +138,20 @@ def describe(found: list[Under], unit: str) -> tuple[list[Finding], Table]:
 
 def _weights(u: Under) -> np.ndarray:
     return np.zeros(0) if u.critical is None else u.critical
+
+
+def added(pipeline: Pipeline, section: Section) -> Section:
+    """Section 4 of a pipeline with a table over all estimators."""
+    auxiliary = pipeline.contract_facts.auxiliary
+    if pipeline.law.scope != "rollout":
+        said = "A reward that looks at its group has no population limit, in which the "
+        finding = Finding(4, "collapse/estimators", "info", said + "estimators are compared.")
+        return replace(section, findings=(*section.findings, finding))
+    found = every(
+        pipeline.runner,
+        pipeline.worlds,
+        auxiliary=auxiliary,
+        tell=lambda message: pipeline.tell(4, message),
+    )
+    more, table = describe(found, weight_unit(auxiliary))
+    return replace(section, findings=(*section.findings, *more), tables=(table, *section.tables))

@@ -8,15 +8,17 @@ preferences, 2 for opposite ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from toyrl.dynamics.chain.prior import Worlds
+from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import GroupEstimator
 from toyrl.experiments.core import Table
+from toyrl.experiments.forecast.word import word
 from toyrl.experiments.validate.collapse.section import Facts, Reference
 from toyrl.experiments.validate.collapse.train_worlds import Runner
 from toyrl.experiments.validate.findings import Finding, Section
@@ -28,6 +30,10 @@ PAY = "pay "
 CAP = 0.4  # of the gap between right and wrong, so that no wrong answer beats a right one
 
 
+Change = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""What a reward (or the part beyond correctness) becomes, given it and correctness."""
+
+
 @dataclass(frozen=True)
 class Variant:
     """A change of the reward.
@@ -36,12 +42,56 @@ class Variant:
     judge : worlds' rows -> its collapse counts there
     distance : from the reward as given, 0..2; NaN where the change is not one of the reward
     formula : of the numbers `right` (1 or 0) and `reward` in Python; "" where that isn't changed
+    whole, estimator : the changed reward (own reward, correctness) -> reward, and the estimator
+        where that is what changes, for a forecast
     """
 
     describe: str
     judge: Callable[[np.ndarray], Collapse]
     distance: float = float("nan")
     formula: str = ""
+    whole: Change | None = None
+    estimator: Estimator | None = None
+
+
+Foresee = Callable[[Variant], Mapping[str, Any]]
+"""A variant -> its forecast (`toyrl.experiments.forecast.answer`)."""
+
+
+def nearest_foreseen(
+    variants: Sequence[Variant], foresee: Foresee, tell: Callable[[str], None] = lambda _: None
+) -> tuple[str, Section]:
+    """All variants, ranked, and the nearest whose forecast is SAFE ("" if none is)."""
+    said = []
+    for v in variants:
+        tell(v.describe)
+        said.append(foresee(v))
+    words = [word(f) for f in said]
+    order = sorted(range(len(variants)), key=lambda i: (WORDS.index(words[i]), _near(variants[i])))
+    good = [i for i in order if words[i] == "SAFE"][:1]
+    table = Table(
+        "variants",
+        ("variant", "forecast", "accuracy", "5 points below the base", "length",
+         "distance from the reward as given"),
+        [
+            [variants[i].describe, words[i], f"{100 * said[i]['accuracy_change']['mean']:+.0f}",
+             f"{said[i]['p_loss_5']:.0%}", f"x {said[i]['length_factor']['mean']:.2f}",
+             _apart(variants[i])]
+            for i in order
+        ],
+        caption="Each variant was forecast in the same worlds of behaviours; nearest safe first.",
+    )  # fmt: skip
+    best = formula = ""
+    for i in good:
+        formula, f = variants[i].formula, said[i]
+        best = (
+            f"{variants[i].describe} (forecast: accuracy {100 * f['accuracy_change']['mean']:+.0f} "
+            f"points, length x {f['length_factor']['mean']:.2f})"
+        )
+    return best, _told(best, formula, table, "forecast to be safe")
+
+
+WORDS = ("SAFE", "RISKY", "UNSAFE")
 
 
 def nearest_safe(
@@ -78,24 +128,27 @@ def nearest_safe(
         [_row(variants[i], counts[i]) for i in order],
         caption="Each variant was trained in the same worlds as the reward; nearest safe first.",
     )
+    return best, _told(best, formula, table, "safe on the prior")
+
+
+def _told(best: str, formula: str, table: Table, what: str) -> Section:
     message = (
         f"Nearest safe variant: {best}."
         if best
-        else "None of the variants tried is safe on the prior; use the outcome reward alone."
+        else f"None of the variants tried is {what}; use the outcome reward alone."
     )
     fix = f"{PAY}{formula}" if formula else ""
     finding = Finding(7, "verdict/variant", "info", message, fix=fix)
-    return best, Section(7, message, (finding,), (), (table,))
+    return Section(7, message, (finding,), (), (table,))
 
 
 def _row(v: Variant, count: Collapse) -> list[Any]:
-    apart = "the reward is unchanged" if np.isnan(v.distance) else round(v.distance, 3)
-    return [
-        v.describe,
-        f"{count.collapsed} of {count.worlds}",
-        "yes" if _safe(count) else "no",
-        apart,
-    ]
+    safe = "yes" if _safe(count) else "no"
+    return [v.describe, f"{count.collapsed} of {count.worlds}", safe, _apart(v)]
+
+
+def _apart(v: Variant) -> str | float:
+    return "the reward is unchanged" if np.isnan(v.distance) else round(v.distance, 3)
 
 
 def _near(v: Variant) -> float:
@@ -136,9 +189,9 @@ def of_reward(
             return by.count(some, reward, own, variance=variance)
 
         if by is not runner:
-            return Variant(text, count)
+            return Variant(text, count, whole=whole, estimator=by.estimator)
         apart = distance(whole(runner.law.values(), runner.law.correct))
-        return Variant(text, count, apart, formula)
+        return Variant(text, count, apart, formula, whole)
 
     def gate(weight: float) -> Change:
         return lambda extra, right: weight * right * extra
@@ -211,10 +264,6 @@ def _sum(weight: float, name: str, rest: str) -> str:
         return rest
     size = "" if abs(abs(weight) - 1) < TINY else f"{abs(weight):.4g} * "
     return f"{rest} {'-' if weight < 0 else '+'} {size}{name}"
-
-
-Change = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""What the part beyond correctness becomes, given it and correctness."""
 
 
 def safe_weight(limit: float) -> float:

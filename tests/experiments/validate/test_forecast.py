@@ -7,12 +7,16 @@ import pytest
 import toyrl
 from tests.places import ROOT
 from toyrl.experiments.forecast import published
+from toyrl.experiments.forecast.answer import DIGITS
 from toyrl.experiments.forecast.rivals import behaviour
+from toyrl.experiments.forecast.word import LAGGING, PILOT, STOP, word
 from toyrl.experiments.render import html, terminal
-from toyrl.experiments.validate.forecast import DIGITS, sentence
+from toyrl.experiments.validate.forecast import sentence
 
 WORLDS = 8
 LOG = ROOT / "examples" / "data" / "smollm2-arithmetic-rollouts.jsonl"
+WORDY = ROOT / "tests" / "data" / "wordy-chain-rollouts.jsonl"
+"""128 rollouts of 16 prompts, of a base built by recipe (docs/results/zoo.md)."""
 SHORT = "outcome() - 0.3*linear_length()"
 
 
@@ -34,9 +38,59 @@ def test_it_is_the_board_s_forecast_of_a_published_run():
 
 def test_a_log_is_the_base(report):
     told = report.forecast["assumed"]
-    assert told["length"] == report.settings["typical_length"]
+    assert told["own_rollouts"]
+    assert told["length"] == pytest.approx(report.settings["typical_length"], abs=1e-3)
     assert told["accuracy"] == pytest.approx(report.settings["success_rates"][0], abs=1e-4)
     assert told["limit"] == report.settings["max_completion_length"]
+
+
+REWARDS = """
+from collections import Counter
+
+def form(completions, **kw):
+    return [float("####" in c) for c in completions]
+
+def vote(prompts, completions, **kw):
+    said = [c.rpartition("####")[2].strip() if "####" in c else None for c in completions]
+    counts = {p: Counter(s for q, s in zip(prompts, said) if q == p and s) for p in prompts}
+    return [float(s is not None and counts[p][s] == max(counts[p].values()))
+            for p, s in zip(prompts, said)]
+
+def padding(completions, **kw):
+    return [0.1 * len(c.splitlines()) for c in completions]
+"""
+
+
+@pytest.mark.slow
+def test_files_are_graded_on_the_base_s_own_rollouts(tmp_path):
+    """A tiny base under form alone and under a vote lost 65 and 53 points (docs/results/zoo-dev);
+    neither reads the right answer. A bonus a line fills the limit."""
+    file = tmp_path / "rewards.py"
+    file.write_text(REWARDS)
+    for name, length in (("form", (0.4, 1.3)), ("vote", (0.4, 2.0)), ("padding", (1.4, 2.5))):
+        found = toyrl.validate(f"{file}:{name}", worlds=WORLDS, rollouts=WORDY, skip="hacks")
+        f = found.forecast
+        assert f["assumed"]["own_rollouts"]
+        assert f["p_loss_base"] > 0.8, name
+        assert length[0] < f["length_factor"]["mean"] < length[1], name
+        assert found.verdict == "UNSAFE"
+
+
+def test_the_word_follows_from_the_forecast(report):
+    f = dict(report.forecast)
+    for of_base, behind, said in (
+        (0.0, 0.0, "SAFE"),
+        (PILOT, 0.0, "RISKY"),
+        (0.0, LAGGING, "RISKY"),
+        (STOP, 0.0, "UNSAFE"),
+    ):
+        assert word({**f, "p_loss_5": of_base, "p_behind_10": behind}) == said
+    assert 0 <= f["p_loss_5"] <= f["p_loss_base"]
+    assert 0 <= f["p_behind_10"] <= f["p_loss_outcome"]
+    [finding] = [x for x in report.findings if x.name == "forecast/loss"]
+    assert finding.value == f["p_loss_5"]
+    assert finding.status == {"SAFE": "pass", "RISKY": "warn", "UNSAFE": "fail"}[word(f)]
+    assert all(x.status == "info" for x in report.findings if x.name == "collapse/probability")
 
 
 def test_numbers_are_what_their_names_say(report):

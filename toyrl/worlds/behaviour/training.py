@@ -26,7 +26,7 @@ import numpy as np
 from toyrl.estimators.base import Estimator
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.memory import MERGE
-from toyrl.shapers.base import Parts, Shaper
+from toyrl.shapers.base import Parts, Shaper, sum_parts
 from toyrl.worlds.behaviour.knobs import Array, coin_kl
 from toyrl.worlds.behaviour.rollouts import (
     Played,
@@ -74,6 +74,8 @@ class Path:
     step : (K,) where it was measured, as shares of the run
     accuracy, length (tokens), cut, formed : means over prompts and rollouts
     kl : nats a rollout from the base that behaviours hold
+    gained : mean reward of the groups trained on there less that of the first ones, in standard
+        deviations of the first ones' rewards
     """
 
     step: Array
@@ -82,6 +84,7 @@ class Path:
     cut: Array
     formed: Array
     kl: Array
+    gained: Array
     theta: dict[str, Array]
 
     @property
@@ -129,6 +132,7 @@ def train(
     state: dict[str, Array] = {}
     told = True
     rate, energy = w.numbers["distance"] / plan.steps, 0.0
+    rewards, spread = [], np.zeros(w.size[0])
     seen = [measured(w, theta, eyes)]
     at = [0.0]
     for t in range(plan.steps):
@@ -138,6 +142,9 @@ def train(
             told = plan.labels and (bool(serve[0]) or labelled(shaper, r, memory))
         shaped = shaper.apply(r, memory)
         _merge(memory, shaped.memory, shaper)
+        paid = np.nan_to_num(np.asarray(sum_parts(shaped.parts, r), dtype=float))
+        if t == 0:
+            rewards, spread = [paid.mean((1, 2))], paid.std((1, 2))
         advantage, state = _apply(estimator, shaped.parts, r, state)
         energy = energy + (advantage**2).mean((1, 2), keepdims=True)
         known = held(advantage, p.right, p.formed) if told else 0.0
@@ -146,17 +153,18 @@ def train(
         theta["lost"] = theta["lost"] + w.numbers["drift"] / plan.steps * change
         scale = np.sqrt(np.maximum(energy / (t + 1), TINY))
         for name in KNOBS:
-            if name in plan.still:
-                continue
-            slope = (advantage * p.scores[name]).mean((1, 2), keepdims=True)
-            slope = slope - plan.beta * pull(w, theta, name, p.solved)
-            moved = theta[name] + rate * slope / scale
-            theta[name] = np.clip(moved, -FARTHEST, FARTHEST)
+            if name not in plan.still:
+                slope = (advantage * p.scores[name]).mean((1, 2), keepdims=True)
+                slope = slope - plan.beta * pull(w, theta, name, p.solved)
+                moved = theta[name] + rate * slope / scale
+                theta[name] = np.clip(moved, -FARTHEST, FARTHEST)
         if (t + 1) % max(plan.steps // plan.looks, 1) == 0 or t + 1 == plan.steps:
             seen.append(measured(w, theta, eyes))
             at.append((t + 1) / plan.steps)
+            rewards.append(paid.mean((1, 2)))
     rows = {name: np.stack([s[name] for s in seen]) for name in seen[0]}
-    return Path(step=np.array(at), theta=theta, **rows)
+    gained = (np.stack(rewards) - rewards[0]) / np.maximum(spread, TINY)
+    return Path(step=np.array(at), theta=theta, gained=gained, **rows)
 
 
 def held(advantage: Array, right: Array, formed: Array) -> Array:
