@@ -8,36 +8,43 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from toyrl.experiments.amounts import Amounts
-from toyrl.experiments.cli.app import JsonTarget, app, ranged
+from toyrl.experiments.cli.app import JUDGE, OUTPUT, RUN, JsonTarget, command, ranged
 from toyrl.ranges import said
 
 
-@app.command
+@command(
+    JUDGE,
+    "toyrl calibrate rollouts.jsonl",
+    "toyrl calibrate rollouts.jsonl --reward my_rewards.py:brevity --out calibrated",
+)
 @ranged(said(Amounts), "group_size", "max_completion_length", "seed")
 def calibrate(
     log: Path,
     /,
     *,
-    reward: Annotated[list[str] | None, Parameter(negative="", consume_multiple=True)] = None,
-    estimator: str | None = None,
-    group_size: int | None = None,
-    beta: float | None = None,
-    max_completion_length: int | None = None,
-    trl_config: Path | None = None,
-    verl_config: Path | None = None,
-    features: str | None = None,
-    columns: str | None = None,
-    skip_bad_rows: Annotated[bool, Parameter(negative="")] = False,
-    seed: int = 0,
-    out: Annotated[Path | None, Parameter(negative_none="no-")] = Path("toyrl-calibrate"),
-    json: JsonTarget = None,
-    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
+    reward: Annotated[
+        list[str] | None, Parameter(group=RUN, negative="", consume_multiple=True)
+    ] = None,
+    estimator: Annotated[str | None, Parameter(group=RUN)] = None,
+    group_size: Annotated[int | None, Parameter(group=RUN)] = None,
+    beta: Annotated[float | None, Parameter(group=RUN)] = None,
+    max_completion_length: Annotated[int | None, Parameter(group=RUN)] = None,
+    trl_config: Annotated[Path | None, Parameter(group=RUN)] = None,
+    verl_config: Annotated[Path | None, Parameter(group=RUN)] = None,
+    features: Annotated[str | None, Parameter(group=RUN)] = None,
+    columns: Annotated[str | None, Parameter(group=RUN)] = None,
+    skip_bad_rows: Annotated[bool, Parameter(group=RUN, negative="")] = False,
+    seed: Annotated[int, Parameter(group=RUN)] = 0,
+    out: Annotated[Path | None, Parameter(group=OUTPUT, negative_none="no-")] = Path(
+        "toyrl-calibrate"
+    ),
+    json: Annotated[JsonTarget, Parameter(group=OUTPUT)] = None,
+    quiet: Annotated[bool, Parameter(group=OUTPUT, name=["--quiet", "-q"], negative="")] = False,
 ) -> int:
     """What does my log say of training on it, how far, and what lies beyond?
 
     Trains the policies that the log's own rollouts support, with bands over prompts, as far as
-    they carry; beyond, behaviour worlds that look like the log take over. Such as: toyrl calibrate
-    rollouts.jsonl --reward "outcome() - 0.3*linear_length()" --estimator grpo
+    they carry; beyond, behaviour worlds that look like the log take over.
 
     Exit code 1 if the worlds don't show what the log does.
 
