@@ -18,7 +18,7 @@ from toyrl import parse, parse_estimator
 from toyrl.rollouts import Rollouts
 from toyrl.worlds.logged.base import base_of
 from toyrl.worlds.logged.conditioning import conditioned, told_of
-from toyrl.worlds.logged.reach import reach
+from toyrl.worlds.logged.reach import DRAWS, reach
 
 REWARDS = (
     ("outcome()", "grpo"),
@@ -47,15 +47,17 @@ def timed(work: Callable[[], T]) -> tuple[float, T]:
     return time.process_time() - start, found
 
 
-def times(prompts: int, group: int) -> dict[str, float]:
+def times(prompts: int, group: int, draws: int = DRAWS) -> dict[str, float]:
     """Part -> CPU seconds."""
     r = log(prompts, group)
-    made, base = timed(lambda: base_of(r, {"length": np.log(r.length), **r.fields}))
+    made, base = timed(
+        lambda: base_of(r, {"length": np.log(r.length), **r.fields}, alike=("length",))
+    )
     out = {"base": made}
     for reward, estimator in REWARDS:
         shaper, judged = parse(reward), parse_estimator(estimator)
-        _, one = timed(lambda: reach(base, shaper, judged))  # noqa: B023
-        seconds, two = timed(lambda: reach(base, shaper, judged))  # noqa: B023
+        _, one = timed(lambda: reach(base, shaper, judged, draws=draws))  # noqa: B023
+        seconds, two = timed(lambda: reach(base, shaper, judged, draws=draws))  # noqa: B023
         np.testing.assert_array_equal(one.change["accuracy"], two.change["accuracy"])
         out[f"{reward} under {estimator}"] = seconds
     out["worlds like it"], _ = timed(lambda: conditioned(told_of(r)))
@@ -68,7 +70,7 @@ def main() -> None:
     ask.add_argument("--prompts", type=int, default=12_500)
     ask.add_argument("--group", type=int, default=8)
     given = ask.parse_args()
-    print(f"{given.prompts * given.group} rollouts, with bands of 48 resamples")
+    print(f"{given.prompts * given.group} rollouts, with bands of {DRAWS} resamples")
     for name, seconds in times(given.prompts, given.group).items():
         print(f"    {name:<48} {seconds:8.2f} CPU s")
 

@@ -20,6 +20,7 @@ def calibrate(
     *,
     group_size: int | None = None,
     features: str | Sequence[str] = (),
+    worlds: int = 512,
     progress: bool | Callable[[str], None] = False,
     command: str = "",
     **options: Any,
@@ -29,6 +30,7 @@ def calibrate(
     log : a file or folder, as `validate` reads rollouts
     reward : as for `validate`, or "logged:COLUMN", a reward that the log holds
     group_size : of the planned run, >= 2 [default: that of the log]
+    worlds : drawn from the prior (32 at least), of which one in 16 is kept
     features : columns that training can move, beside length, answers and phrases of reflection
     options : of `validate`, by name: estimator, beta, max_completion_length, columns,
         skip_bad_rows, seed, trl_config, verl_config and so on; progress : True shows lines on
@@ -38,7 +40,7 @@ def calibrate(
     """
     from toyrl.experiments.calibrate.run import run
 
-    refuse_outside(group_size=group_size)
+    refuse_outside(group_size=group_size, worlds=worlds)
     given = {**options, "rollouts": log}
     if group_size is not None:
         given["group_size"] = group_size
@@ -56,6 +58,7 @@ def calibrate(
         settings,
         group_size=planned,
         features=[name.strip() for name in named if name.strip()],
+        worlds=worlds,
         tell=tell,
         command=command or f"toyrl.calibrate({str(log)!r})",
     )

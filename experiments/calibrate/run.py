@@ -18,12 +18,13 @@ from toyrl.experiments.validate.settings import Settings
 from toyrl.worlds.behaviour import prior
 from toyrl.worlds.behaviour.training import Plan
 from toyrl.worlds.logged import training
-from toyrl.worlds.logged.conditioning import Conditioned, conditioned, told_of
+from toyrl.worlds.logged.conditioning import DRAWN, KEPT, Conditioned, conditioned, told_of
 from toyrl.worlds.logged.reach import Reach, reach
 
 FEW = 30
 """Prompts below which bands over them are said to be too narrow."""
 LOOKS = 20
+LEAST, SHARE = 32, DRAWN // KEPT
 
 
 def run(
@@ -32,12 +33,14 @@ def run(
     *,
     group_size: int | None,
     features: Sequence[str] = (),
+    worlds: int = DRAWN,
     tell: Callable[[str], None] = lambda _: None,
     command: str = "",
 ) -> Calibration:
     """Calibrate on `settings.rollouts`.
 
     group_size : of the planned run, None: that of the log
+    worlds : drawn from the prior, of which one in `SHARE` is kept
 
     Raises UsageError for a log or reward that can't be used, and for a log without right or
     without wrong rollouts.
@@ -56,7 +59,8 @@ def run(
     speed = tilt_speed(told.length)
     found, caused = _reach(m, group_size, speed)
     tell("drawing worlds that look like the log")
-    like = conditioned(told, seed=settings.seed)
+    drawn = max(worlds, LEAST)
+    like = conditioned(told, n=drawn // SHARE, drawn=drawn, seed=settings.seed)
     forecast = None
     if m.paid is not None:
         tell("training worlds beyond the log")

@@ -51,7 +51,7 @@ def write(path, lines) -> str:
 
 @lru_cache(maxsize=1)
 def example():
-    return toyrl.calibrate(EXAMPLE, REWARD)
+    return toyrl.calibrate(EXAMPLE, REWARD, worlds=128)
 
 
 def test_the_example_log():
@@ -127,12 +127,13 @@ def test_the_command_writes_what_validate_reads(tmp_path, capsys):
 
 def test_own_features_and_a_logged_reward(tmp_path):
     log = write(tmp_path / "log.jsonl", rows())
-    c = toyrl.calibrate(log, "logged:reward", features="style", estimator="dr_grpo", group_size=4)
+    c = toyrl.calibrate(log, "logged:reward", features="style", estimator="dr_grpo", group_size=4,
+                        worlds=64)  # fmt: skip
     assert {"length", "answered", "phrases", "style"} == set(c.units)
     assert c.group_size == 4
     assert c.forecast is None
     assert "only its values in the log are known" in c.ahead()
-    same = toyrl.calibrate(log, "outcome() - 0.5*linear_length()", estimator="dr_grpo")
+    same = toyrl.calibrate(log, "outcome() - 0.5*linear_length()", estimator="dr_grpo", worlds=64)
     assert np.sign(same.reach.theta["length"]) == np.sign(c.reach.theta["length"]) == -1
 
 
@@ -152,7 +153,7 @@ def test_a_users_own_function(tmp_path):
     log = write(tmp_path / "log.jsonl", rows())
     own = tmp_path / "mine.py"
     own.write_text("def brevity(completions, **_):\n    return [-len(c) for c in completions]\n")
-    c = toyrl.calibrate(log, f"{own}:brevity")
+    c = toyrl.calibrate(log, f"{own}:brevity", worlds=64)
     assert c.reach.theta["phrases"] < 0
 
 
@@ -192,7 +193,7 @@ def test_a_trainers_file_says_group_and_penalty(tmp_path):
     log = write(tmp_path / "log.jsonl", rows())
     config = tmp_path / "grpo.yaml"
     config.write_text("num_generations: 4\nbeta: 0.04\nmax_completion_length: 2048\n")
-    c = toyrl.calibrate(log, trl_config=config)
+    c = toyrl.calibrate(log, trl_config=config, worlds=64)
     assert c.group_size == 4
     assert c.beta == 0.04
     assert c.like.told.limit == 2048
@@ -209,7 +210,7 @@ def test_validate_forecasts_in_the_worlds_of_the_file(tmp_path):
     from toyrl.worlds.behaviour.training import Plan, train
 
     log = write(tmp_path / "log.jsonl", rows())
-    c = toyrl.calibrate(log, REWARD)
+    c = toyrl.calibrate(log, REWARD, worlds=64)
     path = tmp_path / "worlds.json"
     path.write_text(json.dumps(c.worlds()), encoding="utf-8")
     from toyrl.experiments.validate import forecast
