@@ -49,6 +49,7 @@ def transfer(
     bases: Annotated[str | None, Parameter(group=MEASURED)] = None,
     only: Annotated[str | None, Parameter(group=MEASURED)] = None,
     sealed: Annotated[Path | None, Parameter(group=MEASURED)] = None,
+    predict_only: Annotated[bool, Parameter(group=MEASURED, negative="")] = False,
     resume: Annotated[bool, Parameter(group=RUN, negative="")] = False,
     trust_remote_code: Annotated[bool, Parameter(group=RUN, negative="")] = False,
     json: Annotated[JsonTarget, Parameter(group=OUTPUT)] = None,
@@ -114,6 +115,8 @@ def transfer(
     sealed
         Predictions of the runs, made before; the zoo's test bases are trained only with them. Their
         sha256 goes into every plan.
+    predict_only
+        Of the zoo: make and seal predictions (sealed.sha256 in the folder), and train nothing.
     resume
         Go on with what the folder holds.
     trust_remote_code
@@ -134,6 +137,7 @@ def transfer(
         bases=_names(bases),
         only=_names(only),
         sealed=sealed,
+        predict_only=predict_only,
         model=model,
         gguf=gguf,
         task=task,

@@ -33,6 +33,7 @@ def validate(
     /,
     *,
     rollouts: Annotated[Path | None, Parameter(group=RUN)] = None,
+    calibrated: Annotated[Path | None, Parameter(group=RUN, name="--worlds")] = None,
     data: Annotated[Path | None, Parameter(group=RUN)] = None,
     columns: Annotated[str | None, Parameter(group=RUN)] = None,
     model: Annotated[str | None, Parameter(group=RUN)] = None,
@@ -90,6 +91,9 @@ def validate(
         does, and worlds, lengths, success rates and texts are theirs. JSONL, a JSON array, CSV or
         parquet, .gz of these, or a folder, as TRL (log_completions), verl (rollout_data_dir),
         OpenRLHF and verifiers write them.
+    calibrated
+        worlds.json of toyrl calibrate: the forecast takes its worlds, and lengths and success rates
+        are those of its log where nothing else says them.
     data
         Rows with prompts and gold columns, of the same kinds of files; gold answers get their form.
     columns
@@ -175,6 +179,7 @@ def validate(
 
     values = {
         "rollouts": rollouts,
+        "calibrated": calibrated,
         "data": data,
         "columns": columns,
         "model": model,

@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from toyrl.experiments.validate.collapse.variants import PAY
-from toyrl.experiments.validate.findings import Report
+from toyrl.experiments.validate.findings import PAY, Report
 
 FUNCTION = """def safer(completions, **columns):
     paid = {name}(completions, **columns)

@@ -27,12 +27,13 @@ def of(pipeline: Pipeline) -> dict[str, Any] | None:
     mean, low, high (5 % and 95 %); p_loss_base, p_loss_outcome : probabilities that accuracy ends
     below the base's, and below that of training on correctness alone; assumed : what was told
     """
+    from toyrl.experiments.calibrate import worlds as calibrated
     from toyrl.experiments.forecast.rivals import behaviour
     from toyrl.worlds.behaviour.training import Plan
 
-    told = _told(pipeline)
+    told, file = _told(pipeline), pipeline.settings.calibrated
     try:
-        runs = behaviour.trained(told)
+        runs = behaviour.trained(told) if file is None else calibrated.runs(told, file)
     except RewardError:  # it grades what it was asked before, not texts of other lengths
         return None
     if runs is None:
@@ -109,7 +110,7 @@ def _texts(pipeline: Pipeline, told: Any) -> Any:
         return None
     dialect = pipeline.contract_facts.dialect
     cells = texts.design(dialect, told.length, told.limit)
-    return texts.graded(cells, pipeline.score_in(dialect)([c.text.row for c in cells]))
+    return texts.graded(cells, pipeline.score_in(dialect)([c.row for c in cells]))
 
 
 def _number(x: Any) -> float:
