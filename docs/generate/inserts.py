@@ -3,6 +3,7 @@
 <!-- ledger: 05-laser-4096 08-dler-7b -->      rows of the ledger, as last computed
 <!-- catalogue: shaper -->                      every entry of a kind
 <!-- board: rules behaviour -->                 scores of forecasters, as last computed
+<!-- length: equal thinking -->                 a table of length-pareto for one base, as last run
 <!-- prior: behaviour -->                       ranges of the behaviour worlds, with sources
 <!-- code: toyrl/shapers/judge/trust.py trust_weight -->   a function or class as it stands
 paper 13                                        a link to the paper's page
@@ -15,7 +16,7 @@ import math
 import re
 from collections.abc import Callable
 
-from docs.generate import papers
+from docs.generate import length, papers
 from docs.generate.modules import ROOT
 from docs.generate.text import escaped
 
@@ -142,4 +143,5 @@ KINDS: dict[str, Callable[..., str]] = {
     "code": _code,
     "prior": _prior,
     "board": _board,
+    "length": length.rows,
 }

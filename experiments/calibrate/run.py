@@ -12,7 +12,7 @@ import numpy as np
 from toyrl.experiments.calibrate.handover import Forecast, joined
 from toyrl.experiments.calibrate.read import CORRECTNESS, Material, material, source_of
 from toyrl.experiments.calibrate.result import Calibration
-from toyrl.experiments.calibrate.worlds import spread_of, trained
+from toyrl.experiments.calibrate.worlds import trained
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.settings import Settings
 from toyrl.worlds.behaviour import prior
@@ -114,7 +114,7 @@ def _beyond(
     plan = Plan(group_size=group_size or _usual(m), beta=s.beta, looks=LOOKS, seed=s.seed)
     runs = trained(like.worlds(), m.paid, m.estimator, plan)
     alone = None if m.reward == CORRECTNESS else runs.outcome
-    return joined(found, runs.reward, alone, spread_of(runs))
+    return joined(found, runs.reward, alone, runs.luck)
 
 
 def _usual(m: Material) -> int:

@@ -73,14 +73,6 @@ def trained(w: Worlds, paid: Any, estimator: Estimator, plan: Plan) -> Runs:
     return Runs(w, path, train(w, Outcome(), estimator, plan))
 
 
-def spread_of(runs: Runs) -> np.ndarray | float:
-    """Standard deviation of a run's end about that of its world, one for all or (W,)."""
-    from toyrl.experiments.forecast.rivals.behaviour import SPREAD
-
-    own = runs.worlds.numbers.get("luck")
-    return SPREAD if own is None else own[:, 0, 0]
-
-
 def _taken(w: Worlds, places: Any) -> Worlds:
     """The worlds at these places."""
     numbers = {name: x[places] for name, x in w.numbers.items()}

@@ -14,24 +14,27 @@ from toyrl.ranges import said
 
 @command(
     JUDGE,
-    'toyrl calibrate rollouts.jsonl --reward "outcome() - 0.3*linear_length()" --estimator grpo',
+    "toyrl calibrate rollouts.jsonl",
+    "toyrl calibrate rollouts.jsonl --reward my_rewards.py:brevity --out calibrated",
 )
 @ranged(said(Amounts), "group_size", "max_completion_length", "seed")
 def calibrate(
     log: Path,
     /,
     *,
-    reward: Annotated[list[str] | None, Parameter(negative="", consume_multiple=True)] = None,
+    reward: Annotated[
+        list[str] | None, Parameter(group=RUN, negative="", consume_multiple=True)
+    ] = None,
     estimator: Annotated[str | None, Parameter(group=RUN)] = None,
     group_size: Annotated[int | None, Parameter(group=RUN)] = None,
     beta: Annotated[float | None, Parameter(group=RUN)] = None,
     max_completion_length: Annotated[int | None, Parameter(group=RUN)] = None,
     trl_config: Annotated[Path | None, Parameter(group=RUN)] = None,
     verl_config: Annotated[Path | None, Parameter(group=RUN)] = None,
-    features: str | None = None,
-    columns: str | None = None,
-    skip_bad_rows: Annotated[bool, Parameter(negative="")] = False,
-    seed: int = 0,
+    features: Annotated[str | None, Parameter(group=RUN)] = None,
+    columns: Annotated[str | None, Parameter(group=RUN)] = None,
+    skip_bad_rows: Annotated[bool, Parameter(group=RUN, negative="")] = False,
+    seed: Annotated[int, Parameter(group=RUN)] = 0,
     out: Annotated[Path | None, Parameter(group=OUTPUT, negative_none="no-")] = Path(
         "toyrl-calibrate"
     ),

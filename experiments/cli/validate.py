@@ -33,7 +33,7 @@ def validate(
     /,
     *,
     rollouts: Annotated[Path | None, Parameter(group=RUN)] = None,
-    calibrated: Annotated[Path | None, Parameter(group=RUN, name="--worlds")] = None,
+    calibrated: Annotated[Path | None, Parameter(name="--worlds", group=RUN)] = None,
     data: Annotated[Path | None, Parameter(group=RUN)] = None,
     columns: Annotated[str | None, Parameter(group=RUN)] = None,
     model: Annotated[str | None, Parameter(group=RUN)] = None,

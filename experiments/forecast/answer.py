@@ -1,14 +1,13 @@
 """A forecast as it is reported: the run's end with intervals, the way there, what was assumed.
 
-    forecast: {horizon: {updates, nats, source},
-               accuracy_change, length_factor: {mean, low, high},
-               p_loss_base, p_loss_outcome, p_loss_5, p_behind_10,
-               best: {accuracy_change, at}, truncated, assumed: {accuracy, length, limit, ...}}
+forecast: {horizon: {updates, nats, source},
+           accuracy_change, length_factor: {mean, low, high},
+           p_loss_base, p_loss_outcome, p_loss_5, p_behind_10,
+           best: {accuracy_change, at}, truncated, assumed: {accuracy, length, limit, ...}}
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,10 +21,6 @@ SOURCE = "behaviour worlds trained for a default run; its nats are those that be
 LOSS, BEHIND = 0.05, 0.10
 """Shares of accuracy under the base, and under correctness-only training, that count as losses."""
 DIGITS = 4
-STOP, PILOT, LAGGING = 0.5, 0.2, 0.5
-"""Probabilities from which the word is worse. Of `LOSS`: a good run that is not made and a lost one
-that is cost the same, so that a half is where they balance; a pilot costs a fifth of the run and
-shows most losses, so that it pays from a fifth on. Of `BEHIND`: more likely than not."""
 
 
 def answer(told: Told, runs: behaviour.Runs) -> dict[str, Any]:
@@ -79,12 +74,3 @@ def _three(mean: Any, low: Any, high: Any) -> dict[str, float]:
 
 def _number(x: Any) -> float:
     return round(float(x), DIGITS)
-
-
-def word(forecast: Mapping[str, Any]) -> str:
-    """What a forecast alone says of a reward: SAFE, RISKY (make a pilot first) or UNSAFE."""
-    if forecast["p_loss_5"] >= STOP:
-        return "UNSAFE"
-    if forecast["p_loss_5"] >= PILOT or forecast["p_behind_10"] >= LAGGING:
-        return "RISKY"
-    return "SAFE"

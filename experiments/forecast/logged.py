@@ -17,7 +17,6 @@ from toyrl.shapers.base import Parts, Shaper
 from toyrl.worlds.behaviour.texts import TextReward
 from toyrl.worlds.logged import conditioning
 
-
 FIELDS = ("answered", "answer")
 """What a study keeps of each rollout where it was read: whether it can be, and which it is."""
 
@@ -31,6 +30,7 @@ class Logged(Evidence):
     shaper : the reward if it can be computed from correctness and length, else None: then nothing
         is known of other lengths
     text : what it pays for behaviours, where it reads texts
+    asked : accuracy and mean length that were told instead of the log's, None: the log's
     """
 
     rollouts: Rollouts
@@ -38,11 +38,15 @@ class Logged(Evidence):
     estimator: Estimator
     shaper: Shaper | None = None
     text: TextReward | None = None
+    labels: bool = True
+    asked: tuple[float | None, float | None] = (None, None)
 
     @cached_property
     def like(self) -> conditioning.Told:
         """What worlds like this log are conditioned on."""
-        return conditioning.told_of(first_of(self.rollouts))
+        found = conditioning.told_of(first_of(self.rollouts))
+        accuracy, length = self.asked
+        return replace(found, accuracy=accuracy or found.accuracy, length=length or found.length)
 
     def _now(self) -> Sample:
         return self._sample(self.rollouts, self.values)
@@ -69,7 +73,8 @@ class Logged(Evidence):
 def first_of(r: Rollouts) -> Rollouts:
     """(B, G) of (1, B, G)."""
     fields = {name: np.asarray(x)[0] for name, x in r.fields.items()}
-    return Rollouts(r.correct[0], r.length[0], r.max_length, np.asarray(r.cut)[0], fields=fields)
+    own = (r.correct[0], r.length[0], r.max_length, np.asarray(r.cut)[0], np.asarray(r.w)[0])
+    return Rollouts(*own, fields=fields)
 
 
 def rollouts_of(kept: Mapping[str, Any], group: int, limit: float) -> Rollouts:

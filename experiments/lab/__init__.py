@@ -6,6 +6,7 @@
     bandits   arms with classes: expected drift, training with sampled groups, roots and thresholds
     answers   a few answers trained in NumPy by estimators and objectives, inner loop included
     tables    the same under several rules at once, advantages read off a table
+    behaviour behaviour worlds of a described base; the number at which runs end at a length
     chains    exact training of the reasoning chain over weights; simulation; thresholds
     quality   an estimator's gradient, enumerated and sampled, by rollout and by token
     curves    paths and grids as pictures

@@ -11,7 +11,7 @@ import numpy as np
 from toyrl.experiments.transfer.calibrate import BaseLog
 from toyrl.experiments.transfer.graders import answer_identity
 from toyrl.experiments.transfer.rewards import SuiteReward
-from toyrl.rollouts.texts import answered, text_rollouts
+from toyrl.rollouts.texts import text_rollouts
 from toyrl.worlds.behaviour import own_texts, texts
 from toyrl.worlds.behaviour.rollouts import SERVED
 from toyrl.worlds.behaviour.texts import TextReward
@@ -59,9 +59,8 @@ def paid(reward: SuiteReward, log: BaseLog) -> TextReward | None:
 
 
 def formed(log: BaseLog) -> np.ndarray:
-    """(N,) whether an answer can be read: it is marked, or was found right."""
-    marked = np.array([answered(row) for row in log.rows])
-    return np.maximum(marked, np.ravel(log.rollouts.correct)) > 0.5
+    """(N,) whether an answer can be read."""
+    return own_texts.readable(log.rows, np.ravel(log.rollouts.correct))
 
 
 def identities(log: BaseLog) -> list[float]:

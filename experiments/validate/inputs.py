@@ -33,6 +33,8 @@ from toyrl.rollouts.logs import Log, read_log
 
 if TYPE_CHECKING:
     from toyrl.dynamics.chain.compiling import Ahead
+    from toyrl.experiments.forecast.case import Told
+    from toyrl.experiments.forecast.rivals.behaviour import Runs
     from toyrl.experiments.validate.reward_law.own_rollouts import OwnFacts
     from toyrl.rewards.user import UserReward
 
@@ -49,6 +51,8 @@ class Inputs:
     pace : follows the texts that are graded, once the reward is loaded
     ahead : compiles what trains while the texts are graded, once a run wants it
     class_texts : texts of the outcome classes, once the law was asked for
+    forecast, runs, told : of a run, in worlds of behaviours: as reported, the runs, and what was
+        told of the base
     """
 
     rewards: Reward
@@ -65,6 +69,9 @@ class Inputs:
     class_texts: list[TextRow] = field(init=False, repr=False, default_factory=list)
     pace: Pace | None = field(init=False, repr=False, default=None)
     ahead: Ahead | None = field(init=False, repr=False, default=None)
+    forecast: dict[str, Any] | None = field(init=False, repr=False, default=None)
+    runs: Runs | None = field(init=False, repr=False, default=None)
+    told: Told | None = field(init=False, repr=False, default=None)
     _told: set[int] = field(init=False, repr=False, default_factory=set)
 
     def __post_init__(self) -> None:

@@ -132,7 +132,9 @@ def negative_probability(p: float, q: float, alpha: float, group_size: int) -> f
     provenance="derived",
     formula="(1/G) E sum over long i of A_i, n ~ Binomial(G, q) long",
 )
-def shared_drift(estimator: str, q: Array, rho: float, alpha: float, group_size: int) -> Array:
+def shared_drift(
+    estimator: str, q: Array, rho: float, alpha: float, group_size: int, *, eps: float = 0.0
+) -> Array:
     """E[update] of z = logit P(long) when easy and hard prompts share it, per unit step.
 
     A share rho of prompts is easy (long and short are both right), on the others only long is
@@ -141,7 +143,9 @@ def shared_drift(estimator: str, q: Array, rho: float, alpha: float, group_size:
 
     dr_grpo : easy groups give -alpha x, hard ones (1 - alpha) x, with x = (n/G)(1 - n/G) and
         E x = (G-1)/G q (1-q)
-    grpo : -y and +y, y = sqrt((G-1)/G) sqrt((n/G)(1 - n/G)): alpha has cancelled
+    grpo : -y and +y, y = sqrt((G-1)/G) sqrt((n/G)(1 - n/G)): alpha has cancelled. With eps > 0
+        added to the standard deviation alpha s or (1 - alpha) s, s = sqrt(G x/(G-1)), it has not:
+        -alpha x/(alpha s + eps) and (1 - alpha) x/((1 - alpha) s + eps)
     drpo : easy groups are unmixed and silent; a mixed hard one gives (1-q) - (-q) = 1
 
     q : any shape. Raises ValueError for another estimator.
@@ -153,6 +157,11 @@ def shared_drift(estimator: str, q: Array, rho: float, alpha: float, group_size:
     if estimator == "dr_grpo":
         return ((1 - rho) * (1 - alpha) - rho * alpha) * (law @ (share * (1 - share)))
     if estimator == "grpo":
+        if eps > 0:
+            x = share * (1 - share)
+            s = np.sqrt(G / (G - 1) * x)
+            hard, easy = (w * x / (w * s + eps) for w in (1 - alpha, alpha))
+            return law @ ((1 - rho) * hard - rho * easy)
         y = np.sqrt((G - 1) / G * share * (1 - share))
         return ((1 - rho) - rho) * (law @ y)
     if estimator == "drpo":
@@ -175,6 +184,48 @@ def shared_policy_collapses(estimator: str, rho: float, alpha: float) -> bool:
     if estimator == "grpo":
         return rho > 0.5
     return False
+
+
+@entry(
+    "shared_collapse_weight",
+    kind="theorem",
+    cards=("03",),
+    provenance="derived",
+    formula="s (2 rho - 1) alpha (1 - alpha) = eps (1 - rho - alpha), s = sqrt(G x/(G-1))",
+)
+def shared_collapse_weight(rho: Array, group_size: int, eps: Array, long: Array = 1) -> np.ndarray:
+    """alpha above which groups with `long` of G long answers go to short ones, std + eps below.
+
+    Easy groups push by -alpha/(alpha s + eps), hard ones by (1 - alpha)/((1 - alpha) s + eps),
+    x = (n/G)(1 - n/G): one root in (0, 1) for every share rho of easy prompts. It is what is left
+    of the weight's independence: as eps falls to 0 the root falls to 0 for rho > 1/2 (collapse at
+    every weight) and rises to 1 for rho < 1/2 (at none); to first order it is
+    eps (1 - rho)/((2 rho - 1) s). As eps grows it tends to 1 - rho, Dr. GRPO's boundary.
+
+    rho : in (0, 1); eps >= 0; long : 1..G-1; they broadcast. eps = 0 gives the limit, 1/2 at
+    rho = 1/2.
+
+    Raises ValueError for a group of one and for counts of long answers outside 1..G-1.
+    """
+    n = np.asarray(long, dtype=float)
+    if group_size < 2 or np.any((n < 1) | (n > group_size - 1)):
+        msg = f"group_size={group_size}, long={long}: a mixed group has 1 to group_size - 1 of them"
+        raise ValueError(msg)
+    rho, eps = np.asarray(rho, dtype=float), np.asarray(eps, dtype=float)
+    share = n / group_size
+    s = np.sqrt(group_size / (group_size - 1) * share * (1 - share))
+    k = (2 * rho - 1) * s
+    # k a^2 - (k + eps) a + eps (1 - rho) = 0: the root in (0, 1), no difference of near numbers
+    root = np.sqrt((k - eps) ** 2 + 4 * k * eps * rho)
+    below = k + eps + root
+    few = k < 0
+    found = np.where(
+        few,
+        (k + eps - root) / np.where(few, 2 * k, 1.0),
+        2 * eps * (1 - rho) / np.where(few | (below == 0), 1.0, below),
+    )
+    none = np.where(rho > 0.5, 0.0, np.where(rho < 0.5, 1.0, 0.5))
+    return np.where(eps > 0, found, none)
 
 
 # -- DRPO's own trade-off ------------------------------------------------------------------------

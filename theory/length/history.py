@@ -63,6 +63,28 @@ def hapo_dead_zone(clip: Array = -0.7) -> np.ndarray:
 
 
 @entry(
+    "hapo_linear_dead_zone",
+    kind="theorem",
+    cards=("11",),
+    section="linear variant; derived",
+    provenance="derived",
+    formula="1 + tolerance - clip",
+)
+def hapo_linear_dead_zone(tolerance: Array = 0.1, clip: Array = -0.7) -> np.ndarray:
+    """The same share for the linear variant: 1.8 at its defaults, later than the cosine's.
+
+    Between h and (1 + tolerance) h it has a flat of its own, where nothing is gained or lost.
+
+    tolerance : any shape, >= 0; clip : in [-1, 0]; they broadcast. Raises ValueError outside.
+    """
+    tolerance, clip = np.asarray(tolerance, dtype=float), np.asarray(clip, dtype=float)
+    if np.any(np.abs(clip + 0.5) > 0.5) or np.any(tolerance < 0):
+        msg = f"tolerance={tolerance}, clip={clip}: they must lie in [0, inf) and [-1, 0]"
+        raise ValueError(msg)
+    return 1 + tolerance - clip
+
+
+@entry(
     "hapo_dominant_weight",
     kind="theorem",
     cards=("11",),

@@ -87,6 +87,35 @@ def l1_exact_length(target: Array, alpha: Array, tau: Array) -> np.ndarray:
 
 
 @entry(
+    "l1_max_length",
+    kind="theorem",
+    cards=("05",),
+    works=("l1",),
+    section="LCPO-Max; derived",
+    provenance="derived",
+    formula="max(T - (1 - delta)/alpha, tau (z - omega(z))), z = 1 + (T + delta/alpha)/tau",
+)
+def l1_max_length(target: Array, alpha: Array, tau: Array, delta: Array = 0.5) -> np.ndarray:
+    """The best length under L1-Max where accuracy is 1 - exp(-n/tau); omega is Wright's function.
+
+    On the slope p'/p = 1/(E - n), E = T + delta/alpha its end: E/tau + 1 = e^x + x for x = n/tau.
+    Before the slope, where all is paid, only p grows, so that the best length is never below the
+    slope's beginning. It is below its end for every tau: nothing is paid there. At least 0.
+
+    target : >= 0; alpha : > 0 per token; tau : tokens, > 0; delta in [0, 1]; they broadcast.
+    Raises ValueError for an alpha that is not above 0, which has no slope.
+    """
+    from scipy.special import wrightomega
+
+    target, alpha, tau, delta = (np.asarray(x, dtype=float) for x in (target, alpha, tau, delta))
+    if not np.all(alpha > 0):
+        msg = f"alpha={alpha} must be above 0: without a slope no length is the best"
+        raise ValueError(msg)
+    z = 1 + (target + delta / alpha) / tau
+    return np.maximum(np.maximum(target - (1 - delta) / alpha, tau * (z - wrightomega(z))), 0.0)
+
+
+@entry(
     "target_quantile",
     kind="theorem",
     cards=("05",),

@@ -4,7 +4,7 @@ correctness alone, and how often each ends below."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -110,8 +110,9 @@ def trained(told: Told, model: Model | None = None) -> Runs | None:
     plan = Plan(group_size=told.group_size, beta=told.beta, still=m.still, seed=m.seed)
     base = base_of(told)
     w = _worlds(m, base)
+    own = replace(plan, labels=told.seen is None or told.seen.labels)
     try:
-        path = train(w, paid[0], parse_estimator(told.estimator), plan, serve=paid[1])
+        path = train(w, paid[0], parse_estimator(told.estimator), own, serve=paid[1])
     except UnseenError:
         return None
     return Runs(w, path, _outcome(m, base, told.estimator, plan))
@@ -127,7 +128,7 @@ def reward_of(told: Told) -> tuple[Shaper, tuple[tuple[str, ...], Serve]] | None
         return e.law.shaper, (("user_reward",), lambda p: {"user_reward": text.of(p)})
     if isinstance(e, Logged) and e.text is not None:
         read = e.text
-        return UserReward(), (("user_reward",), lambda p: {"user_reward": read.of(p)})
+        return e.shaper or UserReward(), (("user_reward",), lambda p: {"user_reward": read.of(p)})
     if isinstance(e, Logged) and e.shaper is not None:
         return e.shaper, NOTHING
     return None
@@ -161,6 +162,7 @@ ABLATIONS: Mapping[str, Model] = {
     "twice as far": Model(distance=2.0),
 }
 """The same worlds with one mechanism off."""
+
 
 def pooled(told: Told) -> Forecast | None:
     """The mean of this forecast and the rules', lengths as logarithms; either where one is silent."""

@@ -35,7 +35,7 @@ from toyrl.theory.length import history as theory
 from toyrl.theory.policies import softmax
 
 LENGTHS = np.arange(1, 41.0)
-LIMIT, LUCKY = 40.0, 8.0
+LIMIT, LUCKY, TOLERANCE = 40.0, 8.0, 0.1
 SUCCESS = 0.9 / (1 + np.exp(-(LENGTHS - 12)))
 START = -0.5 * ((LENGTHS - 26) / 6) ** 2
 HISTORIES = (26.0, 16.0, 12.0, 10.0, 9.0, LUCKY)
@@ -48,11 +48,14 @@ RIGHT = "B: accuracy of HAPO"
 FALLS = "B: updates at which a history rose"
 ENDS = "B: mean final history within [8, 14], distance from 11"
 ZONE = "C: share of the history from which right answers are paid alike"
+LINEAR = "C: the same of the linear variant"
+WRITTEN = "C: linear variant: what right and wrong answers are paid, largest error"
 OFF = "C: mean length after a lucky history of 8"
 ROBUST = "C: the same with the mean of right lengths as history"
 OWN = "C: runs whose own history fell to 9 or below end longer than the others by"
 LAW = "D: history after k answers: its mean and P(h > x), largest deviation in s.e."
 VISIT = "D: rewards against the history before the visit, largest difference"
+MEAN = "D: history in the mean mode against the mean of all right lengths, largest difference"
 FREE = "E: what a wrong answer up to the history loses, HAPO (closed form 0)"
 CONFINED = "E: expected reward up to the history, from p (1 + f)"
 ALONE = "a path that carries a memory has no closed form; A holds the pull at one history to one"
@@ -188,6 +191,14 @@ def dead_zone(form: Any, clip: float) -> Items:
     right = payments(form(history=h), fine, 3000.0)[0]
     flat = fine[np.argmax(right <= right.min() + 1e-9)] / h
     yield apart(ZONE, flat, theory.hapo_dead_zone(clip), 1.5 / h)
+    right, wrong = payments(form(history=h, tolerance=TOLERANCE), fine, 3000.0)
+    flat = fine[np.argmax(right <= right.min() + 1e-9)] / h
+    yield apart(LINEAR, flat, theory.hapo_linear_dead_zone(TOLERANCE, clip), 1.5 / h)
+    early = [1 - n / h if n < h else 0.0 for n in fine.tolist()]
+    late = [max(0.0, n / h - 1 - TOLERANCE) for n in fine.tolist()]
+    want = [[1 + max(-0.7, a - b) for a, b in zip(early, late, strict=True)],
+            [max(-1.0, -b) for b in late]]  # fmt: skip
+    yield apart(WRITTEN, [right, wrong], want, 1e-12, ("shaper", "definition"))
 
 
 # -- D: the law of the history ---------------------------------------------------------------------
@@ -215,6 +226,24 @@ def history_law(form: Any, early: bool, prompts: int, seed: int) -> Items:
     yield deviation(LAW, found, error, want, SAMPLED, sigmas=4.5)
 
 
+def mean_history(form: Any, prompts: int, seed: int) -> Items:
+    """Visits of four rollouts, some right, kept by the store in the mean mode."""
+    rng, shaper, names = draws(seed, 13), form(), [f"p{i}" for i in range(prompts)]
+    store, total, count = Store.of(shaper), np.zeros((prompts, 1)), np.zeros((prompts, 1))
+    off = 0.0
+    for visit in range(6):
+        right = (rng.random((prompts, 4)) < 0.5) * 1.0
+        r = Rollouts(right, 1 + 1000 * rng.random(right.shape), 2000.0, step=visit)
+        store.merge(names, shaper.apply(r, store.gather(names)))
+        total = total + (right * r.length).sum(-1, keepdims=True)
+        count = count + right.sum(-1, keepdims=True)
+        kept = np.asarray(shaper.remembered(store.gather(names)))
+        solved = count > 0
+        off = max(off, float(np.abs(kept[solved] - (total / np.maximum(count, 1))[solved]).max()))
+        spend(20 * right.size)
+    yield Check(MEAN, off, 1e-9, routes=("shaper and store", "running mean"))
+
+
 @experiment(
     "11",
     card="11",
@@ -233,10 +262,12 @@ def history_law(form: Any, early: bool, prompts: int, seed: int) -> Items:
         Mutant("the reward ignores the history", {"form": "fixed", "parts": "F"}, (OFF,)),
         Mutant("only the last visit is remembered", {"form": "last visit", "parts": "BD"},
                (FALLS, LAW)),
-        Mutant("wrong answers scored as right ones", {"form": "as right", "parts": "AE"},
-               (VALUE, BEST, FREE, CONFINED)),
-        Mutant("formulas without the clip", {"clip": -1.0, "parts": "AC"}, (VALUE, PULL, ZONE)),
-        Mutant("the minimum in the place of the mean", {"rescue": "hapo", "parts": "F"}, (ROBUST,)),
+        Mutant("wrong answers scored as right ones", {"form": "as right", "parts": "ACE"},
+               (VALUE, BEST, WRITTEN, FREE, CONFINED)),
+        Mutant("formulas without the clip", {"clip": -1.0, "parts": "AC"},
+               (VALUE, PULL, ZONE, LINEAR)),
+        Mutant("the minimum in the place of the mean", {"rescue": "hapo", "parts": "FG"},
+               (ROBUST, MEAN)),
         Mutant("the mean in the place of the minimum", {"form": "mean", "parts": "F"}, (OFF,)),
     ],
 )  # fmt: skip
@@ -249,7 +280,7 @@ def run(
     updates: int = 600,
     runs: int = 256,
     prompts: int = 4000,
-    parts: str = "ABFCDE",
+    parts: str = "ABFCDGE",
     seed: int = 0,
 ) -> Result:
     """Lengths 1..40 with a threshold at 12; closed forms, training, the history's law.
@@ -264,6 +295,7 @@ def run(
         "F": lambda: lucky(kind, pick(FORMS, rescue), seed, **size),
         "C": lambda: dead_zone(kind, clip),
         "D": lambda: history_law(kind, early, prompts, seed),
+        "G": lambda: mean_history(pick(FORMS, rescue), min(prompts, 500), seed),
         "E": lambda: exploration(kind),
     }
     return run_parts(each, parts, notes=(

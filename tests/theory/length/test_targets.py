@@ -41,6 +41,20 @@ def test_l1_exact_by_enumeration(tau: float, alpha: float):
     assert targets.l1_exact_length(16, alpha, tau) == pytest.approx(n[v.argmax()], abs=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("tau", "alpha", "delta"),
+    [(8.0, 0.03, 0.5), (1.0, 0.03, 0.5), (40.0, 0.1, 1.0), (3.0, 0.01, 0.0)],
+)
+def test_l1_max_by_enumeration(tau: float, alpha: float, delta: float):
+    n = np.linspace(0, 100, 100_001)
+    v = (1 - np.exp(-n / tau)) * np.clip(alpha * (16 - n) + delta, 0, 1)
+    found = targets.l1_max_length(16, alpha, tau, delta)
+    assert found == pytest.approx(n[v.argmax()], abs=1e-3)
+    assert found < 16 + delta / alpha or delta == 0
+    with pytest.raises(ValueError, match=r"alpha=0\.0"):
+        targets.l1_max_length(16, 0.0, 8.0)
+
+
 def test_quantiles_and_the_targets_that_they_mean():
     """Of 8: 1, 1/3, 1/6 as published and 1, 1/2, 1/5 as run; exponential lengths."""
     assert targets.target_quantile(8, "ceil").tolist() == pytest.approx([1, 1 / 3, 1 / 6])

@@ -20,7 +20,12 @@ def test_worlds_lie_in_their_ranges_and_cover_them(kind):
 
 
 def test_the_kind_follows_from_the_length():
-    for length, most in ((50.0, "tiny"), (250.0, "short"), (10_000.0, "thinking"), (1_800.0, "efficient")):
+    for length, most in (
+        (50.0, "tiny"),
+        (250.0, "short"),
+        (10_000.0, "thinking"),
+        (1_800.0, "efficient"),
+    ):
         own = prior.shares(length)
         assert sum(own.values()) == pytest.approx(1.0)
         assert max(own, key=own.__getitem__) == most

@@ -144,7 +144,9 @@ def test_kl_of_a_policy_by_its_draws():
     p = played(w, theta, eyes)
     ratio = np.zeros_like(p.length)
     solved = p.solved
-    others = played(w, {**theta, "skill": theta["skill"] * 0, "lost": theta["lost"] * 0}, eyes).solved
+    others = played(
+        w, {**theta, "skill": theta["skill"] * 0, "lost": theta["lost"] * 0}, eyes
+    ).solved
     right = eyes["answer"] < solved
     for name, family in w.families.items():
         value = family.drawn(theta[name], eyes[name])[0]

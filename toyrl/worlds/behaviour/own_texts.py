@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from toyrl.graders.answers import is_answered
 from toyrl.graders.base import TextRow
 from toyrl.worlds.behaviour.knobs import Array
 from toyrl.worlds.behaviour.texts import COUNTS, Cell
@@ -30,19 +31,32 @@ LONGEST = 60
 """Characters of a line that may be a filler."""
 
 
-def design(rows: Sequence[TextRow], right: Array, formed: Array, limit: float) -> list[Cell]:
+def readable(rows: Sequence[TextRow], right: Array) -> Array:
+    """(N,) whether an answer can be read: it is marked, or was found right."""
+    return np.array([is_answered(row) for row in rows]) + np.asarray(right) > 0.5
+
+
+def design(
+    rows: Sequence[TextRow],
+    right: Array,
+    formed: Array,
+    limit: float,
+    *,
+    plain: int = PLAIN,
+    edited: int = EDITED,
+) -> list[Cell]:
     """The cells of a log.
 
     rows : rollouts, group by group; right, formed : (N,) whether each is right, can be read
     limit : completion limit in tokens
     """
-    at = np.unique(np.linspace(0, len(rows) - 1, min(PLAIN, len(rows))).astype(int))
+    at = np.unique(np.linspace(0, len(rows) - 1, min(plain, len(rows))).astype(int))
     cells = [_plain(rows[i], right[i], formed[i]) for i in at]
     ended = [i for i in range(len(rows)) if not rows[i].truncated and rows[i].completion.strip()]
     lines = _frequent([rows[i].completion for i in ended])
     for good in (True, False):
         mine = [i for i in ended if bool(right[i]) == good and formed[i]]
-        for i in _spread(mine, EDITED):
+        for i in _spread(mine, edited):
             cells += _edited(rows[i], good, limit, lines)
     return cells
 
@@ -59,9 +73,7 @@ def _spread(places: Sequence[int], n: int) -> list[int]:
 
 def _frequent(texts: Sequence[str]) -> list[str]:
     """The lines that stand in most texts, last lines left out."""
-    seen = Counter(
-        line for text in texts for line in {x.strip() for x in _split(text)[0]} if line
-    )
+    seen = Counter(line for text in texts for line in {x.strip() for x in _split(text)[0]} if line)
     return [line for line, _ in seen.most_common() if len(line) <= LONGEST][:FREQUENT]
 
 

@@ -24,7 +24,7 @@ from toyrl.papers import cite
 
 KINDS = ("short", "thinking", "efficient", "tiny")
 SHORT_UP_TO, SHORT_FROM = 2000.0, 800.0
-TINY_SURE, TINY_UP_TO = 60.0, 200.0
+TINY_SURE, TINY_UP_TO = 60.0, 120.0
 THINKING_FROM, THINKING_SURE = 1500.0, 5000.0
 
 SM = "short-m@k (arXiv 2505.17813), tables by length rank"
@@ -43,7 +43,9 @@ FOLD = "ThoughtFold table 1; MATH levels 1 to 5"
 EARLY = "bases of the zoo; of large models nearly none do"
 LUCK = "two seeds of the zoo's runs: 0.04, 0.05, 0.10; evaluations of a few hundred prompts: 0.03"
 VOTES = "chosen so that the majority of 8 is right 2 to 10 points more often than one answer"
-DRIFT = "large models hardly lose under format alone (paper 02); tiny ones of the zoo lose most of it"
+DRIFT = (
+    "large models hardly lose under format alone (paper 02); tiny ones of the zoo lose most of it"
+)
 LOGS = (
     "KL per token times tokens in public training logs: 2 to 40 nats a rollout; set with the "
     "lengths of published runs in sight"

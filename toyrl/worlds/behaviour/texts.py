@@ -149,7 +149,6 @@ class TextReward:
             cut = cut + broken
         return np.where(p.cut, cut, value)
 
-
     def to_dict(self) -> dict[str, Any]:
         """JSON form, numbers to five significant digits."""
         added = {kind: _plain(rows) for kind, rows in self.added.items() if kind in self.kinds}

@@ -53,6 +53,7 @@ class Plan:
     updates : of the trainer, for schedules; steps : in which they are taken here
     looks : times that the policy is measured on the way; read : rollouts a prompt for that
     still : behaviours that don't move
+    labels : False of a reward of texts that doesn't depend on the right answer
     """
 
     group_size: int = 8
@@ -63,6 +64,7 @@ class Plan:
     read: int = 32
     seed: int = 0
     still: Collection[str] = ()
+    labels: bool = True
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def train(
         p = played(w, theta, noise(w.size, plan.group_size, rng))
         r = as_rollouts(p, w.limit, t * plan.updates / plan.steps, serve[1](p))
         if t == 0:
-            told = bool(serve[0]) or labelled(shaper, r, memory)
+            told = plan.labels and (bool(serve[0]) or labelled(shaper, r, memory))
         shaped = shaper.apply(r, memory)
         _merge(memory, shaped.memory, shaper)
         advantage, state = _apply(estimator, shaped.parts, r, state)

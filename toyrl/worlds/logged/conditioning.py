@@ -23,7 +23,7 @@ from toyrl.worlds.behaviour.worlds import Worlds, fitted
 from toyrl.worlds.logged import statistics
 from toyrl.worlds.logged.base import Array, form
 
-DRAWN, LIKE, KEPT = 256, 64.0, 32
+DRAWN, LIKE, KEPT = 512, 64.0, 32
 """Worlds drawn, the least that count, and those that are kept."""
 PROMPTS, READ = 16, 32
 """Of a world that is only looked at."""

@@ -1,0 +1,78 @@
+"""Two bases under the families of `pareto_families`, each run trained once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from toyrl.estimators.group import PRESETS
+from toyrl.experiments.lab import behaviour
+from toyrl.experiments.lab.behaviour import Base, Size, factor
+from toyrl.experiments.lab.mutants import pick
+from toyrl.experiments.papers.length.pareto_families import FAMILIES, Family
+from toyrl.shapers.base import Shaper
+from toyrl.shapers.length.relative import GrpoLambda
+from toyrl.shapers.outcome import Outcome
+from toyrl.worlds.behaviour.training import Path
+
+BASES: Mapping[str, Base] = {
+    "short": Base("short", 0.5, 600.0, 2048.0),
+    "thinking": Base("thinking", 0.569, 10177.0, 16384.0),
+}
+"""The second is what is published of R1-Distill-Qwen-1.5B; the first is such as are common."""
+
+
+class LeastSolved(GrpoLambda):
+    """Mutant: the penalty goes to the prompts that are solved least."""
+
+    def marked(self, r: Any) -> Any:
+        return GrpoLambda.marked(self, r.with_(correct=1 - r.correct))
+
+
+MUTANTS: Mapping[str, Family] = {
+    "least solved": Family(lambda a, _: LeastSolved(0.2, a), 0.2, "right ones of hard prompts"),
+}
+
+
+@dataclass(frozen=True)
+class Lab:
+    """One size of all worlds, and its runs, each trained once.
+
+    swaps : family -> the one that stands in its place, for mutants
+    """
+
+    size: Size
+    swaps: Mapping[str, str] = field(default_factory=dict)
+    kept: dict[Any, Any] = field(default_factory=dict)
+
+    def family(self, name: str) -> Family:
+        """The family, or its stand-in."""
+        return pick({**FAMILIES, **MUTANTS}, self.swaps.get(name, name))
+
+    def trained(
+        self, base: str, shaper: Callable[[Base], Shaper], estimator: str, key: Any
+    ) -> Path:
+        """A run; `key` says which reward it is."""
+        if base not in self.kept:
+            self.kept[base] = behaviour.worlds_of(BASES[base], self.size)
+        where = (base, estimator, key)
+        if where not in self.kept:
+            self.kept[where] = behaviour.run(self.kept[base], shaper(BASES[base]),
+                                             PRESETS[estimator], self.size)  # fmt: skip
+        return self.kept[where]
+
+    def outcome(self, base: str, estimator: str) -> Path:
+        """Correctness alone."""
+        return self.trained(base, lambda _: Outcome(), estimator, "outcome")
+
+    def plain(self, base: str, estimator: str) -> float:
+        """Length factor of correctness alone."""
+        return factor(self.outcome(base, estimator))
+
+    def at(self, name: str, base: str, estimator: str, number: float | None = None) -> Path:
+        """A family at its number (None: as published)."""
+        f = self.family(name)
+        x = f.published if number is None else number
+        key = (self.swaps.get(name, name), x)
+        return self.trained(base, lambda b: f.make(x, b), estimator, key)

@@ -1,0 +1,87 @@
+"""docs/length.md: its tables hold every form, and the numbers in its text are theirs."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from docs.generate import length
+from docs.generate.modules import ROOT
+from toyrl.experiments.papers.length import length_pareto as pareto
+from toyrl.experiments.papers.length.pareto_families import FAMILIES
+from toyrl.experiments.papers.length.pareto_lab import BASES
+
+KEPT = json.loads(length.RESULTS.read_text(encoding="utf-8"))
+PAGE = (ROOT / "docs" / "length.md").read_text(encoding="utf-8")
+
+
+def found(table: str, reward: str, base: str) -> dict[str, float]:
+    heads, *rows = KEPT["tables"][table]
+    return dict(zip(heads, next(r for r in rows if r[:2] == [reward, base]), strict=True))
+
+
+def value(check: str) -> float:
+    return KEPT["checks"][check][0]
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("table", ["equal", "published"])
+def test_tables_hold_every_form(table: str, base: str):
+    assert f"<!-- length: {table} {base} -->" in PAGE
+    text = length.rows(table, base)
+    assert all(f"| {name} |" in text for name in FAMILIES)
+    assert "nan" not in text
+
+
+def test_the_checks_are_those_of_the_experiment():
+    wanted = {*pareto.PUBLISHED.values(), *pareto.UNSEEN.values(), pareto.LESS, pareto.SPARES,
+              pareto.TIGHTER, pareto.STUCK, pareto.FIXED, pareto.MOVES, pareto.MET, pareto.STILL,
+              pareto.ONE}  # fmt: skip
+    assert set(KEPT["checks"]) == wanted
+
+
+@pytest.mark.parametrize(
+    ("says", "number"),
+    [
+        ("by {:.0f} % at most", 100 * math.expm1(value(pareto.FIXED))),
+        ("by {:.0f} % at least", 100 * math.expm1(value(pareto.MOVES))),
+        ("within {:.1f} points of each other", 100 * value(pareto.ONE)),
+        ("{:.0f} % of the saving for about 2 points", 100 * value(pareto.SPARES)),
+        ("the fixed one saves {:.0f} %", 100 * value(pareto.STUCK)),
+        ("| {:.1f} points (standard error", 100 * value(pareto.STILL)),
+        ("| {:.1f} points and more |", 100 * value(pareto.PUBLISHED["LASER less truncation"])),
+        ("| {:.0f} points and more, in", 100 * value(pareto.PUBLISHED["gated less additive"])),
+        ("| {:.0f} point and more, at", 100 * value(pareto.PUBLISHED["GRPO-lambda less uniform"])),
+    ],
+)
+def test_numbers_in_the_text(says: str, number: float):
+    assert says.format(number) in PAGE
+
+
+def test_numbers_from_the_tables():
+    points, long = "{}: accuracy over correctness (points)", "{}: length over base's"
+    laser = found("published", "LASER", "thinking")
+    saved = 100 * (1 - laser[long.format("dr_grpo")])
+    assert f"saves {saved:.0f} % for {-laser[points.format('dr_grpo')]:.1f} points" in PAGE
+    additive = found("published", "additive", "thinking")
+    one, two = (-additive[points.format(e)] for e in ("grpo", "dr_grpo"))
+    assert f"takes {one:.0f} points of accuracy instead of {two:.0f}" in PAGE
+    cut = -found("published", "truncation", "short")[points.format("dr_grpo")]
+    assert f"it costs {cut:.0f} points" in PAGE
+    lost = [-found("equal", n, "short")["accuracy over correctness (points)"] for n in FAMILIES
+            if found("equal", n, "short")["solved at"] != "-"]  # fmt: skip
+    assert f"costs {min(lost):.1f} to {max(lost):.1f} points" in PAGE
+    other = [-found("published", n, b)[points.format("grpo")] for b in BASES
+             for n in ("additive", "gated", "uniform penalty", "GRPO-lambda", "Kimi")]  # fmt: skip
+    assert f"lose {min(other):.0f} to {max(other):.0f}" in PAGE
+    mild = [
+        -found("published", n, b)[points.format("grpo")] for b in BASES for n in ("LASER", "CRF")
+    ]
+    assert max(mild) < 2.5
+
+
+def test_an_unknown_base_is_refused():
+    with pytest.raises(KeyError, match="no base 'long'"):
+        length.rows("equal", "long")
