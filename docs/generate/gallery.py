@@ -12,9 +12,19 @@ HEAD = """# Gallery
 
 Every picture here is drawn by the command under it.
 """
+LENGTH = "python -m docs.generate.length"
 KEPT = {
     "report.png": ("A report", "toyrl validate examples/rewards/correct_minus_length.py:reward"),
     "forecast-ways.svg": ("Four rewards on one base", "python -m docs.generate.forecast"),
+    "calibrate.svg": (
+        "A log's path, and beyond it",
+        "toyrl calibrate rollouts.jsonl --out calibrated",
+    ),
+    **{
+        f"length-{law}-{kind}.svg": (f"Length penalties, {law}: {kind}", LENGTH)
+        for law in ("short", "thinking")
+        for kind in ("all", "limits", "right")
+    },
     "mdp-gridworld.svg": ("A walk to the goal", "python -m docs.generate.gridworld"),
     "token-tree.svg": ("Texts as a tree", "python -m docs.generate.token_tree"),
     "selection-best-of-k-gold.svg": ("Best of k", "python -m docs.generate.selection"),

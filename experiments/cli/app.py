@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from inspect import cleandoc, signature
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 from cyclopts import App, Group, Parameter
 from cyclopts.config import Env, Toml
@@ -35,8 +35,8 @@ LIMITS = Group("Limits and exit code", sort_key=5)
 
 QUOTES = tuple("'\"`")
 BRACKETS = dict(zip("([{)]}", (1, 1, 1, -1, -1, -1), strict=True))
-OPTIONS: dict[str, tuple[str, ...]] = {}
-"""Command -> the Python names of its parameters."""
+OPTIONS: dict[str, dict[str, str]] = {}
+"""Command -> parameter in Python -> as it is typed."""
 
 
 def command(group: Group, *examples: str, name: str | None = None) -> Callable[[F], F]:
@@ -46,7 +46,7 @@ def command(group: Group, *examples: str, name: str | None = None) -> Callable[[
     """
 
     def decorate(function: F) -> F:
-        OPTIONS[name or function.__name__] = tuple(signature(function).parameters)
+        OPTIONS[name or function.__name__] = _typed(function)
         function.__doc__ = flowing(function.__doc__ or "")
         told = "\n".join(["Examples:", *(f"  {line}" for line in examples)])
         return app.command(function, name=name, group=group, help_epilogue=told)
@@ -64,14 +64,30 @@ def flowing(text: str) -> str:
     return head + rule + re.sub(r"(?<=\S)\n    (?=\S)", " ", _named(tail))
 
 
+def _typed(function: Callable[..., Any]) -> dict[str, str]:
+    """Each parameter as it is typed: by its own name, or as `--its-name`."""
+    hints, out = get_type_hints(function, include_extras=True), {}
+    for name in signature(function).parameters:
+        given = [
+            n
+            for p in get_args(hints[name])
+            if isinstance(p, Parameter)
+            for n in p.name or ()
+            if n.startswith("--")
+        ]
+        out[name] = given[0] if given else f"--{name.replace('_', '-')}"
+    return out
+
+
 def as_typed(message: str, command: str) -> str:
     """A message with the command's parameters as they are typed: `--group-size=1`.
 
     Nothing inside quotes or brackets is touched: there stand values, such as `laser(seed=1)`.
     """
-    names = sorted(OPTIONS.get(command, ()), key=len, reverse=True)
-    if not names:
+    typed = OPTIONS.get(command, {})
+    if not typed:
         return message
+    names = sorted(typed, key=len, reverse=True)
     option = re.compile(rf"(?<![\w.-])({'|'.join(names)})(?==)")
     out, depth, quote = [], 0, ""
     for piece in re.split(r"""([()\[\]{}]|(?<!\w)['"`]|['"`](?!\w))""", message):
@@ -80,7 +96,7 @@ def as_typed(message: str, command: str) -> str:
         elif piece in BRACKETS:
             depth += BRACKETS[piece]
         elif depth <= 0:
-            piece = option.sub(lambda m: f"--{m[1].replace('_', '-')}", piece)
+            piece = option.sub(lambda m: typed[m[1]], piece)
         out.append(piece)
     return "".join(out)
 

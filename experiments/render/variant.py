@@ -6,12 +6,11 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from toyrl.experiments.validate.collapse.variants import PAY
-from toyrl.experiments.validate.findings import Report
+from toyrl.experiments.validate.findings import PAY, Report
 
 FUNCTION = """def safer(completions, **columns):
     paid = {name}(completions, **columns)
-    correct = is_right(completions, **columns)  # your own check: 1.0 for a right answer, else 0.0
+    correct = is_right(completions, **columns)  # yours: 1.0 where right, else 0.0
     pairs = zip(correct, paid, strict=True)
     return [{formula} for right, reward in pairs]"""
 

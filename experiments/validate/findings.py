@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 NOT_TESTED = "not tested"
 STATUSES = ("pass", "info", NOT_TESTED, "warn", "fail")
 """Mildest first. What was left out is `NOT_TESTED` and says why: never a pass."""
+PAY = "pay "
+"""What stands before a formula in the finding of a safe variant."""
 VERDICTS = ("SAFE", "SAFE SO FAR", "INCONCLUSIVE", "RISKY", "UNSAFE")
 SECTIONS = {
     0: "own rollouts",

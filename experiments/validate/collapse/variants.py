@@ -21,12 +21,10 @@ from toyrl.experiments.core import Table
 from toyrl.experiments.forecast.word import word
 from toyrl.experiments.validate.collapse.section import Facts, Reference
 from toyrl.experiments.validate.collapse.train_worlds import Runner
-from toyrl.experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate.findings import PAY, Finding, Section
 from toyrl.experiments.validate.verdict import SAFE_SHARE, Collapse
 
 SCREEN = 32  # worlds in which every candidate is tried; the nearest safe ones go through all
-PAY = "pay "
-"""What stands before a variant's formula in a finding."""
 CAP = 0.4  # of the gap between right and wrong, so that no wrong answer beats a right one
 
 

@@ -13,8 +13,8 @@ from tests.experiments.render.test_html import Page
 from toyrl.experiments.render import once, variant
 from toyrl.experiments.render.html import report_page
 from toyrl.experiments.render.words import assumed
-from toyrl.experiments.validate.collapse.variants import PAY, Formulas
-from toyrl.experiments.validate.findings import Finding, Report, Section
+from toyrl.experiments.validate.collapse.variants import Formulas
+from toyrl.experiments.validate.findings import PAY, Finding, Report, Section
 
 WORDS = "Accuracy collapses in 66 of 249 learnable worlds (27%; safe up to 2%)."
 FIX = "Lower the weight, or gate the term on correctness."

@@ -125,7 +125,8 @@ def test_a_quiet_line_says_what_was_not_run_beside_a_reason_of_its_own(quick):
 
 
 def test_a_single_section(capsys):
-    code, out, err = call(capsys, "validate", "outcome()", "--only", "contract", "--no-report")
+    options = ("--only", "contract", "--no-report", "--verbose")
+    code, out, err = call(capsys, "validate", "outcome()", *options)
     assert code == 0
     assert SO_FAR in out
     assert "1 contract" in err
@@ -134,7 +135,7 @@ def test_a_single_section(capsys):
 
 
 def test_findings_come_before_the_verdict_and_once(capsys):
-    _, out, _ = call(capsys, "validate", "crf()", "--quick", "--no-report")
+    _, out, _ = call(capsys, "validate", "crf()", "--quick", "--no-report", "-v")
     assert out.index("1 contract") < out.index("2 hacks") < out.index(SO_FAR)
     assert out.count("2 hacks") == 1
     assert "\x1b" not in out
