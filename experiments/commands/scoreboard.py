@@ -60,7 +60,7 @@ def studies(ledger: Path | None, measured: Sequence[Path]) -> list[Study]:
     from toyrl.experiments.forecast.board import Study
 
     known = {} if ledger is None else load(ledger)
-    out = [Study("Published runs", PUBLISHED, tuple(published.cases(known)))]
+    out = [Study(published.TITLE, PUBLISHED, tuple(published.cases(known)))]
     for place in measured:
         cases = [case for pair in runs.files(place) for case in runs.cases(*pair)]
         if cases:  # else a zoo whose runs haven't begun

@@ -31,11 +31,11 @@ ENTRIES = (
     ),
     E(
         "forecast/loss",
-        "The chance that a run on this reward ends 5 points of accuracy below its base, in worlds of "
-        "behaviours like the base that was told (or like your log).",
+        "The chance that a run on this reward ends 5 points of accuracy below its base, in "
+        "worlds of behaviours like the base that was told (or like your log).",
         "The verdict follows from it: UNSAFE from a half, where a good run that isn't made and a "
-        "lost one that is cost the same; RISKY from a fifth, where a pilot pays, or where ending 10 "
-        "points below correctness alone is more likely than not.",
+        "lost one that is cost the same; RISKY from a fifth, where a pilot pays, or where ending "
+        "10 points below correctness alone is more likely than not.",
         "Say what your base is (--rollouts, --success-rates, --typical-length, "
         "--max-completion-length), make a pilot of a fifth of the run, or take the safe variant. "
         "docs/forecast.md says how good such forecasts have been.",
@@ -44,8 +44,8 @@ ENTRIES = (
         "collapse/probability",
         "In how many toy worlds training on this reward ends with accuracy lost, against training "
         "on correctness alone.",
-        "Where there is a forecast it has no say in the verdict: it is exact about these worlds, and "
-        "says where a term begins to win over correctness. Worlds in which even "
+        "Where there is a forecast it has no say in the verdict: it is exact about these worlds, "
+        "and says where a term begins to win over correctness. Worlds in which even "
         "correctness alone learns nothing are left out; slow ones don't settle in the time given.",
         "Lower the weight, gate the term on correctness, or train without division by the "
         "standard deviation; section 7 has the nearest safe variant.",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from toyrl.experiments.forecast import ranks
+from toyrl.experiments.forecast import published, ranks
 from toyrl.experiments.forecast.board import AGAINST, Board, Line, Study
 from toyrl.experiments.forecast.case import Case, Outcome
-from toyrl.experiments.forecast.score import Interval
+from toyrl.experiments.forecast.ranks import ACCURACY, tau_of
+from toyrl.experiments.forecast.score import Interval, brier_of, paired
 
 HEAD = """---
 hide: [toc]
@@ -19,7 +20,7 @@ hide: [toc]
 What each forecaster says of a run before it is trained, and how often that was right. Made by
 
     toyrl scoreboard --ledger docs/ledger.json --measured docs/results/transfer-small.json \\
-        --measured docs/results/zoo-dev \\
+        --measured docs/results/zoo-dev --measured docs/results/zoo-test \\
         --json docs/results/scoreboard.json --out docs/results/scoreboard.md
 
 Edits belong into `experiments/forecast`, not here.
@@ -45,7 +46,7 @@ def page(board: Board, pictures: Mapping[str, str] | None = None) -> str:
     """
     parts = [HEAD]
     for study, lines in board.studies:
-        parts += [_study(study, lines), _told_apart(lines)]
+        parts += [_study(study, lines), _told_apart(lines), _beaten(lines)]
         parts += [_picture(c, pictures or {}) for c in dict.fromkeys(c.family for c in study.cases)]
         parts.append(_runs(study, lines))
     parts.append(_who(board))
@@ -59,7 +60,9 @@ def _study(study: Study, lines: Sequence[Line]) -> str:
         "| Forecaster | AUC | Brier | Hits | AUC, correctness-only | Contrasts | Tau, accuracy | "
         "Tau, length | Length | Silent |\n" + "| --- " * 10 + "|"
     )
-    return "\n".join([head, *(_row(line) for line in lines), *_ceiling(study)]) + "\n"
+    reader = [READER] if study.name == published.TITLE else []
+    rows = [head, *(_row(line) for line in lines), *reader, *_ceiling(study)]
+    return "\n".join(rows) + "\n"
 
 
 def _ceiling(study: Study) -> list[str]:

@@ -18,6 +18,10 @@ OF_LIMIT = TYPICAL / LIMIT
 """Mean length as a share of the limit where only the limit is known."""
 
 
+TITLE = "Published runs"
+"""Of their study on the score board."""
+
+
 def cases(ledger: dict[str, Entry] | None = None) -> list[Case]:
     """The ledger's settings that have an outcome; ledger : verdicts, for those who quote them."""
     return [_case(s, (ledger or {}).get(s.id)) for s in SETTINGS]

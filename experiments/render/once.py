@@ -9,10 +9,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from toyrl.experiments.core import Picture
 from toyrl.experiments.explain import find
 from toyrl.experiments.explain.entry import Explained
 from toyrl.experiments.render.words import MEANINGS, assumed, meaning
 from toyrl.experiments.validate.findings import STATUSES, Finding, Report, Section
+from toyrl.experiments.validate.forecast import FORESEEN
 from toyrl.experiments.validate.forecast import beside as forecast_beside
 
 END = re.compile(r"(?<=[.!?])\s+")
@@ -45,9 +47,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Page:
-    """assumed : the line under the verdict; terms : words of the head"""
+    """assumed : the line under the verdict; first : pictures that stand there, of the forecast;
+    terms : words of the head"""
 
     assumed: str
+    first: tuple[Picture, ...]
     terms: tuple[Explained, ...]
     parts: tuple[Part, ...]
 
@@ -86,7 +90,9 @@ def page(report: Report) -> Page:
         said.new(text)
     said.new(f"Nearest safe variant: {report.safe_variant}")
     terms = said.terms(head)
-    return Page(assumed(report), terms, tuple(_part(s, said) for s in report.sections))
+    every = (p for s in report.sections for p in s.pictures)
+    first = tuple(p for p in every if p.name.startswith(FORESEEN))
+    return Page(assumed(report), first, terms, tuple(_part(s, said) for s in report.sections))
 
 
 def _part(section: Section, said: Said) -> Part:

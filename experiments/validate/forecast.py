@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from toyrl.experiments.validate.pipeline import Pipeline
     from toyrl.worlds.behaviour.texts import Cell, TextReward
 
+FORESEEN = "forecast-"
+"""What the names of a forecast's pictures begin with."""
 PLAIN, EDITED = 64, 2
 """A log's rollouts that a reward of texts is graded on, and that are edited, of each kind."""
 
@@ -208,14 +210,14 @@ TO_DO = {
 
 
 def pictures(runs: Runs) -> tuple[Picture, ...]:
-    """Accuracy and length on the way, their band, correctness alone beside it, the base as a line."""
+    """Accuracy and length on the way with bands, correctness alone beside, the base as a line."""
     at = runs.reward.step.tolist()
 
     def of(name: str, title: str, unit: str, own: np.ndarray, other: np.ndarray) -> Picture:
         low, middle, high = np.quantile(own, [0.05, 0.5, 0.95], axis=1)
         beside = np.median(other, axis=1)
         return Picture(
-            f"forecast-{name}",
+            f"{FORESEEN}{name}",
             title,
             "share of the run",
             unit,

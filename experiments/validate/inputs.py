@@ -12,7 +12,6 @@ import numpy as np
 
 from toyrl.dynamics.chain.observed import Observed, observe
 from toyrl.estimators.base import Estimator
-from toyrl.experiments.calibrate.worlds import base_of_file
 from toyrl.experiments.validate.contract.facts import Contract
 from toyrl.experiments.validate.findings import Section
 from toyrl.experiments.validate.formats.search import Search
@@ -357,7 +356,10 @@ class Inputs:
         """Read the log, if there is one; it says lengths and success where the user did not."""
         s = self.settings
         if s.rollouts is None:
-            self.settings = base_of_file(s)
+            if s.calibrated is not None:
+                from toyrl.experiments.calibrate.worlds import base_of_file
+
+                self.settings = base_of_file(s)
             return
         self.log = read_log(
             s.rollouts,

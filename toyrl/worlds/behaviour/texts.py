@@ -28,7 +28,7 @@ COUNTS = (4, 16, 64)
 COPIES = 2
 STEPS = 4
 BINS, SEVERAL = 10, 3
-"""Lengths that a design of many is read at, and texts of one length from which they have a spread."""
+"""Lengths that a design of many is read at, and texts of one length that have a spread."""
 SENTENCE = 14.0
 """Tokens of a written sentence, about."""
 

@@ -181,7 +181,10 @@ def held(advantage: Array, right: Array, formed: Array) -> Array:
 
 
 def labelled(shaper: Shaper, r: Rollouts, memory: dict[str, Array]) -> bool:
-    """Whether the reward changes where every verdict of `correct` is turned round."""
+    """Whether the reward changes where every verdict of `correct` is turned round.
+
+    r : rollouts (W, B, G); memory : by slot, (W, B, 1)
+    """
     turned = replace(r, correct=1 - np.asarray(r.correct))
     paid, other = (shaper.apply(x, memory).parts for x in (r, turned))
     return not all(np.array_equal(paid[k], other[k], equal_nan=True) for k in paid)
