@@ -28,8 +28,10 @@ CONSTRAINTS ?= constraints.txt
 
 BIN := $(VENV)/bin
 # Tests that share what is dear (one module, one experiment) stay on one worker.
-# Workers share the cores, so a worker's linear algebra keeps to one thread.
-PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) \
+# Workers share the cores, so a worker's linear algebra keeps to one thread. Bytecode is kept,
+# outside the tree, whatever the environment says: else every worker compiles everything anew.
+PYTEST := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX='$(abspath $(VENV))/bytecode' \
+  OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) \
   --dist loadgroup --no-loadscope-reorder
 comma := ,
 # pip's chatter goes to a log that is shown when something fails.

@@ -138,10 +138,15 @@ def _entries(entries: Iterable[Any]) -> list[str]:
 def link(e: Any) -> str:
     """The entry's name, linked to where its formula stands."""
     module, _, name = e.path.partition(":")
-    known = {m.name for f in folders() for m in f.modules}
-    if module in known and name and not name.startswith("_"):
+    if module in _known() and name and not name.startswith("_"):
         return f"[`{e.name}`][{module}.{name}]"
     return f"`{e.name}`"
+
+
+@cache
+def _known() -> frozenset[str]:
+    """Modules that the reference shows."""
+    return frozenset(m.name for f in folders() for m in f.modules)
 
 
 def _experiment(x: Any, result: Any | None) -> list[str]:

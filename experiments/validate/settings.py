@@ -8,7 +8,7 @@ import operator
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from toyrl.dynamics.chain.loss import KL_FORMS
 from toyrl.experiments.amounts import (
@@ -26,9 +26,6 @@ from toyrl.experiments.errors import UsageError
 from toyrl.files import there
 from toyrl.messages import PATH, shortened
 from toyrl.ranges import FLAG, Range, declared, one_of
-
-if TYPE_CHECKING:
-    from toyrl.estimators.base import Estimator
 
 FAIL_ON = ("risky", "unsafe")
 LIMIT, TYPICAL = 512, 150
@@ -307,26 +304,14 @@ def _env(value: Any) -> tuple[str, ...] | None:
 
 
 def _estimator(name: Any) -> None:
+    from toyrl.experiments.validate.refused import instead, refusal
     from toyrl.expressions import ExpressionError, parse_estimator
 
     try:
-        why = refusal(parse_estimator(name))
+        estimator = parse_estimator(name)
     except ExpressionError as error:
         msg = f"estimator={shortened(name)}: {error}"
         raise UsageError(msg) from error
-    if why:
-        msg = (
-            f"estimator={shortened(name)} can't be judged here: {why}; name another (all compares "
-            "those that can), or make what it reads a part of the reward"
-        )
+    if why := refusal(estimator):
+        msg = f"estimator={shortened(name)} can't be judged here: {why}; {instead(estimator)}"
         raise UsageError(msg)
-
-
-def refusal(estimator: Estimator) -> str:
-    """Why an estimator can't be run on outcome classes, or ""."""
-    if estimator.token_level:
-        return "it gives advantages by token, and outcome classes hold no tokens"
-    missing = [n for n in estimator.needs if n not in ("correct", "length", "truncated")]
-    if not missing:
-        return ""
-    return f"it reads {', '.join(missing)}, which outcome classes don't hold"

@@ -76,8 +76,8 @@ def decide(
 ) -> tuple[str, tuple[str, ...]]:
     """The verdict and its reasons, failures first.
 
-    forecast : what becomes of a run (`toyrl.experiments.forecast.answer`); where there is one, training speaks through it alone, and the collapse in worlds of the
-        reasoning chain is told without a say
+    forecast : what becomes of a run (`toyrl.experiments.forecast.answer`); where there is one,
+        training speaks through it alone: the collapse in the chain's worlds is told without a say
     price_nats : KL at which the exploit costs accuracy; inf if no exploit is reachable
     constant : one value on every probe in all dialects
     hacks : section 2 was run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pytest
@@ -17,11 +17,13 @@ import torch
 from tests.bridge import tiny_lm
 from toyrl.bridge.training import batches
 from toyrl.bridge.training.faults import TrainingFault
-from toyrl.bridge.training.trainer import ShapedGRPOTrainer, check_save_steps
 from toyrl.estimators.base import Estimator
 from toyrl.expressions import parse, parse_estimator
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
+
+if TYPE_CHECKING:
+    from toyrl.bridge.training.trainer import ShapedGRPOTrainer
 
 pytestmark = [
     pytest.mark.bridge,
@@ -35,6 +37,8 @@ def length_parity(row) -> float:
 
 
 def trainer(folder, shaper="outcome()", *, changes=None, options=None, **kw) -> ShapedGRPOTrainer:
+    from toyrl.bridge.training.trainer import ShapedGRPOTrainer  # 5 s, on one worker alone
+
     settings = {"correct": length_parity, **kw}
     return ShapedGRPOTrainer(
         tiny_lm.model(),
@@ -193,6 +197,8 @@ def test_checkpoints_hold_memory_and_a_resumed_run_ends_the_same(tmp_path):
 
 
 def test_checkpoints_between_generations_are_refused_with_the_nearest_legal_value(tmp_path):
+    from toyrl.bridge.training.trainer import check_save_steps
+
     args = tiny_lm.config(tmp_path, save_strategy="steps", save_steps=3, steps_per_generation=2)
     with pytest.raises(ValueError, match="nearest legal value is 4"):
         check_save_steps(args, 1)

@@ -144,3 +144,19 @@ def _in_batch(method: Callable[..., Any]) -> Any:
         return method(self, parts, rollouts, *more, **named)
 
     return run
+
+
+class Around(Estimator):
+    """Base of estimators around another one, their field `inner`: they read what it reads."""
+
+    inner: Estimator
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What the inner estimator reads."""
+        return self.inner.needs
+
+    @property
+    def token_level(self) -> bool:  # type: ignore[override]
+        """As the inner estimator."""
+        return self.inner.token_level

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from toyrl import stats
-from toyrl.estimators.base import Estimator
+from toyrl.estimators.base import Around, Estimator
 from toyrl.estimators.batch import Whitened
 from toyrl.estimators.group import GroupEstimator
 from toyrl.estimators.participants import usable
@@ -54,7 +54,7 @@ def expected_draws(informative: Array, share: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class DynamicSampling(Estimator):
+class DynamicSampling(Around):
     """An estimator on the prompts whose rollouts differ in score; the others get advantage 0.
 
     by : the score, the total "reward" (DAPO), or "correct", the outcome before a length

@@ -17,13 +17,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from toyrl import stats
 from toyrl.estimators.base import Estimator
 from toyrl.ranges import FINITE, FLAG, NOT_NEGATIVE, SHARE, Range, check_fields, one_of
 from toyrl.registry import entry
-from toyrl.rollouts import Rollouts
+from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.shapers.base import Parts, at, sum_parts
 
 Array = Any
@@ -69,7 +69,12 @@ class Canon(Estimator):
     bonus: Annotated[Any, FINITE] = 0.0
     ties: Annotated[str, one_of("average", "order")] = "average"
     singleton: Annotated[str, one_of("zero", "raw")] = "zero"
-    needs: ClassVar[tuple[str, ...]] = ("length",)
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The metric, and the mask where it has a number per token."""
+        known = FIELDS.get(self.metric)
+        return (self.metric, "mask") if known and known.axes else (self.metric,)
 
     @property
     def scope(self) -> str:
@@ -160,7 +165,6 @@ class CanonEntropy(Canon):
 
     metric: str = "entropy"
     heavy: str = "low"
-    needs: ClassVar[tuple[str, ...]] = ("entropy", "mask")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from toyrl.estimators.base import Estimator
+from toyrl.estimators.base import Around, Estimator
 from toyrl.estimators.group import PRESETS
 from toyrl.ranges import one_of
 from toyrl.registry import add
@@ -22,7 +22,7 @@ Array = Any
 
 
 @dataclass(frozen=True)
-class OneSided(Estimator):
+class OneSided(Around):
     """min(A, 0) or max(A, 0) of another estimator's advantages; never centred again.
 
     inner : the estimator; side : "negative" or "positive"

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from toyrl import stats
-from toyrl.estimators.base import Estimator, widest
+from toyrl.estimators.base import Around, Estimator, widest
 from toyrl.estimators.group import GroupEstimator
 from toyrl.estimators.participants import PLACES, divisor, token_weight
 from toyrl.ranges import FINITE, NOT_NEGATIVE, one_of
@@ -36,7 +36,7 @@ INNER = GroupEstimator(ddof=0.0, eps=1e-8)
 
 
 @dataclass(frozen=True)
-class Averaged(Estimator):
+class Averaged(Around):
     """A = sum_k weight_k A_k, A_k the group advantage of reward part k alone.
 
     inner : how each part is normalised in its group

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from toyrl.estimators.base import Estimator
+from toyrl.estimators.base import Around, Estimator
 from toyrl.estimators.group import GroupEstimator
 from toyrl.registry import add
 from toyrl.rollouts import Rollouts
@@ -28,7 +28,7 @@ OUTCOME, INNER = Outcome(), GroupEstimator()
 
 
 @dataclass(frozen=True)
-class ShapedReward(Estimator):
+class ShapedReward(Around):
     """An estimator's advantages of a shaper's reward, the summed reward standing for `correct`.
 
     shaper : the reward is what it pays; its parts are summed
@@ -59,11 +59,6 @@ class ShapedReward(Estimator):
         """What the shaper reads beside the reward, and what the inner estimator reads."""
         own = (name for name in self.shaper.all_needs() if name != "correct")
         return tuple(dict.fromkeys((*own, *self.inner.needs)))
-
-    @property
-    def token_level(self) -> bool:  # type: ignore[override]
-        """As the inner estimator."""
-        return self.inner.token_level
 
     @property
     def scale(self) -> str:

@@ -199,7 +199,8 @@ ABLATIONS: Mapping[str, Model] = {
 
 
 def pooled(told: Told) -> Forecast | None:
-    """The mean of this forecast and the rules', lengths as logarithms; the other of a silent one."""
+    """The mean of this forecast and the rules', lengths as logarithms; the other of a silent
+    one."""
     own, other = forecast(told), rules.forecast(told)
     if own is None or other is None:
         return own or other

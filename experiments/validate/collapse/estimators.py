@@ -20,7 +20,7 @@ from toyrl.experiments.validate.collapse import section as collapse
 from toyrl.experiments.validate.collapse.run import critical, mix_gap, weight_unit
 from toyrl.experiments.validate.collapse.train_worlds import Runner
 from toyrl.experiments.validate.findings import Finding, Section
-from toyrl.experiments.validate.settings import refusal
+from toyrl.experiments.validate.refused import refusal
 from toyrl.expressions import parse_estimator
 from toyrl.objectives.policy_gradient import PolicyGradient
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.experiments.validate.test_validate import Judged
+from tests.places import ROOT
 from toyrl import parse, registry
 from toyrl.dynamics.chain.prior import PriorRanges, prior
 from toyrl.estimators.base import Estimator
@@ -17,9 +19,12 @@ from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.collapse import estimators, train_worlds
 from toyrl.experiments.validate.collapse import worlds as collapse_worlds
 from toyrl.experiments.validate.collapse.train_worlds import Runner
+from toyrl.experiments.validate.refused import instead, refusal
 from toyrl.experiments.validate.reward_law import bench
 from toyrl.experiments.validate.settings import Settings
+from toyrl.expressions import parse_estimator
 from toyrl.objectives.policy_gradient import PolicyGradient
+from toyrl.rollouts import Rollouts
 
 CHAIN = bench.template(512)
 
@@ -70,17 +75,82 @@ def test_the_general_route_is_the_compiled_one(name, varies, monkeypatch):
 
 
 def test_refusals_say_why():
-    assert "token" in estimators.refusal(ByToken())
-    assert "entropy" in estimators.refusal(Reads())
-    assert estimators.refusal(PRESETS["grpo"]) == ""
+    assert "token" in refusal(ByToken())
+    assert "entropy" in refusal(Reads())
+    assert refusal(PRESETS["grpo"]) == ""
 
 
 @pytest.mark.parametrize(
-    ("name", "reads"), [("trust_grpo", "judge"), ("remax", "greedy_reward"), ("gae", "token")]
+    ("name", "reads"),
+    [
+        ("trust_grpo", "judge"),
+        ("remax", "greedy_reward"),
+        ("gae", "token"),
+        ("negative_only(inner=trust_grpo())", "judge"),
+        ("dler(inner=remax())", "greedy_reward"),
+        ("averaged(inner=canon_entropy())", "entropy, mask"),
+        ("positive_only(inner=step_returns())", "token"),
+        ("canon(metric='entropy')", "entropy, mask"),
+        ("canon(metric='judge')", "judge"),
+    ],
 )
 def test_an_estimator_that_reads_more_is_refused_at_the_door(name, reads):
     with pytest.raises(UsageError, match=reads):
         Settings(estimator=name)
+
+
+@pytest.mark.parametrize("name", ["canon(metric='answered')", "negative_only(inner=rloo())"])
+def test_what_every_class_has_may_be_read(name):
+    assert Settings(estimator=name).estimator == name
+
+
+def test_the_page_says_what_is_refused_and_what_to_ask_instead():
+    page = (ROOT / "docs" / "estimators.md").read_text(encoding="utf-8")
+    said = page.split("## What `toyrl validate` can't judge")[1].split("\n## ")[0]
+    bullets = [" ".join(x.split()) for x in said.split("\n- ")[1:]]
+    known = {e.name: parse_estimator(e.name) for e in registry.entries("estimator")}
+    want = [f"`{n}`: {refusal(e)}; {instead(e)}." for n, e in known.items() if refusal(e)]
+    assert bullets == want
+
+
+def rollouts() -> Rollouts:
+    rng = np.random.default_rng(0)
+    length = rng.integers(1, 5, (3, 6)).astype(float)
+    fields = {"judge": rng.random((3, 6)), "greedy_reward": np.full((3, 6), 0.25)}
+    mask = (np.arange(4) < length[..., None]) * 1.0
+    correct = rng.integers(0, 2, (3, 6)).astype(float)
+    return Rollouts(correct, length, 4.0, mask=mask, fields=fields)
+
+
+@pytest.mark.parametrize(
+    "name", ["trust_grpo", "trust_grpo_released", "trust_grpo(shaper=trust(alpha=0.5))"]
+)
+def test_correctness_under_the_shapers_reward_is_the_run_that_was_refused(name):
+    r, refused = rollouts(), parse_estimator(name)
+    reward, inner = re.findall(r'"(.*?)"', instead(refused))
+    paid = parse(reward).apply(r).parts
+    got = parse_estimator(inner).apply(paid, r)[0]
+    np.testing.assert_allclose(got, refused.apply({"outcome": r.correct}, r)[0], atol=1e-12)
+    assert np.abs(got).max() > 0.1
+    assert Settings(estimator=inner).estimator == inner
+
+
+def test_returns_to_go_of_an_outcome_are_reinforce_plus_plus():
+    r, refused = rollouts(), parse_estimator("reinforce_plus_plus_tokens")
+    assert "reinforce_plus_plus: name that" in instead(refused)
+    named = parse_estimator("reinforce_plus_plus").apply({"outcome": r.correct}, r)[0]
+    by_token = refused.apply({"outcome": r.correct}, r)[0]
+    np.testing.assert_allclose(by_token, named[..., None] * r.mask, atol=1e-12)
+    for other in ("(gamma=0.9)", "(whitened=False)"):
+        changed = parse_estimator("reinforce_plus_plus_tokens" + other)
+        assert "name that" not in instead(changed)
+
+
+def test_remax_differs_from_reinforce_by_a_number_a_prompt():
+    r, refused = rollouts(), parse_estimator("remax")
+    assert "name reinforce" in instead(refused)
+    one, other = (parse_estimator(n).apply({"x": r.correct}, r)[0] for n in ("reinforce", "remax"))
+    np.testing.assert_allclose(one - other, r.fields["greedy_reward"], atol=1e-12)
 
 
 def test_all_means_grpo_with_a_table():

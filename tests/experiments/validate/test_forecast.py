@@ -18,18 +18,19 @@ LOG = ROOT / "examples" / "data" / "smollm2-arithmetic-rollouts.jsonl"
 WORDY = ROOT / "tests" / "data" / "wordy-chain-rollouts.jsonl"
 """128 rollouts of 16 prompts, of a base built by recipe (docs/results/zoo.md)."""
 SHORT = "outcome() - 0.3*linear_length()"
+WHERE = {"worlds": WORLDS, "only": "collapse"}  # where there is a forecast, beside what it reads
 
 
 @pytest.fixture(scope="module")
 def report():
-    return toyrl.validate(SHORT, worlds=WORLDS, rollouts=LOG)
+    return toyrl.validate(SHORT, rollouts=LOG, **WHERE)
 
 
 def test_it_is_the_board_s_forecast_of_a_published_run():
     [case] = [c for c in published.cases() if c.told.name == "05-laser-4096"]
     said = behaviour.forecast(case.told)
     assert said is not None
-    own = toyrl.validate(case.told.rewards[0], worlds=WORLDS, **case.told.settings).forecast
+    own = toyrl.validate(case.told.rewards[0], **WHERE, **case.told.settings).forecast
     assert own["p_loss_base"] == pytest.approx(said.below_base, abs=10**-DIGITS)
     assert own["p_loss_outcome"] == pytest.approx(said.below_correctness, abs=10**-DIGITS)
     assert own["accuracy_change"]["mean"] == pytest.approx(said.accuracy, abs=10**-DIGITS)
@@ -104,7 +105,7 @@ def test_numbers_are_what_their_names_say(report):
 
 
 def test_what_behaviours_cant_see_and_what_isn_t_trained_is_not_forecast():
-    assert toyrl.validate("trust()", worlds=WORLDS).forecast is None
+    assert toyrl.validate("trust()", **WHERE).forecast is None
     assert toyrl.validate(SHORT, quick=True).forecast is None
 
 

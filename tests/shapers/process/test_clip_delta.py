@@ -130,8 +130,8 @@ def test_a_missing_score_reaches_no_neighbour(shaper: Shaper):
 @pytest.mark.parametrize("name", ["step_delta()", "step_clip(eta=0.5)", "step_clip()",
                                   "step_clip_delta()"])  # fmt: skip
 def test_laws(name: str):
-    assert_invariants(name)
-    assert_invariants(f"outcome() + 0.5*{name}")
+    assert_invariants(name, max_examples=60)
+    assert_invariants(f"outcome() + 0.5*{name}", max_examples=60)
 
 
 @pytest.mark.parametrize("eta", [-0.1, 1.1, math.nan, "median"])
