@@ -249,6 +249,7 @@ def transfer(
     bases: Sequence[str] = (),
     only: Sequence[str] = (),
     sealed: str | Path | None = None,
+    predict_only: bool = False,
     progress: bool | Callable[[str], None] = False,
     command: str = "",
     **options: Any,
@@ -260,7 +261,8 @@ def transfer(
     measured : result.json of a finished suite, whose rewards are predicted again by today's toy;
         nothing is trained; predictions : its sealed predictions, None: beside it
     zoo : all rewards of `toyrl.experiments.transfer.zoo` on all bases of a split; bases, only :
-        some bases, some rewards; sealed : predictions that were made before, which "test" needs
+        some bases, some rewards; sealed : predictions that were made before, which "test" needs;
+        predict_only : makes and seals them, and trains nothing
     options : steps, estimator, loss_type, group_size, completions, max_completion_length,
         learning_rate, beta; all else as `toyrl transfer --help` says
 
@@ -293,6 +295,7 @@ def transfer(
             bases=tuple(bases),
             only=tuple(only),
             sealed=None if sealed is None else Path(sealed),
+            predict_only=predict_only,
             out=Path(out),
             kl=kl,
             options=options,
@@ -301,8 +304,8 @@ def transfer(
             tell=tell,
             command=command,
         )
-    if bases or only or sealed:
-        msg = "bases, only and sealed go with zoo"
+    if bases or only or sealed or predict_only:
+        msg = "bases, only, sealed and predict_only go with zoo"
         raise UsageError(msg)
     if measured is not None:
         if rewards or suite:

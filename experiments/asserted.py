@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
+from toyrl import asserted
 from toyrl.experiments.api import validate
 from toyrl.experiments.validate.options import Options
 
@@ -51,6 +52,7 @@ def assert_no_exploit(
     if budget is not None:
         options["max_calls"] = budget
     report = validate(reward, **{**options, "only": ("contract", "hacks")})  # type: ignore[arg-type]
+    asserted.tell(report)
     failed = [f for f in report.findings if f.status == "fail"]
     if failed or report.error:
         raise ExploitError(report, sorted(failed, key=lambda f: f.section != HACKS))
@@ -76,6 +78,7 @@ def assert_safe(
         msg = f"at_most={at_most!r} is not one of {', '.join(AT_MOST)}"
         raise ValueError(msg)
     report = validate(reward, **options)
+    asserted.tell(report)
     if report.verdict not in AT_MOST[at_most]:
         raise VerdictError(report, at_most)
     return report

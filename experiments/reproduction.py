@@ -107,17 +107,20 @@ def run(
     tell: Callable[[core.Outcome], None] = lambda _: None,
     known: Callable[[core.Experiment], core.Outcome | None] = lambda _: None,
     keep: Callable[[core.Outcome], None] = lambda _: None,
+    begin: Callable[[int, int, str], None] = lambda _done, _total, _name: None,
     command: str = "",
 ) -> Reproduction:
     """Run the chosen experiments. UsageError for bad input.
 
     tell : called with each outcome
     known : the outcome of an earlier run, which isn't run again, or None; keep : called with each
-        new one that came to its end
+        new one that came to its end; begin : called with (done, total, name) before each
     """
     refuse_outside(seed=seed)
-    outcomes = []
-    for experiment in _chosen(ids):
+    outcomes: list[core.Outcome] = []
+    chosen = _chosen(ids)
+    for experiment in chosen:
+        begin(len(outcomes), len(chosen), experiment.id)
         outcome = known(experiment)
         if outcome is None:
             outcome, ended = _outcome(experiment, seed=seed, mutants=mutants, smoke=smoke)

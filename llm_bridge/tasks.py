@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from toyrl.bridge.models.sampling import QUESTION, framed
+from toyrl.extras import install
 from toyrl.graders.answers import gold_answer, is_correct, marked_answer
 from toyrl.graders.base import TextRow
 from toyrl.messages import shortened
@@ -159,7 +160,7 @@ def _gym(kind: str, options: dict[str, Any], n: int, held: int, seed: int) -> Ta
     try:
         import reasoning_gym
     except ImportError as error:
-        msg = f"task gym:{kind} needs reasoning-gym ({error}): pip install 'toyrl[gym]'"
+        msg = f"task gym:{kind} needs reasoning-gym ({error}): {install('gym')}"
         raise TaskError(msg) from error
     try:
         scorer = reasoning_gym.get_score_answer_fn(kind)

@@ -1,9 +1,9 @@
 """toyrl: a testbed for reward shaping in RL of reasoning language models.
 
 Names are loaded when first used, so that `import toyrl` stays light. `validate`, `compare`,
-`distance`, `reproduce`, `scaling`, `transfer` and `export` are the commands as functions
-(`toyrl.experiments.api`); `watch` holds a live run against a predicted band. Submodules
-(`toyrl.testing`) load likewise.
+`distance`, `reproduce`, `scaling`, `transfer`, `export` (all in `toyrl.experiments.api`) and
+`calibrate` are the commands as functions; `watch` holds a live run against a predicted band.
+Submodules (`toyrl.testing`) load likewise.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # what __getattr__ does, for editors and type checkers
         transfer,
         validate,
     )
+    from toyrl.experiments.calibrate.call import calibrate
     from toyrl.experiments.errors import UsageError
     from toyrl.experiments.validate.settings import Settings
     from toyrl.expressions import (
@@ -70,6 +71,7 @@ _EXPORTS = {
 _FORWARDED = {
     "Settings": "toyrl.experiments.validate.settings",
     "UsageError": "toyrl.experiments.errors",
+    "calibrate": "toyrl.experiments.calibrate.call",
     "compare": "toyrl.experiments.api",
     "distance": "toyrl.experiments.api",
     "export": "toyrl.experiments.api",
@@ -93,6 +95,7 @@ __all__ = [
     "__version__",  # pyright: ignore[reportUnsupportedDunderAll]
     "advantages",
     "assert_invariants",
+    "calibrate",
     "check_invariants",
     "cite",
     "compare",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 EXTRA = ("torch", "transformers", "trl", "datasets", "accelerate", "math_verify", "gguf")
 
@@ -18,6 +19,25 @@ def missing(error: BaseException) -> str:
     return name.partition(".")[0] if name.partition(".")[0] in EXTRA else ""
 
 
+def install(extra: str = "llm") -> str:
+    """The line that installs an extra where this toyrl came from: a checkout, or an address."""
+    import json
+    import shlex
+    from importlib import metadata
+
+    checkout = Path(__file__).resolve().parent.parent
+    if (checkout / "pyproject.toml").is_file():
+        place = "." if checkout == Path.cwd() else str(checkout)
+        return f"pip install -e {shlex.quote(f'{place}[{extra}]')}"
+    try:
+        told = json.loads(metadata.distribution("toyrl").read_text("direct_url.json") or "{}")
+    except (metadata.PackageNotFoundError, ValueError):
+        told = {}
+    url, tool = told.get("url", ""), told.get("vcs_info", {}).get("vcs", "")
+    source = f" @ {tool}+{url}" if tool else f" @ {url}" if url else ""
+    return f"pip install 'toyrl[{extra}]{source}'"
+
+
 @contextmanager
 def needed_by(what: str) -> Iterator[None]:
     """Turn a failed import of an extra's package into MissingExtra that names `what`."""
@@ -27,5 +47,5 @@ def needed_by(what: str) -> Iterator[None]:
         name = missing(error)
         if not name:
             raise
-        msg = f"{what} needs {name}: pip install 'toyrl[llm]'"
+        msg = f"{what} needs {name}: {install()}"
         raise MissingExtra(msg, name=name) from error

@@ -17,7 +17,7 @@ _images: dict[str, str] = {}
 
 def on_config(config: Any) -> Any:
     """Make the pages and put them into the navigation."""
-    from docs.generate import evidence, findings, papers
+    from docs.generate import evidence, findings, gallery, glossary, papers
 
     written = {
         p.relative_to(config.docs_dir).as_posix() for p in Path(config.docs_dir).rglob("*.md")
@@ -31,8 +31,12 @@ def on_config(config: Any) -> Any:
     _images.update(evidence.images(results))
     _pages.update(api.pages())
     _pages[findings.PATH] = findings.page()
+    _pages[glossary.PATH] = glossary.page()
+    _pages[gallery.PATH] = gallery.page(results)
     use = next(part["Use"] for part in config.nav if "Use" in part)
     use.append({"Every finding, explained": findings.PATH})
+    use.append({"Glossary": glossary.PATH})
+    use.append({"Gallery": gallery.PATH})
     here = 1 + next(i for i, part in enumerate(config.nav) if "Theory" in part)
     config.nav[here:here] = [{"Papers": _section("papers/")}]
     config.nav.append({"API": _section("api/")})

@@ -134,23 +134,23 @@ def build(
     known: Mapping[str, Entry],
     *,
     n_worlds: int = WORLDS,
-    tell: Callable[[str], None] = lambda _: None,
+    begin: Callable[[int, int, str], None] = lambda _done, _total, _name: None,
     keep: Callable[[Entry], None] = lambda _: None,
 ) -> list[Entry]:
     """Entries of these settings; those known under the same key are not run again.
 
+    begin : called with (done, total, name) of the settings that are run, before each
     keep : called with each new entry, so that a run that is cut short can be resumed
     """
-    present, out = fingerprint(), []
-    for i, setting in enumerate(settings, 1):
-        key = key_of(setting, n_worlds, present)
-        entry = known.get(setting.id)
-        if entry is None or entry.key != key:
-            tell(f"{i} of {len(settings)}: {setting.id}")
-            entry = judge(setting, n_worlds=n_worlds, key=key)
-            keep(entry)
-        out.append(entry)
-    return out
+    present = fingerprint()
+    keys = {s.id: key_of(s, n_worlds, present) for s in settings}
+    out = {s.id: e for s in settings if (e := known.get(s.id)) and e.key == keys[s.id]}
+    new = [s for s in settings if s.id not in out]
+    for done, setting in enumerate(new):
+        begin(done, len(new), setting.id)
+        out[setting.id] = judge(setting, n_worlds=n_worlds, key=keys[setting.id])
+        keep(out[setting.id])
+    return [out[s.id] for s in settings]
 
 
 # -- what was run before -------------------------------------------------------------------------

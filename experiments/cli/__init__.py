@@ -4,12 +4,21 @@
 here: `toyrl --help` answers at once, and each command loads what it needs.
 """
 
-from toyrl.experiments.cli import catalogue, claims, distance, scaling, transfer, validate
+from toyrl.experiments.cli import (
+    calibrate,
+    catalogue,
+    claims,
+    distance,
+    scaling,
+    transfer,
+    validate,
+)
 from toyrl.experiments.cli.app import app
 from toyrl.experiments.cli.main import main, run
 
 __all__ = [
     "app",
+    "calibrate",
     "catalogue",
     "claims",
     "distance",

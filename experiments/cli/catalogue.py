@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from toyrl.experiments.amounts import Amounts
-from toyrl.experiments.cli.app import Kind, app, ranged
+from toyrl.experiments.cli.app import LOOK, TRAIN, Kind, command, ranged
 from toyrl.ranges import said
 
 
-@app.command
+@command(TRAIN, 'toyrl export "outcome() - 0.3*linear_length()" --to trl --out reward.py')
 @ranged(said(Amounts), "max_completion_length", "group_size")
 def export(
     reward: Annotated[str, Parameter(name="SHAPER")],
@@ -61,7 +61,7 @@ def export(
     )
 
 
-@app.command(name="list")
+@command(LOOK, "toyrl list length", "toyrl list --paper 05", name="list")
 def list_(
     words: Annotated[list[str] | None, Parameter(name="WORD", negative="")] = None,
     /,
@@ -88,7 +88,7 @@ def list_(
     return run(kind, words=words or (), paper=paper, json=json)
 
 
-@app.command
+@command(LOOK, "toyrl show laser")
 def show(name: Annotated[str, Parameter(name="NAME")], /) -> int:
     """One entry of the catalogue: how it is called, its formula and source, its value over length.
 
@@ -102,7 +102,7 @@ def show(name: Annotated[str, Parameter(name="NAME")], /) -> int:
     return run(name)
 
 
-@app.command
+@command(LOOK, "toyrl explain RISKY", "toyrl explain hacks/inside-a-number")
 def explain(finding: Annotated[str | None, Parameter(name="FINDING")] = None, /) -> int:
     """What does a finding, a verdict or a word of the report mean, and what is to be done?
 

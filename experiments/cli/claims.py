@@ -8,11 +8,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from toyrl.experiments.amounts import Amounts
-from toyrl.experiments.cli.app import JsonTarget, app, ranged
+from toyrl.experiments.cli.app import PROOF, JsonTarget, command, ranged
 from toyrl.ranges import said
 
 
-@app.command
+@command(PROOF, "toyrl reproduce 03", "toyrl reproduce all --smoke --out results")
 @ranged(said(Amounts), "seed")
 def reproduce(
     ids: Annotated[list[str], Parameter(name="ID", negative="")],
@@ -52,7 +52,7 @@ def reproduce(
     return run(ids, json=json, out=out, mutants=mutants, seed=seed, smoke=smoke, quiet=quiet)
 
 
-@app.command
+@command(PROOF, "toyrl ledger --only 02-correctness")
 def ledger(
     *,
     only: Annotated[list[str] | None, Parameter(negative="")] = None,
@@ -81,7 +81,7 @@ def ledger(
     return run(only or (), out=out, json=json, quiet=quiet)
 
 
-@app.command
+@command(PROOF, "toyrl scoreboard --ledger docs/ledger.json")
 def scoreboard(
     *,
     ledger: Path | None = None,

@@ -8,11 +8,15 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from toyrl.experiments.amounts import Amounts
-from toyrl.experiments.cli.app import JsonTarget, app, ranged
+from toyrl.experiments.cli.app import JUDGE, OUTPUT, JsonTarget, command, ranged
 from toyrl.ranges import said
 
 
-@app.command
+@command(
+    JUDGE,
+    "toyrl distance own my_rewards.py:shaped --env FrozenLake-v1",
+    "toyrl distance --rollouts log.jsonl --columns outcome,brevity",
+)
 @ranged(said(Amounts), "discount", "top", "seed")
 def distance(
     rewards: Annotated[list[str] | None, Parameter(name="REWARD", negative="")] = None,
@@ -24,10 +28,12 @@ def distance(
     discount: float | None = None,
     top: int = 10,
     seed: int = 0,
-    report: Annotated[Path | None, Parameter(negative_none="no-")] = Path("toyrl-distance.html"),
-    out: Path | None = None,
-    json: JsonTarget = None,
-    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
+    report: Annotated[Path | None, Parameter(group=OUTPUT, negative_none="no-")] = Path(
+        "toyrl-distance.html"
+    ),
+    out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    json: Annotated[JsonTarget, Parameter(group=OUTPUT)] = None,
+    quiet: Annotated[bool, Parameter(group=OUTPUT, name=["--quiet", "-q"], negative="")] = False,
 ) -> int:
     """Do these rewards order policies alike, and what can be lost?
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from cyclopts import CycloptsError
 
-from toyrl.experiments.cli.app import app
+from toyrl.experiments.cli.app import OPTIONS, app, as_typed
 from toyrl.experiments.errors import UsageError
-from toyrl.extras import MissingExtra, missing
+from toyrl.extras import MissingExtra, install, missing
 from toyrl.files import WriteError, cause_of
 
 USAGE, INTERNAL = 2, 3
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             text = f"pyproject.toml, here or above, can't be read: {text.partition(': ')[2]}"
         return _complain(text, USAGE, hint=_help_hint(tokens))
     except (UsageError, MissingExtra, WriteError) as error:
-        return _complain(str(error), USAGE)
+        return _complain(as_typed(str(error), tokens[0] if tokens else ""), USAGE)
     except KeyboardInterrupt as error:
         number = error.signal if isinstance(error, Ended) else signal.SIGINT
         return _complain("interrupted", SIGNALLED + number)
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("TOYRL_DEBUG"):
             raise
         if name := missing(error):
-            return _complain(f"this needs {name}: pip install 'toyrl[llm]'", USAGE)
+            return _complain(f"this needs {name}: {install()}", USAGE)
         return _complain(
             f"toyrl itself failed, which is a bug: {type(error).__name__}: {error}",
             INTERNAL,
@@ -83,18 +83,7 @@ def _full(error: OSError) -> int:
 
 
 def _help_hint(tokens: Sequence[str]) -> str:
-    known = tokens and tokens[0] in (
-        "validate",
-        "reproduce",
-        "distance",
-        "ledger",
-        "scaling",
-        "scoreboard",
-        "transfer",
-        "list",
-        "export",
-    )
-    return f"toyrl {tokens[0]} --help" if known else "toyrl --help"
+    return f"toyrl {tokens[0]} --help" if tokens and tokens[0] in OPTIONS else "toyrl --help"
 
 
 def _complain(message: str, code: int, *, hint: str = "") -> int:

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from toyrl.experiments.amounts import Amounts
-from toyrl.experiments.cli.app import JsonTarget, app, ranged
+from toyrl.experiments.cli.app import JUDGE, OUTPUT, JsonTarget, command, ranged
 from toyrl.ranges import said
 
 
-@app.command
+@command(JUDGE, "toyrl scaling rollouts.jsonl --picture curves.svg")
 @ranged(said(Amounts), "samples", "temperature", "level", "seed")
 def scaling(
     log: Path,
@@ -28,10 +28,10 @@ def scaling(
     seed: int = 0,
     columns: str | None = None,
     skip_bad_rows: Annotated[bool, Parameter(negative="")] = False,
-    json: JsonTarget = None,
-    csv: Path | None = None,
-    picture: Path | None = None,
-    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
+    json: Annotated[JsonTarget, Parameter(group=OUTPUT)] = None,
+    csv: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    picture: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    quiet: Annotated[bool, Parameter(group=OUTPUT, name=["--quiet", "-q"], negative="")] = False,
 ) -> int:
     """How many samples should I draw, and when does drawing more hurt?
 

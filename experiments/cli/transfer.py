@@ -5,48 +5,55 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from toyrl.experiments.amounts import Amounts
-from toyrl.experiments.cli.app import JsonTarget, app, ranged
+from toyrl.experiments.cli.app import OUTPUT, RUN, TRAIN, JsonTarget, command, ranged
 from toyrl.experiments.transfer.options import ALLOWED
 from toyrl.ranges import said
 
+MEASURED = Group("Suites, and runs there are", sort_key=3)
 
-@app.command
+
+@command(
+    TRAIN,
+    'toyrl transfer "outcome() - 0.5*linear_length()" my_rewards.py:reward',
+    "toyrl transfer --suite small --workers 2",
+)
 @ranged(said(Amounts), "seeds", "kl", "warm_up", "workers")
 @ranged(ALLOWED)
 def transfer(
     rewards: Annotated[list[str] | None, Parameter(name="REWARD", negative="")] = None,
     /,
     *,
-    suite: Literal["small", "full"] | None = None,
-    model: str = "tiny",
-    gguf: Path | None = None,
-    task: str | None = None,
-    out: Path = Path("toyrl-transfer"),
-    steps: int | None = None,
-    estimator: str | None = None,
-    loss_type: Literal["grpo", "dapo", "dr_grpo"] | None = None,
-    group_size: int | None = None,
-    completions: int | None = None,
-    max_completion_length: int | None = None,
-    learning_rate: float | None = None,
-    beta: float | None = None,
-    seeds: int = 3,
-    kl: float | None = None,
-    warm_up: int = 0,
-    workers: int = 1,
-    measured: Path | None = None,
-    predictions: Path | None = None,
-    zoo: Literal["dev", "test"] | None = None,
-    bases: str | None = None,
-    only: str | None = None,
-    sealed: Path | None = None,
-    resume: Annotated[bool, Parameter(negative="")] = False,
-    trust_remote_code: Annotated[bool, Parameter(negative="")] = False,
-    json: JsonTarget = None,
-    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
+    suite: Annotated[Literal["small", "full"] | None, Parameter(group=MEASURED)] = None,
+    model: Annotated[str, Parameter(group=RUN)] = "tiny",
+    gguf: Annotated[Path | None, Parameter(group=RUN)] = None,
+    task: Annotated[str | None, Parameter(group=RUN)] = None,
+    out: Annotated[Path, Parameter(group=OUTPUT)] = Path("toyrl-transfer"),
+    steps: Annotated[int | None, Parameter(group=RUN)] = None,
+    estimator: Annotated[str | None, Parameter(group=RUN)] = None,
+    loss_type: Annotated[Literal["grpo", "dapo", "dr_grpo"] | None, Parameter(group=RUN)] = None,
+    group_size: Annotated[int | None, Parameter(group=RUN)] = None,
+    completions: Annotated[int | None, Parameter(group=RUN)] = None,
+    max_completion_length: Annotated[int | None, Parameter(group=RUN)] = None,
+    learning_rate: Annotated[float | None, Parameter(group=RUN)] = None,
+    beta: Annotated[float | None, Parameter(group=RUN)] = None,
+    seeds: Annotated[int, Parameter(group=RUN)] = 3,
+    kl: Annotated[float | None, Parameter(group=RUN)] = None,
+    warm_up: Annotated[int, Parameter(group=RUN)] = 0,
+    workers: Annotated[int, Parameter(group=RUN)] = 1,
+    measured: Annotated[Path | None, Parameter(group=MEASURED)] = None,
+    predictions: Annotated[Path | None, Parameter(group=MEASURED)] = None,
+    zoo: Annotated[Literal["dev", "test"] | None, Parameter(group=MEASURED)] = None,
+    bases: Annotated[str | None, Parameter(group=MEASURED)] = None,
+    only: Annotated[str | None, Parameter(group=MEASURED)] = None,
+    sealed: Annotated[Path | None, Parameter(group=MEASURED)] = None,
+    predict_only: Annotated[bool, Parameter(group=MEASURED, negative="")] = False,
+    resume: Annotated[bool, Parameter(group=RUN, negative="")] = False,
+    trust_remote_code: Annotated[bool, Parameter(group=RUN, negative="")] = False,
+    json: Annotated[JsonTarget, Parameter(group=OUTPUT)] = None,
+    quiet: Annotated[bool, Parameter(group=OUTPUT, name=["--quiet", "-q"], negative="")] = False,
 ) -> int:
     """Train a small language model on rewards and set the outcome beside the prediction.
 
@@ -108,6 +115,8 @@ def transfer(
     sealed
         Predictions of the runs, made before; the zoo's test bases are trained only with them. Their
         sha256 goes into every plan.
+    predict_only
+        Of the zoo: make and seal predictions (sealed.sha256 in the folder), and train nothing.
     resume
         Go on with what the folder holds.
     trust_remote_code
@@ -128,6 +137,7 @@ def transfer(
         bases=_names(bases),
         only=_names(only),
         sealed=sealed,
+        predict_only=predict_only,
         model=model,
         gguf=gguf,
         task=task,

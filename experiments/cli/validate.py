@@ -7,52 +7,72 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from toyrl.experiments.cli.app import JsonTarget, app, ranged
+from toyrl.experiments.cli.app import (
+    DEPTH,
+    GRADING,
+    JUDGE,
+    LIMITS,
+    OUTPUT,
+    RUN,
+    JsonTarget,
+    command,
+    ranged,
+)
 from toyrl.experiments.validate.settings import Settings
 from toyrl.ranges import said
 
 
-@app.command
+@command(
+    JUDGE,
+    "toyrl validate my_rewards.py:brevity --quick",
+    "toyrl validate acc.py:correct:1.0 fmt.py:tags:0.2 --trl-config grpo.yaml",
+)
 @ranged(said(Settings))
 def validate(
     rewards: Annotated[list[str], Parameter(name="REWARD", negative="")],
     /,
     *,
-    rollouts: Path | None = None,
-    data: Path | None = None,
-    columns: str | None = None,
-    model: str | None = None,
-    compare: Annotated[bool, Parameter(negative="")] = False,
-    trl_config: Path | None = None,
-    verl_config: Path | None = None,
-    max_completion_length: int | None = None,
-    typical_length: int | None = None,
-    estimator: str | None = None,
-    group_size: int | None = None,
-    beta: float | None = None,
-    success_rates: str | None = None,
-    report: Annotated[Path | None, Parameter(negative_none="no-")] = Path("toyrl-report.html"),
-    json: JsonTarget = None,
-    junit: Path | None = None,
-    sarif: Path | None = None,
-    band: Path | None = None,
-    fail_on: Literal["risky", "unsafe"] = "unsafe",
-    allow_inconclusive: Annotated[bool, Parameter(negative="")] = False,
-    seed: int = 0,
-    timeout: float = 10.0,
-    cache: Path | None = None,
-    max_calls: int | None = None,
-    workers: int = 1,
-    answer_mark: str | None = None,
-    text_parameter: str | None = None,
-    env: Annotated[list[str] | None, Parameter(negative_iterable="no-")] = None,
-    isolate: Annotated[bool, Parameter(negative="")] = False,
-    quick: Annotated[bool, Parameter(negative="")] = False,
-    only: str | None = None,
-    skip: str | None = None,
-    thorough: Annotated[bool, Parameter(negative="")] = False,
-    skip_bad_rows: Annotated[bool, Parameter(negative="")] = False,
-    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
+    rollouts: Annotated[Path | None, Parameter(group=RUN)] = None,
+    calibrated: Annotated[Path | None, Parameter(name="--worlds", group=RUN)] = None,
+    data: Annotated[Path | None, Parameter(group=RUN)] = None,
+    columns: Annotated[str | None, Parameter(group=RUN)] = None,
+    model: Annotated[str | None, Parameter(group=RUN)] = None,
+    compare: Annotated[bool, Parameter(group=DEPTH, negative="")] = False,
+    trl_config: Annotated[Path | None, Parameter(group=RUN)] = None,
+    verl_config: Annotated[Path | None, Parameter(group=RUN)] = None,
+    max_completion_length: Annotated[int | None, Parameter(group=RUN)] = None,
+    typical_length: Annotated[int | None, Parameter(group=RUN)] = None,
+    estimator: Annotated[str | None, Parameter(group=RUN)] = None,
+    group_size: Annotated[int | None, Parameter(group=RUN)] = None,
+    beta: Annotated[float | None, Parameter(group=RUN)] = None,
+    success_rates: Annotated[str | None, Parameter(group=RUN)] = None,
+    report: Annotated[Path | None, Parameter(group=OUTPUT, negative_none="no-")] = Path(
+        "toyrl-report.html"
+    ),
+    json: Annotated[JsonTarget, Parameter(group=OUTPUT)] = None,
+    junit: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    sarif: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    band: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    fail_on: Annotated[Literal["risky", "unsafe"], Parameter(group=LIMITS)] = "unsafe",
+    allow_inconclusive: Annotated[bool, Parameter(group=LIMITS, negative="")] = False,
+    seed: Annotated[int, Parameter(group=DEPTH)] = 0,
+    timeout: Annotated[float, Parameter(group=GRADING)] = 10.0,
+    cache: Annotated[Path | None, Parameter(group=GRADING)] = None,
+    max_calls: Annotated[int | None, Parameter(group=GRADING)] = None,
+    workers: Annotated[int, Parameter(group=GRADING)] = 1,
+    answer_mark: Annotated[str | None, Parameter(group=GRADING)] = None,
+    text_parameter: Annotated[str | None, Parameter(group=GRADING)] = None,
+    env: Annotated[list[str] | None, Parameter(group=GRADING, negative_iterable="no-")] = None,
+    isolate: Annotated[bool, Parameter(group=GRADING, negative="")] = False,
+    quick: Annotated[bool, Parameter(group=DEPTH, negative="")] = False,
+    only: Annotated[str | None, Parameter(group=DEPTH)] = None,
+    skip: Annotated[str | None, Parameter(group=DEPTH)] = None,
+    thorough: Annotated[bool, Parameter(group=DEPTH, negative="")] = False,
+    skip_bad_rows: Annotated[bool, Parameter(group=LIMITS, negative="")] = False,
+    verbose: Annotated[
+        bool, Parameter(group=OUTPUT, name=["--verbose", "-v"], negative="")
+    ] = False,
+    quiet: Annotated[bool, Parameter(group=OUTPUT, name=["--quiet", "-q"], negative="")] = False,
 ) -> int:
     """Is this reward safe to train on?
 
@@ -71,6 +91,9 @@ def validate(
         does, and worlds, lengths, success rates and texts are theirs. JSONL, a JSON array, CSV or
         parquet, .gz of these, or a folder, as TRL (log_completions), verl (rollout_data_dir),
         OpenRLHF and verifiers write them.
+    calibrated
+        worlds.json of toyrl calibrate: the forecast takes its worlds, and lengths and success rates
+        are those of its log where nothing else says them.
     data
         Rows with prompts and gold columns, of the same kinds of files; gold answers get their form.
     columns
@@ -147,6 +170,8 @@ def validate(
         More worlds and longer training.
     skip_bad_rows
         Leave out unusable rows instead of refusing the file.
+    verbose
+        List the checks that passed and the notes too, which else are counted.
     quiet
         One line only.
     """
@@ -154,6 +179,7 @@ def validate(
 
     values = {
         "rollouts": rollouts,
+        "calibrated": calibrated,
         "data": data,
         "columns": columns,
         "model": model,
@@ -190,5 +216,6 @@ def validate(
         band=band,
         page=report,
         json=json,
+        verbose=verbose,
         quiet=quiet,
     )

@@ -48,7 +48,9 @@ def run(
         raise UsageError(_nothing(kind, words, paper))
     from toyrl.experiments.render import terminal
 
-    terminal.show_catalogue(found, terminal.console())
+    out = terminal.console()
+    with terminal.paged(out):
+        terminal.show_catalogue(found, out)
     return 0
 
 

@@ -14,9 +14,10 @@ def run(name: str | None) -> int:
 
     out = terminal.console()
     if name is None:
-        for part, entries in find.SECTIONS.items():
-            out.print("\n  ".join([part, *(e.name for e in entries)]))
-        out.print("\n  ".join(["Exploits", *find.of_mutants()]))
+        with terminal.paged(out):
+            for part, entries in find.SECTIONS.items():
+                out.print("\n  ".join([part, *(e.name for e in entries)]))
+            out.print("\n  ".join(["Exploits", *find.of_mutants()]))
         return 0
     for line in lines(find.explained(name)):
         out.print(line)

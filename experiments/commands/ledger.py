@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ def run(only: Sequence[str], *, out: Path | None, json: str | None, quiet: bool)
     from toyrl.experiments.backtest import ledger
     from toyrl.experiments.backtest.page import page
     from toyrl.experiments.render import terminal
+    from toyrl.experiments.render.pieces import Pieces
 
     target = json_path(json)
     outputs = Outputs({"out": out, "json": target})
@@ -36,11 +36,8 @@ def run(only: Sequence[str], *, out: Path | None, json: str | None, quiet: bool)
         known[entry.setting.id] = entry
         outputs.write("json", lambda: dumps(ledger.to_dict(known.values())) + "\n")
 
-    def tell(message: str) -> None:
-        if not quiet:
-            print(message, file=sys.stderr)
-
-    entries = ledger.build(settings, known, tell=tell, keep=keep)
+    with Pieces(terminal.console(stderr=True), quiet=quiet) as pieces:
+        entries = ledger.build(settings, known, begin=pieces, keep=keep)
     outputs.write("out", lambda: page(list(known.values())))
     outputs.json(json, ledger.to_dict(known.values()))
     if json != "-":

@@ -9,6 +9,7 @@ from toyrl.experiments import core, reproduction
 from toyrl.experiments.commands.kept import Kept
 from toyrl.experiments.commands.output import Outputs, command_line, json_path
 from toyrl.experiments.render import terminal
+from toyrl.experiments.render.pieces import Pieces
 
 
 def run(
@@ -34,21 +35,25 @@ def run(
         if not quiet:
             terminal.show_outcome(outcome, console)
 
+    pieces = Pieces(terminal.console(stderr=True), quiet=quiet)
+
     def keep(outcome: core.Outcome) -> None:
         if kept is not None:
             outputs.attempt(kept.keep, outcome)
 
     known = {} if kept is None else {"known": kept.known}
-    found = reproduction.run(
-        ids,
-        mutants=mutants,
-        seed=seed,
-        smoke=smoke,
-        tell=tell,
-        command=command_line(),
-        keep=keep,
-        **known,
-    )
+    with pieces:
+        found = reproduction.run(
+            ids,
+            mutants=mutants,
+            seed=seed,
+            smoke=smoke,
+            tell=lambda outcome: pieces.above(lambda: tell(outcome)),
+            begin=pieces,
+            command=command_line(),
+            keep=keep,
+            **known,
+        )
     results = found.to_dict()
     outputs.json(json, results)
     if kept is not None and outputs.attempt(kept.finish, found, results):

@@ -133,7 +133,9 @@ def _exports(shaper: Any) -> list[Line]:
     try:
         from toyrl.bridge.export.carry import TARGETS, CannotCarry, plan
     except ImportError:
-        return [("export", "known with pip install 'toyrl[llm]'")]
+        from toyrl.extras import install
+
+        return [("export", f"known with {install()}")]
     out = []
     for k, target in enumerate(TARGETS):
         try:

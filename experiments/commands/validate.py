@@ -26,9 +26,13 @@ def run(
     band: Path | None,
     page: Path | None,
     json: str | None,
+    verbose: bool,
     quiet: bool,
 ) -> int:
     """Validate, show and write; the exit code."""
+    if verbose and quiet:
+        msg = "--verbose lists all and --quiet one line; give one of them"
+        raise UsageError(msg)
     settings = settings_of(None, {**values, **configs})
     outputs = Outputs(
         {"report": page, "json": json_path(json), "junit": junit, "sarif": sarif, "band": band},
@@ -52,7 +56,7 @@ def run(
     errors = terminal.console(stderr=True)
     # Standard output belongs to the JSON if it was asked for there.
     out = errors if json == "-" else terminal.console()
-    with Progress(errors, quiet=quiet, findings=out) as progress:
+    with Progress(errors, quiet=quiet, findings=out, verbose=verbose) as progress:
         report = api.validate(
             rewards, settings, progress, band=band is not None, command=command_line()
         )
@@ -63,7 +67,7 @@ def run(
             print(f"toyrl: {terminal.visible(report.error)}", file=sys.stderr)
         elif not quiet:
             there = str(page) if "report" in outputs.written else ""
-            terminal.show_report(report, out, page=there, shown=progress.shown)
+            terminal.show_report(report, out, page=there, shown=progress.shown, verbose=verbose)
         elif json != "-":
             print(terminal.verdict_line(report))
     if report.verdict == "INCONCLUSIVE" and not report.error:
@@ -75,7 +79,8 @@ def _read(rewards: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
     """Files that the command reads, by the words that a message names them with."""
     from toyrl.rewards.specs import FILE
 
-    found = {name: values.get(name) for name in ("rollouts", "data", "trl_config", "verl_config")}
+    names = ("rollouts", "calibrated", "data", "trl_config", "verl_config")
+    found = {name: values.get(name) for name in names}
     files = {f"the reward {spec}": FILE.match(spec.strip()) for spec in rewards}
     return {**found, **{name: match["path"] for name, match in files.items() if match}}
 

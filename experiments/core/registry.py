@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
@@ -95,7 +96,10 @@ def select(names: Sequence[str]) -> list[Experiment]:
             ids = ", ".join(
                 sorted({f"{e.card} ({e.slug})" if e.card else e.id for e in known.values()})
             )
-            msg = f"no experiment is called {shortened(name)}; there are: {ids}"
+            known_as = {n for e in known.values() for n in (e.id, e.slug)}
+            near = difflib.get_close_matches(name, sorted(known_as), n=2, cutoff=0.6)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {ids}"
+            msg = f"no experiment is called {shortened(name)}; {hint}"
             raise KeyError(msg)
         chosen.update({e.id: e for e in hits})
     return list(chosen.values())

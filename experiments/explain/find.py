@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import re
 from fnmatch import fnmatchcase
 from functools import cache
 
 from toyrl.experiments.errors import UsageError
-from toyrl.experiments.explain import contract, hacks, own, training
+from toyrl.experiments.explain import contract, hacks, own, training, words
 from toyrl.experiments.explain.entry import Explained
 from toyrl.messages import shortened
 
 SECTIONS: dict[str, tuple[Explained, ...]] = {
-    "Verdicts and words": training.WORDS,
+    "Verdicts and words": (*words.OF_VERDICTS, *words.TERMS),
     "0 · own rollouts": own.ENTRIES,
     "1 · contract": contract.ENTRIES,
     "2 · hacks": hacks.ENTRIES,
@@ -46,6 +47,19 @@ def _sentence(text: str) -> str:
 def every() -> tuple[Explained, ...]:
     """All explanations, exploits included."""
     return (*(e for part in SECTIONS.values() for e in part), *of_mutants().values())
+
+
+def terms_in(text: str) -> list[Explained]:
+    """The words that a text uses and that not everybody knows, in its order."""
+    found = ((_term(e.name).search(text), e) for e in words.TERMS)
+    return [e for _, e in sorted(((m.start(), e) for m, e in found if m), key=lambda pair: pair[0])]
+
+
+@cache
+def _term(name: str) -> re.Pattern[str]:
+    """A term as a whole word, in the plural too; short forms such as AUC in their own case."""
+    flags = re.NOFLAG if name.isupper() else re.IGNORECASE
+    return re.compile(rf"(?<![\w/-]){re.escape(name)}(?:s|es)?(?![\w-])", flags)
 
 
 def explained(name: str) -> Explained:

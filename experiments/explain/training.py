@@ -1,4 +1,4 @@
-"""Sections 3 to 7 and the terms: signal, collapse, order, selection, and the verdict's words."""
+"""Sections 3 to 7 and the terms: signal, collapse, order, selection."""
 
 from toyrl.experiments.explain.entry import Explained as E
 
@@ -171,88 +171,5 @@ ENTRIES = (
         "A section was left out by --quick, --only or --skip.",
         "What was not looked at is no pass: the verdict is at most SAFE SO FAR.",
         "Run without the option.",
-    ),
-)
-
-WORDS = (
-    E(
-        "SAFE",
-        "No exploit found is paid, and accuracy is kept in nearly all toy worlds.",
-        "It is about these worlds and the exploits tried, under the settings in the line "
-        "`Assumed`.",
-        "Train, and watch the first updates (toyrl.watch).",
-    ),
-    E(
-        "SAFE SO FAR",
-        "Nothing was found, and sections were left out.",
-        "The worlds weren't trained: collapse is not excluded.",
-        "Run the whole of it before the real run.",
-    ),
-    E(
-        "RISKY",
-        "Training may go well, but something in a noticeable share of worlds, or a finding, "
-        "speaks against it.",
-        "The reasons are ordered: the first decides.",
-        "Mend the first reason, or take the nearest safe variant.",
-    ),
-    E(
-        "UNSAFE",
-        "A wrong text is paid as a right one is, or accuracy collapses in most worlds.",
-        "The run is likely to be lost.",
-        "Don't train on it. Mend the first reason.",
-    ),
-    E(
-        "INCONCLUSIVE",
-        "The reward could not be judged on the texts at hand.",
-        "It is exit code 1 unless --allow-inconclusive is given: nothing was shown to be safe.",
-        "Give the one thing that the reason asks for, usually --rollouts or --data.",
-    ),
-    E(
-        "world",
-        "One guess at a task and a base model: prompts of two difficulties, a policy that chooses "
-        "step by step between working, writing on and answering, and numbers for what these do.",
-        "In a world training is exact: probabilities of all outcomes are computed, not sampled.",
-        "Give --rollouts, and they are drawn like your model.",
-    ),
-    E(
-        "learnable",
-        "A world in which training on correctness alone gains accuracy.",
-        "Only there can one say that the reward, not the task, lost it.",
-        "Few learnable worlds: check the success rates given.",
-    ),
-    E(
-        "collapse",
-        "On easy or on hard prompts accuracy ends more than 0.1 below what training on "
-        "correctness alone reaches in the same world.",
-        "It is the event whose share over worlds is reported.",
-        "See collapse/probability.",
-    ),
-    E(
-        "forecast",
-        "What becomes of a run: accuracy and length at its end, with 90 % intervals, and the "
-        "probabilities of ending below the base and below training on correctness alone.",
-        "It comes from other worlds than the collapse: behaviours of real models (wording, depth, "
-        "re-checks, runaways, form, skill) told your base's accuracy, length and limit. The "
-        "verdict doesn't use it.",
-        "Tell it your base: --rollouts, or --success-rates, --typical-length and "
-        "--max-completion-length. docs/forecast.md says how good such forecasts have been.",
-    ),
-    E(
-        "nats",
-        "Distance of the policy from its base: the KL divergence of whole completions.",
-        "Real runs end 2 to 40 nats away; halving a typical length costs 3 to 14.",
-        "A price below 2 nats is reached in the first tens of updates.",
-    ),
-    E(
-        "dialect",
-        "A form of answers: \\boxed{7}, #### 7, <answer>7</answer>, Answer: 7, ...",
-        "Rewards read one or a few of them.",
-        "Nothing: it is found. --rollouts shows yours.",
-    ),
-    E(
-        "population limit",
-        "Groups of infinitely many rollouts.",
-        "There the advantage is a function of the rollout alone, and training has no noise.",
-        "Compare collapse/finite-group.",
     ),
 )

@@ -94,7 +94,7 @@ def board(studies: Sequence[Study], forecasters: Sequence[Forecaster] = FORECAST
 
 
 def _lines(study: Study, forecasters: Sequence[Forecaster]) -> list[Line]:
-    said = {f.name: [(c, f.of(c.told)) for c in study.cases] for f in forecasters}
+    said = {f.name: [(c, _said(f, c)) for c in study.cases] for f in forecasters}
     rows = {name: [(c, a or SILENT) for c, a in those] for name, those in said.items()}
     constant = rows.get(AGAINST) or [(c, Forecast(0.0, 0.0, 0.0, 1.0)) for c in study.cases]
     return [
@@ -110,6 +110,12 @@ def _lines(study: Study, forecasters: Sequence[Forecaster]) -> list[Line]:
         )
         for f in forecasters
     ]
+
+
+def _said(f: Forecaster, case: Case) -> Forecast | None:
+    """What was sealed before the run, else what the forecaster says now; None where silent."""
+    answer = case.told.known[f.name] if f.name in case.told.known else f.of(case.told)
+    return None if answer == Forecast() else answer
 
 
 def _outcome(case: Case) -> dict[str, Any]:

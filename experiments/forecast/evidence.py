@@ -72,7 +72,12 @@ class Sample:
 
 
 class Evidence(ABC):
-    """Rollouts of a base, and what a reward pays on them and near them."""
+    """Rollouts of a base, and what a reward pays on them and near them.
+
+    labels : False where a reward of texts doesn't depend on the right answer
+    """
+
+    labels: bool = True
 
     @cached_property
     def now(self) -> Sample:
@@ -108,6 +113,7 @@ class Described(Evidence):
     difficulties: np.ndarray
     kind: Kind
     text: TextReward | None = None
+    labels: bool = True
 
     def _now(self) -> Sample:
         return self._sample(self.index)

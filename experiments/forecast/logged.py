@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,11 @@ from toyrl.experiments.errors import UsageError
 from toyrl.experiments.forecast.evidence import Evidence, Sample
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper
+from toyrl.worlds.behaviour.texts import TextReward
+from toyrl.worlds.logged import conditioning
+
+FIELDS = ("answered", "answer")
+"""What a study keeps of each rollout where it was read: whether it can be, and which it is."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +29,24 @@ class Logged(Evidence):
     estimator : as trained
     shaper : the reward if it can be computed from correctness and length, else None: then nothing
         is known of other lengths
+    text : what it pays for behaviours, where it reads texts
+    asked : accuracy and mean length that were told instead of the log's, None: the log's
     """
 
     rollouts: Rollouts
     values: np.ndarray
     estimator: Estimator
     shaper: Shaper | None = None
+    text: TextReward | None = None
+    labels: bool = True
+    asked: tuple[float | None, float | None] = (None, None)
+
+    @cached_property
+    def like(self) -> conditioning.Told:
+        """What worlds like this log are conditioned on."""
+        found = conditioning.told_of(first_of(self.rollouts))
+        accuracy, length = self.asked
+        return replace(found, accuracy=accuracy or found.accuracy, length=length or found.length)
 
     def _now(self) -> Sample:
         return self._sample(self.rollouts, self.values)
@@ -52,6 +70,13 @@ class Logged(Evidence):
         return Sample(r, values, np.asarray(self.estimator.apply(parts, r)[0], dtype=float))
 
 
+def first_of(r: Rollouts) -> Rollouts:
+    """(B, G) of (1, B, G)."""
+    fields = {name: np.asarray(x)[0] for name, x in r.fields.items()}
+    own = (r.correct[0], r.length[0], r.max_length, np.asarray(r.cut)[0], np.asarray(r.w)[0])
+    return Rollouts(*own, fields=fields)
+
+
 def rollouts_of(kept: Mapping[str, Any], group: int, limit: float) -> Rollouts:
     """(1, B, G) rollouts from the lists `correct`, `length`, `truncated` of a sealed file.
 
@@ -67,4 +92,6 @@ def rollouts_of(kept: Mapping[str, Any], group: int, limit: float) -> Rollouts:
     def grouped(name: str) -> np.ndarray:
         return np.array(kept[name], dtype=float).reshape(1, -1, group)
 
-    return Rollouts(grouped("correct"), grouped("length"), limit, grouped("truncated") > 0)
+    fields = {name: grouped(name) for name in FIELDS if name in kept}
+    cut = grouped("truncated") > 0
+    return Rollouts(grouped("correct"), grouped("length"), limit, cut, fields=fields)

@@ -61,7 +61,11 @@ def cases(result: Path, predictions: Path) -> list[Case]:
         raise UsageError(msg)
     plan = found["plan"]
     return [
-        _with_evidence(_case(name, run, said["rewards"][name], found["base"], plan), found)
+        _with_evidence(
+            _case(name, run, said["rewards"][name], found["base"], plan),
+            found,
+            said["rewards"][name],
+        )
         for name, run in found["rewards"].items()
     ]
 
@@ -97,7 +101,7 @@ def _case(
         group_size=settings["group_size"],
         beta=settings["beta"],
         evidence=evidence,
-        known={} if said["toy"] is None else {"toy": _prediction(said["toy"])},
+        known=_known(said),
     )
     lengths = run.get("end_log_length", run["log_length"])
     outcome = Outcome(
@@ -110,7 +114,14 @@ def _case(
     return Case(told, outcome, where, where, said["family"] == "outcome", ends)
 
 
-def _with_evidence(case: Case, found: Mapping[str, Any]) -> Case:
+def _known(said: Mapping[str, Any]) -> dict[str, Forecast]:
+    """What was sealed: the toy's answer, and forecasters' by name, silent ones with nothing."""
+    toy = {} if said["toy"] is None else {"toy": _prediction(said["toy"])}
+    own = {name: Forecast(**(answer or {})) for name, answer in said.get("forecasts", {}).items()}
+    return {**toy, **own}
+
+
+def _with_evidence(case: Case, found: Mapping[str, Any], said: Mapping[str, Any]) -> Case:
     """The case with the runs' ways and the base's own rollouts, where the file has them; named by
     its base too, since all bases of a zoo have the same rewards."""
     name = case.told.name
@@ -119,7 +130,7 @@ def _with_evidence(case: Case, found: Mapping[str, Any]) -> Case:
     told = replace(
         case.told,
         name=f"{found['plan']['model']}/{name}",
-        evidence=_logged(found["rollouts"], name),
+        evidence=_logged(found["rollouts"], name, said),
     )
     return replace(case, told=told, walks=tuple(map(_walk, found["ways"].get(name, ()))))
 
@@ -128,16 +139,27 @@ def _walk(way: Mapping[str, Any]) -> Walk:
     return Walk(*(tuple(way[key]) for key in ("updates", "accuracy", "length")))
 
 
-def _logged(kept: Mapping[str, Any], reward: str) -> Callable[[Told], Evidence | None]:
+def _logged(
+    kept: Mapping[str, Any], reward: str, said: Mapping[str, Any]
+) -> Callable[[Told], Evidence | None]:
     """Evidence from the base's own rollouts, whatever the reward reads."""
 
     def of(told: Told) -> Evidence:
         from toyrl.expressions import parse, parse_estimator
+        from toyrl.worlds.behaviour.rollouts import SERVED
+        from toyrl.worlds.behaviour.texts import TextReward
 
         r = rollouts_of(kept, kept["group"], told.limit)
         values = np.array(kept["values"][reward], dtype=float).reshape(r.shape)
-        shaper = parse(told.rewards[0]) if told.rewards else None
-        return Logged(r, values, parse_estimator(told.estimator), shaper)
+        formula = said.get("formula", "") if set(said.get("reads", ())) <= set(SERVED) else ""
+        paid = kept.get("paid", {}).get(reward)
+        return Logged(
+            r,
+            values,
+            parse_estimator(told.estimator),
+            parse(formula or told.rewards[0]) if formula or told.rewards else None,
+            None if paid is None else TextReward.from_dict(paid),
+        )
 
     return of
 

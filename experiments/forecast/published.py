@@ -68,7 +68,7 @@ def evidence(told: Told) -> Evidence | None:
 
     def rows(dialect: str) -> list[TextRow]:
         cells.extend(texts.design(dialect, told.length, told.limit))
-        return [c.text.row for c in cells]
+        return [c.row for c in cells]
 
     try:
         _, law, values = law_and_values(told.rewards, Settings(**told.settings), rows)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from toyrl.experiments.core import Curve, Picture
 from toyrl.experiments.render.axes import Axis, extent
+from toyrl.experiments.render.colours import slots
 from toyrl.experiments.render.text import number
 
 ROW = 21.0
@@ -28,15 +29,15 @@ def range_of(picture: Picture) -> tuple[float, float]:
 def rows_svg(picture: Picture, axis: Axis, top: float) -> list[str]:
     """Bars of the first curve, marks of the others, row by row."""
     parts, zero = [], axis(0.0)
-    for k, curve in enumerate(picture.curves):
+    for k, curve in zip(slots(picture.curves), picture.curves, strict=True):
         for value, row in zip(curve.x, curve.y, strict=True):
             if not (math.isfinite(value) and axis.shows(value)):
                 continue
             x, y = axis(float(value)), top + ROW * (float(row) + 0.5)
-            if k == 0:
+            if curve is picture.curves[0]:
                 left, width = min(x, zero), max(abs(x - zero), 0.8)
                 parts.append(
-                    f'<rect class="f0" x="{left:.1f}" y="{y - BAR / 2:.1f}" '
+                    f'<rect class="f{k}" x="{left:.1f}" y="{y - BAR / 2:.1f}" '
                     f'width="{width:.1f}" height="{BAR:g}"/>'
                 )
             else:
@@ -44,6 +45,13 @@ def rows_svg(picture: Picture, axis: Axis, top: float) -> list[str]:
                     f'<path class="line s{k}" d="M{x:.1f} {y - ROW / 2 + 1:.1f}v{ROW - 2:.1f}"/>'
                 )
     return parts
+
+
+def sample(x: float, y: float, k: int, *, mark: bool) -> str:
+    """A bar, or a mark across one, as the legend shows it."""
+    if mark:
+        return f'<path class="line s{k}" d="M{x:.1f} {y - 7:.1f}v14"/>'
+    return f'<path class="f{k}" d="M{x - 8:.1f} {y - 5:.1f}h16v10h-16z"/>'
 
 
 def described(picture: Picture) -> str:

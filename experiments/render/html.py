@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from toyrl.experiments.core import Check, Outcome, Picture, Table
-from toyrl.experiments.render import text
+from toyrl.experiments.render import once, text, variant
 from toyrl.experiments.render.pictures import CSS, svg
 from toyrl.experiments.render.words import (
     MEANINGS,
@@ -46,6 +46,8 @@ def report_page(report: Report) -> str:
         .render(
             report=report,
             tone=TONES[report.verdict],
+            shown=once.page(report),
+            variant=variant.of(report),
             meanings=MEANINGS,
             verdict_meaning=meaning(report),
             json_uri=data_uri(report.to_dict()),

@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape, quoteattr
 from toyrl.experiments.core import Curve, Picture
 from toyrl.experiments.render import bars
 from toyrl.experiments.render.axes import Axis, edges, extent, tick_label
+from toyrl.experiments.render.colours import slots
 from toyrl.experiments.render.matrix import matrix_svg
 from toyrl.experiments.render.text import number, visible
 
@@ -142,8 +143,9 @@ def _curves(picture: Picture, head: float) -> tuple[str, float]:
         Axis(y_low, y_high, top + PLOT_HEIGHT, top, picture.log_y),
     )
     parts = [_axes(picture, frame, head + 12), legend]
-    parts += [_band(c, k, frame) for k, c in enumerate(curves)]
-    parts += [_curve(c, k, frame) for k, c in enumerate(curves)]
+    placed = list(zip(slots(curves), curves, strict=True))
+    parts += [_band(c, k, frame) for k, c in placed]
+    parts += [_curve(c, k, frame, marked=c is not curves[0]) for k, c in placed]
     if not any(_segments(c, frame) for c in curves):
         parts.append(
             _text(WIDTH / 2, top + PLOT_HEIGHT / 2, "no values to draw", "quiet", anchor="middle")
@@ -153,7 +155,7 @@ def _curves(picture: Picture, head: float) -> tuple[str, float]:
 
 def _bars(picture: Picture, head: float) -> tuple[str, float]:
     """SVG of horizontal bars, and the height used."""
-    legend, rows = _legend(picture.curves, head, skip=picture.x_label)
+    legend, rows = _legend(picture.curves, head, skip=picture.x_label, bars_of=True)
     top = head + 8 + 17 * rows
     bottom = top + bars.ROW * len(picture.labels)
     left = bars.room_for(picture.labels, CHAR)
@@ -207,12 +209,14 @@ def _x_ticks(frame: Frame, bottom: float) -> list[str]:
     return parts
 
 
-def _legend(curves: Sequence[Curve], y: float, *, skip: str) -> tuple[str, int]:
+def _legend(
+    curves: Sequence[Curve], y: float, *, skip: str, bars_of: bool = False
+) -> tuple[str, int]:
     """Sample and name of each curve above the plot, and the rows that they take.
 
-    A single curve named like the axis needs none.
+    A single curve named like the axis needs none. bars_of : samples are a bar and its marks
     """
-    named = [(k, c) for k, c in enumerate(curves) if c.label]
+    named = [(k, c) for k, c in zip(slots(curves), curves, strict=True) if c.label]
     if not named or (len(named) == 1 and named[0][1].label == skip):
         return "", 0
     parts, x, row = [], 4.0, 0
@@ -223,9 +227,11 @@ def _legend(curves: Sequence[Curve], y: float, *, skip: str) -> tuple[str, int]:
         if x > 4 and x + width > WIDTH:
             x, row = 4.0, row + 1
         y_row = y + 12 + 17 * row
-        if curve.style == "points" or k:
+        if bars_of:
+            parts.append(bars.sample(x + 12, y_row - 4, k, mark=curve is not curves[0]))
+        elif curve.style == "points" or curve is not curves[0]:
             parts.append(_marker(x + 12, y_row - 4, k))
-        if curve.style != "points":
+        if curve.style != "points" and not bars_of:
             parts.append(
                 f'<path class="line s{k % len(_LIGHT)}" {_dash(curve)}'
                 f'd="M{x:.1f} {y_row - 4:.1f}h24"/>'
@@ -251,7 +257,8 @@ def _marker(x: float, y: float, k: int) -> str:
     return shapes[k % len(shapes)]
 
 
-def _curve(curve: Curve, k: int, frame: Frame) -> str:
+def _curve(curve: Curve, k: int, frame: Frame, *, marked: bool) -> str:
+    """marked : with markers along the line; the first curve goes without, which is a mark too"""
     runs = _segments(curve, frame)
     if curve.style == "points":
         return "".join(_marker(x, y, k) for run in runs for x, y in run)
@@ -262,7 +269,7 @@ def _curve(curve: Curve, k: int, frame: Frame) -> str:
             continue
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y in run)
         parts.append(f'<path class="line s{k % len(_LIGHT)}" {_dash(curve)}d="M{path}"/>')
-        if k:  # the first curve goes without: a plain line is a mark too
+        if marked:
             stride = math.ceil(len(run) / MARKERS)
             parts += [_marker(x, y, k) for x, y in run[stride // 2 :: stride]]
     return "".join(parts)

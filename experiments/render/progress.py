@@ -1,7 +1,7 @@
 """How a run of `validate` shows itself while it goes: a bar, and each section when it ends.
 
-The bar is on standard error, on a terminal only; elsewhere a section is one line there when it
-ends. Findings go where the report goes.
+The bar is on standard error, on a terminal only; elsewhere there is a line now and then with share
+and time left, and one for each section when it ends. Findings go where the report goes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from rich import progress as rich_progress
 from rich.console import Console
 from rich.text import Text
 
-from toyrl.experiments.render.terminal import findings_table
+from toyrl.experiments.render.left import Left
+from toyrl.experiments.render.terminal import findings_table, told
 from toyrl.experiments.render.text import visible
 from toyrl.experiments.validate.findings import SECTIONS, Section
 from toyrl.experiments.validate.listening import Listener
@@ -27,14 +28,21 @@ class Progress(Listener):
 
     out : where the bar and the times of sections go
     findings : where each section's findings go when it ends; None: nowhere
+    verbose : findings that passed and notes too
     shown : numbers of the sections whose findings were written
     """
 
     def __init__(
-        self, out: Console, *, quiet: bool = False, findings: Console | None = None
+        self,
+        out: Console,
+        *,
+        quiet: bool = False,
+        findings: Console | None = None,
+        verbose: bool = False,
     ) -> None:
         super().__init__()
-        self.out, self.quiet, self.findings = out, quiet, findings
+        self.out, self.quiet, self.findings, self.verbose = out, quiet, findings, verbose
+        self.left, self.message, self.headed = Left(), "", False
         self.start = self.begun = time.perf_counter()
         self.section: int | None = None
         self.reward = ""
@@ -49,11 +57,11 @@ class Progress(Listener):
             bar.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if self.bar is not None:
             self.bar.stop()
             self.bar = None
-        self._finish()
+        self._finish(cut=kind is not None)
 
     def __call__(self, number: int, message: str) -> None:
         if self.quiet:
@@ -61,7 +69,9 @@ class Progress(Listener):
         if number != self.section:
             self._above(self._finish)
             self.section, self.begun = number, time.perf_counter()
-        self._describe(f"{number} {SECTIONS.get(number, '')}: {message}")
+        self.message = f"{number} {SECTIONS.get(number, '')}: {message}"
+        self.left.begin()
+        self._describe(self.message)
 
     def judging(self, reward: str) -> None:
         name = visible(reward).replace("\n", " ")
@@ -71,6 +81,10 @@ class Progress(Listener):
         if self.bar is not None:
             words = f"{min(done, total):,.0f} of {total:,.0f} {unit}"
             self.bar.update(self.task, completed=min(done, total), total=total, amount=words)
+        elif not self.quiet and self.left.due():
+            share = self.left.words(min(done, total), total, unit)
+            name = f"{self.reward}: " if self.reward else ""
+            self.out.print(Text(f"{name}{visible(self.message)}: {share}"), soft_wrap=True)
 
     def note(self, message: str) -> None:
         if not self.quiet:
@@ -80,8 +94,9 @@ class Progress(Listener):
         if self.quiet or self.findings is None:
             return
         out: Console = self.findings
-        if section.findings:
-            table = findings_table([section], out, header=not self.shown)
+        if told(section, verbose=self.verbose):
+            table = findings_table([section], out, header=not self.headed, verbose=self.verbose)
+            self.headed = True
             self._above(lambda: out.print(table))
         self.shown.add(section.number)
 
@@ -100,14 +115,13 @@ class Progress(Listener):
         if self.bar is not None:
             self.bar.start()
 
-    def _finish(self) -> None:
+    def _finish(self, *, cut: bool = False) -> None:
         if self.section is None or self.quiet:
             return
         now = time.perf_counter()
         name = SECTIONS.get(self.section, "")
-        self.out.print(
-            Text(f"{now - self.start:6.1f} s  {self.section} {name:<12} {now - self.begun:5.1f} s")
-        )
+        words = f"{now - self.start:6.1f} s  {self.section} {name:<12} {now - self.begun:5.1f} s"
+        self.out.print(Text(f"{words}, not finished" if cut else words))
         self.section = None
 
 

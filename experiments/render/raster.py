@@ -10,6 +10,7 @@ import numpy as np
 
 from toyrl.experiments.core import Curve, Picture
 from toyrl.experiments.render.axes import edges, log_ticks, tick_label
+from toyrl.experiments.render.colours import slots
 from toyrl.experiments.render.matrix import cell_text, is_dark, names_fit, shown, span
 from toyrl.experiments.render.text import visible
 from toyrl.files import write_file
@@ -41,7 +42,7 @@ def save_png(picture: Picture, path: Path, *, dpi: int = 150) -> None:
     elif picture.grid is not None:
         _draw_grid(picture, figure, axes)
     else:
-        for k, curve in enumerate(picture.curves):
+        for k, curve in zip(slots(picture.curves), picture.curves, strict=True):
             _draw_curve(curve, k, axes)
         axes.grid(alpha=0.2)
         if any(c.label for c in picture.curves):
@@ -90,8 +91,9 @@ def _draw_matrix(picture: Picture, figure: Any, axes: Any) -> None:
 
 def _draw_bars(picture: Picture, axes: Any) -> None:
     first, *marks = picture.curves
-    axes.barh(first.y, first.x, color=COLOURS[0], label=_plain(first.label) or None)
-    for k, curve in enumerate(marks, start=1):
+    place, *places = slots(picture.curves)
+    axes.barh(first.y, first.x, color=COLOURS[place], label=_plain(first.label) or None)
+    for k, curve in zip(places, marks, strict=True):
         axes.plot(curve.x, curve.y, "|", color=COLOURS[k], markersize=12, label=_plain(curve.label))
     axes.set_yticks(range(len(picture.labels)), [_plain(n) for n in picture.labels])
     axes.invert_yaxis()

@@ -5,7 +5,10 @@ Colour appears on a terminal only, and never under NO_COLOR; nothing is told by 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import os
+import pydoc
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
@@ -15,7 +18,14 @@ from rich.text import Text
 
 from toyrl.experiments.core import Outcome
 from toyrl.experiments.render.text import evidence, number, visible
-from toyrl.experiments.render.words import TONES, bound, meaning, proof_words
+from toyrl.experiments.render.words import (
+    TONES,
+    assumed,
+    bound,
+    counted,
+    meaning,
+    proof_words,
+)
 from toyrl.experiments.validate.findings import (
     NOT_TESTED,
     SECTIONS,
@@ -34,6 +44,7 @@ if TYPE_CHECKING:
 COLOURS = {"pass": "green", "info": "blue", NOT_TESTED: "cyan", "warn": "yellow", "fail": "red"}
 PLAIN_MARKS = {"pass": "+", "info": "i", NOT_TESTED: "-", "warn": "!", "fail": "x"}
 MARKS = {**PLAIN_MARKS, "pass": "\N{CHECK MARK}", "fail": "\N{BALLOT X}"}
+PROBLEMS = ("warn", "fail")
 WIDEST = max(len(f"{number} {name}") for number, name in SECTIONS.items())
 WIDEST_STATUS = 2 + max(map(len, STATUSES))
 LONGEST_EVIDENCE = 300  # characters; the page has the rest
@@ -47,17 +58,42 @@ def console(*, stderr: bool = False) -> Console:
     return made
 
 
+@contextmanager
+def paged(out: Console) -> Iterator[None]:
+    """A long list, which a terminal's own pager shows (PAGER, else less); elsewhere as it is."""
+    if not out.is_terminal:
+        yield
+        return
+    with out.capture() as held:
+        yield
+    told = held.get()
+    if told.count("\n") < out.height:
+        out.file.write(told)
+        return
+    # less must be told to show colours (-R), and lets a list stand when it ends (-X).
+    os.environ.setdefault("LESS", "-RFX")
+    pydoc.pager(told)
+
+
 def show_report(
-    report: Report, out: Console, *, page: str = "", shown: Collection[int] = ()
+    report: Report,
+    out: Console,
+    *,
+    page: str = "",
+    shown: Collection[int] = (),
+    verbose: bool = False,
 ) -> None:
     """Verdict with reasons, findings by section, then where the page is.
 
     shown : numbers of the sections whose findings were written while they ended
+    verbose : checks that passed and notes one by one, instead of their number
     """
     out.print(_verdict(report))
-    left = [s for s in report.sections if s.findings and s.number not in shown]
+    left = [s for s in report.sections if s.number not in shown and told(s, verbose=verbose)]
     if left:
-        out.print(findings_table(left, out))
+        out.print(findings_table(left, out, verbose=verbose))
+    if not verbose:
+        out.print(Text(counted(report), style="dim"))
     counterexample = _first_counterexample(report)
     if counterexample is not None:
         out.print(Text.assemble((f"Counterexample of {visible(counterexample.name)}:", "bold")))
@@ -123,6 +159,8 @@ def _verdict(report: Report) -> Panel:
     colour = COLOURS[TONES[report.verdict]]
     lines = [Text(meaning(report))]
     lines += [Text(f"- {visible(reason)}") for reason in report.reasons]
+    if words := assumed(report):
+        lines.append(Text(words, style="dim"))
     if report.forecast:
         lines.append(Text(f"{forecast_words(report.forecast)} (docs/forecast.md)."))
     if report.safe_variant:
@@ -139,7 +177,15 @@ def _mark(status: str, out: Console) -> Text:
     return Text(f"{marks[status]} {status}", style=COLOURS[status])
 
 
-def findings_table(sections: Iterable[Section], out: Console, *, header: bool = True) -> Table:
+def told(section: Section, *, verbose: bool) -> list[Finding]:
+    """The findings that a terminal lists, the gravest first: problems, or all of them."""
+    found = sorted(section.findings, key=lambda f: -STATUSES.index(f.status))
+    return [f for f in found if verbose or f.status in PROBLEMS]
+
+
+def findings_table(
+    sections: Iterable[Section], out: Console, *, header: bool = True, verbose: bool = True
+) -> Table:
     """Findings by section, the gravest first; columns of one width in every table."""
     table = Table(
         box=None, padding=(0, 2, 0, 0), show_edge=False, pad_edge=False, show_header=header
@@ -149,9 +195,9 @@ def findings_table(sections: Iterable[Section], out: Console, *, header: bool = 
     table.add_column("Finding", overflow="fold")
     for section in sections:
         name = f"{section.number} {section.title}"
-        for finding in sorted(section.findings, key=lambda f: -STATUSES.index(f.status)):
+        for finding in told(section, verbose=verbose):
             message = visible(finding.message)
-            if finding.fix and finding.status in ("warn", "fail"):
+            if finding.fix and finding.status in PROBLEMS:
                 message += f"\n  To do: {visible(finding.fix)}"
             table.add_row(Text(name), _mark(finding.status, out), Text(message))
             name = ""
@@ -159,9 +205,7 @@ def findings_table(sections: Iterable[Section], out: Console, *, header: bool = 
 
 
 def _first_counterexample(report: Report) -> Finding | None:
-    failed = [
-        f for f in report.findings if f.counterexample is not None and f.status in ("warn", "fail")
-    ]
+    failed = [f for f in report.findings if f.counterexample is not None and f.status in PROBLEMS]
     return max(failed, key=lambda f: STATUSES.index(f.status), default=None)
 
 
@@ -169,7 +213,8 @@ def show_outcome(outcome: Outcome, out: Console) -> None:
     """One experiment: its claim, checks and mutants."""
     e, word = outcome.experiment, _mark("pass" if outcome.holds else "fail", out)
     word.plain = word.plain.split()[0] + (" holds" if outcome.holds else " does not hold")
-    heading = f"{e.card} {e.id}" if e.card else e.id
+    heading = e.id if e.id.startswith(e.card) else f"{e.card} {e.id}"
+    heading += f": {e.source}" if e.source else ""
     out.print(Text.assemble((visible(heading), "bold"), "  ", word, f"  ({outcome.seconds:.1f} s)"))
     out.print(Text(f"  {visible(e.claim)}"))
     table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, show_header=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from toyrl.experiments.core import Check, Outcome
 from toyrl.experiments.render.text import number, visible
 from toyrl.experiments.validate.findings import NOT_TESTED, STATUSES, Finding, Report, Section
@@ -45,6 +47,32 @@ def meaning(report: Report) -> str:
     if report.verdict == "INCONCLUSIVE" and report.exit_code == 0:
         return f"{words} That is allowed here, so the exit code is 0."
     return words
+
+
+def counted(report: Report) -> str:
+    """How many findings of each kind aren't problems, which the terminal counts."""
+    number_of = Counter(f.status for f in report.findings)
+    kinds = (("pass", "passed"), ("info", "noted"), (NOT_TESTED, "not tested"))
+    said = ", ".join(f"{number_of[kind]} {word}" for kind, word in kinds if number_of[kind])
+    return f"Besides: {said or 'nothing'}. --verbose lists them."
+
+
+def assumed(report: Report) -> str:
+    """The run that the verdict is about, in one sentence; "" for a report without settings."""
+    told = report.settings
+    if "group_size" not in told:
+        return ""
+    rates = told.get("success_rates")
+    length, limit = told.get("typical_length"), told.get("max_completion_length")
+    parts = [
+        f"{told.get('estimator') or 'grpo'}",
+        f"groups of {told['group_size']}",
+        f"{number(length)} of {number(limit)} tokens a completion" if length and limit else "",
+        f"KL weight {number(told.get('beta') or 0.0)}",
+        f"success rates {', '.join(number(r) for r in rates)}" if rates else "",
+    ]
+    latents = [str(field["says"]).rstrip(".") for field in report.assumed]
+    return f"Assumed: {'; '.join([', '.join(filter(None, parts)), *latents])}."
 
 
 WORST_WORDS = {

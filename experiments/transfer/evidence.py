@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 
 from toyrl.experiments.transfer.calibrate import BaseLog
+from toyrl.experiments.transfer.graders import answer_identity
 from toyrl.experiments.transfer.rewards import SuiteReward
+from toyrl.rollouts.texts import text_rollouts
+from toyrl.worlds.behaviour import own_texts, texts
+from toyrl.worlds.behaviour.rollouts import SERVED
+from toyrl.worlds.behaviour.texts import TextReward
 
 DIGITS = 5  # significant, of a reward's value
 PLACES = 5  # behind the point, of a measured accuracy
@@ -18,19 +23,50 @@ PLACES = 5  # behind the point, of a measured accuracy
 def rollouts_of(log: BaseLog, rewards: Sequence[SuiteReward]) -> dict[str, Any]:
     """The base's rollouts, group by group, and what each reward pays them; None: unscorable.
 
-    group : rollouts a prompt; correct, length, truncated : lists; values : reward -> list
+    group : rollouts a prompt; correct, length, truncated, answered, answer : lists; values :
+    reward -> list; paid : what rewards of texts pay for behaviours (`TextReward.to_dict`)
     """
     r = log.rollouts
+    of_texts = {reward.name: paid(reward, log) for reward in rewards}
     return {
         "group": int(r.shape[-1]),
         "correct": [int(x) for x in np.ravel(r.correct)],
         "length": [int(x) for x in np.ravel(r.length)],
         "truncated": [int(x) for x in np.ravel(r.cut)],
+        "answered": [int(x) for x in formed(log)],
+        "answer": [int(x) for x in identities(log)],
         "values": {
             reward.name: [_number(x) for x in np.ravel(reward.values(r, log.rows)).tolist()]
             for reward in rewards
         },
+        "paid": {name: text.to_dict() for name, text in of_texts.items() if text is not None},
     }
+
+
+def paid(reward: SuiteReward, log: BaseLog) -> TextReward | None:
+    """What a reward of texts pays for behaviours, graded on the base's own texts and on edits of
+    them; None for one that behaviours serve as it stands, or that looks at whole groups."""
+    needs = set(reward.graders()) - set(SERVED)
+    if not needs or reward.shaper.all_scope() != "rollout":
+        return None
+    r = log.rollouts
+    right = np.ravel(r.correct) > 0.5
+    cells = own_texts.design(log.rows, right, formed(log), r.max_length)
+    rows = [c.row for c in cells]
+    truth = [float(c.right) for c in cells]
+    made, _ = text_rollouts(rows, range(len(rows)), correct=truth, max_length=r.max_length)
+    return texts.graded(cells, np.ravel(reward.values(made, rows)))
+
+
+def formed(log: BaseLog) -> np.ndarray:
+    """(N,) whether an answer can be read."""
+    return own_texts.readable(log.rows, np.ravel(log.rollouts.correct))
+
+
+def identities(log: BaseLog) -> list[float]:
+    """(N,) of the answers within each group, as `graders.answer_identity` has them."""
+    G = log.rollouts.shape[-1]
+    return [x for i in range(0, len(log.rows), G) for x in answer_identity(log.rows[i : i + G])]
 
 
 def ways_of(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[dict[str, Any]]]:

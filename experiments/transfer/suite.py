@@ -16,7 +16,7 @@ from typing import Any
 from toyrl import schemas
 from toyrl.dynamics.chain.observed import Fitted
 from toyrl.experiments.errors import UsageError
-from toyrl.experiments.transfer import calibrate, predict, training
+from toyrl.experiments.transfer import calibrate, forecasts, predict, training
 from toyrl.experiments.transfer.rewards import SuiteReward, draw, families
 from toyrl.experiments.transfer.zoo import NAME as ZOO
 from toyrl.experiments.transfer.zoo import WORLDS
@@ -185,6 +185,7 @@ class Transfer:
             out[reward.name] = {
                 **toy.entry(reward, self.plan.kl, texts=task.chain or not zoo),
                 **{name: predict.plain(p) for name, p in simple.items()},
+                **forecasts.said(self.plan.run, log, reward),
             }
         return {
             "schema": schemas.tag("transfer"),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from toyrl.experiments.errors import UsageError
+from toyrl.experiments.render.left import Left
 from toyrl.experiments.transfer.rewards import SuiteReward
 
 Job = tuple[Path, SuiteReward, Any]
@@ -62,9 +63,11 @@ def every(
     train: Callable[..., Any], jobs: Sequence[Job], workers: int, tell: Callable[[str], None]
 ) -> None:
     """All jobs, `workers` at a time. Raises UsageError where a process was ended from outside."""
+    left = Left()
     if workers <= 1:
         for number, job in enumerate(jobs):
-            tell(f"run {number + 1} of {len(jobs)}: {job[1].name}, seed {job[2].seed}")
+            done = left.words(number, len(jobs), "runs done")
+            tell(f"{done}; now {job[1].name}, seed {job[2].seed}")
             train(*job, tell=tell)
         return
     threads = max(1, (os.cpu_count() or 1) // workers)
@@ -76,7 +79,8 @@ def every(
             for done, future in enumerate(as_completed(waiting)):
                 future.result()
                 _, reward, settings = waiting[future]
-                tell(f"{done + 1} of {len(jobs)}: {reward.name}, seed {settings.seed}")
+                said = left.words(done + 1, len(jobs), "runs done")
+                tell(f"{said}: {reward.name}, seed {settings.seed}")
         except BrokenProcessPool as error:
             msg = (
                 "a process that trained was ended from outside, as the system does where memory "

@@ -29,6 +29,8 @@ from toyrl.messages import shortened
 
 SEALED_SPLIT = "test"
 """The split whose runs begin only when predictions of them have been made and kept."""
+SEALED_FILE = "sealed.sha256"
+"""Hashes of a split's predictions, a line a base."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,6 +74,7 @@ def run_zoo(
     bases: Sequence[str],
     only: Sequence[str],
     sealed: Path | None,
+    predict_only: bool = False,
     out: Path,
     kl: float | None,
     options: Mapping[str, Any],
@@ -84,6 +87,7 @@ def run_zoo(
 
     bases, only : names of bases and of rewards, none: all; sealed : file of predictions, which
     the split `test` needs: its hash goes into every plan
+    predict_only : nothing is trained; `SEALED_FILE` in the folder has the predictions' hashes
     """
     given = run_options(options)
     refuse_outside(workers=workers, kl=kl)
@@ -91,12 +95,16 @@ def run_zoo(
         import torch
         import trl  # noqa: F401 - found out before anything is written
     chosen = _chosen(split, bases, only)
-    seal = _seal(split, sealed)
+    seal = "" if predict_only else _seal(split, sealed)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with refusals(out, tell):
+            if predict_only:
+                return _predicted(split, chosen, out, kl, given, tell)
             transfers = [_opened(base, out, kl, given, seal, resume, tell) for base in chosen]
+            for t in transfers:
+                _as_sealed(t, sealed)
             said = {t.plan.model: t.predictions() for t in transfers}
             for seed in range(zoo.SEEDS):
                 for t in transfers:
@@ -131,6 +139,44 @@ def _chosen(split: str, names: Sequence[str], only: Sequence[str]) -> list[Any]:
     return [base for base in every if base in wanted]
 
 
+def _predicted(
+    split: str,
+    chosen: Sequence[Any],
+    out: Path,
+    kl: float | None,
+    given: Mapping[str, Any],
+    tell: Callable[[str], None],
+) -> ZooRuns:
+    """Predictions of every base's runs, and their hashes, as `sha256sum` writes them."""
+    lines = []
+    for base in chosen:
+        made = _transfer(base, out, kl, given, "", tell)
+        made.predictions()
+        text = (made.folder / "predictions.json").read_text(encoding="utf-8")
+        write_file(out / f"{base.name}-predictions.json", text)
+        digest = (made.folder / "predictions.sha256").read_text(encoding="utf-8").strip()
+        lines.append(f"{digest}  {base.name}-predictions.json")
+    write_file(out / SEALED_FILE, "\n".join(lines) + "\n")
+    return ZooRuns(split, {}, (), out)
+
+
+def _as_sealed(transfer: Any, sealed: Path | None) -> None:
+    """UsageError where the sealed file has other predictions of this base than its folder."""
+    if sealed is None:
+        return
+    name = f"{transfer.plan.model}-predictions.json"
+    said = dict(reversed(line.split()) for line in sealed.read_text("utf-8").splitlines()
+                if len(line.split()) == 2)  # fmt: skip
+    transfer.predictions()
+    own = (transfer.folder / "predictions.sha256").read_text(encoding="utf-8").strip()
+    if said.get(name, own) != own:
+        msg = (
+            f"sealed={str(sealed)!r} has {said[name][:16]}... for {name}, its folder holds "
+            f"{own[:16]}...: name the folder (--out) whose predictions were sealed"
+        )
+        raise UsageError(msg)
+
+
 def _seal(split: str, sealed: Path | None) -> str:
     """The hash of the predictions that were made before, "" where none are needed."""
     if sealed is None:
@@ -148,16 +194,16 @@ def _seal(split: str, sealed: Path | None) -> str:
         raise UsageError(msg) from error
 
 
-def _opened(
+def _transfer(
     base: Any,
     out: Path,
     kl: float | None,
     given: Mapping[str, Any],
     seal: str,
-    resume: bool,
     tell: Callable[[str], None],
+    learned: Callable[[Path, str, RunSettings], float] | None = None,
 ) -> Any:
-    """A base's transfer in its folder, its learning rate found."""
+    """A base's transfer in its folder. learned : finds its learning rate, None: not needed."""
     from toyrl.bridge.zoo import bases as known
     from toyrl.experiments.transfer.suite import KL, Plan, Transfer
 
@@ -170,14 +216,34 @@ def _opened(
     except ValueError as error:  # BaseRefused among them
         raise UsageError(str(error)) from error
     folder = out / base.name
-    learned = given.get("rate") or rate.planned_rate(folder)
-    if learned is None:
-        learned = rate.rate_of(folder, source, base.task, settings, tell=own)
-    run = {**asdict(settings), "rate": learned}
+    run = asdict(settings)
+    if learned is not None:
+        run["rate"] = learned(folder, source, settings)
     del run["seed"]
     level = KL if kl is None else kl
     plan = Plan(base.name, base.task, zoo.NAME, zoo.SEEDS, level, run, (), seal)
-    made = Transfer(folder, plan, source, tell=own)
+    return Transfer(folder, plan, source, tell=own)
+
+
+def _opened(
+    base: Any,
+    out: Path,
+    kl: float | None,
+    given: Mapping[str, Any],
+    seal: str,
+    resume: bool,
+    tell: Callable[[str], None],
+) -> Any:
+    """A base's transfer in its folder, its learning rate found."""
+
+    def own(line: str) -> None:
+        tell(f"{base.name}: {line}")
+
+    def learned(folder: Path, source: str, settings: RunSettings) -> float:
+        known = given.get("rate") or rate.planned_rate(folder)
+        return known or rate.rate_of(folder, source, base.task, settings, tell=own)
+
+    made = _transfer(base, out, kl, given, seal, tell, learned)
     made.open(resume=resume)
     return made
 

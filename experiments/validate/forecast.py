@@ -1,6 +1,7 @@
 """What becomes of a run under this reward: behaviour worlds of a base like the one told.
 
-Beside the verdict, which doesn't use it: how good such forecasts have been is in docs/forecast.md.
+With a log the worlds look like its rollouts, and a reward of texts is graded on them; with a file
+of `toyrl calibrate` they are that file's.
 """
 
 from __future__ import annotations
@@ -11,53 +12,41 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toyrl.experiments.core import Curve, Picture
+from toyrl.experiments.forecast.word import PILOT, word
+from toyrl.experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate.verdict import foretold
 from toyrl.rewards.errors import RewardError
 
 if TYPE_CHECKING:
+    from toyrl.experiments.forecast.case import Told
+    from toyrl.experiments.forecast.evidence import Evidence
+    from toyrl.experiments.forecast.rivals.behaviour import Runs
     from toyrl.experiments.validate.pipeline import Pipeline
+    from toyrl.worlds.behaviour.texts import Cell, TextReward
 
-SOURCE = "behaviour worlds trained for a default run; its nats are those that behaviours hold"
-DIGITS = 4
+PLAIN, EDITED = 64, 2
+"""A log's rollouts that a reward of texts is graded on, and that are edited, of each kind."""
 
 
-def of(pipeline: Pipeline) -> dict[str, Any] | None:
-    """The forecast, JSON-able; None where the reward reads what no behaviour serves.
-
-    horizon : updates, nats a rollout from the base, source; accuracy_change and length_factor :
-    mean, low, high (5 % and 95 %); p_loss_base, p_loss_outcome : probabilities that accuracy ends
-    below the base's, and below that of training on correctness alone; assumed : what was told
-    """
+def trained(pipeline: Pipeline) -> tuple[Told, Runs] | None:
+    """What was told, and the runs; None where the reward reads what no behaviour serves."""
+    from toyrl.experiments.calibrate import worlds as calibrated
     from toyrl.experiments.forecast.rivals import behaviour
-    from toyrl.worlds.behaviour.training import Plan
 
-    told = _told(pipeline)
+    told, file = _told(pipeline), pipeline.settings.calibrated
     try:
-        runs = behaviour.trained(told)
+        runs = behaviour.trained(told) if file is None else calibrated.runs(told, file)
     except RewardError:  # it grades what it was asked before, not texts of other lengths
         return None
-    if runs is None:
-        return None
-    said, factor = behaviour.of(runs), runs.reward.factor
-    return {
-        "horizon": {
-            "updates": int(Plan().updates),
-            "nats": _number(runs.reward.kl[-1].mean()),
-            "source": SOURCE,
-        },
-        "accuracy_change": {
-            "mean": _number(said.accuracy),
-            "low": _number(said.low),
-            "high": _number(said.high),
-        },
-        "p_loss_base": _number(said.below_base),
-        "p_loss_outcome": _number(said.below_correctness),
-        "length_factor": {
-            "mean": _number(said.length),
-            "low": _number(np.quantile(factor, 0.05)),
-            "high": _number(np.quantile(factor, 0.95)),
-        },
-        "assumed": {"accuracy": _number(told.accuracy), "length": told.length, "limit": told.limit},
-    }
+    return None if runs is None else (told, runs)
+
+
+def answer(told: Told, runs: Runs) -> dict[str, Any]:
+    """The forecast as it is reported (`toyrl.experiments.forecast.answer`)."""
+    from toyrl.experiments.forecast.answer import answer
+
+    return answer(told, runs)
 
 
 def sentence(forecast: Mapping[str, Any]) -> str:
@@ -74,20 +63,14 @@ def sentence(forecast: Mapping[str, Any]) -> str:
     )
 
 
-def _told(pipeline: Pipeline) -> Any:
+def _told(pipeline: Pipeline) -> Told:
     """What `validate` was told of the run; evidence from the pipeline's own law."""
     from toyrl.experiments.forecast.case import Told
-    from toyrl.experiments.forecast.evidence import Evidence, drawn
     from toyrl.experiments.validate.reward_law.bench import REFERENCE_SUCCESS
     from toyrl.experiments.validate.settings import LIMIT, TYPICAL
 
     s = pipeline.settings
     rates = s.success_rates or REFERENCE_SUCCESS
-
-    def evidence(told: Told) -> Evidence:
-        made = drawn(told, pipeline.law, pipeline.estimator, seed=s.seed)
-        return replace(made, text=_texts(pipeline, told))
-
     return Told(
         name=pipeline.reward.name,
         rewards=(),
@@ -97,20 +80,127 @@ def _told(pipeline: Pipeline) -> Any:
         estimator=s.estimator,
         group_size=s.group_size,
         beta=s.beta,
-        evidence=evidence,
+        evidence=lambda told: _evidence(pipeline, told),
     )
 
 
-def _texts(pipeline: Pipeline, told: Any) -> Any:
-    """What text terms pay for behaviours; None for a reward of the catalogue."""
+def _evidence(pipeline: Pipeline, told: Told) -> Evidence:
+    """The base's own rollouts, or such as a base like the one told has."""
+    from toyrl.experiments.forecast.evidence import drawn
+
+    seed = pipeline.settings.seed
+    made = _of_log(pipeline, told) or drawn(told, pipeline.law, pipeline.estimator, seed=seed)
+    by_text = pipeline.reward.kind != "shaper"
+    labels = not by_text or pipeline.contract_facts.reads_gold
+    return replace(made, text=_paid(pipeline, told) if by_text else None, labels=labels)
+
+
+def _of_log(pipeline: Pipeline, told: Told) -> Any:
+    """The log's rollouts as evidence; None without one, or where it has one kind of answer."""
+    from toyrl.experiments.forecast.logged import Logged
+    from toyrl.worlds.behaviour import own_texts
+
+    log = pipeline.log
+    if log is None or not 0 < float(np.average(log.rollouts.correct, weights=log.rollouts.w)) < 1:
+        return None
+    r, s = log.rollouts, pipeline.asked
+    there = r.w > 0
+    read = np.zeros(r.shape)
+    read[there] = own_texts.readable(log.rows, r.correct[there])
+    own = replace(r, truncated=r.cut, weight=r.w, mask=None, fields={"answered": read})
+    own = replace(own, max_length=told.limit)
+    whole = own.with_(
+        **{n: getattr(own, n)[None] for n in ("correct", "length", "truncated", "weight")},
+        fields={"answered": read[None]},
+    )
+    as_told = (
+        told.accuracy if s.success_rates else None,
+        told.length if s.typical_length else None,
+    )
+    none = np.full(whole.shape, np.nan)
+    return Logged(whole, none, pipeline.estimator, pipeline.law.shaper, asked=as_told)
+
+
+def _paid(pipeline: Pipeline, told: Told) -> TextReward | None:
+    """What text terms pay for behaviours; None for what no text changes."""
     from toyrl.worlds.behaviour import texts
 
-    if pipeline.reward.kind == "shaper":
-        return None
     dialect = pipeline.contract_facts.dialect
-    cells = texts.design(dialect, told.length, told.limit)
-    return texts.graded(cells, pipeline.score_in(dialect)([c.text.row for c in cells]))
+    cells = _cells(pipeline, told, dialect)
+    values = pipeline.score_in(dialect)([c.row for c in cells])
+    known = {v for v in values if v is not None}
+    return texts.graded(cells, values) if len(known) > 1 else None
 
 
-def _number(x: Any) -> float:
-    return round(float(x), DIGITS)
+def _cells(pipeline: Pipeline, told: Told, dialect: str) -> list[Cell]:
+    from toyrl.worlds.behaviour import own_texts, texts
+
+    log = pipeline.log
+    if log is None:
+        return texts.design(dialect, told.length, told.limit)
+    right = log.rollouts.correct[log.rollouts.w > 0] > 0.5
+    formed = own_texts.readable(log.rows, right)
+    return own_texts.design(log.rows, right, formed, told.limit, plain=PLAIN, edited=EDITED)
+
+
+# -- in the report ---------------------------------------------------------------------------------
+def led(section: Section, forecast: Mapping[str, Any], runs: Runs) -> Section:
+    """Section 4 led by the forecast; what its chain's worlds show stands behind it, without a say
+    in the verdict: failures there are notes."""
+    said = word(forecast)
+    finding = Finding(
+        4,
+        "forecast/loss",
+        {"SAFE": "pass", "RISKY": "warn", "UNSAFE": "fail"}[said],
+        foretold(forecast),
+        value=forecast["p_loss_5"],
+        bound=PILOT,
+        fix="" if said == "SAFE" else TO_DO[said],
+    )
+    rest = tuple(
+        replace(f, status="info", fix="")
+        if f.name.startswith("collapse/") and f.status in ("warn", "fail")
+        else f
+        for f in section.findings
+    )
+    summary = " ".join([finding.message, "In worlds of the reasoning chain:", section.summary])
+    return replace(
+        section,
+        summary=summary,
+        findings=(finding, *rest),
+        pictures=(*pictures(runs), *section.pictures),
+    )
+
+
+TO_DO = {
+    "RISKY": "make a pilot of a fifth of the run first, and look at held-out accuracy",
+    "UNSAFE": "lower the weight, pay the term to right answers only, or take the safe variant",
+}
+
+
+def pictures(runs: Runs) -> tuple[Picture, ...]:
+    """Accuracy and length on the way, their band, correctness alone beside it, the base as a line."""
+    at = runs.reward.step.tolist()
+
+    def of(name: str, title: str, unit: str, own: np.ndarray, other: np.ndarray) -> Picture:
+        low, middle, high = np.quantile(own, [0.05, 0.5, 0.95], axis=1)
+        beside = np.median(other, axis=1)
+        return Picture(
+            f"forecast-{name}",
+            title,
+            "share of the run",
+            unit,
+            curves=(
+                Curve("this reward", at, middle.tolist(), low=low.tolist(), high=high.tolist()),
+                Curve("correctness alone", at, beside.tolist(), style="dashed"),
+                Curve("base", [at[0], at[-1]], [float(middle[0])] * 2, style="dashed"),
+            ),
+            caption=f"{own.shape[1]} worlds of behaviours like the base told: median and 90 %.",
+        )
+
+    one, alone = runs.reward, runs.outcome
+    factor = (x.length / x.length[0] for x in (one, alone))
+    return (
+        of("accuracy", "Forecast: accuracy in training", "accuracy", one.accuracy, alone.accuracy),
+        of("length", "Forecast: length in training", "mean length over the base's", *factor),
+    )

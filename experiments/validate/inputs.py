@@ -12,6 +12,7 @@ import numpy as np
 
 from toyrl.dynamics.chain.observed import Observed, observe
 from toyrl.estimators.base import Estimator
+from toyrl.experiments.calibrate.worlds import base_of_file
 from toyrl.experiments.validate.contract.facts import Contract
 from toyrl.experiments.validate.findings import Section
 from toyrl.experiments.validate.formats.search import Search
@@ -32,6 +33,8 @@ from toyrl.rollouts.logs import Log, read_log
 
 if TYPE_CHECKING:
     from toyrl.dynamics.chain.compiling import Ahead
+    from toyrl.experiments.forecast.case import Told
+    from toyrl.experiments.forecast.rivals.behaviour import Runs
     from toyrl.experiments.validate.reward_law.own_rollouts import OwnFacts
     from toyrl.rewards.user import UserReward
 
@@ -48,6 +51,8 @@ class Inputs:
     pace : follows the texts that are graded, once the reward is loaded
     ahead : compiles what trains while the texts are graded, once a run wants it
     class_texts : texts of the outcome classes, once the law was asked for
+    forecast, runs, told : of a run, in worlds of behaviours: as reported, the runs, and what was
+        told of the base
     """
 
     rewards: Reward
@@ -64,6 +69,9 @@ class Inputs:
     class_texts: list[TextRow] = field(init=False, repr=False, default_factory=list)
     pace: Pace | None = field(init=False, repr=False, default=None)
     ahead: Ahead | None = field(init=False, repr=False, default=None)
+    forecast: dict[str, Any] | None = field(init=False, repr=False, default=None)
+    runs: Runs | None = field(init=False, repr=False, default=None)
+    told: Told | None = field(init=False, repr=False, default=None)
     _told: set[int] = field(init=False, repr=False, default_factory=set)
 
     def __post_init__(self) -> None:
@@ -349,6 +357,7 @@ class Inputs:
         """Read the log, if there is one; it says lengths and success where the user did not."""
         s = self.settings
         if s.rollouts is None:
+            self.settings = base_of_file(s)
             return
         self.log = read_log(
             s.rollouts,

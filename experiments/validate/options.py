@@ -18,6 +18,7 @@ class Options(TypedDict, total=False):
 
     rollouts: str | Path | None
     data: str | Path | None
+    calibrated: str | Path | None
     columns: Mapping[str, str] | str | None
     max_completion_length: int
     typical_length: int

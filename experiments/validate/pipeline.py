@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -89,8 +88,11 @@ class Pipeline(Inputs):
         if "law" in self.__dict__:  # where no section asked for it, nor does a picture
             sections[0] = replace(sections[0], pictures=(self.law.picture(), *sections[0].pictures))
         sections.sort(key=lambda s: s.number)
+        if "collapse" not in self.left_out:
+            sections = self._forecast(sections)
         word, reasons = verdict.decide(
             collapse=self.facts.judged.count if hasattr(self, "facts") else None,
+            forecast=self.forecast,
             price_nats=getattr(self, "price", float("inf")),
             hacks="hacks" not in self.left_out,
             constant=False,
@@ -99,20 +101,25 @@ class Pipeline(Inputs):
             sections=sections,
             unjudged=(*unjudged(self.term_facts), *kinds.guessed(self.contract_facts)),
         )
-        report = self._report(word, reasons, sections)
-        return report if "collapse" in self.left_out else replace(report, forecast=self._forecast())
+        return self._report(word, reasons, sections)
 
-    def _forecast(self) -> dict[str, Any] | None:
-        """What becomes of a run, in worlds of behaviours."""
+    def _forecast(self, sections: list[Section]) -> list[Section]:
+        """What becomes of a run, in worlds of behaviours, with section 4 led by it."""
         from toyrl.experiments.validate import forecast
 
         self.tell(7, "forecast of a run")
-        return forecast.of(self)
+        found = forecast.trained(self)
+        if found is None:
+            return sections
+        self.told, self.runs = found
+        self.forecast = forecast.answer(*found)
+        return [forecast.led(s, self.forecast, self.runs) if s.number == 4 else s for s in sections]
 
     def _report(self, word: str, reasons: tuple[str, ...], sections: list[Section]) -> Report:
         safe, missing = "", dict(self.left_out)
         count = self.facts.judged.count if hasattr(self, "facts") else verdict.Collapse(0, 0)
-        seeks = word in ("UNSAFE", "RISKY") and count.share > verdict.SAFE_SHARE
+        lost = verdict.loses(self.forecast, count)
+        seeks = word in ("UNSAFE", "RISKY") and lost and hasattr(self, "facts")
         if seeks and "verdict" not in missing:
             self.tell(7, "nearest safe variant")
             start = time.perf_counter()
@@ -133,6 +140,7 @@ class Pipeline(Inputs):
             settings=self.settings.to_dict(),
             safe_variant=safe,
             assumed=self.assumed,
+            forecast=self.forecast,
             exit_code=verdict.exit_code(
                 word,
                 fail_on=self.settings.fail_on,

@@ -41,6 +41,8 @@ class Settings:
 
     rollouts : log of real rollouts (section 0), a file or folder that `toyrl.rollouts.logs` reads,
         or None; the base policies of the worlds are then fitted to it
+    calibrated : file of `toyrl calibrate`, whose worlds the forecast takes and whose log says
+        lengths and success rates where nobody else does, or None (`--worlds` on the command line)
     data : rows with prompts and gold columns to grade against, of the same files, or None
     columns : which columns of both say what, where they have none of the usual names:
         {"correct": "score"}, "correct=score,completion=output" or pairs of names
@@ -85,6 +87,7 @@ class Settings:
 
     rollouts: Path | None = None
     data: Path | None = None
+    calibrated: Path | None = None
     columns: tuple[tuple[str, str], ...] = ()
     max_completion_length: Annotated[int | None, LENGTH.or_none] = None
     typical_length: Annotated[int | None, TYPICAL_LENGTH.or_none] = None
@@ -118,6 +121,7 @@ class Settings:
     def __post_init__(self) -> None:
         for name in ("rollouts", "data"):
             object.__setattr__(self, name, _file(name, getattr(self, name)))
+        object.__setattr__(self, "calibrated", _calibrated(self.calibrated))
         object.__setattr__(self, "columns", _columns(self.columns))
         self._ranges()
         self._lengths()
@@ -154,8 +158,9 @@ class Settings:
 
     def _lengths(self) -> None:
         """Lengths that were not given, unless a log will say them; they fit together."""
+        unsaid = all(x is None for x in (self.rollouts, self.model, self.calibrated))
         for name, default in (("max_completion_length", LIMIT), ("typical_length", TYPICAL)):
-            if getattr(self, name) is None and self.rollouts is None and self.model is None:
+            if getattr(self, name) is None and unsaid:
                 object.__setattr__(self, name, default)
         limit, typical = self.max_completion_length, self.typical_length
         if limit is not None and typical is not None and typical > limit:
@@ -194,7 +199,7 @@ class Settings:
     def to_dict(self) -> dict[str, Any]:
         """JSON form: paths as text, tuples as lists."""
         data = asdict(self)
-        for name in ("rollouts", "data", "cache"):
+        for name in ("rollouts", "data", "calibrated", "cache"):
             data[name] = None if data[name] is None else str(data[name])
         rates = self.success_rates
         data["success_rates"] = None if rates is None else list(rates)
@@ -222,6 +227,17 @@ def _file(name: str, value: Any) -> Path | None:
         except LogError as error:
             msg = f"{name}: {error}"
             raise UsageError(msg) from error
+    return path
+
+
+def _calibrated(value: Any) -> Path | None:
+    if value is None:
+        return None
+    path = Path(value)
+    if not there(path) or path.is_dir():
+        said = f"calibrated={shortened(str(path), PATH)} is no file"
+        msg = f"{said}; name the worlds.json that toyrl calibrate LOG wrote"
+        raise UsageError(msg)
     return path
 
 

@@ -8,9 +8,11 @@ contract's failures.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from toyrl.experiments.forecast.word import LAGGING, PILOT, STOP, word
 from toyrl.experiments.validate.findings import NOT_TESTED, Finding, Section
 from toyrl.experiments.validate.left_out import sentence
 from toyrl.experiments.validate.own.evidence import decided
@@ -23,6 +25,7 @@ HOLD = "the contract checks hold"
 KNOWN_BAD = ("contract/random", "contract/gold", "contract/varies", "contract/format")
 """Findings whose failure says what the reward is (noise, the wrong way round, the same for every
 text, a format that outweighs the answer): no world is needed to call it bad."""
+FORECAST = "forecast/"
 UNSTEADY = ("contract/deterministic", "contract/history", "contract/batch")
 """Failures that make of every later number a mixture; they are told before those."""
 FIRST_STEP = "contract/trainer-call"
@@ -60,6 +63,7 @@ class Collapse:
 def decide(
     *,
     collapse: Collapse | None,
+    forecast: Mapping[str, Any] | None = None,
     price_nats: float,
     constant: bool,
     reads_gold: bool,
@@ -72,6 +76,9 @@ def decide(
 ) -> tuple[str, tuple[str, ...]]:
     """The verdict and its reasons, failures first.
 
+    forecast : what becomes of a run, in worlds like the user's (`toyrl.experiments.forecast.answer`);
+        where there is one, training speaks through it alone, and the collapse in worlds of the
+        reasoning chain is told without a say
     price_nats : KL at which the exploit costs accuracy; inf if no exploit is reachable
     constant : one value on every probe in all dialects
     hacks : section 2 was run
@@ -88,7 +95,8 @@ def decide(
     word, own = decided(sections)
     if own:
         return word, own[:REASONS]
-    causes = _causes(collapse, price_nats, [f for s in sections for f in s.findings])
+    found = [f for s in sections for f in s.findings]
+    causes = _causes(training(forecast, collapse, found), price_nats, found)
     reasons = tuple(c.text for c in sorted(causes, key=lambda c: c.status != "fail"))
     if any(c.bad for c in causes):
         return "UNSAFE", reasons[:REASONS]
@@ -107,7 +115,9 @@ def decide(
     if unjudged:
         return "INCONCLUSIVE", tuple(unjudged)[:REASONS]
     safe = []
-    if collapse is not None:
+    if forecast is not None:
+        safe.append(foretold(forecast))
+    elif collapse is not None:
         safe.append(
             f"Accuracy collapsed in {collapse.collapsed} of {collapse.worlds} "
             "learnable worlds of the prior."
@@ -132,8 +142,11 @@ class _Cause:
     bad: bool = False
 
 
-def _causes(collapse: Collapse | None, price: float, found: Sequence[Finding]) -> list[_Cause]:
-    """What speaks against the reward, gravest kinds first, one entry for each cause."""
+def _causes(harm: list[_Cause], price: float, found: Sequence[Finding]) -> list[_Cause]:
+    """What speaks against the reward, gravest kinds first, one entry for each cause.
+
+    harm : what training does (`training`)
+    """
     failed = [f for f in found if f.status == "fail"]
     unsteady = [f for f in failed if f.name in UNSTEADY]
     known = [f for f in failed if f.name in KNOWN_BAD]
@@ -153,7 +166,6 @@ def _causes(collapse: Collapse | None, price: float, found: Sequence[Finding]) -
         f"The policy that this reward prefers loses accuracy {price:.2f} nats away from the "
         f"base model (unsafe under {UNSAFE_PRICE:.0f})."
     )
-    harm = _collapsing(collapse, found)
     if hacks:
         more = "" if len(hacks) == 1 else f" Other kinds that are paid so: {len(hacks) - 1}."
         harm.insert(0, _Cause(f"{hacks[0].message}{more}", "fail", bad=True))
@@ -172,8 +184,40 @@ def _causes(collapse: Collapse | None, price: float, found: Sequence[Finding]) -
     out += _one(
         f for f in failed if f.section == 1 and f not in told_before and f.name != FIRST_STEP
     )
-    out += _one(f for f in failed if f.section > 2 and not f.name.startswith("collapse/"))
+    own = ("collapse/", FORECAST)
+    out += _one(f for f in failed if f.section > 2 and not f.name.startswith(own))
     return out
+
+
+def training(
+    forecast: Mapping[str, Any] | None, collapse: Collapse | None, found: Sequence[Finding]
+) -> list[_Cause]:
+    """What training on the reward does: the forecast, or where there is none the collapse."""
+    if forecast is None:
+        return _collapsing(collapse, found)
+    said = word(forecast)
+    if said == "SAFE":
+        return []
+    where = [f.message for f in found if f.name == "collapse/explained"][:1]
+    text = " ".join([foretold(forecast), *(where if said == "UNSAFE" else ())])
+    return [_Cause(text, "fail" if said == "UNSAFE" else "warn", said == "UNSAFE")]
+
+
+def loses(forecast: Mapping[str, Any] | None, collapse: Collapse) -> bool:
+    """Whether training speaks against the reward, so that a safe variant is worth looking for."""
+    return collapse.share > SAFE_SHARE if forecast is None else word(forecast) != "SAFE"
+
+
+def foretold(forecast: Mapping[str, Any]) -> str:
+    """The forecast as a reason, with the bounds of the word."""
+    change, factor = forecast["accuracy_change"], forecast["length_factor"]
+    of_base, behind = forecast["p_loss_5"], forecast["p_behind_10"]
+    return (
+        f"Forecast: accuracy {100 * change['mean']:+.0f} points ({100 * change['low']:+.0f} to "
+        f"{100 * change['high']:+.0f}), length x {factor['mean']:.2f}; chance of ending 5 points "
+        f"below the base {of_base:.0%} (risky from {PILOT:.0%}, unsafe from {STOP:.0%}), 10 points "
+        f"below correctness alone {behind:.0%} (risky from {LAGGING:.0%})."
+    )
 
 
 def _one(failed: Iterable[Finding]) -> list[_Cause]:

@@ -30,6 +30,8 @@ from toyrl.shapers.schedules import SCHEDULES
 TARGETS = ("trl", "verl", "openrlhf", "verifiers")
 TRAINER = "toyrl.bridge.training.trainer.ShapedGRPOTrainer carries it"
 ALWAYS = ("correct", "length", "truncated", "mask")
+FORWARD = ("logprobs", "ref_logprobs", "entropy", "sampling_logprobs")
+"""Of a forward pass: no trainer hands them to a reward, and no data column can hold them."""
 SEEN_BY_ESTIMATOR = ("correct", "length", "truncated", "mask")
 ROUNDING = 1e-9
 
@@ -78,6 +80,12 @@ def plan(
     if shaper.all_token_level() and not (target == "verl" and _seen(shaper)):
         why = f"credit per token does not fit into the one number a rollout that {target} takes"
         msg = f"{why} from a reward; {TRAINER}"
+        raise CannotCarry(msg)
+    reads = (*shaper.all_needs(), *(estimator.needs if estimator else ()))
+    passed = [n for n in dict.fromkeys(reads) if n in FORWARD]
+    if passed:
+        why = f"the reward or its estimator reads {', '.join(passed)}, of a model's forward pass,"
+        msg = f"{why} which {target} doesn't hand to a reward; {TRAINER}"
         raise CannotCarry(msg)
     return _PLANS[target](shaper, estimator, tokenizer)
 

@@ -33,9 +33,10 @@ from toyrl.estimators.base import Estimator
 from toyrl.expressions import parse, parse_estimator
 from toyrl.graders.answers import is_answered, is_correct
 from toyrl.graders.base import TextRow
+from toyrl.graders.phases import think_end
 from toyrl.rollouts import FIELDS
 from toyrl.rollouts.memory import Store
-from toyrl.rollouts.texts import answered, ran_out
+from toyrl.rollouts.texts import SAID, ran_out, said
 from toyrl.serving import text_of
 from toyrl.shapers.base import Shaper
 
@@ -54,7 +55,8 @@ class ShapedGRPOTrainer(RescuedTrainer):
     shaper, estimator : objects, or as written in the catalogue
     correct : row -> 1, 0 or None (unscorable); by default the marked answer against gold columns
     graders : field name -> function of rows, one number (or None) a row; for per-token fields
-        one sequence a row, as long as its tokens (ids in the row's column completion_ids)
+        one sequence a row, as long as its tokens (ids in the row's column completion_ids). By
+        default `answered`, `thought` and `think_end` (</think>) are read off the text
     memory_capacity : prompts kept in the shaper's memory (None: all)
 
     Fields that no grader gives are read from data columns of their name. A data column
@@ -90,6 +92,7 @@ class ShapedGRPOTrainer(RescuedTrainer):
         self.estimator = parse_estimator(estimator) if isinstance(estimator, str) else estimator
         self.graders: dict[str, Grader] = {"correct": by_row(correct), **(graders or {})}
         self.graders.setdefault("answered", by_row(is_answered))
+        self.graders.setdefault("think_end", self._think_end)
         self.memory = Store.of(self.shaper, capacity=memory_capacity)
         self.estimator_state: Mapping[str, Any] = {}
         self._unmerged: batches.Outcome | None = None  # joins memory when its update is done
@@ -141,12 +144,18 @@ class ShapedGRPOTrainer(RescuedTrainer):
         device = self.accelerator.device
         if name in self.graders:
             values = graded(name, self.graders[name], rows)
-        elif name == "answered" and not all(name in row.columns for row in rows):
-            values = [answered(row) for row in rows]
+        elif name in SAID and not all(name in row.columns for row in rows):
+            values = [said(name, row) for row in rows]
         else:
             values = [row.columns[name] for row in rows]
         make = batches.token_numbers if batches.field_axes(name) == "T" else batches.numbers
         return make(name, values, rows, device)
+
+    def _think_end(self, rows: Sequence[TextRow]) -> list[list[float]]:
+        """Marks on the tokens of the tag that closes the thinking."""
+        decode = self._tokenizer.decode
+        texts = [[decode([i]) for i in row.columns["completion_ids"]] for row in rows]
+        return [think_end(pieces).tolist() for pieces in texts]
 
     def _needed(self) -> list[str]:
         """Arrays beyond correctness and length that the shaper and the estimator read."""
@@ -154,7 +163,7 @@ class ShapedGRPOTrainer(RescuedTrainer):
         return [n for n in dict.fromkeys(names) if n not in ("correct", "length", "truncated")]
 
     def _text_fields(self, columns: Collection[str]) -> list[str]:
-        given = {*self.graders, *columns, "answered"}  # which any text says
+        given = {*self.graders, *columns, *SAID}  # which any text says
         wanted = [n for n in self.shaper.all_wants() if n in given and n not in OWN]
         needed = [n for n in self._needed() if n not in (*OWN, *POLICY, "ref_logprobs")]
         return list(dict.fromkeys([*needed, *wanted]))
@@ -165,7 +174,7 @@ class ShapedGRPOTrainer(RescuedTrainer):
         if not columns:
             return
         for name in self._text_fields(columns):
-            if name not in (*self.graders, *columns, "answered"):
+            if name not in (*self.graders, *columns, *SAID):
                 origin = FIELDS[name].origin if name in FIELDS else "unknown"
                 msg = (
                     f"the reward reads {name!r} ({origin}), which is neither a grader nor a data "

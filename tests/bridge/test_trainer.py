@@ -249,3 +249,12 @@ def test_a_full_device_gives_advice(tmp_path):
 def test_reward_functions_are_not_taken(tmp_path):
     with pytest.raises(TypeError, match="the reward is the shaper"):
         trainer(tmp_path, reward_funcs=[len])
+
+
+def test_phases_are_read_off_the_tokens_and_entropies_off_the_policy(tmp_path):
+    made = trainer(tmp_path, "pear()", correct=lambda _: 1.0)
+    seen = watched(made)
+    made.train()
+    batch, advantages = seen[0]
+    assert batch.fields["think_end"].shape == batch.fields["entropy"].shape
+    assert bool((advantages != 0).any())  # all are right, so that entropies alone tell them apart

@@ -40,6 +40,7 @@ BUILT: dict[str, Any] = {
     for kind in (
         Chain, Style, Answers, JudgeNoise, Mode, StepScores, latents.Conciseness,
         latents.LengthMode, latents.Work, latents.StepLevels, latents.Progress, latents.TokenLevels,
+        latents.PhaseLevels, latents.Thoughts,
         PriorRanges, LossOptions, softmax.Recipe, sampled.Recipe, RunSettings,
     )
 }  # fmt: skip

@@ -82,6 +82,21 @@ def test_invariants_as_laws():
     assert check_invariants(heavy, invariants=law, max_examples=200).broken() == tuple(law)
 
 
+@given(rollouts(needs=("think_end",), weights="none"))
+def test_the_thinking_alone_as_length(r: Rollouts):
+    """A slow count of what stands before the first mark, into any reward of length."""
+    mask, marks = np.asarray(r.mask), r.fields["think_end"]
+    own = np.zeros(r.shape)
+    for place in np.ndindex(*r.shape):
+        for live, mark in zip(mask[place], marks[place], strict=True):
+            if live and mark > 0.5:
+                break
+            own[place] += live
+    for text in ("token_budget(2)", "laser(target=0.5)", "kimi()"):
+        got = parse(f"on_trace({text})").reward(r)
+        np.testing.assert_array_equal(got, parse(text).reward(r.with_(length=own)))
+
+
 # -- schedules -------------------------------------------------------------------------------------
 def test_published_budgets():
     """256, 179, 125, 87 at updates 0, 150, 300, 450 of 600; then 87."""

@@ -54,6 +54,13 @@ register_field("entropy", axes="T", low=0.0, unit="nats", origin="the policy's f
 register_field("step_scores", axes="T", low=0.0, high=1.0, origin="a process reward model")
 register_field("step_ends", axes="T", low=0.0, high=1.0, origin="a step splitter: 1 on last tokens")
 register_field(
+    "think_end",
+    axes="T",
+    low=0.0,
+    high=1.0,
+    origin="toyrl.graders.phases: 1 on the token or tokens that close the thinking",
+)
+register_field(
     "relevance_scores",
     axes="T",
     origin="a reward model of sub-sentences: its score on their last tokens, 0 elsewhere",
@@ -73,6 +80,9 @@ register_field(
 )
 register_field("format", low=0.0, high=1.0, origin="a format grader")
 register_field("answered", low=0.0, high=1.0, origin="an answer parser: 1 if an answer was found")
+register_field(
+    "thought", low=0.0, high=1.0, origin="toyrl.graders.phases: 1 for a closed think block"
+)
 register_field("mode", low=0.0, high=1.0, origin="the rollout's latent mode, 1 = long")
 register_field("phrases", low=0.0, unit="phrases", origin="counter of stock phrases in the text")
 register_field("answer", low=-1.0, origin="answer identity: 0 right, 1.. wrong ones, -1 none")

@@ -2,7 +2,8 @@
 
 One meaning of each: a rollout is *truncated* if it stopped at the completion limit without an end
 of its own (`ran_out`); it is *answered* if its text marks an answer, and where no text can be read,
-unless it was truncated. Other fields are data columns of the same name.
+unless it was truncated; it has a thought if its text has a closed think block. Other fields are
+data columns of the same name.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ Array = Any
 Place = tuple[Array, Array]
 OWN = ("correct", "length", "truncated", "mask", "weight")
 """Arrays that every batch of rollouts has by itself, or that a forward pass gives."""
+SAID = ("answered", "thought")
+"""Fields that any text says; a data column of that name comes first."""
 
 
 def ran_out(tokens: Any, *, ended: Any = False, limit: float | None = None) -> Any:
@@ -137,25 +140,26 @@ def text_fields(
     """Fields that a reward reads, from the rows: name -> (N,), or (N, T) for per-token columns.
 
     needs : fields that must be there, or KeyError names the column; wants : read where all rows
-    have the column. `answered` is read off the text where it is no column.
+    have the column. What is in `SAID` is read off the text where it is no column.
     """
     names = [n for n in dict.fromkeys(needs) if n not in OWN]
     for name in names:
-        if name != "answered" and not all(name in r.columns for r in rows):
+        if name not in SAID and not all(name in r.columns for r in rows):
             spec = FIELDS.get(name)
             origin = f": {spec.origin}" if spec else ""
             msg = f"the reward reads {name!r}{origin}; give the data rows a column {name!r}"
             raise KeyError(msg)
     there = [n for n in wants if n not in OWN]
-    there = [n for n in there if n == "answered" or all(n in r.columns for r in rows)]
+    there = [n for n in there if n in SAID or all(n in r.columns for r in rows)]
     return {name: _column(rows, name) for name in dict.fromkeys([*names, *there])}
 
 
-def answered(row: TextRow) -> float:
-    """1.0 if the completion marks an answer, right or wrong (`toyrl.graders.answers`)."""
+def said(name: str, row: TextRow) -> float:
+    """A field of `SAID`, read off the text: an answer is marked, a think block is closed."""
     from toyrl.graders.answers import is_answered
+    from toyrl.graders.phases import is_thought
 
-    return is_answered(row)
+    return {"answered": is_answered, "thought": is_thought}[name](row)
 
 
 def _column(rows: Sequence[TextRow], name: str) -> np.ndarray:
@@ -165,8 +169,8 @@ def _column(rows: Sequence[TextRow], name: str) -> np.ndarray:
 
 
 def _number(row: TextRow, name: str) -> float:
-    if name == "answered" and name not in row.columns:
-        return answered(row)
+    if name in SAID and name not in row.columns:
+        return said(name, row)
     value = row.columns[name]
     if value is None:
         return math.nan

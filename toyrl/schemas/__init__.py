@@ -51,6 +51,8 @@ SCHEMAS = {
         Schema("zoo", 1, "cards of the zoo's bases", "toyrl.experiments.transfer.base_cards"),
         Schema("ledger", 1, "verdicts beside published outcomes", "toyrl ledger --json NEW_FILE"),
         Schema("scoreboard", 1, "forecasters' scores", "toyrl scoreboard --json FILE"),
+        Schema("calibrate", 1, "what a log supports", "toyrl calibrate LOG --json FILE"),
+        Schema("worlds", 1, "worlds that look like a log", "toyrl calibrate LOG --out FOLDER"),
         Schema("band", 1, "a predicted band", "toyrl validate REWARD --band FILE"),
         Schema("shaper", 1, "a catalogue reward", "toyrl.to_json(shaper)"),
         Schema("trainer", 1, "a checkpoint's memory", "a checkpoint of this version's trainer"),

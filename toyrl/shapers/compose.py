@@ -1,4 +1,4 @@
-"""Shapers made of shapers: sums, weights, gates, clips, totals.
+"""Shapers made of shapers: sums, weights, gates, clips, totals, lengths of the thinking alone.
 
 Part names stay those of the members; a name that would occur twice gets `.2`, `.3`, ...
 """
@@ -13,6 +13,7 @@ from toyrl.messages import shortened
 from toyrl.ranges import FINITE, Range
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.phases import trace_length
 from toyrl.shapers.base import Parts, Shaped, Shaper, at, sum_parts
 
 Array = Any
@@ -82,6 +83,30 @@ class Gated(Shaper):
             },
             answer.memory,
         )
+
+
+@entry(
+    "on_trace",
+    kind="shaper",
+    formula="R = R_term at L = tokens before the closing tag",
+    cards=("17",),
+    section="overview figure, against section 3.3",
+    provenance="text",
+)
+@dataclass(frozen=True)
+class OnTrace(Shaper):
+    """A shaper to which the thinking alone is the length: `on_trace(token_budget(256))`.
+
+    Reads `think_end` (`toyrl.rollouts.phases`). A completion without a closing tag thinks
+    throughout: its length is its own. The limit, `max_length`, stays that of the completion.
+    """
+
+    term: Shaper
+    needs: ClassVar[tuple[str, ...]] = ("think_end", "mask")
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Shaped:
+        mask, marks = (r.need(name, by="on_trace") for name in ("mask", "think_end"))
+        return _own(self.term, r.with_(length=trace_length(mask, marks)), memory)
 
 
 @entry("clipped", kind="shaper", formula="R = min(max(R_term, low), high)", provenance="derived")

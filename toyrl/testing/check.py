@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import seed as with_seed
+from hypothesis.database import ExampleDatabase
 
+from toyrl import asserted
 from toyrl.estimators.base import Estimator
 from toyrl.rewards.columns import as_shaper, is_text_reward
 from toyrl.shapers.base import Shaper
 from toyrl.testing.arrays import describe
 from toyrl.testing.estimators import ESTIMATOR_LAWS, EstimatorLaw
 from toyrl.testing.invariants import CONTRACT, INVARIANTS, Case, Invariant, smaller_cases
+from toyrl.testing.kept import kept
 from toyrl.testing.texts import TEXT_INVARIANTS, TextInvariant, TextReward
 
 Law = Invariant | TextInvariant | EstimatorLaw
@@ -86,6 +90,7 @@ def check_invariants(
     invariants: Sequence[str] | None = None,
     max_examples: int = 200,
     seed: int = 0,
+    keep: bool = False,
 ) -> InvariantReport:
     """Search for counterexamples to the laws of rewards, and shrink what is found.
 
@@ -95,6 +100,8 @@ def check_invariants(
         parameter `completions` or `completion_ids`), tried on texts
     invariants : names (None: all that apply to this kind of reward)
     max_examples, seed : examples per law; the search is deterministic in the seed
+    keep : a counterexample goes into Hypothesis' example database and is tried first next time,
+        also under another seed
 
     Never raises for what a reward does; an exception inside it is a broken law.
 
@@ -104,15 +111,15 @@ def check_invariants(
         msg = f"max_examples={max_examples} is below 1"
         raise ValueError(msg)
     if not isinstance(reward, (str, Shaper)) and is_text_reward(reward):
-        return _check(_name(reward), TextReward(reward), TEXT_INVARIANTS, invariants, max_examples,
-                      seed)  # fmt: skip
-    if isinstance(reward, str):
+        subject, known = TextReward(reward), TEXT_INVARIANTS
+    elif isinstance(reward, str):
         from toyrl.expressions import parse
 
-        shaper: Shaper = parse(reward)
+        subject, known = parse(reward), INVARIANTS
     else:
-        shaper = reward if isinstance(reward, Shaper) else as_shaper(reward)
-    return _check(_name(reward), shaper, INVARIANTS, invariants, max_examples, seed)
+        subject, known = reward if isinstance(reward, Shaper) else as_shaper(reward), INVARIANTS
+    return _check(reward, subject, known, invariants, max_examples=max_examples, seed=seed,
+                  keep=keep)  # fmt: skip
 
 
 def check_estimator(
@@ -121,12 +128,14 @@ def check_estimator(
     invariants: Sequence[str] | None = None,
     max_examples: int = 200,
     seed: int = 0,
+    keep: bool = False,
 ) -> InvariantReport:
     """Search for counterexamples to the laws of advantage estimators.
 
     estimator : an `Estimator`, or a catalogue name with changed fields ("grpo(ddof=0)")
     invariants : names out of `ESTIMATOR_LAWS` (None: the contract, which every estimator keeps;
         the others, such as "centred" or "scale", are what some are made for)
+    max_examples, seed, keep : as for `check_invariants`
     """
     if invariants is None:
         invariants = [n for n, law in ESTIMATOR_LAWS.items() if law.contract]
@@ -135,7 +144,8 @@ def check_estimator(
         from toyrl.expressions import parse_estimator
 
         estimator = parse_estimator(estimator)
-    return _check(name, estimator, ESTIMATOR_LAWS, invariants, max_examples, seed)
+    return _check(name, estimator, ESTIMATOR_LAWS, invariants, max_examples=max_examples, seed=seed,
+                  keep=keep)  # fmt: skip
 
 
 def assert_invariants(
@@ -144,38 +154,56 @@ def assert_invariants(
     invariants: Sequence[str] | None = None,
     max_examples: int = 200,
     seed: int = 0,
+    keep: bool = True,
 ) -> None:
     """Raise InvariantError, an AssertionError, with shrunk counterexamples where a law breaks.
 
     invariants : names (None: the contract, which every usable reward keeps)
+    max_examples, seed, keep : as for `check_invariants`
     """
     __tracebackhide__ = True
     if invariants is None:
-        contract = [*(i.name for i in CONTRACT), *TEXT_INVARIANTS]
         text = not isinstance(reward, (str, Shaper)) and is_text_reward(reward)
-        known = TEXT_INVARIANTS if text else INVARIANTS
-        invariants = [n for n in contract if n in known]
-    report = check_invariants(reward, invariants=invariants, max_examples=max_examples, seed=seed)
+        invariants = tuple(TEXT_INVARIANTS) if text else tuple(i.name for i in CONTRACT)
+    report = check_invariants(
+        reward, invariants=invariants, max_examples=max_examples, seed=seed, keep=keep
+    )
+    asserted.tell(report)
     if not report.ok:
         raise InvariantError(report)
 
 
 def _check(
-    name: str,
+    reward: Any,
     subject: Any,
     known: dict[str, Any],
     chosen: Sequence[str] | None,
+    *,
     max_examples: int,
     seed: int,
+    keep: bool,
 ) -> InvariantReport:
     for wanted in chosen or ():
         if wanted not in known:
-            msg = f"no invariant is called {wanted!r}; there are: {', '.join(known)}"
+            near = get_close_matches(str(wanted), known, n=2)
+            hint = (
+                f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}"
+            )
+            msg = f"no invariant is called {wanted!r}; {hint}"
             raise ValueError(msg)
-    laws = [known[n] for n in (known if chosen is None else chosen)]
-    results = [search(law, subject, max_examples=max_examples, seed=seed)
-               for law in laws if law.applies(subject)]  # fmt: skip
-    return InvariantReport(name, tuple(results))
+    laws = [known[n] for n in dict.fromkeys(known if chosen is None else chosen)]
+    results = [
+        search(
+            law,
+            subject,
+            max_examples=max_examples,
+            seed=seed,
+            database=kept(f"{law.name} {_place(reward)}") if keep else None,
+        )
+        for law in laws
+        if law.applies(subject)
+    ]
+    return InvariantReport(_name(reward), tuple(results))
 
 
 class _Broken(Exception):
@@ -188,21 +216,25 @@ def search(
     *,
     max_examples: int = 200,
     seed: int = 0,
+    database: ExampleDatabase | None = None,
 ) -> InvariantResult:
-    """Try one law; the counterexample is the smallest that Hypothesis finds."""
+    """Try one law; the counterexample is the smallest that Hypothesis finds.
+
+    database : of this law and subject alone; what it holds is tried first
+    """
     count = 0
     last: list[tuple[str, str, Any]] = []
 
-    @with_seed(seed)
+    # Above the seed, which would take the database away.
     @settings(
         max_examples=max_examples,
-        database=None,
+        database=database,
         deadline=None,
         derandomize=False,
         print_blob=False,
         report_multiple_bugs=False,
         verbosity=Verbosity.quiet,
-        phases=(Phase.generate, Phase.shrink),
+        phases=(Phase.reuse, Phase.generate, Phase.shrink),
         suppress_health_check=(
             HealthCheck.too_slow,
             HealthCheck.filter_too_much,
@@ -210,6 +242,7 @@ def search(
             HealthCheck.large_base_example,
         ),
     )
+    @with_seed(seed)
     @given(law.cases(subject))
     def trial(case: Any) -> None:
         nonlocal count
@@ -260,6 +293,12 @@ def _smaller(law: Law, subject: Any, found: tuple[str, str, Any]) -> tuple[str, 
 
 def _shown(case: Any) -> str:
     return describe(case.rollouts) if isinstance(case, Case) else repr(case)
+
+
+def _place(reward: Any) -> str:
+    """What tells one reward from another from run to run: where it is defined, or its fields."""
+    name = getattr(reward, "__qualname__", None)
+    return f"{reward.__module__}:{name}" if name else repr(reward)
 
 
 def _name(reward: Any) -> str:

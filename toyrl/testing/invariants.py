@@ -8,15 +8,21 @@ design goals that some published rewards break on purpose.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
 
 import numpy as np
 from hypothesis import strategies as st
 
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
-from toyrl.testing import arrays, memory_laws, step_laws
+from toyrl.testing import (
+    arrays,
+    length_laws,
+    memory_laws,
+    phase_laws,
+    step_laws,
+    token_laws,
+)
 from toyrl.testing.strategies import rollouts
 
 BOUND = 1e9
@@ -211,83 +217,21 @@ def wrong_never_above_right(shaper: Shaper, case: Case) -> str | None:
     return None
 
 
-def shorter_right_never_below(shaper: Shaper, case: Case) -> str | None:
-    """Among right rollouts alike in all but length, a longer one is never paid more."""
-    for short, long, gain in _neighbours_in_length(shaper, case, right=True):
-        if gain > arrays.TOLERANCE:
-            lengths = f"{long:g} tokens is paid {gain:.6g} more than one of {short:g}"
-            return f"a right rollout of {lengths}"
-    return None
-
-
-def longer_wrong_never_below(shaper: Shaper, case: Case) -> str | None:
-    """Among wrong rollouts alike in all but length, a longer one is never paid less."""
-    for short, long, gain in _neighbours_in_length(shaper, case, right=False):
-        if -gain > arrays.TOLERANCE:
-            lengths = f"{long:g} tokens is paid {-gain:.6g} less than one of {short:g}"
-            return f"a wrong rollout of {lengths}"
-    return None
-
-
-def _neighbours_in_length(
-    shaper: Shaper, case: Case, *, right: bool
-) -> Iterator[tuple[float, float, float]]:
-    """(length of the shorter, of the longer, how much more the longer is paid) of rollouts of one
-    prompt, all right or all wrong, that are next to each other in length."""
-    r = _alike(case.rollouts)
-    reward = np.asarray(shaper.reward(r))
-    for b in range(r.shape[0]):
-        rows = np.flatnonzero((r.correct[b] == float(right)) & (r.w[b] > 0))
-        rows = rows[np.argsort(r.length[b, rows], kind="stable")]
-        for i, j in pairwise(rows):
-            if r.length[b, j] > r.length[b, i]:
-                yield r.length[b, i], r.length[b, j], reward[b, j] - reward[b, i]
-
-
-def length_unit(shaper: Shaper, case: Case) -> str | None:
-    """Lengths and limit in another unit (twice as many of half the size) change no reward."""
+def labels_unseen(shaper: Shaper, case: Case) -> str | None:
+    """Right and wrong exchanged change no reward."""
     r = case.rollouts
-    twice = replace(r, length=2 * r.length, max_length=2 * r.max_length)
-    gap = arrays.part_difference(shaper.apply(r).parts, shaper.apply(twice).parts)
-    return None if gap <= 1 else "twice the lengths under twice the limit change rewards"
+    swapped = shaper.apply(r.with_(correct=1 - r.correct)).parts
+    gap = arrays.part_difference(shaper.apply(r).parts, swapped)
+    return None if gap <= 1 else "right and wrong exchanged change rewards"
 
 
-def _alike(r: Rollouts) -> Rollouts:
-    """Every field but length made equal within the group; no empty completions."""
-    fields = {
-        k: np.broadcast_to(v[:, :1], v.shape).copy() for k, v in r.fields.items()
-    }  # fmt: skip
-    return replace(r, fields=fields, length=np.maximum(r.length, 1.0))
+def on(law: Callable[[Shaper, Rollouts], str | None]) -> Law:
+    """A law of the rollouts alone, as one of a case."""
+    return lambda shaper, case: law(shaper, case.rollouts)
 
 
-def total_is_constant(shaper: Shaper, case: Case) -> str | None:
-    """The discounted total is the same for all rollouts of a prompt (policy invariance).
-
-    The potential of the prompt, before the first token, is the same for siblings; so is the
-    discount, read from the shaper where it has one.
-    """
-    r = _common_start(case.rollouts)
-    discount = float(getattr(shaper, "discount", 1.0))
-    parts = shaper.apply(r).parts
-    total = np.zeros(r.shape)
-    for value in parts.values():
-        steps = discount ** np.arange(value.shape[-1]) if value.ndim == 3 else 1.0
-        total = total + ((value * steps).sum(-1) if value.ndim == 3 else value)
-    for b in range(r.shape[0]):
-        rows = (r.w[b] > 0) & (r.length[b] > 0)
-        if rows.any() and np.ptp(total[b, rows]) > arrays.TOLERANCE * max(1, np.abs(total).max()):
-            return f"totals differ within a prompt: {np.round(total[b, rows], 6).tolist()}"
-    return None
-
-
-def _common_start(r: Rollouts) -> Rollouts:
-    fields = {}
-    for name, value in r.fields.items():
-        value = value.copy()
-        if value.ndim == 3:
-            value[..., 0] = value[:, :1, 0]
-        fields[name] = value
-    return replace(r, fields=fields)
+def _remembers(shaper: Shaper) -> bool:
+    return bool(shaper.all_memory())
 
 
 def _reads_correct(shaper: Shaper) -> bool:
@@ -296,6 +240,10 @@ def _reads_correct(shaper: Shaper) -> bool:
 
 def _reads_steps(shaper: Shaper) -> bool:
     return "step_scores" in shaper.all_needs()
+
+
+def _reads_phases(shaper: Shaper) -> bool:
+    return {"entropy", "think_end"} <= set(shaper.all_needs())
 
 
 def _per_prompt(shaper: Shaper) -> bool:
@@ -317,6 +265,13 @@ CONTRACT: tuple[Invariant, ...] = (
     ),
     Invariant("nan_row", "a NaN rollout is NaN and absent for its siblings", nan_row, True),
     Invariant("scope", "rewards look no further than declared", scope, True, applies=_per_prompt),
+    Invariant(
+        "memory_kept",
+        "memory resumes from its file, knows no unseen prompt and stays within its capacity",
+        on(memory_laws.memory_kept),
+        True,
+        applies=_remembers,
+    ),
 )
 PROPERTIES: tuple[Invariant, ...] = (
     Invariant(
@@ -330,43 +285,57 @@ PROPERTIES: tuple[Invariant, ...] = (
     Invariant(
         "shorter_right_never_below",
         "among right rollouts alike in all but length, longer is never paid more",
-        shorter_right_never_below,
+        on(length_laws.shorter_right_never_below),
         False,
         graded=False,
     ),
     Invariant(
         "longer_wrong_never_below",
         "among wrong rollouts alike in all but length, longer is never paid less",
-        longer_wrong_never_below,
+        on(length_laws.longer_wrong_never_below),
         False,
         graded=False,
     ),
     Invariant(
         "length_unit",
         "lengths and limit in another unit change no reward",
-        length_unit,
+        on(length_laws.length_unit),
         False,
         applies=lambda shaper: not shaper.all_token_level(),
     ),
     Invariant(
+        "labels_unseen",
+        "right and wrong exchanged change no reward",
+        labels_unseen,
+        False,
+        applies=lambda shaper: not _reads_correct(shaper),
+    ),
+    Invariant(
+        "memory_order",
+        "prompts repeated in a batch or in another order leave the same memory",
+        on(memory_laws.memory_order),
+        False,
+        applies=lambda shaper: _remembers(shaper) and memory_laws.merges_in_any_order(shaper),
+    ),
+    Invariant(
         "visits_commute",
         "what a visit adds to memory doesn't depend on the visits before",
-        lambda shaper, case: memory_laws.visits_commute(shaper, case.rollouts),
+        on(memory_laws.visits_commute),
         False,
-        applies=lambda shaper: bool(shaper.all_memory()),
+        applies=_remembers,
     ),
     Invariant(
         "wrong_answers_leave_no_memory",
         "wrong rollouts change nothing in memory",
-        lambda shaper, case: memory_laws.wrong_answers_leave_no_memory(shaper, case.rollouts),
+        on(memory_laws.wrong_answers_leave_no_memory),
         False,
         graded=False,
-        applies=lambda shaper: bool(shaper.all_memory()),
+        applies=_remembers,
     ),
     Invariant(
         "total_is_constant",
         "the discounted total is the same for all rollouts of a prompt",
-        total_is_constant,
+        on(token_laws.total_is_constant),
         False,
         applies=lambda shaper: shaper.all_token_level(),
     ),
@@ -380,9 +349,23 @@ PROPERTIES: tuple[Invariant, ...] = (
     Invariant(
         "steps_never_pay",
         "from no step on is anything left to collect token by token",
-        lambda shaper, case: step_laws.steps_never_pay(shaper, case.rollouts),
+        on(step_laws.steps_never_pay),
         False,
         applies=lambda shaper: _reads_steps(shaper) and shaper.all_token_level(),
+    ),
+    Invariant(
+        "phases_are_means",
+        "of a phase only the mean entropy counts, of the closing tag nothing",
+        on(phase_laws.phases_are_means),
+        False,
+        applies=_reads_phases,
+    ),
+    Invariant(
+        "thinking_twice_costs_nothing",
+        "the thinking tokens written a second time change no reward",
+        on(phase_laws.thinking_twice_costs_nothing),
+        False,
+        applies=_reads_phases,
     ),
 )
 INVARIANTS = {i.name: i for i in (*CONTRACT, *PROPERTIES)}

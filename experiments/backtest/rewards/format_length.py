@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from toyrl.experiments.backtest.rewards.texts import has_thought, is_right, parses
+from toyrl.shapers.label_free.format_length import bump as in_length
 
 
 def bump(x: float, p: float) -> float:
     """f(x; p): from 0 up to 1 at x = p, then down to -1 at x = 1."""
-    return 1 - (1 - x / p) ** 2 if x <= p else 1 - 2 * ((x - p) / (1 - p)) ** 2
+    return float(in_length(np.asarray(float(x)), p))
 
 
 def correctness(completions: list[str], answer: list[str], **_: Any) -> list[float]:

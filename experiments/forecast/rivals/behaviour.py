@@ -4,7 +4,7 @@ correctness alone, and how often each ends below."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -13,6 +13,8 @@ from scipy.special import ndtr
 from toyrl.experiments.forecast.case import Forecast, Forecaster, Told
 from toyrl.experiments.forecast.evidence import Described
 from toyrl.experiments.forecast.logged import Logged
+from toyrl.experiments.forecast.rivals import rules
+from toyrl.experiments.validate.reward_law.law import UserReward
 from toyrl.expressions import parse_estimator
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.outcome import Outcome
@@ -20,12 +22,9 @@ from toyrl.worlds.behaviour import prior
 from toyrl.worlds.behaviour.rollouts import UnseenError
 from toyrl.worlds.behaviour.training import Path, Plan, Serve, train
 from toyrl.worlds.behaviour.worlds import Worlds, fitted
+from toyrl.worlds.logged import conditioning
 
 WORLDS = 32
-SPREAD = 0.03
-"""Standard deviation of a run's end about that of its world: seeds, evaluation, and what the worlds
-leave out."""
-
 NOTHING: tuple[tuple[str, ...], Serve] = ((), lambda _: {})
 
 
@@ -53,22 +52,54 @@ class Runs:
     reward: Path
     outcome: Path = field(repr=False)
 
+    @property
+    def luck(self) -> np.ndarray:
+        """(W,) standard deviation of a run's end about its world's."""
+        return self.worlds.numbers["luck"][:, 0, 0]
+
+
+@dataclass(frozen=True)
+class Base:
+    """What is known of a base: accuracy, mean length and limit in tokens, and, where there are
+    rollouts of its own, their statistics (name, value, standard error)."""
+
+    accuracy: float
+    length: float
+    limit: float
+    shown: tuple[tuple[str, float, float], ...] = ()
+
+
+def base_of(told: Told) -> Base:
+    """The base as it was described, or as its own rollouts show it."""
+    e = told.seen
+    if not isinstance(e, Logged):
+        return Base(told.accuracy, told.length, told.limit)
+    own = e.like
+    shown = tuple((name, *both) for name, both in own.statistics.items())
+    return Base(own.accuracy, own.length, own.limit, shown)
+
 
 @lru_cache(maxsize=64)
-def _worlds(m: Model, accuracy: float, length: float, limit: float) -> Worlds:
-    numbers = prior.drawn(m.worlds, m.kind, length, m.seed)
+def _worlds(m: Model, b: Base) -> Worlds:
+    if b.shown:
+        like = conditioning.Told(b.accuracy, b.length, b.limit, {n: (x, e) for n, x, e in b.shown})
+        numbers = _like(m, like)
+    else:
+        numbers = prior.drawn(m.worlds, m.kind, b.length, m.seed)
     for name in m.off:
         numbers = prior.without(numbers, name)
     numbers["distance"] = numbers["distance"] * m.distance
-    return fitted(numbers, accuracy=accuracy, length=length, limit=limit, seed=m.seed)
+    return fitted(numbers, accuracy=b.accuracy, length=b.length, limit=b.limit, seed=m.seed)
+
+
+def _like(m: Model, like: conditioning.Told) -> dict[str, np.ndarray]:
+    found = conditioning.conditioned(like, kind=m.kind, n=m.worlds, seed=m.seed)
+    return dict(found.numbers)
 
 
 @lru_cache(maxsize=64)
-def _outcome(
-    m: Model, accuracy: float, length: float, limit: float, estimator: str, plan: Plan
-) -> Path:
-    w = _worlds(m, accuracy, length, limit)
-    return train(w, Outcome(), parse_estimator(estimator), plan)
+def _outcome(m: Model, b: Base, estimator: str, plan: Plan) -> Path:
+    return train(_worlds(m, b), Outcome(), parse_estimator(estimator), plan)
 
 
 def trained(told: Told, model: Model | None = None) -> Runs | None:
@@ -76,14 +107,15 @@ def trained(told: Told, model: Model | None = None) -> Runs | None:
     m, paid = model or Model(), reward_of(told)
     if paid is None:
         return None
-    base = (told.accuracy, told.length, told.limit)
     plan = Plan(group_size=told.group_size, beta=told.beta, still=m.still, seed=m.seed)
-    w = _worlds(m, *base)
+    base = base_of(told)
+    w = _worlds(m, base)
+    own = replace(plan, labels=told.seen is None or told.seen.labels)
     try:
-        path = train(w, paid[0], parse_estimator(told.estimator), plan, serve=paid[1])
+        path = train(w, paid[0], parse_estimator(told.estimator), own, serve=paid[1])
     except UnseenError:
         return None
-    return Runs(w, path, _outcome(m, *base, told.estimator, plan))
+    return Runs(w, path, _outcome(m, base, told.estimator, plan))
 
 
 def reward_of(told: Told) -> tuple[Shaper, tuple[tuple[str, ...], Serve]] | None:
@@ -94,6 +126,9 @@ def reward_of(told: Told) -> tuple[Shaper, tuple[tuple[str, ...], Serve]] | None
         if text is None:
             return e.law.shaper, NOTHING
         return e.law.shaper, (("user_reward",), lambda p: {"user_reward": text.of(p)})
+    if isinstance(e, Logged) and e.text is not None:
+        read = e.text
+        return e.shaper or UserReward(), (("user_reward",), lambda p: {"user_reward": read.of(p)})
     if isinstance(e, Logged) and e.shaper is not None:
         return e.shaper, NOTHING
     return None
@@ -102,14 +137,15 @@ def reward_of(told: Told) -> tuple[Shaper, tuple[tuple[str, ...], Serve]] | None
 def of(runs: Runs) -> Forecast:
     """Mean over worlds, each with a normal spread about its end."""
     change, alone = runs.reward.change, runs.outcome.change
+    luck = runs.luck
     low, high = np.quantile(change, [0.05, 0.95])
     return Forecast(
-        below_base=float(ndtr(-change / SPREAD).mean()),
-        below_correctness=float(ndtr((alone - change) / SPREAD).mean()),
+        below_base=float(ndtr(-change / luck).mean()),
+        below_correctness=float(ndtr((alone - change) / (luck * 2**0.5)).mean()),
         accuracy=float(change.mean()),
         length=float(np.exp(np.log(runs.reward.factor).mean())),
-        low=float(low - 1.645 * SPREAD),
-        high=float(high + 1.645 * SPREAD),
+        low=float(low - 1.645 * luck.mean()),
+        high=float(high + 1.645 * luck.mean()),
     )
 
 
@@ -127,6 +163,25 @@ ABLATIONS: Mapping[str, Model] = {
 }
 """The same worlds with one mechanism off."""
 
+
+def pooled(told: Told) -> Forecast | None:
+    """The mean of this forecast and the rules', lengths as logarithms; either where one is silent."""
+    own, other = forecast(told), rules.forecast(told)
+    if own is None or other is None:
+        return own or other
+
+    def mean(name: str) -> float | None:
+        both = [getattr(f, name) for f in (own, other)]
+        return None if None in both else sum(both) / 2
+
+    lengths = [f.length for f in (own, other) if f.length is not None]
+    names = ("below_base", "below_correctness", "accuracy", "low", "high")
+    return Forecast(
+        **{name: mean(name) for name in names},
+        length=float(np.exp(np.mean(np.log(lengths)))) if lengths else None,
+    )
+
+
 FORECASTERS = (
     Forecaster(
         "behaviour",
@@ -134,4 +189,5 @@ FORECASTERS = (
         "correctness alone: how often they end below, what accuracy and length come to",
         forecast,
     ),
+    Forecaster("pooled", "the mean of `behaviour` and `rules`", pooled),
 )

@@ -16,7 +16,7 @@ from toyrl.experiments.lab.mutants import pick, replaced
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import apart, missed
 from toyrl.rollouts import Rollouts
-from toyrl.shapers.compose import Gated
+from toyrl.shapers.compose import Gated, OnTrace
 from toyrl.shapers.format import Formatted
 from toyrl.shapers.length.budget import TokenBudget
 from toyrl.shapers.outcome import Outcome
@@ -40,6 +40,7 @@ SCHEDULES: dict[str, Any] = {
 CARRY = "A: pay at the old budget after a decay, shaper against max(0, 2 - 1/gamma)"
 BUDGETS = "A: budgets along the run, from their definition"
 ABOVE = "A: equal cuts lie above geometric ones in between, misses"
+TRACE = "A: pay by the thinking alone, a tag and an answer behind it, largest error"
 WHOLE = "A: reward of right and wrong rollouts, from its definition"
 SLOPE = "B: pull on the mean length, closed form against shaper and differences"
 STUCK = "B: from 258 tokens: least final length under a fixed budget and one cut"
@@ -69,11 +70,26 @@ class Rounded(Stairs):
 
 
 SHAPES: dict[str, Any] = {"triangle": TokenBudget, "slower": replaced(TokenBudget, parts=slower)}
+WRAPS: dict[str, Any] = {"thinking": OnTrace, "completion": lambda term: term}
 STAIRS: dict[str, Any] = {"floor": Stairs, "round": Rounded}
 
 
 # -- A: the pay ------------------------------------------------------------------------------------
-def definitions(shape: Any, stairs: Any, gated: bool, swaps: Mapping[str, str]) -> Items:
+def long(n: np.ndarray) -> Rollouts:
+    """(1, N) rollouts of these lengths, half of them right."""
+    return Rollouts((np.arange(n.size) % 2)[None] * 1.0, n[None], 512.0)
+
+
+def traced(wrap: Any, n: np.ndarray) -> np.ndarray:
+    """(N,) pay of rollouts that think n tokens, close the tag and answer in 40 more."""
+    place, k = np.arange(int(n.max()) + 41), n[:, None]
+    mask, marks = (place < k + 41) * 1.0, (place == k) * 1.0
+    r = long(n + 41).with_(mask=mask[None], think_end=marks[None])
+    return np.asarray(wrap(TokenBudget(LAST, LENGTH)).reward(r))[0]
+
+
+def definitions(shape: Any, stairs: Any, gated: bool, wrap: Any, swaps: Mapping[str, str]
+                ) -> Items:  # fmt: skip
     """Carry-over, schedules and the whole reward, each from its definition."""
     kept = [payments(shape(g * FIRST), np.array([FIRST]), 1e4)[0, 0] for g in GAMMAS]
     at = np.arange(0, STEPS + 100, 10)
@@ -93,6 +109,8 @@ def definitions(shape: Any, stairs: Any, gated: bool, swaps: Mapping[str, str]) 
     yield apart(CARRY, kept, theory.budget_carry_over(np.array(GAMMAS)), 1e-12)
     yield apart(BUDGETS, found, want, 1e-9, ("schedule", "definition"))
     yield missed(ABOVE, equal > ratio + 1e-9, inside, ("schedule", "definition"))
+    yield apart(TRACE, traced(wrap, n), shape(LAST, LENGTH).reward(long(n))[0], 1e-12,
+                ("thinking of each length", "shorter rollouts"))  # fmt: skip
     yield apart(WHOLE, paid, [RIGHT + triangle + 0.05, triangle + 0.05], 1e-12)
     rows = [[g, float(theory.budget_carry_over(g)), k] for g, k in zip(GAMMAS, kept, strict=True)]
     yield Table("carry", ("decay", "share of the peak kept", "by the shaper"), rows)
@@ -214,6 +232,8 @@ def ablation(band: float) -> Items:
         Mutant("the far side falls half as fast", {"shape": "slower"},
                (CARRY, SLOPE, TWICE, STUCK)),
         Mutant("paid to right answers alone", {"gated": True, "parts": "A"}, (WHOLE,)),
+        Mutant("the answer counted with the thinking", {"counted": "completion", "parts": "A"},
+               (TRACE,)),
         Mutant("cuts at the nearest multiple", {"stairs": "round", "parts": "A"}, (BUDGETS,)),
         Mutant("no curriculum", {"swaps": {"three cuts": "fixed"}, "parts": "B"}, (DOWN, GAIN)),
         Mutant("small cuts in the place of one", {"swaps": {"one cut": "seven cuts"}, "parts": "B"},
@@ -231,6 +251,7 @@ def run(
     shape: str = "triangle",
     stairs: str = "floor",
     gated: bool = False,
+    counted: str = "thinking",
     swaps: Mapping[str, str] | None = None,
     flat: bool = False,
     band: float = 1.0,
@@ -244,7 +265,9 @@ def run(
     del seed
     kind = pick(SHAPES, shape)
     each = {
-        "A": lambda: definitions(kind, pick(STAIRS, stairs), gated, swaps or {}),
+        "A": lambda: definitions(
+            kind, pick(STAIRS, stairs), gated, pick(WRAPS, counted), swaps or {}
+        ),
         "B": lambda: training(kind, swaps or {}, flat),
         "C": lambda: ablation(band),
     }

@@ -19,7 +19,9 @@ from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import apart, missed
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
+from toyrl.shapers.format import Formatted
 from toyrl.shapers.length.brevity import BrevityPenalty, HybridOutcome
+from toyrl.theory.group.variance import omega
 from toyrl.theory.length import brevity as theory
 from toyrl.theory.length.brevity import TwoModes
 
@@ -36,6 +38,11 @@ BASIN = "A: starts on both sides of the separatrix that end on their side, misse
 GONE = "A: accuracy kept by the penalty with tau near 0"
 TURNS = "B: bias at which the drift of the style turns, closed form and bisected, largest error"
 TWICE = "B: bias that the hybrid tolerates over that of the proxy alone"
+
+FLAT = "C: mean-only weight of a prompt over p(1 - p), class engine against 1 - 1/G"
+UNEVEN = "C: the same divided by the std: largest over smallest, p in [0.02, 0.5], at least"
+STALL = "D: accuracy's gradient under a format term of 1 and 10, std: against the root of its share"
+STILL = "D: the same under mean-only advantages, against p(1 - p)"
 
 
 @dataclass(frozen=True)
@@ -147,13 +154,62 @@ def hybrid(by_response: bool, ruled: float) -> Items:
     yield Check(TWICE, found[1] / found[0], 2.0, "~", 1e-6, routes=("closed form", "bisection"))
 
 
+# -- C, D: mean-only advantages --------------------------------------------------------------------
+def prompt_weights(mean: Estimator, scaled: Estimator, size: int = 16) -> Items:
+    """What a prompt's gradient is multiplied by, against its success rate, groups of 16."""
+    p = np.array([0.02, 0.05, 0.1, 0.2, 0.35, 0.5])
+
+    def by_engine(estimator: Estimator) -> np.ndarray:
+        own = [drift(arm_classes([1 - x, x], [0.0, 1.0]), estimator, group_size=size) for x in p]
+        return np.array([g[1] for g in own]) / (p * (1 - p))
+
+    flat, uneven = by_engine(mean), by_engine(scaled)
+    yield apart(FLAT, flat, np.full(p.size, 1 - 1 / size), 1e-9, ("closed form", "class engine"))
+    closed = omega(p, size, ddof=0)
+    ratio = min(x.max() / x.min() for x in (uneven, closed))
+    yield Check(UNEVEN, float(ratio), 1.8, ">=", routes=("closed form", "class engine"))
+    yield lines("weights", "What a prompt counts by its success rate",
+                ("success rate", "gradient over p(1 - p)"),
+                {"mean-only": flat, "divided by the std": uneven}, x=p.tolist())  # fmt: skip
+
+
+def dominance(mean: Estimator, scaled: Estimator, scale: float) -> Items:
+    """A format term ten times as large, kept by half and apart from being right, large groups."""
+    p, form = 0.3, 0.5
+    correct, kept = np.array([[1.0, 1, 0, 0]]), np.array([[1.0, 0, 1, 0]])
+    chance = np.where(correct > 0, p, 1 - p) * np.where(kept > 0, form, 1 - form)
+    r = Rollouts(correct, np.ones((1, 4)), 1.0, weight=chance, group_size=np.inf,
+                 fields={"verifiable": np.ones((1, 4)), "similarity": 0 * correct, "format": kept},
+                 )  # fmt: skip
+    share, found = [], []
+    for w in (1.0, scale):
+        parts = (HybridOutcome() + Formatted(0.5 * w)).apply(r).parts
+        var = [float(chance[0] @ (x[0] - chance[0] @ x[0]) ** 2) for x in parts.values()]
+        pulls = [float((chance * e.apply(parts, r)[0] * (correct - p)).sum())
+                 for e in (mean, scaled)]  # fmt: skip
+        share.append(var)
+        found.append(pulls)
+    law = p * (1 - p)
+    shares = [law / (law + 0.25 * w**2 * form * (1 - form)) for w in (1.0, 10.0)]
+    stall = np.array(found)[:, 1] / np.sqrt(law)  # of what correctness alone would give
+    both = ("closed form", "advantages")
+    yield apart(STALL, stall, np.sqrt(shares), 1e-9, both)
+    yield apart(STILL, np.array(found)[:, 0], [law, law], 1e-12, both)
+    rows = [[w, *(v / sum(var) for v in var), float(s), f[0]]
+            for w, var, s, f in zip((1.0, scale), share, stall, found, strict=True)]  # fmt: skip
+    yield Table("shares", ("format term times", "variance share of the outcome", "of the format",
+                           "accuracy's gradient, std, of its own", "mean-only"), rows,
+                "The penalty on short wrong answers is 0 here, and so is its share.")  # fmt: skip
+
+
 @experiment(
     "52",
     card="52",
     slug="hybrid-multi-aspect",
     claim="Charging wrong answers that are shorter than right ones keeps a proxy that likes short "
     "answers from ending in guesses, if it acts before the collapse; a rule on half of the prompts "
-    "doubles the proxy bias that training bears.",
+    "doubles the proxy bias that training bears. Without a division by the spread a prompt counts "
+    "by p(1 - p) alone, and a term of large scale takes nothing from the others.",
     source="hybrid reward, mean-only advantage; the penalty's formula is reconstructed; closed "
     "forms derived",
     provenance="reconstructed",
@@ -167,6 +223,9 @@ def hybrid(by_response: bool, ruled: float) -> Items:
         Mutant("verifiable decided from the response", {"by_response": True, "parts": "B"},
                (TURNS, TWICE)),
         Mutant("no rule", {"ruled": 0.0, "parts": "B"}, (TURNS, TWICE)),
+        Mutant("mean-only and std exchanged", {"exchanged": True, "parts": "CD"},
+               (FLAT, STALL, STILL)),
+        Mutant("no division at all", {"scaled": "mean", "parts": "C"}, (UNEVEN,)),
     ],
 )  # fmt: skip
 def run(
@@ -177,19 +236,27 @@ def run(
     tau: float = 1e-9,
     by_response: bool = False,
     ruled: float = 1.0,
-    parts: str = "AB",
+    exchanged: bool = False,
+    scaled: str = "std",
+    parts: str = "ABCD",
     seed: int = 0,
 ) -> Result:
-    """Two modes under a biased proxy; a style shared by verifiable and open prompts.
+    """Two modes under a biased proxy; a style shared by verifiable and open prompts; what the
+    mean-only advantage does to prompts of every success rate and to terms of different scale.
 
     parts : which to run; the others but `seed`, which nothing draws from, are for mutants
     """
     del seed
     formula = replace(MODES, bias=bias)
+    mean, other = ESTIMATORS["mean"], pick(ESTIMATORS, scaled)
+    pair = (other, mean) if exchanged else (mean, other)
     each = {
         "A": lambda: brevity(pick(PENALTIES, penalty), pick(ESTIMATORS, estimator), formula, tau),
         "B": lambda: hybrid(by_response, ruled),
+        "C": lambda: prompt_weights(*pair),
+        "D": lambda: dominance(*pair, 10.0),
     }
     return run_parts(each, parts, notes=(
-        "The penalty is a reconstruction: every figure here is one of the reconstructed penalty.",
+        "The penalty is a reconstruction: every figure of A is one of the reconstructed penalty.",
+        "Divided by the spread, accuracy's gradient falls with the root of its variance share.",
     ))  # fmt: skip

@@ -258,8 +258,9 @@ def outcome_picture(judged: Judged, feature: np.ndarray, name: str) -> Picture:
     """Worst accuracy difference in each world against the parameter that explains it best."""
     worst = (judged.accuracy - judged.reference).min(-1)
     groups = (
-        ("collapsed", judged.collapsed & judged.learnable),
-        ("kept", ~judged.collapsed & judged.learnable),
+        ("kept", ~judged.collapsed & ~judged.slow & judged.learnable),
+        ("undecided", judged.slow & judged.learnable),
+        ("collapsed", judged.collapsed & ~judged.slow & judged.learnable),
     )
     return Picture(
         "collapse-worlds",
@@ -271,7 +272,8 @@ def outcome_picture(judged: Judged, feature: np.ndarray, name: str) -> Picture:
             for label, rows in groups
             if rows.any()
         ),
-        caption=f"A world counts as collapsed below -{DROP}.",
+        caption=f"A world counts as collapsed below -{DROP}, at training time T and at 4T; "
+        "undecided where only one of the two is.",
     )
 
 

@@ -23,6 +23,8 @@ from toyrl.experiments.validate.findings import Finding, Section
 from toyrl.experiments.validate.verdict import SAFE_SHARE, Collapse
 
 SCREEN = 32  # worlds in which every candidate is tried; the nearest safe ones go through all
+PAY = "pay "
+"""What stands before a variant's formula in a finding."""
 CAP = 0.4  # of the gap between right and wrong, so that no wrong answer beats a right one
 
 
@@ -33,11 +35,13 @@ class Variant:
     describe : the variant in words a user can act on
     judge : worlds' rows -> its collapse counts there
     distance : from the reward as given, 0..2; NaN where the change is not one of the reward
+    formula : of the numbers `right` (1 or 0) and `reward` in Python; "" where that isn't changed
     """
 
     describe: str
     judge: Callable[[np.ndarray], Collapse]
     distance: float = float("nan")
+    formula: str = ""
 
 
 def nearest_safe(
@@ -52,7 +56,7 @@ def nearest_safe(
         tell(v.describe)
         counts.append(v.judge(few))
     order = sorted(range(len(variants)), key=lambda i: (not _safe(counts[i]), _near(variants[i])))
-    best = ""
+    best = formula = ""
     for i in order:
         if not _safe(counts[i]):
             break
@@ -64,6 +68,7 @@ def nearest_safe(
             )
         if _safe(counts[i]):
             c = counts[i]
+            formula = variants[i].formula
             best = f"{variants[i].describe} (collapses in {c.collapsed} of {c.worlds} worlds)"
             break
     order.sort(key=lambda i: (not _safe(counts[i]), _near(variants[i])))
@@ -78,7 +83,8 @@ def nearest_safe(
         if best
         else "None of the variants tried is safe on the prior; use the outcome reward alone."
     )
-    finding = Finding(7, "verdict/variant", "info", message)
+    fix = f"{PAY}{formula}" if formula else ""
+    finding = Finding(7, "verdict/variant", "info", message, fix=fix)
     return best, Section(7, message, (finding,), (), (table,))
 
 
@@ -119,7 +125,7 @@ def of_reward(
     gap = 0.0 if auxiliary else runner.law.gap()
     base = 1.0 if auxiliary else gap
 
-    def variant(text: str, change: Change, by: Runner = runner) -> Variant:
+    def variant(text: str, change: Change, formula: str = "", by: Runner = runner) -> Variant:
         def whole(own: np.ndarray, right: np.ndarray) -> np.ndarray:
             return base * right + change(own - gap * right, right)
 
@@ -131,7 +137,8 @@ def of_reward(
 
         if by is not runner:
             return Variant(text, count)
-        return Variant(text, count, distance(whole(runner.law.values(), runner.law.correct)))
+        apart = distance(whole(runner.law.values(), runner.law.correct))
+        return Variant(text, count, apart, formula)
 
     def gate(weight: float) -> Change:
         return lambda extra, right: weight * right * extra
@@ -148,23 +155,62 @@ def of_reward(
         else "the part beyond correctness paid to right answers only"
     )
     limit = CAP * (abs(gap) or 1.0)
+    pays = Formulas(base, gap)
     out = [
-        variant(light, lambda extra, _: weight * extra),
-        variant(gated, gate(1.0)),
+        variant(light, lambda extra, _: weight * extra, pays.light(weight)),
+        variant(gated, gate(1.0), pays.gated(1.0)),
         variant(
             f"outcome + this reward cut off at +-{limit:.2g}"
             if auxiliary
             else f"the part beyond correctness cut off at +-{limit:.2g}",
             lambda extra, _: np.clip(extra, -limit, limit),
+            pays.capped(limit),
         ),
-        variant(f"{gated}, weight 0.1", gate(0.1)),
+        variant(f"{gated}, weight 0.1", gate(0.1), pays.gated(0.1)),
     ]
     e = runner.estimator
     if isinstance(e, GroupEstimator) and e.scale != "none" and not auxiliary:
         plain = replace(runner, estimator=replace(e, scale="none"))
         text = f"the same reward without std normalisation (dr_grpo for {estimator_name})"
-        out.append(variant(text, lambda extra, _: extra, plain))
+        out.append(variant(text, lambda extra, _: extra, by=plain))
     return out
+
+
+@dataclass(frozen=True)
+class Formulas:
+    """What variants pay, in Python: base right + change(reward - gap right).
+
+    base : worth of being right in the variant; gap : in the reward as given
+    """
+
+    base: float
+    gap: float
+
+    def light(self, weight: float) -> str:
+        """The part beyond correctness at another weight."""
+        return _sum(self.base - weight * self.gap, "right", f"{weight:g} * reward")
+
+    def gated(self, weight: float) -> str:
+        """The part beyond correctness for right answers alone; there `right` is 1."""
+        worth = self.base - weight * self.gap
+        term = "reward" if weight == 1 else f"{weight:g} * reward"
+        return f"right * {term}" if abs(worth) < TINY else f"right * ({worth:.4g} + {term})"
+
+    def capped(self, limit: float) -> str:
+        """The part beyond correctness cut off."""
+        part = _sum(-self.gap, "right", "reward")
+        return _sum(self.base, "right", f"max(-{limit:.2g}, min({limit:.2g}, {part}))")
+
+
+TINY = 1e-9
+
+
+def _sum(weight: float, name: str, rest: str) -> str:
+    """`rest + weight * name`, the weight left out where it is 0 or 1."""
+    if abs(weight) < TINY:
+        return rest
+    size = "" if abs(abs(weight) - 1) < TINY else f"{abs(weight):.4g} * "
+    return f"{rest} {'-' if weight < 0 else '+'} {size}{name}"
 
 
 Change = Callable[[np.ndarray, np.ndarray], np.ndarray]

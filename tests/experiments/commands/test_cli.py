@@ -12,6 +12,7 @@ import pytest
 from tests.experiments.commands.command import call
 from tests.experiments.render.sample_report import HOSTILE, sample_report
 from toyrl.experiments.cli import main
+from toyrl.experiments.cli.app import OPTIONS, as_typed, flowing
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.settings import Settings
 
@@ -25,19 +26,24 @@ from toyrl.experiments.validate.settings import Settings
         (("validat", "x"), 'Did you mean "validate"'),
         (("validate", "x", "--nope"), "--nope"),
         (("validate", "x", "--group-size", "many"), "--group-size"),
-        (("validate", "x", "--group-size", "1"), "group_size=1"),
-        (("validate", "x", "--typical-length", "600"), "max_completion_length=512"),
-        (("validate", "x", "--success-rates", ".1,b"), "success_rates='.1,b'"),
-        (("validate", "x", "--success-rates", "1.0"), "success_rates=1.0"),
-        (("validate", "x", "--timeout", "0"), "timeout=0.0"),
+        (("validate", "x", "--group-size", "1"), "--group-size=1"),
+        (
+            ("validate", "x", "--typical-length", "600"),
+            "--typical-length=600 is above --max-completion-length=512",
+        ),
+        (("validate", "x", "--success-rates", ".1,b"), "--success-rates='.1,b'"),
+        (("validate", "x", "--success-rates", "1.0"), "--success-rates=1.0"),
+        (("validate", "x", "--timeout", "0"), "--timeout=0.0"),
         (("validate", "x", "--fail-on", "safe"), "risky"),
         (("validate", "x", "--estimator", "gprpo"), "did you mean grpo"),
         (("validate", "x", "--rollouts", "missing.jsonl"), "does not exist"),
         (("validate", "x", "--data", "."), "is a folder"),
-        (("validate", "x", "--json", "--quiet"), "json='--quiet' looks like an option"),
+        (("validate", "x", "--json", "--quiet"), "--json='--quiet' looks like an option"),
         (("reproduce",), "ID"),
         (("reproduce", "no-such-paper"), "no experiment is called 'no-such-paper'"),
-        (("reproduce", "all", "--seed", "-1"), "seed=-1"),
+        (("reproduce", "drop"), "did you mean drpo?"),
+        (("validate", "x", "--quiet", "--verbose"), "give one of them"),
+        (("reproduce", "all", "--seed", "-1"), "--seed=-1"),
         (("list", "--kind", "spell"), "theorem"),
         (("list", "lenght"), "no entry for 'lenght'; did you mean length (family)"),
         (("list", "--paper", "99"), "no paper is called '99'; numbers run from 00 to 58"),
@@ -59,6 +65,38 @@ def test_help_and_version(capsys, tokens):
     code, out, err = call(capsys, *tokens)
     assert (code, err) == (0, "")
     assert "toyrl" in out
+
+
+@pytest.mark.parametrize("name", sorted(OPTIONS))
+def test_a_commands_help_has_an_example_of_itself_and_no_torn_line(capsys, name):
+    code, out, _ = call(capsys, name, "--help")
+    examples = out.partition("Examples:\n")[2].split("\n")
+    assert code == 0
+    assert examples[0].startswith(f"  toyrl {name} ")
+    assert "[default: False]" not in out
+    if name == "validate":
+        for group in ("Your run", "How the reward is called", "Output", "Limits and exit code"):
+            assert f"─ {group} ─" in out
+
+
+@pytest.mark.parametrize(
+    ("message", "typed"),
+    [
+        ("group_size=1 is too small", "--group-size=1 is too small"),
+        ("beta=2 of 'laser(beta=2)' and f(seed=1)", "--beta=2 of 'laser(beta=2)' and f(seed=1)"),
+        ("file.seed=1, my_seed=1, don't, seed=1", "file.seed=1, my_seed=1, don't, --seed=1"),
+        ("reward=3 is no option", "reward=3 is no option"),
+    ],
+)
+def test_messages_name_what_was_typed(message, typed):
+    assert as_typed(message, "validate") == typed
+    assert as_typed(message, "no-such-command") == message
+
+
+def test_a_docstring_flows():
+    head = "What?\n\n    One\n    two.\n\n    Parameters\n    ----------\n"
+    text = f"{head}    a\n        b\n        c.\n    "
+    assert flowing(text) == "What?\n\nOne two.\n\nParameters\n----------\na\n     b c."
 
 
 def test_nothing_heavy_is_loaded_before_a_command_runs():

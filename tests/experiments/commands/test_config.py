@@ -26,12 +26,12 @@ def test_the_project_file_sets_an_option_and_the_environment_is_nearer(
 ):
     project("[tool.toyrl.validate]\ngroup-size = 1\n")
     assert main(LINE) == 2
-    assert "group_size=1 is not" in capsys.readouterr().err
+    assert "--group-size=1 is not" in capsys.readouterr().err
     monkeypatch.setenv("TOYRL_VALIDATE_GROUP_SIZE", "0")
     assert main(LINE) == 2
-    assert "group_size=0 is not" in capsys.readouterr().err
+    assert "--group-size=0 is not" in capsys.readouterr().err
     assert main([*LINE, "--group-size", "-1"]) == 2
-    assert "group_size=-1 is not" in capsys.readouterr().err
+    assert "--group-size=-1 is not" in capsys.readouterr().err
 
 
 def test_an_unknown_option_of_the_file_is_refused_by_name(project, capsys):

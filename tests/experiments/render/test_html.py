@@ -8,16 +8,20 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from tests.experiments.render.sample_report import HOSTILE, sample_outcome, sample_report
 from toyrl import schemas
-from toyrl.experiments.render.html import report_page, reproduce_page
+from toyrl.experiments.render.html import compare_page, report_page, reproduce_page
 from toyrl.experiments.render.text import plain
+from toyrl.experiments.validate.compare import Candidate, Comparison
 from toyrl.experiments.validate.findings import VERDICTS
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -70,7 +74,18 @@ def reproduced(text: str = "") -> str:
     return reproduce_page(found, results, command="toyrl reproduce 03" + text)
 
 
+def compared(text: str = "") -> str:
+    """The page of two candidates, one of which has no hack."""
+    clean = replace(sample_report(verdict="SAFE"), reward="safe.py:clean", sections=())
+    worlds = {"collapsed": np.array([True, False]), "learnable": np.array([True, True])}
+    rest = {"accuracy": np.array([0.1, 0.6]), "critical": np.array([0.5, np.inf]), "price": 0.8}
+    both = tuple(Candidate(r, **worlds, **rest) for r in (sample_report(text), clean))
+    return compare_page(Comparison(both, ()), command="toyrl validate --compare a b" + text)
+
+
 PAGES = {
+    "comparison": compared,
+    "hostile comparison": lambda: compared(HOSTILE),
     "report": lambda: report_page(sample_report()),
     "hostile report": lambda: report_page(sample_report(HOSTILE)),
     "results": reproduced,
@@ -165,6 +180,43 @@ def test_every_finding_is_on_the_page_with_its_status_in_words():
         assert finding.message in text
     words = Counter(re.findall(r"\b(?:pass|info|not tested|warn|fail)\b", text))
     assert words == Counter(f.status for f in report.findings)
+
+
+def test_a_comparison_shows_each_candidates_hacks():
+    hacked, _, clean = Page(compared()).text.rpartition("safe.py:clean")
+    assert "A list of the numbers 0-99 is paid 1.00" in hacked
+    assert "Say 1 and 2 and 3" in hacked  # its counterexample
+    assert "No edit that was tried is paid like a right answer." in clean
+    assert "UNSAFE" in hacked
+
+
+def test_what_prints_is_open_and_whole():
+    page = report_page(sample_report())
+    style = page.partition("@media print")[2]
+    assert "break-inside: avoid" in style
+    assert "break-after: avoid" in style
+    assert "beforeprint" in page
+
+
+def test_headings_step_down_one_at_a_time(source):
+    levels = [int(tag[1]) for tag, _ in Page(source).elements if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(b - a <= 1 for a, b in pairwise(levels))
+
+
+def test_pictures_say_what_they_show(source):
+    for picture in (a for a in Page(source).all("svg") if a.get("role") == "img"):
+        title, description = picture["aria-labelledby"].split()
+        assert f'id="{title}"' in source
+        assert f'id="{description}"' in source
+
+
+def test_everything_that_acts_is_reached_by_keyboard(source):
+    for tag, attributes in Page(source).elements:
+        assert "onclick" not in attributes
+        assert int(attributes.get("tabindex") or 0) <= 0
+        if tag == "a":
+            assert attributes.get("href")
 
 
 def test_an_empty_report_has_a_page():

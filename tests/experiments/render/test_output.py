@@ -7,6 +7,7 @@ import io
 import json
 import math
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from rich.console import Console
@@ -21,6 +22,8 @@ from tests.experiments.render.sample_report import (
 from toyrl import schemas
 from toyrl.experiments.core import Picture, Table
 from toyrl.experiments.render import folder, terminal
+from toyrl.experiments.render.left import Left, duration
+from toyrl.experiments.render.pieces import Pieces
 from toyrl.experiments.render.progress import Progress
 from toyrl.experiments.render.raster import save_png
 from toyrl.experiments.validate.findings import VERDICTS, Finding, Section
@@ -39,7 +42,8 @@ def record(show, *arguments, tty: bool = False, encoding: str = "utf-8", **optio
 @pytest.mark.parametrize("verdict", VERDICTS)
 def test_report_shows_verdict_reasons_findings_and_where_the_page_is(verdict):
     report = sample_report(verdict=verdict)
-    shown = record(lambda r, out: terminal.show_report(r, out, page="there.html"), report)
+    show = partial(terminal.show_report, page="there.html", verbose=True)
+    shown = record(show, report)
     first, *_ = shown.splitlines()
     assert verdict in first
     assert report.reward in first
@@ -53,6 +57,33 @@ def test_report_shows_verdict_reasons_findings_and_where_the_page_is(verdict):
         "warn",
         "fail",
     }
+
+
+def test_what_is_no_problem_is_counted_and_listed_when_asked():
+    report = sample_report()
+    flat = " ".join(record(terminal.show_report, report).split())
+    for f in report.findings:
+        assert (f.message in flat) == (f.status in ("warn", "fail"))
+    passed = sum(f.status == "pass" for f in report.findings)
+    assert f"{passed} passed" in flat
+    assert "--verbose" in flat
+    assert "--verbose" not in record(partial(terminal.show_report, verbose=True), report)
+
+
+def test_a_long_list_goes_through_the_pager_on_a_terminal_alone(monkeypatch):
+    paged = []
+    monkeypatch.setattr(terminal.pydoc, "pager", paged.append)
+
+    def show(lines, out):
+        with terminal.paged(out):
+            for k in range(lines):
+                out.print(k)
+
+    assert record(show, 300).count("\n") == 300
+    assert record(show, 3, tty=True, height=20).split() == ["0", "1", "2"]
+    assert not paged
+    assert record(show, 300, tty=True, height=20) == ""
+    assert paged[0].split()[-1] == "299"
 
 
 @pytest.mark.parametrize("tty", [False, True])
@@ -122,7 +153,8 @@ def test_a_bar_says_reward_worlds_and_time_on_a_terminal_alone():
     def run(tty: bool) -> tuple[str, str]:
         bar, findings = io.StringIO(), io.StringIO()
         out = Console(file=bar, width=140, force_terminal=tty)
-        with Progress(out, findings=Console(file=findings, width=100)) as progress:
+        listed = Console(file=findings, width=100)
+        with Progress(out, findings=listed, verbose=True) as progress:
             progress.judging("brevity\x1b[2J")
             progress(4, "the reward in every world")
             progress.moved(64, 256, "worlds")
@@ -143,6 +175,59 @@ def test_a_bar_says_reward_worlds_and_time_on_a_terminal_alone():
     assert findings == same
     assert "4 collapse" in findings
     assert "All kept." in findings
+
+
+def test_passed_checks_are_not_listed_as_they_are_found():
+    findings = io.StringIO()
+    with Progress(Console(file=io.StringIO()), findings=Console(file=findings)) as progress:
+        progress.ended(Section(4, "", (Finding(4, "collapse/x", "pass", "All kept."),)))
+        progress.ended(Section(5, "", (Finding(5, "order/x", "warn", "Another order."),)))
+    assert "All kept." not in findings.getvalue()
+    assert findings.getvalue().startswith("Section")
+    assert "Another order." in findings.getvalue()
+
+
+def test_a_pipe_gets_share_and_time_left_now_and_then_and_what_was_cut_is_said():
+    out, now = io.StringIO(), [0.0]
+
+    def run():
+        with Progress(Console(file=out, width=200)) as progress:
+            progress.left = Left(lambda: now[0])
+            progress(4, "the reward in every world")
+            for done in range(0, 40, 2):
+                now[0] += 1
+                progress.moved(done, 80, "worlds")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    first, second, last = out.getvalue().splitlines()
+    assert first == "4 collapse: the reward in every world: 18 of 80 worlds (22%), about 35 s left"
+    assert second.endswith("38 of 80 worlds (48%), about 20 s left")
+    assert last.endswith("not finished")
+
+
+def test_pieces_say_share_and_time_left():
+    out, now = io.StringIO(), [0.0]
+    with Pieces(Console(file=out, width=200)) as pieces:
+        pieces.left = Left(lambda: now[0])
+        for done in range(4):
+            pieces(done, 4, f"number {done}")
+            now[0] += 40
+    assert out.getvalue().splitlines() == [
+        "0 of 4 done (0%): number 0",
+        "1 of 4 done (25%), about 2 min left: number 1",
+        "2 of 4 done (50%), about 80 s left: number 2",
+        "3 of 4 done (75%), about 40 s left: number 3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.2, "1 s"), (7.6, "8 s"), (41, "40 s"), (125, "2 min"), (4_900, "1 h 22 min")],
+)
+def test_durations(seconds, said):
+    assert duration(seconds) == said
 
 
 def test_folder_holds_everything(tmp_path):

@@ -14,7 +14,7 @@ BASES = {
     "thinking": (0.55, 6000.0, 32768.0),
     "efficient": (0.6, 4000.0, 16384.0),
 }
-SIBLINGS = 20
+SIBLINGS, LOOKS = 20, 8
 
 
 @pytest.fixture(scope="module", params=BASES)
@@ -71,10 +71,13 @@ def test_spread_of_length_within_a_prompt(base):
 
 def test_shortest_and_longest_of_twenty(base):
     """The shortest sibling is at least as often right as a random one, the longest less often."""
-    _, _, p = base
-    order = np.argsort(p.length, -1)
-    ranked = np.take_along_axis(p.right, order, -1).mean(1)
-    random = p.right.mean((1, 2))
+    _, w, _ = base
+    ranked = np.zeros((w.size[0], SIBLINGS))
+    for seed in range(LOOKS):  # of 48 prompts alone a share has an error of 0.07
+        p = played(w, w.rest(), noise(w.size, SIBLINGS, np.random.default_rng([8, seed])))
+        order = np.argsort(p.length, -1)
+        ranked += np.take_along_axis(p.right, order, -1).mean(1) / LOOKS
+    random = ranked.mean(-1)
     assert np.median(ranked[:, 0] - random) > 0.0
     assert np.median(ranked[:, -1] - random) < -0.05
     assert np.all(ranked[:, 0] > ranked[:, -1])

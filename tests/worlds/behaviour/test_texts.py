@@ -26,6 +26,8 @@ def played(*, right, formed, length, cut=0, rounds=0, units=0) -> Played:
         units=none + units,
         depth=none,
         concise=none,
+        identity=none,
+        judge=none,
         scores={},
     )
 
@@ -35,14 +37,16 @@ def value(reward: texts.TextReward, **what) -> float:
 
 
 def test_about_a_hundred_texts_that_are_what_they_say():
+    from toyrl.worlds.text.problems import make_problem
     from toyrl.worlds.text.render import parse
 
     assert 60 < len(CELLS) < 200
-    for c in CELLS:
-        read = parse(c.text.row.completion, "boxed", c.text.problem)
+    for i, c in enumerate(CELLS):
+        problem = make_problem(texts.STEPS, 1000 * (i % texts.COPIES) + i)
+        read = parse(c.row.completion, "boxed", problem)
         assert read.truncated == c.cut
         assert read.correct == c.right
-        assert ("boxed" in c.text.row.completion) == c.formed
+        assert ("boxed" in c.row.completion) == c.formed
         if c.added not in ("", "phrases", "STEP") and not c.cut:
             assert read.counts[c.added] == c.count
 

@@ -138,13 +138,15 @@ def test_what_is_not_served_is_not_forecast():
 def test_kl_of_a_policy_by_its_draws():
     """Closed forms plus the answers' own, against the mean log ratio over drawn rollouts."""
     w = world(2)
-    theta = {k: np.full((2, 1, 1), 0.4) for k in KNOBS}
+    theta = {**{k: np.full((2, 1, 1), 0.4) for k in KNOBS}, "lost": np.full((2, 1, 1), 0.3)}
     eyes = noise(w.size, 400, np.random.default_rng(5))
     told = measured(w, theta, eyes)["kl"]
     p = played(w, theta, eyes)
     ratio = np.zeros_like(p.length)
     solved = p.solved
-    others = played(w, {**theta, "skill": theta["skill"] * 0}, eyes).solved
+    others = played(
+        w, {**theta, "skill": theta["skill"] * 0, "lost": theta["lost"] * 0}, eyes
+    ).solved
     right = eyes["answer"] < solved
     for name, family in w.families.items():
         value = family.drawn(theta[name], eyes[name])[0]

@@ -4,6 +4,8 @@ Train Long, Think Short pays right answers, this term and the format, each right
 
     0.6*outcome() + token_budget(stairs(256, 87, 3, 600), alpha=0.3) + 0.1*formatted()
 
+The paper's text counts the whole completion, its overview figure the thinking: `on_trace(...)`.
+
 The budget S_k = S_0 (S_f/S_0)^(k/n) is `stairs(S_0, S_f, n, T)`, or `decay(B_0, gamma, T)`.
 """
 

@@ -6,6 +6,8 @@ models, or follows from what has; each row says where. Three kinds of base:
     short      short chains of thought, base or instruction-tuned: 200 to 900 tokens
     thinking   raw distilled reasoners, wordy: 3,000 to 12,000 tokens
     efficient  reasoners already trained for brevity: no slack left
+    tiny       models of under a million parameters, trained from nothing on a task of a few
+               lines: under 100 tokens
 
 `KINDS` names them, `shares` says how likely each is at a mean length, `drawn` draws worlds.
 """
@@ -20,8 +22,9 @@ from scipy.stats import qmc
 
 from toyrl.papers import cite
 
-KINDS = ("short", "thinking", "efficient")
+KINDS = ("short", "thinking", "efficient", "tiny")
 SHORT_UP_TO, SHORT_FROM = 2000.0, 800.0
+TINY_SURE, TINY_UP_TO = 60.0, 120.0
 THINKING_FROM, THINKING_SURE = 1500.0, 5000.0
 
 SM = "short-m@k (arXiv 2505.17813), tables by length rank"
@@ -37,6 +40,12 @@ FORM = (
 )
 SURROGATE = f"{cite('02')}, table 3"
 FOLD = "ThoughtFold table 1; MATH levels 1 to 5"
+EARLY = "bases of the zoo; of large models nearly none do"
+LUCK = "two seeds of the zoo's runs: 0.04, 0.05, 0.10; evaluations of a few hundred prompts: 0.03"
+VOTES = "chosen so that the majority of 8 is right 2 to 10 points more often than one answer"
+DRIFT = (
+    "large models hardly lose under format alone (paper 02); tiny ones of the zoo lose most of it"
+)
 LOGS = (
     "KL per token times tokens in public training logs: 2 to 40 nats a rollout; set with the "
     "lengths of published runs in sight"
@@ -50,7 +59,7 @@ class Range:
     """One number of a world.
 
     says : what it is, with its unit; source : where the range is from
-    short, thinking, efficient : lowest and highest value by kind of base
+    short, thinking, efficient, tiny : lowest and highest value by kind of base
     log : drawn evenly in the logarithm
     """
 
@@ -60,52 +69,62 @@ class Range:
     short: tuple[float, float]
     thinking: tuple[float, float]
     efficient: tuple[float, float]
+    tiny: tuple[float, float]
     log: bool = False
 
 
 RANGES: tuple[Range, ...] = (
     Range("heavy", "a + b of the beta law of success without trouble", f"{SAMPLES}; POLARIS",
-          (0.2, 0.7), (0.2, 0.7), (0.2, 0.7)),
+          (0.2, 0.7), (0.2, 0.7), (0.2, 0.7), (0.5, 4.0)),
     Range("hard", "length of the hardest prompts over that of the easiest", FOLD,
-          (1.6, 3.0), (2.0, 7.0), (2.0, 7.0)),
+          (1.6, 3.0), (2.0, 7.0), (2.0, 7.0), (1.2, 2.5)),
     Range("wording_spread", "sd of the log factor of all tokens", f"{SAMPLES}; {SM}",
-          (0.03, 0.06), (0.06, 0.12), (0.05, 0.09)),
+          (0.03, 0.06), (0.06, 0.12), (0.05, 0.09), (0.005, 0.02)),
     Range("terse", "log factor at which wording turns costly: 20 to 40 % shorter is free", SKIP,
-          (-0.5, -0.25), (-0.6, -0.35), (-0.4, -0.25)),
+          (-0.5, -0.25), (-0.6, -0.35), (-0.4, -0.25), (-0.3, -0.1)),
     Range("depth_spread", "sd of the log factor of the work before the first solution",
-          f"{SAMPLES}; {SM}", (0.02, 0.05), (0.06, 0.12), (0.06, 0.12)),
+          f"{SAMPLES}; {SM}",
+          (0.02, 0.05), (0.06, 0.12), (0.06, 0.12), (0.02, 0.08)),
     Range("half_easy", "share of present work at which an easy prompt is half lost", BUDGETS,
-          (0.2, 0.5), (0.08, 0.2), (0.1, 0.3), log=True),
+          (0.2, 0.5), (0.08, 0.2), (0.1, 0.3), (0.3, 0.7), log=True),
     Range("half_hard", "the same of a hard prompt", BUDGETS,
-          (0.8, 1.6), (0.8, 1.6), (1.0, 2.0), log=True),
+          (0.8, 1.6), (0.8, 1.6), (1.0, 2.0), (0.4, 0.9), log=True),
     Range("budget_width", "width of the budget law in log tokens", BUDGETS,
-          (0.25, 0.45), (0.35, 0.6), (0.3, 0.5)),
+          (0.25, 0.45), (0.35, 0.6), (0.3, 0.5), (0.1, 0.25)),
     Range("redundant", "share of tokens after the first complete solution", OT,
-          (0.03, 0.15), (0.4, 0.55), (0.1, 0.25)),
+          (0.03, 0.15), (0.4, 0.55), (0.1, 0.25), (0.02, 0.4)),
     Range("repair", "logits of success that all re-checks are worth: 0 to 3 points", OT,
-          (0.0, 0.3), (0.0, 0.3), (0.0, 0.3)),
+          (0.0, 0.3), (0.0, 0.3), (0.0, 0.3), (-0.4, 0.3)),
+    Range("early", "share of answers that are given before the work is done", EARLY,
+          (0.0002, 0.003), (0.0002, 0.003), (0.0002, 0.003), (0.005, 0.2), log=True),
     Range("runaway", "share of rollouts that run away", SM,
-          (0.003, 0.02), (0.03, 0.12), (0.01, 0.05), log=True),
+          (0.003, 0.02), (0.03, 0.12), (0.01, 0.05), (0.01, 0.14), log=True),
     Range("runaway_length", "length of a runaway over another", SM,
-          (1.5, 2.5), (2.0, 3.0), (2.0, 3.0)),
+          (1.5, 2.5), (2.0, 3.0), (2.0, 3.0), (1.8, 3.0)),
     Range("unread", "accuracy that is lost because answers can't be read", FORM,
-          (0.005, 0.4), (0.001, 0.02), (0.001, 0.02), log=True),
+          (0.005, 0.4), (0.001, 0.02), (0.001, 0.02), (0.005, 0.3), log=True),
     Range("trouble_length", "log length of one sd of trouble", FACTS,
-          (0.1, 0.14), (0.1, 0.17), (0.14, 0.22)),
+          (0.1, 0.14), (0.1, 0.17), (0.14, 0.22), (0.02, 0.15)),
     Range("trouble_success", "logits of success of one sd of trouble", FACTS,
-          (1.5, 2.5), (1.0, 2.0), (1.2, 2.4)),
+          (1.5, 2.5), (1.0, 2.0), (1.2, 2.4), (0.3, 1.5)),
     Range("padding", "sentences for nothing in a completion", SAMPLES,
-          (0.3, 3.0), (1.0, 6.0), (0.3, 3.0), log=True),
+          (0.3, 3.0), (1.0, 6.0), (0.3, 3.0), (0.1, 2.0), log=True),
     Range("padding_length", "length of such a sentence over a completion", SAMPLES,
-          (0.01, 0.03), (0.003, 0.01), (0.005, 0.015), log=True),
+          (0.01, 0.03), (0.003, 0.01), (0.005, 0.015), (0.05, 0.3), log=True),
     Range("teachable", "how fast right answers are learnt, in steps of a behaviour",
           "Entropy Mechanism (arXiv 2505.22617): gains within 200 updates",
-          (0.1, 0.4), (0.05, 0.2), (0.03, 0.15), log=True),
+          (0.1, 0.4), (0.05, 0.2), (0.03, 0.15), (0.1, 0.4), log=True),
     Range("learnable", "logits of success that are left to learn",
           f"{SURROGATE}: 61.7 to 74.0, of which the form is half",
-          (0.4, 1.5), (0.1, 0.5), (0.05, 0.3)),
+          (0.4, 1.5), (0.1, 0.5), (0.05, 0.3), (0.01, 0.15)),
     Range("distance", "summed steps of a run, in standard scores", LOGS,
-          (50.0, 200.0), (50.0, 200.0), (50.0, 200.0), log=True),
+          (100.0, 400.0), (100.0, 400.0), (100.0, 400.0), (50.0, 200.0), log=True),
+    Range("agreed", "share of wrong answers that are a prompt's common one", VOTES,
+          (0.2, 0.6), (0.2, 0.6), (0.2, 0.6), (0.2, 0.6)),
+    Range("drift", "logits of success that noise takes where nothing holds them", DRIFT,
+          (0.02, 0.3), (0.02, 0.3), (0.02, 0.3), (2.0, 8.0), log=True),
+    Range("luck", "sd of a run's end about its world's: seeds, evaluation", LUCK,
+          (0.02, 0.05), (0.02, 0.05), (0.02, 0.05), (0.05, 0.12)),
 )  # fmt: skip
 
 
@@ -114,7 +133,13 @@ def shares(length: float) -> dict[str, float]:
     short = 1.0 - _ramp(length, SHORT_FROM, SHORT_UP_TO)
     thinking = _ramp(length, THINKING_FROM, THINKING_SURE)
     short, thinking = max(short - thinking / 2, 0.0), max(thinking - short / 2, 0.0)
-    return {"short": short, "thinking": thinking, "efficient": 1.0 - short - thinking}
+    tiny = 1.0 - _ramp(length, TINY_SURE, TINY_UP_TO)
+    return {
+        "short": short - tiny,
+        "thinking": thinking,
+        "efficient": 1.0 - short - thinking,
+        "tiny": tiny,
+    }
 
 
 def _ramp(x: float, low: float, high: float) -> float:
@@ -174,8 +199,10 @@ OFF: Mapping[str, Mapping[str, float]] = {
     "budget law": {"half_easy": 1e-9, "half_hard": 1e-9},
     "costly terseness": {"terse": -50.0},
     "re-checks": {"redundant": 1e-9},
+    "early answers": {"early": 1e-9},
     "runaways": {"runaway": 1e-9},
     "form": {"unread": 1e-9},
     "skill": {"learnable": 1e-9},
+    "drift": {"drift": 0.0},
 }
 """Mechanisms of a world, and the numbers that leave each out."""

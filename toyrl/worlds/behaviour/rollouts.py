@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import log
 
 import numpy as np
 from scipy.special import expit
@@ -11,7 +12,7 @@ from scipy.special import expit
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
 from toyrl.worlds.behaviour.knobs import ROUNDS, Array
-from toyrl.worlds.behaviour.worlds import ROUND_CHANCE, Worlds, success
+from toyrl.worlds.behaviour.worlds import EARLY, ROUND_CHANCE, Worlds, success
 
 NORMAL = ("trouble", "wording", "depth")
 UNIFORM = ("re-checks", "runaways", "form", "padding", "answer")
@@ -21,7 +22,7 @@ LOWEST = 0.1
 """The least conciseness, as in `toyrl.shapers.length.conciseness`."""
 SERVED = (
     "correct", "length", "truncated", "weight", "format", "answered", "conciseness", "phrases",
-    "steps", "fillers", "checks", "repeats",
+    "steps", "fillers", "checks", "repeats", "answer",
 )  # fmt: skip
 """What behaviours say of a rollout; a reward that reads anything else can't be forecast."""
 
@@ -38,6 +39,9 @@ class Played:
     solved : the same whether or not it counts
     formed, cut : readable; longer than the limit
     rounds, units : re-checks, and sentences for nothing
+    identity : of the answer: 0 the right one, 1 the common wrong one, others a rollout's own, -1
+        none that can be read
+    judge : standard normal draws of what a grader's verdict owes to luck
     scores : by behaviour, where they were asked for
     """
 
@@ -51,6 +55,8 @@ class Played:
     units: Array
     depth: Array
     concise: Array
+    identity: Array
+    judge: Array
     scores: Mapping[str, Array]
 
 
@@ -58,7 +64,9 @@ def noise(size: tuple[int, int], group: int, rng: np.random.Generator) -> dict[s
     """Frozen draws (W, B, group) of everything that is drawn."""
     shape = (*size, group)
     out = {name: rng.standard_normal(shape) for name in NORMAL}
-    return out | {name: rng.random(shape) for name in UNIFORM}
+    out |= {name: rng.random(shape) for name in UNIFORM}
+    out |= {"common": rng.random(shape), "judge": rng.standard_normal(shape)}
+    return out | {"early": rng.random(shape)}
 
 
 def played(w: Worlds, theta: Mapping[str, Array], draws: Mapping[str, Array]) -> Played:
@@ -71,13 +79,14 @@ def played(w: Worlds, theta: Mapping[str, Array], draws: Mapping[str, Array]) ->
     rounds, units = values["re-checks"], values["padding"]
     taught, slope = w.skill(theta["skill"])
     repaired = n["repair"] * (rounds / (ROUNDS * ROUND_CHANCE) - 1)
-    able = expit(w.ability + taught + repaired - n["trouble_success"] * trouble)
-    solved = able * success(w, values["depth"], values["wording"])
+    able = expit(w.ability + taught - theta["lost"] + repaired - n["trouble_success"] * trouble)
+    depth = values["depth"] + log(EARLY) * values["early"]
+    solved = able * success(w, depth, values["wording"])
     right = draws["answer"] < solved
     scores["skill"] = slope * (right - solved) * (1 - able) / (1 - solved)
     scores["runaways"] = scores["runaways"] * ~right  # only those that fail may run away
 
-    work = w.core * np.exp(values["wording"] + values["depth"] + n["trouble_length"] * trouble)
+    work = w.core * np.exp(values["wording"] + depth + n["trouble_length"] * trouble)
     more = 1 + w.round_length * rounds
     nothing = n["padding_length"] * w.length * units
     ended = work * more + nothing
@@ -93,10 +102,19 @@ def played(w: Worlds, theta: Mapping[str, Array], draws: Mapping[str, Array]) ->
         cut=cut,
         rounds=rounds,
         units=units * np.minimum(w.limit / whole, 1.0),  # those beyond the limit aren't written
-        depth=values["depth"],
+        depth=depth,
         concise=np.clip(work / whole, LOWEST, 1.0),
+        identity=_identity(right, formed, draws["common"] < n["agreed"]),
+        judge=draws["judge"],
         scores=scores,
     )
+
+
+def _identity(right: Array, formed: Array, common: Array) -> Array:
+    """Answer identities (W, B, G): wrong answers are the common one, or each its own."""
+    own = 2.0 + np.arange(right.shape[-1])
+    wrong = np.where(common, 1.0, own)
+    return np.where(formed > 0, np.where(right, 0.0, wrong), -1.0)
 
 
 def as_rollouts(
@@ -118,6 +136,7 @@ def as_rollouts(
             "fillers": p.units,
             "checks": p.rounds,
             "repeats": p.units,
+            "answer": p.identity,
             **(more or {}),
         },
     )

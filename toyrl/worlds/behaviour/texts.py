@@ -8,11 +8,13 @@ padding is of the kind that is paid best, since training finds that one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from toyrl.graders.base import TextRow
 from toyrl.worlds.behaviour.knobs import Array
 from toyrl.worlds.behaviour.rollouts import Played
 from toyrl.worlds.text.dialects import Dialect
@@ -25,13 +27,15 @@ ADDED = ("FILL", "CHECK", "REPEAT", "STEP", "phrases")
 COUNTS = (4, 16, 64)
 COPIES = 2
 STEPS = 4
+BINS, SEVERAL = 10, 3
+"""Lengths that a design of many is read at, and texts of one length from which they have a spread."""
 SENTENCE = 14.0
 """Tokens of a written sentence, about."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One text of the design: what it shows."""
+    """One text of the design: what it shows; `count` of the lines `added` are in it for nothing."""
 
     right: bool
     formed: bool
@@ -39,7 +43,7 @@ class Cell:
     tokens: float
     added: str
     count: int
-    text: RenderedRow
+    row: TextRow
 
 
 def design(dialect: str | Dialect, length: float, limit: float, seed: int = 0) -> list[Cell]:
@@ -51,7 +55,7 @@ def design(dialect: str | Dialect, length: float, limit: float, seed: int = 0) -
         for copy in range(COPIES):
             number = seed + 1000 * copy + len(cells)
             text = _written(dialect, right, formed, tokens, cut, kind, count, number)
-            cells.append(Cell(right, formed, cut, text.row.tokens, kind, count, text))
+            cells.append(Cell(right, formed, cut, text.row.tokens, kind, count, text.row))
 
     for tokens in lengths(length, limit):
         for right in (True, False):
@@ -119,6 +123,7 @@ class TextReward:
     cut : of truncated texts
     added : kind -> (3, M) what `COUNTS` of its sentences add to wrong, right and truncated texts
     padding : the kind that is paid best
+    noise : (2, 2) standard deviation of texts of one answer, form and length
     """
 
     grid: Array
@@ -126,6 +131,7 @@ class TextReward:
     cut: float
     added: dict[str, Array]
     padding: str
+    noise: Array = field(default_factory=lambda: np.zeros((2, 2)))
 
     def of(self, p: Played) -> Array:
         """(W, B, G) values of rollouts."""
@@ -135,12 +141,36 @@ class TextReward:
             [(right == a) & (formed == b) for a in (0, 1) for b in (0, 1)],
             [np.interp(log, self.grid, self.table[a, b]) for a in (0, 1) for b in (0, 1)],
         )
+        value = value + self.noise[right, formed] * p.judge
         cut = np.full_like(value, self.cut)
         for kind, count in (("CHECK", p.rounds), (self.padding, p.units)):
             wrong, fine, broken = (reached(count, row) for row in self.added[kind])
             value = value + np.where(right == 1, fine, wrong) * formed
             cut = cut + broken
         return np.where(p.cut, cut, value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form, numbers to five significant digits."""
+        added = {kind: _plain(rows) for kind, rows in self.added.items() if kind in self.kinds}
+        own = {name: _plain(getattr(self, name)) for name in ("grid", "table", "noise")}
+        return {**own, "cut": _plain(self.cut), "added": added, "padding": self.padding}
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of sentences whose price counts."""
+        return ("CHECK", self.padding)
+
+    @classmethod
+    def from_dict(cls, x: Mapping[str, Any]) -> TextReward:
+        """The reward that `to_dict` wrote."""
+        added = {kind: np.array(rows) for kind, rows in x["added"].items()}
+        grid, table, noise = (np.array(x[name]) for name in ("grid", "table", "noise"))
+        return cls(grid, table, float(x["cut"]), added, x["padding"], noise)
+
+
+def _plain(x: Any) -> Any:
+    rounded = np.vectorize(lambda v: float(f"{v:.5g}"))(np.asarray(x, dtype=float))
+    return rounded.tolist()
 
 
 def reached(count: Array, row: Array) -> Array:
@@ -157,36 +187,64 @@ def graded(cells: Sequence[Cell], values: Sequence[float | None]) -> TextReward:
     Texts that could not be scored count as the mean of those of their answer and form, or 0.
     """
     v = np.array([np.nan if x is None else x for x in values], dtype=float)
-
-    def mean(keep: Sequence[bool], otherwise: float) -> float:
-        rows = v[np.array(keep)]
-        rows = rows[np.isfinite(rows)]
-        return float(rows.mean()) if len(rows) else otherwise
-
-    plain = [c for c in cells if not c.cut and not c.added]
-    tokens = sorted({c.tokens for c in plain})
-    table = np.zeros((2, 2, len(tokens)))
+    grid = _grid([c.tokens for c in cells if not c.cut and not c.added])
+    at = np.array([int(np.argmin(np.abs(np.log(max(c.tokens, 1.0)) - grid))) for c in cells])
+    plain = np.array([not c.cut and not c.added for c in cells])
+    kind = np.array([2 * c.right + c.formed for c in cells])
+    table, noise = np.zeros((2, 2, len(grid))), np.zeros((2, 2))
     for a in (0, 1):
         for b in (0, 1):
-            own = [not c.cut and not c.added and (c.right, c.formed) == (a, b) for c in cells]
-            usual = mean(own, 0.0)
-            for k, n in enumerate(tokens):
-                here = [o and c.tokens == n for o, c in zip(own, cells, strict=True)]
-                table[a, b, k] = mean(here, usual)
-    grid, cut = np.log(tokens), mean([c.cut and not c.added for c in cells], 0.0)
-    added = {}
-    for kind in ADDED:
-        counts = sorted({c.count for c in cells if c.added == kind})
-        rows = np.zeros((3, len(counts)))
-        for a, (right, broken) in enumerate(((False, False), (True, False), (False, True))):
-            for k, n in enumerate(counts):
-                here = [
-                    (c.added, c.count, c.right, c.cut) == (kind, n, right, broken) for c in cells
-                ]
-                there = np.log(next(c.tokens for c, h in zip(cells, here, strict=True) if h))
-                base = cut if broken else float(np.interp(there, grid, table[a, 1]))
-                rows[a, k] = mean(here, base) - base
-        added[kind] = rows
-    second = [min(1, rows.shape[1] - 1) for rows in added.values()]
-    paid = {kind: added[kind][:2, k].mean() for kind, k in zip(added, second, strict=True)}
-    return TextReward(grid, table, cut, added, max(paid, key=paid.__getitem__))
+            own = plain & (kind == 2 * a + b)
+            table[a, b], noise[a, b] = _by_length(v, own, at, grid)
+    cut = _mean(v, np.array([c.cut and not c.added for c in cells]), 0.0)
+    added = {"CHECK": np.zeros((3, len(COUNTS)))}
+    for name in dict.fromkeys(c.added for c in cells if c.added):
+        added[name] = _added(cells, v, name, table, grid, cut)
+    paid = {name: rows[:2, min(1, rows.shape[1] - 1)].mean() for name, rows in added.items()}
+    return TextReward(grid, table, cut, added, max(paid, key=paid.__getitem__), noise)
+
+
+def _grid(tokens: Sequence[float]) -> Array:
+    """(N,) increasing log lengths: those that there are, or `BINS` over them."""
+    log = np.log(np.maximum(sorted(set(tokens)), 1.0))
+    if len(log) <= BINS:
+        return np.unique(log)
+    return np.unique(np.quantile(np.log(np.maximum(tokens, 1.0)), np.linspace(0.02, 0.98, BINS)))
+
+
+def _mean(v: Array, keep: Array, otherwise: float) -> float:
+    rows = v[keep & np.isfinite(v)]
+    return float(rows.mean()) if len(rows) else otherwise
+
+
+def _by_length(v: Array, own: Array, at: Array, grid: Array) -> tuple[Array, float]:
+    """Means (N,) of texts of one kind by length, between those that there are where there is none;
+    and the standard deviation about them, where a length has several."""
+    here = own & np.isfinite(v)
+    if not here.any():
+        return np.zeros(len(grid)), 0.0
+    known = np.unique(at[here])
+    means = np.array([v[here & (at == k)].mean() for k in known])
+    table = np.interp(grid, grid[known], means)
+    several = here & np.isin(at, [k for k in known if (here & (at == k)).sum() >= SEVERAL])
+    rest = (v - table[at])[several]
+    return table, float(rest.std()) if len(rest) else 0.0
+
+
+def _added(
+    cells: Sequence[Cell], v: Array, kind: str, table: Array, grid: Array, cut: float
+) -> Array:
+    """(3, M) what M counts of one kind of sentence add to wrong, right and truncated texts."""
+    counts = sorted({c.count for c in cells if c.added == kind})
+    rows = np.zeros((3, len(counts)))
+    for a, (right, broken) in enumerate(((False, False), (True, False), (False, True))):
+        for k, n in enumerate(counts):
+            here = np.array(
+                [(c.added, c.count, c.right, c.cut) == (kind, n, right, broken) for c in cells]
+            )
+            if not here.any():
+                continue
+            tokens = np.mean([c.tokens for c, h in zip(cells, here, strict=True) if h])
+            base = cut if broken else float(np.interp(np.log(tokens), grid, table[a, 1]))
+            rows[a, k] = _mean(v, here, base) - base
+    return rows

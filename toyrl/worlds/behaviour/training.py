@@ -7,12 +7,19 @@ term that is left alone in the end is not blown up. Noise is frozen: two rewards
 draws.
 
     theta_k += distance/steps * (E[A score_k] - beta dKL/d theta_k) / sqrt(mean A^2 so far)
+
+What correctness doesn't hold is lost: an update's noise moves the policy as far as its signal does,
+and where the advantages of right and wrong siblings don't differ nothing brings skill back. With c
+their correlation with correctness within mixed groups (0 of a reward that reads no label: it holds
+what the policy agrees on), and s the share of the run,
+
+    d lost/ds = drift (1 - c) - BACK drift c lost
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,6 +39,8 @@ from toyrl.worlds.behaviour.rollouts import (
 from toyrl.worlds.behaviour.worlds import KNOBS, Worlds
 
 TINY = 1e-9
+BACK = 1.0
+"""How much faster right answers bring back a logit than noise loses it."""
 FARTHEST = 12.0
 """Bound on |theta|, where laws are numerically at their ends."""
 
@@ -44,6 +53,7 @@ class Plan:
     updates : of the trainer, for schedules; steps : in which they are taken here
     looks : times that the policy is measured on the way; read : rollouts a prompt for that
     still : behaviours that don't move
+    labels : False of a reward of texts that doesn't depend on the right answer
     """
 
     group_size: int = 8
@@ -54,6 +64,7 @@ class Plan:
     read: int = 32
     seed: int = 0
     still: Collection[str] = ()
+    labels: bool = True
 
 
 @dataclass(frozen=True)
@@ -116,16 +127,23 @@ def train(
     eyes = noise(w.size, plan.read, np.random.default_rng([plan.seed, 2]))
     memory = {m.name: np.full((*w.size, 1), m.initial) for m in shaper.all_memory()}
     state: dict[str, Array] = {}
+    told = True
     rate, energy = w.numbers["distance"] / plan.steps, 0.0
     seen = [measured(w, theta, eyes)]
     at = [0.0]
     for t in range(plan.steps):
         p = played(w, theta, noise(w.size, plan.group_size, rng))
         r = as_rollouts(p, w.limit, t * plan.updates / plan.steps, serve[1](p))
+        if t == 0:
+            told = plan.labels and (bool(serve[0]) or labelled(shaper, r, memory))
         shaped = shaper.apply(r, memory)
         _merge(memory, shaped.memory, shaper)
         advantage, state = _apply(estimator, shaped.parts, r, state)
         energy = energy + (advantage**2).mean((1, 2), keepdims=True)
+        known = held(advantage, p.right, p.formed) if told else 0.0
+        moving = (advantage**2).max((1, 2), keepdims=True) > TINY
+        change = moving * (1 - known - BACK * known * theta["lost"])
+        theta["lost"] = theta["lost"] + w.numbers["drift"] / plan.steps * change
         scale = np.sqrt(np.maximum(energy / (t + 1), TINY))
         for name in KNOBS:
             if name in plan.still:
@@ -139,6 +157,26 @@ def train(
             at.append((t + 1) / plan.steps)
     rows = {name: np.stack([s[name] for s in seen]) for name in seen[0]}
     return Path(step=np.array(at), theta=theta, **rows)
+
+
+def held(advantage: Array, right: Array, formed: Array) -> Array:
+    """(W, 1, 1) correlation of advantages (W, B, G) with correctness among the readable answers of
+    groups that have both kinds, at least 0; 1 where there are none."""
+    n = np.maximum(formed.sum(-1, keepdims=True), 1)
+    a, c = (
+        (x - (x * formed).sum(-1, keepdims=True) / n) * formed for x in (advantage, right * formed)
+    )
+    a = a * (np.abs(c).max(-1, keepdims=True) > 0)
+    both, own, of = ((x * y).sum((1, 2), keepdims=True) for x, y in ((a, c), (a, a), (c, c)))
+    known = np.maximum(both, 0) / np.sqrt(np.maximum(own * of, TINY))
+    return np.where(of > TINY, known, 1.0)
+
+
+def labelled(shaper: Shaper, r: Rollouts, memory: dict[str, Array]) -> bool:
+    """Whether the reward changes where every verdict of `correct` is turned round."""
+    turned = replace(r, correct=1 - np.asarray(r.correct))
+    paid, other = (shaper.apply(x, memory).parts for x in (r, turned))
+    return not all(np.array_equal(paid[k], other[k], equal_nan=True) for k in paid)
 
 
 def _apply(
@@ -177,8 +215,8 @@ def pull(w: Worlds, theta: dict[str, Array], name: str, solved: Array) -> Array:
 def measured(w: Worlds, theta: dict[str, Array], eyes: dict[str, Array]) -> dict[str, Array]:
     """Means (W,) of a policy over frozen draws: accuracy by its chance, not by drawn answers."""
     p = played(w, theta, eyes)
-    taught = {**theta, "skill": theta["skill"] * 0}
-    kl = coin_kl(*(np.clip(x, TINY, 1 - TINY) for x in (p.solved, played(w, taught, eyes).solved)))
+    before = {**theta, "skill": theta["skill"] * 0, "lost": theta["lost"] * 0}
+    kl = coin_kl(*(np.clip(x, TINY, 1 - TINY) for x in (p.solved, played(w, before, eyes).solved)))
     for name, family in w.families.items():
         tossed = 1 - p.solved if name == "runaways" else 1.0
         kl = kl + tossed * family.kl(theta[name])

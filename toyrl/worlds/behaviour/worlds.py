@@ -3,7 +3,7 @@
 Of a rollout of prompt b, with the shared behaviours of `knobs` and a trouble t of its own,
 
     length   core_b exp(wording + depth + trouble_length t) (1 + c re-checks) (runaway) + padding
-    success  sigmoid(ability_b + skill + repair re-checks - trouble_success t)
+    success  sigmoid(ability_b + skill - lost + repair re-checks - trouble_success t)
              sigmoid((depth - half_b)/width) sigmoid((wording - terse)/0.05)
 
 A runaway is a rollout that fails and goes on: training that ends it saves tokens, not answers. An
@@ -25,8 +25,10 @@ from scipy.stats import beta
 
 from toyrl.worlds.behaviour.knobs import ROUNDS, Array, Coin, Normal, Rounds, Strings
 
-KNOBS = ("wording", "depth", "re-checks", "runaways", "form", "skill", "padding")
+KNOBS = ("wording", "depth", "early", "re-checks", "runaways", "form", "skill", "padding")
 PROMPTS = 48
+EARLY = 0.15
+"""Share of the work that is done where the answer is given early."""
 ROUND_CHANCE = 0.7
 """Chance of each of the base's re-checks."""
 TERSE_WIDTH = 0.05
@@ -57,8 +59,8 @@ class Worlds:
         return self.ability.shape[0], self.ability.shape[1]
 
     def rest(self) -> dict[str, Array]:
-        """The base's theta: (W, 1, 1) zeros by behaviour."""
-        return {name: np.zeros((self.size[0], 1, 1)) for name in KNOBS}
+        """The base's theta: (W, 1, 1) zeros by behaviour, and `lost`, logits of success."""
+        return {name: np.zeros((self.size[0], 1, 1)) for name in (*KNOBS, "lost")}
 
     @cached_property
     def families(self) -> dict[str, Normal | Coin | Rounds | Strings]:
@@ -67,6 +69,7 @@ class Worlds:
         return {
             "wording": Normal(n["wording_spread"]),
             "depth": Normal(n["depth_spread"]),
+            "early": Coin(logit(n["early"])),
             "re-checks": Rounds(np.full_like(n["form"], logit(ROUND_CHANCE))),
             "runaways": Coin(logit(n["runaway"])),
             "form": Coin(logit(n["form"])),

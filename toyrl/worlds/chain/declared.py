@@ -8,6 +8,7 @@ are assumptions, so whoever uses one says which (`stated`).
     judge         `JudgeNoise`    right 1, wrong 0, Gaussian noise 0.3
     verified      `VerifierFlips` 0.1 of right and 0.1 of wrong answers misjudged
     format        `Style`         kept by 0.95 of right answers and 0.8 of wrong ones
+    thought       `Thoughts`      block closed by 0.95 of right answers and 0.9 of wrong ones
     phrases       `Style`         0, 1 or 2 with probability 0.5, 0.3, 0.2
     mode          `LengthMode`    long above a quarter of the limit
     answer        `Answers`       Zipf's law over 4 wrong answers
@@ -17,7 +18,8 @@ are assumptions, so whoever uses one says which (`stated`).
     toxicity      `ToxicityRamp`  0.2, rising to 0.8 over a wrong rollout
     potential     `Progress`      rises to 1 over a quarter of the limit
     prm_logprobs  `ImplicitModel` 0.1 nats above the reference if right, below if wrong
-    entropy, ...  `TokenLevels`   a constant number of nats per token
+    logprobs, ... `TokenLevels`   a constant number of nats per token
+    entropy, ...  `PhaseLevels`   thinking that grows less sure with length, a surer answer
     similarity    `Similarity`    0.8 to the reference if right, 0.5 if wrong; no prompt verifiable
 """
 
@@ -33,7 +35,16 @@ from toyrl.ranges import COUNT, FINITE, NOT_NEGATIVE, PART, SHARE, Range
 from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.rollouts.classes import with_answered
 from toyrl.shapers.base import Shaper
-from toyrl.worlds.chain.latents import Answers, JudgeNoise, Kinds, Latent, Law, Style
+from toyrl.worlds.chain.latents import (
+    Answers,
+    JudgeNoise,
+    Kinds,
+    Latent,
+    Law,
+    Style,
+    token_places,
+)
+from toyrl.worlds.chain.phases import PhaseLevels, Thoughts
 from toyrl.worlds.chain.verifier import VerifierFlips
 
 KNOWN = ("correct", "length", "truncated", "mask", "weight", "answered")
@@ -110,7 +121,7 @@ class StepLevels(Latent):
     )
 
     def law(self, kinds: Kinds) -> Law:
-        place, length = _places(kinds), kinds.length[:, None, None]
+        place, length = token_places(kinds), kinds.length[:, None, None]
         broken = (kinds.correct[:, None, None] == 0) & (place >= self.error_at * length)
         own = {
             "step_scores": np.where(broken, self.broken, self.clean),
@@ -140,7 +151,7 @@ class Segments(Latent):
     )
 
     def law(self, kinds: Kinds) -> Law:
-        place, length = _places(kinds), kinds.length[:, None, None]
+        place, length = token_places(kinds), kinds.length[:, None, None]
         false = (kinds.correct[:, None, None] == 0) & (place >= self.error_at * length)
         side = np.where(kinds.correct > 0, 1.0, -1.0)[:, None]
         own = {
@@ -165,7 +176,9 @@ class ToxicityRamp(Latent):
     )
 
     def law(self, kinds: Kinds) -> Law:
-        share = np.minimum((_places(kinds) + 1) / np.maximum(kinds.length, 1)[:, None, None], 1.0)
+        share = np.minimum(
+            (token_places(kinds) + 1) / np.maximum(kinds.length, 1)[:, None, None], 1.0
+        )
         wrong = kinds.correct[:, None, None] == 0
         own = self.clean + (self.worst - self.clean) * share * wrong
         return np.ones((len(kinds), 1)), {"toxicity": own}
@@ -185,28 +198,27 @@ class Progress(Latent):
     )
 
     def law(self, kinds: Kinds) -> Law:
-        phi = np.minimum(_places(kinds) / (self.over * kinds.max_length), 1.0)
+        phi = np.minimum(token_places(kinds) / (self.over * kinds.max_length), 1.0)
         wide = np.broadcast_to(phi, (len(kinds), *phi.shape[1:]))
         return np.ones((len(kinds), 1)), {"potential": wide}
 
 
 @dataclass(frozen=True)
 class TokenLevels(Latent):
-    """Constant nats per token. Fields: `entropy`, `logprobs`, `ref_logprobs`."""
+    """Constant nats per token. Fields: `logprobs`, `ref_logprobs`."""
 
     right: Annotated[float, NOT_NEGATIVE] = 0.3
     wrong: Annotated[float, NOT_NEGATIVE] = 0.5
     says: ClassVar[str] = (
-        "every token of a right rollout has an entropy of {right} nats, of a wrong one {wrong}, "
-        "and minus that as log-probability under policy and reference"
+        "every token of a right rollout has a log-probability of -{right} nats under policy and "
+        "reference, of a wrong one -{wrong}"
     )
 
     def law(self, kinds: Kinds) -> Law:
-        level = np.where(kinds.correct > 0, self.right, self.wrong)[:, None, None] + 0 * _places(
-            kinds
-        )
-        names = ("logprobs", "ref_logprobs")
-        return np.ones((len(kinds), 1)), {"entropy": level, **dict.fromkeys(names, -level)}
+        level = np.where(kinds.correct > 0, self.right, self.wrong)[
+            :, None, None
+        ] + 0 * token_places(kinds)
+        return np.ones((len(kinds), 1)), dict.fromkeys(("logprobs", "ref_logprobs"), -level)
 
 
 @dataclass(frozen=True)
@@ -252,6 +264,7 @@ DECLARED: dict[str, Latent] = {
     "judge": JudgeNoise(),
     "verified": VerifierFlips(),
     **dict.fromkeys(("format", "phrases"), Style(phrases=(0.5, 0.3, 0.2))),
+    "thought": Thoughts(),
     "mode": LengthMode(),
     "answer": Answers(),
     **dict.fromkeys(("steps", "fillers", "checks", "repeats"), Work()),
@@ -259,7 +272,8 @@ DECLARED: dict[str, Latent] = {
     **dict.fromkeys(("relevance_scores", "factuality_scores", "completeness"), Segments()),
     "toxicity": ToxicityRamp(),
     "potential": Progress(),
-    **dict.fromkeys(("entropy", "logprobs", "ref_logprobs"), TokenLevels()),
+    **dict.fromkeys(("logprobs", "ref_logprobs"), TokenLevels()),
+    **dict.fromkeys(("entropy", "think_end"), PhaseLevels()),
     "prm_logprobs": ImplicitModel(),
     **dict.fromkeys(("similarity", "verifiable"), Similarity()),
 }
@@ -348,8 +362,3 @@ def _said(value: Any) -> str:
 def _ends(place: np.ndarray, length: np.ndarray, every: int) -> np.ndarray:
     """1 on each last token of pieces of so many tokens, the rest of a rollout being one too."""
     return (((place + 1) % every == 0) | (place + 1 >= length)) * 1.0
-
-
-def _places(kinds: Kinds) -> np.ndarray:
-    """(1, 1, T): the number of tokens before each token."""
-    return np.arange(int(np.ceil(kinds.max_length)), dtype=float)[None, None]

@@ -366,3 +366,8 @@ def spread(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
     value = np.asarray(value, dtype=float)
     per_token = name in FIELDS and FIELDS[name].axes == "T"
     return np.broadcast_to(value, (*shape, value.shape[-1]) if per_token else shape)
+
+
+def token_places(kinds: Kinds) -> np.ndarray:
+    """(1, 1, T): the number of tokens before each token."""
+    return np.arange(int(np.ceil(kinds.max_length)), dtype=float)[None, None]

@@ -1,0 +1,45 @@
+"""Where thinking ends: the tokens of the closing tag, the field `think_end`; is there any.
+
+    think_end(["so", " 2", "</think>", "2"])       [0, 0, 1, 0]
+
+A model without such a tag needs a mark that its prompt forces; name it as `tag`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from toyrl.graders.base import TextRow
+from toyrl.messages import shortened
+
+TAG = "</think>"
+BLOCK = re.compile(r"<think>.*?</think>", re.DOTALL)
+
+
+def is_thought(row: TextRow) -> float:
+    """1.0 if the completion has a closed think block, empty or not: the field `thought`."""
+    return float(BLOCK.search(row.completion) is not None)
+
+
+def think_end(pieces: Sequence[str], tag: str = TAG) -> np.ndarray:
+    """(T,) 1 on every token that holds a character of the first closing tag, else 0.
+
+    pieces : the text of each token by itself, `[tokenizer.decode([i]) for i in ids]`: what a
+        tokenizer does to spaces and to letters of several bytes leaves the tag as it is
+
+    A completion that was cut off inside the tag has none.
+
+    Raises ValueError for an empty tag.
+    """
+    if not tag:
+        msg = f"tag={shortened(tag)} is empty; give the mark that closes the thinking, as {TAG}"
+        raise ValueError(msg)
+    behind = np.cumsum([0, *map(len, pieces)])
+    start = "".join(pieces).find(tag)
+    if start < 0:
+        return np.zeros(len(pieces))
+    begins, ends = behind[:-1], behind[1:]
+    return ((begins < start + len(tag)) & (ends > start) & (ends > begins)) * 1.0

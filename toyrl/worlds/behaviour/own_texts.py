@@ -1,0 +1,115 @@
+"""A design for a text reward out of a base's own rollouts: as they are, and edited.
+
+What a user's model writes, in the user's own format, says more of a reward than rendered texts do.
+Plain cells are logged rollouts; beside them stand texts cut after some of their lines with the last
+one, where the answer stands, kept (shorter), texts without their last line (no answer), texts that
+run into the limit, and texts with more and more lines before the last one: of their own, of the
+lines that are most frequent in the log, and a spare sentence.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from toyrl.graders.answers import is_answered
+from toyrl.graders.base import TextRow
+from toyrl.worlds.behaviour.knobs import Array
+from toyrl.worlds.behaviour.texts import COUNTS, Cell
+
+PLAIN, EDITED = 192, 6
+"""Rollouts that are looked at as they are, and that are edited, of right and of wrong ones each."""
+KEPT = (0.0, 0.35, 0.7)
+"""Shares of the lines before the last that shorter texts keep."""
+FREQUENT = 4
+"""Lines of the log that are tried as padding."""
+SPARE = "Let me think about this once more."
+LONGEST = 60
+"""Characters of a line that may be a filler."""
+
+
+def readable(rows: Sequence[TextRow], right: Array) -> Array:
+    """(N,) whether an answer can be read: it is marked, or was found right."""
+    return np.array([is_answered(row) for row in rows]) + np.asarray(right) > 0.5
+
+
+def design(
+    rows: Sequence[TextRow],
+    right: Array,
+    formed: Array,
+    limit: float,
+    *,
+    plain: int = PLAIN,
+    edited: int = EDITED,
+) -> list[Cell]:
+    """The cells of a log.
+
+    rows : rollouts, group by group; right, formed : (N,) whether each is right, can be read
+    limit : completion limit in tokens
+    """
+    at = np.unique(np.linspace(0, len(rows) - 1, min(plain, len(rows))).astype(int))
+    cells = [_plain(rows[i], right[i], formed[i]) for i in at]
+    ended = [i for i in range(len(rows)) if not rows[i].truncated and rows[i].completion.strip()]
+    lines = _frequent([rows[i].completion for i in ended])
+    for good in (True, False):
+        mine = [i for i in ended if bool(right[i]) == good and formed[i]]
+        for i in _spread(mine, edited):
+            cells += _edited(rows[i], good, limit, lines)
+    return cells
+
+
+def _plain(row: TextRow, right: float, formed: float) -> Cell:
+    good = bool(right) and bool(formed)
+    return Cell(good, bool(formed) and not row.truncated, row.truncated, row.tokens, "", 0, row)
+
+
+def _spread(places: Sequence[int], n: int) -> list[int]:
+    at = np.unique(np.linspace(0, len(places) - 1, min(n, len(places))).astype(int))
+    return [places[i] for i in at]
+
+
+def _frequent(texts: Sequence[str]) -> list[str]:
+    """The lines that stand in most texts, last lines left out."""
+    seen = Counter(line for text in texts for line in {x.strip() for x in _split(text)[0]} if line)
+    return [line for line, _ in seen.most_common() if len(line) <= LONGEST][:FREQUENT]
+
+
+def _split(text: str) -> tuple[list[str], str]:
+    """The lines before the last one that says something, and that one with what follows."""
+    lines = text.splitlines(keepends=True)
+    at = max((i for i, line in enumerate(lines) if line.strip()), default=0)
+    return lines[:at], "".join(lines[at:])
+
+
+def _edited(row: TextRow, good: bool, limit: float, frequent: Sequence[str]) -> Iterator[Cell]:
+    body, last = _split(row.completion)
+    each = max(row.tokens, 1) / max(len(row.completion), 1)
+
+    def cell(text: str, right: bool, formed: bool, cut: bool, kind: str = "", n: int = 0) -> Cell:
+        tokens = limit if cut else float(np.clip(round(each * len(text)), 1, limit))
+        made = replace(row, completion=text, tokens=int(tokens), truncated=cut)
+        return Cell(right, formed, cut, tokens, kind, n, made)
+
+    for share in KEPT if body else ():
+        yield cell("".join(body[: int(share * len(body))]) + last, good, True, False)
+    text = "".join(body)
+    if text:
+        yield cell(text, False, False, False)
+        times = int(np.ceil(limit / max(each * len(text), 1.0)))
+        yield cell((text * times)[: max(int(limit / each), 1)], False, False, True)
+    own = next((line.strip() for line in body if line.strip()), "")
+    for kind, line in {"own": own, **dict.fromkeys(frequent), "spare": SPARE}.items():
+        filler = (kind if line is None else line) + "\n"
+        for n in COUNTS if filler.strip() else ():
+            yield from _padded(cell, body, last, filler * n, good, kind, n)
+
+
+def _padded(
+    cell, body: list[str], last: str, more: str, good: bool, kind: str, n: int
+) -> Iterator[Cell]:
+    joint = "" if not body or body[-1].endswith("\n") else "\n"
+    yield cell("".join(body) + joint + more + last, good, True, False, kind, n)
+    yield cell("".join(body) + joint + more, False, False, True, kind, n)
