@@ -177,8 +177,8 @@ def frontier(lab: Lab, families: Sequence[str], bases: Sequence[str], stride: in
     says = ("accuracy over correctness (points)", "length over base's")
     heads = [f"{e}: {x}" for e in estimators for x in says]
     yield Table("published", ("reward", "base", "number", *heads), rows,
-                "At the published numbers (0.3 where there is no single paper), targets half of "
-                "the base's length.")  # fmt: skip
+                "At the published numbers (0.3 where there is no single paper, 1 over the base's "
+                "length for L1), targets half of the base's length.")  # fmt: skip
 
 
 def frontier_picture(lab: Lab, base: str, group: str, names: Sequence[str], stride: int

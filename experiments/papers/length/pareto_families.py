@@ -32,7 +32,8 @@ class Family:
     """One form of reward.
 
     knob : "weight" or "target", what `make`'s first number is
-    published : that number in the published setting, or 0.3 for the forms of no single paper
+    published : that number in the published setting; 0.3 for the forms of no single paper, 1 over
+        the base's length for L1, whose weight is per token
     kind : how length is charged, for the table
     """
 
