@@ -29,7 +29,8 @@ def answer(told: Told, runs: behaviour.Runs) -> dict[str, Any]:
     length_factor : mean, low, high (5 % and 95 %); p_loss_base, p_loss_outcome : probabilities
     that accuracy ends below the base's, and below that of training on correctness alone;
     p_loss_5, p_behind_10 : that it ends 5 points below the one, 10 points below the other;
-    best : the best moment on the way, as a share of the run; truncated : share at the end; assumed : what was told of the base
+    best : the best moment on the way, as a share of the run; truncated : share at the end;
+    assumed : what was told of the base
     """
     said, path, base = behaviour.of(runs), runs.reward, behaviour.base_of(told)
     change, alone, luck = path.change, runs.outcome.change, runs.luck

@@ -55,7 +55,7 @@ def paid(reward: SuiteReward, log: BaseLog) -> TextReward | None:
     rows = [c.row for c in cells]
     truth = [float(c.right) for c in cells]
     made, _ = text_rollouts(rows, range(len(rows)), correct=truth, max_length=r.max_length)
-    return texts.graded(cells, np.ravel(reward.values(made, rows)))
+    return texts.graded(cells, np.ravel(reward.values(made, rows)).tolist())
 
 
 def formed(log: BaseLog) -> np.ndarray:

@@ -165,8 +165,8 @@ def _as_sealed(transfer: Any, sealed: Path | None) -> None:
     if sealed is None:
         return
     name = f"{transfer.plan.model}-predictions.json"
-    said = dict(reversed(line.split()) for line in sealed.read_text("utf-8").splitlines()
-                if len(line.split()) == 2)  # fmt: skip
+    lines = [line.split() for line in sealed.read_text("utf-8").splitlines()]
+    said = {words[1]: words[0] for words in lines if len(words) == 2}
     transfer.predictions()
     own = (transfer.folder / "predictions.sha256").read_text(encoding="utf-8").strip()
     if said.get(name, own) != own:

@@ -154,7 +154,7 @@ class ShapedGRPOTrainer(RescuedTrainer):
     def _think_end(self, rows: Sequence[TextRow]) -> list[list[float]]:
         """Marks on the tokens of the tag that closes the thinking."""
         decode = self._tokenizer.decode
-        texts = [[decode([i]) for i in row.columns["completion_ids"]] for row in rows]
+        texts = [[str(decode([i])) for i in row.columns["completion_ids"]] for row in rows]
         return [think_end(pieces).tolist() for pieces in texts]
 
     def _needed(self) -> list[str]:

@@ -51,7 +51,7 @@ def design(
     limit : completion limit in tokens
     """
     at = np.unique(np.linspace(0, len(rows) - 1, min(plain, len(rows))).astype(int))
-    cells = [_plain(rows[i], right[i], formed[i]) for i in at]
+    cells = [_plain(rows[i], bool(right[i]), bool(formed[i])) for i in at.tolist()]
     ended = [i for i in range(len(rows)) if not rows[i].truncated and rows[i].completion.strip()]
     lines = _frequent([rows[i].completion for i in ended])
     for good in (True, False):
@@ -61,9 +61,9 @@ def design(
     return cells
 
 
-def _plain(row: TextRow, right: float, formed: float) -> Cell:
-    good = bool(right) and bool(formed)
-    return Cell(good, bool(formed) and not row.truncated, row.truncated, row.tokens, "", 0, row)
+def _plain(row: TextRow, right: bool, formed: bool) -> Cell:
+    read = formed and not row.truncated
+    return Cell(right and formed, read, row.truncated, row.tokens, "", 0, row)
 
 
 def _spread(places: Sequence[int], n: int) -> list[int]:
