@@ -103,7 +103,10 @@ def ranking(model: Learned, n: int, seed: int) -> Items:
 
     unseen = list(written(n, seed)[1])
     x, c = model.read(unseen), truth(unseen)
-    rho = [float(np.corrcoef(rankdata(m.score(x)), rankdata(c))[0, 1]) for m in (model.ridge, model.pairs)]
+    rho = [
+        float(np.corrcoef(rankdata(m.score(x)), rankdata(c))[0, 1])
+        for m in (model.ridge, model.pairs)
+    ]
     yield Check(RHO, min(rho), 0.8, ">=", routes=("least squares", "Bradley-Terry on pairs"))
     got, order = model.scores(unseen), np.argsort(c)
     off = got - c
