@@ -30,6 +30,7 @@ def answer(told: Told, runs: behaviour.Runs) -> dict[str, Any]:
     that accuracy ends below the base's, and below that of training on correctness alone;
     p_loss_5, p_behind_10 : that it ends 5 points below the one, 10 points below the other;
     best : the best moment on the way, as a share of the run; truncated : share at the end;
+    pass_at_8 : chance that one of eight answers is right, at the base and at the end;
     assumed : what was told of the base
     """
     said, path, base = behaviour.of(runs), runs.reward, behaviour.base_of(told)
@@ -48,6 +49,10 @@ def answer(told: Told, runs: behaviour.Runs) -> dict[str, Any]:
         "length_factor": _three(said.length, *np.quantile(path.factor, [0.05, 0.95])),
         "best": _best(path),
         "truncated": _number(path.cut[-1].mean()),
+        "pass_at_8": {
+            "base": _number(path.any_of[0].mean()),
+            "end": _number(path.any_of[-1].mean()),
+        },
         "outcome_only": {
             "accuracy_change": _number(alone.mean()),
             "length_factor": _number(np.exp(np.log(runs.outcome.factor).mean())),

@@ -41,6 +41,7 @@ from toyrl.worlds.behaviour.worlds import KNOBS, Worlds
 TINY = 1e-9
 BACK = 1.0
 """How much faster right answers bring back a logit than noise loses it."""
+ANY = 8
 FARTHEST = 12.0
 """Bound on |theta|, where laws are numerically at their ends."""
 
@@ -73,6 +74,7 @@ class Path:
 
     step : (K,) where it was measured, as shares of the run
     accuracy, length (tokens), cut, formed : means over prompts and rollouts
+    any_of : pass@8: mean chance that one of `ANY` answers to a prompt is right
     kl : nats a rollout from the base that behaviours hold
     gained : mean reward of the groups trained on there less that of the first ones, in standard
         deviations of the first ones' rewards
@@ -83,6 +85,7 @@ class Path:
     length: Array
     cut: Array
     formed: Array
+    any_of: Array
     kl: Array
     gained: Array
     theta: dict[str, Array]
@@ -236,5 +239,6 @@ def measured(w: Worlds, theta: dict[str, Array], eyes: dict[str, Array]) -> dict
         "length": p.length.mean((1, 2)),
         "cut": p.cut.mean((1, 2)),
         "formed": p.formed.mean((1, 2)),
+        "any_of": 1 - ((1 - p.chance.mean(-1)) ** ANY).mean(-1),
         "kl": kl.mean((1, 2)),
     }
