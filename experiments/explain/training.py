@@ -179,6 +179,12 @@ ENTRIES = (
         "Validate it as your reward: the page has it as code.",
     ),
     E(
+        "verdict/weight",
+        "The largest weight of the part beyond correctness, of those tried, whose forecast is SAFE.",
+        "Each was forecast in the same worlds of behaviours as the reward itself.",
+        "Stay at or below it, and judge the reward again with that weight.",
+    ),
+    E(
         "*/not-run",
         "A section was left out by --quick, --only or --skip.",
         "What was not looked at is no pass: the verdict is at most SAFE SO FAR.",

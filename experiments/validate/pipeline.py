@@ -356,6 +356,7 @@ class Pipeline(Inputs):
         """The nearest safe variant, validated."""
         from toyrl.experiments.validate import forecast
         from toyrl.experiments.validate.collapse.variants import (
+            WEIGHTS,
             nearest_foreseen,
             nearest_safe,
             of_reward,
@@ -369,6 +370,7 @@ class Pipeline(Inputs):
             auxiliary=self.contract_facts.auxiliary,
             estimator_name=self.settings.estimator,
             distance=self._distance,
+            weights=() if self.forecast is None else WEIGHTS,
         )
 
         def tell(message: str) -> None:

@@ -42,6 +42,7 @@ class Variant:
     formula : of the numbers `right` (1 or 0) and `reward` in Python; "" where that isn't changed
     whole, estimator : the changed reward (own reward, correctness) -> reward, and the estimator
         where that is what changes, for a forecast
+    weight : of the part beyond correctness, where the variant is that alone
     """
 
     describe: str
@@ -50,8 +51,11 @@ class Variant:
     formula: str = ""
     whole: Change | None = None
     estimator: Estimator | None = None
+    weight: float | None = None
 
 
+WEIGHTS = (0.5, 0.2, 0.1, 0.05, 0.02)
+"""Of the part beyond correctness, that are forecast."""
 Foresee = Callable[[Variant], Mapping[str, Any]]
 """A variant -> its forecast (`toyrl.experiments.forecast.answer`)."""
 
@@ -86,7 +90,21 @@ def nearest_foreseen(
             f"{variants[i].describe} (forecast: accuracy {100 * f['accuracy_change']['mean']:+.0f} "
             f"points, length x {f['length_factor']['mean']:.2f})"
         )
-    return best, _told(best, formula, table, "forecast to be safe")
+    section = _told(best, formula, table, "forecast to be safe")
+    return best, replace(section, findings=(*section.findings, *_largest(variants, words)))
+
+
+def _largest(variants: Sequence[Variant], words: Sequence[str]) -> list[Finding]:
+    """The largest weight tried whose forecast is SAFE."""
+    tried = {v.weight: w for v, w in zip(variants, words, strict=True) if v.weight is not None}
+    if not tried:
+        return []
+    safe = max((w for w, said in tried.items() if said == "SAFE"), default=None)
+    told = ", ".join(f"{w:g} {tried[w]}" for w in sorted(tried, reverse=True))
+    text = "No weight tried is forecast to be safe" if safe is None else (
+        f"Largest weight that is forecast to be safe: {safe:g} times yours"
+    )  # fmt: skip
+    return [Finding(7, "verdict/weight", "info", f"{text} ({told}).", value=safe)]
 
 
 WORDS = ("SAFE", "RISKY", "UNSAFE")
@@ -166,9 +184,11 @@ def of_reward(
     auxiliary: bool,
     estimator_name: str,
     distance: Callable[[np.ndarray], float],
+    weights: Sequence[float] = (),
 ) -> list[Variant]:
     """Candidates for a reward of the rollout alone.
 
+    weights : of the part beyond correctness; none: one below the largest safe one in the worlds
     distance : of a reward (D, N) by difficulty and point of the law from the one as given
     """
     if runner.law.scope != "rollout":
@@ -194,12 +214,12 @@ def of_reward(
     def gate(weight: float) -> Change:
         return lambda extra, right: weight * right * extra
 
-    weight = safe_weight(facts.largest_safe)
-    light = (
-        f"outcome + {weight:g} x this reward"
-        if auxiliary
-        else f"{weight:g} x the part beyond correctness"
-    )
+    def light(weight: float) -> Variant:
+        what = "this reward" if auxiliary else "the part beyond correctness"
+        text = f"{'outcome + ' if auxiliary else ''}{weight:g} x {what}"
+        made = variant(text, lambda extra, _: weight * extra, pays.light(weight))
+        return replace(made, weight=weight)
+
     gated = (
         "outcome x (1 + this reward)"
         if auxiliary
@@ -208,7 +228,7 @@ def of_reward(
     limit = CAP * (abs(gap) or 1.0)
     pays = Formulas(base, gap)
     out = [
-        variant(light, lambda extra, _: weight * extra, pays.light(weight)),
+        *map(light, weights or (safe_weight(facts.largest_safe),)),
         variant(gated, gate(1.0), pays.gated(1.0)),
         variant(
             f"outcome + this reward cut off at +-{limit:.2g}"
