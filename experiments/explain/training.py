@@ -180,7 +180,7 @@ ENTRIES = (
     ),
     E(
         "verdict/weight",
-        "The largest weight of the part beyond correctness, of those tried, whose forecast is SAFE.",
+        "The largest weight of the part beyond correctness that was tried and is forecast SAFE.",
         "Each was forecast in the same worlds of behaviours as the reward itself.",
         "Stay at or below it, and judge the reward again with that weight.",
     ),
