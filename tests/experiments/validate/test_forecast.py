@@ -121,7 +121,7 @@ def test_it_stands_on_the_terminal_and_on_the_page(report, capsys):
     assert " ".join(said.split()[:6]) in " ".join(capsys.readouterr().out.split())
     page = html.report_page(report)
     assert said in page
-    assert page.index("forecast-accuracy") < page.index('id="section-1"')
+    assert page.index("Forecast: accuracy in training") < page.index('id="section-1"')
     cut = replace(report, reasons=("Another reason.",))
     assert beside(report) == ""
     assert beside(cut) == sentence(report.forecast)
