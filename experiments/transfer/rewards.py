@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from toyrl.experiments.errors import UsageError
 from toyrl.experiments.transfer.graders import (
     answered,
     phrase_count,
@@ -81,13 +82,23 @@ class SuiteReward:
         return {**self.reads, **({} if self.text is None else {"user_reward": self.text})}
 
     def values(self, rollouts: Any, rows: list[TextRow]) -> np.ndarray:
-        """(B, G) the reward of logged rollouts; rows in the same order, flat."""
+        """(B, G) the reward of logged rollouts; rows in the same order, flat.
+
+        Raises UsageError for a reward that reads what texts don't show, such as entropies.
+        """
         given = {name: _array(grade(rows)) for name, grade in self.graders().items()}
         fields = {name: v.reshape(*rollouts.shape, *v.shape[1:]) for name, v in given.items()}
         if any(v.ndim > 1 for v in given.values()):
             place = np.arange(int(np.max(rollouts.length)))
             rollouts = rollouts.with_(mask=(place < rollouts.length[..., None]) * 1.0)
-        return np.asarray(self.shaper.reward(rollouts.with_(**fields)), dtype=float)
+        try:
+            return np.asarray(self.shaper.reward(rollouts.with_(**fields)), dtype=float)
+        except KeyError as error:
+            msg = (
+                f"{self.name} can't be predicted from sampled rollouts: {error.args[0]}; train it "
+                "with the trainer itself (toyrl.bridge.training), which makes a forward pass"
+            )
+            raise UsageError(msg) from error
 
 
 def _array(values: Sequence[Any]) -> np.ndarray:
