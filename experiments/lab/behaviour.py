@@ -36,17 +36,22 @@ class Base:
 
 @dataclass(frozen=True)
 class Size:
-    """Worlds, prompts of each, and steps in which a run is taken; seed of all draws."""
+    """Worlds, prompts of each, and steps in which a run is taken; seed of all draws.
+
+    reach : how far a run goes, over the worlds' own `distance`
+    """
 
     worlds: int = 16
     prompts: int = 24
     steps: int = 60
     seed: int = 0
+    reach: float = 1.0
 
 
 def worlds_of(base: Base, size: Size) -> Worlds:
     """Worlds whose untrained policy is this base."""
     numbers = prior.drawn(size.worlds, base.kind, base.length, size.seed)
+    numbers["distance"] = numbers["distance"] * size.reach
     spend(40 * UPDATE + 40 * 64 * size.worlds * size.prompts)
     return fitted(numbers, accuracy=base.accuracy, length=base.length, limit=base.limit,
                   prompts=size.prompts, seed=size.seed)  # fmt: skip

@@ -77,7 +77,8 @@ def published(lab: Lab) -> Items:
     saved = [float(np.log(p.factor / alone_.factor).mean()) for p in (fixed, tight)]
     apart = np.log(fixed.factor / tight.factor)
     yield trained(TIGHTER, -float(apart.mean()), -0.1, "<")
-    yield trained(STUCK, saved[0] / saved[1], 0.6, "<")
+    # how much less is no claim: 0.43 of it where runs go half as far, 0.62 where as far as here
+    yield trained(STUCK, saved[0] / saved[1], 1.0, "<", claim=False)
 
 
 # -- B: what a weight moves ------------------------------------------------------------------------
@@ -220,8 +221,10 @@ PAIRED = ("gated", "additive", "GRPO-lambda", "uniform penalty", "LASER, by targ
     "lie on one frontier within two points, where the bonus keeps half a point over truncation.",
     source="papers 01, 03, 04, 05, 08, 11 and 17; behaviour worlds (docs/forecast.md)",
     provenance="derived",
-    smoke={"worlds": 8, "prompts": 12, "steps": 24, "families": PAIRED, "shown": PAIRED[:1],
-           "bases": ("thinking",), "passes": 3, "stride": 6, "turned": ("gated",)},
+    # half of the way in 24 steps: a step is then about as far as one of the 60 of a full run
+    smoke={"worlds": 8, "prompts": 12, "steps": 24, "reach": 0.5, "families": PAIRED,
+           "shown": PAIRED[:1], "bases": ("thinking",), "passes": 3, "stride": 6,
+           "turned": ("gated",)},
     mutants=(
         Mutant("additive in the place of gated", {"swaps": {"gated": "additive"}, "parts": "A"},
                (PUBLISHED["gated less additive"],)),
@@ -233,10 +236,9 @@ PAIRED = ("gated", "additive", "GRPO-lambda", "uniform penalty", "LASER, by targ
                {"swaps": {"LASER, by target": "truncation"}, "parts": "A"},
                (PUBLISHED["LASER less truncation"],)),
         Mutant("a budget that never tightens",
-               {"swaps": {"tightening budget": "fixed budget"}, "parts": "A"}, (TIGHTER, STUCK)),
+               {"swaps": {"tightening budget": "fixed budget"}, "parts": "A"}, (TIGHTER,)),
         Mutant("mean-only in the place of the std", {"spread": "dr_grpo", "parts": "B"}, (FIXED,)),
-        Mutant("divided by the std after all",
-               {"plain": "grpo", "turned": ("uniform penalty",), "parts": "B"}, (MOVES,)),
+        Mutant("divided by the std after all", {"plain": "grpo", "parts": "B"}, (MOVES,)),
         Mutant("numbers as published, by the std", {"passes": 0, "plain": "grpo", "parts": "C"},
                (MET, UNSEEN["gated less additive"], UNSEEN["GRPO-lambda less uniform"], ONE)),
         Mutant("a penalty in the place of the fixed budget, as published",
@@ -251,6 +253,7 @@ def run(
     worlds: int = 16,
     prompts: int = 24,
     steps: int = 60,
+    reach: float = 1.0,
     families: Sequence[str] = tuple(FAMILIES),
     shown: Sequence[str] = tuple(FAMILIES),
     bases: Sequence[str] = tuple(BASES),
@@ -265,12 +268,13 @@ def run(
 ) -> Result:
     """A base that answers in 600 tokens and one that thinks for 10,177, under all length rewards.
 
-    worlds, prompts, steps : of the training; families, bases : that are compared at equal saving
+    worlds, prompts, steps, reach : of the training
+    families, bases : that are compared at equal saving
     shown : families in pictures; turned : whose weight is
     passes : at most, runs that solve for a length; stride : of the frontier's numbers
     The others : the mechanism, or broken ones
     """
-    lab = Lab(Size(worlds, prompts, steps, seed), swaps or {})
+    lab = Lab(Size(worlds, prompts, steps, seed, reach), swaps or {})
     each = {
         "A": lambda: published(lab),
         "B": lambda: weights(lab, turned, bases, (spread, plain)),
@@ -282,6 +286,7 @@ def run(
         "DRPO (an objective, not a reward). Targets of LASER-D and -DE don't adapt.",
         "CRF and additive conciseness read the behaviours' own conciseness, the share of work "
         "among the tokens: they cannot buy a cut of the work, and no weight reaches the length.",
-        "Behaviour worlds hold no skill that a long answer would teach sooner, and no mode that "
-        "guesses: the collapses of papers 01 and 03 are in their own experiments.",
+        "Behaviour worlds hold no skill that a long answer would teach sooner, and these bases "
+        "answer before the work is done in one rollout of 300 at most: the collapses of papers 01 "
+        "and 03 are in their own experiments.",
     ))  # fmt: skip

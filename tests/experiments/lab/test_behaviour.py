@@ -51,6 +51,14 @@ def test_a_length_out_of_reach_has_no_number():
     assert found.length == pytest.approx(1 / 1.1)
 
 
+def test_reach_is_over_the_distance_of_the_worlds_and_nothing_else():
+    base = Base("short", 0.5, 600.0, 2048.0)
+    whole, half = (worlds_of(base, Size(2, 4, 3, reach=x)).numbers for x in (1.0, 0.5))
+    for name, number in whole.items():
+        share = 0.5 if name == "distance" else 1.0
+        assert half[name].tolist() == (share * number).tolist()
+
+
 def test_runs_of_one_size_meet_the_same_draws():
     size = Size(2, 4, 3)
     w = worlds_of(Base("short", 0.5, 600.0, 2048.0), size)
