@@ -75,7 +75,7 @@ PUBLISHED = (
     "base its accuracy, mean length and limit are told, or what `validate` takes where the paper "
     "is silent."
 )
-MEASURED = "Runs of `toyrl transfer`, at their end, means over seeds; `validate` is the sealed toy."
+MEASURED = "Runs of `toyrl transfer`, at their end, means over seeds; `chain` is the sealed toy."
 
 
 def show(board: Board, out: Console) -> None:
