@@ -60,7 +60,7 @@ CAME: dict[str, Came] = {
     "15-pear-4b": Came(base=-0.58, length=3221 / 7428, family=PEAR),
     "15-pear-8b": Came(base=0.08, length=3200 / 6845),
     # of the ablation's own benchmarks no base is given
-    "15-pear-4b-minus": Came(family=PEAR),
+    "15-pear-4b-minus": Came(correctness=-7.0, family=PEAR),
     "18-process-sum": Came(family=RENORM),
     "18-renorm": Came(family=RENORM),
     "21-toolrl": Came(base=17.0),

@@ -68,6 +68,8 @@ def said(run: dict[str, Any], log: BaseLog, reward: SuiteReward) -> dict[str, An
     from toyrl.experiments.forecast.board import FORECASTERS
     from toyrl.experiments.forecast.rivals import behaviour
 
+    if not 0 < log.success < 1:  # such a base leaves nothing to forecast
+        return {"forecasts": {}, "forecast": None}
     it = told(run, log, reward)
     answers = {f.name: f.of(it) for f in FORECASTERS if f.name not in UNASKED}
     runs = behaviour.trained(it)

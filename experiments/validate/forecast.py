@@ -53,7 +53,9 @@ def added(pipeline: Pipeline, section: Section) -> Section:
         return section
     pipeline.told, pipeline.runs = found
     pipeline.forecast = answer(*found)
-    return led(section, pipeline.forecast, pipeline.runs)
+    return led(
+        section, pipeline.forecast, pipeline.runs, labelled=not pipeline.contract_facts.auxiliary
+    )
 
 
 def of_variant(pipeline: Pipeline, v: Variant) -> dict[str, Any]:
@@ -175,9 +177,11 @@ def _cells(pipeline: Pipeline, told: Told, dialect: str) -> list[Cell]:
 
 
 # -- in the report ---------------------------------------------------------------------------------
-def led(section: Section, forecast: Mapping[str, Any], runs: Runs) -> Section:
+def led(
+    section: Section, forecast: Mapping[str, Any], runs: Runs, *, labelled: bool = True
+) -> Section:
     """Section 4 led by the forecast; what its chain's worlds show stands behind it, without a say
-    in the verdict: failures there are notes."""
+    in the verdict: failures there are notes, but for a reward that reads no label."""
     said = word(forecast)
     finding = Finding(
         4,
@@ -190,7 +194,7 @@ def led(section: Section, forecast: Mapping[str, Any], runs: Runs) -> Section:
     )
     rest = tuple(
         replace(f, status="info", fix="")
-        if f.name.startswith("collapse/") and f.status in ("warn", "fail")
+        if labelled and f.name.startswith("collapse/") and f.status in ("warn", "fail")
         else f
         for f in section.findings
     )

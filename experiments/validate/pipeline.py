@@ -91,6 +91,7 @@ class Pipeline(Inputs):
         word, reasons = verdict.decide(
             collapse=self.facts.judged.count if hasattr(self, "facts") else None,
             forecast=self.forecast,
+            labelled=not self.contract_facts.auxiliary,
             price_nats=getattr(self, "price", float("inf")),
             hacks="hacks" not in self.left_out,
             constant=False,
@@ -104,7 +105,7 @@ class Pipeline(Inputs):
     def _report(self, word: str, reasons: tuple[str, ...], sections: list[Section]) -> Report:
         safe, missing = "", dict(self.left_out)
         count = self.facts.judged.count if hasattr(self, "facts") else verdict.Collapse(0, 0)
-        lost = verdict.loses(self.forecast, count)
+        lost = verdict.loses(self.forecast, count) or self.contract_facts.auxiliary
         seeks = word in ("UNSAFE", "RISKY") and lost and hasattr(self, "facts")
         if seeks and "verdict" not in missing:
             self.tell(7, "nearest safe variant")

@@ -64,6 +64,7 @@ def decide(
     *,
     collapse: Collapse | None,
     forecast: Mapping[str, Any] | None = None,
+    labelled: bool = True,
     price_nats: float,
     constant: bool,
     reads_gold: bool,
@@ -78,6 +79,8 @@ def decide(
 
     forecast : what becomes of a run (`toyrl.experiments.forecast.answer`); where there is one,
         training speaks through it alone: the collapse in the chain's worlds is told without a say
+    labelled : the reward depends on the right answer; one that doesn't holds nothing by itself, and
+        is as bad as the worse of forecast and collapse
     price_nats : KL at which the exploit costs accuracy; inf if no exploit is reachable
     constant : one value on every probe in all dialects
     hacks : section 2 was run
@@ -95,7 +98,10 @@ def decide(
     if own:
         return word, own[:REASONS]
     found = [f for s in sections for f in s.findings]
-    causes = _causes(training(forecast, collapse, found), price_nats, found)
+    harm = training(forecast, collapse, found)
+    if not labelled and forecast is not None:
+        harm = sorted([*harm, *_collapsing(collapse, found)], key=lambda c: not c.bad)[:1]
+    causes = _causes(harm, price_nats, found)
     reasons = tuple(c.text for c in sorted(causes, key=lambda c: c.status != "fail"))
     if any(c.bad for c in causes):
         return "UNSAFE", reasons[:REASONS]

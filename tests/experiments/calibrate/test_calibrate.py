@@ -222,8 +222,9 @@ def test_validate_forecasts_in_the_worlds_of_the_file(tmp_path):
     p._read_log()
     with p.loaded() as p.reward:
         p.contract()
-        said = forecast.of(p)
-    assert said is not None
+        found = forecast.trained(p)
+    assert found is not None
+    said = forecast.answer(*found)
     told = c.like.told
     assert said["assumed"]["accuracy"] == pytest.approx(told.accuracy, abs=1e-4)
     assert said["assumed"]["length"] == pytest.approx(told.length, abs=0.5)

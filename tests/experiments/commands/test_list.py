@@ -55,7 +55,7 @@ def names(capsys, *words):
 def test_list_searches_names_summaries_and_titles(capsys):
     assert {"laser", "kimi", "01", "crf_variance"} <= names(capsys, "length")
     assert names(capsys, "diffusion") == names(capsys, "--paper", "40") >= {"prdp", "40"}
-    assert names(capsys, "LASER", "--kind", "experiment") == {"05"}
+    assert names(capsys, "LASER", "--kind", "experiment") == {"05", "05-table"}
     assert names(capsys, "group", "variance", "--kind", "theorem") >= {"gradient_variance"}
 
 

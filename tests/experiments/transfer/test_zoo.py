@@ -299,7 +299,7 @@ def test_test_bases_wait_for_sealed_predictions(micro, tmp_path, capsys, monkeyp
         (["--only", "kimy"], "did you mean kimi"),
         (["--suite", "small"], "leave out suite"),
         (["--model", "smollm2"], "leave out model"),
-        (["--max-completion-length", "0"], "max_completion_length=0"),
+        (["--max-completion-length", "0"], "--max-completion-length=0"),
     ],
 )
 def test_what_the_zoo_cannot_do_is_refused(micro, tmp_path, capsys, arguments, words):

@@ -104,9 +104,9 @@ def test_brevity_bonus_is_unsafe_since_wrong_answers_earn_it():
     assert judged.collapsed.mean() > 0.5
 
 
-def test_additive_penalty_is_risky_and_named_by_its_critical_weights():
+def test_additive_penalty_is_unsafe_and_named_by_its_critical_weights():
     judged = example("correct_minus_length")
-    assert judged.verdict == "RISKY"
+    assert judged.verdict == "UNSAFE"
     critical = judged.pipeline.facts.critical
     assert 0.02 < (critical <= 1).mean() < 0.56  # the user's own weight is 1
     assert judged.finding("collapse/critical-weight").value == np.median(critical)
