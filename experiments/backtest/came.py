@@ -28,7 +28,6 @@ class Came:
 
 FORMAT, LASER, DELTA, NOISE = "02 Qwen2.5-Math-7B", "05 R1-1.5B", "09 Qwen2-1.5B", "25 Qwen2.5-7B"
 CRF, LAMBDA, RENORM = "01 Qwen2.5-7B", "04", "18"
-PEAR = "15 Qwen3-4B"
 
 CAME: dict[str, Came] = {
     "01-crf": Came(base=8.1, length=0.801, family=CRF),
@@ -56,11 +55,6 @@ CAME: dict[str, Came] = {
     "09-outcome": Came(base=5.68, correctness=0.0, family=DELTA),
     "09-process": Came(base=-13.74, correctness=-19.42, family=DELTA),
     "09-process-clip": Came(base=5.40, correctness=-0.28, family=DELTA),
-    "15-pear-1.5b": Came(base=0.72, length=3250 / 4805),
-    "15-pear-4b": Came(base=-0.58, length=3221 / 7428, family=PEAR),
-    "15-pear-8b": Came(base=0.08, length=3200 / 6845),
-    # of the ablation's own benchmarks no base is given
-    "15-pear-4b-minus": Came(correctness=-7.0, family=PEAR),
     "18-process-sum": Came(family=RENORM),
     "18-renorm": Came(family=RENORM),
     "21-toolrl": Came(base=17.0),
