@@ -132,11 +132,12 @@ def test_validate_writes_a_band(tmp_path):
     assert code == 0
     band = read_band(place)
     assert 8 <= band.worlds <= 32
-    low, high = band.at(1.0)["accuracy"]
+    z = float(band.gain[-1])
+    low, high = band.at(z)["accuracy"]
     # Correctness is its own reward: accuracy rises by the gain times its standard deviation.
-    assert 0.25 < low < high < 0.5
+    assert low - 0.05 < 0.5 * z < high + 0.05
     report = toyrl.validate("grpo_lambda()", worlds=8, band=True, only=["collapse"])
-    assert report.band is None  # it has no population limit
+    assert report.band is not None  # a forecast needs no population limit
 
 
 # -- a real, short run -----------------------------------------------------------------------------

@@ -306,7 +306,7 @@ def with_one_left_out() -> tuple[Report, Finding]:
 
 def test_what_was_not_tested_is_told_in_every_output(capsys):
     report, finding = with_one_left_out()
-    show_report(report, console(), page="")
+    show_report(report, console(), page="", verbose=True)
     shown = capsys.readouterr().out
     assert "- not tested" in shown
     assert "pass" not in shown

@@ -311,7 +311,7 @@ def test_laws_by_reward() -> None:
 # -- names alike ----------------------------------------------------------------------------------
 def test_the_weight_of_every_length_term_is_alpha_and_base_scores_are_right_and_wrong():
     """Fields of one meaning have one name; exceptions are products and names of a trainer."""
-    fields = {e.name: set(e.fields) for e in registry.entries("shaper") if "length" in e.path}
+    fields = {e.name: set(e.fields) for e in registry.entries("shaper") if ".length." in e.path}
     cut = dict.fromkeys(
         ("truncation", "truncation_by_difficulty", "stop_properly"), "pays the rest"
     )
@@ -319,7 +319,6 @@ def test_the_weight_of_every_length_term_is_alpha_and_base_scores_are_right_and_
         "hybrid_outcome": "no length term",
         "cosine": "names as in TRL",
         "mode_reward": "a table of payments",
-        "format_length": "two rewards without labels in one, as published",
     }
     terms = {"linear_length", "overlong", "token_budget", "brevity_penalty", "length_band"}
     products = {"crf": "o (1 + ...)", "l1_max": "o times a clip"}
@@ -327,7 +326,7 @@ def test_the_weight_of_every_length_term_is_alpha_and_base_scores_are_right_and_
         assert not own & {"weight", "factor", "kappa", "penalty", "r_correct"}, name
         assert ("alpha" in own) == (name not in unweighted), name
         based = {"right", "wrong"} <= own
-        assert based == (name not in {*terms, *products, "cosine", "mode_reward", "format_length"}), name
+        assert based == (name not in {*terms, *products, "cosine", "mode_reward"}), name
 
 
 @pytest.mark.parametrize("name", ["efficient_reasoning", "kimi", "grpo_lambda", "laser",

@@ -16,5 +16,5 @@ def test_what_texts_dont_show_is_refused_by_name():
     rows = [TextRow("a", "b", tokens=3)] * 4
     r = Rollouts(np.array([[1.0, 0.0, 1.0, 0.0]]), np.full((1, 4), 3.0), 8.0)
     reward = SuiteReward("pear()", "pear()", parse("pear()"), 1.0)
-    with pytest.raises(UsageError, match="pear.* can't be predicted.*entropy"):
+    with pytest.raises(UsageError, match=r"pear.* can't be predicted.*entropy"):
         reward.values(r, rows)

@@ -87,7 +87,8 @@ def test_gold_free_rewards_are_unsafe_alone_and_safe_beside_correctness_up_to_a_
     assert 0 < finding.value < math.inf
     weight = min(0.5 * finding.value, 0.5)  # above 1 a format is worth more than a right answer
     below = Judged(str(EXAMPLES / "correctness.py"), f"{path}:{weight:.4g}", worlds=64)
-    assert below.verdict == "SAFE"
+    # A bonus without a ceiling fills the limit in the end, whatever the chain's worlds bear.
+    assert below.verdict == {"format_only": "SAFE", "phrase_count": "RISKY"}[name]
 
 
 def test_phrases_far_above_their_weight_are_unsafe_beside_correctness_too():
