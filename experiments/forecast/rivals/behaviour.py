@@ -75,9 +75,13 @@ class Base:
 def base_of(told: Told) -> Base:
     """The base as it was described, or as its own rollouts show it."""
     e = told.seen
+    described = Base(told.accuracy, told.length, told.limit)
     if not isinstance(e, Logged):
-        return Base(told.accuracy, told.length, told.limit)
-    own = e.like
+        return described
+    try:
+        own = e.like
+    except ValueError:  # rollouts of one kind show no base
+        return described
     shown = tuple((name, *both) for name, both in own.statistics.items())
     return Base(own.accuracy, own.length, own.limit, shown)
 
