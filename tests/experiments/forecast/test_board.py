@@ -150,6 +150,8 @@ def test_the_command_writes_the_page_of_the_docs(tmp_path):
         str(SMALL[0]),
         "--measured",
         str(RESULTS / "zoo-dev"),
+        "--measured",
+        str(RESULTS / "zoo-test"),
     ]
     assert main([*line, "--out", str(out), "--json", str(stored), "--quiet"]) == 0
     assert out.read_text() == (RESULTS / "scoreboard.md").read_text()
