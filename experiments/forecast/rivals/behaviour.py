@@ -189,8 +189,14 @@ def of(runs: Runs) -> Forecast:
 
 def forecast(told: Told, model: Model | None = None) -> Forecast | None:
     """The forecast; None where there is none."""
-    runs = trained(told, model)
-    return None if runs is None else of(runs)
+    if model is not None:
+        runs = trained(told, model)
+        return None if runs is None else of(runs)
+    kept = vars(told)  # of the usual model once: it is asked for alone and pooled
+    if "behaviour" not in kept:
+        runs = trained(told)
+        kept["behaviour"] = None if runs is None else of(runs)
+    return kept["behaviour"]
 
 
 ABLATIONS: Mapping[str, Model] = {

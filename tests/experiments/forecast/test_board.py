@@ -156,6 +156,6 @@ def test_the_command_writes_the_page_of_the_docs(tmp_path):
     assert main([*line, "--out", str(out), "--json", str(stored), "--quiet"]) == 0
     assert out.read_text() == (RESULTS / "scoreboard.md").read_text()
     data = json.loads(stored.read_text())
-    assert len(data["studies"]) == 3
+    assert len(data["studies"]) == 4
     kept = json.loads((RESULTS / "scoreboard.json").read_text())
     assert not list(differences(kept, data))
