@@ -58,3 +58,13 @@ def test_the_ceiling_is_one_half_of_the_seeds_beside_the_other():
     assert math.isnan(ranks.ceiling(alone, ranks.ACCURACY))
     some = [*cases, *alone]  # rewards with one seed take no part
     assert ranks.ceiling(some, ranks.ACCURACY) == pytest.approx(1.0)
+
+
+def test_tau_by_weights_is_tau_of_the_runs_drawn():
+    """All weights 1: tau itself; a weight of 0 leaves a run out, here the one told wrongly."""
+    rows = [row(said, came) for came, said in
+            ((0.3, 0.2), (0.1, 0.3), (-0.1, 0.0), (-0.2, -0.4), (0.2, 0.1))]  # fmt: skip
+    of = ranks.tau_of(rows, ranks.ACCURACY)
+    assert of(np.ones((1, 5)))[0] == pytest.approx(ranks.tau(rows, ranks.ACCURACY))
+    assert of(np.array([[1.0, 0, 1, 1, 1]]))[0] == pytest.approx(1.0)
+    assert of(np.ones((1, 5)))[0] < 1.0
