@@ -144,7 +144,7 @@ def train(
         if t == 0:
             told = plan.labels and (bool(serve[0]) or labelled(shaper, r, memory))
         shaped = shaper.apply(r, memory)
-        _merge(memory, shaped.memory, shaper)
+        merge(memory, shaped.memory, shaper)
         paid = np.nan_to_num(np.asarray(sum_parts(shaped.parts, r), dtype=float))
         if t == 0:
             rewards, spread = [paid.mean((1, 2))], paid.std((1, 2))
@@ -204,8 +204,11 @@ def _apply(
     return np.nan_to_num(np.asarray(advantage, dtype=float)), dict(after)
 
 
-def _merge(memory: dict[str, Array], new: dict[str, Array], shaper: Shaper) -> None:
-    """A visit's contributions into what is kept of each prompt."""
+def merge(memory: dict[str, Array], new: dict[str, Array], shaper: Shaper) -> None:
+    """Merge a visit's contributions into what is kept of each prompt, in place.
+
+    memory, new : by slot, (..., B, 1); a slot says by its `op` how (`toyrl.rollouts.memory`)
+    """
     arrays = {"min": np.minimum, "max": np.maximum, "sum": np.add, "replace": lambda _, b: b}
     assert set(arrays) == set(MERGE)
     for slot in shaper.all_memory():

@@ -31,7 +31,7 @@ from toyrl.estimators.base import Estimator
 from toyrl.objectives.surrogate import Surrogate
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
-from toyrl.worlds.behaviour.training import _merge as merge
+from toyrl.worlds.behaviour.training import merge
 from toyrl.worlds.logged.base import Array, Base, form, moved, nats, support
 from toyrl.worlds.logged.redraw import drawn
 
