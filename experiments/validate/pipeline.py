@@ -104,9 +104,7 @@ class Pipeline(Inputs):
 
     def _report(self, word: str, reasons: tuple[str, ...], sections: list[Section]) -> Report:
         safe, missing = "", dict(self.left_out)
-        count = self.facts.judged.count if hasattr(self, "facts") else verdict.Collapse(0, 0)
-        lost = verdict.loses(self.forecast, count) or self.contract_facts.auxiliary
-        seeks = word in ("UNSAFE", "RISKY") and lost and hasattr(self, "facts")
+        seeks = word in ("UNSAFE", "RISKY") and hasattr(self, "facts") and self._loses()
         if seeks and "verdict" not in missing:
             self.tell(7, "nearest safe variant")
             start = time.perf_counter()
@@ -135,6 +133,11 @@ class Pipeline(Inputs):
                 allow_inconclusive=self.settings.allow_inconclusive,
             ),
         )
+
+    def _loses(self) -> bool:
+        """Whether training is what speaks against the reward, so that a variant is looked for."""
+        lost = verdict.loses(self.forecast, self.facts.judged.count)
+        return lost or self.contract_facts.auxiliary
 
     @cached_property
     def left_out(self) -> dict[str, str]:
