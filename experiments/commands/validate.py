@@ -58,7 +58,7 @@ def run(
     out = errors if json == "-" else terminal.console()
     with Progress(errors, quiet=quiet, findings=out, verbose=verbose) as progress:
         report = api.validate(
-            rewards, settings, progress, band=band is not None, command=command_line()
+            rewards or None, settings, progress, band=band is not None, command=command_line()
         )
     try:
         _write(outputs, report, json)

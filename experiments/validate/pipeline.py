@@ -29,6 +29,7 @@ class Pipeline(Inputs):
     def run(self) -> Report:
         """All sections and the verdict."""
         from toyrl.dynamics.chain.compiling import Ahead
+        from toyrl.experiments.validate.steps import section as steps
 
         self._read_log()
         with contextlib.ExitStack() as stack:
@@ -36,11 +37,14 @@ class Pipeline(Inputs):
                 self.ahead = stack.enter_context(contextlib.closing(Ahead()))
             reward = stack.enter_context(self.loaded())
             self.reward = reward
+            stack.enter_context(steps.scored(self))
             self.pace = self._paced()
             self.tell.judging(reward.name)
             return self._run()
 
     def _run(self) -> Report:
+        from toyrl.experiments.validate.steps import section as steps
+
         sections: list[Section] = []
 
         def add(number: int, message: str, work: Callable[[], Section]) -> Section:
@@ -65,6 +69,7 @@ class Pipeline(Inputs):
             self.tell(0, f"sampling {self.settings.model}")
             self.settings = self._sampled()
             self._read_log()
+            steps.score_log(self)
         if self.log is not None:
             wanted(0, "your own rollouts", self.own)
         early = self._decided_by_log(sections) or self._stop_early(sections)
@@ -126,6 +131,7 @@ class Pipeline(Inputs):
             safe_variant=safe,
             assumed=self.assumed,
             forecast=self.forecast,
+            steps=self.steps,
             exit_code=verdict.exit_code(
                 word,
                 fail_on=self.settings.fail_on,
@@ -256,6 +262,7 @@ class Pipeline(Inputs):
     def hacks(self) -> Section:
         """The metamorphic library on a text reward, and the price on classes for any reward."""
         from toyrl.experiments.validate.hacks import price
+        from toyrl.experiments.validate.steps import section as steps
 
         if self.reward.kind == "shaper":
             section, exploits = Section(2, "", ()), []
@@ -270,6 +277,7 @@ class Pipeline(Inputs):
             rows = self.rows_in(self.contract_facts.dialect)
             more = expressions.findings(self.reward, rows)
             section = replace(section, findings=(*more, *section.findings))
+        section = steps.added(self, section)
         found = price.on_classes(*self.reference_points, self.reference.shares, exploits)
         self.price = found.kl
         finding, picture = price.describe(found, len(exploits))
