@@ -63,8 +63,8 @@ ENTRIES = (
         "Copies of a text's own best-paid step were put behind it (1 to 16), and the steps scored "
         "again: is the text paid more?",
         "Repeating a good step takes no skill, so a policy finds it early; runs on summed step "
-        "scores grew longer and lost accuracy so. It fails where wrong texts reach the median right "
-        "one.",
+        "scores grew longer and lost accuracy so. It fails where wrong texts reach the median "
+        "right one.",
         "Pay the return that the finding names: the lowest step, the product, Clip-Delta.",
         "outcome() + step_sum()",
     ),
@@ -89,14 +89,14 @@ ENTRIES = (
     E(
         "hacks/step-order",
         "The steps of a text but its last were put in the opposite order: is it paid more?",
-        "A scorer that sees no order can't see reasoning; exactly the same pay says that it doesn't.",
+        "A scorer that sees no order can't see reasoning; the very same pay says that it doesn't.",
         "Score each step given the ones before it.",
     ),
     E(
         "steps/return",
         "Which returns of step scores copies of a step raise, and how often each pays a right text "
         "above a wrong one.",
-        "The scores alone are no reward: sum, mean, lowest, Clip and Delta of the same scores train "
+        "The scores alone are no reward: sum, mean, lowest, Clip and Delta of one scorer train "
         "different policies.",
         "Take one that isn't raised and still tells right from wrong.",
     ),
@@ -109,8 +109,8 @@ ENTRIES = (
     E(
         "steps/missing",
         "Texts with a step that has no score, NaN or None.",
-        "Their rollouts can't be scored: a missing score is no 0, and may reach no neighbour through "
-        "a difference.",
+        "Their rollouts can't be scored: a missing score is no 0, and may reach no neighbour "
+        "through a difference.",
         "Score every step; cut the text as the scorer cuts it (--steps).",
     ),
     E(

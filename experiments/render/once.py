@@ -48,8 +48,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Page:
-    """assumed : the line under the verdict; first : pictures that stand there, of steps and the forecast;
-    terms : words of the head"""
+    """assumed : the line under the verdict; first : pictures that stand there, of steps and the
+    forecast; terms : words of the head"""
 
     assumed: str
     first: tuple[Picture, ...]

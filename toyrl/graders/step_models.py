@@ -1,7 +1,7 @@
-"""A process reward model on disk: a token classifier of transformers, read at the end of each step.
+"""A process reward model on disk: a token classifier of transformers, read behind each step.
 
-It is given the prompt and, one after another, each step with the separator behind it. A step's score
-is read on the last token of its separator: with two labels the probability of the second (the step
+It is given the prompt and, one after another, each step with the separator behind it. Its score is
+read on the last token of its separator: with two labels the probability of the second (the step
 is good), with one label the logistic function of its number. So are such models usually trained
 (0 bad, 1 good on the separator); another layout needs a function of one's own.
 """

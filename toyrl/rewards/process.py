@@ -25,7 +25,8 @@ from toyrl.graders.step_scores import (
     step_fields,
     step_texts,
 )
-from toyrl.graders.steps import SPLITTERS, steps as split
+from toyrl.graders.steps import SPLITTERS
+from toyrl.graders.steps import steps as split
 from toyrl.messages import PATH, shortened
 from toyrl.rewards.specs import FILE
 from toyrl.serving import text_of

@@ -47,7 +47,10 @@ def copies(found: Sequence[Tried], whose: str, *, asked: bool) -> Picture:
         "What copies of its best-paid step are worth",
         "copies inserted",
         "total of the step scores",
-        tuple(Curve(name, x, y) for name, y in shown.items()),
+        tuple(
+            Curve(name, x, y, style="dashed" if name == "Delta" else "line")
+            for name, y in shown.items()
+        ),
         caption=f"Mean over {whose}, weight 1, without the outcome. {scored} A line that rises is "
         f"farmed: {rises}. These don't rise: {', '.join(held) or 'none'}.",
     )

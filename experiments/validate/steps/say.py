@@ -53,7 +53,7 @@ def scores(texts: Sequence[Text], name: str) -> list[Finding]:
         return out
     low, high = min(there), max(there)
     text = f"{name} gives scores from {amount(low)} to {amount(high)} to {len(there)} steps."
-    if 0.0 <= low and high <= 1.0:
+    if low >= 0.0 and high <= 1.0:
         return [*out, Finding(2, "steps/scores", "info", text)]
     text = f"{text} They leave [0, 1], for which Clip's threshold and the product are made."
     fix = "map the scores to [0, 1], such as by a sigmoid, or pay them by step_sum or step_min"
@@ -109,8 +109,8 @@ def _finding(
             2, name, "fail", text, mean, None, bound, t.rows[k].completion, fix=_fix(found, own)
         )
     text = (
-        f"A completion {best.edit.what} is paid {amount(gain)} more, though no work is in it; wrong "
-        f"ones don't reach the median right one ({amount(bound)}) so. {_rate(found, own, scheme)}"
+        f"A completion {best.edit.what} is paid {amount(gain)} more, though no work is in it; "
+        f"wrong ones don't reach the median right one ({amount(bound)}) so. {_rate(found, own, scheme)}"
     )
     return Finding(2, name, "warn", text, value=gain, fix=_fix(found, own))
 
