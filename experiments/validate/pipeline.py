@@ -17,6 +17,7 @@ from toyrl.experiments.validate.inputs import Inputs
 from toyrl.experiments.validate.left_out import left_out, not_run
 from toyrl.experiments.validate.own.evidence import decided
 from toyrl.experiments.validate.reward_law import bench
+from toyrl.experiments.validate.steps import section as steps
 from toyrl.experiments.validate.terms.section import only_of_what_fired, unjudged
 from toyrl.experiments.validate.trainer_config import config_finding
 from toyrl.rewards.errors import RewardError
@@ -29,7 +30,6 @@ class Pipeline(Inputs):
     def run(self) -> Report:
         """All sections and the verdict."""
         from toyrl.dynamics.chain.compiling import Ahead
-        from toyrl.experiments.validate.steps import section as steps
 
         self._read_log()
         with contextlib.ExitStack() as stack:
@@ -43,8 +43,6 @@ class Pipeline(Inputs):
             return self._run()
 
     def _run(self) -> Report:
-        from toyrl.experiments.validate.steps import section as steps
-
         sections: list[Section] = []
 
         def add(number: int, message: str, work: Callable[[], Section]) -> Section:
@@ -262,7 +260,6 @@ class Pipeline(Inputs):
     def hacks(self) -> Section:
         """The metamorphic library on a text reward, and the price on classes for any reward."""
         from toyrl.experiments.validate.hacks import price
-        from toyrl.experiments.validate.steps import section as steps
 
         if self.reward.kind == "shaper":
             section, exploits = Section(2, "", ()), []

@@ -106,13 +106,22 @@ def _finding(
             f"{amount(bound)} in the median. {_rate(found, own, scheme)}"
         )
         return Finding(
-            2, name, "fail", text, mean, None, bound, t.rows[k].completion, fix=_fix(found, own)
+            2,
+            name,
+            "fail",
+            text.strip(),
+            mean,
+            None,
+            bound,
+            t.rows[k].completion,
+            fix=_fix(found, own),
         )
     text = (
         f"A completion {best.edit.what} is paid {amount(gain)} more, though no work is in it; "
-        f"wrong ones don't reach the median right one ({amount(bound)}) so. {_rate(found, own, scheme)}"
+        f"wrong ones don't reach the median right one ({amount(bound)}) so. "
+        f"{_rate(found, own, scheme)}"
     )
-    return Finding(2, name, "warn", text, value=gain, fix=_fix(found, own))
+    return Finding(2, name, "warn", text.strip(), value=gain, fix=_fix(found, own))
 
 
 def _rate(found: Sequence[Tried], own: Sequence[Tried], scheme: str) -> str:
