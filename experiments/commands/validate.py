@@ -13,6 +13,7 @@ from toyrl.experiments.validate.findings import Report
 from toyrl.experiments.validate.left_out import left_out
 from toyrl.experiments.validate.options import settings_of
 from toyrl.experiments.validate.settings import Settings
+from toyrl.experiments.validate.steps.source import reward_of
 
 
 def run(
@@ -34,6 +35,7 @@ def run(
         msg = "--verbose lists all and --quiet one line; give one of them"
         raise UsageError(msg)
     settings = settings_of(None, {**values, **configs})
+    rewards = rewards or [reward_of(None, settings)]
     outputs = Outputs(
         {"report": page, "json": json_path(json), "junit": junit, "sarif": sarif, "band": band},
         _read(rewards, {**values, **configs}),
@@ -58,7 +60,7 @@ def run(
     out = errors if json == "-" else terminal.console()
     with Progress(errors, quiet=quiet, findings=out, verbose=verbose) as progress:
         report = api.validate(
-            rewards or None, settings, progress, band=band is not None, command=command_line()
+            rewards, settings, progress, band=band is not None, command=command_line()
         )
     try:
         _write(outputs, report, json)

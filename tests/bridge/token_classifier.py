@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def saved(folder: Path, *, labels: int) -> Path:
-    """Write model and tokenizer; 64 positions, one token a character of digits, a-z, + = and \\n."""
+    """Write model and tokenizer: 64 positions, a token a character of digits, a-z, + = - and \n."""
     import torch
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForTokenClassification, PreTrainedTokenizerFast

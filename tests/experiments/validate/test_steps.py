@@ -1,4 +1,4 @@
-"""Process rewards under `validate`: what copies of a step are worth, who is asked, what is refused."""
+"""Process rewards under `validate`: what copies are worth, who is asked, what is refused."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import toyrl
+from tests.places import ROOT
 from tests.test_schemas import VALIDATORS, plain
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.render.html import report_page
@@ -20,6 +21,7 @@ from toyrl.experiments.validate.steps.say import edits, scores
 from toyrl.graders.base import TextRow
 from toyrl.graders.steps import steps as split
 from toyrl.rewards.process import CORRECT
+from toyrl.rewards.sandbox.modules import by_location
 from toyrl.worlds.chain.declared import DECLARED, StepLevels, instead
 from toyrl.worlds.text.render import base_rows
 
@@ -186,7 +188,7 @@ def test_clip_delta_holds_and_the_part_not_run_is_said():
     assert {f.status for f in found.findings if f.name == "hacks/step-copies"} == {"pass"}
 
 
-def log_of(folder, how=lambda scores, row: scores, **more):
+def log_of(folder, how=lambda scores, _: scores, **more):
     rows = []
     for x in base_rows("boxed", 16, 1):
         text = x.row.completion
@@ -224,7 +226,7 @@ def test_a_missing_score_takes_its_rollout_out_of_the_log(tmp_path):
     log = log_of(tmp_path, lambda s, x: [*s[:-1], None] if x.correct else s)
     found = toyrl.validate(process="prm", rollouts=log, quick=True)
     assert any(f.name == "own/unscorable" for f in found.findings)
-    log = log_of(tmp_path, lambda s, x: json.dumps(s))  # CSV and parquet hold lists as text
+    log = log_of(tmp_path, lambda s, _: json.dumps(s))  # CSV and parquet hold lists as text
     assert toyrl.validate(process="prm", rollouts=log, quick=True).steps is not None
 
 
@@ -236,8 +238,8 @@ def test_a_missing_score_takes_its_rollout_out_of_the_log(tmp_path):
         ({"process": "prm", "steps": "lines"}, "steps='lines' is no splitter; did you mean line?"),
         (
             {"process": "prm", "steps": "sentence"},
-            r"line 1 of the log: column 'prm' \(steps='sentence'\) gave .* scores for .* steps; give "
-            "one a step",
+            r"line 1 of the log: column 'prm' \(steps='sentence'\) gave .* scores for .* steps; "
+            "give one a step",
         ),
         ({"process": "word"}, "line 1 of the log: column 'word' holds 'good', no list of numbers"),
     ],
@@ -275,12 +277,18 @@ def test_texts_of_one_step_say_so():
     assert "have two steps or more (steps=blank_line)" in said.message
 
 
-def test_a_file_is_asked_in_the_sandbox(tmp_path):
-    file = tmp_path / "prm.py"
-    file.write_text("def score(steps):\n    return [0.9 if '=' in s else 0.5 for s in steps]\n")
+def test_the_example_of_the_page_is_asked_in_the_sandbox():
+    """docs/steps.md: 0.9 a copy under the sum, a mean that creeps towards 0.9, the others don't."""
+    file = ROOT / "examples" / "process" / "equations.py"
     found = toyrl.validate(process=f"{file}:score", quick=True)
-    mine = toyrl.validate(process=no_error, quick=True)
+    mine = toyrl.validate(process=by_location(file).score, quick=True)
     assert found.steps["totals"] == mine.steps["totals"]
+    totals = {k: np.array(v) for k, v in found.steps["totals"].items()}
+    assert np.diff(totals["sum"]) == pytest.approx(0.9 * np.diff(found.steps["copies"]))
+    assert (np.diff(totals["mean"]) > 0).all()
+    assert totals["mean"][-1] < 0.9
+    for name in ("min", "product", "Clip", "Delta", "Clip-Delta"):
+        assert (np.diff(totals[name]) <= 1e-12).all(), name
 
 
 def test_copies_reach_no_further_than_the_limit():
