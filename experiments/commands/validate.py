@@ -84,6 +84,7 @@ def _read(rewards: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
     names = ("rollouts", "calibrated", "data", "trl_config", "verl_config")
     found = {name: values.get(name) for name in names}
     files = {f"the reward {spec}": FILE.match(spec.strip()) for spec in rewards}
+    files["process"] = FILE.match(values.get("process") or "")
     return {**found, **{name: match["path"] for name, match in files.items() if match}}
 
 

@@ -59,7 +59,7 @@ class StepGraders:
         self._last: tuple[list[Any], list[dict[str, np.ndarray]]] | None = None
 
     def graders(self) -> dict[str, Callable[[Sequence[TextRow]], list[list[float]]]]:
-        """Field name -> function of rows with the column completion_ids, a number per token each."""
+        """Field name -> function of rows with a column completion_ids: a number per token each."""
         return {name: self._grader(name) for name in FIELDS}
 
     def _grader(self, name: str) -> Callable[[Sequence[TextRow]], list[list[float]]]:

@@ -114,10 +114,19 @@ class ShapedGRPOTrainer(RescuedTrainer):
         self._random: dict[str, Any] | None = None
         super().__init__(model, reward_funcs=_correctness(self), args=args, **options)
         if scorer is not None:
+            self._warn_of_totals()
             self.graders |= StepGraders(self._tokenizer, scorer, steps).graders()
         if options.get("rollout_func") is None:  # which may add columns
             self._check_fields(self.train_dataset)
         check_save_steps(self.args, self.num_iterations)
+
+    def _warn_of_totals(self) -> None:
+        if self.shaper.all_token_level() and not self.estimator.token_level:
+            logger.warning(
+                f"the estimator {self.estimator!r} gives one number a rollout, so of what "
+                f"{self.shaper!r} pays by step only the total counts (of Delta's, the first step's "
+                "score); estimator='step_returns' gives credit per step"
+            )
 
     # -- rewards ----------------------------------------------------------------------------------
     def _grade(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ def test_the_fields_stand_on_the_tokens_of_the_steps():
 class Pieces:
     """A tokenizer that eats the space of a first token, and needs two tokens for one character."""
 
-    words = {0: "", 3: " so", 4: " é", 5: " é", 6: " x"}  # noqa: RUF012
+    words = {0: "", 3: " so", 4: " é", 5: " é", 6: " x"}
 
     def decode(self, ids, skip_special_tokens):
         assert skip_special_tokens
@@ -175,7 +176,7 @@ def test_the_estimator_is_its_slow_definition():
     paid[:, -1] += r.correct[0]
     for i in range(5):
         s = [scores[0, i, t] for t in np.flatnonzero(ends[0, i])]
-        d = [*(a - b for a, b in zip(s[:-2], s[1:-1], strict=True)), *s[-2:-1], 0.0]
+        d = [*(a - b for a, b in pairwise(s[:-1])), *s[-2:-1], 0.0]
         paid[i, np.flatnonzero(ends[0, i])] += d[-len(s) :]
     np.testing.assert_allclose(got[0], slow_step_returns(r, paid), atol=1e-12)
 
@@ -204,6 +205,25 @@ def test_a_scorer_that_miscounts_ends_the_run_with_both_numbers(tmp_path):
     )  # fmt: skip
     with pytest.raises(TrainingFault, match=r"gave \d+ scores for \d+ steps; give one a step"):
         made.train()
+
+
+def test_the_page_on_steps_trains(tmp_path, monkeypatch):
+    from tests.test_readme import python_of
+
+    [code] = python_of("docs/steps.md")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "prm.py").write_text("def score(steps):\n    return [0.5 for _ in steps]\n")
+    names = {
+        "model": tiny_lm.model(), "args": tiny_lm.config(tmp_path), "data": tiny_lm.data(),
+        "tokenizer": tiny_lm.tokenizer(),
+    }  # fmt: skip
+    exec(compile(code, "docs/steps.md", "exec"), names)
+    assert names["trainer"].state.global_step == 1
+
+
+def test_totals_of_what_is_paid_by_step_are_warned_of(tmp_path, caplog):
+    trainer(tmp_path, "outcome() + step_delta()", step_scores=score)
+    assert "only the total counts (of Delta's, the first step's score)" in caplog.text
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ class StepClassifier:
 
     folder : as `save_pretrained` writes it; separator : text behind each step
 
-    A step beyond the model's longest input has no score (NaN). Raises MissingExtra without torch
+    Runs on the current CUDA device where there is one. A step beyond the model's longest input has no score (NaN). Raises MissingExtra without torch
     and transformers, ValueError for a folder that holds no such model, or one of more than two
     labels.
     """
@@ -54,7 +54,8 @@ class StepClassifier:
                 "(the second is good) or one, or file.py:function that reads it as you do"
             )
             raise ValueError(msg)
-        self._model.eval()
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._model.eval().to(self._device)
         self._separator = self._ids(separator)
         self._longest = getattr(self._model.config, "max_position_embeddings", None) or math.inf
 
@@ -72,7 +73,8 @@ class StepClassifier:
         torch = self._torch
         kept = ids[: int(min(len(ids), self._longest))]
         with torch.no_grad():
-            logits = self._model(input_ids=torch.tensor([kept])).logits[0].double()
+            logits = self._model(input_ids=torch.tensor([kept], device=self._device)).logits[0]
+            logits = logits.double().cpu()
         if logits.shape[-1] == 2:
             good = torch.softmax(logits, dim=-1)[:, 1]
         else:
