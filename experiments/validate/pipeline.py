@@ -101,7 +101,11 @@ class Pipeline(Inputs):
             reads_gold=self.contract_facts.reads_gold,
             separates=self.contract_facts.separates,
             sections=sections,
-            unjudged=(*unjudged(self.term_facts), *kinds.guessed(self.contract_facts)),
+            unjudged=(
+                *unjudged(self.term_facts),
+                *kinds.guessed(self.contract_facts),
+                *steps.unseen(sections),
+            ),
         )
         return self._report(word, reasons, sections)
 

@@ -75,16 +75,18 @@ def test_a_function_gets_steps_prompt_and_columns_by_name():
 
     assert scores_of(row, by_row(full), "line", by="full") == [0.0, 0.0]
     assert scores_of(row, by_row(lambda texts: [1.0] * len(texts)), "line", by="f") == [1.0, 1.0]
-    assert scores_of(row, by_row(lambda steps, **_: [0.0, None]), "line", by="f")[0] == 0.0
+    assert (
+        scores_of(row, by_row(lambda steps, **_: [len(steps) - 2, None]), "line", by="f")[0] == 0.0
+    )
     with pytest.raises(ValueError, match="asks for 'judge', which is no column"):
-        by_row(lambda steps, judge: [])(["a"], row)
+        by_row(lambda steps, judge: [judge, steps])(["a"], row)
     with pytest.raises(ValueError, match="takes no argument"):
         by_row(lambda: [])
 
 
 def test_a_text_without_a_step_asks_nobody_and_pays_nothing():
     empty = TextRow("p", " \n ", {}, 3)
-    assert scores_of(empty, by_row(lambda steps: 1 / 0), "line", by="f") == []
+    assert scores_of(empty, by_row(lambda steps: 1 / len(steps)), "line", by="f") == []
     columns = with_scores(empty, [], "line").columns
     assert columns["step_scores"] == columns["step_ends"] == [0.0] * 3
 
@@ -109,7 +111,7 @@ def test_a_source_is_a_function_a_file_or_a_folder(tmp_path):
     assert scores_of(row, scorer, "line", by="prm") == [0.5, 0.5]
     with pytest.raises(ValueError, match="has no function 'nope'; it has score"):
         step_scorer(f"{tmp_path / 'prm.py'}:nope")
-    with pytest.raises(ValueError, match="is none of file.py:function"):
+    with pytest.raises(ValueError, match=r"is none of file\.py:function"):
         step_scorer("prm")
     with pytest.raises(ValueError, match="steps='lines' is not one of blank_line, line"):
         of_step(len, steps="lines")

@@ -25,9 +25,9 @@ class StepClassifier:
 
     folder : as `save_pretrained` writes it; separator : text behind each step
 
-    Runs on the current CUDA device where there is one. A step beyond the model's longest input has no score (NaN). Raises MissingExtra without torch
-    and transformers, ValueError for a folder that holds no such model, or one of more than two
-    labels.
+    Runs on the current CUDA device where there is one. A step beyond the model's longest input has
+    no score (NaN). Raises MissingExtra without torch and transformers, ValueError for a folder that
+    holds no such model, or one of more than two labels.
     """
 
     def __init__(self, folder: str | Path, *, separator: str = SEPARATOR) -> None:

@@ -27,6 +27,7 @@ from toyrl.rewards.process import CORRECT
 from toyrl.rewards.user import load
 from toyrl.worlds.chain import declared
 
+RETURN = "steps/return"
 EACH = 8  # right texts, and wrong ones
 FEWEST = 2  # of each
 
@@ -106,6 +107,13 @@ def added(run: Inputs, section: Section) -> Section:
     )
 
 
+def unseen(sections: Sequence[Section]) -> list[str]:
+    """Why nothing is known of the steps, which keeps a reward from SAFE; nothing where they were
+    looked at."""
+    found = (f for s in sections for f in s.findings)
+    return [f.message for f in found if f.name == RETURN and f.status == NOT_TESTED]
+
+
 def _looked(run: Inputs) -> Section:
     s, name = run.settings, source.source_name(run.settings.process)
     rows, whose = _texts(run)
@@ -135,7 +143,7 @@ def _looked(run: Inputs) -> Section:
 
 
 def _nothing(why: str, seen: Sequence[Finding]) -> Section:
-    return Section(2, "", (Finding(2, "steps/return", NOT_TESTED, why), *seen))
+    return Section(2, "", (Finding(2, RETURN, NOT_TESTED, why), *seen))
 
 
 def _texts(run: Inputs) -> tuple[list[tuple[TextRow, bool]], str]:
