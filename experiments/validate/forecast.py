@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from toyrl.experiments.validate.collapse.variants import Variant
     from toyrl.experiments.validate.findings import Report
     from toyrl.experiments.validate.pipeline import Pipeline
+    from toyrl.worlds.behaviour.groups import Group, GroupReward
     from toyrl.worlds.behaviour.texts import Cell, TextReward
 
 FORESEEN = "forecast-"
@@ -154,11 +155,13 @@ def _of_log(pipeline: Pipeline, told: Told) -> Any:
     return Logged(whole, none, pipeline.estimator, pipeline.law.shaper, asked=as_told)
 
 
-def _paid(pipeline: Pipeline, told: Told) -> TextReward | None:
+def _paid(pipeline: Pipeline, told: Told) -> TextReward | GroupReward | None:
     """What text terms pay for behaviours; None for what no text changes."""
-    from toyrl.worlds.behaviour import texts
+    from toyrl.worlds.behaviour import groups, texts
 
     dialect = pipeline.contract_facts.dialect
+    if pipeline.contract_facts.batch_dependent:
+        return groups.graded(_groups(pipeline, told, dialect), pipeline.reward.grade)
     cells = _cells(pipeline, told, dialect)
     values = pipeline.score_in(dialect)([c.row for c in cells])
     known = {v for v in values if v is not None}
@@ -174,6 +177,27 @@ def _cells(pipeline: Pipeline, told: Told, dialect: str) -> list[Cell]:
     right = log.rollouts.correct[log.rollouts.w > 0] > 0.5
     formed = own_texts.readable(log.rows, right)
     return own_texts.design(log.rows, right, formed, told.limit, plain=PLAIN, edited=EDITED)
+
+
+def _groups(pipeline: Pipeline, told: Told, dialect: str) -> list[Group]:
+    """Whole groups, for a reward that reads its siblings."""
+    from toyrl.graders.answers import answer_identities
+    from toyrl.worlds.behaviour import groups, own_texts
+
+    log, size = pipeline.log, pipeline.settings.group_size
+    if log is None:
+        return groups.design(dialect, told.length, told.limit, size)
+    there = log.rollouts.w > 0
+    right = log.rollouts.correct[there] > 0.5
+    formed = own_texts.readable(log.rows, right)
+    ends = np.cumsum(there.sum(-1))[:-1]
+    cells, identity = [], []
+    for at in np.split(np.arange(len(log.rows)), ends):
+        if len(at):
+            rows = [log.rows[i] for i in at]
+            cells.append([own_texts.as_it_is(log.rows[i], right[i], formed[i]) for i in at])
+            identity.append(answer_identities(rows, right[at], pipeline.own_dialect or None))
+    return groups.logged(cells, identity, told.limit, size)
 
 
 # -- in the report ---------------------------------------------------------------------------------
