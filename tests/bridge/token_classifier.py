@@ -22,9 +22,9 @@ def saved(folder: Path, *, labels: int) -> Path:
         num_hidden_layers=1,
         num_attention_heads=2,
         max_position_embeddings=64,
-        num_labels=labels,
         pad_token_id=0,
     )
+    config.num_labels = labels
     LlamaForTokenClassification(config).save_pretrained(folder)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, pad_token="<pad>", unk_token="<unk>")
     tokenizer.save_pretrained(folder)

@@ -88,7 +88,7 @@ def test_a_text_without_a_step_asks_nobody_and_pays_nothing():
     empty = TextRow("p", " \n ", {}, 3)
     assert scores_of(empty, by_row(lambda steps: 1 / len(steps)), "line", by="f") == []
     columns = with_scores(empty, [], "line").columns
-    assert columns["step_scores"] == columns["step_ends"] == [0.0] * 3
+    assert list(columns["step_scores"]) == list(columns["step_ends"]) == [0.0] * 3
 
 
 def test_one_step_is_asked_for_by_its_number_and_the_scorer_once_a_text():

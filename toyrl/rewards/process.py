@@ -10,6 +10,7 @@ form, one step a row, so that it runs where rewards run: in the sandbox, with it
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,8 @@ from toyrl.serving import text_of
 
 STEP = "toyrl_step"
 """Column that says which step `of_step` is asked for, from 0."""
+SCORES = "toyrl_scores"
+"""Column of the scores of a row's steps, one a step."""
 CORRECT = "toyrl_correct"
 """Column that says whether a text is right, where that is known without its gold answer."""
 KINDS = "file.py:function, the folder of a token-classification model, or a column of the log"
@@ -80,13 +83,15 @@ def scores_of(row: TextRow, scorer: StepScorer, how: str, *, by: str) -> list[fl
 
 
 def with_scores(row: TextRow, scores: Sequence[float], how: str) -> TextRow:
-    """The row with the columns step_scores and step_ends, a number per token each.
+    """The row with the columns step_scores and step_ends, a number per token each, and the scores
+    themselves in the column `SCORES`.
 
     Raises ValueError for another number of scores than of steps.
     """
     tokens, spans = max(int(row.tokens), 1), split(row.completion, how)
     fields = step_fields(scores, spans, even_offsets(len(row.completion), tokens))
-    columns = {**row.columns, **{name: value.tolist() for name, value in fields.items()}}
+    own = {name: array("d", value) for name, value in fields.items()}  # long, so packed
+    columns = {**row.columns, **own, SCORES: [float(x) for x in scores]}
     return replace(row, tokens=tokens, columns=columns)
 
 

@@ -23,7 +23,7 @@ from toyrl.experiments.validate.steps.paid import Text, plan, scheme_totals, tri
 from toyrl.graders.base import TextRow
 from toyrl.graders.steps import steps as split
 from toyrl.rewards.errors import RewardError
-from toyrl.rewards.process import CORRECT
+from toyrl.rewards.process import CORRECT, SCORES
 from toyrl.rewards.user import load
 from toyrl.worlds.chain import declared
 
@@ -176,11 +176,13 @@ def _too_few(texts: Sequence[Text], whose: str, how: str) -> str:
 
 
 def _known(run: Inputs, rows: Sequence[tuple[TextRow, bool]]) -> list[Text]:
-    s = run.settings
-    if run.step_scores is not None:
+    """The texts with their scores: those that the log's rows have already, else asked for."""
+    if run.log is not None:
+        values = [row.columns[SCORES] for row, _ in rows]
+    elif run.step_scores is not None:
         values = run.step_scores([row for row, _ in rows])
     else:
-        values = [source.column_scores(row, str(s.process), s.steps) for row, _ in rows]
+        values = []
     return [Text(row, v, good) for (row, good), v in zip(rows, values, strict=True)]
 
 

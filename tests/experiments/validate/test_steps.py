@@ -18,6 +18,7 @@ from toyrl.experiments.validate.steps.edits import COPIES, OTHERS, best_step, co
 from toyrl.experiments.validate.steps.paid import SCHEMES, Text, plan, tried
 from toyrl.experiments.validate.steps.picture import data as numbers
 from toyrl.experiments.validate.steps.say import edits, scores
+from toyrl.expressions import parse
 from toyrl.graders.base import TextRow
 from toyrl.graders.steps import steps as split
 from toyrl.rewards.process import CORRECT
@@ -193,7 +194,7 @@ def totals_of(report):
     return {name: np.array(values) for name, values in report.steps["totals"].items()}
 
 
-def log_of(folder, how=lambda scores, _: scores, **more):
+def log_of(folder, how=lambda scores, _: scores, column="prm", **more):
     rows = []
     for x in base_rows("boxed", 16, 1):
         text = x.row.completion
@@ -206,7 +207,7 @@ def log_of(folder, how=lambda scores, _: scores, **more):
                 "correct": x.correct,
                 "length": x.row.tokens,
                 "truncated": x.truncated,
-                "prm": how(own, x),
+                column: how(own, x),
                 **more,
             }
         )
@@ -225,6 +226,23 @@ def test_a_column_and_the_function_that_wrote_it_agree_on_the_log(tmp_path):
     assert totals_of(by_column)["sum"] == pytest.approx(totals_of(asked)["sum"])
     status = {f.name: f.status for f in by_column.findings}
     assert status["hacks/step-splits"] == "not tested"
+
+
+@pytest.mark.parametrize("column", ["step_scores", "step_rewards"])
+def test_a_column_may_have_any_name(tmp_path, column):
+    found = toyrl.validate(process=column, rollouts=log_of(tmp_path, column=column), quick=True)
+    assert np.diff(totals_of(found)["sum"]) == pytest.approx(0.9 * np.diff([0, *COPIES]))
+
+
+def test_functions_of_texts_stand_beside_terms_of_steps():
+    def right(completions, answer, **_):
+        return [float(f"<answer>{a}</answer>" in c) for c, a in zip(completions, answer)]  # noqa: B905
+
+    found = toyrl.validate([right, (parse("step_sum()"), 0.3)], process=no_error, quick=True)
+    totals = totals_of(found)
+    share = (totals["as judged"] - 0.3 * totals["sum"]).round(12)
+    assert set(share) == {0.5}  # half of the texts are right
+    assert {f.status for f in found.findings if f.name == "hacks/step-copies"} == {"fail"}
 
 
 def test_a_missing_score_takes_its_rollout_out_of_the_log(tmp_path):
