@@ -142,8 +142,7 @@ class Settings:
         if self.process is not None or self.steps != "line":
             from toyrl.experiments.validate.steps import source
 
-            log = self.rollouts is not None or self.model is not None
-            source.check(self.process, self.steps, log=log)
+            source.check(self.process, self.steps, log=self.rollouts is not None)
         _estimator(self.estimator)
         _mark(self.answer_mark)
         object.__setattr__(self, "env", _env(self.env))

@@ -23,7 +23,7 @@ from toyrl.graders.base import TextRow
 from toyrl.graders.step_scores import checked
 from toyrl.graders.steps import steps as split
 from toyrl.messages import PATH, shortened
-from toyrl.rewards.process import CORRECT, KINDS, STEP, of_step, with_scores
+from toyrl.rewards.process import CORRECT, KINDS, SCORES, STEP, of_step, with_scores
 from toyrl.rewards.sandbox.host import Target
 from toyrl.rewards.specs import FILE, Reward, Term
 from toyrl.rollouts.logs import Log
@@ -53,7 +53,7 @@ def is_column(process: Any) -> bool:
 def check(process: Any, steps: str, *, log: bool) -> None:
     """Refuse at the door what can't be a source of step scores.
 
-    log : there is a log, or will be one; Raises UsageError.
+    log : there is a log, whose column it may be. Raises UsageError.
     """
     from toyrl.graders.steps import SPLITTERS
 
@@ -62,7 +62,10 @@ def check(process: Any, steps: str, *, log: bool) -> None:
         hint = f"did you mean {near[0]}? " if near else ""
         msg = f"steps={shortened(steps)} is no splitter; {hint}there are {', '.join(SPLITTERS)}"
         raise UsageError(msg)
-    if process is None or callable(process):
+    if process is None:
+        msg = f"steps={steps!r} splits texts for process, which is not given; leave it out"
+        raise UsageError(msg)
+    if callable(process):
         return
     text = str(process)
     file = FILE.match(text)
@@ -229,10 +232,16 @@ def asked(score: Callable[[Sequence[TextRow]], Sequence[float | None]], how: str
     return partial(_asked, score, how)
 
 
+def _without_scores(row: TextRow) -> dict[str, Any]:
+    """Its columns without those of scores, which are as long as the text and nobody's question."""
+    return {k: v for k, v in row.columns.items() if k not in (FIELD, "step_ends", SCORES)}
+
+
 def _asked(
     score: Callable[[Sequence[TextRow]], Sequence[float | None]], how: str, rows: Sequence[TextRow]
 ) -> list[list[float]]:
     counts = [len(split(row.completion, how)) for row in rows]
+    rows = [replace(row, columns=_without_scores(row)) for row in rows]
     flat = [
         replace(row, columns={**row.columns, STEP: k})
         for row, count in zip(rows, counts, strict=True)

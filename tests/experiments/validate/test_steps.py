@@ -23,6 +23,8 @@ from toyrl.graders.base import TextRow
 from toyrl.graders.steps import steps as split
 from toyrl.rewards.process import CORRECT
 from toyrl.rewards.sandbox.modules import by_location
+from toyrl.rollouts import Rollouts
+from toyrl.testing.step_laws import copies_never_pay
 from toyrl.worlds.chain.declared import DECLARED, StepLevels, instead
 from toyrl.worlds.text.render import base_rows
 
@@ -100,6 +102,26 @@ def test_copies_are_worth_what_the_closed_forms_say():
     of = numbers(found, "line", "f")
     assert of["copies"] == [0, 1, 2, 4, 8, 16]
     assert np.diff(of["totals"]["sum"]) == pytest.approx(np.diff(of["copies"]) * c.mean())
+
+
+def test_the_returns_that_copies_raise_are_those_that_break_the_law():
+    """Another route: the law that users' own tests can call, on the same scores as rollouts."""
+    found = tried(TEXTS, plan(), "line", scores=None, judged=None, limit=1e9)
+    width = max(len(t.scores) for t in TEXTS)
+    table = np.zeros((1, 4, width))
+    for k, t in enumerate(TEXTS):
+        table[0, k, : len(t.scores)] = t.scores
+    length = np.array([[float(len(t.scores)) for t in TEXTS]])
+    mask = (np.arange(width) < length[..., None]).astype(float)
+    right = np.array([[float(t.right) for t in TEXTS]])
+    r = Rollouts(
+        correct=right, length=length, max_length=9.0, mask=mask, fields={"step_scores": table}
+    )
+    for name, shaper in SCHEMES.items():
+        one = found[1].paid[name] - found[0].paid[name]
+        for k in range(len(TEXTS)):
+            broken = copies_never_pay(shaper, r, (0, k)) is not None
+            assert broken == (one[k] > 1e-9), (name, k)
 
 
 def test_what_was_not_asked_of_a_column_is_not_tested():
@@ -277,6 +299,10 @@ def test_a_source_needs_a_term_and_a_column_its_log():
         toyrl.validate("outcome()", process=no_error, quick=True)
     with pytest.raises(UsageError, match="so it names a column, and there is no log"):
         toyrl.validate(process="prm", quick=True)
+    with pytest.raises(UsageError, match="so it names a column, and there is no log"):
+        toyrl.Settings(process="prm", model="some/model")
+    with pytest.raises(UsageError, match="steps='sentence' splits texts for process, which is not"):
+        toyrl.validate("outcome()", steps="sentence", quick=True)
     with pytest.raises(UsageError, match="REWARD is missing"):
         toyrl.validate(quick=True)
 
