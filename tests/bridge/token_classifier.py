@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def saved(folder: Path, *, labels: int) -> Path:
-    """Write model and tokenizer: 64 positions, a token a character of digits, a-z, + = - and \n."""
+def saved(folder: Path, *, labels: int, positions: int = 64) -> Path:
+    """Write model and tokenizer: a token a character of digits, a-z, + = - and \n."""
     import torch
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForTokenClassification, PreTrainedTokenizerFast
@@ -21,7 +21,7 @@ def saved(folder: Path, *, labels: int) -> Path:
         intermediate_size=16,
         num_hidden_layers=1,
         num_attention_heads=2,
-        max_position_embeddings=64,
+        max_position_embeddings=positions,
         pad_token_id=0,
     )
     config.num_labels = labels

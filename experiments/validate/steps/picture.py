@@ -10,7 +10,7 @@ import numpy as np
 from toyrl.experiments.core import Curve, Picture, Table
 from toyrl.experiments.validate.steps.edits import COPIES, OTHERS
 from toyrl.experiments.validate.steps.paid import DRAWN, JUDGED, SCHEMES, Tried
-from toyrl.experiments.validate.steps.say import COPIED, mean_gain
+from toyrl.experiments.validate.steps.say import COPIED, least, mean_gain
 
 NAME = "step-copies"
 
@@ -39,7 +39,7 @@ def copies(found: Sequence[Tried], whose: str, *, asked: bool) -> Picture:
         else "A copy is taken to score what its step did, since a column can't be asked again."
     )
     shown = {name: mean_totals(found, name) for name in DRAWN}
-    farmed = [name for name, y in shown.items() if y[-1] > y[0] + 1e-9]
+    farmed = [n for n, y in shown.items() if y[-1] - y[0] > least(found, n)]
     held = [name for name in DRAWN if name not in farmed]
     rises = ", ".join(farmed) or "none"
     return Picture(

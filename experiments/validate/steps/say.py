@@ -16,6 +16,7 @@ from toyrl.expressions import to_expression
 
 NAMES = {name: to_expression(shaper) for name, shaper in SCHEMES.items()}
 COPIED = "step-copies"
+SMALL = 0.01
 
 
 def gains(found: Sequence[Tried], scheme: str, t: Tried) -> np.ndarray:
@@ -30,10 +31,18 @@ def mean_gain(found: Sequence[Tried], scheme: str, t: Tried) -> float:
     return float(own.mean()) if len(own) else math.nan
 
 
+def least(found: Sequence[Tried], scheme: str) -> float:
+    """What an edit adds at least where it is said to pay: a hundredth of how far the totals of the
+    texts lie apart (a learned scorer moves a little with any word), and more than rounding."""
+    own = found[0].paid[scheme]
+    size = max(1.0, float(np.nanmax(np.abs(own), initial=0.0)))
+    apart = float(np.nanmax(own) - np.nanmin(own)) if np.isfinite(own).any() else 0.0
+    return max(EPS * size, SMALL * apart)
+
+
 def pays(found: Sequence[Tried], scheme: str, edits: Sequence[Tried]) -> bool:
-    """Whether one of these edits adds to the mean total, beyond rounding."""
-    size = max(1.0, float(np.nanmax(np.abs(found[0].paid[scheme]), initial=0.0)))
-    return any(mean_gain(found, scheme, t) > EPS * size for t in edits)
+    """Whether one of these edits adds to the mean total, at least `least`."""
+    return any(mean_gain(found, scheme, t) > least(found, scheme) for t in edits)
 
 
 def scores(texts: Sequence[Text], name: str) -> list[Finding]:
@@ -88,14 +97,16 @@ def _finding(
     best = max(own, key=lambda t: np.nan_to_num(mean_gain(found, scheme, t), nan=-math.inf))
     gain = mean_gain(found, scheme, best)
     if not pays(found, scheme, own):
-        size = max(1.0, float(np.nanmax(np.abs(base), initial=0.0)))
-        gain = 0.0 if abs(gain) <= EPS * size else gain
-        said = "exactly as before" if gain == 0.0 else f"{amount(-gain)} less"
+        rounding = EPS * max(1.0, float(np.nanmax(np.abs(base), initial=0.0)))
+        gain = 0.0 if abs(gain) <= rounding else gain
+        said = "exactly as before" if gain == 0.0 else "about as before"
+        if gain < -least(found, scheme):
+            said = f"{amount(-gain)} less"
         text = f"A completion {best.edit.what} is paid {said}, in the mean."
         return Finding(2, name, "pass", text, value=gain)
     for t in own:  # fewest copies first
         wrong = ~right[t.places] & t.fits & np.isfinite(t.paid[scheme])
-        if not wrong.any() or mean_gain(found, scheme, t) <= EPS:
+        if not wrong.any() or mean_gain(found, scheme, t) <= least(found, scheme):
             continue
         mean = float(t.paid[scheme][wrong].mean())
         if mean < bound - EPS:

@@ -122,7 +122,7 @@ def _looked(run: Inputs) -> Section:
         known = _known(run, rows)
         usable = [t for t in known if not any(map(math.isnan, t.scores))]
         seen = say.scores(known, name)
-        if why := _too_few(usable, whose, s.steps):
+        if why := _too_few(known, usable, whose, s.steps):
             return _nothing(why, seen)
         asked, limit = run.step_scores, s.limit
         found = tried(usable, plan(), s.steps, scores=asked, judged=_judged(run), limit=limit)
@@ -164,14 +164,24 @@ def _texts(run: Inputs) -> tuple[list[tuple[TextRow, bool]], str]:
     return [x for kind in each for x in kind], whose
 
 
-def _too_few(texts: Sequence[Text], whose: str, how: str) -> str:
-    counts = [sum(t.right == good for t in texts) for good in (True, False)]
-    if min(counts) >= FEWEST:
+def _too_few(known: Sequence[Text], usable: Sequence[Text], whose: str, how: str) -> str:
+    """Why there are too few texts of several steps, or too few whose steps have a score; or ""."""
+
+    def counts(texts: Sequence[Text]) -> list[int]:
+        return [sum(t.right == good for t in texts) for good in (True, False)]
+
+    (right, wrong), scored = counts(known), counts(usable)
+    if min(scored) >= FEWEST:
         return ""
+    if min(right, wrong) < FEWEST:
+        return (
+            f"Steps were not looked at: of {whose}, {right} right and {wrong} wrong ones have two "
+            f"steps or more (steps={how}), and {FEWEST} of each are needed; give --rollouts, or "
+            "--steps as your trainer splits"
+        )
     return (
-        f"Steps were not looked at: of {whose}, {counts[0]} right and {counts[1]} wrong ones have "
-        f"two steps or more (steps={how}) and a score for each, and {FEWEST} of each are needed; "
-        "give --rollouts, or --steps as your trainer splits"
+        f"Steps were not looked at: of {whose}, {scored[0]} right and {scored[1]} wrong ones have "
+        f"a score for every step, and {FEWEST} of each are needed; give every step a score"
     )
 
 

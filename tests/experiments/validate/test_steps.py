@@ -321,6 +321,13 @@ def test_a_scorer_that_fails_or_miscounts_is_told_and_the_rest_goes_on():
     assert "give one a step, None where it is missing" in said
 
 
+def test_scores_that_are_missing_everywhere_leave_the_verdict_open():
+    found = toyrl.validate(process=lambda steps: [None for _ in steps], quick=True)
+    assert found.verdict == "INCONCLUSIVE"
+    assert "0 right and 0 wrong ones have a score for every step" in found.reasons[0]
+    assert any(f.name == "steps/missing" and f.value == 1.0 for f in found.findings)
+
+
 def test_texts_of_one_step_say_so():
     found = toyrl.validate(process=no_error, steps="blank_line", quick=True)
     said = next(f for f in found.findings if f.name == "steps/return")
