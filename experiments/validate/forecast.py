@@ -100,6 +100,7 @@ def sentence(forecast: Mapping[str, Any]) -> str:
 def _told(pipeline: Pipeline) -> Told:
     """What `validate` was told of the run; evidence from the pipeline's own law."""
     from toyrl.experiments.forecast.case import Told
+    from toyrl.experiments.forecast.horizon import horizon
     from toyrl.experiments.validate.reward_law.bench import REFERENCE_SUCCESS
     from toyrl.experiments.validate.settings import LIMIT, TYPICAL
 
@@ -114,6 +115,7 @@ def _told(pipeline: Pipeline) -> Told:
         estimator=s.estimator,
         group_size=s.group_size,
         beta=s.beta,
+        horizon=horizon(s.updates, s.learning_rate, s.completions),
         evidence=lambda told: _evidence(pipeline, told),
     )
 

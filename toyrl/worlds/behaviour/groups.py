@@ -66,17 +66,17 @@ class GroupReward:
     def of(self, p: Played) -> Array:
         """(W, B, G) values of rollouts."""
         kind = _kind(p.right, p.formed, p.cut)
-        x = features(p.right, p.formed, p.cut, p.length, p.identity)
+        x = features(p.right, p.length, p.identity)
         value = np.einsum("...f,...f->...", x, self.weights[kind])
         for name, count in (("CHECK", p.rounds), (self.padding, p.units)):
             value = value + self.per.get(name, 0.0) * count
         return np.clip(value + self.noise[kind] * p.judge, self.low, self.high)
 
 
-def features(right: Array, formed: Array, cut: Array, length: Array, identity: Array) -> Array:
+def features(right: Array, length: Array, identity: Array) -> Array:
     """(..., G, F) what each rollout of a group (..., G) is among its siblings.
 
-    right, formed, cut : 0 or 1; length : tokens; identity : of the answer, -1 none
+    right : 0 or 1; length : tokens; identity : of the answer, -1 none
     """
     others = max(right.shape[-1] - 1, 1)
     known = identity >= 0
@@ -208,9 +208,9 @@ def graded(groups: Sequence[Group], grade: Grade) -> GroupReward | None:
 
 
 def _features_of(group: Group) -> Array:
-    shown = (np.array([getattr(c, name) for c in group.cells], dtype=float) for name in SHOWN)
+    right = np.array([float(c.right) for c in group.cells])
     length = np.array([max(c.tokens, 1.0) for c in group.cells])
-    return features(*shown, length, np.array(group.identity))
+    return features(right, length, np.array(group.identity))
 
 
 def _fitted(x: Array, kind: Array, added: Array, y: Array, kinds: Sequence[str]) -> GroupReward:
