@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import numpy as np
 import pytest
 
 from toyrl.graders.answers import answer_identities, is_correct, marked_answer
-from toyrl.worlds.behaviour import groups, own_texts, prior
+from toyrl.worlds.behaviour import groups, prior, texts
 from toyrl.worlds.behaviour.rollouts import as_rollouts, noise, played
 from toyrl.worlds.behaviour.worlds import fitted
 
 LENGTH, LIMIT, SIZE = 200.0, 2048.0, 8
 DESIGN = groups.design("boxed", LENGTH, LIMIT, SIZE)
+CELLS = texts.design("boxed", LENGTH, LIMIT)
 
 
 @pytest.fixture(scope="module")
@@ -109,24 +111,25 @@ def test_no_price_is_made_of_noise(rollouts):
     assert made.noise[:2] == pytest.approx(0.3, rel=0.2)
 
 
+def test_it_is_kept_as_json(rollouts):
+    for made in (fitted_to(within_group), texts.graded(CELLS, [float(c.right) for c in CELLS])):
+        again = groups.read(json.loads(json.dumps(made.to_dict())))
+        assert type(again) is type(made)
+        assert np.allclose(again.of(rollouts), made.of(rollouts), rtol=1e-4)
+
+
 def test_what_pays_all_the_same_pays_nothing():
     assert groups.graded(DESIGN, lambda rows: [0.5] * len(rows)) is None
     assert groups.graded(DESIGN, lambda rows: [None] * len(rows)) is None
 
 
 def test_a_logs_own_groups_with_edits(rollouts):
-    cells, identity = [], []
-    for g in DESIGN[:12]:
-        rows = [c.row for c in g.cells]
-        right = [is_correct(row) for row in rows]
-        formed = own_texts.readable(rows, np.array(right))
-        each = zip(rows, right, formed, strict=True)
-        cells.append([own_texts.as_it_is(r, g > 0, bool(f)) for r, g, f in each])
-        identity.append([int(x) for x in answer_identities(rows, right)])
-    made = groups.logged(cells, identity, LIMIT, SIZE)
-    plain = {c.row.completion for group in cells for c in group}
-    texts = [c.row.completion for group in made for c in group.cells]
-    assert 0.5 < np.mean([t in plain for t in texts]) < 0.95
+    rows = [[c.row for c in g.cells] for g in DESIGN[:12]]
+    right = [np.array([is_correct(row) for row in group]) for group in rows]
+    made = groups.logged([*zip(rows, right, strict=True)], LIMIT, SIZE)
+    plain = {row.completion for group in rows for row in group}
+    shown = [c.row.completion for group in made for c in group.cells]
+    assert 0.5 < np.mean([t in plain for t in shown]) < 0.95
     read = fitted_to(shortest_right, made)
     n = np.where(rollouts.right > 0, rollouts.length, np.inf)
     expected = rollouts.right * (1 + 0.5 * (n == n.min(-1, keepdims=True)))
