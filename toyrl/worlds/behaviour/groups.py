@@ -189,7 +189,7 @@ def logged(
 ) -> list[Group]:
     """Groups that a log holds, drawn anew, with some texts edited.
 
-    prompts : of each its rollouts, and whether each is right; mark : how answers are marked (a
+    prompts : of each its G rollouts, and (G,) whether each is right; mark : how answers are marked (a
         dialect), None: one of the usual ways
     """
     cells, identity = [], []
