@@ -189,8 +189,8 @@ def logged(
 ) -> list[Group]:
     """Groups that a log holds, drawn anew, with some texts edited.
 
-    prompts : of each its G rollouts, and (G,) whether each is right; mark : how answers are marked (a
-        dialect), None: one of the usual ways
+    prompts : of each its G rollouts, and (G,) whether each is right
+    mark : how answers are marked (a dialect), None: one of the usual ways
     """
     cells, identity = [], []
     for rows, right in prompts:
