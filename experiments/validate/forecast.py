@@ -100,6 +100,7 @@ def sentence(forecast: Mapping[str, Any]) -> str:
 def _told(pipeline: Pipeline) -> Told:
     """What `validate` was told of the run; evidence from the pipeline's own law."""
     from toyrl.experiments.forecast.case import Told
+    from toyrl.experiments.forecast.horizon import horizon
     from toyrl.experiments.validate.reward_law.bench import REFERENCE_SUCCESS
     from toyrl.experiments.validate.settings import LIMIT, TYPICAL
 
@@ -114,6 +115,7 @@ def _told(pipeline: Pipeline) -> Told:
         estimator=s.estimator,
         group_size=s.group_size,
         beta=s.beta,
+        horizon=horizon(s.updates, s.learning_rate, s.completions),
         evidence=lambda told: _evidence(pipeline, told),
     )
 
@@ -181,23 +183,18 @@ def _cells(pipeline: Pipeline, told: Told, dialect: str) -> list[Cell]:
 
 def _groups(pipeline: Pipeline, told: Told, dialect: str) -> list[Group]:
     """Whole groups, for a reward that reads its siblings."""
-    from toyrl.graders.answers import answer_identities
-    from toyrl.worlds.behaviour import groups, own_texts
+    from toyrl.worlds.behaviour import groups
 
     log, size = pipeline.log, pipeline.settings.group_size
     if log is None:
         return groups.design(dialect, told.length, told.limit, size)
     there = log.rollouts.w > 0
-    right = log.rollouts.correct[there] > 0.5
-    formed = own_texts.readable(log.rows, right)
-    ends = np.cumsum(there.sum(-1))[:-1]
-    cells, identity = [], []
-    for at in np.split(np.arange(len(log.rows)), ends):
-        if len(at):
-            rows = [log.rows[i] for i in at]
-            cells.append([own_texts.as_it_is(log.rows[i], right[i], formed[i]) for i in at])
-            identity.append(answer_identities(rows, right[at], pipeline.own_dialect or None))
-    return groups.logged(cells, identity, told.limit, size)
+    right = (log.rollouts.correct[there] > 0.5).astype(float)
+    ends = np.cumsum(there.sum(-1))
+    prompts = [
+        (log.rows[a:b], right[a:b]) for a, b in zip([0, *ends[:-1]], ends, strict=True) if b > a
+    ]
+    return groups.logged(prompts, told.limit, size, mark=pipeline.own_dialect or None)
 
 
 # -- in the report ---------------------------------------------------------------------------------

@@ -12,13 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from toyrl.graders.answers import answer_identities
+from toyrl.graders.base import TextRow
 from toyrl.worlds.behaviour import own_texts
 from toyrl.worlds.behaviour.knobs import Array
 from toyrl.worlds.behaviour.rollouts import Played
-from toyrl.worlds.behaviour.texts import ADDED, COUNTS, SENTENCE, STEPS, Cell, written
+from toyrl.worlds.behaviour.texts import ADDED, COUNTS, SENTENCE, STEPS, Cell, TextReward, written
 from toyrl.worlds.text.dialects import Dialect
 from toyrl.worlds.text.problems import make_problem
 
@@ -47,6 +50,9 @@ class Group:
     identity: tuple[int, ...]
 
 
+ARRAYS = ("weights", "noise")
+
+
 @dataclass(frozen=True)
 class GroupReward:
     """What a text is paid among its siblings.
@@ -63,20 +69,31 @@ class GroupReward:
     high: float
     noise: Array
 
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        arrays = {name: getattr(self, name).tolist() for name in ARRAYS}
+        return {**arrays, "per": dict(self.per), "padding": self.padding, "low": self.low,
+                "high": self.high}  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, x: Mapping[str, Any]) -> GroupReward:
+        """The reward that `to_dict` wrote."""
+        return cls(**{k: np.array(v) if k in ARRAYS else v for k, v in x.items()})
+
     def of(self, p: Played) -> Array:
         """(W, B, G) values of rollouts."""
         kind = _kind(p.right, p.formed, p.cut)
-        x = features(p.right, p.formed, p.cut, p.length, p.identity)
+        x = features(p.right, p.length, p.identity)
         value = np.einsum("...f,...f->...", x, self.weights[kind])
         for name, count in (("CHECK", p.rounds), (self.padding, p.units)):
             value = value + self.per.get(name, 0.0) * count
         return np.clip(value + self.noise[kind] * p.judge, self.low, self.high)
 
 
-def features(right: Array, formed: Array, cut: Array, length: Array, identity: Array) -> Array:
+def features(right: Array, length: Array, identity: Array) -> Array:
     """(..., G, F) what each rollout of a group (..., G) is among its siblings.
 
-    right, formed, cut : 0 or 1; length : tokens; identity : of the answer, -1 none
+    right : 0 or 1; length : tokens; identity : of the answer, -1 none
     """
     others = max(right.shape[-1] - 1, 1)
     known = identity >= 0
@@ -120,6 +137,11 @@ def _kind(right: Array, formed: Array, cut: Array) -> Array:
                      [3, 0, 1], 2)  # fmt: skip
 
 
+def read(x: Mapping[str, Any]) -> TextReward | GroupReward:
+    """What a file keeps of a reward of texts: `to_dict` of either kind."""
+    return GroupReward.from_dict(x) if "weights" in x else TextReward.from_dict(x)
+
+
 # -- designs ---------------------------------------------------------------------------------------
 def design(
     dialect: str | Dialect, length: float, limit: float, group_size: int, seed: int = 0
@@ -158,16 +180,24 @@ def design(
 
 
 def logged(
-    cells: Sequence[Sequence[Cell]],
-    identity: Sequence[Sequence[int]],
+    prompts: Sequence[tuple[Sequence[TextRow], Array]],
     limit: float,
     group_size: int,
+    *,
+    mark: str | None = None,
     seed: int = 0,
 ) -> list[Group]:
     """Groups that a log holds, drawn anew, with some texts edited.
 
-    cells, identity : of each prompt's rollouts as they are
+    prompts : of each its G rollouts, and (G,) whether each is right
+    mark : how answers are marked (a dialect), None: one of the usual ways
     """
+    cells, identity = [], []
+    for rows, right in prompts:
+        formed = own_texts.readable(rows, right)
+        each = zip(rows, right, formed, strict=True)
+        cells.append([own_texts.as_it_is(r, bool(c > 0), bool(f)) for r, c, f in each])
+        identity.append([int(x) for x in answer_identities(rows, right.tolist(), mark)])
     rng = np.random.default_rng([seed, 7])
     size = min(group_size, LARGEST)
     lines = own_texts.frequent([c.row.completion for each in cells for c in each if not c.cut])
@@ -208,9 +238,9 @@ def graded(groups: Sequence[Group], grade: Grade) -> GroupReward | None:
 
 
 def _features_of(group: Group) -> Array:
-    shown = (np.array([getattr(c, name) for c in group.cells], dtype=float) for name in SHOWN)
+    right = np.array([float(c.right) for c in group.cells])
     length = np.array([max(c.tokens, 1.0) for c in group.cells])
-    return features(*shown, length, np.array(group.identity))
+    return features(right, length, np.array(group.identity))
 
 
 def _fitted(x: Array, kind: Array, added: Array, y: Array, kinds: Sequence[str]) -> GroupReward:
