@@ -241,17 +241,12 @@ def grades(values: Sequence[float]) -> list[int]:
 def _truth(row: TextRow) -> dict[str, float]:
     given = row.columns.get("truth")
     found = _object(given) if isinstance(given, str) else given
-    if (
-        not isinstance(found, Mapping)
-        or not found
-        or any(map(math.isnan, map(_number, found.values())))
-    ):
-        msg = (
-            f"the column truth={shortened(given)} holds no grades; give a mapping of masked names "
-        )
-        msg += 'to numbers or its JSON, such as {"model-1": 4, "model-2": 1}'
+    own = {k: _number(v) for k, v in found.items()} if isinstance(found, Mapping) else {}
+    if not own or any(map(math.isnan, own.values())):
+        msg = f"the column truth={shortened(given)} holds no grades; give a mapping of masked "
+        msg += 'names to numbers or its JSON, such as {"model-1": 4, "model-2": 1}'
         raise ValueError(msg)
-    return {name: _number(value) for name, value in found.items()}
+    return own
 
 
 def _number(value: Any) -> float:

@@ -7,7 +7,7 @@
 
 What a missing score costs is where the released code and a sound reward differ:
 
-    released   its pairs are left out, and fewer than two scores pay 1: saying nothing is the optimum
+    released   its pairs are left out; fewer than two scores pay 1: silence is the optimum
     tie        its pairs cost half, as a tie does; fewer than two scores pay 0
     coverage   its pairs are left out, the rest is paid times the share of responses scored;
                fewer than two scores pay 0

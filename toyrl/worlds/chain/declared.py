@@ -6,6 +6,7 @@ are assumptions, so whoever uses one says which (`stated`).
 
     conciseness   `Conciseness`   1 - length/limit, clipped to [0.1, 1]
     judge         `JudgeNoise`    right 1, wrong 0, Gaussian noise 0.3
+    agreement     `Agreement`     1 of right judgements, 0.5 (chance) of wrong ones
     verified      `VerifierFlips` 0.1 of right and 0.1 of wrong answers misjudged
     format        `Style`         kept by 0.95 of right answers and 0.8 of wrong ones
     thought       `Thoughts`      block closed by 0.95 of right answers and 0.9 of wrong ones
@@ -36,6 +37,7 @@ from toyrl.ranges import COUNT, FINITE, NOT_NEGATIVE, PART, SHARE, Range
 from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.rollouts.classes import with_answered
 from toyrl.shapers.base import Shaper
+from toyrl.worlds.chain.judgements import Agreement
 from toyrl.worlds.chain.latents import (
     Answers,
     JudgeNoise,
@@ -263,6 +265,7 @@ class Similarity(Latent):
 DECLARED: dict[str, Latent] = {
     "conciseness": Conciseness(),
     "judge": JudgeNoise(),
+    "agreement": Agreement(),
     "verified": VerifierFlips(),
     **dict.fromkeys(("format", "phrases"), Style(phrases=(0.5, 0.3, 0.2))),
     "thought": Thoughts(),
