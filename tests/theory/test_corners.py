@@ -17,6 +17,7 @@ import pytest
 
 from tests.theory.detection.corners import DETECTION, DETECTION_UNDEFINED
 from tests.theory.judge.corners import JUDGE, JUDGE_UNDEFINED
+from tests.theory.learned.corners import PRINCIPLES
 from tests.theory.length.corners import LENGTH, SPREAD
 from tests.theory.noise.corners import NOISE
 from tests.theory.preference.corners import TOPOLOGY
@@ -257,6 +258,7 @@ CORNERS: dict[str, Any] = {
 }  # fmt: skip
 CORNERS |= shaping_corners(TINY, ENDING)
 CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
+CORNERS |= PRINCIPLES
 NAN = (
     UNDEFINED
     | DETECTION_UNDEFINED

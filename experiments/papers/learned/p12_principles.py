@@ -216,7 +216,7 @@ def steering(one_way: bool, beta: float) -> Items:
     ref = softmax(-0.5 * ((np.log(length) - 2.2) / 0.6) ** 2 - np.log(length))
     mean, var = float(ref @ length), float(ref @ (length - ref @ length) ** 2)
     signs = np.array([1.0, 1.0]) if one_way else np.array([-1.0, 1.0])
-    inverse = np.array([0.5, 1, 2, 4, 8, 16]) / (20 * np.sqrt(var)) * (20 / beta)
+    inverse = np.arange(0.5, 16.1, 0.5) / (beta * np.sqrt(var))
     moved = np.array([tilt(ref, s * length, inverse) @ length for s in signs])
     yield missed(SHORTER, np.sign(moved[:, 1] - mean), [-1, 1], ("tilt", "theorem"))
     slope = (moved[:, 1] - mean) / inverse[1] / (np.array([-1, 1]) * var)
