@@ -105,6 +105,5 @@ def test_silence_is_paid_as_released_alone():
         parse("reward_anything()").reward(Rollouts(one, one, 9.0, fields={"format": one}))
 
 
-@pytest.mark.parametrize("name", ["reward_anything()", "reward_anything_released()"])
-def test_laws(name):
-    assert_invariants(name)
+def test_laws():
+    assert_invariants("reward_anything()")
