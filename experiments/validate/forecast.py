@@ -38,7 +38,7 @@ def trained(pipeline: Pipeline) -> tuple[Told, Runs] | None:
     from toyrl.experiments.calibrate import worlds as calibrated
     from toyrl.experiments.forecast.rivals import behaviour
 
-    told, file = _told(pipeline), pipeline.settings.calibrated
+    told, file = told_of(pipeline), pipeline.settings.calibrated
     try:
         runs = behaviour.trained(told) if file is None else calibrated.runs(told, file)
     except RewardError:  # it grades what it was asked before, not texts of other lengths
@@ -96,7 +96,7 @@ def sentence(forecast: Mapping[str, Any]) -> str:
     )
 
 
-def _told(pipeline: Pipeline) -> Told:
+def told_of(pipeline: Pipeline) -> Told:
     """What `validate` was told of the run; evidence from the pipeline's own law."""
     from toyrl.experiments.forecast.case import Told
     from toyrl.experiments.validate.reward_law.bench import REFERENCE_SUCCESS

@@ -133,7 +133,7 @@ class Settings:
             object.__setattr__(self, "every_estimator", True)
         from toyrl.experiments.validate import left_out  # loads NumPy, which --help can do without
 
-        _estimator(self.estimator)
+        refuse_estimator(self.estimator)
         _mark(self.answer_mark)
         object.__setattr__(self, "env", _env(self.env))
         for name in ("only", "skip"):
@@ -303,7 +303,7 @@ def _env(value: Any) -> tuple[str, ...] | None:
     return names
 
 
-def _estimator(name: Any) -> None:
+def refuse_estimator(name: Any) -> None:
     from toyrl.experiments.validate.refused import instead, refusal
     from toyrl.expressions import ExpressionError, parse_estimator
 
