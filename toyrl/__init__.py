@@ -2,8 +2,8 @@
 
 Names are loaded when first used, so that `import toyrl` stays light. `validate`, `compare`,
 `distance`, `reproduce`, `scaling`, `transfer`, `export` (all in `toyrl.experiments.api`),
-`calibrate` and `sweep` are the commands as functions; `watch` holds a live run against a predicted band.
-Submodules (`toyrl.testing`) load likewise.
+`calibrate` and `sweep` are the commands as functions; `watch` holds a live run against a predicted
+band. Submodules (`toyrl.testing`) load likewise.
 """
 
 from __future__ import annotations

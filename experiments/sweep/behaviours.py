@@ -93,11 +93,14 @@ class Behaviours:
         told = {n: cell.get(n) for n in ("ability", "length", "limit", *NUMBERS)}
         key = tuple(told.items())
         if key not in self._bases:
-            numbers = prior.drawn(self.worlds, None, float(cell["length"]), self.seed)
+            balanced = 1 << (self.worlds - 1).bit_length()
+            every = prior.drawn(balanced, None, float(cell["length"]), self.seed)
+            numbers = {k: v[: self.worlds] for k, v in every.items()}
             for name in NUMBERS:
-                if told[name] is not None:
+                value = told[name]
+                if value is not None:
                     own = PRIOR_NAMES.get(name, name)
-                    numbers[own] = np.full(self.worlds, float(told[name]))
+                    numbers[own] = np.full(self.worlds, float(value))
             self._bases[key] = fitted(
                 numbers, accuracy=float(cell["ability"]), length=float(cell["length"]),
                 limit=float(cell["limit"]), prompts=self.prompts, seed=self.seed,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -143,7 +144,7 @@ def _mixed(
         low = max((k for k, x in enumerate(known) if x <= i), default=0)
         high = min((k for k, x in enumerate(known) if x >= i), default=len(known) - 1)
         spans.append(known[max(low - (low == high), 0) : high + 1 + (low == high)])
-    found = {words[c] for c in itertools.product(*spans)} - {UNKNOWN}
+    found = {str(words[c]) for c in itertools.product(*spans)} - {UNKNOWN}
     return len(found) > 1
 
 
@@ -156,6 +157,6 @@ def filled(
         return words, columns
     from scipy.ndimage import distance_transform_edt
 
-    place = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    place: Any = distance_transform_edt(~known, return_distances=False, return_indices=True)
     at = tuple(place)
     return words[at], {k: v[at] for k, v in columns.items()}

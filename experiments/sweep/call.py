@@ -66,14 +66,15 @@ def sweep(
     from toyrl.experiments.commands.output import refuse_closed
 
     refuse_outside(workers=workers, seed=seed, worlds=1 if worlds is None else worlds)
-    refuse_engine(engine, workers, ray_address)
+    refuse_engine(engine, ray_address)
     refuse_estimator(estimator)
     if not rewards:
         msg = "reward is missing; name a file.py:function, a catalogue expression, or several"
         raise UsageError(msg)
     told = [over] if isinstance(over, str) else over
     shared = [at] if isinstance(at, str) else at
-    _refuse_far(told, shared, rewards)
+    if not told:
+        axes_of([], {})  # says what is missing
     limit = _limit(shared)
     own = given(rewards, limit)
     plan = _plan(own, told, shared, model, worlds, estimator, seed, refine)
@@ -94,14 +95,6 @@ def sweep(
 
         write_all(found, Path(out))
     return found
-
-
-def _refuse_far(told: Any, shared: Any, rewards: Sequence[Any]) -> None:
-    """Refuse what is wrong with any reward, before texts are graded."""
-    pairs = told.keys() if isinstance(told, Mapping) else told
-    if not list(pairs):
-        axes_of([], {})
-    del shared, rewards
 
 
 def _limit(shared: Any) -> int:
@@ -185,7 +178,7 @@ def _kind(model: str, names: Sequence[str]) -> str:
 
 
 def estimator_fields(name: str) -> dict[str, Range]:
-    """Names of an estimator's own fields, `estimator.FIELD`, and `estimator` -> what they may be."""
+    """`estimator` and its own fields, `estimator.FIELD` -> what they may be."""
     from toyrl import registry
     from toyrl.expressions import parse_estimator
 

@@ -98,7 +98,7 @@ def own_fields(cell: Cell, of: str) -> dict[str, Any]:
 
 def estimator_of(cell: Cell) -> Estimator:
     """The estimator of a cell; UsageError for fields that it can't have."""
-    made = parse_estimator(str(cell["estimator"]))
+    made: Any = parse_estimator(str(cell["estimator"]))
     values = {k.removeprefix("estimator."): v for k, v in own_fields(cell, "estimator.").items()}
     try:
         return replace(made, **values) if values else made

@@ -146,7 +146,7 @@ class Chains:
             batch, updates = Batch.of(chain), np.array([ranges.updates[1]])
             success, ratio = np.array([0.4]), np.array([1.0])
         else:
-            u = qmc.Sobol(DIMENSIONS, rng=self.seed).random(W)
+            u = qmc.Sobol(DIMENSIONS, rng=self.seed).random_base2((W - 1).bit_length())[:W]
             batch, updates = numbers_at(chain, u, ranges)
             success = ranges.success[0] + u[:, 6] * (ranges.success[1] - ranges.success[0])
             ratio = ranges.length_ratio[0] + u[:, 7] * (

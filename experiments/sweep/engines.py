@@ -9,7 +9,7 @@ dies is trained again.
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -147,7 +147,7 @@ def ray_here() -> Any:
     return ray
 
 
-def refuse_engine(engine: str, workers: int, address: str | None) -> None:
+def refuse_engine(engine: str, address: str | None) -> None:
     """UsageError or MissingExtra for an engine that can't be had, before anything is trained."""
     if engine not in ENGINES:
         msg = f"engine={engine!r}; it is one of {', '.join(ENGINES)}"
@@ -157,9 +157,3 @@ def refuse_engine(engine: str, workers: int, address: str | None) -> None:
         raise UsageError(msg)
     if engine == RAY:
         ray_here()
-    del workers
-
-
-def names(of: Sequence[Any]) -> list[str]:
-    """Names of parts, in their order."""
-    return [f"{k:06d}" for k in range(len(of))]

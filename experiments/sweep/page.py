@@ -24,17 +24,18 @@ STYLE = (
 SCRIPT = """
 const data = JSON.parse(document.getElementById('cells').textContent);
 const sliders = data.axes.map((a, k) => document.getElementById('axis-' + k));
+const said = v => typeof v === 'number' ? +v.toPrecision(4) : v;
 function show() {
   let place = 0, stride = 1;
   data.axes.forEach((a, k) => {
     const i = Number(sliders[k].value), v = a.values[i];
-    document.getElementById('at-' + k).textContent = typeof v === 'number' ? +v.toPrecision(4) : v;
+    document.getElementById('at-' + k).textContent = said(v);
     place += i * stride; stride *= a.values.length;
   });
   const row = data.rows[place];
   data.heads.forEach((h, k) => {
     const v = row ? row[k] : 'not trained';
-    document.getElementById('value-' + k).textContent = typeof v === 'number' ? +v.toPrecision(4) : v;
+    document.getElementById('value-' + k).textContent = said(v);
   });
 }
 sliders.forEach(s => s.addEventListener('input', show));
@@ -86,5 +87,6 @@ def page(found: Sweep) -> str:
         f"<style>{STYLE}{CSS}</style><h1>{escape(found.plan.reward)}</h1>"
         f"<p>{escape(found.sentence)}</p>{export}<div class=maps>{maps}</div>"
         f"<h2>Any cell</h2>{sliders}<table>{rows}</table>"
-        f'<script type="application/json" id="cells">{text}</script><script>{SCRIPT}</script></html>'
+        f'<script type="application/json" id="cells">{text}</script>'
+        f"<script>{SCRIPT}</script></html>"
     )

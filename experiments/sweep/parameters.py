@@ -41,7 +41,7 @@ class Parameter:
 
 
 OWN = (
-    Parameter("weight", "multiple of the part of the reward beyond correctness", ANY_WEIGHT, BOTH, 1.0),
+    Parameter("weight", "weight (multiple of all but correctness)", ANY_WEIGHT, BOTH, 1.0),
     Parameter("ability", "accuracy of the base", RATE, BOTH, 0.4, ("accuracy", "success")),
     Parameter("length", "mean length of the base (tokens)", TYPICAL_LENGTH, BOTH, 150.0,
               ("typical_length",)),

@@ -134,7 +134,7 @@ def _marks(found: Sweep, a: Any, b: Any, x: list[float], y: list[float]) -> list
     base = found.plan.base
     for name, values in found.published:
         at = []
-        for axis, line in ((a, x), (b, y)):
+        for axis in (a, b):
             value = values.get(axis.name, base.get(axis.name))
             if isinstance(value, str):
                 value = float(axis.values.index(value)) if value in axis.values else None

@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,8 @@ from toyrl.experiments.sweep.plan import Plan, changes
 from toyrl.files import WriteError, write_file
 
 PLAN, PARTS, LOCK = "plan.json", "parts", "lock"
+DAMAGED = (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile)
+"""What reading a part may raise that is not there, or not whole."""
 Place = tuple[int, ...]
 
 
@@ -117,22 +120,25 @@ class Store:
         """A part that was kept; None where it is not there, of another plan, or damaged."""
         path = self.folder / PARTS / f"{name}.npz"
         try:
-            with np.load(path, allow_pickle=False) as data:
+            with _loaded(path) as data:
                 same = str(data["plan"]) == self.plan.digest
                 if not same or data["places"].tolist() != [list(p) for p in places]:
                     return None
                 return Found({c: data[c] for c in COLUMNS})
-        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        except DAMAGED:
             return None
 
     def finished(self) -> dict[Place, int]:
         """Places of the cells that are kept -> how often; more than once would be a defect."""
         out: dict[Place, int] = {}
         for path in sorted((self.folder / PARTS).glob("*.npz")):
-            with contextlib.suppress(OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
-                with np.load(path, allow_pickle=False) as data:
-                    if str(data["plan"]) != self.plan.digest:
-                        continue
+            with contextlib.suppress(*DAMAGED), _loaded(path) as data:
+                if str(data["plan"]) == self.plan.digest:
                     for place in data["places"].tolist():
                         out[tuple(place)] = out.get(tuple(place), 0) + 1
         return out
+
+
+def _loaded(path: Path) -> Any:
+    """A part's arrays; whole in memory, so that a damaged one leaves no file open."""
+    return np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
