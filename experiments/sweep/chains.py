@@ -2,7 +2,8 @@
 
 The reward of a cell is a table by outcome class, read off one law; worlds, weights and reward
 parameters are rows of one call of the compiled trainer. Only what changes the program goes into
-calls of its own: estimator, KL weight, completion limit, and a finite group size.
+calls of its own: estimator, KL weight, completion limit, and, where groups are finite, their size and the reward's
+parameters (its weight stays a row).
 
 With one world a cell it is the template of `validate` (difficulties 2 and 8, the middle of its
 prior); with more, what the cell doesn't say is drawn from that prior, the same draws in each cell.
@@ -70,8 +71,8 @@ class Chains:
 
     def _key(self, cell: Cell) -> tuple[Any, ...]:
         """What differs between calls of the compiled trainer."""
-        group = self.limits[int(cell["limit"])].group
-        own = own_fields(cell, "reward.") if group else {}
+        sampled = self.limits[int(cell["limit"])].group or cell.get("group_size") is not None
+        own = own_fields(cell, "reward.") if sampled else {}
         apart = {**own_fields(cell, "estimator"), **own}
         told = (cell["limit"], cell["beta"], cell.get("group_size"))
         return (*told, *sorted((k, repr(v)) for k, v in apart.items()))
@@ -80,7 +81,7 @@ class Chains:
         first = cells[0]
         limit, size = int(first["limit"]), first.get("group_size")
         own = self.limits[limit]
-        base, row = self._bases(cells, limit)
+        base, row = self.bases(cells, limit)
         runner = Runner(
             self._changed(first, own).law,
             estimator_of(first),
@@ -129,7 +130,7 @@ class Chains:
         return mean, spread if spread.any() else None
 
     # -- worlds ------------------------------------------------------------------------------------
-    def _bases(self, cells: Sequence[Cell], limit: int) -> tuple[Worlds, np.ndarray]:
+    def bases(self, cells: Sequence[Cell], limit: int) -> tuple[Worlds, np.ndarray]:
         """The worlds that differ, each once, and the place (n W,) of each row's among them."""
         names = (*NUMBERS, "ability", "length", "updates")
         keys = [tuple(c.get(n) for n in names) for c in cells]

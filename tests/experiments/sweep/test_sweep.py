@@ -128,7 +128,7 @@ def test_a_batch_of_cells_is_each_cell_trained_alone(reward):
     for i in (0, 3, 5):
         own = cells[i]["weight"] * cells[i]["reward.linear_length.weight"]
         direct = given((f"outcome() - {-own}*linear_length()",), 512)
-        base, _ = model._bases([cells[i]], 512)
+        base, _ = model.bases([cells[i]], 512)
         objective = PolicyGradient(aggregation="dr_grpo")
         runner = Runner(direct.law, parse_estimator("dr_grpo"), objective, 8, 0, LossOptions())
         made = runner.ends(base, runner.reward(base))
@@ -154,6 +154,16 @@ def test_group_size_goes_to_the_population_limit_and_kl_holds_the_base(reward):
     assert abs(large - limit) < abs(small - limit)
     free, held = (model.solve([{**cells[0], "beta": b}]).columns["kl"][0] for b in (0.0, 5.0))
     assert 0 < held < free
+
+
+def test_a_reward_parameter_counts_under_finite_groups_too(reward):
+    weights = [-0.2, -2.0]
+    cells = [{**_cells(_plan(["weight=1"], reward))[0], "group_size": 8,
+              "reward.linear_length.weight": w} for w in weights]  # fmt: skip
+    together = Chains({512: reward}).solve(cells).columns["length"]
+    alone = [Chains({512: reward}).solve([c]).columns["length"][0] for c in cells]
+    np.testing.assert_allclose(together, alone, rtol=1e-9)
+    assert together[1] < together[0] - 1
 
 
 def test_normalisation_changes_a_cell_and_draws_are_alike_in_each(reward):
