@@ -2,8 +2,8 @@
 
 The reward of a cell is a table by outcome class, read off one law; worlds, weights and reward
 parameters are rows of one call of the compiled trainer. Only what changes the program goes into
-calls of its own: estimator, KL weight, completion limit, and, where groups are finite, their size and the reward's
-parameters (its weight stays a row).
+calls of its own: estimator, KL weight, completion limit, and, where groups are finite, their size
+and the reward's parameters (its weight stays a row).
 
 With one world a cell it is the template of `validate` (difficulties 2 and 8, the middle of its
 prior); with more, what the cell doesn't say is drawn from that prior, the same draws in each cell.

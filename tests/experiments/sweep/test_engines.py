@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import toyrl
-from tests.experiments.sweep.ray_jobs import Dies
+from tests.experiments.sweep.ray_jobs import Dies, written
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.sweep import engines, run
 from toyrl.experiments.sweep.axes import axes_of
@@ -67,6 +67,24 @@ def test_a_sweep_on_ray_is_the_local_one(tmp_path):
     toyrl.sweep(SUM, out=tmp_path / "ray", engine="ray", workers=2, **options)
     one, other = ((tmp_path / n / "cells.csv").read_bytes() for n in ("local", "ray"))
     assert one == other
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_runs_of_a_transfer_take_the_same_engine(tmp_path):
+    pytest.importorskip("ray")
+    from types import SimpleNamespace
+
+    from toyrl.experiments.transfer import training
+
+    rewards = [SimpleNamespace(name=f"r{k}") for k in range(4)]
+    jobs = [(tmp_path / r.name, r, SimpleNamespace(seed=k)) for k, r in enumerate(rewards)]
+    heard = []
+    training.every(written, jobs, 2, heard.append, engine="ray")
+    assert [(tmp_path / f"r{k}" / "curve.json").read_text() for k in range(4)] == [
+        f"r{k} {k}" for k in range(4)
+    ]
+    assert len(heard) == 4
 
 
 def test_workers_that_always_die_are_told_and_not_waited_for(monkeypatch):
