@@ -304,6 +304,7 @@ def _env(value: Any) -> tuple[str, ...] | None:
 
 
 def refuse_estimator(name: Any) -> None:
+    """UsageError for an estimator, by catalogue name, that is unknown or can't be judged here."""
     from toyrl.experiments.validate.refused import instead, refusal
     from toyrl.expressions import ExpressionError, parse_estimator
 

@@ -42,7 +42,7 @@ ROW = {
 }
 PAGES = ("README.md", "docs/index.md", "examples/README.md", "docs/verdicts.md", "docs/world.md")
 # Their work is done by others: a model to train, a ledger of hours, a log of a run.
-STOOD_IN = ("transfer", "ledger", "scaling", "calibrate")
+STOOD_IN = ("transfer", "ledger", "scaling", "calibrate", "sweep")
 
 
 def lines(page: str) -> list[str]:

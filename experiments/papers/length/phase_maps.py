@@ -163,13 +163,14 @@ def maps(size: Size, forms: Sequence[str], partners: Sequence[str]) -> Items:
 
 def shown_map(size: Size, form: Form, partner: str) -> Sweep | None:
     """One map as it is shown; None where the form has no such axis."""
-    # under finite groups every value of a reward's own field is a training by itself
-    by_field = partner == "group" and form.axis != "weight"
+    # there every value of a reward's own field is a training by itself
+    by_field = partner in ("group", "redundancy") and form.axis != "weight"
     weights = weights_of(min(size.x, 9) if by_field else size.x)
     values = partner_values(partner, size.y)
     if partner == "redundancy":
         at = {"length": 600.0, "limit": 2048, "ability": 0.5}
-        return swept_map(form, weights, partner, values, at, worlds=size.worlds, kind=BEHAVIOUR)
+        few = values[::2] if len(values) > 6 else values
+        return swept_map(form, weights, partner, few, at, worlds=size.worlds, kind=BEHAVIOUR)
     estimator = "grpo" if partner == "normalisation" else "dr_grpo"
     return swept_map(form, weights, partner, values, STANDARD, estimator=estimator)
 
@@ -383,7 +384,7 @@ def run(
     *,
     x: int = 25,
     y: int = 12,
-    worlds: int = 16,
+    worlds: int = 8,
     forms: Sequence[str] = tuple(FORMS),
     partners: Sequence[str] = ALL,
     guesses: Sequence[float] = (0.05, 0.1, 0.2, 0.3),
