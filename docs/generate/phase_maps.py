@@ -34,7 +34,7 @@ def files() -> dict[Path, str]:
     return out
 
 
-def rows() -> str:
+def rows(_: str = "maps") -> str:
     """Where every form turns, as Markdown."""
     heads, *found = json.loads(RESULTS.read_text(encoding="utf-8"))["tables"]["phase-maps"]
     lines = [heads, ["---"] * 2 + ["---:"] * (len(heads) - 2), *found]
