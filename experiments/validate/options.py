@@ -25,6 +25,9 @@ class Options(TypedDict, total=False):
     estimator: str
     group_size: int
     success_rates: Sequence[float] | str | None
+    updates: int | None
+    learning_rate: float | None
+    completions: int | None
     seed: int
     timeout: float
     thorough: bool
@@ -44,6 +47,8 @@ class Options(TypedDict, total=False):
     env: Sequence[str] | str | None
     isolate: bool
     workers: int
+    process: Any
+    steps: str
     quick: bool
     only: Sequence[str] | str
     skip: Sequence[str] | str

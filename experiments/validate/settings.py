@@ -14,12 +14,15 @@ from toyrl.dynamics.chain.loss import KL_FORMS
 from toyrl.experiments.amounts import (
     BETA,
     CALLS,
+    COMPLETIONS,
     GROUP,
+    LEARNING_RATE,
     LENGTH,
     RATE,
     SECONDS,
     SEED,
     TYPICAL_LENGTH,
+    UPDATES,
     WORKERS,
 )
 from toyrl.experiments.errors import UsageError
@@ -52,6 +55,9 @@ class Settings:
     group_size : rollouts per prompt, >= 2
     success_rates : success rates of the base policy, in (0, 1); None: that of the log, else the
         default prior
+    updates, learning_rate, completions : of the run: how many, Adam's rate in full fine-tuning in
+        (0, 1], and completions an update, all devices together, >= 2; None: 200, 1e-6, 1024. The
+        forecast goes as far as they say (`toyrl.worlds.behaviour.optimiser.reach`)
     seed : seed of everything that is sampled, >= 0
     timeout : seconds that one call of the reward may take, > 0
     thorough : more worlds, more renderings, longer training
@@ -73,6 +79,10 @@ class Settings:
     isolate : run the reward without network and with read-only file systems (Linux namespaces)
     workers : processes that grade texts side by side, >= 1; for functions of files and modules
         whose values depend on neither neighbours nor earlier calls, which is looked at first
+    process : scores of steps, which the terms of the reward that read `step_scores` pay: a function
+        of steps, "file.py:function", the folder of a token-classification model, or the name of a
+        column of `rollouts`; None: the toy's own latent scores them
+    steps : how texts are split into steps for it, one of `toyrl.graders.steps.SPLITTERS`
     quick : own rollouts, contract and hacks alone: what takes no training, in seconds
     only, skip : sections to run beside the contract, and sections to leave out, by their names in
         the report: "collapse,hacks" or a sequence (`toyrl.experiments.validate.left_out`)
@@ -91,6 +101,9 @@ class Settings:
     estimator: str = "grpo"
     group_size: Annotated[int, GROUP] = 8
     success_rates: Annotated[tuple[float, ...] | None, RATE.each.or_none] = None
+    updates: Annotated[int | None, UPDATES.or_none] = None
+    learning_rate: Annotated[float | None, LEARNING_RATE.or_none] = None
+    completions: Annotated[int | None, COMPLETIONS.or_none] = None
     seed: Annotated[int, SEED] = 0
     timeout: Annotated[float, SECONDS] = 10.0
     thorough: Annotated[bool, FLAG] = False
@@ -111,6 +124,8 @@ class Settings:
     env: tuple[str, ...] | None = None
     isolate: Annotated[bool, FLAG] = False
     workers: Annotated[int, WORKERS] = 1
+    process: Any = None
+    steps: str = "line"
     quick: Annotated[bool, FLAG] = False
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
@@ -133,6 +148,10 @@ class Settings:
             object.__setattr__(self, "every_estimator", True)
         from toyrl.experiments.validate import left_out  # loads NumPy, which --help can do without
 
+        if self.process is not None or self.steps != "line":
+            from toyrl.experiments.validate.steps import source
+
+            source.check(self.process, self.steps, log=self.rollouts is not None)
         refuse_estimator(self.estimator)
         _mark(self.answer_mark)
         object.__setattr__(self, "env", _env(self.env))
@@ -198,6 +217,10 @@ class Settings:
         data = asdict(self)
         for name in ("rollouts", "data", "calibrated", "cache"):
             data[name] = None if data[name] is None else str(data[name])
+        if self.process is not None:
+            from toyrl.experiments.validate.steps.source import source_name
+
+            data["process"] = source_name(self.process)
         rates = self.success_rates
         data["success_rates"] = None if rates is None else list(rates)
         for name in ("notes", "only", "skip"):
