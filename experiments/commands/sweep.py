@@ -14,6 +14,8 @@ def run(
 ) -> int:
     """Train, show, write; 1 where no value of the strength is good at every setting, else 0."""
     from toyrl.experiments.sweep.call import sweep
+    from toyrl.experiments.sweep.files import PARQUET
+    from toyrl.extras import install
 
     outputs = Outputs({"json": json_path(json)})
     found = sweep(*rewards, out=out, progress=not quiet, command=command_line(), **options)
@@ -27,5 +29,8 @@ def run(
             shown.print(line, markup=False, soft_wrap=True)
         if out is not None:
             shown.print(f"Wrote {out / 'map.html'}, cells and pictures.", markup=False)
+            if not (out / PARQUET).is_file():
+                said = f"note: {PARQUET} needs pyarrow: {install('sweep')}"
+                shown.print(said, markup=False, soft_wrap=True)
     outputs.json(json, found.to_dict())
     return outputs.code(found.exit_code)

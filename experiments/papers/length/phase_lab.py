@@ -77,7 +77,7 @@ class Size:
 
 
 def swept_map(
-    form: Form, weights: Sequence[float], partner: str, values: Sequence[Any],
+    form: Form, weights: Any, partner: str, values: Sequence[Any],
     at: Mapping[str, Any], *, estimator: str = "dr_grpo", worlds: int = 1, kind: str = CHAIN,
 ) -> Sweep:  # fmt: skip
     """A map of a form: its weight to the right, one more parameter upwards; the work is counted."""
@@ -126,5 +126,3 @@ def shown_map(size: Size, form: Form, partner: str) -> Sweep | None:
         return swept_map(form, weights, partner, few, at, worlds=size.worlds, kind=BEHAVIOUR)
     estimator = "grpo" if partner == "normalisation" else "dr_grpo"
     return swept_map(form, weights, partner, values, STANDARD, estimator=estimator)
-
-

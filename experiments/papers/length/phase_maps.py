@@ -123,8 +123,12 @@ def by_mean(chain: Chain) -> float:
     return (1 - chain.guess) * chain.progress * chain.H / k
 
 
-CLOSED_FORMS = {"hull": hull, "whole length": by_whole_length, "never right": never_right,
-                "mean difficulty": by_mean}
+CLOSED_FORMS = {
+    "hull": hull,
+    "whole length": by_whole_length,
+    "never right": never_right,
+    "mean difficulty": by_mean,
+}
 NEAR = np.linspace(0.75, 1.15, 17)
 """Weights around the closed form, over it."""
 
