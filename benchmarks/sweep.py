@@ -95,9 +95,10 @@ def killed(cells: int, updates: int, own: Given, engine: str) -> tuple[float, in
 
 def _kill_one(own: object, engine: str) -> None:
     """End one of this process's workers, as a full memory would."""
-    mark = "spawn_main" if engine == "local" else "ray::"
     for child in own.children(recursive=True):  # type: ignore[attr-defined]
-        if mark in " ".join(child.cmdline()):
+        line = " ".join(child.cmdline())
+        busy = line.startswith("ray::") and "IDLE" not in line
+        if busy if engine == "ray" else "spawn_main" in line:
             os.kill(child.pid, signal.SIGKILL)
             return
 
