@@ -89,8 +89,8 @@ def _work(part: Any) -> Any:
 
 def _given_up(left: int) -> UsageError:
     return UsageError(
-        f"workers died {AGAIN} times, {left} parts are not trained; what is finished is kept: go "
-        "on with fewer workers (memory is what most often ends them)"
+        f"workers died {AGAIN} times or their machine did, {left} parts are not trained; what is "
+        "finished is kept: go on with fewer workers (memory is what most often ends them)"
     )
 
 
@@ -130,10 +130,10 @@ def _tasks(ray: Any, job: Job, parts: Mapping[str, Any], workers: int) -> Iterat
             name = going.pop(reference)
             try:
                 value = ray.get(reference)
-            except ray.exceptions.WorkerCrashedError as error:
-                raise _given_up(len(waiting) + len(going) + 1) from error
             except ray.exceptions.RayTaskError as error:
                 raise error.cause if isinstance(error.cause, Exception) else error from None
+            except ray.exceptions.RayError as error:  # the worker again, or its whole machine
+                raise _given_up(len(waiting) + len(going) + 1) from error
             yield name, value
 
 

@@ -93,7 +93,9 @@ def test_workers_that_always_die_are_told_and_not_waited_for(monkeypatch):
             raise engines.BrokenProcessPool
 
     monkeypatch.setattr(engines.concurrent.futures, "ProcessPoolExecutor", Broken)
-    with pytest.raises(UsageError, match="workers died 3 times, 1 parts are not trained"):
+    with pytest.raises(
+        UsageError, match="workers died 3 times or their machine did, 1 parts are not trained"
+    ):
         list(engines.each(len, {"a": [1]}, workers=2))
 
 
