@@ -14,6 +14,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.fields import behind
 from toyrl.shapers.base import Shaper
 from toyrl.testing import (
     arrays,
@@ -185,7 +186,7 @@ def nan_row(shaper: Shaper, case: Case) -> str | None:
 
 def _has_token(r: Rollouts, name: str, at: tuple[int, int]) -> bool:
     value = r.fields.get(name)
-    return value is None or value.ndim == 2 or (r.mask is not None and r.mask[at][0] > 0)
+    return value is None or behind(name) != "T" or (r.mask is not None and r.mask[at][0] > 0)
 
 
 def scope(shaper: Shaper, case: Case) -> str | None:
