@@ -2,7 +2,7 @@
 
     loss = -log sigmoid((Q_w + L_w) - (Q_l + L_l))                        per pair, mean
            + tie (|corr(Q, length)| - corr(L, length))                    over all rows of the pairs
-           + apart |W_Q . W_L|/(|W_Q| |W_L| + 1e-6)
+           + apart |W_Q . W_L|/(|W_Q| |W_L|)
 
 The reward is Q alone: what the pairs say about length goes into the other head.
 
@@ -23,9 +23,11 @@ from toyrl.models.linear import pairs_of, same_rows, standard, table_of
 from toyrl.ranges import NOT_NEGATIVE, check_fields
 
 Array = Any
-ROUNDING = (1e-1, 1e-2, 1e-3)
+ROUNDING = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3)
 """Rounding of the corners of |.|, one after the other: the optimum lies on a corner."""
-TINY = 1e-6
+FLOOR = 1e-2
+"""Added (in squares) to the spread of a head's scores and to its norm. Correlation and cosine don't
+see a head's scale: one that the pairs have no use for would shrink to 0, and the fit with it."""
 
 
 @model("two_heads")
@@ -49,7 +51,7 @@ class TwoHeads:
 
 @dataclass(frozen=True)
 class Odin:
-    """Fits `TwoHeads` to pairs by L-BFGS.
+    """Fits `TwoHeads` to pairs by BFGS.
 
     tie, apart : weights of the two penalties, 1 and 1; ridge : on both heads' squared weights, in
         units of the mean loss of a pair
@@ -96,8 +98,7 @@ class Odin:
             def loss(v: np.ndarray, delta: float = delta) -> tuple[float, np.ndarray]:
                 return self._loss(v, gap, w / w.sum(), tied, cov, delta)
 
-            heads = minimize(loss, heads, jac=True, method="L-BFGS-B",
-                             options={"maxiter": 500}).x  # fmt: skip
+            heads = minimize(loss, heads, jac=True, method="BFGS").x
         return TwoHeads(*np.split(heads, 2), mean, scale)
 
     def _loss(self, v: np.ndarray, gap: np.ndarray, w: np.ndarray, tied: np.ndarray,
@@ -120,15 +121,15 @@ class Odin:
 
 def _correlation(v: np.ndarray, tied: np.ndarray, cov: np.ndarray) -> tuple[float, np.ndarray]:
     """Correlation of the scores of v with the length, and its gradient."""
-    sd = np.sqrt(v @ cov @ v + TINY**2)
+    sd = np.sqrt(v @ cov @ v + FLOOR**2)
     c = (tied @ v) / sd
     return float(c), tied / sd - c * (cov @ v) / sd**2
 
 
 def _cosine(q: np.ndarray, h: np.ndarray) -> tuple[float, np.ndarray]:
-    """q . h/(|q| |h| + 1e-6) and its gradient in (q, h)."""
-    nq, nh = np.sqrt(q @ q + TINY**2), np.sqrt(h @ h + TINY**2)
-    bottom = nq * nh + TINY
+    """q . h/(|q| |h|) and its gradient in (q, h)."""
+    nq, nh = np.sqrt(q @ q + FLOOR**2), np.sqrt(h @ h + FLOOR**2)
+    bottom = nq * nh
     a = (q @ h) / bottom
     down = a / bottom
     return float(a), np.concatenate([h / bottom - down * nh / nq * q, q / bottom - down * nq / nh * h])

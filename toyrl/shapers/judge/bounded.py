@@ -103,7 +103,7 @@ class JudgeShaper(Shaper):
 
     def score(self, r: Rollouts) -> Array:
         """(..., B, G) the judge's score after ceiling and charge; NaN where it is infinite."""
-        given = r.need("judge", by=str(self))
+        given = r.need("judge", by=type(self).__name__)
         rate = None if self.length_rate is None else at(self.length_rate, r.step)
         top = None if self.ceiling is None else at(self.ceiling, r.step)
         own = charged(given, r.length, top, rate, at(self.length_from, r.step))
@@ -173,6 +173,16 @@ class JudgeTanh(JudgeShaper):
 
 
 # -- against references ----------------------------------------------------------------------------
+def references_of(r: Rollouts, *, by: str) -> tuple[Array, Array]:
+    """((..., B, G, M) scores of the references, (..., B, G) whether all of them are finite).
+
+    Those that aren't are 0. Raises KeyError for rollouts without references.
+    """
+    xp, given = r.xp, r.need("judge_references", by=by)
+    finite = xp.isfinite(given)
+    return xp.where(finite, given, xp.zeros_like(given)), xp.all(finite, axis=-1)
+
+
 @dataclass(frozen=True)
 class ReferenceShaper(JudgeShaper):
     """Base of means over references of a function of the gap r - r_m; a subclass says `squash`.
@@ -190,8 +200,8 @@ class ReferenceShaper(JudgeShaper):
         raise NotImplementedError
 
     def transform(self, score: Array, r: Rollouts) -> Array:
-        xp, reference = r.xp, r.need("judge_references", by=str(self))
-        known = xp.all(xp.isfinite(reference), axis=-1)
+        xp = r.xp
+        reference, known = references_of(r, by=type(self).__name__)
         # What is not read stays in the sum with weight 0, so that a traced number can say how many.
         weight = xp.ones_like(reference)
         if self.references is not None:
@@ -338,8 +348,8 @@ class Lsc(JudgeShaper):
     needs: ClassVar[tuple[str, ...]] = ("judge", "judge_references")
 
     def transform(self, score: Array, r: Rollouts) -> Array:
-        xp, reference = r.xp, r.need("judge_references", by="lsc")
-        known = xp.all(xp.isfinite(reference), axis=-1)
+        xp = r.xp
+        reference, known = references_of(r, by="lsc")
         one = xp.ones_like(reference)
         spread = stats.std(reference, one, ddof=1.0)[..., 0]
         q = stats.mean(reference, one)[..., 0] + at(self.z, r.step) * (spread + 1e-5)
