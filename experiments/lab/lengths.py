@@ -97,6 +97,7 @@ def train_lengths(shaper: Shaper, lengths: Array, success: Array, limit: float, 
     """
     slots, n = shaper.all_memory(), np.asarray(lengths, dtype=float)
     begun = [np.full((runs, 1), (memory or {}).get(s.name, s.initial)) for s in slots]
+
     def kept(state: np.ndarray) -> dict[str, np.ndarray]:
         return {s.name: state[:, i : i + 1] for i, s in enumerate(slots)}
 

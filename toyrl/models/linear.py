@@ -142,7 +142,9 @@ def averaged(scorers: Sequence[LinearScorer]) -> LinearScorer:
     """
     sizes = sorted({s.weight.size for s in scorers})
     if len(sizes) != 1:
-        msg = f"{len(scorers)} scorers of {sizes} features; average one or more of the same features"
+        msg = (
+            f"{len(scorers)} scorers of {sizes} features; average one or more of the same features"
+        )
         raise ValueError(msg)
     weight = np.mean([s.weight / s.scale for s in scorers], axis=0)
     bias = np.mean([s.bias - (s.mean / s.scale) @ s.weight for s in scorers])

@@ -91,15 +91,14 @@ class Odin:
         gap = z[pairs[:, 0]] - z[pairs[:, 1]]
         tied = (rows * (each * long / spread)[:, None]).sum(0)  # covariance with the unit length
         cov = rows.T @ (each[:, None] * rows)
-        # Both heads begin along the pairs' mean gap; the length's at a quarter of its own direction.
+        # Both begin along the pairs' mean gap, one of them turned to the length.
         first = (w / w.sum()) @ gap
         heads = np.concatenate([first, first + 0.25 * tied])
         for delta in ROUNDING:
-            def loss(v: np.ndarray, delta: float = delta) -> tuple[float, np.ndarray]:
-                return self._loss(v, gap, w / w.sum(), tied, cov, delta)
-
-            heads = minimize(loss, heads, jac=True, method="BFGS").x
-        return TwoHeads(*np.split(heads, 2), mean, scale)
+            given = (gap, w / w.sum(), tied, cov, delta)
+            heads = minimize(self._loss, heads, given, jac=True, method="BFGS").x
+        quality, rest = np.split(heads, 2)
+        return TwoHeads(quality, rest, mean, scale)
 
     def _loss(self, v: np.ndarray, gap: np.ndarray, w: np.ndarray, tied: np.ndarray,
               cov: np.ndarray, delta: float) -> tuple[float, np.ndarray]:  # fmt: skip
@@ -132,4 +131,6 @@ def _cosine(q: np.ndarray, h: np.ndarray) -> tuple[float, np.ndarray]:
     bottom = nq * nh
     a = (q @ h) / bottom
     down = a / bottom
-    return float(a), np.concatenate([h / bottom - down * nh / nq * q, q / bottom - down * nq / nh * h])
+    return float(a), np.concatenate(
+        [h / bottom - down * nh / nq * q, q / bottom - down * nq / nh * h]
+    )

@@ -49,7 +49,9 @@ def from_lists(
         if FIELDS[name].axes:
             axis = FIELDS[name].axes
             what = "token" if axis == "T" else "reference"
-            msg = f"field {name!r} is per {what}; build Rollouts with a (B, G, {axis}) array instead"
+            msg = (
+                f"field {name!r} is per {what}; build Rollouts with a (B, G, {axis}) array instead"
+            )
             raise ValueError(msg)
     given |= dict(fields or {})
     sizes = [len(g) for g in correct]

@@ -1,4 +1,4 @@
-"""Reward models beside PAR: scores held small (Reg), averaged parameters (WARM), two heads (ODIN)."""
+"""Reward models beside PAR: small scores (Reg), averaged parameters (WARM), two heads (ODIN)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ SOFT = "T1: the same of the most doubtful annotators, least"
 ACCURATE = "T1: accuracy on new pairs, Reg less without, largest difference"
 LOSS = "T1: slope of the loss of Reg at its scorer, largest entry"
 AVERAGE = "T2: score of averaged parameters less average of scores, largest"
-FIFTH = "T2: variance of the averaged scorer over that of one, deviation in standard errors from 1/5"
+FIFTH = (
+    "T2: variance of the averaged scorer over that of one, deviation in standard errors from 1/5"
+)
 LONG = "T3: correlation of Bradley-Terry's scores with length, least of the worlds"
 FREE = "T3: the same of ODIN's quality head, largest absolute"
 OTHER = "T3: the same of ODIN's other head, least"
@@ -86,7 +88,9 @@ def held(magnitude: float, clipped: bool, worlds: int, pairs: int, seed: int) ->
     yield Table("scores and accuracy", columns,
                 [[s, *x.mean(0).tolist()] for s, x in zip(SHARP, found, strict=True)])  # fmt: skip
     grid, x = np.geomspace(1e-4, 0.1, 13), world(rng, pairs, 0.0, 4.0)
-    size = [float((BradleyTerry(magnitude=m).fit(x[0], x[1]).score(x[0]) ** 2).mean()) for m in grid]
+    size = [
+        float((BradleyTerry(magnitude=m).fit(x[0], x[1]).score(x[0]) ** 2).mean()) for m in grid
+    ]
     yield lines("magnitude", "What the penalty on scores leaves", ("weight", "mean squared score"),
                 {"training rows": size}, x=grid.tolist(), log_x=True,
                 caption="Annotator of sharpness 4; the released weight is 0.005.")  # fmt: skip
@@ -135,11 +139,11 @@ def lengths(tie: float, swapped: bool, liking: float, worlds: int, pairs: int, s
     """An annotator who likes length: who learns it, and how long the best of 16 are."""
     rng, found = draws(seed, 3), []
     for _ in range(worlds):
-        x, own, quality, long = world(rng, pairs, liking, 1.0)
+        x, own, _, long = world(rng, pairs, liking, 1.0)
         plain, heads = BradleyTerry().fit(x, own), Odin(tie).fit(x, own, length=long)
         new, _, truth, size = world(rng, pairs, liking, 1.0)
         row = []
-        own_heads = (heads.length_score, heads.score) if swapped else (heads.score, heads.length_score)
+        own_heads = (heads.score, heads.length_score)[:: -1 if swapped else 1]
         for score in (plain.score(new), *(h(new) for h in own_heads)):
             groups = score[: pairs // 16 * 16].reshape(-1, 16)
             best = groups.argmax(-1) + 16 * np.arange(len(groups))
@@ -202,8 +206,9 @@ def run(
 
     worlds : annotators of Reg and ODIN, each with so many `pairs`; sets : of five models;
     parts : which to run
-    magnitude : of Reg; clipped : scores at 1 instead; average : one of `AVERAGES`; shared : all models see the same pairs;
-    tie : of ODIN; swapped : its heads; liking : of the annotator, for length; all for mutants
+    magnitude : of Reg; clipped : scores at 1 instead; average : one of `AVERAGES`; shared : all
+    models see the same pairs; tie : of ODIN; swapped : its heads; liking : of the annotator, for
+    length; all for mutants
     """
     own = {
         "reg": lambda: held(magnitude, clipped, worlds, pairs, seed),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from toyrl.theory.judge.bounded import (
     sigmoid_susceptibility,
     susceptibility,
 )
-from toyrl.theory.policies import kl, softmax, tilt, tilt_curve, tilt_to_kl
+from toyrl.theory.policies import softmax, tilt, tilt_curve, tilt_to_kl
 
 START = np.array([0.79, 0.20, 0.01])  # reference, honest, hack
 TRUTH = np.array([0.0, 1.0, -1.0])
@@ -59,7 +60,7 @@ trained = "a run of sampled updates has no closed form; the exact path is T4's"
 
 
 # -- broken rules ----------------------------------------------------------------------------------
-def unbounded(self: Par, gap: Any, r: Rollouts) -> Any:
+def unbounded(_: Par, gap: Any, _r: Rollouts) -> Any:
     """Mutant: the log-odds of the preference, which are the score again."""
     return gap
 
@@ -69,8 +70,8 @@ def uncentred(self: Par, score: Any, r: Rollouts) -> Any:
     return JudgeSigmoid(self.k).transform(score, r)
 
 
-def halved(self: Par, gap: Any, r: Rollouts) -> Any:
-    """Mutant: the steepness is left out of the exponent's argument where it is above 1."""
+def unsteepened(_: Par, gap: Any, r: Rollouts) -> Any:
+    """Mutant: the steepness is ignored."""
     return Par(1.0).squash(gap, r)
 
 
@@ -78,7 +79,7 @@ BROKEN: dict[str, dict[str, Any]] = {
     "as published": {},
     "unbounded": {"par": replaced(Par, squash=unbounded)},
     "uncentred": {"par": replaced(Par, transform=uncentred)},
-    "steepness ignored": {"par": replaced(Par, squash=halved)},
+    "steepness ignored": {"par": replaced(Par, squash=unsteepened)},
     "clipped minmax": {"minmax": JudgeSigmoid},
     "early sgfc": {"shift": -3.0},
     "raw squashed": {"raw": Par()},
@@ -123,10 +124,10 @@ def favours(rule: str) -> Items:
     raw = raw_susceptibility(gains, 40.0)
     yield apart(RAW, [chi[n] for n in AFFINE], [raw] * 4, 1e-9, ("closed form", "shapers"))
     rising = ("par, k 3", "par, k 2", "par", "sgfc", "raw")
-    held = [chi[a] < chi[b] for a, b in zip(rising[:-1], rising[1:], strict=True)]
+    held = [chi[a] < chi[b] for a, b in pairwise(rising)]
     held.append(np.abs(chi["tanh"] - chi["par, k 2"]) < 1e-12)
     by_law = dict(zip(law, want, strict=True)) | {"raw": raw}
-    true = [by_law[a] < by_law[b] for a, b in zip(rising[:-1], rising[1:], strict=True)]
+    true = [by_law[a] < by_law[b] for a, b in pairwise(rising)]
     yield missed(ORDER, held, [*true, np.ones(len(gains), bool)], ("closed form", "shapers"))
     yield Table("susceptibility at a gain of 2", ("transform", "chi"),
                 [[n, float(x[10])] for n, x in chi.items()])  # fmt: skip
@@ -176,8 +177,8 @@ def matched(rule: str, bound: bool, anchored: bool) -> Items:
     t = np.concatenate([[0], np.geomspace(1e-3, 3e3, 240)])
     drawn = {f"{n}, R {R:g}": _curve(pay[n][i], t) for n in ("raw", "par")
              for i, R in enumerate(HACKS) if R in (3.0, 12.0, 40.0)}  # fmt: skip
-    yield lines("over-optimisation", "True utility along the tilt", ("KL in nats", "utility"), drawn,
-                dashed=[n for n in drawn if n.startswith("raw")],
+    yield lines("over-optimisation", "True utility along the tilt", ("KL in nats", "utility"),
+                drawn, dashed=[n for n in drawn if n.startswith("raw")],
                 caption="Three arms; PAR's curves for R 12 and 40 lie on each other.")  # fmt: skip
 
 
@@ -282,8 +283,8 @@ def sampled_runs(f: np.ndarray, penalty: float, runs: int, rng: Any) -> Items:
     mutants=[
         Mutant("the log-odds are paid", {"rule": "unbounded", "updates": 600},
                (CHI, ORDER, NUMBERS, STOPS, BOUND, LIMIT, HELD, NO_LIFT, WINDOW, DRAWN_PAR)),
-        Mutant("references not subtracted", {"rule": "uncentred", "parts": ("susceptibility", "kl")},
-               (CHI, NUMBERS, LIMIT)),
+        Mutant("references not subtracted",
+               {"rule": "uncentred", "parts": ("susceptibility", "kl")}, (CHI, NUMBERS, LIMIT)),
         Mutant("steepness ignored",
                {"rule": "steepness ignored", "parts": ("susceptibility",)}, (CHI, ORDER)),
         Mutant("a squashed min-max", {"rule": "clipped minmax", "parts": ("susceptibility", "kl")},

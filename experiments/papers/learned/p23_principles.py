@@ -1,4 +1,4 @@
-"""PAR's design principles, held up to every transform; what GRPO leaves of them; noise, statistics."""
+"""PAR's design principles for every transform; what GRPO leaves of them; noise, statistics."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ HOLDS = {"raw": (0, 1, 0), "judge sigmoid": (1, 1, 0), "judge tanh": (1, 1, 0),
          "polynomial": (1, 0, 1), "sgfc": (1, 0, 1), "lsc": (0, 1, 1)}  # fmt: skip
 AFFINE = ("centred", "meanstd", "minmax")
 BENT = ("par", "tanh", "arctan", "polynomial", "sgfc", "lsc", "clip", "ceiling", "length")
-TRUTHS = "T1: transforms and principles (bounded, steep first, centred) that differ from their table"
+TRUTHS = (
+    "T1: transforms and principles (bounded, steep first, centred) that differ from their table"
+)
 INVISIBLE = "T2: GRPO's advantages of centred, mean-std and min-max less those of the raw score"
 VISIBLE = "T2: least largest difference from them of PAR, tanh, ..., clip, ceiling and length term"
 TWO = "T2: two scores in a group: largest difference between any two transforms' advantages"
@@ -81,7 +83,7 @@ def of_the_mean(self: Par, score: Any, r: Rollouts) -> Any:
     return self.squash(score - mean, r)
 
 
-def before_update(self: Any, score: Any, seen: Mapping[str, Any]) -> Any:
+def before_update(_: Any, score: Any, seen: Mapping[str, Any]) -> Any:
     """Mutant: the batch is transformed by what was seen before its largest score."""
     low, high = seen["judge_lowest"], np.minimum(seen["judge_highest"], 1.0)
     return (score - low) / np.where(high > low, high - low, 1.0)
@@ -138,7 +140,8 @@ def principles(rule: str) -> Items:
     yield missed(TRUTHS, list(found.values()), np.array(list(HOLDS.values()), bool),
                  ("shape of the function", "shapers"))  # fmt: skip
     yield Table("principles", ("transform", "bounded", "steep first", "centred"),
-                [[n, *("yes" if x else "no" for x in row)] for n, row in found.items()])  # fmt: skip
+                [[n, *("yes" if x else "no" for x in row)]
+                 for n, row in found.items()])  # fmt: skip
     x = np.linspace(-6, 8, 141)
     drawn = {n: np.asarray(own[n].reward(judged([x], [[0.0]])))[0]
              for n in ("par", "tanh", "arctan", "polynomial", "sgfc")}  # fmt: skip

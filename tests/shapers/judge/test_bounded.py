@@ -122,7 +122,10 @@ def test_no_reference_and_columns_of_references():
     x = np.ones((1, 1))
     with pytest.raises(KeyError, match="judge_references"):
         Par().reward(Rollouts(x, x, 1.0, fields={"judge": x}))
-    rows = [TextRow("p", "x", {"judge": 1.0, "judge_references": v, "correct": 0.0}, 1) for v in ([0, 1], None)]
+    rows = [
+        TextRow("p", "x", {"judge": 1.0, "judge_references": v, "correct": 0.0}, 1)
+        for v in ([0, 1], None)
+    ]
     found = text_fields(rows, ("judge", "judge_references"))["judge_references"]
     assert found.tolist()[0] == [0, 1]
     assert np.isnan(found[1]).all()

@@ -100,4 +100,4 @@ def test_a_variance_of_rounding_is_none():
     x = np.full(1000, 1e4 + 0.1, dtype=np.float32)
     sums = (np.float32(1000), x.sum(), (x**2).sum())
     assert mean_and_std(*(np.array([[s]]) for s in sums))[1] == 0
-    assert (SEEN, SUM, SQUARES) == tuple(m.name for m in JudgeMeanStd.memory)
+    assert tuple(m.name for m in JudgeMeanStd.memory) == (SEEN, SUM, SQUARES)

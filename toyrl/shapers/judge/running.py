@@ -70,7 +70,11 @@ class RunningShaper(JudgeShaper):
             new = own[slot.name]
             batch = OVER[slot.op](new, xp.ones_like(new), axis=-2)
             old = memory[slot.name]
-            both = {"sum": old + batch, "min": xp.minimum(old, batch), "max": xp.maximum(old, batch)}
+            both = {
+                "sum": old + batch,
+                "min": xp.minimum(old, batch),
+                "max": xp.maximum(old, batch),
+            }
             seen[slot.name] = both[slot.op]
         value = self.scaled(clean, seen)
         return Shaped({"judge": xp.where(known, value, xp.full_like(value, xp.nan))}, own)

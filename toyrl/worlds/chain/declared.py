@@ -66,7 +66,7 @@ class Conciseness(Latent):
 
 @dataclass(frozen=True)
 class JudgeReferences(Latent):
-    """A judge's scores of the reference policy's responses to the prompt, the same for all rollouts.
+    """A judge's scores of the reference policy's responses, the same for all prompts.
 
     scores : one number a reference. Field: `judge_references`.
     """
@@ -75,7 +75,9 @@ class JudgeReferences(Latent):
     says: ClassVar[str] = "the reference policy's responses to every prompt are judged {scores}"
 
     def law(self, kinds: Kinds) -> Law:
-        wide = np.broadcast_to(np.asarray(self.scores, dtype=float), (len(kinds), 1, len(self.scores)))
+        wide = np.broadcast_to(
+            np.asarray(self.scores, dtype=float), (len(kinds), 1, len(self.scores))
+        )
         return np.ones((len(kinds), 1)), {"judge_references": wide}
 
 
