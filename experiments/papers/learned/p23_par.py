@@ -33,6 +33,7 @@ TRUTH = np.array([0.0, 1.0, -1.0])
 HONEST, LEVEL = 2.0, 0.7  # score of the honest arm above the reference's, and the reference's own
 HACKS, BETA, RATE = (3.0, 6.0, 12.0, 40.0), 0.1, 0.2
 RUNS = (4.0, 6.0, 12.0)
+SAID = {"raw": "raw", "par": "PAR"}
 AFFINE = ("raw", "centred", "meanstd", "minmax")
 WRITTEN = {"raw": (0.5515, 0.0390, -0.1306, -0.2045), "par": (0.7223, 0.6647, 0.6612, 0.6612),
            "sgfc": (0.2706, -0.0616, -0.0735, -0.0736)}  # fmt: skip
@@ -131,7 +132,8 @@ def favours(rule: str) -> Items:
     yield missed(ORDER, held, [*true, np.ones(len(gains), bool)], ("closed form", "shapers"))
     yield Table("susceptibility at a gain of 2", ("transform", "chi"),
                 [[n, float(x[10])] for n, x in chi.items()])  # fmt: skip
-    shown = {n: chi[n] for n in ("raw", "sgfc", "par", "par, k 2", "par, k 3")}
+    shown = {n.replace("par", "PAR"): chi[n]
+             for n in ("raw", "sgfc", "par", "par, k 2", "par, k 3")}  # fmt: skip
     yield lines("susceptibility", "How much more a hack is favoured", ("gain g", "chi"), shown,
                 x=gains.tolist(), log_y=True, caption="Hack at R 40 for the raw score, without "
                 "bound for the others; tanh lies on k 2.")  # fmt: skip
@@ -175,7 +177,7 @@ def matched(rule: str, bound: bool, anchored: bool) -> Items:
     yield Table("utility at 1 nat", ("transform", *(f"R {R:g}" for R in HACKS)),
                 [[n, *x.tolist()] for n, x in utility.items()])  # fmt: skip
     t = np.concatenate([[0], np.geomspace(1e-3, 3e3, 240)])
-    drawn = {f"{n}, R {R:g}": _curve(pay[n][i], t) for n in ("raw", "par")
+    drawn = {f"{SAID[n]}, R {R:g}": _curve(pay[n][i], t) for n in ("raw", "par")
              for i, R in enumerate(HACKS) if R in (3.0, 12.0, 40.0)}  # fmt: skip
     yield lines("over-optimisation", "True utility along the tilt", ("KL in nats", "utility"),
                 drawn, dashed=[n for n in drawn if n.startswith("raw")],
@@ -239,7 +241,7 @@ def optimised(rule: str, updates: int, runs: int, penalty: float, anchored: bool
                 [[n, R, float(x.max()), int(x.argmax()), float(x[-1])]
                  for n, paths in zip(names, (raw, par), strict=True)
                  for R, x in zip(RUNS, paths.T, strict=True)])  # fmt: skip
-    drawn = {f"{n}, R {R:g}": (np.arange(updates + 1)[_spots(updates)], x[_spots(updates)])
+    drawn = {f"{SAID[n]}, R {R:g}": (np.arange(updates + 1)[_spots(updates)], x[_spots(updates)])
              for n, paths in zip(names, (raw, par), strict=True)
              for R, x in zip(RUNS, paths.T, strict=True)}  # fmt: skip
     yield lines("peak and end", "True utility in training", ("update", "utility"), drawn,

@@ -71,7 +71,7 @@ MEANS = "T4: mean of PAR over sets of 1, 3 and 10 references, largest deviation 
 SPREADS = "T4: its variance over sets, beside 1/M, largest deviation in standard errors"
 TOGETHER = "T5: running mean and deviation after batches, beside all scores at once, largest error"
 INSIDE = "T5: min-max rewards outside of [0, 1], over all batches"
-CRUSHED = "T5: range of the last batch's rewards, long after one hack, min-max, error"
+CRUSHED = "T5: range of the last batch's rewards, long after one hack, min-max"
 SMALL = "T5: spread of honest rewards behind the hack over that before it, min-max"
 SPARED = "T5: the same for PAR"
 
@@ -143,10 +143,11 @@ def principles(rule: str) -> Items:
                 [[n, *("yes" if x else "no" for x in row)]
                  for n, row in found.items()])  # fmt: skip
     x = np.linspace(-6, 8, 141)
-    drawn = {n: np.asarray(own[n].reward(judged([x], [[0.0]])))[0]
+    drawn = {n.replace("par", "PAR"): np.asarray(own[n].reward(judged([x], [[0.0]])))[0]
              for n in ("par", "tanh", "arctan", "polynomial", "sgfc")}  # fmt: skip
     yield lines("transforms", "What a score above the reference is paid",
-                ("score above the reference", "reward"), drawn, x=x.tolist())  # fmt: skip
+                ("score above the reference", "reward"), drawn, x=x.tolist(),
+                dashed=("polynomial",))  # fmt: skip
 
 
 # -- T2 --------------------------------------------------------------------------------------------
