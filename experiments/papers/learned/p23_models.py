@@ -109,10 +109,10 @@ def _slope(s: LinearScorer, x: np.ndarray, pairs: np.ndarray) -> np.ndarray:
 # -- T2 --------------------------------------------------------------------------------------------
 def soup(average: str, shared: bool, sets: int, pairs: int, seed: int) -> Items:
     """Five scorers each of its own pairs, their parameters averaged; many times over."""
-    rng, mean = draws(seed, 2), pick(AVERAGES, average)
-    test = world(rng, 200, 0.5, 1.0)[0]
+    mean, test = pick(AVERAGES, average), world(draws(seed, 2), 200, 0.5, 1.0)[0]
     single, whole, gap = [], [], 0.0
-    for _ in range(sets):
+    for number in range(sets):
+        rng = draws(seed, 2, number)
         given = [world(rng, pairs, 0.5, 1.0)[:2] for _ in range(MODELS)]
         fits = [BradleyTerry().fit(*(given[0] if shared else g)) for g in given]
         scores = np.array([s.score(test) for s in fits])
@@ -137,8 +137,9 @@ def soup(average: str, shared: bool, sets: int, pairs: int, seed: int) -> Items:
 def lengths(tie: float, swapped: bool, liking: float, worlds: int, pairs: int, seed: int
             ) -> Items:  # fmt: skip
     """An annotator who likes length: who learns it, and how long the best of 16 are."""
-    rng, found = draws(seed, 3), []
-    for _ in range(worlds):
+    found = []
+    for number in range(worlds):
+        rng = draws(seed, 3, number)
         x, own, _, long = world(rng, pairs, liking, 1.0)
         plain, heads = BradleyTerry().fit(x, own), Odin(tie).fit(x, own, length=long)
         new, _, truth, size = world(rng, pairs, liking, 1.0)

@@ -72,7 +72,7 @@ def log_sigmoid(x: Array) -> Array:
 def charged(score: Array, length: Array, ceiling: Any, rate: Any, free: Any) -> Array:
     """min(score, ceiling) less `rate` for each token beyond `free`; None leaves a step out.
 
-    score, length : any one shape
+    score, length : (..., B, G) or any one shape, which the answer has
     """
     xp = stats.array_namespace(score, length)
     if ceiling is not None:

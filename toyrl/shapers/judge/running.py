@@ -33,8 +33,9 @@ OVER = {"sum": stats.total, "min": stats.minimum, "max": stats.maximum}
 
 
 def mean_and_std(seen: Array, total: Array, squares: Array) -> tuple[Array, Array]:
-    """(mean, population standard deviation) of the scores behind three sums, of their shape.
+    """(mean, population standard deviation) of the scores behind three sums.
 
+    seen, total, squares : (..., B, 1) or any one shape, which both answers have
     A variance within the rounding of its two terms is 0: equal scores. So is that of no score.
     """
     xp = stats.array_namespace(seen, total)
