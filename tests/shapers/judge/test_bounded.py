@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.backends import to_torch
-from toyrl.expressions import parse
+from toyrl.expressions import parse, parse_estimator
 from toyrl.graders.base import TextRow
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.texts import of_references, text_fields
@@ -83,6 +83,15 @@ def test_at_a_reference_in_the_tails_and_the_mean_of_references():
     whole, of_mean = paid(Par(), [1.0], [-3.0, 3.0])[0], paid(Par(), [1.0], [0.0])[0]
     assert whole == pytest.approx((1 / (1 + math.exp(-4)) + 1 / (1 + math.exp(2))) / 2)
     assert abs(whole - of_mean) > 0.1  # Jensen
+
+
+def test_a_saturated_group_is_left_alone_by_an_epsilon_only():
+    r = judged([15.0, 16.0, 17.0, 20.0])
+    parts = Par().apply(r).parts
+    assert np.ptp(parts["judge"]) < 1e-6
+    soft, bare = (np.abs(parse_estimator(n).apply(parts, r)[0]).max()
+                  for n in ("grpo", "grpo_exact"))  # fmt: skip
+    assert soft < 0.01 < 1 < bare
 
 
 def test_the_fitted_polynomial_is_the_least_squares_fit_and_jumps_at_its_end():
