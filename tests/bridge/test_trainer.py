@@ -85,8 +85,9 @@ def test_a_judge_its_references_and_statistics_that_prompts_share(tmp_path):
     def judge(rows):
         return [float(len(row.completion)) for row in rows]
 
+    columns = {"judge_references": [[0.0, 9.0]] * 8}
     made = trainer(tmp_path, "par() + judge_minmax()", graders={"judge": judge},
-                   changes={"max_steps": 2}, options={"judge_references": [[0.0, 9.0]] * 8})  # fmt: skip
+                   changes={"max_steps": 2}, options=columns)  # fmt: skip
     seen, scores = watched(made), []
     made.train()
     for batch, got in seen:
