@@ -54,6 +54,7 @@ HACKED = "T4: raw, largest last utility"
 HELD = "T4: PAR, least last utility"
 EARLIER = "T4: raw, updates of the peak that don't come earlier for a larger R"
 NO_LIFT = "T4: at R 4, peak of raw less peak of PAR"
+LIFTED = "T4: at R 12, peak of PAR less peak of raw"
 WINDOW = "T4: share of updates at utility above 0.65: PAR's least over raw's largest"
 DRAWN_RAW = "T4: raw at R 12, trained on sampled arms, last utility"
 DRAWN_PAR = "T4: PAR at R 12, trained on sampled arms, last utility"
@@ -234,6 +235,7 @@ def optimised(rule: str, updates: int, runs: int, penalty: float, anchored: bool
     late = [np.diff(x) >= 0 for x in (raw.argmax(0), by_flow[:3].argmax(1))]
     yield missed(EARLIER, late, np.zeros((2, 2), bool), ("flow", "updates"))
     yield one(NO_LIFT, float(raw[:, 0].max() - par[:, 0].max()), 0.05, ">")
+    yield one(LIFTED, float(par[:, 2].max() - raw[:, 2].max()), 0.05, ">")
     above = (path > 0.65).mean(0)
     yield one(WINDOW, float(above[3:].min() / above[:3].max()), 3, ">")
     yield from sampled_runs(f[[2, 5]], penalty, runs, draws(seed, 4))
@@ -246,8 +248,8 @@ def optimised(rule: str, updates: int, runs: int, penalty: float, anchored: bool
              for R, x in zip(RUNS, paths.T, strict=True)}  # fmt: skip
     yield lines("peak and end", "True utility in training", ("update", "utility"), drawn,
                 log_x=True, dashed=[n for n in drawn if n.startswith("raw")],
-                caption=f"Exact updates, KL weight {BETA}: PAR doesn't lift the peak, it "
-                "keeps the end.")  # fmt: skip
+                caption=f"Exact updates, KL weight {BETA}: PAR keeps the end; "
+                "it lifts the peak for R 12 alone.")  # fmt: skip
 
 
 def _spots(updates: int) -> np.ndarray:
@@ -278,7 +280,8 @@ def sampled_runs(f: np.ndarray, penalty: float, runs: int, rng: Any) -> Items:
     slug="par",
     claim="Paid by the chance of being preferred over a reference, a response gains fast at first "
     "and little later: a hack whose proxy reward grows without bound gains no more odds than a "
-    "constant, the true utility peaks no higher than under the proxy and stays up.",
+    "constant, and the true utility stays up. That the peak isn't lifted holds for small hacks "
+    "alone: for large ones the proxy's own peak is lower.",
     source="design principles; code PorUna-byte/PAR, trainers/reward_shaper.py; the bandit derived",
     provenance="code",
     smoke={"runs": 40},
@@ -296,7 +299,7 @@ def sampled_runs(f: np.ndarray, penalty: float, runs: int, rng: Any) -> Items:
         Mutant("the bound of a sigmoid that ends at 0.95", {"bound": False, "parts": ("kl",)},
                (BOUND, LIMIT)),
         Mutant("PAR in the raw score's place", {"rule": "raw squashed"},
-               (FALLS, EXPLODES, HACKED, NO_LIFT, DRAWN_RAW)),
+               (FALLS, EXPLODES, HACKED, NO_LIFT, LIFTED, DRAWN_RAW)),
         Mutant("a ceiling on the raw score", {"rule": "raw capped", "updates": 600},
                (FALLS, EARLIER)),
         Mutant("the flow's KL from the uniform policy", {"anchored": False, "updates": 600},
