@@ -39,7 +39,7 @@ def visited(shaper, batches, store=None):
         names = [f"{k}-{b}" for b in range(r.shape[0])]
         shaped = shaper.apply(r, store.gather(names, like=r.correct))
         store.merge(names, shaped)
-        reward = np.asarray(shaped.parts["judge"])
+        reward = np.asarray(next(iter(shaped.parts.values())))
     return store, reward
 
 
@@ -94,6 +94,12 @@ def test_equal_scores_and_a_hack_that_is_not_forgotten():
     before = visited(JudgeMinMax(), [[0, 1, 2, 3], [0, 1, 2, 3]])[1]
     after = visited(JudgeMinMax(), [[0, 1, 2, 300], [0, 1, 2, 3]])[1]
     assert after == pytest.approx(before / 100)
+
+
+def test_two_in_a_sum_count_each_score_once():
+    both, _ = visited(JudgeMeanStd() + JudgeClip(), [[1, 2, 3, 3], [4, 4, 4, 4]])
+    assert both.shared == visited(JudgeMeanStd(), [[1, 2, 3, 3], [4, 4, 4, 4]])[0].shared
+    assert both.shared[SEEN] == 8
 
 
 def test_a_variance_of_rounding_is_none():

@@ -10,6 +10,9 @@ in any order: after any batches they are those of all scores together. Nothing i
 hacked score compresses all later honest ones under minmax. Scores that are not finite are never
 taken in; the released code keeps a NaN for ever, and divides by 0 where all scores are equal.
 
+Two of them in one sum share their statistics, and count each score once: give both the same ceiling
+and charge for length.
+
 Source: paper 23, its code `trainers/reward_shaper.py` (PorUna-byte/PAR).
 """
 
