@@ -33,7 +33,7 @@ def judged(scores) -> Rollouts:
 
 def visited(shaper, batches, store=None):
     """(store, rewards of the last batch); prompts are new in each batch."""
-    store, reward = store or Store.of(shaper), None
+    store, reward = store or Store.of(shaper), np.zeros(0)
     for k, scores in enumerate(batches):
         r = judged(scores)
         names = [f"{k}-{b}" for b in range(r.shape[0])]
