@@ -25,7 +25,8 @@ are assumptions, so whoever uses one says which (`stated`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar
 
@@ -292,6 +293,20 @@ def declare(name: str, latent: Latent) -> None:
         msg = f"field {name!r} is not registered; call toyrl.rollouts.register_field first"
         raise KeyError(msg)
     DECLARED[name] = latent
+
+
+@contextmanager
+def declared_as(name: str, latent: Latent) -> Iterator[None]:
+    """Supply a field by this latent within the block, and as before after it."""
+    before = DECLARED.get(name)
+    declare(name, latent)
+    try:
+        yield
+    finally:
+        if before is None:
+            del DECLARED[name]
+        else:
+            DECLARED[name] = before
 
 
 def latents_for(
