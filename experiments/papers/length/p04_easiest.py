@@ -121,7 +121,7 @@ def closed_forms(rule: Any, scale: str, groups: int, seed: int) -> Items:
     hurt = np.concatenate(pushed) & np.concatenate(safe)
     yield missed(SAFE, hurt, np.zeros(hurt.shape, dtype=bool), ("bound", "random groups"))
     count = np.arange(2, GROUP)
-    turn = [root(lambda alpha, k=k: outlier(rule, alpha, k, scale), 1e-6, 1.9) for k in count]
+    turn = [root(lambda a, k=int(k): outlier(rule, a, k, scale), 1e-6, 1.9) for k in count]
     want = theory.outlier_weight(count, GROUP)
     yield apart(OUTLIER, turn, want, 1e-9, ("closed form", "bisected advantage"))
     length = np.exp(rng.normal(0, 1, (200, GROUP)))
@@ -147,7 +147,7 @@ def chosen(rule: Any, batches: int, seed: int) -> Items:
     """Which prompts are penalised under the base policy."""
     rng, p = draws(seed, 2), KINDS @ softmax(START)
     easy = rng.permuted(np.tile(np.arange(EASY + HARD) < EASY, (batches, 1)), axis=1)
-    right = rng.random((*easy.shape, GROUP)) < np.where(easy, *p)[..., None]
+    right = rng.random((*easy.shape, GROUP)) < np.where(easy, p[0], p[1])[..., None]
     # Longer and longer: no penalty is 0, so that who has one is seen from what is paid.
     r = Rollouts(right * 1.0, np.tile(np.arange(1.0, GROUP + 1), (*easy.shape, 1)), LIMIT)
     paid = np.asarray(rule(lam=0.2).reward(r))
