@@ -45,8 +45,6 @@ def load(path: Path) -> ConcisenessModel:
 
     Raises UsageError for another file, and for a model of other features.
     """
-    import toyrl.models.linear  # noqa: F401 - registers its kinds
-
     try:
         scorer = base.load(path)
         got = np.asarray(scorer.score(np.full((2, len(FEATURES)), 0.5)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -65,6 +67,13 @@ def test_a_linear_model_fitted_elsewhere():
     for bad in (3, several, SimpleNamespace(steps=[("poly", object()), ("ridge", last)])):
         with pytest.raises(ValueError, match="no linear model with one output"):
             from_linear(bad)
+
+
+def test_a_file_of_an_own_kind_is_read_in_a_fresh_process(tmp_path):
+    save(Ridge().fit(X, Y), tmp_path / "m.json")
+    code = f"from toyrl.models.base import load; print(type(load({str(tmp_path / 'm.json')!r})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "LinearScorer" in done.stdout
 
 
 def test_bradley_terry_maximises_its_likelihood():
