@@ -156,7 +156,8 @@ def chosen(rule: Any, batches: int, seed: int) -> Items:
     marked = (paid != right).any(-1)
     found = [mean_error((marked & kind).sum(-1) / kind.sum(-1)) for kind in (easy, ~easy)]
     want = theory.selection_chance(p.tolist(), (EASY, HARD), GROUP, KEEP)
-    yield deviation(CHOSEN, *np.transpose(found), want, SAMPLED)
+    mean, error = np.transpose(found)
+    yield deviation(CHOSEN, mean, error, want, SAMPLED)
     yield Table("chosen", ("prompts", "solved by the base", "penalised", "sampled"),
                 [[n, float(s), float(w), f[0]] for n, s, w, f in
                  zip(("easy", "hard"), p, want, found, strict=True)],
