@@ -8,6 +8,7 @@ are assumptions, so whoever uses one says which (`stated`).
     judge         `JudgeNoise`    right 1, wrong 0, Gaussian noise 0.3
     verified      `VerifierFlips` 0.1 of right and 0.1 of wrong answers misjudged
     format        `Style`         kept by 0.95 of right answers and 0.8 of wrong ones
+    words         `Words`         0.7 a token, thinking included
     thought       `Thoughts`      block closed by 0.95 of right answers and 0.9 of wrong ones
     phrases       `Style`         0, 1 or 2 with probability 0.5, 0.3, 0.2
     mode          `LengthMode`    long above a quarter of the limit
@@ -62,6 +63,17 @@ class Conciseness(Latent):
     def law(self, kinds: Kinds) -> Law:
         c = np.clip(1.0 - kinds.length / kinds.max_length, self.lowest, 1.0)
         return np.ones((len(kinds), 1)), {"conciseness": c[:, None]}
+
+
+@dataclass(frozen=True)
+class Words(Latent):
+    """Words of a rollout, so many a token; the toy has no answer part. Field: `words`."""
+
+    per_token: Annotated[float, NOT_NEGATIVE] = 0.7
+    says: ClassVar[str] = "a token is {per_token} words, and all of a rollout is its answer part"
+
+    def law(self, kinds: Kinds) -> Law:
+        return np.ones((len(kinds), 1)), {"words": (self.per_token * kinds.length)[:, None]}
 
 
 @dataclass(frozen=True)
@@ -266,6 +278,7 @@ DECLARED: dict[str, Latent] = {
     "verified": VerifierFlips(),
     **dict.fromkeys(("format", "phrases"), Style(phrases=(0.5, 0.3, 0.2))),
     "thought": Thoughts(),
+    "words": Words(),
     "mode": LengthMode(),
     "answer": Answers(),
     **dict.fromkeys(("steps", "fillers", "checks", "repeats"), Work()),
