@@ -17,10 +17,11 @@ from toyrl.experiments.validate.inputs import Inputs
 from toyrl.experiments.validate.left_out import left_out, not_run
 from toyrl.experiments.validate.own.evidence import decided
 from toyrl.experiments.validate.reward_law import bench
+from toyrl.experiments.validate.steps import section as steps
 from toyrl.experiments.validate.terms.section import only_of_what_fired, unjudged
 from toyrl.experiments.validate.trainer_config import config_finding
 from toyrl.rewards.errors import RewardError
-from toyrl.worlds.chain.declared import declared_as
+from toyrl.worlds.chain.declared import instead
 
 
 class Pipeline(Inputs):
@@ -38,7 +39,8 @@ class Pipeline(Inputs):
             reward = stack.enter_context(self.loaded())
             self.reward = reward
             if self.scorer is not None and self.scored_terms:
-                stack.enter_context(declared_as("conciseness", self.learned_score()))
+                stack.enter_context(instead({"conciseness": self.learned_score()}))
+            stack.enter_context(steps.scored(self))
             self.pace = self._paced()
             self.tell.judging(reward.name)
             return self._run()
@@ -68,6 +70,7 @@ class Pipeline(Inputs):
             self.tell(0, f"sampling {self.settings.model}")
             self.settings = self._sampled()
             self._read_log()
+            steps.score_log(self)
         if self.log is not None:
             wanted(0, "your own rollouts", self.own)
         early = self._decided_by_log(sections) or self._stop_early(sections)
@@ -101,7 +104,11 @@ class Pipeline(Inputs):
             reads_gold=self.contract_facts.reads_gold,
             separates=self.contract_facts.separates,
             sections=sections,
-            unjudged=(*unjudged(self.term_facts), *kinds.guessed(self.contract_facts)),
+            unjudged=(
+                *unjudged(self.term_facts),
+                *kinds.guessed(self.contract_facts),
+                *steps.unseen(sections),
+            ),
         )
         return self._report(word, reasons, sections)
 
@@ -129,6 +136,7 @@ class Pipeline(Inputs):
             safe_variant=safe,
             assumed=self.assumed,
             forecast=self.forecast,
+            steps=self.steps,
             exit_code=verdict.exit_code(
                 word,
                 fail_on=self.settings.fail_on,
@@ -281,6 +289,7 @@ class Pipeline(Inputs):
             rows = self.rows_in(self.contract_facts.dialect)
             more = expressions.findings(self.reward, rows)
             section = replace(section, findings=(*more, *section.findings))
+        section = steps.added(self, section)
         found = price.on_classes(*self.reference_points, self.reference.shares, exploits)
         self.price = found.kl
         finding, picture = price.describe(found, len(exploits))

@@ -309,17 +309,22 @@ def declare(name: str, latent: Latent) -> None:
 
 
 @contextmanager
-def declared_as(name: str, latent: Latent) -> Iterator[None]:
-    """Supply a field by this latent within the block, and as before after it."""
-    before = DECLARED.get(name)
-    declare(name, latent)
+def instead(latents: Mapping[str, Latent]) -> Iterator[None]:
+    """Supply these fields by these latents for a while; as before afterwards.
+
+    latents : registered field -> latent. Raises KeyError for a field that is not registered.
+    """
+    before = {name: DECLARED.get(name) for name in latents}
     try:
+        for name, latent in latents.items():
+            declare(name, latent)
         yield
     finally:
-        if before is None:
-            del DECLARED[name]
-        else:
-            DECLARED[name] = before
+        for name, latent in before.items():
+            if latent is None:
+                DECLARED.pop(name, None)
+            else:
+                DECLARED[name] = latent
 
 
 def latents_for(
