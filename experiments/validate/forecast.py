@@ -128,8 +128,7 @@ def _evidence(pipeline: Pipeline, told: Told) -> Evidence:
     made = _of_log(pipeline, told) or drawn(told, pipeline.law, pipeline.estimator, seed=seed)
     by_text = pipeline.reward.kind != "shaper"
     labels = not by_text or pipeline.contract_facts.reads_gold
-    scored = pipeline.scorer is not None
-    scores = {"conciseness": pipeline.unseen.curve().behaviours} if scored else {}
+    scores = {} if pipeline.learned is None else pipeline.learned.on_behaviours
     text = _paid(pipeline, told) if by_text else None
     return replace(made, text=text, labels=labels, scores=scores)
 

@@ -35,9 +35,8 @@ if TYPE_CHECKING:
     from toyrl.dynamics.chain.compiling import Ahead
     from toyrl.experiments.forecast.case import Told
     from toyrl.experiments.forecast.rivals.behaviour import Runs
-    from toyrl.experiments.validate.learned import LearnedScore, Unseen
+    from toyrl.experiments.validate.learned import LearnedScores
     from toyrl.experiments.validate.reward_law.own_rollouts import OwnFacts
-    from toyrl.models.conciseness import ConcisenessModel
     from toyrl.rewards.user import UserReward
 
 
@@ -168,37 +167,12 @@ class Inputs:
         return tuple(law.stated())
 
     @cached_property
-    def scorer(self) -> ConcisenessModel | None:
-        """The learned scorer asked for."""
-        from toyrl.experiments.validate import learned
+    def learned(self) -> LearnedScores | None:
+        """The learned conciseness scores asked for, once the reward is loaded."""
+        from toyrl.experiments.validate.learned import LearnedScores
 
         path = self.settings.conciseness
-        return None if path is None else learned.load(path)
-
-    @property
-    def scorer_name(self) -> str:
-        """Its file, without folders."""
-        path = self.settings.conciseness
-        return "" if path is None else path.name
-
-    @property
-    def scored_terms(self) -> list[tuple[Any, float]]:
-        """The catalogue terms that read conciseness."""
-        return [(s, w) for s, w in self.terms if s is not None and "conciseness" in s.all_wants()]
-
-    @cached_property
-    def unseen(self) -> Unseen:
-        """Texts of known redundancy with the learned scorer's scores."""
-        from toyrl.experiments.validate import learned
-
-        assert self.scorer is not None
-        return learned.unseen(self.scorer)
-
-    def learned_score(self) -> LearnedScore:
-        """What the learned scorer gives outcome classes, as a latent."""
-        from toyrl.experiments.validate import learned
-
-        return learned.LearnedScore(self.scorer_name, self.chain.H, self.unseen.curve())
+        return None if path is None else LearnedScores(path, self.reward.name, self.terms)
 
     @property
     def terms(self) -> list[tuple[Any, float]]:
@@ -438,8 +412,8 @@ class Inputs:
             values = self.reward.score_text(log.rows)
             graded = [np.nan if v is None else v for v in values]
             flat["user_reward"] = np.array(graded, dtype=float)
-        if self.scorer is not None and "conciseness" in shaper.all_wants():
-            flat["conciseness"] = np.array(self.scorer.graded(log.rows))
+        if self.learned is not None and "conciseness" in shaper.all_wants():
+            flat["conciseness"] = np.array(self.learned.model.graded(log.rows))
         own = dict(r.fields)
         for name, value in flat.items():
             own[name] = np.full((*r.shape, *value.shape[1:]), np.nan)

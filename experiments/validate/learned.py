@@ -10,8 +10,10 @@ Source: paper 01, whose model is a language model; `toyrl.models.conciseness` is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import InitVar, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import InitVar, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,14 +21,14 @@ import numpy as np
 
 from toyrl.experiments.core import Table
 from toyrl.experiments.errors import UsageError
-from toyrl.experiments.validate.findings import Finding
+from toyrl.experiments.validate.findings import Finding, Section
 from toyrl.experiments.validate.reward_law.bench import as_shaper
 from toyrl.models import base
 from toyrl.models.conciseness import FEATURES, LOWEST, ConcisenessModel, padded_rows, true_score
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
 from toyrl.worlds.behaviour.rollouts import Played
-from toyrl.worlds.chain.declared import Work, supplied
+from toyrl.worlds.chain.declared import Work, instead, supplied
 from toyrl.worlds.chain.latents import Kinds, Latent, Law
 
 FIELD = "conciseness"
@@ -226,3 +228,49 @@ def findings(
         out.append(Finding(1, "contract/learned-sign", status, text, value=worst, bound=0.0))
     heads = ("texts of known redundancy", "noise within an outcome", "right less wrong")
     return tuple(out), (Table("learned score", heads, [[*r] for r in rows]),)
+
+
+@dataclass(frozen=True)
+class LearnedScores:
+    """The learned scores of a run: path of the model; the reward's name and its terms."""
+
+    path: Path
+    reward: str
+    terms: Sequence[tuple[Any, float]]
+
+    @cached_property
+    def model(self) -> ConcisenessModel:
+        """The model; UsageError where the file holds none."""
+        return load(self.path)
+
+    @cached_property
+    def unseen(self) -> Unseen:
+        """Texts of known redundancy with the model's scores."""
+        return unseen(self.model)
+
+    @property
+    def reading(self) -> list[tuple[Any, float]]:
+        """The catalogue terms that read conciseness."""
+        return [(s, w) for s, w in self.terms if s is not None and FIELD in s.all_wants()]
+
+    @contextmanager
+    def served(self, actions: int) -> Iterator[None]:
+        """The chain's classes have the learned score for a while; actions : at the limit."""
+        self.model  # noqa: B018 - refused now
+        if not self.reading:
+            yield
+            return
+        with instead({FIELD: LearnedScore(self.path.name, actions, self.unseen.curve())}):
+            yield
+
+    @property
+    def on_behaviours(self) -> dict[str, Callable[[Played], np.ndarray]]:
+        """What the model gives behaviours, by field."""
+        return {FIELD: self.unseen.curve().behaviours} if self.reading else {}
+
+    def told(self, section: Section) -> Section:
+        """The contract's section with what is found of the model."""
+        own, tables = findings(self.unseen, self.path.name, self.reward, self.reading)
+        return replace(
+            section, findings=(*section.findings, *own), tables=(*section.tables, *tables)
+        )

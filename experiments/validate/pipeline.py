@@ -21,7 +21,6 @@ from toyrl.experiments.validate.steps import section as steps
 from toyrl.experiments.validate.terms.section import only_of_what_fired, unjudged
 from toyrl.experiments.validate.trainer_config import config_finding
 from toyrl.rewards.errors import RewardError
-from toyrl.worlds.chain.declared import instead
 
 
 class Pipeline(Inputs):
@@ -38,8 +37,8 @@ class Pipeline(Inputs):
                 self.ahead = stack.enter_context(contextlib.closing(Ahead()))
             reward = stack.enter_context(self.loaded())
             self.reward = reward
-            if self.scorer is not None and self.scored_terms:
-                stack.enter_context(instead({"conciseness": self.learned_score()}))
+            if self.learned is not None:
+                stack.enter_context(self.learned.served(self.chain.H))
             stack.enter_context(steps.scored(self))
             self.pace = self._paced()
             self.tell.judging(reward.name)
@@ -161,7 +160,6 @@ class Pipeline(Inputs):
     # -- section 1 -------------------------------------------------------------------------------
     def contract(self) -> Section:
         """Contract of a text reward on rendered probes, or of a shaper on arrays."""
-        from toyrl.experiments.validate import learned
         from toyrl.experiments.validate.contract import scale
         from toyrl.experiments.validate.contract import section as contract
         from toyrl.experiments.validate.contract import shaper as contract_shaper
@@ -194,13 +192,8 @@ class Pipeline(Inputs):
             *contract_shaper.assumptions(self.assumed),
         ]
         section = replace(section, findings=(*section.findings, *more))
-        if self.scorer is not None:
-            own, tables = learned.findings(
-                self.unseen, self.scorer_name, self.reward.name, self.scored_terms
-            )
-            section = replace(
-                section, findings=(*section.findings, *own), tables=(*section.tables, *tables)
-            )
+        if self.learned is not None:
+            section = self.learned.told(section)
         if self.data_note:
             note = Finding(1, "contract/data", "warn", self.data_note)
             section = replace(section, findings=(*section.findings, note))
