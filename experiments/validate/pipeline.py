@@ -82,6 +82,9 @@ class Pipeline(Inputs):
         for section in sorted(sections, key=lambda s: s.number):
             self._ended(section)
         wanted(2, "hacks and the price of the exploit", self.hacks)
+        unseen = steps.unseen(sections)
+        if unseen and not verdict.any_failed(sections):  # else worlds train on nobody's scores
+            return self._report("INCONCLUSIVE", tuple(unseen)[: verdict.REASONS], sections)
         wanted(3, "signal at low, middle and high success rates", self.signal)
         wanted(4, "training: worlds of the chain, and a forecast", self.training)
         wanted(5, "does it order policies as the truth does", self.order)

@@ -6,6 +6,7 @@ are assumptions, so whoever uses one says which (`stated`).
 
     conciseness   `Conciseness`   1 - length/limit, clipped to [0.1, 1]
     judge         `JudgeNoise`    right 1, wrong 0, Gaussian noise 0.3
+    judge_ref...  `JudgeReferences` three scores: wrong twice, right once
     verified      `VerifierFlips` 0.1 of right and 0.1 of wrong answers misjudged
     format        `Style`         kept by 0.95 of right answers and 0.8 of wrong ones
     words         `Words`         0.7 a token, thinking included
@@ -46,7 +47,7 @@ from toyrl.worlds.chain.latents import (
     Style,
     token_places,
 )
-from toyrl.worlds.chain.phases import PhaseLevels, Thoughts
+from toyrl.worlds.chain.phases import PhaseLevels, Thoughts, Words
 from toyrl.worlds.chain.verifier import VerifierFlips
 
 KNOWN = ("correct", "length", "truncated", "mask", "weight", "answered")
@@ -66,14 +67,20 @@ class Conciseness(Latent):
 
 
 @dataclass(frozen=True)
-class Words(Latent):
-    """Words of a rollout, so many a token; the toy has no answer part. Field: `words`."""
+class JudgeReferences(Latent):
+    """A judge's scores of the reference policy's responses, the same for all prompts.
 
-    per_token: Annotated[float, NOT_NEGATIVE] = 0.7
-    says: ClassVar[str] = "a token is {per_token} words, and all of a rollout is its answer part"
+    scores : one number a reference. Field: `judge_references`.
+    """
+
+    scores: Annotated[tuple[float, ...], FINITE.each] = (0.0, 0.0, 1.0)
+    says: ClassVar[str] = "the reference policy's responses to every prompt are judged {scores}"
 
     def law(self, kinds: Kinds) -> Law:
-        return np.ones((len(kinds), 1)), {"words": (self.per_token * kinds.length)[:, None]}
+        wide = np.broadcast_to(
+            np.asarray(self.scores, dtype=float), (len(kinds), 1, len(self.scores))
+        )
+        return np.ones((len(kinds), 1)), {"judge_references": wide}
 
 
 @dataclass(frozen=True)
@@ -275,6 +282,7 @@ class Similarity(Latent):
 DECLARED: dict[str, Latent] = {
     "conciseness": Conciseness(),
     "judge": JudgeNoise(),
+    "judge_references": JudgeReferences(),
     "verified": VerifierFlips(),
     **dict.fromkeys(("format", "phrases"), Style(phrases=(0.5, 0.3, 0.2))),
     "thought": Thoughts(),
