@@ -29,3 +29,9 @@ def after(x: Array, mask: Array) -> Array:
     xp = array_namespace(x, mask)
     carried = backward(1 - mask, mask * x)
     return xp.concat([carried[..., 1:], xp.zeros_like(x[..., :1])], axis=-1)
+
+
+def last_token(mask: Array) -> Array:
+    """1 on the last token of the mask, 0 elsewhere; mask, and the answer : (..., B, G, T)."""
+    xp = array_namespace(mask)
+    return mask * (1 - xp.where(after(mask, mask) > 0, xp.ones_like(mask), xp.zeros_like(mask)))
