@@ -74,7 +74,7 @@ def baseline_gap(tokens: Any, K: Annotated[int, COUNT]) -> np.ndarray:
     cards=("53",),
     provenance="derived",
     section="the best reward model of a chain of key tokens",
-    formula="P(token 0 | right) = 1 at a key; v_t = p^(keys still to come)",
+    formula="v_t = p^(keys behind t)",
 )
 @checked
 def key_chain_values(keys: Any, T: Annotated[int, COUNT], p: Any) -> np.ndarray:

@@ -30,7 +30,7 @@ from toyrl.estimators.tokens import whiten
 from toyrl.ranges import FINITE, FLAG, SHARE
 from toyrl.registry import add
 from toyrl.rollouts import Rollouts
-from toyrl.rollouts.tokens import backward
+from toyrl.rollouts.tokens import backward, returns_to_go
 from toyrl.shapers.base import Parts, sum_parts
 from toyrl.shapers.process.prime import dense_tokens, in_band
 
@@ -91,7 +91,10 @@ class Prime(Estimator):
             tokens, mask, w, released=self.released, batch_norm=self.batch_norm,
             keeps_last=self.keeps_last, lam=self.lam, size=r.group_size,
         )  # fmt: skip
-        to_come = backward(mask * self.gamma + (1 - mask), mask * dense)
+        if self.gamma == 1:
+            to_come = returns_to_go(mask * dense)  # one pass in the place of log T
+        else:
+            to_come = backward(mask * self.gamma + (1 - mask), mask * dense)
         ahead = GROUP["rloo"].advantages(outcome, r.with_(weight=w))
         a = self.process * to_come + self.outcome * ahead[..., None]
         out = whiten(a, weight) if self.whitened else xp.where(weight > 0, a, xp.zeros_like(a))

@@ -90,8 +90,9 @@ class ImplicitTable:
         Raises ValueError for tokens that the table does not have, and for another number of places.
         """
         y = self._known(tokens)
-        own, ref = token_log_chance(self.logits, y), np.broadcast_to(
-            self.reference, (*y.shape[:-2], *self.reference.shape[-2:])
+        own, ref = (
+            token_log_chance(self.logits, y),
+            np.broadcast_to(self.reference, (*y.shape[:-2], *self.reference.shape[-2:])),
         )
         turned = np.swapaxes(y, -1, -2)
         told = np.swapaxes(np.take_along_axis(ref, turned, axis=-1), -1, -2)

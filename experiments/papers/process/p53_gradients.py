@@ -21,6 +21,7 @@ from toyrl.theory.process.dense import baseline_gap
 EQUAL = "T1: expected gradients of PRIME and of the outcome reward r + r_phi(y), largest difference"
 DIFFERS = "T1: expected gradients of PRIME and of r alone, largest difference"
 BASELINE = "T1: v_phi of the prefix as a baseline, expected gradient less that of r, largest"
+PRICE = "T1: responses that end: gradients of PRIME and of r + r_phi(y) - m T, largest difference"
 SAME = "T1: reward model = reference: advantages less leave-one-out of r, largest"
 RELEASED = "T1: released less published returns beside the closed form, largest error"
 BIAS = "T1: released baseline: what it adds to the expected gradient, largest"
@@ -31,6 +32,7 @@ RULES = {
     "released": Prime(low=0, high=1, released=True),
     "discounted": Prime(0.9, low=0, high=1),
     "filtered": Prime(),
+    "whitened": Prime(low=0, high=1, whitened=True),
 }
 BEFORE = {"before": 1, "with": 0}
 
@@ -67,11 +69,15 @@ class Tree:
         """(7, 2) expected gradient of advantages (8, T) of single responses."""
         return np.einsum("n,nt,ntkv->kv", self.law, a, self.slope)
 
-    def by_groups(self, rule: Prime, right: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-        """(7, 2) expected gradient over all groups of two responses, by the estimator."""
+    def by_groups(self, rule: Prime, right: np.ndarray, tokens: np.ndarray,
+                  mask: np.ndarray | None = None) -> np.ndarray:  # fmt: skip
+        """(7, 2) expected gradient over all groups of two responses, by the estimator.
+
+        mask : (8, T), 1 on the tokens up to the end; None: all have three
+        """
         pair = np.array(list(itertools.product(range(8), repeat=2)))
-        r = Rollouts(right[pair], np.full(pair.shape, float(T)), float(T),
-                     mask=np.ones((*pair.shape, T)))  # fmt: skip
+        own = np.ones((8, T)) if mask is None else mask
+        r = Rollouts(right[pair], own.sum(-1)[pair], float(T), mask=own[pair])
         a = np.asarray(rule.apply({"outcome": right[pair], "implicit": tokens[pair]}, r)[0])
         return np.einsum("b,bgt,bgtkv->kv", self.law[pair].prod(-1), a, self.slope[pair]) / 2
 
@@ -106,6 +112,12 @@ def gradients(form: str, prefix: str, equal: bool, seed: int) -> Items:
                 ("enumeration", BOTH[1]))  # fmt: skip
     both = [tree.by_groups(RULES[f], right, tokens) for f in ("published", "released")]
     yield Check(BIAS, float(np.abs(both[1] - both[0]).max()), 1e-3, ">", routes=BOTH, claim=False)
+    # Token 1 ends a response: what would come behind it is nobody's.
+    live = np.concatenate([np.ones((8, 1)), np.cumprod(tree.y == 0, axis=-1)[:, :-1]], axis=-1)
+    own, ends = tokens * live, tree.y[:, 0] * 1.0
+    price = tree.law @ (own.sum(-1) / live.sum(-1))
+    yield apart(PRICE, tree.by_groups(pick(RULES, form), ends, own, live),
+                tree.by_values(ends + own.sum(-1) - price * live.sum(-1)), 1e-12, BOTH)  # fmt: skip
     yield from laws(pick(RULES, form), rng)
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from toyrl.experiments.core import Check, Mutant, Result, Table, experiment
 from toyrl.experiments.lab.curves import lines
+from toyrl.experiments.lab.key_tokens import BAND, PLACES, Run, learn
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import beyond, mean_error
-from toyrl.experiments.papers.process.p53_chain import BAND, PLACES, Run, learn
 from toyrl.experiments.papers.process.p53_gradients import (
     BASELINE,
     DIFFERS,
     EQUAL,
+    PRICE,
     RELEASED,
     SAME,
     gradients,
@@ -105,7 +107,7 @@ def models(inverted: bool, swaps: Sequence[Sequence[str]], seeds: int, seed: int
     yield above(RANKED, end["online"], 0.95)
     names = ("online", "frozen after 20", "never trained")
     for check, x in ((RANKS, end), (CHANCES, chance)):
-        gaps = [x[a] - x[b] for a, b in zip(names, names[1:], strict=False)]
+        gaps = [x[a] - x[b] for a, b in pairwise(names)]
         yield above(check, min(gaps, key=np.mean), 0.0)
     yield above(FALLS, start["offline"] - end["offline"], 0.0)
     yield Table("reward models", ("model", "ranked, updates 1-20", "ranked, updates 61-80",
@@ -160,10 +162,11 @@ def unfiltered(dense: str, band: Sequence[float], outcome: str, seeds: int, upda
     smoke={"seeds": 4, "rivals": 1, "updates": 120, "horizon": 160, "worlds": 5},
     mutants=[
         Mutant("released baseline", {"form": "released", "parts": ("gradients",)},
-               (EQUAL, RELEASED)),
+               (EQUAL, PRICE, RELEASED)),
         Mutant("discounted returns", {"form": "discounted", "parts": ("gradients",)},
                (EQUAL, RELEASED)),
-        Mutant("prompts left out", {"form": "filtered", "parts": ("gradients",)}, (EQUAL, SAME)),
+        Mutant("prompts left out", {"form": "filtered", "parts": ("gradients",)}, (EQUAL,)),
+        Mutant("whitened", {"form": "whitened", "parts": ("gradients",)}, (EQUAL, SAME, RELEASED)),
         Mutant("reward model = reference", {"equal": True, "parts": ("gradients",)}, (DIFFERS,)),
         Mutant("the token's own reward in its baseline", {"prefix": "with",
                                                           "parts": ("gradients",)}, (BASELINE,)),
@@ -221,6 +224,8 @@ def run(
         "The process rewards end at r_phi(y) and not at 0: they are no policy-invariant shaping, "
         "what is optimised is r + r_phi(y), exactly so for the published baseline; the "
         "released one adds a term to the expected gradient.",
+        "For responses of varying length the published baseline is a price m per token, m the mean "
+        "over responses of r_phi by token.",
         "Paid with discount 0, each token its own reward, the toy gains wherever the keys are: "
         "here the reward of a token tells all about it.",
         "Without the filter the total as an outcome reward stalls as well: whitened noise of a "

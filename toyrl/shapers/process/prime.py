@@ -6,9 +6,9 @@ siblings, a token is paid
     paper      r_t - mean over j != i of m_j
     released   K/(K-1) r_t - 1/(K-1) sum over all j of m_j,  the same plus (r_t - m_i)/(K - 1)
 
-The extra term sums to 0 over a response, so both pay T_i (m_i - mean of the other m_j) in all: means
-per token are compared and multiplied by the length. They differ in what is still to come from a
-later token on. Before it the released code may divide all token rewards of the batch by their
+The extra term sums to 0 over a response, so both pay T_i (m_i - mean of the other m_j) in all:
+means per token are compared and multiplied by the length. They differ in what is still to come from
+a later token on. Before it the released code may divide all token rewards of the batch by their
 largest return-to-go ("batch_norm"), which takes beta out.
 
 What the estimator `prime` makes of this with an outcome: `toyrl.estimators.prime`.
@@ -29,7 +29,7 @@ from toyrl import stats
 from toyrl.ranges import FINITE, FLAG, SHARE
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
-from toyrl.rollouts.tokens import backward, last_token
+from toyrl.rollouts.tokens import backward, last_token, returns_to_go
 from toyrl.shapers.base import Parts, at
 from toyrl.shapers.process.implicit import ImplicitShaper, log_ratios
 
@@ -55,10 +55,9 @@ def batch_normed(tokens: Array, mask: Array, w: Array) -> Array:
     xp = array_namespace(tokens, mask)
     live = (mask > 0) & (w[..., None] > 0)
     own = xp.where(live, tokens, xp.zeros_like(tokens))
-    to_go = xp.flip(xp.cumulative_sum(xp.flip(own, axis=-1), axis=-1), axis=-1)
-    flat = (*own.shape[:-3], 1, 1, own.shape[-3] * own.shape[-2] * own.shape[-1])
-    largest = stats.maximum(xp.reshape(xp.abs(to_go), flat), xp.ones_like(xp.reshape(own, flat)))
-    largest = xp.where(largest > 0, largest, xp.zeros_like(largest))  # no token at all: -inf
+    if 0 in own.shape[-3:]:  # nothing to take a maximum of
+        return own
+    largest = xp.max(xp.abs(returns_to_go(own)), axis=(-3, -2, -1), keepdims=True)
     return own / (largest + EPS)
 
 
@@ -103,7 +102,7 @@ def in_band(r: Rollouts, *, low: Any, high: Any) -> Array:
 @entry(
     "prime_process",
     kind="shaper",
-    formula="r_t - mean over siblings j of m_j, r_t = beta log pi_prm/pi_ref, m_j its mean by token",
+    formula="r_t - mean over siblings of m_j, r_t = beta log pi_prm/pi_ref, m_j its mean",
     cards=("53",),
     section="Eqs. 3 and 5, bracket; code core_algos.py, dp_prime.py",
     provenance="code",

@@ -27,7 +27,7 @@ BAND = (0.2, 0.8)
 PLACES = ((1, 2), (8, 9), (1, 16), (15, 16))
 """Key positions, from 1: early, middle, apart, last."""
 METHODS = ("outcome", "dense", "total")
-"""Outcome alone; process rewards to come; the same r(y) as a second outcome reward (the control)."""
+"""Outcome alone; process rewards to come; their total as a second outcome reward (the control)."""
 TOKEN = 2.0
 """Units of one token of one run in one update: about 0.2 microseconds."""
 
@@ -116,7 +116,7 @@ def learn(
 def _sampled(theta: np.ndarray, u: np.ndarray) -> np.ndarray:
     """(J, S, N, T) tokens drawn by uniform numbers (S, N, T)."""
     upto = softmax(theta, axis=-1).cumsum(-1)[..., None, :, :]
-    return np.sum([u > upto[..., v] for v in range(V - 1)], axis=0, dtype=np.intp)
+    return (u[..., None] > upto[..., :-1]).sum(-1)
 
 
 def _outcome(y: np.ndarray, keys: np.ndarray, band: Sequence[float]) -> tuple[np.ndarray, ...]:
@@ -134,7 +134,7 @@ def _advantages(method: str, rule: Estimator, table: ImplicitTable, y: np.ndarra
     J, S, N, _ = y.shape
     groups = (J, S, N // K, K)
     own = right.reshape(groups)
-    parts = {"outcome": own}
+    parts: dict[str, np.ndarray] = {"outcome": own}
     mask = np.ones((*groups, T))
     if method != "outcome":
         dense = table.rewards(y).reshape(mask.shape)
