@@ -219,3 +219,18 @@ def test_reachable_by_the_paper():
              if "53" in e.cards}  # fmt: skip
     assert {("estimator", n) for n in NAMES} < found
     assert {("shaper", "prime_process"), ("shaper", "implicit_process")} < found
+
+
+def test_where_one_number_a_rollout_is_taken_the_reason_is_said():
+    from toyrl.bridge.export.carry import CannotCarry, plan
+    from toyrl.experiments.errors import UsageError
+    from toyrl.experiments.transfer.rewards import SuiteReward
+
+    for target in ("trl", "verl", "openrlhf", "verifiers"):
+        with pytest.raises(CannotCarry, match="credit per token"):
+            plan(parse("outcome() + prime_process()"), None, target)
+    with pytest.raises(CannotCarry, match="estimator works per token"):
+        plan(parse("outcome()"), Prime(), "trl")
+    read = SuiteReward("prime", "own", parse("prime_process()"), 1.0)
+    with pytest.raises(UsageError, match="implicit reward model's forward pass"):
+        read.values(Rollouts(np.ones((1, 2)), np.ones((1, 2)), 4.0), [])
