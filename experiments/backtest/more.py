@@ -201,7 +201,7 @@ OUT_OF_REACH = (
     OutOfReach(
         "53-prime", paper("53"),
         "token log-ratios of an online reward model as dense rewards beside the outcome",
-        "training reward +6.9 % over outcome only, the same reward in 40 % of the steps; AIME24 26.7",
+        "training reward +6.9 % over outcome only, the same reward in 40 % of the steps",
         "the gain is credit per token: a class is paid its total, whose control gains nothing",
     ),
     OutOfReach(
