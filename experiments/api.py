@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from toyrl.experiments.amounts import refuse_outside
+from toyrl.experiments.begin import Begin, nothing
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.options import Options, settings_of
 from toyrl.experiments.validate.settings import Settings
@@ -116,6 +117,7 @@ def distance(
     top: int = 10,
     seed: int = 0,
     command: str = "",
+    begin: Begin = nothing,
 ) -> Distances:
     """Do these rewards order policies alike, and what can be lost by trusting the wrong one?
 
@@ -128,6 +130,7 @@ def distance(
     rollouts : a log instead, whose `columns` are compared within prompts, with bands over prompts
     discount : of the process, in [0, 1]; top : states and actions told of those that differ most,
         >= 0; seed : of the bands; command : how it was called, for the page [default: this call]
+    begin : hears (done, total, name) before each piece of the work
 
     Raises UsageError, with the reason, for a process, log or reward that can't be used.
     """
@@ -149,7 +152,7 @@ def distance(
     if columns is not None:
         msg = "columns are those of a log, and env is a process; name the log with rollouts"
         raise UsageError(msg)
-    return on_process(rewards, env, discount=discount, top=top, command=call)
+    return on_process(rewards, env, discount=discount, top=top, command=call, begin=begin)
 
 
 def reproduce(
@@ -198,6 +201,7 @@ def scaling(
     columns: Mapping[str, str] | str | None = None,
     skip_bad_rows: bool = False,
     command: str = "",
+    begin: Begin = nothing,
 ) -> Scaling:
     """How many samples should I draw, and when does drawing more hurt?
 
@@ -208,6 +212,7 @@ def scaling(
     samples : largest k, None: as many as 90 % of the prompts have; x : axis of the picture
     temperature : of softmax selection, > 0, None: the score's spread within prompts
     level : of the bands over prompts, in (0, 1); columns : as for `validate`'s rollouts
+    begin : hears (done, total, name) before each curve
 
     Raises UsageError for a log, column or option that can't be used.
     """
@@ -227,6 +232,7 @@ def scaling(
         columns=columns,
         skip_bad_rows=skip_bad_rows,
         command=command or f"toyrl.scaling({str(log)!r})",
+        begin=begin,
     )
 
 
