@@ -90,7 +90,8 @@ def places(dense: str, total: str, gamma: float, where: Sequence[Sequence[int]],
         name: runs[name].success[:, 0].mean(-1) for name in ("outcome only", "total as outcome")
     }
     yield lines("keys", "Dense rewards help where decisive tokens come early",
-                ("update", "chance of success"), curves, dashed=("outcome only", "total as outcome"),
+                ("update", "chance of success"), curves,
+                dashed=("outcome only", "total as outcome"),
                 caption=f"Mean of {seeds} seeds; 16 places, two keys.")  # fmt: skip
 
 
