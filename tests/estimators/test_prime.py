@@ -171,6 +171,12 @@ def test_a_token_that_the_reference_can_not_write():
     assert np.isfinite(a).all()
     assert not a[0, 0].any()
     assert a[0, 1].any()
+    paid = np.asarray(parse("prime_process()").apply(r.with_(ref_logprobs=ref)).parts["process"])
+    assert np.isnan(paid[0, 0]).all()
+    assert np.isfinite(paid.reshape(12, -1)[1:]).all()
+    alone = parse("prime_process()").apply(r.with_(weight=np.arange(12).reshape(3, 4) > 0))
+    assert paid.reshape(12, -1)[1:] == pytest.approx(
+        np.asarray(alone.parts["process"]).reshape(12, -1)[1:], abs=1e-15)  # fmt: skip
 
 
 def test_more_scores_than_tokens_and_no_mask():
