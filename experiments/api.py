@@ -45,7 +45,7 @@ Progress = bool | Callable[[int, str], None]
 
 
 def validate(
-    rewards: Any,
+    rewards: Any = None,
     settings: Settings | None = None,
     progress: Progress = False,
     *,
@@ -56,7 +56,8 @@ def validate(
 ) -> Report:
     """Is this reward safe to train on?
 
-    rewards : see above; a list is one reward, the sum of its terms (`compare` sets them apart)
+    rewards : see above; a list is one reward, the sum of its terms (`compare` sets them apart);
+        None with `process=`, a function of steps among others: correctness plus the sum of scores
     settings : a `toyrl.Settings`; options : its fields by name, which win over it
         (`group_size=4`), and `trl_config=` or `verl_config=`, a trainer's file, which they win over
     worlds : worlds drawn from the prior, >= 1; fewer are quicker and say less
@@ -79,7 +80,7 @@ def validate(
             from toyrl.experiments.validate.collapse.band import band as band_of
 
             found = band_of(pipeline)
-    call = command or _call("validate", [rewards], options)
+    call = command or _call("validate", [] if rewards is None else [rewards], options)
     return replace(report, command=call, band=found)
 
 
@@ -418,6 +419,7 @@ def _call(name: str, rewards: Sequence[Any], options: Mapping[str, Any]) -> str:
             return f"[{inside}]" if isinstance(reward, list) else f"({inside})"
         return name_of(reward)
 
-    given = [f"{name}={shortened(value, PATH)}" for name, value in options.items()]
+    named = {k: name_of(v) if callable(v) else shortened(v, PATH) for k, v in options.items()}
+    given = [f"{name}={value}" for name, value in named.items()]
     words = [shown(r) for r in rewards] + given
     return f"toyrl.{name}({', '.join(words)})"

@@ -37,7 +37,7 @@ def run(
     )
     if out is not None:
         refuse_closed("out", out)
-    with Pieces(terminal.console(stderr=True), quiet=quiet) as pieces:
+    with Pieces(terminal.console(stderr=True), quiet=quiet, at_once=False) as pieces:
         found = api.distance(
             *rewards,
             env=env,

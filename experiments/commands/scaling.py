@@ -29,7 +29,7 @@ def run(
         raise UsageError(msg)
     places = {"json": json_path(json), "csv": csv, "picture": picture}
     outputs = Outputs(places, {"log": log})
-    with Pieces(terminal.console(stderr=True), quiet=quiet) as pieces:
+    with Pieces(terminal.console(stderr=True), quiet=quiet, at_once=False) as pieces:
         found = api.scaling(log, command=command_line(), begin=pieces, **options)
     if not quiet:
         out = terminal.console(stderr=json == "-")
