@@ -1,46 +1,48 @@
-"""Laws of a judge's reward: the sound rule keeps them, broken ones are told."""
+"""Laws of rewards that read a judge's score: who is caught, and who is asked."""
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from toyrl.shapers.judge.listwise import pair_agreement
-from toyrl.testing import judge_laws as laws
+from toyrl.rollouts import Rollouts
+from toyrl.shapers.judge.bounded import Par
+from toyrl.shapers.outcome import Outcome
+from toyrl.testing import INVARIANTS, check_invariants
 
-GRADES = st.integers(1, 5).map(float)
-SCORES = st.one_of(GRADES, st.just(float("nan")))
-
-
-@settings(max_examples=60)
-@given(st.lists(st.tuples(SCORES, GRADES), min_size=2, max_size=7), st.randoms())
-@pytest.mark.parametrize("missing", ["tie", "coverage", "released"])
-def test_the_laws_of_r_acc(missing, pairs, random):
-    rule = partial(pair_agreement, missing=missing)
-    scores, truth = np.array(pairs).T
-    order = list(range(len(truth)))
-    random.shuffle(order)
-    said = [
-        laws.order_alone_counts(rule, scores, truth),
-        laws.names_do_not_count(rule, scores, truth, order),
-        laws.the_truth_is_best(rule, scores, truth),
-        laws.mending_never_costs(rule, scores, truth),
-    ]
-    assert said == [None] * 4
-    assert 0 <= rule(scores, truth) <= 1
-    if missing != "released":
-        assert laws.silence_never_pays(rule, scores, truth) is None
+LAWS = ["judge_is_bounded", "higher_score_never_below", "common_shift", "references_in_any_order"]
 
 
-def test_broken_rules_are_told():
-    scores, truth = np.array([3.0, 1.0, 2.0]), np.array([1.0, 3.0, 5.0])
-    released = partial(pair_agreement, missing="released")
-    assert "saying nothing is paid 1" in str(laws.silence_never_pays(released, scores, truth))
-    assert laws.order_alone_counts(lambda s, g: s @ g, scores, truth)
-    assert laws.names_do_not_count(lambda s, g: s[0] * g[0], scores, truth, [2, 1, 0])
-    assert laws.the_truth_is_best(lambda s, g: -pair_agreement(s, g), scores, truth)
-    assert laws.mending_never_costs(lambda s, g: -pair_agreement(s, g), scores, truth)
+@dataclass(frozen=True)
+class Squared(Par):
+    """The square of the score: unbounded, and a low score is paid as a high one."""
+
+    def transform(self, score: Any, r: Rollouts) -> Any:
+        return score**2
+
+
+@dataclass(frozen=True)
+class Latest(Par):
+    """The gap to the last reference alone, by its sign."""
+
+    def squash(self, gap: Any, r: Rollouts) -> Any:
+        return (gap > 0) * 1.0 + 0 * gap
+
+    def transform(self, score: Any, r: Rollouts) -> Any:
+        return self.squash(score - r.fields["judge_references"][..., -1], r)
+
+
+@pytest.mark.parametrize(
+    ("shaper", "broken"), [(Par(), set()), (Squared(), set(LAWS[:3])), (Latest(), {LAWS[3]})]
+)
+def test_who_keeps_them(shaper: Par, broken: set[str]):
+    found = check_invariants(shaper, invariants=LAWS, max_examples=80 if broken else 30)
+    assert set(found.broken()) == broken
+
+
+def test_they_are_asked_of_rewards_that_read_scores_alone():
+    for name in LAWS:
+        assert INVARIANTS[name].applies(Par())
+        assert not INVARIANTS[name].applies(Outcome())

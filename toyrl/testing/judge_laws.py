@@ -1,73 +1,63 @@
-"""Laws of a judge's reward for ordering a list: what it may look at, and what must not pay.
+"""Laws of rewards that read a judge's score: bounded, ordered, and about the gap to references.
 
-Each is a function of a rule (scores (n,), true grades (n,) -> number; `pair_agreement` is one) and
-a list; it returns nothing where the law holds and one sentence where it does not.
+Each is a function of a shaper and rollouts (B, G) with `judge` (and `judge_references`); it returns
+nothing where the law holds and one sentence where it does not. Source: paper 23, its design
+principles and what its released transforms keep.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import pairwise
-from typing import Any
-
 import numpy as np
 
+from toyrl.rollouts import Rollouts
+from toyrl.shapers.base import Shaper
 from toyrl.testing import arrays
 
-Rule = Callable[[np.ndarray, np.ndarray], Any]
+LARGE, MOST = 1e6, 10.0
 
 
-def order_alone_counts(rule: Rule, scores: np.ndarray, truth: np.ndarray) -> str | None:
-    """An increasing map of the scores, and a number added to all true grades, change nothing."""
-    before = rule(scores, truth)
-    _, rank = np.unique(scores, return_inverse=True)  # NaN is ranked last, and missing again below
-    mapped = np.where(np.isnan(scores), np.nan, rank.reshape(scores.shape) ** 3 - 7.0)
-    if _same(before, rule(mapped, truth)) and _same(before, rule(scores, truth + 3)):
-        return None
-    return "the scores' scale, or the level of the true grades, changes what is paid"
+def judge_is_bounded(shaper: Shaper, r: Rollouts) -> str | None:
+    """Scores of a million, of either sign, are paid at most 10 in size."""
+    score = np.asarray(r.need("judge", by="the law"))
+    paid = np.asarray(shaper.reward(r.with_(judge=LARGE * np.sign(score))))
+    worst = float(np.nanmax(np.abs(paid), initial=0.0))
+    return None if worst <= MOST else f"a score of a million is paid {worst:.3g}"
 
 
-def names_do_not_count(
-    rule: Rule, scores: np.ndarray, truth: np.ndarray, order: Sequence[int]
-) -> str | None:
-    """The same responses in another order are paid the same."""
-    now = rule(scores[list(order)], truth[list(order)])
-    return None if _same(rule(scores, truth), now) else "the order of the list changes what is paid"
+def higher_score_never_below(shaper: Shaper, r: Rollouts) -> str | None:
+    """Among rollouts of a prompt alike in all but the score, a higher one is never paid less."""
+    r = _alike(r)
+    paid, score = np.asarray(shaper.reward(r)), np.asarray(r.fields["judge"])
+    pair = (r.w[:, :, None] > 0) & (r.w[:, None, :] > 0)
+    above = pair & (score[:, :, None] > score[:, None, :])
+    room = arrays.TOLERANCE * max(1.0, float(np.nanmax(np.abs(paid), initial=0.0)))
+    below = above & (paid[:, :, None] < paid[:, None, :] - room)
+    return None if not below.any() else "a higher score of the judge is paid less"
 
 
-def the_truth_is_best(rule: Rule, scores: np.ndarray, truth: np.ndarray) -> str | None:
-    """No scores are paid more than the true grades themselves."""
-    most, now = float(rule(truth, truth)), float(rule(scores, truth))
-    return (
-        None if now <= most + arrays.TOLERANCE else f"{now:.6g} is paid, for the truth {most:.6g}"
+def common_shift(shaper: Shaper, r: Rollouts) -> str | None:
+    """One number added to all scores and references changes nothing: the judge's zero is free."""
+    moved = r.with_(
+        judge=r.fields["judge"] + 2.5, judge_references=r.fields["judge_references"] + 2.5
     )
+    gap = arrays.difference(np.asarray(shaper.reward(r)), np.asarray(shaper.reward(moved)))
+    return None if gap <= 1 else "the zero of the judge's scores changes rewards"
 
 
-def silence_never_pays(rule: Rule, scores: np.ndarray, truth: np.ndarray) -> str | None:
-    """A list without any score is paid no more than these scores are."""
-    silent, now = float(rule(np.full(scores.shape, np.nan), truth)), float(rule(scores, truth))
-    if silent <= now + arrays.TOLERANCE:
-        return None
-    return f"saying nothing is paid {silent:.6g}, these scores {now:.6g}"
+def references_in_any_order(shaper: Shaper, r: Rollouts) -> str | None:
+    """The order of a prompt's references doesn't matter."""
+    turned = r.with_(judge_references=np.asarray(r.fields["judge_references"])[..., ::-1])
+    gap = arrays.difference(np.asarray(shaper.reward(r)), np.asarray(shaper.reward(turned)))
+    return None if gap <= 1 else "the order of the references changes rewards"
 
 
-def mending_never_costs(rule: Rule, scores: np.ndarray, truth: np.ndarray) -> str | None:
-    """Two neighbours of the judge's order that stand the wrong way round, exchanged, cost nothing.
-
-    Of scores without ties and gaps; others are left alone.
-    """
-    if np.isnan(scores).any() or len(np.unique(scores)) < len(scores):
-        return None
-    before, order = float(rule(scores, truth)), np.argsort(scores)
-    for low, high in pairwise(order):
-        if truth[low] > truth[high]:
-            mended = scores.copy()
-            mended[[low, high]] = scores[[high, low]]
-            now = float(rule(mended, truth))
-            if now < before - arrays.TOLERANCE:
-                return f"putting two right lowers the reward from {before:.6g} to {now:.6g}"
-    return None
+def _alike(r: Rollouts) -> Rollouts:
+    """All rollouts of a prompt as its first one, but for their scores."""
+    fields = {k: v if k == "judge" else _first(v) for k, v in r.fields.items()}
+    mask = None if r.mask is None else _first(r.mask)
+    return r.with_(correct=_first(r.correct), length=_first(r.length), truncated=None,
+                   mask=mask, fields=fields)  # fmt: skip
 
 
-def _same(x: Any, y: Any) -> bool:
-    return bool(np.isclose(float(x), float(y), rtol=0, atol=arrays.TOLERANCE, equal_nan=True))
+def _first(x: np.ndarray) -> np.ndarray:
+    return np.repeat(np.asarray(x)[:, :1], np.shape(x)[1], axis=1)
