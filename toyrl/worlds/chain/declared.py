@@ -35,7 +35,7 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from toyrl.ranges import COUNT, FINITE, NOT_NEGATIVE, PART, SHARE, Range
+from toyrl.ranges import COUNT, FINITE, NOT_NEGATIVE, PART, SHARE
 from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.rollouts.classes import with_answered
 from toyrl.shapers.base import Shaper
@@ -50,6 +50,7 @@ from toyrl.worlds.chain.latents import (
     token_places,
 )
 from toyrl.worlds.chain.phases import PhaseLevels, Thoughts, Words
+from toyrl.worlds.chain.references import Similarity
 from toyrl.worlds.chain.verifier import VerifierFlips
 
 KNOWN = ("correct", "length", "truncated", "mask", "weight", "answered")
@@ -260,25 +261,6 @@ class ImplicitModel(TokenLevels):
         weight, levels = super().law(kinds)
         side = np.where(kinds.correct > 0, self.gap, -self.gap)[:, None, None]
         return weight, {"prm_logprobs": np.minimum(levels["ref_logprobs"] + side, 0.0)}
-
-
-@dataclass(frozen=True)
-class Similarity(Latent):
-    """Cosine to a reference by correctness, on prompts without a rule.
-
-    Fields: `similarity`, `verifiable` (0: the same for all, as it belongs to the prompt).
-    """
-
-    right: Annotated[float, Range("[-1, 1]")] = 0.8
-    wrong: Annotated[float, Range("[-1, 1]")] = 0.5
-    says: ClassVar[str] = (
-        "prompts can't be verified; a right answer has the similarity {right} to the reference, a "
-        "wrong one {wrong}"
-    )
-
-    def law(self, kinds: Kinds) -> Law:
-        level = np.where(kinds.correct > 0, self.right, self.wrong)[:, None]
-        return np.ones((len(kinds), 1)), {"similarity": level, "verifiable": 0 * level}
 
 
 DECLARED: dict[str, Latent] = {
