@@ -33,7 +33,7 @@ Array = Any
     cards=("12",),
     provenance="derived",
     section="principle-blind judges",
-    formula="1 - arccos(<w, c>/(|w||c|))/pi",
+    formula="1 - angle(w, c)/pi",
 )
 def angle_accuracy(judge: Array, principle: Array) -> np.ndarray:
     """Pair accuracy (...) of a fixed direction under a principle, for isotropic Gaussian features.
