@@ -14,24 +14,27 @@ The model turns where w_c passes w_h. With D = w_h - w_c at the start, as times 
 Between them the path has no elementary integral that we know (in a = e^(w_c), b = e^(-w_h) it is an
 equation of Abel's kind); `crossing_time` integrates it, and three comparisons bound it:
 
-    above   h sigma(D) alone drives D, both ways:           (D - e^(-D) + 1)/(2 eta h)
-            w_c' >= eta (1 - h) sigma(-w_c), w_h falls:     (e^(w_h) + w_h - e^(w_c) - w_c)/(eta (1 - h))
-    below   sigma(-w_c) is largest at the start:            int_0^D dy/(eta (2 h sigma(y) + (1 - h) sigma(-w_c)))
+    above   h sigma(D) alone drives D:   (D - e^(-D) + 1)/(2 eta h)
+            w_c' >= eta (1-h) sigma(-w_c), w_h falls:
+                                         (e^(w_h) + w_h - e^(w_c) - w_c)/(eta (1-h))
+    below   sigma(-w_c) is largest at the start:
+                                         int_0^D dy/(eta (2h sigma(y) + (1-h) sigma(-w_c)))
 
 **The race.** An update needs a right answer in the group: 1 - (1 - p)^G, p the policy's share of
 right answers. While the model still likes the hack, GRPO lowers p, and with it the pairs. Against
-one hack alone, with standard deviations of infinite groups, x = logit p falls by x' = -lr/cosh(x/2),
-so sinh(x/2) falls in a straight line, p as 1/t^2, and pairs are finite in number: `pairs_left`.
+one hack alone, with standard deviations of infinite groups, x = logit p moves by
+x' = -lr/cosh(x/2): sinh(x/2) falls in a straight line, p as 1/t^2, and pairs are finite in number
+(`pairs_left`).
 
 In groups of G both events, a pair and a push away from the right answer, need a right one among
-G: at small p they come with chances in a fixed ratio, x' = -2 lr p (G - 1)/sqrt(G) against G p pairs
-an update. So there are G^(3/2)/(2 lr (G - 1)) pairs for every factor e by which p falls
-(`pairs_per_efold`), p falls as 1/t only, and pairs come for ever, if ever more slowly: the failure
-is slow, not absorbing.
+G: at small p they come in a fixed ratio, x' = -2 lr p (G - 1)/sqrt(G) against G p pairs an update.
+So there are G^(3/2)/(2 lr (G - 1)) pairs for every factor e by which p falls (`pairs_per_efold`),
+p falls as 1/t only, and pairs come for ever, if ever more slowly: the failure is slow, not
+absorbing.
 
 **A verifier that errs.** Rejecting right answers makes positives rarer and none of them wrong.
-Accepting hacks turns pairs round: at w_c = w_h the model leans to the hack as soon as hacks are more
-than (h + (1 - h) sigma(-w))/(h + 2 (1 - h) sigma(-w)) >= 1/2 of the positives.
+Accepting hacks turns pairs round: at w_c = w_h = w the model leans to the hack as soon as hacks are
+more than (h + (1-h) sigma(-w))/(h + 2(1-h) sigma(-w)) >= 1/2 of the positives.
 
 Formulas: docs/theory/cotrained.md.
 
@@ -167,9 +170,9 @@ def pairs_per_efold(group_size: int, rate: float, *, losers: int = 1) -> float:
 def tolerated_false_share(level: Array, share: Array) -> np.ndarray:
     """The share of positives that may be hacks before the model comes to like the hack more.
 
-    Of the positives that a verifier lets through a share are hacks; at w_c = w_h = level, in logits,
-    the model then moves towards right answers below the answer and towards the hack above it. At
-    least 1/2 whatever the level, 1 where all negatives look like the hack (share h = 1).
+    Of the positives that a verifier lets through a share are hacks. At w_c = w_h = level (in
+    logits) the model moves towards right answers below the share that is returned, towards the hack
+    above it. At least 1/2 whatever the level, 1 where all negatives look like the hack (h = 1).
 
     level, share broadcast; share in [0, 1]. Raises ValueError for a share outside.
     """

@@ -1,8 +1,8 @@
-"""Cooper: a reward model corrected while the policy exploits it; when it turns, and who is first."""
+"""Cooper: a reward model corrected while the policy exploits it: when it turns, who is first."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,21 @@ from toyrl.estimators.shaped import ShapedReward
 from toyrl.experiments.core import Check, Mutant, Picture, Result, Table, experiment
 from toyrl.experiments.lab.bandits import arm_classes, drift, flow_path, sigmoid
 from toyrl.experiments.lab.curves import lines
-from toyrl.experiments.lab.draws import draws
-from toyrl.experiments.lab.mutants import pick
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import CLOSED, ENUMERATED, SIMULATED, alone, apart, missed, same
 from toyrl.experiments.lab.shared import shared
 from toyrl.experiments.papers.learned import p28_training as toy
+from toyrl.experiments.papers.learned.p28_pairs import (
+    EQUAL,
+    FIRST,
+    GAP,
+    LEVEL,
+    MASK,
+    MEAN,
+    SHIFT,
+    pairs,
+)
 from toyrl.experiments.papers.learned.p28_training import GROUP, HACK, RIGHT, STEP, Setting
-from toyrl.models.cooper import Cooper, first_accepted, pair_loss
 from toyrl.shapers.judge.reward_model import Cooper as ModelReward
 from toyrl.theory.judge import cotrained
 from toyrl.theory.policies import softmax
@@ -27,13 +34,6 @@ from toyrl.theory.policies import softmax
 SHARES, RATES = (0.0, 0.1, 0.5, 1.0), (0.02, 0.05, 0.2)
 RECALLS, FOOLED = (1.0, 0.5, 0.3, 0.1), (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 STRONG, MILD, CLEAR = 6.0, 2.0, 1.5
-EQUAL = "P: loss at equal logits"
-SHIFT = "P: loss under a constant added to all logits, largest change"
-MEAN = "P: loss with half the pairs masked against the mean over the others, largest error"
-MASK = "P: gradient in what is masked, largest"
-GAP = "P: what one step adds to a pair's difference, largest relative error"
-FIRST = "P: groups whose positive is not the first accepted rollout"
-LEVEL = "P: what 500 updates move of a level that all logits share"
 TURN_1 = "T1: h = 1: update of the crossing, largest error over 3 % + 1"
 TURN_0 = "T1: h = 0: update of the crossing, largest error over 3 % + 1"
 TURN_H = "T1: h between: update of the crossing, largest error over 3 % + 1"
@@ -56,85 +56,6 @@ HACKED = "T4: recall 0.1 from a policy that hacks: share of right answers"
 LATER = "T3: h = 0.5, rate 0.05: runs that end right after 4 times the updates, less before"
 fact = alone("simulation", "shares of sampled runs on both sides of a separatrix; T3 compares "
              "their side with the mean path")  # fmt: skip
-
-
-# -- P: the loss and the pairs ---------------------------------------------------------------------
-def absolute(high: Any, low: Any, valid: Any) -> Any:
-    """Mutant: cross-entropy of the labels 1 and 0 in the place of the difference."""
-    share = valid / (valid.sum(-1, keepdims=True) + 1e-6)
-    value = (share * (np.logaddexp(0, -high) + np.logaddexp(0, low))).sum(-1)
-    return value, (-share * sigmoid(-high), share * sigmoid(low))
-
-
-def by_prompts(high: Any, low: Any, valid: Any) -> Any:
-    """Mutant: the sum over valid pairs is divided by the number of prompts."""
-    value, slopes = pair_loss(high, low, valid)
-    few = valid.mean(-1)
-    return value * few, tuple(s * few[..., None] for s in slopes)
-
-
-LOSSES: dict[str, Callable[[Any, Any, Any], Any]] = {
-    "pairs": pair_loss,
-    "absolute": absolute,
-    "by prompts": by_prompts,
-    "unmasked": lambda high, low, _: pair_loss(high, low),
-}
-
-
-def pairs(loss: str, positives: str, both: bool, seed: int) -> Items:
-    """The loss on random logits, one step on random pairs, the choice of positives."""
-    rng, of = draws(seed, 1), pick(LOSSES, loss)
-    high, low = rng.normal(size=(2, 200, 8)) * 3
-    valid = (rng.random(high.shape) < 0.5) * 1.0
-    valid[:, 0] = 1.0
-    yield same(EQUAL, of(high[0], high[0], np.ones(8))[0], np.log(2), 1e-6)
-    value, slopes = of(high, low, valid)
-    moved = of(high + 2.5, low + 2.5, valid)[0]
-    yield apart(SHIFT, moved, value, 1e-12, ("the loss", "the loss, shifted"))
-    plain = np.array([np.logaddexp(0, (b - a)[k > 0]).mean() for a, b, k
-                      in zip(high, low, valid, strict=True)])  # fmt: skip
-    yield apart(MEAN, value, plain, 1e-4, ("the loss", "pairs one by one"))
-    yield apart(MASK, np.array(slopes) * (valid == 0), 0 * np.array(slopes), 0.0,
-                ("slopes", "none"))  # fmt: skip
-    own, x, y = toy.learner(0.1), *rng.normal(size=(2, 200, 1, 5))
-    model = own.start(rng.normal(size=(200, 5)))
-    new = own.update(model, x, y).model.weight if both else model.weight + 0.1 * _alone(model, x, y)
-    apart_before = (model.score(x) - model.score(y))[:, 0]
-    gained = ((new - model.weight) * (x - y)[:, 0]).sum(-1)
-    want = 0.1 * sigmoid(-apart_before) * ((x - y) ** 2).sum((-1, -2))
-    yield apart(GAP, gained / want, np.ones(200), 1e-5, (CLOSED, "learner"))
-    verdict, score = (rng.random((400, GROUP)) < 0.2) * 1.0, rng.normal(size=(400, GROUP))
-    score = np.where(verdict > 0, score, -np.inf) if positives == "likeliest" else verdict
-    found = np.asarray(first_accepted((score == score.max(-1, keepdims=True)) & (verdict > 0)))
-    slow = [next((i for i, v in enumerate(row) if v), -1) for row in verdict]
-    yield missed(FIRST, np.where(found.any(-1), found.argmax(-1), -1), slow,
-                 ("running count", "one by one"))  # fmt: skip
-    yield from level(loss)
-
-
-def _alone(model: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Mutant: the gradient of the positive's score alone."""
-    return sigmoid(model.score(y) - model.score(x)) * x[:, 0]
-
-
-def level(loss: str) -> Items:
-    """What training does to a constant that all logits share."""
-    at, updates = 4.0, 500
-    runs = {}
-    for name, anchor in (("as published", 0.0 if loss != "absolute" else 1.0), ("anchored", 0.3)):
-        own = Cooper(rate=0.1, optimiser="sgd", weight_decay=0.0, clip=np.inf, anchor=anchor)
-        model = own.start(np.array([1.0, MILD]), bias=at)
-        for _ in range(updates):
-            model = own.update(model, toy.FEATURES[[RIGHT]], toy.FEATURES[[HACK]]).model
-        runs[name] = model
-    yield same(LEVEL, abs(float(runs["as published"].bias) - at), 0.0, 1e-12, (CLOSED, "learner"))
-    rows = [[name, *m.score(toy.FEATURES).tolist(),
-             *(ModelReward(binary=True).reward(toy.one_group(m.score(toy.FEATURES)))[0].tolist())]
-            for name, m in runs.items()]  # fmt: skip
-    yield Table("a level that all logits share", ("model", "logit, right", "wrong", "hack",
-                "paid above 0.5: right", "wrong, paid", "hack, paid"), rows,
-                caption=f"Level {at:g} at the start, {updates} updates of right against hack. "
-                "Thresholded, the published loss pays everybody for ever.")  # fmt: skip
 
 
 # -- T1: when the model turns ----------------------------------------------------------------------
@@ -172,11 +93,13 @@ def turns(both: bool, opposite: bool, horizon: int) -> Items:
     yield Table("crossing, logits 1 and 6, rate 0.05", ("h", "flow", "at least", "at most",
                 "updates"), rows)  # fmt: skip
     flaws = np.linspace(1.05, 8, 40)
-    yield lines("crossing", "How long the model takes to turn", ("its logit of the hack", "updates"),
+    yield lines("crossing", "How long the model takes to turn",
+                ("its logit of the hack", "updates"),
                 {f"h = {h:g}": [cotrained.crossing_time(1.0, f, h, 0.05) for f in flaws]
                  for h in SHARES}, x=flaws.tolist(), log_y=True,
-                caption="h, the share of negatives that look like the hack; a right answer's logit "
-                "is 1, the rate 0.05. Linear in the flaw at h = 1, exponential at h = 0.")  # fmt: skip
+                caption="h is the share of negatives that look like the hack; a right answer has "
+                "the logit 1, the rate is 0.05. Linear in the flaw at h = 1, exponential at 0."
+                )  # fmt: skip
 
 
 def tolerated(opposite: bool) -> Items:
@@ -392,13 +315,16 @@ def later(replicas: int, updates: int, seed: int) -> Items:
                (GAP, TURN_1)),
         Mutant("h taken for its complement", {"opposite": True, "parts": ("turns", "training")},
                (TURN_1, TURN_0, TURN_H, BOUNDS, FALSE, BOUNDARY)),
-        Mutant("formulas for groups of 8", {"size": 8, "parts": ("race",)}, (PAIRS, EFOLD, EFOLD_3)),
+        Mutant("formulas for groups of 8", {"size": 8, "parts": ("race",)},
+               (PAIRS, EFOLD, EFOLD_3)),
         Mutant("the truth is paid", {"paid": "truth", "parts": ("training",)},
                (FIXED, DOOMED, SIDES, BOUNDARY)),
         Mutant("1 - sigma is paid", {"paid": "negated", "parts": ("training",)}, (REPAIRED,)),
         Mutant("the fixed model learns", {"fixed": 0.05, "parts": ("training",)}, (FIXED, STILL)),
         Mutant("the first rollout is the positive", {"positives": "any", "parts": ("verifier",)},
-               (RECALL, PRECISE)),
+               (PRECISE, FALLING)),
+        Mutant("every verdict is a label, by cross-entropy",
+               {"positives": "labels", "parts": ("verifier",)}, (RECALL,)),
         Mutant("a verifier that nothing fools", {"fooled": (0.0,) * 6, "parts": ("verifier",)},
                (BLIND, FALLING)),
     ],

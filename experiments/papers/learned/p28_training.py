@@ -7,7 +7,8 @@ three. Sampled runs, the mean path by enumeration of all groups, and the path be
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from toyrl.experiments.lab.bandits import follow
 from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.groups import picked
 from toyrl.models.cooper import Cooper, CooperModel, first_accepted
+from toyrl.models.implicit import labelled_loss
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper
 from toyrl.shapers.judge.reward_model import Cooper as ModelReward
@@ -47,15 +49,17 @@ class Setting(NamedTuple):
     start: tuple[float, float, float] = START
 
 
+@dataclass(frozen=True)
 class TrueLabel(Shaper):
     """Mutant: the truth is paid, whatever the model says."""
 
-    needs = ("correct",)
+    needs: ClassVar[tuple[str, ...]] = ("correct",)
 
     def parts(self, r: Rollouts, memory: Any) -> Parts:
         return {"outcome": r.correct}
 
 
+@dataclass(frozen=True)
 class Negated(ModelReward):
     """Mutant: 1 - sigma(s)."""
 
@@ -64,8 +68,6 @@ class Negated(ModelReward):
 
 
 PAID = {"model": ModelReward, "truth": TrueLabel, "negated": Negated}
-POSITIVES = ("accepted", "any", "likeliest")
-NEGATIVES = ("written", "own")
 
 
 def learner(rate: Any) -> Cooper:
@@ -85,8 +87,7 @@ def begin(settings: Sequence[Setting]) -> np.ndarray:
 
 
 def sampled_runs(settings: Sequence[Setting], replicas: int, updates: int, seed: int, *,
-                 paid: str = "model", positives: str = "accepted", negatives: str = "written"
-                 ) -> np.ndarray:  # fmt: skip
+                 paid: str = "model", positives: str = "accepted") -> np.ndarray:  # fmt: skip
     """(updates + 1, S, replicas, 5) logits and weights; every setting has draws of its own."""
     rng, many = draws(seed, 7), [s for s in settings for _ in range(replicas)]
     n, own = len(many), learner(column(many, "rate"))
@@ -105,21 +106,18 @@ def sampled_runs(settings: Sequence[Setting], replicas: int, updates: int, seed:
         hot = arm[..., None] == np.arange(3)
         gradient = (advantage[..., None] * (hot - policy[:, None])).mean(1)
         accepted = rng.random(arm.shape) < np.take_along_axis(passes, arm, -1)
-        accepted = np.ones_like(accepted) if positives == "any" else accepted
-        first = first_accepted(accepted * 1.0)
-        if positives == "likeliest":
-            first = accepted & (first_accepted(score >= np.max(score, -1, keepdims=True)))
+        first = first_accepted(np.ones(arm.shape) if positives == "any" else accepted * 1.0)
         valid = first.any(-1)
         up = arm[row, first.argmax(-1)]
         down = np.where(rng.random(n) < share, HACK, WRONG)
-        if negatives == "own":  # the first rollout that the verifier rejects
-            down = arm[row, (~accepted).argmax(-1)]
-            valid = valid & ~accepted.all(-1)
-        new = own.update(
-            model, FEATURES[up][:, None], FEATURES[down][:, None], valid[:, None] * 1.0
-        )
+        pairs = FEATURES[up][:, None], FEATURES[down][:, None], valid[:, None] * 1.0
+        weight = own.update(model, *pairs).model.weight
+        if positives == "labels":  # the rival: every rollout, with the verdict as its label
+            slope = labelled_loss("ce", score, accepted)[1]
+            pull = (slope[..., None] * FEATURES[arm]).mean(1)
+            weight = model.weight - column(many, "rate")[:, None] * pull
         spend(arm.size)
-        return np.concatenate([z + STEP * gradient, new.model.weight], axis=-1)
+        return np.concatenate([z + STEP * gradient, weight], axis=-1)
 
     path = follow(step, begin(many), updates)
     return path.reshape(updates + 1, len(settings), replicas, 5)
