@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
 from toyrl.experiments.core import Curve, Picture
-from toyrl.experiments.render import bars
+from toyrl.experiments.render import bars, overlay
 from toyrl.experiments.render.axes import Axis, edges, extent, tick_label
 from toyrl.experiments.render.colours import slots
 from toyrl.experiments.render.matrix import matrix_svg
@@ -327,7 +327,8 @@ def _heat_map(picture: Picture, head: float, name: str) -> tuple[str, float]:
     # The two headings share a row unless they are too long for that.
     crowded = CHAR * (len(picture.y_label) + len(picture.grid_label) + 3) > WIDTH
     label_y = head + (28 if crowded else 12)
-    top = label_y + 12
+    legend, rows = overlay.legend_svg(picture.curves, label_y + 20, WIDTH, CHAR, _text)
+    top = label_y + 12 + 17 * rows
     bar = Axis(low, high, top + PLOT_HEIGHT, top)
     room = 26 + CHAR * max(len(tick_label(t)) for t in bar.ticks)
     frame = Frame(
@@ -343,6 +344,8 @@ def _heat_map(picture: Picture, head: float, name: str) -> tuple[str, float]:
     cells = "".join(_cells(grid, x_edges, y_edges, frame, (low, high)))
     return (
         cells
+        + legend
+        + overlay.lines_svg(picture.curves, lambda c: _segments(c, frame))
         + _axes(picture, frame, label_y)
         + _colour_bar(bar, room, name)
         + _text(WIDTH - 4, head + 12, picture.grid_label, "quiet", anchor="end"),

@@ -70,6 +70,15 @@ def _draw_grid(picture: Picture, figure: Any, axes: Any) -> None:
     mesh = axes.pcolormesh(x, y, grid, cmap="viridis")
     axes.set_facecolor("#e6e6e6")
     figure.colorbar(mesh, ax=axes, label=_plain(picture.grid_label))
+    for curve in picture.curves:  # white with a dark edge, as in the SVG
+        line = "--" if curve.style == "dashed" else "-"
+        axes.plot(curve.x, curve.y, line, color="#14171c", linewidth=3.4, label="_edge")
+        axes.plot(curve.x, curve.y, line, color="white", linewidth=1.6,
+                  label=_plain(curve.label).lstrip("_") or None)  # fmt: skip
+    if any(c.label for c in picture.curves):
+        axes.legend(fontsize="small", facecolor="#5b6270", labelcolor="white", framealpha=0.9)
+    axes.set_xlim(min(x), max(x))
+    axes.set_ylim(min(y), max(y))
 
 
 def _draw_matrix(picture: Picture, figure: Any, axes: Any) -> None:

@@ -229,8 +229,8 @@ def phase_picture(won: np.ndarray, shares: Sequence[float], rates: Sequence[floa
         "phase", "Is the model corrected before the policy has gone?",
         ("h, share of negatives that look like the hack", "rate of the reward model"),
         {"crossing time = pairs": within(time), "closed bounds": within(limits[:, 1].tolist()),
-         "closed bounds (least)": within(limits[:, 0].tolist())},
-        dashed=("closed bounds", "closed bounds (least)"),
+         "": within(limits[:, 0].tolist())},
+        dashed=("closed bounds", ""),
         grid=won.tolist(), grid_x=list(shares), grid_y=list(rates), log_y=True,
         grid_label="share of runs that end right",
         caption=f"Logits 1 (right) and 6 (hack); {replicas} runs of {updates} updates a cell; "
