@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.theory.cotrained.corners import COTRAINED
 from tests.theory.detection.corners import DETECTION, DETECTION_UNDEFINED
 from tests.theory.judge.corners import JUDGE, JUDGE_UNDEFINED
 from tests.theory.length.corners import LENGTH, SPREAD
@@ -257,6 +258,7 @@ CORNERS: dict[str, Any] = {
 }  # fmt: skip
 CORNERS |= shaping_corners(TINY, ENDING)
 CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
+CORNERS |= COTRAINED
 NAN = (
     UNDEFINED
     | DETECTION_UNDEFINED

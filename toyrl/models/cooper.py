@@ -147,7 +147,8 @@ class CooperModel:
         if x.ndim < 2 or x.shape[-1] != self.weight.shape[-1]:
             msg = f"features have the shape {x.shape}; the model reads (..., N, "
             raise ValueError(msg + f"{self.weight.shape[-1]})")
-        return (x @ self.weight[..., None])[..., 0] + np.asarray(self.bias)[..., None]
+        with np.errstate(invalid="ignore", over="ignore"):  # features that aren't finite
+            return (x @ self.weight[..., None])[..., 0] + np.asarray(self.bias)[..., None]
 
 
 class Update(NamedTuple):

@@ -28,7 +28,9 @@ from toyrl.experiments.papers.learned.p28_pairs import (
 )
 from toyrl.experiments.papers.learned.p28_training import GROUP, HACK, RIGHT, STEP, Setting
 from toyrl.shapers.judge.reward_model import Cooper as ModelReward
-from toyrl.theory.judge import cotrained
+from toyrl.theory.cotrained.crossing import crossing_bounds, crossing_time
+from toyrl.theory.cotrained.race import pairs_left, pairs_per_efold
+from toyrl.theory.cotrained.verifier import tolerated_false_share
 from toyrl.theory.policies import softmax
 
 SHARES, RATES = (0.0, 0.1, 0.5, 1.0), (0.02, 0.05, 0.2)
@@ -63,7 +65,7 @@ def turns(both: bool, opposite: bool, horizon: int) -> Items:
     """Crossings of expected updates against the flow; logits 1 and more at the start."""
 
     def error(flaw: float, share: float, rate: float) -> float:
-        want = cotrained.crossing_time(1.0, flaw, share, rate)
+        want = crossing_time(1.0, flaw, share, rate)
         asked = 1 - share if opposite else share
         path = toy.model_alone(1.0, flaw, asked, rate, int(1.2 * want) + 9, both=both)
         return (toy.crossing(path) - want) / (0.03 * want + 1)
@@ -79,15 +81,15 @@ def turns(both: bool, opposite: bool, horizon: int) -> Items:
             for s in (0.0, 0.003, 0.1, 0.5, 0.9, 1.0)]  # fmt: skip
     outside = []
     for c, h, s in grid:
-        least, most = cotrained.crossing_bounds(c, h, s, 1.0)
-        time = cotrained.crossing_time(c, h, 1 - s if opposite else s, 1.0)
+        least, most = crossing_bounds(c, h, s, 1.0)
+        time = crossing_time(c, h, 1 - s if opposite else s, 1.0)
         outside.append(not least * (1 - 1e-9) <= time <= most * (1 + 1e-9))
     yield missed(BOUNDS, outside, [False] * len(grid), (CLOSED, "flow, integrated"))
     yield from tolerated(opposite)
     rows = []
     for h in SHARES:
-        time, bounds = (f(1.0, STRONG, h, 0.05) for f in (cotrained.crossing_time,
-                                                          cotrained.crossing_bounds))  # fmt: skip
+        time, bounds = (f(1.0, STRONG, h, 0.05) for f in (crossing_time,
+                                                          crossing_bounds))  # fmt: skip
         steps = toy.crossing(toy.model_alone(1.0, STRONG, h, 0.05, min(horizon, int(1.1 * time))))
         rows.append([h, time, *bounds, steps if np.isfinite(steps) else f"after {horizon}"])
     yield Table("crossing, logits 1 and 6, rate 0.05", ("h", "flow", "at least", "at most",
@@ -95,7 +97,7 @@ def turns(both: bool, opposite: bool, horizon: int) -> Items:
     flaws = np.linspace(1.05, 8, 40)
     yield lines("crossing", "How long the model takes to turn",
                 ("its logit of the hack", "updates"),
-                {f"h = {h:g}": [cotrained.crossing_time(1.0, f, h, 0.05) for f in flaws]
+                {f"h = {h:g}": [crossing_time(1.0, f, h, 0.05) for f in flaws]
                  for h in SHARES}, x=flaws.tolist(), log_y=True,
                 caption="h is the share of negatives that look like the hack; a right answer has "
                 "the logit 1, the rate is 0.05. Linear in the flaw at h = 1, exponential at 0."
@@ -115,7 +117,7 @@ def tolerated(opposite: bool) -> Items:
             # The second is a mean over a share 1 - h of pairs: the rest compare hacks with hacks.
             right, false = moves[0] @ [1, -1], (1 - h) * (moves[1] @ [1, -1])
             found.append(right / (right - false))
-            want.append(cotrained.tolerated_false_share(at, 1 - h if opposite else h))
+            want.append(tolerated_false_share(at, 1 - h if opposite else h))
     yield apart(FALSE, found, want, 1e-5, ("learner", CLOSED))
 
 
@@ -133,13 +135,13 @@ def race(size: int) -> Items:
     start = [np.log(p / (1 - p)), 0.0]
     found = flow_path(flow, start, [0.0, 1e6], rtol=1e-6, atol=1e-8)[-1, 1]
     # What is left at the end, G/t, is 2e-5.
-    ratio = found / cotrained.pairs_left(p, size, 1.0)
+    ratio = found / pairs_left(p, size, 1.0)
     yield same(PAIRS, ratio, 1.0, 1e-4, (CLOSED, "class engine"))
     rare = 1e-4
     for name, wrong, losers in ((EFOLD, 1e-12, 1), (EFOLD_3, rare, 2)):
         path = toy.beside_fixed(STRONG, 200, (rare, wrong, 1 - rare - wrong))[:, RIGHT]
         each = toy.chance_of_pair(path[:-1]).sum() / np.log(path[0] / path[-1])
-        expect = cotrained.pairs_per_efold(size, STEP, losers=losers)
+        expect = pairs_per_efold(size, STEP, losers=losers)
         yield same(name, each / expect, 1.0, 0.01, (CLOSED, ENUMERATED))  # of order G p
 
 
@@ -198,7 +200,7 @@ def training(paid: str, shares: Sequence[float], rates: Sequence[float], fixed: 
                 routes=both)  # fmt: skip
     won = (end[:-2, :, RIGHT] > 0.5).mean(-1)
     pairs_there = most_pairs(updates)
-    line = np.array([cotrained.crossing_time(1.0, STRONG, 1 - s.share if opposite else s.share, 1.0)
+    line = np.array([crossing_time(1.0, STRONG, 1 - s.share if opposite else s.share, 1.0)
                      for s in cells]) / pairs_there  # fmt: skip
     over = np.array([s.rate for s in cells]) / line
     clear = np.abs(np.log(over)) > np.log(CLEAR)
@@ -223,8 +225,8 @@ def phase_picture(won: np.ndarray, shares: Sequence[float], rates: Sequence[floa
         seen = (rate <= max(rates)) & (rate >= min(rates))
         return h[seen].tolist(), rate[seen].tolist()
 
-    limits = np.array([cotrained.crossing_bounds(1.0, STRONG, x, 1.0) for x in h])
-    time = [cotrained.crossing_time(1.0, STRONG, x, 1.0) for x in h]
+    limits = np.array([crossing_bounds(1.0, STRONG, x, 1.0) for x in h])
+    time = [crossing_time(1.0, STRONG, x, 1.0) for x in h]
     return lines(
         "phase", "Is the model corrected before the policy has gone?",
         ("h, share of negatives that look like the hack", "rate of the reward model"),

@@ -7,7 +7,7 @@ field `judge`. A model that was trained on pairs knows differences of logits alo
 to all of them costs its loss nothing and moves this reward.
 
 How such a model is trained beside the policy is `toyrl.models.cooper`; what can be said about the
-race between the two, `toyrl.theory.judge.cotrained`. Source: paper 28.
+race between the two, `toyrl.theory.cotrained`. Source: paper 28.
 """
 
 from __future__ import annotations
