@@ -179,6 +179,15 @@ OUT_OF_REACH = (
         "38.91 against 54.93 before training", JUDGE,
     ),
     OutOfReach(
+        "28-fixed-model-1b", COOPER, "a fixed reward model alone, Llama-3.2-1B",
+        "24.80 against 38.50 before training", JUDGE,
+    ),
+    OutOfReach(
+        "28-cooper", COOPER, "a reward model that is corrected at every update, 1.5B and 1B",
+        "58.02 against 57.48 by the rule; 42.69 against 42.19",
+        "the reward moves with the run, and what the written negatives look like is not published",
+    ),
+    OutOfReach(
         "34-canon",
         paper("34"),
         "CANON with alpha below 1", "45.5 % fewer tokens at equal accuracy",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from toyrl.experiments.core import Curve
 
@@ -18,6 +20,15 @@ def stroke(path: str, curve: Curve) -> str:
         f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="{width}"{dash}/>'
         for colour, width in (("#14171c", "4.2"), ("#fff", "2"))
     )
+
+
+def within(curve: Curve, x: tuple[float, float], y: tuple[float, float]) -> Curve:
+    """The curve with a gap wherever it leaves the ranges of both axes."""
+    seen = [
+        b if x[0] <= a <= x[1] and y[0] <= b <= y[1] else math.nan
+        for a, b in zip(curve.x, curve.y, strict=True)
+    ]
+    return replace(curve, y=seen)
 
 
 def lines_svg(curves: Sequence[Curve], segments: Callable[[Curve], list[list[Point]]]) -> str:

@@ -88,10 +88,10 @@ def turns(both: bool, opposite: bool, horizon: int) -> Items:
     yield from tolerated(opposite)
     rows = []
     for h in SHARES:
-        time, bounds = (f(1.0, STRONG, h, 0.05) for f in (crossing_time,
-                                                          crossing_bounds))  # fmt: skip
+        time = crossing_time(1.0, STRONG, h, 0.05)
         steps = toy.crossing(toy.model_alone(1.0, STRONG, h, 0.05, min(horizon, int(1.1 * time))))
-        rows.append([h, time, *bounds, steps if np.isfinite(steps) else f"after {horizon}"])
+        seen = steps if np.isfinite(steps) else f"after {horizon}"
+        rows.append([h, time, *crossing_bounds(1.0, STRONG, h, 0.05), seen])
     yield Table("crossing, logits 1 and 6, rate 0.05", ("h", "flow", "at least", "at most",
                 "updates"), rows)  # fmt: skip
     flaws = np.linspace(1.05, 8, 40)
