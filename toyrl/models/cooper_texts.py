@@ -63,12 +63,12 @@ def differs(row: TextRow, written: str) -> bool:
     return one is not None and (other is None or not same_answer(one, other))
 
 
-def written_wrong(row: TextRow, rewrite: Rewrite, rng: random.Random, *, tries: int = TRIES
-                  ) -> str | None:  # fmt: skip
+def written_wrong(row: TextRow, rewrite: Rewrite, rng: random.Random, *, tries: int = TRIES,
+                  told_apart: Callable[[TextRow, str], bool] = differs) -> str | None:  # fmt: skip
     """The first of `tries` texts that is told from the right one; None if there is none."""
     for _ in range(tries):
         text = rewrite(row, rng)
-        if differs(row, text):
+        if told_apart(row, text):
             return text
     return None
 
@@ -81,6 +81,7 @@ class CoTrained:
         and completion by a frozen model, say
     learner, model : see `toyrl.models.cooper`; `model` is the newest one, and can be saved
     rewrite : (row, random numbers) -> a wrong text; verdict : row -> 1 where the verifier accepts
+    told_apart : (row, wrong text) -> whether the verifier sees that their answers differ
     learns : False grades with a fixed model, as when the policy is evaluated
     last : the last update (None: none yet), with its number of pairs
     """
@@ -90,6 +91,7 @@ class CoTrained:
     model: CooperModel
     rewrite: Rewrite = corrupted
     verdict: Callable[[TextRow], float] = is_correct
+    told_apart: Callable[[TextRow, str], bool] = differs
     tries: int = TRIES
     seed: int = 0
     learns: bool = True
@@ -124,7 +126,8 @@ class CoTrained:
             if not hit.size:
                 continue
             row = rows[places[int(hit[0])]]
-            wrong = written_wrong(row, self.rewrite, self._random, tries=self.tries)
+            wrong = written_wrong(row, self.rewrite, self._random, tries=self.tries,
+                                  told_apart=self.told_apart)  # fmt: skip
             if wrong is not None:
                 chosen.append(places[int(hit[0])])
                 negatives.append(_with(row, wrong))
