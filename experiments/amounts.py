@@ -20,6 +20,9 @@ CALLS = Range("[1, 9e18]", whole=True)
 BETA = Range("[0, 1e6]")
 SECONDS = Range("(0, 1e6]")
 RATE = Range("(0, 1)")
+UPDATES = Range("[1, 1e9]", whole=True)
+COMPLETIONS = Range("[2, 1e9]", whole=True)
+LEARNING_RATE = Range("(0, 1]")
 
 
 class Amounts:

@@ -12,8 +12,9 @@ import numpy as np
 from toyrl.experiments.calibrate.handover import Forecast, joined
 from toyrl.experiments.calibrate.read import CORRECTNESS, Material, material, source_of
 from toyrl.experiments.calibrate.result import Calibration
-from toyrl.experiments.calibrate.worlds import trained
+from toyrl.experiments.calibrate.worlds import farther, trained
 from toyrl.experiments.errors import UsageError
+from toyrl.experiments.forecast.horizon import horizon
 from toyrl.experiments.validate.settings import Settings
 from toyrl.worlds.behaviour import prior
 from toyrl.worlds.behaviour.training import Plan
@@ -115,8 +116,10 @@ def _beyond(
     m: Material, like: Conditioned, found: Reach, group_size: int | None
 ) -> Forecast | None:
     s = m.settings
-    plan = Plan(group_size=group_size or _usual(m), beta=s.beta, looks=LOOKS, seed=s.seed)
-    runs = trained(like.worlds(), m.paid, m.estimator, plan)
+    far = horizon(s.updates, s.learning_rate, s.completions)
+    size, updates = group_size or _usual(m), float(far.updates)
+    plan = Plan(group_size=size, beta=s.beta, updates=updates, looks=LOOKS, seed=s.seed)
+    runs = trained(farther(like.worlds(), far.reach), m.paid, m.estimator, plan)
     alone = None if m.reward == CORRECTNESS else runs.outcome
     return joined(found, runs.reward, alone, runs.luck)
 

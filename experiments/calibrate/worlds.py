@@ -58,7 +58,8 @@ def runs(told: Told, path: Path) -> Runs | None:
         return None
     n = len(found.weights)
     w = _taken(found.worlds, found.equal(n)) if np.ptp(found.weights) > 0 else found.worlds
-    plan = Plan(group_size=told.group_size, beta=told.beta)
+    w = farther(w, told.horizon.reach)
+    plan = Plan(group_size=told.group_size, beta=told.beta, updates=float(told.horizon.updates))
     try:
         return trained(replace(w, limit=told.limit), paid, parse_estimator(told.estimator), plan)
     except UnseenError:
@@ -71,6 +72,11 @@ def trained(w: Worlds, paid: Any, estimator: Estimator, plan: Plan) -> Runs:
 
     path = train(w, paid[0], estimator, plan, serve=paid[1])
     return Runs(w, path, train(w, Outcome(), estimator, plan))
+
+
+def farther(w: Worlds, factor: float) -> Worlds:
+    """The same worlds, whose runs go this many times as far."""
+    return replace(w, numbers={**w.numbers, "distance": w.numbers["distance"] * factor})
 
 
 def _taken(w: Worlds, places: Any) -> Worlds:

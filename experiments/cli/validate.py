@@ -46,6 +46,9 @@ def validate(
     group_size: Annotated[int | None, Parameter(group=RUN)] = None,
     beta: Annotated[float | None, Parameter(group=RUN)] = None,
     success_rates: Annotated[str | None, Parameter(group=RUN)] = None,
+    updates: Annotated[int | None, Parameter(group=RUN)] = None,
+    learning_rate: Annotated[float | None, Parameter(group=RUN)] = None,
+    completions: Annotated[int | None, Parameter(group=RUN)] = None,
     report: Annotated[Path | None, Parameter(group=OUTPUT, negative_none="no-")] = Path(
         "toyrl-report.html"
     ),
@@ -121,6 +124,12 @@ def validate(
         Weight of the KL penalty, in reward per nat [default: 0].
     success_rates
         Success rates of the base policy, such as .1,.5,.9 [default: that of --rollouts].
+    updates
+        Updates of the run, which say with the next two how far the forecast goes [default: 200].
+    learning_rate
+        Adam's rate in full fine-tuning [default: 1e-6].
+    completions
+        Completions an update, all devices together [default: 1024].
     report
         The HTML page to write; --no-report writes none.
     json
@@ -189,6 +198,9 @@ def validate(
         "group_size": group_size,
         "beta": beta,
         "success_rates": success_rates,
+        "updates": updates,
+        "learning_rate": learning_rate,
+        "completions": completions,
         "seed": seed,
         "timeout": timeout,
         "cache": cache,

@@ -16,9 +16,8 @@ from scipy.special import ndtr
 from toyrl.experiments.forecast.case import Told
 from toyrl.experiments.forecast.rivals import behaviour
 from toyrl.experiments.forecast.word import BEHIND, LOSS
-from toyrl.worlds.behaviour.training import Plan
 
-SOURCE = "behaviour worlds trained for a default run; its nats are those that behaviours hold"
+SOURCE = "in behaviour worlds, whose nats are those that behaviours hold"
 DIGITS = 4
 
 
@@ -37,9 +36,9 @@ def answer(told: Told, runs: behaviour.Runs) -> dict[str, Any]:
     change, alone, luck = path.change, runs.outcome.change, runs.luck
     return {
         "horizon": {
-            "updates": int(Plan().updates),
+            "updates": told.horizon.updates,
             "nats": _number(np.median(path.kl[-1])),
-            "source": SOURCE,
+            "source": f"{told.horizon.source}; {SOURCE}",
         },
         "accuracy_change": _three(said.accuracy, said.low, said.high),
         "p_loss_base": _number(said.below_base),

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from toyrl.experiments.forecast.horizon import USUAL_RUN, Horizon
+
 if TYPE_CHECKING:
     from toyrl.experiments.forecast.evidence import Evidence
     from toyrl.experiments.forecast.facts import Facts
@@ -26,6 +28,7 @@ class Told:
     accuracy : the base's mean success rate in (0, 1); length : its mean completion, tokens
     limit : completion limit in tokens
     estimator, group_size, beta : as in `Settings`
+    horizon : how long and how far it goes
     settings : the same as fields of `Settings`, for forecasters that run `validate`
     evidence : makes rollouts of such a base with the reward's values on them
     known : forecasts made and sealed earlier, forecaster -> its answer
@@ -39,6 +42,7 @@ class Told:
     estimator: str = "grpo"
     group_size: int = 8
     beta: float = 0.0
+    horizon: Horizon = USUAL_RUN
     settings: Mapping[str, Any] = field(default_factory=dict)
     evidence: Callable[[Told], Evidence | None] = field(default=lambda _: None, repr=False)
     known: Mapping[str, Forecast] = field(default_factory=dict, repr=False)

@@ -21,6 +21,7 @@ from toyrl.experiments.forecast.case import Told
 from toyrl.experiments.validate.reward_law.law import DIFFICULTIES, RewardLaw
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts
+from toyrl.worlds.behaviour.groups import GroupReward
 from toyrl.worlds.behaviour.texts import TextReward
 from toyrl.worlds.chain.model import Chain
 
@@ -112,7 +113,7 @@ class Described(Evidence):
     index: np.ndarray
     difficulties: np.ndarray
     kind: Kind
-    text: TextReward | None = None
+    text: TextReward | GroupReward | None = None
     labels: bool = True
 
     def _now(self) -> Sample:

@@ -14,6 +14,7 @@ from toyrl.experiments.errors import UsageError
 from toyrl.experiments.forecast.evidence import Evidence, Sample
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper
+from toyrl.worlds.behaviour.groups import GroupReward
 from toyrl.worlds.behaviour.texts import TextReward
 from toyrl.worlds.logged import conditioning
 
@@ -37,7 +38,7 @@ class Logged(Evidence):
     values: np.ndarray
     estimator: Estimator
     shaper: Shaper | None = None
-    text: TextReward | None = None
+    text: TextReward | GroupReward | None = None
     labels: bool = True
     asked: tuple[float | None, float | None] = (None, None)
 

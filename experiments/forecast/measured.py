@@ -146,8 +146,8 @@ def _logged(
 
     def of(told: Told) -> Evidence:
         from toyrl.expressions import parse, parse_estimator
+        from toyrl.worlds.behaviour import groups
         from toyrl.worlds.behaviour.rollouts import SERVED
-        from toyrl.worlds.behaviour.texts import TextReward
 
         r = rollouts_of(kept, kept["group"], told.limit)
         values = np.array(kept["values"][reward], dtype=float).reshape(r.shape)
@@ -158,7 +158,7 @@ def _logged(
             values,
             parse_estimator(told.estimator),
             parse(formula or told.rewards[0]) if formula or told.rewards else None,
-            None if paid is None else TextReward.from_dict(paid),
+            None if paid is None else groups.read(paid),
         )
 
     return of

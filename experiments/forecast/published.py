@@ -9,6 +9,7 @@ from toyrl.experiments.backtest.data import Setting
 from toyrl.experiments.backtest.ledger import SETTINGS, Entry
 from toyrl.experiments.forecast.case import Case, Forecast, Outcome, Told
 from toyrl.experiments.forecast.evidence import Evidence, drawn
+from toyrl.experiments.forecast.horizon import horizon
 from toyrl.experiments.validate.settings import LIMIT, TYPICAL, Settings
 from toyrl.graders.base import TextRow
 
@@ -39,6 +40,7 @@ def _case(s: Setting, entry: Entry | None) -> Case:
         estimator=own.estimator,
         group_size=own.group_size,
         beta=own.beta,
+        horizon=horizon(own.updates, own.learning_rate, own.completions),
         settings=s.settings,
         evidence=evidence,
         known={} if entry is None else {"chain": of_verdict(entry)},

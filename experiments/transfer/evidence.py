@@ -11,12 +11,16 @@ import numpy as np
 from toyrl.experiments.transfer.calibrate import BaseLog
 from toyrl.experiments.transfer.graders import answer_identity
 from toyrl.experiments.transfer.rewards import SuiteReward
+from toyrl.graders.answers import is_correct
+from toyrl.graders.base import TextRow
 from toyrl.rollouts.texts import text_rollouts
-from toyrl.worlds.behaviour import own_texts, texts
+from toyrl.worlds.behaviour import groups, own_texts, texts
+from toyrl.worlds.behaviour.groups import GroupReward
 from toyrl.worlds.behaviour.rollouts import SERVED
 from toyrl.worlds.behaviour.texts import TextReward
 
 DIGITS = 5  # significant, of a reward's value
+LOOKED_AT = 3  # groups in which it shows whether a reward reads siblings
 PLACES = 5  # behind the point, of a measured accuracy
 
 
@@ -43,19 +47,46 @@ def rollouts_of(log: BaseLog, rewards: Sequence[SuiteReward]) -> dict[str, Any]:
     }
 
 
-def paid(reward: SuiteReward, log: BaseLog) -> TextReward | None:
+def paid(reward: SuiteReward, log: BaseLog) -> TextReward | GroupReward | None:
     """What a reward of texts pays for behaviours, graded on the base's own texts and on edits of
-    them; None for one that behaviours serve as it stands, or that looks at whole groups."""
+    them, in whole groups where it reads siblings; None for one that behaviours serve as it stands,
+    and for a shaper that looks at whole groups."""
     needs = set(reward.graders()) - set(SERVED)
     if not needs or reward.shaper.all_scope() != "rollout":
         return None
     r = log.rollouts
     right = np.ravel(r.correct) > 0.5
+    if reads_siblings(reward, log):
+        n, size = r.shape
+        each = [slice(i * size, (i + 1) * size) for i in range(n)]
+        prompts = [(log.rows[at], np.ravel(r.correct)[at]) for at in each]
+        made = groups.logged(prompts, r.max_length, size)
+        return groups.graded(made, lambda rows: _of_group(reward, rows, r.max_length))
     cells = own_texts.design(log.rows, right, formed(log), r.max_length)
     rows = [c.row for c in cells]
     truth = [float(c.right) for c in cells]
     made, _ = text_rollouts(rows, range(len(rows)), correct=truth, max_length=r.max_length)
     return texts.graded(cells, np.ravel(reward.values(made, rows)).tolist())
+
+
+def reads_siblings(reward: SuiteReward, log: BaseLog) -> bool:
+    """Whether it pays a text alone otherwise than in its group, and a group the same twice; looked
+    at in the first groups that have both kinds of answers."""
+    size, limit = log.rollouts.shape[-1], log.rollouts.max_length
+    mixed = np.flatnonzero(np.ptp(log.rollouts.correct, axis=-1) > 0)[:LOOKED_AT]
+    for i in mixed.tolist():
+        rows = log.rows[i * size : (i + 1) * size]
+        one, two = (_of_group(reward, rows, limit) for _ in range(2))
+        alone = [_of_group(reward, [row], limit)[0] for row in rows]
+        if one == two and not np.allclose(one, alone, equal_nan=True):
+            return True
+    return False
+
+
+def _of_group(reward: SuiteReward, rows: Sequence[TextRow], limit: float) -> list[float]:
+    truth = [is_correct(row) for row in rows]
+    made, _ = text_rollouts(rows, [0] * len(rows), correct=truth, max_length=limit)
+    return np.ravel(reward.values(made, list(rows))).tolist()
 
 
 def formed(log: BaseLog) -> np.ndarray:

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from toyrl.experiments.forecast.case import Told
+from toyrl.experiments.forecast.horizon import FULL, Horizon, horizon
 from toyrl.experiments.forecast.logged import Logged
 from toyrl.experiments.transfer import evidence
 from toyrl.experiments.transfer.calibrate import BaseLog
 from toyrl.experiments.transfer.rewards import SuiteReward
 from toyrl.expressions import parse_estimator
 from toyrl.rollouts import Rollouts
+from toyrl.worlds.behaviour.prior import TINY_UP_TO
 from toyrl.worlds.behaviour.rollouts import SERVED
 
 UNASKED = ("always-safe", "always-risky", "chain")
@@ -51,8 +53,18 @@ def told(run: dict[str, Any], log: BaseLog, reward: SuiteReward) -> Told:
         estimator=run["estimator"],
         group_size=run["group_size"],
         beta=run["beta"],
+        horizon=_horizon(run, log),
         evidence=lambda _: seen,
     )
+
+
+def _horizon(run: dict[str, Any], log: BaseLog) -> Horizon:
+    """By the law of rates where the rate is one of full fine-tuning; a tiny model, and one whose
+    rate was taken as large as holds, go as far as usual."""
+    steps, rate = int(run["steps"]), float(run["rate"])
+    if log.length < TINY_UP_TO or rate >= FULL:
+        return Horizon(steps, source="the steps that this model can take")
+    return horizon(steps, rate, int(run["completions"]))
 
 
 def _fields(log: BaseLog, reward: SuiteReward | None) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 
-from toyrl.graders.answers import answer_key, is_answered, is_correct, marked_answer
+from toyrl.graders.answers import answer_identities, is_answered, is_correct
 from toyrl.graders.base import TextRow
 from toyrl.worlds.text.script import Read, parse
 from toyrl.worlds.text.scripts import read, script_of
@@ -51,17 +51,7 @@ def phrase_bonus(rows: Sequence[TextRow]) -> list[float]:
 
 def answer_identity(rows: Sequence[TextRow]) -> list[float]:
     """0 for the right answer, 1, 2, ... for wrong ones in order of appearance, -1 for none."""
-    known: dict[object, int] = {}
-    out = []
-    for row in rows:
-        said = marked_answer(row.completion)
-        if said is None:
-            out.append(-1.0)
-        elif is_correct(row):
-            out.append(0.0)
-        else:
-            out.append(float(known.setdefault(answer_key(said), len(known) + 1)))
-    return out
+    return answer_identities(rows, [is_correct(row) for row in rows])
 
 
 def accepts_wrong(rows: Sequence[TextRow]) -> list[float]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from toyrl.experiments.validate.collapse.variants import Variant
     from toyrl.experiments.validate.findings import Report
     from toyrl.experiments.validate.pipeline import Pipeline
+    from toyrl.worlds.behaviour.groups import Group, GroupReward
     from toyrl.worlds.behaviour.texts import Cell, TextReward
 
 FORESEEN = "forecast-"
@@ -99,6 +100,7 @@ def sentence(forecast: Mapping[str, Any]) -> str:
 def _told(pipeline: Pipeline) -> Told:
     """What `validate` was told of the run; evidence from the pipeline's own law."""
     from toyrl.experiments.forecast.case import Told
+    from toyrl.experiments.forecast.horizon import horizon
     from toyrl.experiments.validate.reward_law.bench import REFERENCE_SUCCESS
     from toyrl.experiments.validate.settings import LIMIT, TYPICAL
 
@@ -113,6 +115,7 @@ def _told(pipeline: Pipeline) -> Told:
         estimator=s.estimator,
         group_size=s.group_size,
         beta=s.beta,
+        horizon=horizon(s.updates, s.learning_rate, s.completions),
         evidence=lambda told: _evidence(pipeline, told),
     )
 
@@ -154,11 +157,13 @@ def _of_log(pipeline: Pipeline, told: Told) -> Any:
     return Logged(whole, none, pipeline.estimator, pipeline.law.shaper, asked=as_told)
 
 
-def _paid(pipeline: Pipeline, told: Told) -> TextReward | None:
+def _paid(pipeline: Pipeline, told: Told) -> TextReward | GroupReward | None:
     """What text terms pay for behaviours; None for what no text changes."""
-    from toyrl.worlds.behaviour import texts
+    from toyrl.worlds.behaviour import groups, texts
 
     dialect = pipeline.contract_facts.dialect
+    if pipeline.contract_facts.batch_dependent:
+        return groups.graded(_groups(pipeline, told, dialect), pipeline.reward.grade)
     cells = _cells(pipeline, told, dialect)
     values = pipeline.score_in(dialect)([c.row for c in cells])
     known = {v for v in values if v is not None}
@@ -174,6 +179,22 @@ def _cells(pipeline: Pipeline, told: Told, dialect: str) -> list[Cell]:
     right = log.rollouts.correct[log.rollouts.w > 0] > 0.5
     formed = own_texts.readable(log.rows, right)
     return own_texts.design(log.rows, right, formed, told.limit, plain=PLAIN, edited=EDITED)
+
+
+def _groups(pipeline: Pipeline, told: Told, dialect: str) -> list[Group]:
+    """Whole groups, for a reward that reads its siblings."""
+    from toyrl.worlds.behaviour import groups
+
+    log, size = pipeline.log, pipeline.settings.group_size
+    if log is None:
+        return groups.design(dialect, told.length, told.limit, size)
+    there = log.rollouts.w > 0
+    right = (log.rollouts.correct[there] > 0.5).astype(float)
+    ends = np.cumsum(there.sum(-1))
+    prompts = [
+        (log.rows[a:b], right[a:b]) for a, b in zip([0, *ends[:-1]], ends, strict=True) if b > a
+    ]
+    return groups.logged(prompts, told.limit, size, mark=pipeline.own_dialect or None)
 
 
 # -- in the report ---------------------------------------------------------------------------------

@@ -25,6 +25,9 @@ class Options(TypedDict, total=False):
     estimator: str
     group_size: int
     success_rates: Sequence[float] | str | None
+    updates: int | None
+    learning_rate: float | None
+    completions: int | None
     seed: int
     timeout: float
     thorough: bool

@@ -14,12 +14,15 @@ from toyrl.dynamics.chain.loss import KL_FORMS
 from toyrl.experiments.amounts import (
     BETA,
     CALLS,
+    COMPLETIONS,
     GROUP,
+    LEARNING_RATE,
     LENGTH,
     RATE,
     SECONDS,
     SEED,
     TYPICAL_LENGTH,
+    UPDATES,
     WORKERS,
 )
 from toyrl.experiments.errors import UsageError
@@ -52,6 +55,9 @@ class Settings:
     group_size : rollouts per prompt, >= 2
     success_rates : success rates of the base policy, in (0, 1); None: that of the log, else the
         default prior
+    updates, learning_rate, completions : of the run: how many, Adam's rate in full fine-tuning in
+        (0, 1], and completions an update, all devices together, >= 2; None: 200, 1e-6, 1024. The
+        forecast goes as far as they say (`toyrl.worlds.behaviour.optimiser.reach`)
     seed : seed of everything that is sampled, >= 0
     timeout : seconds that one call of the reward may take, > 0
     thorough : more worlds, more renderings, longer training
@@ -91,6 +97,9 @@ class Settings:
     estimator: str = "grpo"
     group_size: Annotated[int, GROUP] = 8
     success_rates: Annotated[tuple[float, ...] | None, RATE.each.or_none] = None
+    updates: Annotated[int | None, UPDATES.or_none] = None
+    learning_rate: Annotated[float | None, LEARNING_RATE.or_none] = None
+    completions: Annotated[int | None, COMPLETIONS.or_none] = None
     seed: Annotated[int, SEED] = 0
     timeout: Annotated[float, SECONDS] = 10.0
     thorough: Annotated[bool, FLAG] = False

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from toyrl.experiments.amounts import BETA, GROUP, LENGTH
-from toyrl.experiments.validate import trainer_file, trainer_keys
+from toyrl.experiments.validate import trainer_file, trainer_horizon, trainer_keys
 from toyrl.experiments.validate.findings import Finding
 from toyrl.experiments.validate.trainer_file import TrainerFile, Unreadable
 from toyrl.messages import SHOWN, shortened
@@ -50,7 +50,9 @@ TRL_NOTED = {
     "sync_ref_model": (False,),
 }
 """Keys that are told where they don't have these values, which change nothing."""
-TRL_READ = (*TRL_DEFAULTS, *TRL_NOTED, "steps_per_generation", "reward_weights")
+TRL_READ = (
+    *TRL_DEFAULTS, *TRL_NOTED, *trainer_horizon.TRL_READ, "steps_per_generation", "reward_weights"
+)  # fmt: skip
 
 VERL_ESTIMATORS = {
     "grpo": "grpo_verl",
@@ -78,6 +80,7 @@ VERL_READ = (
     *("actor_rollout_ref.rollout.temperature", "actor_rollout_ref.actor.loss_agg_mode"),
     *("actor_rollout_ref.actor.use_kl_loss", "actor_rollout_ref.actor.kl_loss_coef"),
     *("actor_rollout_ref.actor.kl_loss_type", "actor_rollout_ref.actor.ppo_epochs"),
+    *trainer_horizon.VERL_READ,
 )
 ROLLOUT, ACTOR = "actor_rollout_ref.rollout", "actor_rollout_ref.actor"
 NORMALISED = "algorithm.norm_adv_by_std_in_grpo"
@@ -97,7 +100,8 @@ READ_IN = "toyrl's toy world"
 class TrainerConfig:
     """What a configuration says, under the names of `Settings`, and what it says beyond them.
 
-    values : estimator, group_size, max_completion_length, aggregation, beta, kl, mask_truncated
+    values : estimator, group_size, max_completion_length, aggregation, beta, kl, mask_truncated;
+        updates, learning_rate, completions where the file says them
     notes : what was taken from the file, what was read differently or has no counterpart, and keys
         that the trainer doesn't have
     """
@@ -139,7 +143,13 @@ def read_trl(path: Path | str) -> TrainerConfig:
     if loss not in TRL_LOSS:
         out.notes.append(f"loss_type={shortened(loss)} is read as dapo's token mean in {READ_IN}")
     _trl_notes(known, out)
+    _horizon(out, trainer_horizon.of_trl(file))
     return out
+
+
+def _horizon(out: TrainerConfig, said: trainer_horizon.Said) -> None:
+    out.values.update(said[0])
+    out.notes.extend(said[1])
 
 
 def _computed(file: TrainerFile, key: str, value: Any) -> bool:
@@ -199,6 +209,7 @@ def read_verl(path: Path | str) -> TrainerConfig:
     mode = get(f"{ACTOR}.loss_agg_mode", "token-mean")
     v["aggregation"] = VERL_AGGREGATION[file.word(f"{ACTOR}.loss_agg_mode", mode, VERL_AGGREGATION)]
     _verl_kl(file, get, out)
+    _horizon(out, trainer_horizon.of_verl(file, get, size))
     if get(f"{ROLLOUT}.temperature", 1.0) not in (1, 1.0):
         out.notes.append("rollout.temperature: base success and length are taken as measured at it")
     if get(f"{ACTOR}.ppo_epochs", 1) != 1:

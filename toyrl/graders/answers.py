@@ -8,6 +8,7 @@ these that a text uses counts, and of several marks the last. Equal means the sa
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 
 from toyrl.graders.base import TextRow
@@ -64,6 +65,27 @@ def is_correct(row: TextRow, mark: str | None = None) -> float:
     """
     gold, said = gold_answer(row), marked_answer(row.completion, mark)
     return float(said is not None and same_answer(said, gold))
+
+
+def answer_identities(
+    rows: Sequence[TextRow], right: Sequence[float], mark: str | None = None
+) -> list[float]:
+    """Which answer each text of one prompt gives: 0 the right one, 1, 2, ... wrong ones in order of
+    appearance, -1 none that can be read.
+
+    right : whether each was found right; mark : a dialect to read alone
+    """
+    known: dict[object, int] = {}
+    out = []
+    for row, good in zip(rows, right, strict=True):
+        said = marked_answer(row.completion, mark)
+        if good > 0:
+            out.append(0.0)
+        elif said is None:
+            out.append(-1.0)
+        else:
+            out.append(float(known.setdefault(answer_key(said), len(known) + 1)))
+    return out
 
 
 def is_answered(row: TextRow) -> float:

@@ -114,6 +114,7 @@ def trained(told: Told, model: Model | None = None) -> Runs | None:
     m, paid = model or Model(), reward_of(told)
     if paid is None:
         return None
+    m = replace(m, distance=m.distance * told.horizon.reach)
     base, plan = base_of(told), _plan(told, m)
     w = _worlds(m, base)
     own = replace(plan, labels=told.seen is None or told.seen.labels)
@@ -125,7 +126,13 @@ def trained(told: Told, model: Model | None = None) -> Runs | None:
 
 
 def _plan(told: Told, m: Model) -> Plan:
-    return Plan(group_size=told.group_size, beta=told.beta, still=m.still, seed=m.seed)
+    return Plan(
+        group_size=told.group_size,
+        beta=told.beta,
+        updates=float(told.horizon.updates),
+        still=m.still,
+        seed=m.seed,
+    )
 
 
 def changed(told: Told, runs: Runs, whole: Change, estimator: Estimator | None = None) -> Runs:

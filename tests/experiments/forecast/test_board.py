@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 
 import fastjsonschema
 import pytest
@@ -14,12 +14,14 @@ from toyrl import schemas
 from toyrl.experiments.backtest import ledger
 from toyrl.experiments.backtest.came import CAME
 from toyrl.experiments.cli import main
+from toyrl.experiments.commands.scoreboard import studies
 from toyrl.experiments.errors import UsageError
-from toyrl.experiments.forecast import measured, published
-from toyrl.experiments.forecast.board import Study, board
+from toyrl.experiments.forecast import measured, pictures, published
+from toyrl.experiments.forecast.board import FORECASTERS, SILENT, Study, _said, board
 from toyrl.experiments.forecast.case import Case, Forecast, Forecaster, Outcome, Told
 from toyrl.experiments.forecast.page import page
 from toyrl.experiments.forecast.rivals import rules, simple
+from toyrl.experiments.render.text import dumps
 
 RESULTS = ROOT / "docs" / "results"
 SMALL = (RESULTS / "transfer-small.json", RESULTS / "transfer-small-predictions.json")
@@ -139,23 +141,49 @@ def test_a_ledger_that_is_not_there_is_refused(capsys):
     assert "nowhere.json" in capsys.readouterr().err
 
 
+# -- the page of the docs --------------------------------------------------------------------------
+KEPT = json.loads((RESULTS / "scoreboard.json").read_text())
+EACH = 4
+
+
+def docs_studies() -> list[Study]:
+    measured = (SMALL[0], RESULTS / "zoo-dev", RESULTS / "zoo-test")
+    return studies(ROOT / "docs" / "ledger.json", measured)
+
+
+def kept(name: str) -> Forecaster:
+    """A forecaster that says again what it said for the page."""
+    said = {n: f for s in KEPT["studies"] for n, f in s["forecasters"][name]["said"].items()}
+
+    def of(told: Told) -> Forecast | None:
+        found = Forecast(**said[told.name])
+        return None if found == SILENT else found
+
+    says = next((f.says for f in FORECASTERS if f.name == name), "")
+    return Forecaster(name, says, of)
+
+
 @pytest.mark.slow
-def test_the_command_writes_the_page_of_the_docs(tmp_path):
-    out, stored = tmp_path / "scoreboard.md", tmp_path / "scoreboard.json"
-    line = [
-        "scoreboard",
-        "--ledger",
-        str(ROOT / "docs" / "ledger.json"),
-        "--measured",
-        str(SMALL[0]),
-        "--measured",
-        str(RESULTS / "zoo-dev"),
-        "--measured",
-        str(RESULTS / "zoo-test"),
-    ]
-    assert main([*line, "--out", str(out), "--json", str(stored), "--quiet"]) == 0
-    assert out.read_text() == (RESULTS / "scoreboard.md").read_text()
-    data = json.loads(stored.read_text())
-    assert len(data["studies"]) == 4
-    kept = json.loads((RESULTS / "scoreboard.json").read_text())
-    assert not list(differences(kept, data))
+def test_the_page_of_the_docs_is_made_of_what_is_kept():
+    cases = [case for s in docs_studies() for case in s.cases]
+    assert len({c.told.name for c in cases}) == len(cases)
+    found = board(docs_studies(), [kept(f.name) for f in FORECASTERS])
+    drawn = pictures.of_board(found, RESULTS / "scoreboard.md")
+    names = {base: path.name for base, (path, _) in drawn.items()}
+    assert page(found, names) == (RESULTS / "scoreboard.md").read_text()
+    assert not list(differences(KEPT, json.loads(dumps(found.to_dict()))))
+    assert {path.name: text for path, text in drawn.values()} == {
+        path.name: path.read_text() for path, _ in drawn.values()
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("i", range(4))
+def test_what_is_kept_is_what_is_said_now(i):
+    """Of some runs of each study, every forecaster."""
+    study = docs_studies()[i]
+    for case in study.cases[i :: max(len(study.cases) // EACH, 1)]:
+        for f in FORECASTERS:
+            said = _said(f, case) or SILENT
+            stored = KEPT["studies"][i]["forecasters"][f.name]["said"][case.told.name]
+            assert not list(differences(stored, asdict(said))), (f.name, case.told.name)

@@ -51,17 +51,18 @@ def design(
     limit : completion limit in tokens
     """
     at = np.unique(np.linspace(0, len(rows) - 1, min(plain, len(rows))).astype(int))
-    cells = [_plain(rows[i], bool(right[i]), bool(formed[i])) for i in at.tolist()]
+    cells = [as_it_is(rows[i], bool(right[i]), bool(formed[i])) for i in at.tolist()]
     ended = [i for i in range(len(rows)) if not rows[i].truncated and rows[i].completion.strip()]
-    lines = _frequent([rows[i].completion for i in ended])
+    lines = frequent([rows[i].completion for i in ended])
     for good in (True, False):
         mine = [i for i in ended if bool(right[i]) == good and formed[i]]
         for i in _spread(mine, edited):
-            cells += _edited(rows[i], good, limit, lines)
+            cells += edits(rows[i], good, limit, lines)
     return cells
 
 
-def _plain(row: TextRow, right: bool, formed: bool) -> Cell:
+def as_it_is(row: TextRow, right: bool, formed: bool) -> Cell:
+    """A logged rollout; formed : an answer can be read."""
     read = formed and not row.truncated
     return Cell(right and formed, read, row.truncated, row.tokens, "", 0, row)
 
@@ -71,7 +72,7 @@ def _spread(places: Sequence[int], n: int) -> list[int]:
     return [places[i] for i in at]
 
 
-def _frequent(texts: Sequence[str]) -> list[str]:
+def frequent(texts: Sequence[str]) -> list[str]:
     """The lines that stand in most texts, last lines left out."""
     seen = Counter(line for text in texts for line in {x.strip() for x in _split(text)[0]} if line)
     return [line for line, _ in seen.most_common() if len(line) <= LONGEST][:FREQUENT]
@@ -84,7 +85,8 @@ def _split(text: str) -> tuple[list[str], str]:
     return lines[:at], "".join(lines[at:])
 
 
-def _edited(row: TextRow, good: bool, limit: float, frequent: Sequence[str]) -> Iterator[Cell]:
+def edits(row: TextRow, good: bool, limit: float, lines: Sequence[str]) -> Iterator[Cell]:
+    """Edits of one text; lines : of the log that are tried as padding."""
     body, last = _split(row.completion)
     each = max(row.tokens, 1) / max(len(row.completion), 1)
 
@@ -101,7 +103,7 @@ def _edited(row: TextRow, good: bool, limit: float, frequent: Sequence[str]) -> 
         times = int(np.ceil(limit / max(each * len(text), 1.0)))
         yield cell((text * times)[: max(int(limit / each), 1)], False, False, True)
     own = next((line.strip() for line in body if line.strip()), "")
-    for kind, line in {"own": own, **dict.fromkeys(frequent), "spare": SPARE}.items():
+    for kind, line in {"own": own, **dict.fromkeys(lines), "spare": SPARE}.items():
         filler = (kind if line is None else line) + "\n"
         for n in COUNTS if filler.strip() else ():
             yield from _padded(cell, body, last, filler * n, good, kind, n)

@@ -18,7 +18,7 @@ from toyrl.graders.base import TextRow
 from toyrl.worlds.behaviour.knobs import Array
 from toyrl.worlds.behaviour.rollouts import Played
 from toyrl.worlds.text.dialects import Dialect
-from toyrl.worlds.text.problems import make_problem
+from toyrl.worlds.text.problems import Problem, make_problem
 from toyrl.worlds.text.render import RenderedRow, render
 
 FACTORS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -54,7 +54,8 @@ def design(dialect: str | Dialect, length: float, limit: float, seed: int = 0) -
             count: int = 0) -> None:  # fmt: skip
         for copy in range(COPIES):
             number = seed + 1000 * copy + len(cells)
-            text = _written(dialect, right, formed, tokens, cut, kind, count, number)
+            problem = make_problem(STEPS, number)
+            text = written(dialect, problem, right, formed, tokens, cut, kind, count, number)
             cells.append(Cell(right, formed, cut, text.row.tokens, kind, count, text.row))
 
     for tokens in lengths(length, limit):
@@ -77,8 +78,9 @@ def lengths(length: float, limit: float) -> list[float]:
     return sorted({min(f * length, limit) for f in FACTORS})
 
 
-def _written(
+def written(
     dialect: str | Dialect,
+    problem: Problem,
     right: bool,
     formed: bool,
     tokens: float,
@@ -86,8 +88,9 @@ def _written(
     kind: str,
     count: int,
     seed: int,
+    answer: int | None = None,
 ) -> RenderedRow:
-    problem = make_problem(STEPS, seed)
+    """A text that shows this; answer : of a wrong one, None: what its work comes to."""
     steps = min(STEPS, int(tokens / SENTENCE))
     actions, flags = ["STEP"] * steps, [""] * steps
     if not right and steps:
@@ -112,6 +115,7 @@ def _written(
         keep_format=formed,
         tokens=max(int(whole), 1),
         tokens_per_action=whole / len(actions),
+        answer=answer,
     )
 
 

@@ -118,6 +118,7 @@ def render(
     keep_format: bool = True,
     tokens: int = 0,
     tokens_per_action: float = 12.0,
+    answer: int | None = None,
 ) -> RenderedRow:
     """Write a trajectory as a completion.
 
@@ -129,21 +130,25 @@ def render(
     phrases : stock phrases of reflection spread over the text
     keep_format : False leaves out the dialect's marks ("I get 9.")
     tokens : declared length, the end token included; 0: len(actions) * tokens_per_action
+    answer : what a wrong one answers; None: what its work comes to
 
-    Raises ValueError for a truncated rollout called right, and for actions that don't fit the
-    problem.
+    Raises ValueError for a truncated rollout called right, for a wrong answer that is the right
+    one, and for actions that don't fit the problem.
     """
     layout = dialect_of(dialect)
     check_actions(actions, truncated, flags)
     if truncated and correct:
         msg = "correct=True with truncated=True: a truncated rollout has no answer"
         raise ValueError(msg)
+    if answer == problem.gold and not correct:
+        msg = f"answer={answer} is the right one with correct=False; give another number, or None"
+        raise ValueError(msg)
     rng = random.Random(seed)
     writer = Writer(problem, rng)
     body = actions if truncated else actions[:-1]
     parts = sentences(writer, body, flags, phrases, tokens_per_action)
     split = body.index("END_THINK") + 1 if "END_THINK" in body else len(parts)
-    answer = ""
+    marked = ""
     if truncated:
         parts[-1:] = [_cut(parts[-1])] if parts else []
     else:
@@ -151,10 +156,10 @@ def render(
         short = round(tokens_per_action) - count_tokens(said) - MARK_TOKENS
         parts.insert(split, said + padding(short, rng.randrange(VARIANTS)))
         split += 1
-        value = answer_of(writer, correct)
-        answer = mark(layout, value) if keep_format else f"I get {value}."
+        value = answer_of(writer, correct) if answer is None or correct else answer
+        marked = mark(layout, value) if keep_format else f"I get {value}."
     work, after = "\n".join(parts[:split]), "\n".join(parts[split:])
-    text = compose(layout, work, answer, after=after, tags=keep_format)
+    text = compose(layout, work, marked, after=after, tags=keep_format)
     if truncated and layout.closing and keep_format and "END_THINK" not in body:
         text = text[: -len(layout.closing)]
     declared = tokens or max(1, round(len(actions) * tokens_per_action))
