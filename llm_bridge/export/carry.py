@@ -30,7 +30,7 @@ from toyrl.shapers.schedules import SCHEDULES
 TARGETS = ("trl", "verl", "openrlhf", "verifiers")
 TRAINER = "toyrl.bridge.training.trainer.ShapedGRPOTrainer carries it"
 ALWAYS = ("correct", "length", "truncated", "mask")
-FORWARD = ("logprobs", "ref_logprobs", "entropy", "sampling_logprobs")
+FORWARD = ("logprobs", "ref_logprobs", "entropy", "sampling_logprobs", "self_certainty")
 """Of a forward pass: no trainer hands them to a reward, and no data column can hold them."""
 SEEN_BY_ESTIMATOR = ("correct", "length", "truncated", "mask")
 ROUNDING = 1e-9
