@@ -32,7 +32,8 @@ import numpy as np
 
 from toyrl.registry import entry
 from toyrl.theory.group.variance import omega
-from toyrl.theory.label_free.labels import groups_of, two_answer_label
+from toyrl.theory.label_free._groups import groups_of
+from toyrl.theory.label_free.labels import two_answer_label
 
 Array = Any
 SCALES = ("none", "group")
@@ -69,13 +70,13 @@ def cross_vote_drift(policy: Array, label: Array, group_size: float) -> np.ndarr
     provenance="derived",
     formula="E[f_a ([v = a] - f_v)]",
 )
-def own_vote_drift(policy: Array, group_size: int) -> np.ndarray:
-    """(K,) expected update of the logits, paid by the group's own vote, ties even; policy (K,).
+def own_vote_drift(prob: Array, group_size: int) -> np.ndarray:
+    """(K,) expected update of the logits, paid by the group's own vote, ties even; prob (K,).
 
     By enumeration of all kinds of groups. Raises ValueError for what is no probability, a group
     below 1, and above 200,000 kinds of groups.
     """
-    counts, chance = groups_of(policy, group_size)
+    counts, chance = groups_of(prob, group_size)
     f = counts / group_size
     lead = counts == counts.max(-1, keepdims=True)
     v = lead / lead.sum(-1, keepdims=True)
@@ -92,7 +93,7 @@ def own_vote_drift(policy: Array, group_size: int) -> np.ndarray:
 def two_view_drift(p: Array, q: Array, group_size: int, *, scale: str = "none") -> np.ndarray:
     """Rate of logit p for a policy paid by the vote of the other wording, two answers, one trap.
 
-    p, q : (...) chances of the right answer here and there; group_size G >= 2
+    p, q : broadcast, chances of the right answer here and there; group_size G >= 2
     scale : "none", rewards less their mean; "group", over their standard deviation too
 
     Raises ValueError for p or q outside [0, 1], a group below 2 and another scale.
@@ -161,9 +162,9 @@ def agreement_invariant(p: float, q: float, group_size: int, *, scale: str = "no
     formula="d. = 2 p (1-p) logit p",
 )
 def entropy_drift(p: Array) -> np.ndarray:
-    """Rate of logit p, two answers of one word, where minus the entropy is climbed; p (...).
+    """Rate of logit p, two answers of one word, where minus the entropy is climbed.
 
-    0 at 1/2, and away from it on both sides. Raises ValueError for p outside [0, 1].
+    p : broadcast. 0 at 1/2, and away from it on both sides. Raises ValueError for p outside [0, 1].
     """
     p = _inside(p)
     from scipy.special import xlog1py, xlogy
@@ -180,9 +181,11 @@ def entropy_drift(p: Array) -> np.ndarray:
     formula="d. = 2p - 1",
 )
 def certainty_drift(p: Array) -> np.ndarray:
-    """Rate of logit p, two answers of one word, where KL(U || p) is climbed; p (...).
+    """Rate of logit p, two answers of one word, where KL(U || p) is climbed.
 
-    It doesn't stop at the ends: certainty has no largest value. ValueError for p outside [0, 1].
+    p : broadcast. It doesn't slow down at the ends: certainty has no largest value.
+
+    Raises ValueError for p outside [0, 1].
     """
     return 2 * _inside(p) - 1
 

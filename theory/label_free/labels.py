@@ -14,13 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.dynamics.groups.compositions import multisets
 from toyrl.registry import entry
 from toyrl.theory.group.variance import count_law
+from toyrl.theory.label_free._groups import check_size, groups_of, law_of
 
 Array = Any
-KINDS = 200_000
-"""Kinds of groups that are enumerated."""
 
 
 @entry(
@@ -33,13 +31,13 @@ KINDS = 200_000
 def two_answer_label(p: Array, group_size: int) -> np.ndarray:
     """Chance that the majority of G answers of two kinds is the one with chance p; ties even.
 
-    p : (...) in [0, 1]; group_size >= 1. 1 - M(p) = M(1 - p), and an even group is worth the odd
-    one below it: M_(2m) = M_(2m-1).
+    p : in [0, 1], broadcast; group_size >= 1. 1 - M(p) = M(1 - p), and an even group is worth the
+    odd one below it: M_(2m) = M_(2m-1).
 
     Raises ValueError for p outside [0, 1] and for a group below 1.
     """
     p = np.asarray(p, dtype=float)
-    _check(group_size)
+    check_size(group_size)
     if not np.all((p >= 0) & (p <= 1)):
         msg = f"p={p.tolist()} must lie in [0, 1]: they are chances"
         raise ValueError(msg)
@@ -62,8 +60,8 @@ def wrong_label_bound(prob: Array, group_size: int) -> float:
 
     Raises ValueError for what is no probability and for a group below 1.
     """
-    p = _law(prob)
-    _check(group_size)
+    p = law_of(prob)
+    check_size(group_size)
     if p[1:].max(initial=0.0) >= p[0]:
         return 1.0
     each = (1 - (np.sqrt(p[0]) - np.sqrt(p[1:])) ** 2) ** group_size
@@ -87,36 +85,3 @@ def own_vote_pay(prob: Array, group_size: int) -> float:
     """
     counts, chance = groups_of(prob, group_size)
     return float(chance @ counts.max(-1) / group_size)
-
-
-def groups_of(prob: Array, group_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """((N, K) counts of every kind of group of G draws, (N,) their chances); prob (K,).
-
-    Raises ValueError for what is no probability, a group below 1, and too many kinds of groups.
-    """
-    from math import comb
-
-    from scipy.special import gammaln, xlogy
-
-    p = _law(prob)
-    _check(group_size)
-    if comb(len(p) + int(group_size) - 1, int(group_size)) > KINDS:
-        msg = f"group_size={group_size}, {len(p)} answers: above {KINDS:,} kinds of groups"
-        raise ValueError(msg)
-    counts = multisets(len(p), int(group_size)).astype(float)
-    ways = gammaln(group_size + 1) - gammaln(counts + 1).sum(-1)
-    return counts, np.exp(ways + xlogy(counts, p).sum(-1))
-
-
-def _law(prob: Array) -> np.ndarray:
-    p = np.asarray(prob, dtype=float)
-    if p.ndim != 1 or not np.all(p >= 0) or not abs(p.sum() - 1) < 1e-9:
-        msg = f"prob={p.tolist()} must be (K,) chances of K answers that sum to 1"
-        raise ValueError(msg)
-    return p
-
-
-def _check(group_size: float) -> None:
-    if not (group_size >= 1 and group_size % 1 == 0):
-        msg = f"group_size={group_size} must be a whole number, 1 or above: the votes of a group"
-        raise ValueError(msg)
