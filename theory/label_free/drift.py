@@ -149,8 +149,8 @@ def agreement_invariant(p: float, q: float, group_size: int, *, scale: str = "no
         w = _weight(np.array(y), group_size, scale)
         return float((2 * two_answer_label(y, group_size) - 1) / w)
 
-    ends = [abs(float(np.log(x / (1 - x)))) for x in (q, p)]  # H is even
-    return float(quad(slope, *ends, epsabs=1e-11, epsrel=1e-11, limit=200)[0])
+    low, high = (abs(float(np.log(x / (1 - x)))) for x in (q, p))  # H is even
+    return float(quad(slope, low, high, epsabs=1e-11, epsrel=1e-11, limit=200)[0])
 
 
 @entry(

@@ -218,7 +218,7 @@ def logit(p: Sequence[float]) -> np.ndarray:
 
 def single_edges(labelled: str) -> list[float]:
     """The chance above which one wording ends right under its vote, entropy and certainty."""
-    rivals = [
+    rivals: list[Callable[[np.ndarray], np.ndarray]] = [
         lambda x: np.array([drift.own_vote_drift([a, 1 - a], G)[0] for a in x]),
         drift.entropy_drift,
         drift.certainty_drift,
