@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from toyrl.experiments.amounts import refuse_outside
+from toyrl.experiments.begin import Begin, nothing
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.options import Options, settings_of
 from toyrl.experiments.validate.settings import Settings
@@ -44,7 +45,7 @@ Progress = bool | Callable[[int, str], None]
 
 
 def validate(
-    rewards: Any,
+    rewards: Any = None,
     settings: Settings | None = None,
     progress: Progress = False,
     *,
@@ -55,7 +56,8 @@ def validate(
 ) -> Report:
     """Is this reward safe to train on?
 
-    rewards : see above; a list is one reward, the sum of its terms (`compare` sets them apart)
+    rewards : see above; a list is one reward, the sum of its terms (`compare` sets them apart);
+        None with `process=`, a function of steps among others: correctness plus the sum of scores
     settings : a `toyrl.Settings`; options : its fields by name, which win over it
         (`group_size=4`), and `trl_config=` or `verl_config=`, a trainer's file, which they win over
     worlds : worlds drawn from the prior, >= 1; fewer are quicker and say less
@@ -78,7 +80,7 @@ def validate(
             from toyrl.experiments.validate.collapse.band import band as band_of
 
             found = band_of(pipeline)
-    call = command or _call("validate", [rewards], options)
+    call = command or _call("validate", [] if rewards is None else [rewards], options)
     return replace(report, command=call, band=found)
 
 
@@ -116,6 +118,7 @@ def distance(
     top: int = 10,
     seed: int = 0,
     command: str = "",
+    begin: Begin = nothing,
 ) -> Distances:
     """Do these rewards order policies alike, and what can be lost by trusting the wrong one?
 
@@ -128,6 +131,7 @@ def distance(
     rollouts : a log instead, whose `columns` are compared within prompts, with bands over prompts
     discount : of the process, in [0, 1]; top : states and actions told of those that differ most,
         >= 0; seed : of the bands; command : how it was called, for the page [default: this call]
+    begin : hears (done, total, name) before each piece of the work
 
     Raises UsageError, with the reason, for a process, log or reward that can't be used.
     """
@@ -149,7 +153,7 @@ def distance(
     if columns is not None:
         msg = "columns are those of a log, and env is a process; name the log with rollouts"
         raise UsageError(msg)
-    return on_process(rewards, env, discount=discount, top=top, command=call)
+    return on_process(rewards, env, discount=discount, top=top, command=call, begin=begin)
 
 
 def reproduce(
@@ -198,6 +202,7 @@ def scaling(
     columns: Mapping[str, str] | str | None = None,
     skip_bad_rows: bool = False,
     command: str = "",
+    begin: Begin = nothing,
 ) -> Scaling:
     """How many samples should I draw, and when does drawing more hurt?
 
@@ -208,6 +213,7 @@ def scaling(
     samples : largest k, None: as many as 90 % of the prompts have; x : axis of the picture
     temperature : of softmax selection, > 0, None: the score's spread within prompts
     level : of the bands over prompts, in (0, 1); columns : as for `validate`'s rollouts
+    begin : hears (done, total, name) before each curve
 
     Raises UsageError for a log, column or option that can't be used.
     """
@@ -227,6 +233,7 @@ def scaling(
         columns=columns,
         skip_bad_rows=skip_bad_rows,
         command=command or f"toyrl.scaling({str(log)!r})",
+        begin=begin,
     )
 
 
@@ -412,6 +419,7 @@ def _call(name: str, rewards: Sequence[Any], options: Mapping[str, Any]) -> str:
             return f"[{inside}]" if isinstance(reward, list) else f"({inside})"
         return name_of(reward)
 
-    given = [f"{name}={shortened(value, PATH)}" for name, value in options.items()]
+    named = {k: name_of(v) if callable(v) else shortened(v, PATH) for k, v in options.items()}
+    given = [f"{name}={value}" for name, value in named.items()]
     words = [shown(r) for r in rewards] + given
     return f"toyrl.{name}({', '.join(words)})"

@@ -11,6 +11,7 @@ from typing import Any
 from toyrl import schemas
 from toyrl.experiments import core
 from toyrl.experiments.amounts import refuse_outside
+from toyrl.experiments.begin import Begin, nothing
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.results import Answer
 
@@ -107,7 +108,7 @@ def run(
     tell: Callable[[core.Outcome], None] = lambda _: None,
     known: Callable[[core.Experiment], core.Outcome | None] = lambda _: None,
     keep: Callable[[core.Outcome], None] = lambda _: None,
-    begin: Callable[[int, int, str], None] = lambda _done, _total, _name: None,
+    begin: Begin = nothing,
     command: str = "",
 ) -> Reproduction:
     """Run the chosen experiments. UsageError for bad input.

@@ -21,6 +21,7 @@ from toyrl.experiments.backtest import more as ledger_more
 from toyrl.experiments.backtest import settings as ledger_settings
 from toyrl.experiments.backtest.data import KEPT, OutOfReach, Setting
 from toyrl.experiments.backtest.why import WHY
+from toyrl.experiments.begin import Begin, nothing
 from toyrl.experiments.core import code
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.settings import Settings
@@ -134,7 +135,7 @@ def build(
     known: Mapping[str, Entry],
     *,
     n_worlds: int = WORLDS,
-    begin: Callable[[int, int, str], None] = lambda _done, _total, _name: None,
+    begin: Begin = nothing,
     keep: Callable[[Entry], None] = lambda _: None,
 ) -> list[Entry]:
     """Entries of these settings; those known under the same key are not run again.

@@ -29,7 +29,7 @@ from toyrl.ranges import said
 )
 @ranged(said(Settings))
 def validate(
-    rewards: Annotated[list[str], Parameter(name="REWARD", negative="")],
+    rewards: Annotated[list[str] | None, Parameter(name="REWARD", negative="")] = None,
     /,
     *,
     rollouts: Annotated[Path | None, Parameter(group=RUN)] = None,
@@ -37,6 +37,8 @@ def validate(
     data: Annotated[Path | None, Parameter(group=RUN)] = None,
     columns: Annotated[str | None, Parameter(group=RUN)] = None,
     model: Annotated[str | None, Parameter(group=RUN)] = None,
+    process: Annotated[str | None, Parameter(group=RUN)] = None,
+    steps: Annotated[str | None, Parameter(group=RUN)] = None,
     compare: Annotated[bool, Parameter(group=DEPTH, negative="")] = False,
     trl_config: Annotated[Path | None, Parameter(group=RUN)] = None,
     verl_config: Annotated[Path | None, Parameter(group=RUN)] = None,
@@ -88,7 +90,8 @@ def validate(
     rewards
         my_rewards.py:brevity, a dotted path (trl.rewards:think_format_reward) or a catalogue
         expression ("laser(target=0.5)"); several are added, each with an optional weight:
-        acc.py:correct:1.0 fmt.py:tags:0.2. Functions are called as their trainers call them.
+        acc.py:correct:1.0 fmt.py:tags:0.2. Functions are called as their trainers call them. May be
+        left out with --process.
     rollouts
         Log of real rollouts, which are looked at first: what they show decides before any world
         does, and worlds, lengths, success rates and texts are theirs. JSONL, a JSON array, CSV or
@@ -106,6 +109,14 @@ def validate(
     model
         Folder or hub id of a model to sample rollouts from first (extra llm); its prompts are
         those of --data, else arithmetic of known difficulty.
+    process
+        Scores of steps, which terms such as step_clip() pay: prm.py:score (a function of the list
+        of steps that gives one score each), the folder of a token-classification model (extra llm),
+        or the column of --rollouts with a list of scores a row. REWARD then says how they become
+        a return [default: outcome() + step_sum()].
+    steps
+        How --process splits texts: line, blank_line, numbered, sentence, sub_sentence or whole
+        [default: line].
     compare
         Judge each reward by itself in the same worlds, side by side, instead of their sum.
     trl_config
@@ -192,6 +203,8 @@ def validate(
         "data": data,
         "columns": columns,
         "model": model,
+        "process": process,
+        "steps": steps,
         "max_completion_length": max_completion_length,
         "typical_length": typical_length,
         "estimator": estimator,
@@ -219,7 +232,7 @@ def validate(
         "allow_inconclusive": allow_inconclusive,
     }
     return run(
-        rewards,
+        rewards or [],
         values,
         configs={"trl_config": trl_config, "verl_config": verl_config},
         compare=compare,

@@ -10,6 +10,7 @@ from toyrl.experiments import api
 from toyrl.experiments.commands.output import Outputs, command_line, json_path, refuse_closed
 from toyrl.experiments.render import terminal
 from toyrl.experiments.render.html import distance_page
+from toyrl.experiments.render.pieces import Pieces
 from toyrl.files import write_file
 
 if TYPE_CHECKING:
@@ -36,16 +37,18 @@ def run(
     )
     if out is not None:
         refuse_closed("out", out)
-    found = api.distance(
-        *rewards,
-        env=env,
-        rollouts=rollouts,
-        columns=columns,
-        discount=discount,
-        top=top,
-        seed=seed,
-        command=command_line(),
-    )
+    with Pieces(terminal.console(stderr=True), quiet=quiet, at_once=False) as pieces:
+        found = api.distance(
+            *rewards,
+            env=env,
+            rollouts=rollouts,
+            columns=columns,
+            discount=discount,
+            top=top,
+            seed=seed,
+            command=command_line(),
+            begin=pieces,
+        )
     outputs.write("report", lambda: distance_page(found))
     if out is not None:
         outputs.attempt(_fill, out, found)

@@ -8,6 +8,8 @@ from typing import Any
 from toyrl.experiments import api
 from toyrl.experiments.commands.output import Outputs, command_line, json_path
 from toyrl.experiments.errors import UsageError
+from toyrl.experiments.render import terminal
+from toyrl.experiments.render.pieces import Pieces
 
 PICTURES = (".svg", ".png")
 
@@ -27,14 +29,13 @@ def run(
         raise UsageError(msg)
     places = {"json": json_path(json), "csv": csv, "picture": picture}
     outputs = Outputs(places, {"log": log})
-    found = api.scaling(log, command=command_line(), **options)
+    with Pieces(terminal.console(stderr=True), quiet=quiet, at_once=False) as pieces:
+        found = api.scaling(log, command=command_line(), begin=pieces, **options)
     if not quiet:
-        from toyrl.experiments.render.terminal import console, show_table
-
-        out = console(stderr=json == "-")
+        out = terminal.console(stderr=json == "-")
         for line in found.lines():
             out.print(line, markup=False, soft_wrap=True)
-        show_table(found.table(), out)
+        terminal.show_table(found.table(), out)
         for note in found.notes:
             out.print(f"note: {note}", markup=False, soft_wrap=True)
     outputs.json(json, found.to_dict())

@@ -35,12 +35,14 @@ def run(
     from toyrl.experiments.forecast.board import board
     from toyrl.experiments.forecast.page import page
     from toyrl.experiments.render import terminal
+    from toyrl.experiments.render.pieces import Pieces
 
     if ledger is not None and not there(ledger):
         msg = f"ledger={str(ledger)!r} is not there; name a file that toyrl ledger --json wrote"
         raise UsageError(msg)
     outputs = Outputs({"out": out, "json": json_path(json)}, {"ledger": ledger})
-    found = board(studies(ledger, measured))
+    with Pieces(terminal.console(stderr=True), quiet=quiet) as pieces:
+        found = board(studies(ledger, measured), begin=pieces)
     drawn = {} if out is None else pictures.of_board(found, out)
     names = {base: path.name for base, (path, _) in drawn.items()}
     outputs.write("out", lambda: page(found, names))

@@ -13,6 +13,7 @@ from toyrl.experiments.validate.findings import Report
 from toyrl.experiments.validate.left_out import left_out
 from toyrl.experiments.validate.options import settings_of
 from toyrl.experiments.validate.settings import Settings
+from toyrl.experiments.validate.steps.source import reward_of
 
 
 def run(
@@ -34,6 +35,7 @@ def run(
         msg = "--verbose lists all and --quiet one line; give one of them"
         raise UsageError(msg)
     settings = settings_of(None, {**values, **configs})
+    rewards = rewards or [reward_of(None, settings)]
     outputs = Outputs(
         {"report": page, "json": json_path(json), "junit": junit, "sarif": sarif, "band": band},
         _read(rewards, {**values, **configs}),
@@ -82,6 +84,7 @@ def _read(rewards: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
     names = ("rollouts", "calibrated", "data", "trl_config", "verl_config")
     found = {name: values.get(name) for name in names}
     files = {f"the reward {spec}": FILE.match(spec.strip()) for spec in rewards}
+    files["process"] = FILE.match(values.get("process") or "")
     return {**found, **{name: match["path"] for name, match in files.items() if match}}
 
 

@@ -8,19 +8,25 @@ from typing import Any
 import numpy as np
 
 from toyrl.experiments.amounts import refuse_outside
+from toyrl.experiments.begin import Begin, nothing
 from toyrl.experiments.distances.found import Distances
 from toyrl.experiments.distances.logs import of_log
 from toyrl.experiments.distances.pairs import judged
 from toyrl.experiments.distances.rewards import counters_read, reward_on
 from toyrl.experiments.distances.worlds import world_of
 from toyrl.experiments.errors import UsageError
+from toyrl.rewards.specs import name_of
 from toyrl.theory.distance import distance_matrix
 
 
 def on_process(
-    rewards: Sequence[Any], env: Any, *, discount: float | None, top: int, command: str = ""
-) -> Distances:
+    rewards: Sequence[Any], env: Any, *, discount: float | None, top: int, command: str = "",
+    begin: Begin = nothing,
+) -> Distances:  # fmt: skip
     """Each reward against the first, and all distances; one alone is held to the process's own.
+
+    begin : hears (done, total, name) before each reward is read, and before each is held against
+        the first
 
     Raises UsageError for a process or reward that can't be used.
     """
@@ -31,17 +37,25 @@ def on_process(
     counters = counters_read(rewards) if isinstance(env, str) and env == "chain" else ()
     world = world_of(env, discount=discount, counters=counters)
     asked = [*rewards, "own"] if len(rewards) == 1 else list(rewards)
-    given = _named([reward_on(world, r) for r in asked])
+    total, read = 2 * len(asked), []
+    for done, r in enumerate(asked):
+        begin(done, total, f"reading {name_of(r)}")
+        read.append(reward_on(world, r))
+    given = _named(read)
+    pairs = []
     try:
+        begin(len(asked), total, "all distances")
         matrix = distance_matrix(world.mdp, [g.reward for g in given])
-        pairs = tuple(judged(world, given[0], g, top=top) for g in given[1:])
+        for done, g in enumerate(given[1:], len(asked) + 1):
+            begin(done, total, f"{g.name} against {given[0].name}")
+            pairs.append(judged(world, given[0], g, top=top))
     except (RuntimeError, ValueError) as error:
         # a solver that didn't get there, or discount 1 where some policy never ends: both say so
         raise UsageError(str(error)) from error
     notes = [f"{g.name}: {g.note}" for g in given if g.note]
     notes += world.mdp.validate()
     names = tuple(g.name for g in given)
-    return Distances(world.name, names, np.asarray(matrix), pairs, None, world, tuple(notes),
+    return Distances(world.name, names, np.asarray(matrix), tuple(pairs), None, world, tuple(notes),
                      command)  # fmt: skip
 
 

@@ -59,6 +59,61 @@ ENTRIES = (
         "score per matching word",
     ),
     E(
+        "hacks/step-copies",
+        "Copies of a text's own best-paid step were put behind it (1 to 16), and the steps scored "
+        "again: is the text paid more?",
+        "Repeating a good step takes no skill, so a policy finds it early; runs on summed step "
+        "scores grew longer and lost accuracy so. It fails where wrong texts reach the median "
+        "right one.",
+        "Pay the return that the finding names: the lowest step, the product, Clip-Delta.",
+        "outcome() + step_sum()",
+    ),
+    E(
+        "hacks/step-splits",
+        "Each step of a text but its last was cut in two, without a word more: is it paid more?",
+        "What a step is is up to the policy, which writes the line breaks.",
+        "Pay the mean, the lowest or the first step rather than their sum, or score fixed lengths.",
+    ),
+    E(
+        "hacks/step-merges",
+        "The steps of a text were joined in pairs, its last left alone: is it paid more?",
+        "Fewer, longer steps hide an error from a scorer, and under a product cost less.",
+        "Pay a return that doesn't count steps; score what a step holds, however long it is.",
+    ),
+    E(
+        "hacks/step-empties",
+        "Steps that say nothing were put before the last one: is the text paid more?",
+        "They are the cheapest way to more steps.",
+        "Let the scorer give them 0 under a sum, or pay a return that they can't raise.",
+    ),
+    E(
+        "hacks/step-order",
+        "The steps of a text but its last were put in the opposite order: is it paid more?",
+        "A scorer that sees no order can't see reasoning; the very same pay says that it doesn't.",
+        "Score each step given the ones before it.",
+    ),
+    E(
+        "steps/return",
+        "Which returns of step scores copies of a step raise, and how often each pays a right text "
+        "above a wrong one.",
+        "The scores alone are no reward: sum, mean, lowest, Clip and Delta of one scorer train "
+        "different policies.",
+        "Take one that isn't raised and still tells right from wrong.",
+    ),
+    E(
+        "steps/scores",
+        "The range of the scores, and whether there were any.",
+        "Clip's threshold and the product of scores are made for chances in [0, 1].",
+        "Map other scores there, by a sigmoid say, or pay them by their sum or their lowest.",
+    ),
+    E(
+        "steps/missing",
+        "Texts with a step that has no score, NaN or None.",
+        "Their rollouts can't be scored: a missing score is no 0, and may reach no neighbour "
+        "through a difference.",
+        "Score every step; cut the text as the scorer cuts it (--steps).",
+    ),
+    E(
         "hacks/price",
         "Policies tilted towards this reward: how many nats from the base does it take until "
         "accuracy has fallen by 0.1 or by half?",

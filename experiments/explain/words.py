@@ -38,6 +38,12 @@ OF_VERDICTS = (
 
 TERMS = (
     E(
+        "step score",
+        "What a process reward model says of one step of a solution, usually a chance in [0, 1].",
+        "A reward is made of them first by a return: their sum, mean, lowest, Clip or Delta.",
+        "--process says who scores, a term such as step_clip() what is paid.",
+    ),
+    E(
         "world",
         "One guess at a task and a base model: prompts of two difficulties, a policy that chooses "
         "step by step between working, writing on and answering, and numbers for what these do.",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from toyrl import schemas
+from toyrl.experiments.begin import Begin, nothing
 from toyrl.experiments.forecast import ranks
 from toyrl.experiments.forecast.case import Case, Forecast, Forecaster
 from toyrl.experiments.forecast.rivals import behaviour, rules, simple
@@ -87,14 +88,35 @@ class Board:
         }
 
 
-def board(studies: Sequence[Study], forecasters: Sequence[Forecaster] = FORECASTERS) -> Board:
-    """Every forecaster, and the mean share over the other sources, on every study."""
-    share = simple.mean_share([c for s in studies for c in s.cases])
-    return Board(tuple((s, tuple(_lines(s, (*forecasters, share)))) for s in studies))
+def board(
+    studies: Sequence[Study],
+    forecasters: Sequence[Forecaster] = FORECASTERS,
+    *,
+    begin: Begin = nothing,
+) -> Board:
+    """Every forecaster, and the mean share over the other sources, on every study.
+
+    begin : hears (done, total, name) before each run
+    """
+    runs = [c for s in studies for c in s.cases]
+    all_of_them = (*forecasters, simple.mean_share(runs))
+    said, done = [], 0
+    for study in studies:
+        answers: dict[str, list[tuple[Case, Forecast | None]]] = {f.name: [] for f in all_of_them}
+        for case in study.cases:
+            begin(done, len(runs), case.told.name)
+            done += 1
+            for f in all_of_them:
+                answers[f.name].append((case, _said(f, case)))
+        said.append(tuple(_lines(study, all_of_them, answers)))
+    return Board(tuple(zip(studies, said, strict=True)))
 
 
-def _lines(study: Study, forecasters: Sequence[Forecaster]) -> list[Line]:
-    said = {f.name: [(c, _said(f, c)) for c in study.cases] for f in forecasters}
+def _lines(
+    study: Study,
+    forecasters: Sequence[Forecaster],
+    said: Mapping[str, Sequence[tuple[Case, Forecast | None]]],
+) -> list[Line]:
     rows = {name: [(c, a or SILENT) for c, a in those] for name, those in said.items()}
     constant = rows.get(AGAINST) or [(c, Forecast(0.0, 0.0, 0.0, 1.0)) for c in study.cases]
     return [

@@ -16,6 +16,7 @@ from toyrl.experiments.render.words import MEANINGS, assumed, meaning
 from toyrl.experiments.validate.findings import STATUSES, Finding, Report, Section
 from toyrl.experiments.validate.forecast import FORESEEN
 from toyrl.experiments.validate.forecast import beside as forecast_beside
+from toyrl.experiments.validate.steps.picture import NAME as STEP_COPIES
 
 END = re.compile(r"(?<=[.!?])\s+")
 
@@ -47,8 +48,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Page:
-    """assumed : the line under the verdict; first : pictures that stand there, of the forecast;
-    terms : words of the head"""
+    """assumed : the line under the verdict; first : pictures that stand there, of steps and the
+    forecast; terms : words of the head"""
 
     assumed: str
     first: tuple[Picture, ...]
@@ -90,8 +91,9 @@ def page(report: Report) -> Page:
         said.new(text)
     said.new(f"Nearest safe variant: {report.safe_variant}")
     terms = said.terms(head)
-    every = (p for s in report.sections for p in s.pictures)
-    first = tuple(p for p in every if p.name.startswith(FORESEEN))
+    every = [p for s in report.sections for p in s.pictures]
+    first = tuple(p for p in every if p.name == STEP_COPIES)
+    first += tuple(p for p in every if p.name.startswith(FORESEEN))
     return Page(assumed(report), first, terms, tuple(_part(s, said) for s in report.sections))
 
 

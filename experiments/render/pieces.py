@@ -19,11 +19,12 @@ class Pieces:
     On a terminal a line that is wiped when the work ends; elsewhere a line as the first piece
     begins and then one now and then.
 
-    out : where it goes, standard error
+    out : where it goes, standard error; at_once : False of work that mostly takes seconds, which
+        gets no line as it begins
     """
 
-    def __init__(self, out: Console, *, quiet: bool = False) -> None:
-        self.out, self.quiet, self.left = out, quiet, Left()
+    def __init__(self, out: Console, *, quiet: bool = False, at_once: bool = True) -> None:
+        self.out, self.quiet, self.at_once, self.left = out, quiet, at_once, Left()
         self.status: Status | None = None
 
     def __enter__(self) -> Pieces:
@@ -43,7 +44,7 @@ class Pieces:
         words = Text(visible(f"{self.left.words(done, total, 'done')}: {name}"))
         if self.status is not None:
             self.status.update(words)
-        elif total > 1 and (done == 0 or self.left.due()):
+        elif total > 1 and ((self.at_once and done == 0) or self.left.due()):
             self.out.print(words, soft_wrap=True)
 
     def above(self, write: Callable[[], Any]) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from toyrl.experiments.begin import Begin, nothing
 from toyrl.experiments.scaling.scores import Scores
 from toyrl.theory.selection.best_of_k import best_of_k_kl, kl_bound
 from toyrl.theory.selection.majority import vote_of_pool
@@ -69,24 +71,34 @@ def sizes(most: int) -> np.ndarray:
 
 
 def all_curves(
-    scores: Scores, *, temperature: float | None = None, level: float = 0.95, seed: int = 0
+    scores: Scores,
+    *,
+    temperature: float | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+    begin: Begin = nothing,
 ) -> list[Curve]:
     """Every curve that the log has the columns for.
 
     temperature : of softmax selection, None: the proxy's standard deviation within prompts
     level : of the bands, in (0, 1)
+    begin : called with (done, total, name) before each curve
     """
-    k = sizes(scores.samples)
-    build = _Builder(scores, k, level, seed)
-    out = [build.oracle()]
-    if scores.answer is not None:
-        out.append(build.votes(None))
+    build = _Builder(scores, sizes(scores.samples), level, seed)
+    votes = scores.answer is not None
+    work: list[tuple[str, Callable[[], Curve]]] = [("oracle", build.oracle)]
+    if votes:
+        work.append(("majority", partial(build.votes, None)))
     for column in scores.proxies:
         heat = temperature if temperature is not None else _spread(scores, column)
-        out.append(build.best(column))
-        out.append(build.softmax(column, heat))
-        if scores.answer is not None:
-            out.append(build.votes(column))
+        work.append((f"best of k by {column}", partial(build.best, column)))
+        work.append((f"softmax by {column}", partial(build.softmax, column, heat)))
+        if votes:
+            work.append((f"votes weighted by {column}", partial(build.votes, column)))
+    out = []
+    for done, (name, made) in enumerate(work):
+        begin(done, len(work), name)
+        out.append(made())
     return out
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from toyrl.experiments.amounts import refuse_outside
+from toyrl.experiments.begin import Begin, nothing
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.scaling.curves import all_curves, sizes
 from toyrl.experiments.scaling.result import Scaling
@@ -30,8 +31,12 @@ def run(
     columns: Mapping[str, str] | str | None,
     skip_bad_rows: bool,
     command: str = "",
+    begin: Begin = nothing,
 ) -> Scaling:
-    """The curves of a log; UsageError for what can't be used."""
+    """The curves of a log; begin : hears (done, total, name) before each curve.
+
+    Raises UsageError for what can't be used.
+    """
     refuse_outside(level=level, temperature=temperature, samples=samples, seed=seed)
     if x not in ("draws", "tokens"):
         msg = f"x={x!r} must be draws or tokens"
@@ -42,16 +47,18 @@ def run(
         msg = f"x=tokens: {scores.name} has no length for every row; name it: --columns "
         msg += "length=COLUMN"
         raise UsageError(msg)
-    return scaled(scores, temperature=temperature, level=level, seed=seed, x=x, command=command)
+    return scaled(
+        scores, temperature=temperature, level=level, seed=seed, x=x, command=command, begin=begin
+    )
 
 
 def scaled(
     scores: Scores, *, temperature: float | None = None, level: float = 0.95, seed: int = 0,
-    x: Literal["draws", "tokens"] = "draws", command: str = "",
+    x: Literal["draws", "tokens"] = "draws", command: str = "", begin: Begin = nothing,
 ) -> Scaling:  # fmt: skip
     """The curves of scores that are there already."""
     k = sizes(scores.samples)
-    curves = all_curves(scores, temperature=temperature, level=level, seed=seed)
+    curves = all_curves(scores, temperature=temperature, level=level, seed=seed, begin=begin)
     notes = list(scores.notes)
     if not scores.proxies:
         notes.append("no column of scores was found: name one with --proxy")

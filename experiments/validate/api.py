@@ -11,6 +11,7 @@ from toyrl.experiments.core import versions
 from toyrl.experiments.validate.findings import SECTIONS, Report, Section
 from toyrl.experiments.validate.listening import heard
 from toyrl.experiments.validate.settings import Settings
+from toyrl.experiments.validate.steps.source import reward_of
 from toyrl.experiments.validate.verdict import exit_code
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ DATA_HINT = "; --data rows.jsonl lends the columns of your data set to the texts
 
 
 def judged(
-    rewards: Reward,
+    rewards: Reward | None,
     settings: Settings,
     progress: Progress | None = None,
     *,
@@ -45,7 +46,7 @@ def judged(
     from toyrl.rollouts.logs import LogError
 
     start = time.perf_counter()
-    tell = heard(progress)
+    tell, rewards = heard(progress), reward_of(rewards, settings)
     pipeline: Pipeline | None = None
     try:
         pipeline = Pipeline(rewards, settings, tell, n_worlds=n_worlds)

@@ -91,6 +91,8 @@ class Report(Answer):
     forecast : what becomes of a run (`toyrl.experiments.validate.forecast.of`), None without one
     assumed : fields that a latent of the toy supplied, each with the latent, its numbers and a
         sentence (`toyrl.worlds.chain.declared.stated`)
+    steps : what copies and other edits of steps are paid (`toyrl.experiments.validate.steps`), None
+        where no scores of steps were given or they could not be looked at
     """
 
     reward: str
@@ -108,6 +110,7 @@ class Report(Answer):
     band: Band | None = None
     forecast: Mapping[str, Any] | None = None
     assumed: tuple[Mapping[str, Any], ...] = ()
+    steps: Mapping[str, Any] | None = None
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -185,6 +188,7 @@ class Report(Answer):
             ],
             "assumed": [dict(x) for x in self.assumed],
             "forecast": None if self.forecast is None else dict(self.forecast),
+            **({} if self.steps is None else {"steps": dict(self.steps)}),
             "safe_variant": self.safe_variant,
             "settings": dict(self.settings),
             "command": self.command,

@@ -23,6 +23,7 @@ from toyrl.experiments.validate.pace import Pace
 from toyrl.experiments.validate.reward_law import bench
 from toyrl.experiments.validate.reward_law.law import GRADED, RewardLaw, renderings
 from toyrl.experiments.validate.settings import Settings
+from toyrl.experiments.validate.steps.source import Scores, read_in
 from toyrl.experiments.validate.terms.facts import TermFacts
 from toyrl.extras import needed_by
 from toyrl.graders.base import TextRow
@@ -52,6 +53,7 @@ class Inputs:
     class_texts : texts of the outcome classes, once the law was asked for
     forecast, runs, told : of a run, in worlds of behaviours: as reported, the runs, and what was
         told of the base
+    steps, step_scores : what edits of steps are paid, once looked at; who scores steps, if any text
     """
 
     rewards: Reward
@@ -71,6 +73,8 @@ class Inputs:
     forecast: dict[str, Any] | None = field(init=False, repr=False, default=None)
     runs: Runs | None = field(init=False, repr=False, default=None)
     told: Told | None = field(init=False, repr=False, default=None)
+    steps: dict[str, Any] | None = field(init=False, repr=False, default=None)
+    step_scores: Scores | None = field(init=False, repr=False, default=None)
     _told: set[int] = field(init=False, repr=False, default_factory=set)
 
     def __post_init__(self) -> None:
@@ -367,6 +371,7 @@ class Inputs:
             run_limit=s.max_completion_length,
             columns=dict(s.columns),
         )
+        self.log = read_in(self.log, s)
         r = self.log.rollouts
         mean, success = (float(np.average(x, weights=r.w)) for x in (r.length, r.correct))
         self.asked, self.settings = s, s.with_log(limit_of(self.log), mean, success)
@@ -388,6 +393,7 @@ class Inputs:
 
     def with_fields(self, log: Any) -> Any:
         """The log's rollouts with what the reward reads: text rewards graded, fields by column."""
+        from toyrl.rollouts.classes import token_mask
         from toyrl.rollouts.texts import text_fields
 
         r, shaper = log.rollouts, bench.as_shaper(self.terms)
@@ -401,4 +407,4 @@ class Inputs:
         for name, value in flat.items():
             own[name] = np.full((*r.shape, *value.shape[1:]), np.nan)
             own[name][r.w > 0] = value
-        return r.with_(fields=own)
+        return r.with_(fields=own, mask=token_mask(own, r.length))

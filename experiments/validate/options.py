@@ -47,6 +47,8 @@ class Options(TypedDict, total=False):
     env: Sequence[str] | str | None
     isolate: bool
     workers: int
+    process: Any
+    steps: str
     quick: bool
     only: Sequence[str] | str
     skip: Sequence[str] | str

@@ -17,6 +17,7 @@ from toyrl.experiments.validate.inputs import Inputs
 from toyrl.experiments.validate.left_out import left_out, not_run
 from toyrl.experiments.validate.own.evidence import decided
 from toyrl.experiments.validate.reward_law import bench
+from toyrl.experiments.validate.steps import section as steps
 from toyrl.experiments.validate.terms.section import only_of_what_fired, unjudged
 from toyrl.experiments.validate.trainer_config import config_finding
 from toyrl.rewards.errors import RewardError
@@ -36,6 +37,7 @@ class Pipeline(Inputs):
                 self.ahead = stack.enter_context(contextlib.closing(Ahead()))
             reward = stack.enter_context(self.loaded())
             self.reward = reward
+            stack.enter_context(steps.scored(self))
             self.pace = self._paced()
             self.tell.judging(reward.name)
             return self._run()
@@ -65,6 +67,7 @@ class Pipeline(Inputs):
             self.tell(0, f"sampling {self.settings.model}")
             self.settings = self._sampled()
             self._read_log()
+            steps.score_log(self)
         if self.log is not None:
             wanted(0, "your own rollouts", self.own)
         early = self._decided_by_log(sections) or self._stop_early(sections)
@@ -77,6 +80,9 @@ class Pipeline(Inputs):
         for section in sorted(sections, key=lambda s: s.number):
             self._ended(section)
         wanted(2, "hacks and the price of the exploit", self.hacks)
+        unseen = steps.unseen(sections)
+        if unseen and not verdict.any_failed(sections):  # else worlds train on nobody's scores
+            return self._report("INCONCLUSIVE", tuple(unseen)[: verdict.REASONS], sections)
         wanted(3, "signal at low, middle and high success rates", self.signal)
         wanted(4, "training: worlds of the chain, and a forecast", self.training)
         wanted(5, "does it order policies as the truth does", self.order)
@@ -98,7 +104,11 @@ class Pipeline(Inputs):
             reads_gold=self.contract_facts.reads_gold,
             separates=self.contract_facts.separates,
             sections=sections,
-            unjudged=(*unjudged(self.term_facts), *kinds.guessed(self.contract_facts)),
+            unjudged=(
+                *unjudged(self.term_facts),
+                *kinds.guessed(self.contract_facts),
+                *steps.unseen(sections),
+            ),
         )
         return self._report(word, reasons, sections)
 
@@ -126,6 +136,7 @@ class Pipeline(Inputs):
             safe_variant=safe,
             assumed=self.assumed,
             forecast=self.forecast,
+            steps=self.steps,
             exit_code=verdict.exit_code(
                 word,
                 fail_on=self.settings.fail_on,
@@ -270,6 +281,7 @@ class Pipeline(Inputs):
             rows = self.rows_in(self.contract_facts.dialect)
             more = expressions.findings(self.reward, rows)
             section = replace(section, findings=(*more, *section.findings))
+        section = steps.added(self, section)
         found = price.on_classes(*self.reference_points, self.reference.shares, exploits)
         self.price = found.kl
         finding, picture = price.describe(found, len(exploits))

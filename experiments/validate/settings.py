@@ -79,6 +79,10 @@ class Settings:
     isolate : run the reward without network and with read-only file systems (Linux namespaces)
     workers : processes that grade texts side by side, >= 1; for functions of files and modules
         whose values depend on neither neighbours nor earlier calls, which is looked at first
+    process : scores of steps, which the terms of the reward that read `step_scores` pay: a function
+        of steps, "file.py:function", the folder of a token-classification model, or the name of a
+        column of `rollouts`; None: the toy's own latent scores them
+    steps : how texts are split into steps for it, one of `toyrl.graders.steps.SPLITTERS`
     quick : own rollouts, contract and hacks alone: what takes no training, in seconds
     only, skip : sections to run beside the contract, and sections to leave out, by their names in
         the report: "collapse,hacks" or a sequence (`toyrl.experiments.validate.left_out`)
@@ -120,6 +124,8 @@ class Settings:
     env: tuple[str, ...] | None = None
     isolate: Annotated[bool, FLAG] = False
     workers: Annotated[int, WORKERS] = 1
+    process: Any = None
+    steps: str = "line"
     quick: Annotated[bool, FLAG] = False
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
@@ -142,6 +148,10 @@ class Settings:
             object.__setattr__(self, "every_estimator", True)
         from toyrl.experiments.validate import left_out  # loads NumPy, which --help can do without
 
+        if self.process is not None or self.steps != "line":
+            from toyrl.experiments.validate.steps import source
+
+            source.check(self.process, self.steps, log=self.rollouts is not None)
         _estimator(self.estimator)
         _mark(self.answer_mark)
         object.__setattr__(self, "env", _env(self.env))
@@ -207,6 +217,10 @@ class Settings:
         data = asdict(self)
         for name in ("rollouts", "data", "calibrated", "cache"):
             data[name] = None if data[name] is None else str(data[name])
+        if self.process is not None:
+            from toyrl.experiments.validate.steps.source import source_name
+
+            data["process"] = source_name(self.process)
         rates = self.success_rates
         data["success_rates"] = None if rates is None else list(rates)
         for name in ("notes", "only", "skip"):

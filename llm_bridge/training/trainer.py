@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -30,11 +31,14 @@ from toyrl.bridge.training.boundaries import check_save_steps
 from toyrl.bridge.training.faults import by_row, graded
 from toyrl.bridge.training.pairs import PairSampler, pairs_of
 from toyrl.bridge.training.rescue import RescuedTrainer
+from toyrl.bridge.training.steps import StepGraders
 from toyrl.estimators.base import Estimator
 from toyrl.expressions import parse, parse_estimator
 from toyrl.graders.answers import is_answered, is_correct
 from toyrl.graders.base import TextRow
 from toyrl.graders.phases import think_end
+from toyrl.graders.steps import Splitter
+from toyrl.rewards.process import step_scorer
 from toyrl.rollouts import FIELDS
 from toyrl.rollouts.memory import Store
 from toyrl.rollouts.texts import SAID, ran_out, said
@@ -58,6 +62,10 @@ class ShapedGRPOTrainer(RescuedTrainer):
     graders : field name -> function of rows, one number (or None) a row; for per-token fields
         one sequence a row, as long as its tokens (ids in the row's column completion_ids). By
         default `answered`, `thought` and `think_end` (</think>) are read off the text
+    step_scores : who scores steps: a function of the list of steps, file.py:function, or the folder
+        of a token-classification model; fields `step_scores` and `step_ends` come from it, for
+        rewards such as step_clip_delta() and estimators that give credit per step (step_returns)
+    steps : where steps end, as for `toyrl.graders.steps.steps`
     memory_capacity : prompts kept in the shaper's memory (None: all)
 
     Fields that no grader gives are read from data columns of their name. A data column
@@ -79,6 +87,8 @@ class ShapedGRPOTrainer(RescuedTrainer):
         estimator: Estimator | str = "grpo",
         correct: Callable[[TextRow], float | None] = is_correct,
         graders: Mapping[str, Grader] | None = None,
+        step_scores: str | Callable[..., Any] | None = None,
+        steps: str | re.Pattern[str] | Splitter = "line",
         memory_capacity: int | None = None,
         args: GRPOConfig | None = None,
         **options: Any,
@@ -94,6 +104,7 @@ class ShapedGRPOTrainer(RescuedTrainer):
         self.graders: dict[str, Grader] = {"correct": by_row(correct), **(graders or {})}
         self.graders.setdefault("answered", by_row(is_answered))
         self.graders.setdefault("think_end", self._think_end)
+        scorer = None if step_scores is None else step_scorer(step_scores)
         self.memory = Store.of(self.shaper, capacity=memory_capacity)
         self.estimator_state: Mapping[str, Any] = {}
         self._unmerged: batches.Outcome | None = None  # joins memory when its update is done
@@ -103,9 +114,20 @@ class ShapedGRPOTrainer(RescuedTrainer):
         self._capture: list[tuple[Tensor, Tensor]] | None = None
         self._random: dict[str, Any] | None = None
         super().__init__(model, reward_funcs=_correctness(self), args=args, **options)
+        if scorer is not None:
+            self._warn_of_totals()
+            self.graders |= StepGraders(self._tokenizer, scorer, steps).graders()
         if options.get("rollout_func") is None:  # which may add columns
             self._check_fields(self.train_dataset)
         check_save_steps(self.args, self.num_iterations)
+
+    def _warn_of_totals(self) -> None:
+        if self.shaper.all_token_level() and not self.estimator.token_level:
+            logger.warning(
+                f"the estimator {self.estimator!r} gives one number a rollout, so of what "
+                f"{self.shaper!r} pays by step only the total counts (of Delta's, the first step's "
+                "score); estimator='step_returns' gives credit per step"
+            )
 
     # -- rewards ----------------------------------------------------------------------------------
     def _grade(
@@ -167,6 +189,8 @@ class ShapedGRPOTrainer(RescuedTrainer):
         given = {*self.graders, *columns, *SAID}  # which any text says
         wanted = [n for n in self.shaper.all_wants() if n in given and n not in OWN]
         needed = [n for n in self._needed() if n not in (*OWN, *POLICY, "ref_logprobs")]
+        if "step_scores" in needed and "step_ends" in self.graders:
+            wanted.append("step_ends")  # which estimators read too
         return list(dict.fromkeys([*needed, *wanted]))
 
     def _check_fields(self, data: Any) -> None:

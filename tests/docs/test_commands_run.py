@@ -32,6 +32,7 @@ REWARDS = {
     "acc.py": ("correct",),
     "fmt.py": ("tags",),
     "stranger.py": ("reward",),
+    "prm.py": ("score",),
 }
 ROW = {
     "prompt": "1+1?",
@@ -40,7 +41,14 @@ ROW = {
     "correct": 1,
     "score": 1,
 }
-PAGES = ("README.md", "docs/index.md", "examples/README.md", "docs/verdicts.md", "docs/world.md")
+PAGES = (
+    "README.md",
+    "docs/index.md",
+    "examples/README.md",
+    "docs/verdicts.md",
+    "docs/world.md",
+    "docs/steps.md",
+)
 # Their work is done by others: a model to train, a ledger of hours, a log of a run.
 STOOD_IN = ("transfer", "ledger", "scaling", "calibrate")
 
@@ -60,6 +68,7 @@ def project(tmp_path_factory):
     for file, names in REWARDS.items():
         (folder / file).write_text("".join(REWARD.format(name=name) for name in names))
     shutil.copytree(EXAMPLES, folder / "examples" / "rewards")
+    shutil.copytree(EXAMPLES.parent / "process", folder / "examples" / "process")
     rows = "".join(
         json.dumps({**ROW, "prompt": f"{k}?", "correct": k % 2}) + "\n" for k in range(8)
     )

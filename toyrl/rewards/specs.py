@@ -48,6 +48,7 @@ class Term:
         are multiplied by before they are judged
     target : where the Python function behind it is, or None; shaper : the shaper, or None
     function : a live function that takes texts, or None
+    source : file or folder that its values depend on beside the target, or ""
     """
 
     spec: str
@@ -56,6 +57,7 @@ class Term:
     shaper: Any = None
     function: Callable[..., Any] | None = None
     unit: float = 1.0
+    source: str = ""
 
     @property
     def factor(self) -> float:

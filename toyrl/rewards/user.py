@@ -213,7 +213,7 @@ def load(
                 isolate=isolate,
             )
             twins[where] = [boxes[where].twin() for _ in range(workers - 1)]
-        kept = fingerprint(term.spec, target.path)
+        kept = fingerprint(term.spec, target.path or term.source)
         box, name = boxes[where], target.label
         loaded = box.load(target)
         return TextTerm(box, *loaded, name, disk_name=kept, twins=twins[where], **shared)

@@ -16,7 +16,7 @@ from toyrl.experiments.backtest.came import CAME
 from toyrl.experiments.cli import main
 from toyrl.experiments.commands.scoreboard import studies
 from toyrl.experiments.errors import UsageError
-from toyrl.experiments.forecast import measured, pictures, published
+from toyrl.experiments.forecast import measured, pictures, published, ranks
 from toyrl.experiments.forecast.board import FORECASTERS, SILENT, Study, _said, board
 from toyrl.experiments.forecast.case import Case, Forecast, Forecaster, Outcome, Told
 from toyrl.experiments.forecast.page import page
@@ -134,6 +134,29 @@ def test_who_is_silent_scores_as_a_shrug():
     line = board([study], (Forecaster("mute", "says nothing", lambda _: None),)).studies[0][1][0]
     assert line.silent == 8
     assert line.scores.brier == 0.25
+
+
+def test_ours_are_set_against_the_best_baseline_alone():
+    cases = measured.cases(*SMALL)
+    by_name = {c.told.name: c for c in cases}
+    right = Forecaster("behaviour", "knows", lambda t: _knows(by_name[t.name]))
+    weak = Forecaster("weak", "the other way round", lambda t: _knows(by_name[t.name], -1))
+    text = page(board([Study("runs", "Runs.", tuple(cases))], (right, weak)))
+    _, _, rest = text.partition("| Against the best baseline |")
+    row = next(line for line in rest.splitlines() if line.startswith("| `behaviour`"))
+    assert rest.startswith(" Tau, accuracy (`weak`) | Brier (`weak`)")
+    tau = ranks.tau([(c, _knows(c)) for c in cases], ranks.ACCURACY)
+    assert row.split("|")[2].startswith(f" {2 * tau:+.2f} (")
+    assert row.split("|")[3].startswith(" -1.00 (")
+    assert "not told apart" not in row
+    alone = page(board([Study("runs", "Runs.", tuple(cases))], (right,)))
+    assert "Against the best baseline" not in alone
+
+
+def _knows(case: Case, sign: int = 1) -> Forecast:
+    """What came, or its opposite."""
+    change = sign * (case.outcome.base or 0.0)
+    return Forecast(below_base=float(change < 0), accuracy=change)
 
 
 def test_a_ledger_that_is_not_there_is_refused(capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -266,8 +267,6 @@ def test_a_base_from_prediction_to_the_score_board(micro, tmp_path, capsys):
 
 @pytest.mark.bridge
 def test_test_bases_wait_for_sealed_predictions(micro, tmp_path, capsys, monkeypatch):
-    import hashlib
-
     from toyrl.experiments.transfer.suite import Transfer
 
     out, sealed = tmp_path / "zoo", tmp_path / "sealed.json"
@@ -290,6 +289,24 @@ def test_test_bases_wait_for_sealed_predictions(micro, tmp_path, capsys, monkeyp
     sealed.write_text("{ }")  # predictions changed afterwards
     assert call(out, "--sealed", str(sealed), "--resume", zoo="test") == 2
     assert "other settings" in capsys.readouterr().err
+
+
+@pytest.mark.bridge
+def test_sealed_predictions_are_those_that_are_trained(micro, tmp_path, capsys, monkeypatch):
+    from toyrl.experiments.transfer import suite
+
+    monkeypatch.setattr(suite.Transfer, "_predict", lambda self: {"model": self.plan.model})
+    monkeypatch.setattr(suite.Transfer, "train", lambda *_, **__: pytest.fail("trained"))
+    out = tmp_path / "zoo"
+    assert call(out, "--predict-only", zoo="test") == 0, capsys.readouterr().err
+    seal, made = out / "sealed.sha256", out / "kept-predictions.json"
+    digest = hashlib.sha256(made.read_bytes()).hexdigest()
+    assert seal.read_text() == f"{digest}  kept-predictions.json\n"
+    assert json.loads(made.read_text())["model"] == "kept"
+    assert not (out / "result.md").exists()
+    seal.write_text(seal.read_text().replace(digest, "0" * 64))
+    assert call(tmp_path / "runs", "--sealed", str(seal), zoo="test") == 2
+    assert "name the folder (--out) whose predictions were sealed" in capsys.readouterr().err
 
 
 @pytest.mark.bridge

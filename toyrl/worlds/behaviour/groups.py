@@ -78,7 +78,8 @@ class GroupReward:
     @classmethod
     def from_dict(cls, x: Mapping[str, Any]) -> GroupReward:
         """The reward that `to_dict` wrote."""
-        return cls(**{k: np.array(v) if k in ARRAYS else v for k, v in x.items()})
+        arrays: dict[str, Any] = {name: np.array(x[name]) for name in ARRAYS}
+        return cls(per=dict(x["per"]), padding=x["padding"], low=x["low"], high=x["high"], **arrays)
 
     def of(self, p: Played) -> Array:
         """(W, B, G) values of rollouts."""
@@ -189,8 +190,8 @@ def logged(
 ) -> list[Group]:
     """Groups that a log holds, drawn anew, with some texts edited.
 
-    prompts : of each its rollouts, and whether each is right; mark : how answers are marked (a
-        dialect), None: one of the usual ways
+    prompts : of each its G rollouts, and (G,) whether each is right
+    mark : how answers are marked (a dialect), None: one of the usual ways
     """
     cells, identity = [], []
     for rows, right in prompts:

@@ -27,7 +27,8 @@ are assumptions, so whoever uses one says which (`stated`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar
 
@@ -297,6 +298,25 @@ def declare(name: str, latent: Latent) -> None:
         msg = f"field {name!r} is not registered; call toyrl.rollouts.register_field first"
         raise KeyError(msg)
     DECLARED[name] = latent
+
+
+@contextmanager
+def instead(latents: Mapping[str, Latent]) -> Iterator[None]:
+    """Supply these fields by these latents for a while; as before afterwards.
+
+    latents : registered field -> latent. Raises KeyError for a field that is not registered.
+    """
+    before = {name: DECLARED.get(name) for name in latents}
+    try:
+        for name, latent in latents.items():
+            declare(name, latent)
+        yield
+    finally:
+        for name, latent in before.items():
+            if latent is None:
+                DECLARED.pop(name, None)
+            else:
+                DECLARED[name] = latent
 
 
 def latents_for(
