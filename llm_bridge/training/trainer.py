@@ -212,7 +212,8 @@ class ShapedGRPOTrainer(RescuedTrainer):
 
     def _get_train_sampler(self, dataset: Any = None) -> Any:
         """TRL's, or pairs of rows for a reward that compares two wordings of a question."""
-        rows = self.train_dataset if dataset is None else dataset
+        rows: Any = self.train_dataset if dataset is None else dataset
+        each = int(self.num_generations or 1)
         if "view" not in self._needed():
             return super()._get_train_sampler(dataset)
         missing = {"pair_id", "view"} - set(getattr(rows, "column_names", None) or [])
@@ -221,8 +222,8 @@ class ShapedGRPOTrainer(RescuedTrainer):
             raise ValueError(msg + ": the question's number, and 0 or 1 for its wording")
         return PairSampler(
             pairs_of(rows["pair_id"], rows["view"]),
-            mini_repeat_count=self.num_generations,
-            batch_size=self.args.generation_batch_size // self.num_generations,
+            mini_repeat_count=each,
+            batch_size=int(self.args.generation_batch_size or 0) // each,
             repeat_count=self.num_iterations * self.args.steps_per_generation,
             shuffle=bool(self.shuffle_dataset),
             seed=self.args.seed,

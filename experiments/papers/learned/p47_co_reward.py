@@ -197,7 +197,7 @@ def flows(labelled: str, steps: int) -> Items:
     moved = []
     for pair in ((0.3, 0.8), (0.6, 0.2), (0.45, 0.5)):
         path = sigmoid(flow_path(rate, logit(pair), np.linspace(0, 3, 4)))
-        moved.append(np.ptp([drift.agreement_invariant(*x, G) for x in path]))
+        moved.append(np.ptp([drift.agreement_invariant(x[0], x[1], G) for x in path]))
     yield apart(STILL, moved, [0.0] * 3, 1e-7, ("quadrature", "integration"))
     yield apart(SINGLE, single_edges(labelled), [0.5] * 3, 1e-9, (CLOSED, "phase line"))
     yield trap(labelled)
