@@ -171,7 +171,9 @@ OUT_OF_REACH = (
     ),
     OutOfReach(
         "23-par", paper("23"),
-        "raw and shaped scores of a reward model", "raw scores are hacked, bounded ones are not",
+        "raw and shaped scores of a reward model",
+        "PAR 70.81 % (length-controlled) on AlpacaEval 2.0, 5 points and more above the others; "
+        "min-max and WARM are hacked in the second epoch",
         JUDGE,
     ),
     OutOfReach(

@@ -17,6 +17,7 @@ from toyrl.experiments.core.work import UPDATE, spend
 from toyrl.experiments.lab.bandits import ascend, follow
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.classes import with_answered
+from toyrl.rollouts.memory import ON_ARRAYS
 from toyrl.shapers.base import Shaper
 from toyrl.theory.policies import softmax
 
@@ -96,13 +97,12 @@ def train_lengths(shaper: Shaper, lengths: Array, success: Array, limit: float, 
     """
     slots, n = shaper.all_memory(), np.asarray(lengths, dtype=float)
     begun = [np.full((runs, 1), (memory or {}).get(s.name, s.initial)) for s in slots]
-    merge = {"min": np.minimum, "max": np.maximum, "sum": np.add, "replace": lambda _, new: new}
 
     def kept(state: np.ndarray) -> dict[str, np.ndarray]:
         return {s.name: state[:, i : i + 1] for i, s in enumerate(slots)}
 
     def visited(old: Mapping[str, np.ndarray], new: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        return {s.name: merge[s.op](old[s.name], new[s.name]) for s in slots}
+        return {s.name: ON_ARRAYS[s.op](old[s.name], new[s.name]) for s in slots}
 
     def step(state: np.ndarray, k: int) -> np.ndarray:
         old, z = kept(state), state[:, len(slots) :]

@@ -21,6 +21,11 @@ class FieldSpec:
 FIELDS: dict[str, FieldSpec] = {}
 
 
+def behind(name: str) -> str:
+    """The axis of a field behind (..., B, G): "", "T" (tokens) or "M" (references)."""
+    return FIELDS[name].axes if name in FIELDS else ""
+
+
 def register_field(
     name: str,
     *,
@@ -30,7 +35,9 @@ def register_field(
     unit: str = "1",
     origin: str,
 ) -> FieldSpec:
-    """Name an optional per-rollout field (``axes=""``) or per-token field (``axes="T"``).
+    """Name an optional field: per rollout (``axes=""``), per token ("T"), per reference ("M").
+
+    The numbers of a prompt's M references stand behind each of its rollouts.
 
     Raises ValueError for a name that is taken.
     """
@@ -82,6 +89,11 @@ register_field("toxicity", axes="T", low=0.0, high=1.0, origin="a classifier of 
 register_field("potential", axes="T", origin="a potential function of the prefix before the token")
 register_field("conciseness", low=0.0, high=1.0, origin="a conciseness reward model or a grader")
 register_field("judge", origin="a judge model or a grader")
+register_field(
+    "judge_references",
+    axes="M",
+    origin="the judge's scores of M responses of the reference policy to the same prompt",
+)
 register_field(
     "verified", low=0.0, high=1.0, origin="a verifier's verdict: 1 accepted, right or not"
 )

@@ -25,7 +25,7 @@ import numpy as np
 
 from toyrl.estimators.base import Estimator
 from toyrl.rollouts import Rollouts
-from toyrl.rollouts.memory import MERGE
+from toyrl.rollouts.memory import merged
 from toyrl.shapers.base import Parts, Shaper, sum_parts
 from toyrl.worlds.behaviour.knobs import Array, coin_kl
 from toyrl.worlds.behaviour.rollouts import (
@@ -209,11 +209,9 @@ def merge(memory: dict[str, Array], new: dict[str, Array], shaper: Shaper) -> No
 
     memory, new : by slot, (..., B, 1); a slot says by its `op` how (`toyrl.rollouts.memory`)
     """
-    arrays = {"min": np.minimum, "max": np.maximum, "sum": np.add, "replace": lambda _, b: b}
-    assert set(arrays) == set(MERGE)
     for slot in shaper.all_memory():
         if slot.name in new:
-            memory[slot.name] = arrays[slot.op](memory[slot.name], new[slot.name])
+            memory[slot.name] = merged(slot, memory[slot.name], new[slot.name])
 
 
 def pull(w: Worlds, theta: dict[str, Array], name: str, solved: Array) -> Array:

@@ -6,6 +6,7 @@ are assumptions, so whoever uses one says which (`stated`).
 
     conciseness   `Conciseness`   1 - length/limit, clipped to [0.1, 1]
     judge         `JudgeNoise`    right 1, wrong 0, Gaussian noise 0.3
+    judge_ref...  `JudgeReferences` three scores: wrong twice, right once
     verified      `VerifierFlips` 0.1 of right and 0.1 of wrong answers misjudged
     format        `Style`         kept by 0.95 of right answers and 0.8 of wrong ones
     thought       `Thoughts`      block closed by 0.95 of right answers and 0.9 of wrong ones
@@ -65,6 +66,23 @@ class Conciseness(Latent):
     def law(self, kinds: Kinds) -> Law:
         c = np.clip(1.0 - kinds.length / kinds.max_length, self.lowest, 1.0)
         return np.ones((len(kinds), 1)), {"conciseness": c[:, None]}
+
+
+@dataclass(frozen=True)
+class JudgeReferences(Latent):
+    """A judge's scores of the reference policy's responses, the same for all prompts.
+
+    scores : one number a reference. Field: `judge_references`.
+    """
+
+    scores: Annotated[tuple[float, ...], FINITE.each] = (0.0, 0.0, 1.0)
+    says: ClassVar[str] = "the reference policy's responses to every prompt are judged {scores}"
+
+    def law(self, kinds: Kinds) -> Law:
+        wide = np.broadcast_to(
+            np.asarray(self.scores, dtype=float), (len(kinds), 1, len(self.scores))
+        )
+        return np.ones((len(kinds), 1)), {"judge_references": wide}
 
 
 @dataclass(frozen=True)
@@ -266,6 +284,7 @@ class Similarity(Latent):
 DECLARED: dict[str, Latent] = {
     "conciseness": Conciseness(),
     "judge": JudgeNoise(),
+    "judge_references": JudgeReferences(),
     "verified": VerifierFlips(),
     **dict.fromkeys(("format", "phrases"), Style(phrases=(0.5, 0.3, 0.2))),
     "thought": Thoughts(),
