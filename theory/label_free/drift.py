@@ -32,7 +32,7 @@ import numpy as np
 
 from toyrl.registry import entry
 from toyrl.theory.group.variance import omega
-from toyrl.theory.label_free._groups import groups_of
+from toyrl.theory.label_free._groups import Groups
 from toyrl.theory.label_free.labels import two_answer_label
 
 Array = Any
@@ -76,7 +76,7 @@ def own_vote_drift(prob: Array, group_size: int) -> np.ndarray:
     By enumeration of all kinds of groups. Raises ValueError for what is no probability, a group
     below 1, and above 200,000 kinds of groups.
     """
-    counts, chance = groups_of(prob, group_size)
+    counts, chance = Groups.of(prob, group_size)
     f = counts / group_size
     lead = counts == counts.max(-1, keepdims=True)
     v = lead / lead.sum(-1, keepdims=True)

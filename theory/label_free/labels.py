@@ -16,7 +16,7 @@ import numpy as np
 
 from toyrl.registry import entry
 from toyrl.theory.group.variance import count_law
-from toyrl.theory.label_free._groups import check_size, groups_of, law_of
+from toyrl.theory.label_free._groups import Groups
 
 Array = Any
 
@@ -37,7 +37,7 @@ def two_answer_label(p: Array, group_size: int) -> np.ndarray:
     Raises ValueError for p outside [0, 1] and for a group below 1.
     """
     p = np.asarray(p, dtype=float)
-    check_size(group_size)
+    Groups.size(group_size)
     if not np.all((p >= 0) & (p <= 1)):
         msg = f"p={p.tolist()} must lie in [0, 1]: they are chances"
         raise ValueError(msg)
@@ -60,8 +60,8 @@ def wrong_label_bound(prob: Array, group_size: int) -> float:
 
     Raises ValueError for what is no probability and for a group below 1.
     """
-    p = law_of(prob)
-    check_size(group_size)
+    p = Groups.law(prob)
+    Groups.size(group_size)
     if p[1:].max(initial=0.0) >= p[0]:
         return 1.0
     each = (1 - (np.sqrt(p[0]) - np.sqrt(p[1:])) ** 2) ** group_size
@@ -83,5 +83,5 @@ def own_vote_pay(prob: Array, group_size: int) -> float:
 
     Raises ValueError for what is no probability, a group below 1, and above 200,000 kinds.
     """
-    counts, chance = groups_of(prob, group_size)
+    counts, chance = Groups.of(prob, group_size)
     return float(chance @ counts.max(-1) / group_size)
