@@ -128,7 +128,9 @@ def _evidence(pipeline: Pipeline, told: Told) -> Evidence:
     made = _of_log(pipeline, told) or drawn(told, pipeline.law, pipeline.estimator, seed=seed)
     by_text = pipeline.reward.kind != "shaper"
     labels = not by_text or pipeline.contract_facts.reads_gold
-    return replace(made, text=_paid(pipeline, told) if by_text else None, labels=labels)
+    scores = {} if pipeline.learned is None else pipeline.learned.on_behaviours
+    text = _paid(pipeline, told) if by_text else None
+    return replace(made, text=text, labels=labels, scores=scores)
 
 
 def _of_log(pipeline: Pipeline, told: Told) -> Any:

@@ -36,6 +36,11 @@ LOGITS = ("self_certainty",)
 """Of all logits of a token, which no trainer keeps."""
 SEEN_BY_ESTIMATOR = ("correct", "length", "truncated", "mask")
 ROUNDING = 1e-9
+STAND_IN = (
+    "conciseness: hand ServedReward.of a scorer, graders={'conciseness': ConcisenessModel(...)"
+    ".graded}; without one, or a data column of that name, 1 - length/limit stands in, which "
+    "charges long necessary work"
+)
 
 
 class CannotCarry(ValueError):
@@ -96,8 +101,10 @@ def plan(
             f"{why} which no trainer keeps; toyrl.bridge.training.trainer.ShapedGRPOTrainer takes "
         )
         raise CannotCarry(msg + "it from graders={...}")
-    plan = _PLANS[target](shaper, estimator, tokenizer)
-    return _paired(plan) if "view" in reads else plan
+    found = _PLANS[target](shaper, estimator, tokenizer)
+    if "conciseness" in shaper.all_wants() and found.mode != "estimator":
+        found = replace(found, notes=(*found.notes, STAND_IN))
+    return _paired(found) if "view" in reads else found
 
 
 def _paired(plan: Plan) -> Plan:

@@ -102,6 +102,9 @@ register_field("answered", low=0.0, high=1.0, origin="an answer parser: 1 if an 
 register_field(
     "thought", low=0.0, high=1.0, origin="toyrl.graders.phases: 1 for a closed think block"
 )
+register_field(
+    "words", low=0.0, unit="words", origin="toyrl.graders.phases: words of the answer part"
+)
 register_field("mode", low=0.0, high=1.0, origin="the rollout's latent mode, 1 = long")
 register_field("phrases", low=0.0, unit="phrases", origin="counter of stock phrases in the text")
 register_field("answer", low=-1.0, origin="answer identity: 0 right, 1.. wrong ones, -1 none")

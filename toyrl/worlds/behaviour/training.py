@@ -142,7 +142,7 @@ def train(
         p = played(w, theta, noise(w.size, plan.group_size, rng))
         r = as_rollouts(p, w.limit, t * plan.updates / plan.steps, serve[1](p))
         if t == 0:
-            told = plan.labels and (bool(serve[0]) or labelled(shaper, r, memory))
+            told = plan.labels and ("user_reward" in serve[0] or labelled(shaper, r, memory))
         shaped = shaper.apply(r, memory)
         merge(memory, shaped.memory, shaper)
         paid = np.nan_to_num(np.asarray(sum_parts(shaped.parts, r), dtype=float))

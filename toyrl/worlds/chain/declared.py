@@ -9,6 +9,7 @@ are assumptions, so whoever uses one says which (`stated`).
     judge_ref...  `JudgeReferences` three scores: wrong twice, right once
     verified      `VerifierFlips` 0.1 of right and 0.1 of wrong answers misjudged
     format        `Style`         kept by 0.95 of right answers and 0.8 of wrong ones
+    words         `Words`         0.7 a token, thinking included
     thought       `Thoughts`      block closed by 0.95 of right answers and 0.9 of wrong ones
     phrases       `Style`         0, 1 or 2 with probability 0.5, 0.3, 0.2
     mode          `LengthMode`    long above a quarter of the limit
@@ -48,7 +49,7 @@ from toyrl.worlds.chain.latents import (
     Style,
     token_places,
 )
-from toyrl.worlds.chain.phases import PhaseLevels, Thoughts
+from toyrl.worlds.chain.phases import PhaseLevels, Thoughts, Words
 from toyrl.worlds.chain.verifier import VerifierFlips
 from toyrl.worlds.chain.views import CertaintyLevels, Views
 
@@ -288,6 +289,7 @@ DECLARED: dict[str, Latent] = {
     "verified": VerifierFlips(),
     **dict.fromkeys(("format", "phrases"), Style(phrases=(0.5, 0.3, 0.2))),
     "thought": Thoughts(),
+    "words": Words(),
     "mode": LengthMode(),
     "answer": Answers(),
     "view": Views(),
