@@ -342,10 +342,11 @@ def _heat_map(picture: Picture, head: float, name: str) -> tuple[str, float]:
         Axis(y_low, y_high, top + PLOT_HEIGHT, top, picture.log_y),
     )
     cells = "".join(_cells(grid, x_edges, y_edges, frame, (low, high)))
+    ends = (min(x_edges), max(x_edges)), (y_low, y_high)
     return (
         cells
         + legend
-        + _over_map(picture.curves, frame)
+        + _over_map([c.within(*ends) for c in picture.curves], frame)
         + _axes(picture, frame, label_y)
         + _colour_bar(bar, room, name)
         + _text(WIDTH - 4, head + 12, picture.grid_label, "quiet", anchor="end"),
