@@ -139,7 +139,9 @@ def _mixed(satisfied: Array, approving: tuple[float, float], disapproving: tuple
             raise ValueError(msg)
     good, bad = (s * x[0] + (1 - s) * x[1] for x in (approving, disapproving))
     if ((good == 0) & (bad == 0)).any():
-        msg = f"approving={approving} and disapproving={disapproving}: neither is ever said at some "
+        msg = (
+            f"approving={approving} and disapproving={disapproving}: neither is ever said at some "
+        )
         msg += "satisfied; one of the two must be possible"
         raise ValueError(msg)
     return good, bad

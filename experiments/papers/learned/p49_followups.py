@@ -1,4 +1,4 @@
-"""Follow-ups as reward: order, what the contrast cancels, how many, mined pairs, preference loss."""
+"""Follow-ups as reward: order, what the contrast cancels, how many, pairs, preferences."""
 
 from __future__ import annotations
 
@@ -7,23 +7,20 @@ from typing import Any
 
 import numpy as np
 from scipy.integrate import quad
-from scipy.stats import kendalltau
 
-from toyrl.experiments.core import Check, Mutant, Result, Table, experiment
+from toyrl.experiments.core import Mutant, Result, Table, experiment
 from toyrl.experiments.core.work import spend
 from toyrl.experiments.lab.bandits import follow
 from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.mutants import pick
 from toyrl.experiments.lab.parts import Items, run_parts
-from toyrl.experiments.lab.routes import alone, apart, beyond, deviation, missed, same, sampled
+from toyrl.experiments.lab.routes import alone, apart, beyond, deviation, missed, sampled
+from toyrl.experiments.papers.learned.p49_words import FORCED, TOLD, released, turned, words
 from toyrl.models.follow_ups import (
     follow_up_contrast,
-    follow_up_likelihood,
     mine_pairs,
-    released_score,
     sides,
-    token_logprobs,
 )
 from toyrl.models.implicit import paired_loss
 from toyrl.theory.learned.follow_ups import (
@@ -37,12 +34,9 @@ from toyrl.theory.policies import softmax, tilt
 
 PRAISE, BLAME = (0.4, 0.1), (0.05, 0.3)
 """Chance of approval, of disapproval: if satisfied, if not."""
-WORDS, LONGEST = 12, 6
 ORDER = "(a) pairs of 200 responses that FLR orders otherwise than satisfaction does"
 LOGIT = "(a) b = c = 0: FLR beside logit(s) + log(a/d), largest error"
 SLOPE = "(a) slope of FLR beside a difference quotient, largest error"
-FORCED = "words: teacher forcing beside the mixture of two users, largest error"
-TOLD = "words: pairs of responses that FLR orders otherwise than satisfaction does"
 CANCELS = "(b) pairs that FLR misorders at any nuisance"
 ALONE = "(b) approval alone beside Phi, largest deviation in standard errors"
 BLIND = "(b) approval alone at a nuisance of three gaps: accuracy and 4 errors"
@@ -79,12 +73,6 @@ def likelihoods(s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.log(s * a + (1 - s) * b)[..., None], np.log(s * c + (1 - s) * d)[..., None]
 
 
-def turned(score: np.ndarray, s: np.ndarray) -> np.ndarray:
-    """Signs of all pairs' differences, of the score and of s."""
-    i, j = np.triu_indices(len(s), 1)
-    return np.stack([np.sign(x[i] - x[j]) for x in (score, s)])
-
-
 # -- (a) -------------------------------------------------------------------------------------------
 def order(rule: str, seed: int) -> Items:
     """A scorer that mixes the words of satisfied and dissatisfied users."""
@@ -107,89 +95,6 @@ def order(rule: str, seed: int) -> Items:
                 "and 0.3.")  # fmt: skip
     ours, true = (np.log(tilt(np.full(200, 1 / 200), x, 2.0)) for x in (score, s))
     yield missed(TILTED, *turned(ours, true), ("tilt by the score", "tilt by satisfaction"))
-
-
-# -- follow-ups of words ---------------------------------------------------------------------------
-class Users:
-    """Two users, satisfied or not, who speak by bigrams of 12 words; the scorer mixes them."""
-
-    def __init__(self, rng: np.random.Generator) -> None:
-        self.rng = rng
-        self.start = np.log(rng.dirichlet(np.full(WORDS, 0.5), 2))
-        self.next = np.log(rng.dirichlet(np.full(WORDS, 0.5), (2, WORDS)))
-
-    def log_chance(self, f: np.ndarray) -> np.ndarray:
-        """(2,) log-probability of a follow-up's words by each user."""
-        return self.start[:, f[0]] + self.next[:, f[:-1], f[1:]].sum(-1)
-
-    def say(self, user: int, n: int) -> list[np.ndarray]:
-        """n follow-ups of 3 to 6 words that this user says likelier than the other."""
-        found: list[np.ndarray] = []
-        while len(found) < n:
-            f = [self.rng.choice(WORDS, p=np.exp(self.start[user]))]
-            for _ in range(int(self.rng.integers(2, LONGEST))):
-                f.append(self.rng.choice(WORDS, p=np.exp(self.next[user, f[-1]])))
-            f = np.array(f)
-            by = self.log_chance(f)
-            spend(LONGEST)
-            if by[user] > by[1 - user]:
-                found.append(f)
-        return found
-
-    def logits(self, f: np.ndarray, s: np.ndarray) -> np.ndarray:
-        """(responses, 1 + L, words) rows of logits: the word behind the response, then behind f.
-
-        By filtering: the chance of each user is updated by every word. A row's constant is free.
-        """
-        belief = np.log(np.stack([s, 1 - s], axis=-1))
-        rows = [np.logaddexp(*(belief[:, u, None] + self.start[u] for u in (0, 1)))]
-        belief = belief + self.start[:, f[0]]
-        for t, word in enumerate(f):
-            known = belief - np.logaddexp(belief[:, :1], belief[:, 1:])
-            rows.append(np.logaddexp(*(known[:, u, None] + self.next[u, word] for u in (0, 1))))
-            if t + 1 < len(f):
-                belief = belief + self.next[:, word, f[t + 1]]
-        out = np.stack(rows, axis=1)
-        return out + self.rng.normal(size=(*out.shape[:2], 1))
-
-
-def read(rows: np.ndarray, f: np.ndarray, reading: str) -> np.ndarray:
-    """l of a follow-up behind every response, by teacher forcing or by a faulty reading."""
-    ids = np.append(0, f)  # the response ends in some token
-    if reading == "shifted":
-        rows = np.concatenate([rows[:, 1:], rows[:, -1:]], axis=1)
-    if reading == "raw logits":
-        return np.array([np.take_along_axis(x[:-1], f[:, None], -1).mean() for x in rows])
-    if reading == "released":
-        turn = np.concatenate([rows, rows[:, -1:]], axis=1)  # and the token that ends the turn
-        return np.array([released_score(x, f, special=(0,)) for x in turn])
-    own = np.array([token_logprobs(x, ids, start=1) for x in rows])
-    return own.sum(-1) if reading == "summed" else follow_up_likelihood(own)
-
-
-def words(reading: str, responses: int, follow_ups: int, seed: int) -> Items:
-    """Follow-ups that users say word by word, and a scorer that reads them word by word."""
-    rng = draws(seed, 2)
-    users, s = Users(rng), rng.uniform(0.02, 0.98, responses)
-    said = [users.say(user, follow_ups) for user in (0, 1)]
-    gaps, found, bag = [], [], []
-    for side in said:
-        rows = [users.logits(f, s) for f in side]
-        own = np.stack([read(x, f, reading) for x, f in zip(rows, side, strict=True)], -1)
-        mixed = [np.logaddexp(np.log(s) + x[0], np.log(1 - s) + x[1]) / len(f)
-                 for f in side for x in [users.log_chance(f)]]  # fmt: skip
-        gaps.append(own - np.stack(mixed, -1))
-        found.append(own)
-        bag.append(np.stack([read(x, f, "released") for x, f in zip(rows, side, strict=True)], -1))
-    gap = np.concatenate(gaps, axis=-1)
-    yield apart(FORCED, gap, 0 * gap, 1e-12, ("teacher forcing", "mixture"))
-    flr = follow_up_contrast([found[0]], [found[1]])
-    yield missed(TOLD, *turned(flr, s), ("teacher forcing", "satisfaction"))
-    released = follow_up_contrast([bag[0]], [bag[1]])
-    yield Table("order of the responses by satisfaction, Kendall's tau", ("score", "tau"),
-                [[k, float(kendalltau(x, s)[0])] for k, x in (
-                    ("flr", flr), ("flr_released", released),
-                    ("log-likelihood of approval alone", found[0].mean(-1)))])  # fmt: skip
 
 
 # -- (b), (c) --------------------------------------------------------------------------------------
@@ -217,7 +122,7 @@ def right(score: np.ndarray) -> tuple[float, float]:
 def nuisance(rule: str, per: str, pairs: int, seed: int) -> Items:
     """A number that moves every follow-up of a response alike: fluency, length, register."""
     rng = draws(seed, 3)
-    good, bad = likelihoods(np.array([0.6, 0.5]))
+    good = likelihoods(np.array([0.6, 0.5]))[0]
     gap = float(good[0, 0] - good[1, 0])
     scales = np.array([0.3, 1.0, 3.0, 10.0])
     both, only = [], []
@@ -318,7 +223,8 @@ def aligned(rule: str, turned_pairs: bool, seeds: int, updates: int, seed: int) 
                 ("pairs by", "E[s]", "smallest gain of a seed"),
                 [["base policy", float(base.mean()), 0.0],
                  *([name, float(x.mean()), float((x - base).min())]
-                   for name, x in (("FLR", value[:, 0]), ("approval alone", value[:, 1])))])  # fmt: skip
+                   for name, x in (("FLR", value[:, 0]), ("approval alone", value[:, 1])))]
+                )  # fmt: skip
 
 
 @experiment(
@@ -330,7 +236,7 @@ def aligned(rule: str, turned_pairs: bool, seeds: int, updates: int, seed: int) 
     "the contrast align a policy, pairs mined by approval alone hardly do.",
     source="abstract, code e0397123/FLR; aggregation reconstructed; toys derived",
     provenance="reconstructed",
-    smoke={"pairs": 4000, "seeds": 20, "prompts": 20000},
+    smoke={"pairs": 4000, "worlds": 3},
     mutants=[
         Mutant("approval alone", {"rule": "approval alone", "parts": ("order", "nuisance", "dpo")},
                (LOGIT, SLOPE, CANCELS, AHEAD)),
@@ -370,18 +276,20 @@ def run(
     prompts: int = 20000,
     seeds: int = 20,
     updates: int = 300,
-    parts: Sequence[str] = ("order", "words", "nuisance", "number", "mining", "dpo"),
+    worlds: int = 20,
+    parts: Sequence[str] = ("order", "words", "released", "nuisance", "number", "mining", "dpo"),
     seed: int = 0,
 ) -> Result:
     """Order by satisfaction, follow-ups of words, nuisance, noise, mined pairs, DPO on them.
 
     responses, follow_ups : of the part "words"; pairs : of (b) and (c); prompts : of (d)
-    seeds, updates : of (e); parts : which to run
+    seeds, updates : of (e); worlds : of the table on the released score; parts : which to run
     rule : one of `RULES`; reading, per, how, heed_noise, turned_pairs : for mutants
     """
     own = {
         "order": lambda: order(rule, seed),
         "words": lambda: words(reading, responses, follow_ups, seed),
+        "released": lambda: released(responses // 2, follow_ups, worlds, seed),
         "nuisance": lambda: nuisance(rule, per, pairs, seed),
         "number": lambda: number(rule, per, pairs, seed),
         "mining": lambda: mining(how, heed_noise, prompts, seed),
@@ -389,5 +297,5 @@ def run(
     }
     return run_parts(own, parts, (
         "The released scorer averages raw logits of one row, no likelihood: the published numbers "
-        "may rest on it. The table of the part with words has both.",
+        "may rest on it. A table has both.",
     ))  # fmt: skip
