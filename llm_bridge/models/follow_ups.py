@@ -140,11 +140,10 @@ class FollowUps:
         return ids[cut:], start - cut, end - cut
 
     def _text(self, turns: Sequence[str], follow_up: str) -> str:
-        messages = (
-            switched_messages(*list(turns)[-2:], follow_up)
-            if self.switched and len(turns) > 1
-            else follow_up_messages(turns, follow_up)
-        )
+        if self.switched and len(turns) > 1:
+            messages = switched_messages(turns[-2], turns[-1], follow_up)
+        else:
+            messages = follow_up_messages(turns, follow_up)
         if getattr(self.tokenizer, "chat_template", None):
             return self.tokenizer.apply_chat_template(messages, tokenize=False)
         return "".join(f"{m['role']}: {m['content']}\n" for m in messages)

@@ -159,4 +159,4 @@ def test_rewards_keep_both_sides_apart_and_lose_what_has_no_score():
     raw = r.with_(approval_logit=x + 20, disapproval_logit=np.full(x.shape, -3.0))
     assert np.asarray(parse("flr_released()").reward(raw))[0, 0] == 22
     with pytest.raises(KeyError, match="disapproval"):
-        parse("flr()").reward(Rollouts(np.zeros(x.shape), np.ones(x.shape), 1.0, fields={"approval": x}))
+        parse("flr()").reward(Rollouts(r.correct, r.length, 1.0, fields={"approval": x}))

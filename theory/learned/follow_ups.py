@@ -57,7 +57,7 @@ def follow_up_reward(
 def follow_up_slope(
     satisfied: Array, approving: tuple[float, float], disapproving: tuple[float, float]
 ) -> np.ndarray:
-    """dFLR/ds; above 0 everywhere where a > b and c < d. Arguments as in `follow_up_reward`.
+    """dFLR/ds, any shape; above 0 where a > b and c < d. Arguments as in `follow_up_reward`.
 
     Raises ValueError as `follow_up_reward` does, and for a side that can't be said.
     """
@@ -99,7 +99,7 @@ def contrast_accuracy(gap: Array, noise: Array, approving: Array, disapproving: 
 )
 def positive_only_accuracy(gap: Array, nuisance: Array, noise: Array = 0.0, approving: Array = 1
                            ) -> np.ndarray:  # fmt: skip
-    """The same where approval alone is the score: what moves a response's follow-ups alike stays.
+    """The same for approval alone, broadcast: what moves a response's follow-ups alike stays.
 
     gap : of the true l of approval; nuisance : its deviation between responses; nats; others as in
     `contrast_accuracy`. 1/2 in the limit of a large nuisance.
@@ -120,7 +120,8 @@ def positive_only_accuracy(gap: Array, nuisance: Array, noise: Array = 0.0, appr
 def mining_gap(k: Array) -> np.ndarray:
     """Mean satisfaction of the best less that of the worst of k responses, s uniform on [0, 1].
 
-    k : responses a prompt, at least 1. Any increasing score mines the same pairs: 7/9 at k = 8.
+    k : responses a prompt, any shape, at least 1. Any increasing score mines the same pairs; 7/9 at
+        k = 8
 
     Raises ValueError for a k below 1.
     """

@@ -62,7 +62,7 @@ FEEDBACK_REQUEST = "Please ask me a question and provide feedback to my answer."
 
 
 class Pairs(NamedTuple):
-    """Best and worst of k responses: `chosen`, `rejected` (...) indices, `kept` (...) bool."""
+    """Best and worst of k responses: `chosen`, `rejected` indices, `kept` bool; (...,) each."""
 
     chosen: np.ndarray
     rejected: np.ndarray
@@ -138,7 +138,7 @@ def sides(approving: Sequence[Array], disapproving: Sequence[Array]) -> tuple[Ar
 
 
 def follow_up_contrast(approving: Sequence[Array], disapproving: Sequence[Array]) -> Array:
-    """FLR (...): how much likelier approval is than disapproval; arguments as those of `sides`.
+    """FLR (...): how much likelier approval is than disapproval, (..., n) a dimension.
 
     Raises ValueError as `sides` does.
     """

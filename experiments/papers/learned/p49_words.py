@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.stats import kendalltau
 
@@ -22,10 +24,10 @@ FORCED = "words: teacher forcing beside the mixture of two users, largest error"
 TOLD = "words: pairs of responses that FLR orders otherwise than satisfaction does"
 
 
-def turned(score: np.ndarray, s: np.ndarray) -> np.ndarray:
+def turned(score: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Signs of all pairs' differences, of the score and of s."""
     i, j = np.triu_indices(len(s), 1)
-    return np.stack([np.sign(x[i] - x[j]) for x in (score, s)])
+    return np.sign(score[i] - score[j]), np.sign(s[i] - s[j])
 
 
 class Users:
@@ -105,6 +107,12 @@ def words(reading: str, responses: int, follow_ups: int, seed: int) -> Items:
     yield missed(TOLD, *turned(flr, s), ("teacher forcing", "satisfaction"))
 
 
+def tau(score: np.ndarray, s: np.ndarray) -> float:
+    """Kendall's rank correlation."""
+    found: Any = kendalltau(score, s)
+    return float(found.statistic)
+
+
 def released(responses: int, follow_ups: int, worlds: int, seed: int) -> Items:
     """How well the released score orders responses that FLR orders without a fault."""
     scores = {"flr": ("teacher forcing", 1.0), "flr_released, rows normalised": ("released", 0.0),
@@ -117,7 +125,7 @@ def released(responses: int, follow_ups: int, worlds: int, seed: int) -> Items:
         for j, (reading, free) in enumerate(scores.values()):
             own = [np.stack([read(users.logits(f, s, free), f, reading) for f in x], -1)
                    for x in said]  # fmt: skip
-            found[w, j] = kendalltau(follow_up_contrast(own[:1], own[1:]), s)[0]
+            found[w, j] = tau(follow_up_contrast(own[:1], own[1:]), s)
     rows = [[k, float(x.mean()), float(x.min()), float((x > 1 - 1e-9).mean())]
             for k, x in zip(scores, found.T, strict=True)]  # fmt: skip
     yield Table("order of responses by satisfaction, Kendall's tau",
