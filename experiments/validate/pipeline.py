@@ -37,6 +37,8 @@ class Pipeline(Inputs):
                 self.ahead = stack.enter_context(contextlib.closing(Ahead()))
             reward = stack.enter_context(self.loaded())
             self.reward = reward
+            if self.learned is not None:
+                stack.enter_context(self.learned.served(self.chain.H))
             stack.enter_context(steps.scored(self))
             self.pace = self._paced()
             self.tell.judging(reward.name)
@@ -193,6 +195,8 @@ class Pipeline(Inputs):
             *contract_shaper.assumptions(self.assumed),
         ]
         section = replace(section, findings=(*section.findings, *more))
+        if self.learned is not None:
+            section = self.learned.told(section)
         if self.data_note:
             note = Finding(1, "contract/data", "warn", self.data_note)
             section = replace(section, findings=(*section.findings, note))

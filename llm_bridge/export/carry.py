@@ -15,7 +15,7 @@ What an interface can't carry, `toyrl.bridge.training.trainer.ShapedGRPOTrainer`
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,8 +32,15 @@ TRAINER = "toyrl.bridge.training.trainer.ShapedGRPOTrainer carries it"
 ALWAYS = ("correct", "length", "truncated", "mask")
 FORWARD = ("logprobs", "ref_logprobs", "entropy", "sampling_logprobs")
 """Of a forward pass: no trainer hands them to a reward, and no data column can hold them."""
+LOGITS = ("self_certainty",)
+"""Of all logits of a token, which no trainer keeps."""
 SEEN_BY_ESTIMATOR = ("correct", "length", "truncated", "mask")
 ROUNDING = 1e-9
+STAND_IN = (
+    "conciseness: hand ServedReward.of a scorer, graders={'conciseness': ConcisenessModel(...)"
+    ".graded}; without one, or a data column of that name, 1 - length/limit stands in, which "
+    "charges long necessary work"
+)
 
 
 class CannotCarry(ValueError):
@@ -87,7 +94,25 @@ def plan(
         why = f"the reward or its estimator reads {', '.join(passed)}, of a model's forward pass,"
         msg = f"{why} which {target} doesn't hand to a reward; {TRAINER}"
         raise CannotCarry(msg)
-    return _PLANS[target](shaper, estimator, tokenizer)
+    logits = [n for n in dict.fromkeys(reads) if n in LOGITS]
+    if logits:
+        why = f"the reward or its estimator reads {', '.join(logits)}, of all logits of a token,"
+        msg = (
+            f"{why} which no trainer keeps; toyrl.bridge.training.trainer.ShapedGRPOTrainer takes "
+        )
+        raise CannotCarry(msg + "it from graders={...}")
+    found = _PLANS[target](shaper, estimator, tokenizer)
+    if "conciseness" in shaper.all_wants() and found.mode != "estimator":
+        found = replace(found, notes=(*found.notes, STAND_IN))
+    return _paired(found) if "view" in reads else found
+
+
+def _paired(plan: Plan) -> Plan:
+    """What a run must have whose reward compares two wordings of a question (TRL alone)."""
+    note = "each question is two rows of the data, next to each other, with its pair_id and view 0 "
+    note += "and 1; a batch of generations holds an even number of prompts, on one process"
+    settings = {**plan.settings, "shuffle_dataset": False}
+    return replace(plan, settings=settings, notes=(*plan.notes, note))
 
 
 # -- the four targets ---------------------------------------------------------------------------

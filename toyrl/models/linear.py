@@ -42,6 +42,36 @@ class LinearScorer:
         return (x - self.mean) / self.scale @ self.weight + self.bias
 
 
+def from_linear(fitted: Any) -> LinearScorer:
+    """A linear regressor or a classifier of two kinds, fitted with scikit-learn, as a scorer.
+
+    fitted : with `coef_` (F,) or (1, F) and `intercept_`, such as Ridge, Lasso, HuberRegressor or
+        LogisticRegression (whose score is then the log-odds), or a pipeline of a StandardScaler
+        before one. scikit-learn itself is not needed here, nor to load the scorer
+
+    Raises ValueError for anything else.
+    """
+    steps = [step for _, step in getattr(fitted, "steps", [("", fitted)])]
+    last, before = steps[-1], steps[:-1]
+    scalers = all(hasattr(s, "scale_") and hasattr(s, "mean_") for s in before)
+    weight = np.asarray(getattr(last, "coef_", np.zeros((0, 0))), dtype=float)
+    if weight.ndim == 2 and len(weight) == 1:
+        weight = weight[0]
+    if weight.ndim != 1 or len(before) > 1 or not scalers:
+        msg = (
+            f"{shortened(fitted)} is no linear model with one output (coef_, intercept_), nor a "
+            "StandardScaler before one; fit toyrl.models.linear.Ridge, or register a kind of your "
+            "own with toyrl.models.base.model"
+        )
+        raise ValueError(msg)
+    scale = getattr(before[0], "scale_", None) if before else None
+    mean = getattr(before[0], "mean_", None) if before else None
+    own = np.zeros(weight.size) if mean is None else np.array(mean, dtype=float)
+    unit = np.ones(weight.size) if scale is None else np.array(scale, dtype=float)
+    bias = np.array(float(np.ravel(last.intercept_)[0]))
+    return LinearScorer(weight.copy(), own, unit, bias)
+
+
 @dataclass(frozen=True)
 class Ridge:
     """Least squares with `penalty` on the squared weights, in units of one row.

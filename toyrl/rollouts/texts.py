@@ -25,7 +25,7 @@ Array = Any
 Place = tuple[Array, Array]
 OWN = ("correct", "length", "truncated", "mask", "weight")
 """Arrays that every batch of rollouts has by itself, or that a forward pass gives."""
-SAID = ("answered", "thought")
+SAID = ("answered", "thought", "words")
 """Fields that any text says; a data column of that name comes first."""
 
 
@@ -155,11 +155,11 @@ def text_fields(
 
 
 def said(name: str, row: TextRow) -> float:
-    """A field of `SAID`, read off the text: an answer is marked, a think block is closed."""
+    """A field of `SAID`, read off the text: an answer marked, a think block closed, its words."""
     from toyrl.graders.answers import is_answered
-    from toyrl.graders.phases import is_thought
+    from toyrl.graders.phases import answer_words, is_thought
 
-    return {"answered": is_answered, "thought": is_thought}[name](row)
+    return {"answered": is_answered, "thought": is_thought, "words": answer_words}[name](row)
 
 
 def _column(rows: Sequence[TextRow], name: str) -> np.ndarray:

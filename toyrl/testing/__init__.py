@@ -22,6 +22,7 @@ from toyrl.testing.estimators import ESTIMATOR_LAWS, affine_difference
 from toyrl.testing.follow_up_laws import FOLLOW_UP_LAWS, assert_contrasts
 from toyrl.testing.invariants import CONTRACT, INVARIANTS, PROPERTIES, Case, Invariant
 from toyrl.testing.mdps import mdps, policies
+from toyrl.testing.pair_laws import PAIR_LAWS, assert_learns_from_pairs
 from toyrl.testing.step_laws import copies_never_pay, steps_never_pay
 from toyrl.testing.strategies import completions, rewards, rollouts
 from toyrl.testing.trees import tree_policies, trees
@@ -39,6 +40,7 @@ __all__ = [
     "ESTIMATOR_LAWS",
     "FOLLOW_UP_LAWS",
     "INVARIANTS",
+    "PAIR_LAWS",
     "PROPERTIES",
     "Case",
     "ExploitError",
@@ -50,6 +52,7 @@ __all__ = [
     "affine_difference",
     "assert_contrasts",
     "assert_invariants",
+    "assert_learns_from_pairs",
     "assert_no_exploit",
     "assert_safe",
     "check_estimator",
