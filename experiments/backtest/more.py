@@ -234,6 +234,12 @@ OUT_OF_REACH = (
         "open-ended texts have no right answer, and classes have no relevance",
     ),
     OutOfReach(
+        "49-flr", paper("49"),
+        "pairs mined by follow-up likelihood, then DPO, an untuned 8B chat model as scorer",
+        "as good as reward models trained on preferences; helpfulness improves",
+        "what a scorer hears in open-ended texts is not published as numbers by class",
+    ),
+    OutOfReach(
         "51-fine-grained", paper("51"),
         "rewards per segment by three models, against one preference reward",
         "fewer irrelevant and false statements; a smaller weight of relevance, longer answers",

@@ -20,6 +20,7 @@ from tests.theory.detection.corners import DETECTION, DETECTION_UNDEFINED
 from tests.theory.judge.corners import JUDGE, JUDGE_UNDEFINED
 from tests.theory.label_free.corners import LABEL_FREE
 from tests.theory.learned.corners import PRINCIPLES
+from tests.theory.learned.follow_up_corners import FOLLOW_UPS
 from tests.theory.length.corners import LENGTH, SPREAD
 from tests.theory.noise.corners import NOISE
 from tests.theory.preference.corners import TOPOLOGY
@@ -259,6 +260,7 @@ CORNERS: dict[str, Any] = {
     "zero_signal": {"p": P, "group_size": GROUP},
 }  # fmt: skip
 CORNERS |= shaping_corners(TINY, ENDING)
+CORNERS |= FOLLOW_UPS
 CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
 CORNERS |= PRINCIPLES
 CORNERS |= COTRAINED | LABEL_FREE
