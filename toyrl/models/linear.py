@@ -59,10 +59,10 @@ class Ridge:
         Raises ValueError for rows that don't match, for numbers that aren't finite, and where no
         row has weight.
         """
-        x, y = _table(x), np.asarray(target, dtype=float)
+        x, y = table(x), np.asarray(target, dtype=float)
         w = np.ones(len(x)) if weight is None else np.asarray(weight, dtype=float)
-        _same_rows(x, target=y, weight=w)
-        mean, scale = _standard(x, w)
+        same_rows(x, target=y, weight=w)
+        mean, scale = standard(x, w)
         z, middle = (x - mean) / scale, float(w @ y / w.sum())
         gram = z.T @ (w[:, None] * z) + self.penalty * np.eye(z.shape[1])
         # Features may repeat each other, and penalty 0 is allowed: the shortest solution.
@@ -93,15 +93,15 @@ class BradleyTerry:
 
         Raises ValueError for pairs of another shape or of rows that aren't there.
         """
-        x, pairs = _table(x), np.asarray(target)
+        x, pairs = table(x), np.asarray(target)
         fits = pairs.ndim == 2 and pairs.shape[1:] == (2,) and pairs.dtype.kind in "iu"
         if not fits or not len(pairs) or pairs.min() < 0 or pairs.max() >= len(x):
             msg = f"target has the shape {pairs.shape}; give (M, 2) whole numbers, rows (winner, "
             msg += f"loser) of the {len(x)} features"
             raise ValueError(msg)
         w = np.ones(len(pairs)) if weight is None else np.asarray(weight, dtype=float)
-        _same_rows(pairs, weight=w)
-        mean, scale = _standard(x, np.ones(len(x)))
+        same_rows(pairs, weight=w)
+        mean, scale = standard(x, np.ones(len(x)))
         z = (x[pairs[:, 0]] - x[pairs[:, 1]]) / scale
         own = np.zeros(z.shape[1])
         for _ in range(self.steps):
@@ -115,7 +115,11 @@ class BradleyTerry:
         return LinearScorer(own, mean, scale, np.array(0.0))
 
 
-def _table(x: Array) -> np.ndarray:
+def table(x: Array) -> np.ndarray:
+    """Features (N, F) as floats.
+
+    Raises ValueError for another shape, no row, and numbers that aren't finite.
+    """
     x = np.asarray(x, dtype=float)
     if x.ndim != 2 or not len(x) or not np.isfinite(x).all():
         msg = f"features have the shape {x.shape}; give (N, F) finite numbers, N of 1 and more"
@@ -123,7 +127,11 @@ def _table(x: Array) -> np.ndarray:
     return x
 
 
-def _same_rows(x: np.ndarray, **others: np.ndarray) -> None:
+def same_rows(x: np.ndarray, **others: np.ndarray) -> None:
+    """Nothing where all others are (N,) finite numbers, `weight` none below 0 and not all 0.
+
+    Raises ValueError for one that is not.
+    """
     for name, value in others.items():
         good = value.shape == (len(x),) and np.isfinite(value).all()
         if not good or (name == "weight" and not (value.min() >= 0 and value.sum() > 0)):
@@ -132,7 +140,8 @@ def _same_rows(x: np.ndarray, **others: np.ndarray) -> None:
             raise ValueError(msg)
 
 
-def _standard(x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def standard(x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(mean, scale), each (F,), of features (N, F), weights (N,); scale 1 where none varies."""
     mean = w @ x / w.sum()
     scale = np.sqrt(w @ (x - mean) ** 2 / w.sum())
     flat = scale <= 1e-12 * np.maximum(1.0, np.abs(mean))  # rounding of a constant column

@@ -74,6 +74,12 @@ register_field("completeness", origin="a reward model of whole texts: its raw sc
 register_field("toxicity", axes="T", low=0.0, high=1.0, origin="a classifier of the text so far")
 register_field("potential", axes="T", origin="a potential function of the prefix before the token")
 register_field("conciseness", low=0.0, high=1.0, origin="a conciseness reward model or a grader")
+register_field(
+    "probe_distance",
+    low=0.0,
+    unit="of the representation",
+    origin="toyrl.models.centroids: from the nearest text that the reward model was probed on",
+)
 register_field("judge", origin="a judge model or a grader")
 register_field(
     "verified", low=0.0, high=1.0, origin="a verifier's verdict: 1 accepted, right or not"
