@@ -17,6 +17,7 @@ import pytest
 
 from tests.theory.detection.corners import DETECTION, DETECTION_UNDEFINED
 from tests.theory.judge.corners import JUDGE, JUDGE_UNDEFINED
+from tests.theory.learned.corners import LEARNED, LEARNED_UNDEFINED
 from tests.theory.length.corners import LENGTH, SPREAD
 from tests.theory.noise.corners import NOISE
 from tests.theory.preference.corners import TOPOLOGY
@@ -256,10 +257,11 @@ CORNERS: dict[str, Any] = {
     "zero_signal": {"p": P, "group_size": GROUP},
 }  # fmt: skip
 CORNERS |= shaping_corners(TINY, ENDING)
-CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
+CORNERS |= NOISE | DETECTION | LEARNED | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
 NAN = (
     UNDEFINED
     | DETECTION_UNDEFINED
+    | LEARNED_UNDEFINED
     | JUDGE_UNDEFINED
     | {
         "all_k_right": "no unbiased estimator exists for k > n",

@@ -112,8 +112,8 @@ def sign_accuracy(correlation: Array) -> np.ndarray:
 def encoded_correlation(strength: Array, weight: Array | None = None) -> np.ndarray:
     """(...) correlation of r = w.h with gold R = sum_p x_p, where h_p = e_p x_p + N(0, 1).
 
-    strength : (..., P) e_p; weight : the same shape, default the least-squares weights, for which it
-    is sqrt(mean_p e_p^2/(e_p^2 + 1)). 0 for constant scores.
+    strength : (..., P) e_p; weight : the same shape, default the least-squares weights, for which
+    it is sqrt(mean_p e_p^2/(e_p^2 + 1)). 0 for constant scores.
     """
     e = np.asarray(strength, dtype=float)
     w = e / (e**2 + 1) if weight is None else np.asarray(weight, dtype=float)

@@ -13,6 +13,7 @@ centroids a label has is not said; one, the class mean, is ours.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -84,7 +85,8 @@ class Centroids:
 class CentroidProbe:
     """K-means inside each label of each dimension, on labelled representations.
 
-    clusters : centroids a label, 1 for its mean; a label with fewer rows has as many as rows
+    clusters : centroids a label, 1 for its mean; a label with fewer different rows has
+        each of them
     seed : of the starts of K-means
 
     Raises ValueError for numbers out of their ranges.
@@ -129,14 +131,21 @@ class CentroidProbe:
         """(at most K, D) centroids of the rows of a label; none where no row is (NaN is no one)."""
         own = own & (w > 0)
         rows = x[own]
-        if (len(rows) <= self.clusters and self.clusters > 1) or not len(rows):
+        if not len(rows):
             return rows
         if self.clusters == 1:
             return (w[own] @ rows / w[own].sum())[None]
+        # In the order of the rows, so that turning them all changes no start.
+        first = np.sort(np.unique(rows, axis=0, return_index=True)[1])
+        if len(first) <= self.clusters:
+            return rows[first]
         from scipy.cluster.vq import kmeans2
 
-        start = np.random.default_rng(self.seed).choice(len(rows), self.clusters, replace=False)
-        return kmeans2(rows, rows[start], iter=100, minit="matrix", missing="warn")[0]
+        start = np.random.default_rng(self.seed).choice(first, self.clusters, replace=False)
+        with warnings.catch_warnings():
+            # A cluster that loses all its rows stays where it was: still near labelled texts.
+            warnings.simplefilter("ignore", UserWarning)
+            return kmeans2(rows, rows[start], iter=100, minit="matrix", missing="warn")[0]
 
 
 # -- which texts may teach -------------------------------------------------------------------------

@@ -55,8 +55,8 @@ class Probe:
     def predict(self, x: Array) -> np.ndarray:
         """(N,) the label of the largest logit, the first of equals; NaN for a row with NaN."""
         z = self.logits(x)
-        lost = np.isnan(z).any(-1)
-        return np.where(lost, np.nan, self.classes[np.where(lost[:, None], 0.0, z).argmax(-1)])
+        lost = np.asarray(np.isnan(z).any(-1))
+        return np.where(lost, np.nan, self.classes[np.argmax(np.where(lost[:, None], 0.0, z), -1)])
 
     def score(self, x: Array) -> np.ndarray:
         """(N,) the expected label under softmax(logits): of labels 0 and 1, P(1)."""
