@@ -180,8 +180,8 @@ def test_dropped_rollouts_are_not_there(seed: int):
     found = KeepNear(most=np.inf).apply({"r": reward}, whole)[0]
     assert found == pytest.approx(PRESETS["grpo"].apply({"r": reward}, whole)[0])
     for convert in (to_torch, to_strict):
-        other = convert(r.with_(reward=reward))
-        b = KeepNear(PRESETS["grpo"], 1.0).apply({"r": other.fields["reward"]}, other)[0]
+        other = convert(r.with_(user_reward=reward))
+        b = KeepNear(PRESETS["grpo"], 1.0).apply({"r": other.fields["user_reward"]}, other)[0]
         assert np.asarray(b) == pytest.approx(a, abs=1e-12)
 
 

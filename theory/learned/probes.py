@@ -132,7 +132,7 @@ def tilted_gain(correlation: Array, nats: Array, sd: Array = 1.0) -> np.ndarray:
     """Gold reward gained by the tilt towards a reward model, at a KL of `nats` from the base.
 
     correlation : of model and gold, jointly normal under the base, in [-1, 1]; sd : of the gold;
-    all broadcast.
+    all broadcast. A score that knows nothing gains nothing, tilted without end too.
 
     Raises ValueError for a negative KL.
     """
@@ -140,7 +140,9 @@ def tilted_gain(correlation: Array, nats: Array, sd: Array = 1.0) -> np.ndarray:
     if not (kappa >= 0).all():
         msg = f"nats={shortened(nats)} must be at least 0"
         raise ValueError(msg)
-    return rho * s * np.sqrt(2 * kappa)
+    slope = rho * s
+    with np.errstate(invalid="ignore"):  # 0 times inf
+        return np.where(slope == 0, 0.0, slope * np.sqrt(2 * kappa))
 
 
 @entry(

@@ -23,5 +23,4 @@ LEARNED: dict[str, Any] = {
 }  # fmt: skip
 LEARNED_UNDEFINED = {
     "discard_speed": "a group of one has no baseline, and no gradient to slow",
-    "tilted_gain": "0 times inf: a score that knows nothing, tilted without end",
 }
