@@ -22,7 +22,7 @@ import numpy as np
 
 from toyrl import stats
 from toyrl.models.base import model
-from toyrl.models.linear import same_rows, table
+from toyrl.models.linear import same_rows, table_of
 from toyrl.ranges import COUNT, check_fields
 
 Array = Any
@@ -107,7 +107,7 @@ class CentroidProbe:
         Raises ValueError for rows that don't match, for numbers that aren't finite, where no row
         has a label, and for weights with several centroids.
         """
-        x, y = table(x), np.asarray(target, dtype=float)
+        x, y = table_of(x), np.asarray(target, dtype=float)
         y = y[:, None] if y.ndim == 1 else y
         if y.ndim != 2 or len(y) != len(x):
             msg = f"labels have the shape {y.shape}; give ({len(x)}, P), a row for each text"

@@ -22,7 +22,7 @@ import numpy as np
 
 from toyrl.messages import shortened
 from toyrl.models.base import model
-from toyrl.models.linear import Ridge, same_rows, standard, table
+from toyrl.models.linear import Ridge, same_rows, standard, table_of
 from toyrl.ranges import FLAG, NOT_NEGATIVE, check_fields, one_of
 
 Array = Any
@@ -96,7 +96,7 @@ class LinearProbe:
         Raises ValueError for rows that don't match, for numbers that aren't finite, and where all
         labels (of rows with weight) are one.
         """
-        x, y = table(x), np.asarray(target, dtype=float)
+        x, y = table_of(x), np.asarray(target, dtype=float)
         w = np.ones(len(x)) if weight is None else np.asarray(weight, dtype=float)
         same_rows(x, target=y, weight=w)
         classes = np.unique(y[w > 0])
@@ -158,7 +158,7 @@ def probe_report(h: Array, labels: Mapping[str, Array], prompts: Array | None = 
     Raises ValueError for rows that don't match, and for a dimension whose labels, on either side of
     the split, are none or all one.
     """
-    x = table(h)
+    x = table_of(h)
     ids = (
         np.arange(len(x))
         if prompts is None
