@@ -33,7 +33,7 @@ LEVEL = 0.01
 def read_verdict(
     text: str, *, tail: int | None = TAIL, tags: Mapping[Verdict, str] = TAGS
 ) -> Verdict | None:
-    """"A", "B", or None where neither tag or both of them stand in the last `tail` characters.
+    """ "A", "B", or None where neither tag or both of them stand in the last `tail` characters.
 
     tail : characters that are read, at least 1; None: the whole text
     tags : what each verdict looks like; `read_verdict(text, tail=None, tags=MARKS)` is the parser
