@@ -11,7 +11,6 @@ import numpy as np
 from toyrl.dynamics.groups.compositions import multisets
 from toyrl.estimators.group import PRESETS
 from toyrl.experiments.core import Check, Mutant, Result, Table, experiment
-from toyrl.experiments.core.work import spend
 from toyrl.experiments.lab.bandits import ascend, follow, sigmoid, train_two_arms
 from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import draws
@@ -19,7 +18,7 @@ from toyrl.experiments.lab.groups import advantages
 from toyrl.experiments.lab.mutants import pick
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import alone, apart, deviation, missed, same
-from toyrl.graders.verdicts import TAGS, judged, verdict_reward
+from toyrl.graders.verdicts import TAGS, Judged, judged, verdict_reward
 from toyrl.models.judge import ReasoningJudge, distilled
 from toyrl.objectives.pairs import table_rates
 from toyrl.rollouts import Rollouts
@@ -71,11 +70,11 @@ def worth(aware: bool, tail: int | None, answers: int, seed: int) -> Items:
     yield apart(BEST, found, want, 1e-12)
     best = [theory.best_accuracy(V, aware=a) for a in (aware, False)]
     yield same(GAIN, best[0] - best[1], BETTER.mean() - V.mean(0).max(), 1e-12)
+    place = np.stack([np.ones((2, 2)), np.zeros((2, 2))])
     judges = {
         "reasoning": (ReasoningJudge.of(V, [[9.0, -9], [-9, 9]]), 0, "useful"),
         "even rubrics": (ReasoningJudge.of(V), 0, "useful"),
-        "always the first": (ReasoningJudge.of(np.stack([np.ones((2, 2)), np.zeros((2, 2))])), 0,
-                             "useless"),
+        "always the first": (ReasoningJudge.of(place), 0, "useless"),
         "mute": (ReasoningJudge.of(V), 70, "useless"),
         "inverted": (ReasoningJudge.of(1 - V), 0, "inverted"),
     }  # fmt: skip
@@ -84,20 +83,18 @@ def worth(aware: bool, tail: int | None, answers: int, seed: int) -> Items:
     rows, z, wrong = [], [], []
     for name, (judge, trailing, expected) in judges.items():
         texts = judge.write(task, label, rng, trailing=trailing)
-        paid = np.array([verdict_reward(t, x, tail=tail) for t, x in zip(texts, names,
-                                                                         strict=True)])  # fmt: skip
+        paid = [verdict_reward(*x, tail=tail) for x in zip(texts, names, strict=True)]
         mean = -1.0 if trailing else judge.reward()
         # A constant judge's accuracy is the labels' balance, which is drawn too.
-        z.append([paid.mean(), np.sqrt(max(1 - mean**2, 1e-12) / answers), mean])
+        z.append([np.mean(paid), np.sqrt(max(1 - mean**2, 1e-12) / answers), mean])
         told = judged(texts, names, tail=tail)
         wrong.append(told.finding != expected)
-        rows.append([name, told.accuracy, told.first, told.second, told.unread, told.signal,
-                     told.finding])  # fmt: skip
+        rows.append([name, *told])
     mean, error, want_mean = np.array(z).T
     yield deviation(TEXTS, mean, error, want_mean)
     yield missed(USEFUL, wrong, np.zeros(len(wrong), bool), ("Fisher's test", "construction"))
-    yield Table("judges", ("judge", "accuracy", "first", "second", "unread", "signal", "finding"),
-                rows)  # fmt: skip
+    columns = ("judge", *(f.replace("_", " ") for f in Judged._fields))
+    yield Table("judges", columns, rows)
 
 
 # -- b ---------------------------------------------------------------------------------------------
@@ -131,9 +128,9 @@ def drifts(double: float, first: float, groups: int, seed: int) -> Items:
                stderr=float(ratio.std() / np.sqrt(groups)))  # fmt: skip
     k = (np.arange(G) < np.arange(1, G)[:, None]) * 1.0  # groups with 1 to G-1 right
     both = [advantages(PRESETS["grpo_exact"], r) for r in (k, np.where(k > 0, 1.0, -1.0))]
-    count = k.sum(-1, keepdims=True)
-    closed = np.where(k > 0, np.sqrt((G - 1) * (G - count) / (G * count)),
-                      -np.sqrt((G - 1) * count / (G * (G - count))))  # fmt: skip
+    n = k.sum(-1, keepdims=True)
+    up, down = np.sqrt((G - 1) * (G - n) / (G * n)), np.sqrt((G - 1) * n / (G * (G - n)))
+    closed = np.where(k > 0, up, -down)
     centred = advantages(PRESETS["dr_grpo"], np.where(k > 0, first, -1.0))
     own = centred - 2 * advantages(PRESETS["dr_grpo"], k)  # doubled without the division
     yield apart(SCALE, [both[0], both[1], closed + own], [closed] * 3, 1e-12,
@@ -156,10 +153,8 @@ def flow_time(start: np.ndarray, end: float, speed: float, dt: float = 0.1) -> n
 
     longest = float(np.max(theory.training_time(start, end, 0.3, G)))
     path = follow(step, start, int(1.3 * longest / dt))
-    at = np.argmax(path >= end, axis=0)
-    past, before = np.take_along_axis(path, at[None], 0)[0], np.take_along_axis(
-        path, at[None] - 1, 0)[0]  # fmt: skip
-    return dt * (at - (past - end) / (past - before))
+    t = dt * np.arange(len(path))
+    return np.array([np.interp(end, d, t) for d in path.T])
 
 
 def learn(start: float, updates: int, runs: int, rng: Any, aware: bool) -> np.ndarray:
@@ -222,13 +217,13 @@ def training(aware: bool, sorts: bool, taught: float, smoothing: float, runs: in
     yield trained(DISTILLED, steps_to(warm) / steps[-3], 0.5)
     dead = _start(distilled(cold, traces, 1 - best, smoothing=smoothing))
     lost = learn(dead, 200, runs, rng, True)
-    yield same(LOST, lost[-1].mean(), WORSE.mean(), 0.0, ("likelihood", "training"))
+    yield same(LOST, lost[-1].mean(), WORSE.mean(), 1e-12, ("likelihood", "training"))
     blind = learn(0.0, 200, runs, rng, sorts)
     yield Check(BLIND, float(blind.max()), 0.73, routes=("closed form", "training"))
-    shown_paths = {f"start {k}": p for k, p in paths.items()} | {
-        "after 400 traces": warm, "types not seen": blind, "best rubric in no trace": lost}  # fmt: skip
+    every = {f"start {k}": p for k, p in paths.items()}
+    every |= {"after 400 traces": warm, "types not seen": blind, "best rubric in no trace": lost}
     yield lines("accuracy", "A cold start waits, then ends where all do", ("updates", "accuracy"),
-                {k: (list(range(len(p))), p.mean(-1)) for k, p in shown_paths.items()},
+                {k: (list(range(len(p))), p.mean(-1)) for k, p in every.items()},
                 dashed=("types not seen", "best rubric in no trace"), log_x=True,
                 caption=f"Groups of {G}, learning rate {RATE}, mean of {runs} runs.")  # fmt: skip
     yield Table("steps", ("start", "median steps to 0.84", "accuracy in the end"),
@@ -237,8 +232,7 @@ def training(aware: bool, sorts: bool, taught: float, smoothing: float, runs: in
 
 def _start(judge: ReasoningJudge) -> float:
     """The logit of the first type's better rubric."""
-    with np.errstate(divide="ignore"):
-        return float(np.log(judge.rubrics[0, 0] / judge.rubrics[0, 1]))
+    return float(judge.logits[0, 0] - judge.logits[0, 1])
 
 
 # -- d ---------------------------------------------------------------------------------------------
@@ -248,12 +242,13 @@ def voting(ties: float, drawn: int, seed: int) -> Items:
 
     chances, sizes = np.array([0.45, 0.5, 0.6, 0.7]), np.arange(1, 16)
     exact = np.array([[majority_vote([p, 1 - p], int(T))[0] for T in sizes] for p in chances])
-    closed = (binom.sf(sizes // 2, sizes, chances[:, None])
-              + ties * np.where(sizes % 2, 0, binom.pmf(sizes // 2, sizes, chances[:, None])))  # fmt: skip
-    yield apart(VOTES, closed, exact, 1e-12, ("binomial sum", "generating functions"))
-    turned = np.array([[majority_vote([1 - p, p], int(T))[0] for T in sizes] for p in chances])
-    yield apart(PAIRED, np.r_[(closed + turned - 1).ravel(), (closed[:, 1::2] - exact[:, :-1:2])
-                              .ravel()], 0, 1e-12, ("binomial sum", "generating functions"))  # fmt: skip
+    p, half = chances[:, None], sizes // 2
+    closed = binom.sf(half, sizes, p) + np.where(sizes % 2, 0, ties * binom.pmf(half, sizes, p))
+    routes = ("binomial sum", "generating functions")
+    yield apart(VOTES, closed, exact, 1e-12, routes)
+    turned = np.array([[majority_vote([1 - x, x], int(T))[0] for T in sizes] for x in chances])
+    even = closed[:, 1::2] - exact[:, :-1:2]
+    yield apart(PAIRED, np.append(closed + turned - 1, even), 0, 1e-12, routes)
     odd = np.diff(closed[:, ::2] if ties == 0.5 else closed, axis=-1)
     yield missed(RISES, np.sign(np.round(odd, 12)), np.sign(chances - 0.5)[:, None],
                  ("binomial sum", "sign of p - 1/2"))  # fmt: skip
