@@ -4,8 +4,8 @@
 
 Tables of wins (one winner a pair) and scores (ties half a win to each), in the same process on the
 same numbers, after a check that they agree. The loop runs on the first `looped` prompts and its
-time is scaled to all of them, which is exact for a loop; `--looped 4096` runs it whole. The floor is
-NumPy's own mean over the table. Ratios within one run are what to read.
+time is scaled to all of them; `--looped 4096` runs it whole. The floor is NumPy's own mean over the
+table. Ratios within one run are what to read.
 """
 
 from __future__ import annotations
@@ -71,12 +71,12 @@ def drawn(prompts: int, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def times(kind: str, prompts: int, size: int, looped: int, repeats: int) -> dict[str, float]:
-    """Milliseconds of advantages from a "table" or from "scores": ours, the loop, the floor."""
+    """Milliseconds of advantages from "tables" or from "scores": ours, the loop, the floor."""
     table, score = drawn(prompts, size)
-    given = table if kind == "table" else score
+    given = table if kind == "tables" else score
     r = Rollouts(np.zeros_like(score), np.ones_like(score), 1.0)
-    rates: Any = table_rates if kind == "table" else win_rates
-    loop = looped_table if kind == "table" else looped_scores
+    rates: Any = table_rates if kind == "tables" else win_rates
+    loop = looped_table if kind == "tables" else looped_scores
 
     def ours() -> np.ndarray:
         return np.asarray(PRESETS["grpo_exact"].apply({"reward": rates(given, r)}, r)[0])
@@ -99,9 +99,9 @@ def main() -> None:
     for name, value in (("prompts", 4096), ("size", 64), ("looped", 64), ("repeats", 5)):
         parser.add_argument(f"--{name}", type=int, default=value)
     told = parser.parse_args()
-    for kind in ("table", "scores"):
+    for kind in ("tables", "scores"):
         show(
-            f"{told.prompts} prompts, groups of {told.size}, from a {kind}",
+            f"{told.prompts} prompts, groups of {told.size}, from {kind}",
             times(kind, told.prompts, told.size, told.looped, told.repeats),
         )
 
