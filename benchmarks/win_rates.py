@@ -95,7 +95,7 @@ def times(kind: str, prompts: int, size: int, looped: int, repeats: int) -> dict
 
 def main() -> None:
     """Print the ratios."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     for name, value in (("prompts", 4096), ("size", 64), ("looped", 64), ("repeats", 5)):
         parser.add_argument(f"--{name}", type=int, default=value)
     told = parser.parse_args()

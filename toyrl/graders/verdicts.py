@@ -102,8 +102,6 @@ def judged(texts: Sequence[str], label: Sequence[str], *, tail: int | None = TAI
 
     Raises ValueError for no answers, for another number of labels, and for another label.
     """
-    from scipy.stats import fisher_exact
-
     if not len(texts) or len(texts) != len(label):
         msg = f"there are {len(texts)} answers and {len(label)} labels; give as many, 1 or more"
         raise ValueError(msg)
@@ -116,9 +114,9 @@ def judged(texts: Sequence[str], label: Sequence[str], *, tail: int | None = TAI
     finding = "useless"
     if of.min() == 0:
         finding = "untested"
-    elif fisher_exact(table, alternative="greater").pvalue < LEVEL:
+    elif _chance(table, "greater") < LEVEL:
         finding = "useful"
-    elif fisher_exact(table, alternative="less").pvalue < LEVEL:
+    elif _chance(table, "less") < LEVEL:
         finding = "inverted"
     told = table / of[:, None] if of.min() else np.full((2, 2), np.nan)
     return Judged(
@@ -156,6 +154,13 @@ def win_table(verdicts: Sequence[Sequence[str | None]]) -> np.ndarray:
                 raise ValueError(msg)
             out[i, j] = 0.5 if i == j else paid[said]
     return out
+
+
+def _chance(table: np.ndarray, alternative: str) -> float:
+    """p-value of Fisher's exact test."""
+    from scipy.stats import fisher_exact
+
+    return float(np.asarray(fisher_exact(table, alternative=alternative))[1])
 
 
 def _label(label: str) -> Verdict:

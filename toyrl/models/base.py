@@ -72,7 +72,7 @@ def from_state(kind: str, arrays: Mapping[str, Array]) -> Any:
     Raises ValueError for another kind, and for arrays that are missing or not its own.
     """
     if kind not in KINDS:
-        msg = f"kind={shortened(kind)} is not one of {', '.join(KINDS)}; import the module that "
+        msg = f"kind={shortened(kind)} is not one of {', '.join(sorted(KINDS))}; import the module that "
         msg += "registers it"
         raise ValueError(msg)
     own = [f.name for f in fields(KINDS[kind])]

@@ -106,8 +106,9 @@ class ReasoningJudge:
         u = rng.random((2, len(task)))
         rubric = (u[0][:, None] > self.rubrics.cumsum(-1)[task, :-1]).sum(-1)
         said = label ^ (u[1] >= self.right[label, task, rubric])
+        tags = (TAGS["A"], TAGS["B"])
         return [
-            f"<type>{t}</type><rubric>{k}</rubric>{TAGS['AB'[s]]}" + "." * trailing
+            f"<type>{t}</type><rubric>{k}</rubric>{tags[s]}" + "." * trailing
             for t, k, s in zip(task, rubric, said, strict=True)
         ]
 

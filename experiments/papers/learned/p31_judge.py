@@ -11,6 +11,7 @@ import numpy as np
 from toyrl.dynamics.groups.compositions import multisets
 from toyrl.estimators.group import PRESETS
 from toyrl.experiments.core import Check, Mutant, Result, Table, experiment
+from toyrl.experiments.lab.answers import chances
 from toyrl.experiments.lab.bandits import ascend, follow, sigmoid, train_two_arms
 from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import draws
@@ -70,16 +71,15 @@ def worth(aware: bool, tail: int | None, answers: int, seed: int) -> Items:
     yield apart(BEST, found, want, 1e-12)
     best = [theory.best_accuracy(V, aware=a) for a in (aware, False)]
     yield same(GAIN, best[0] - best[1], BETTER.mean() - V.mean(0).max(), 1e-12)
-    place = np.stack([np.ones((2, 2)), np.zeros((2, 2))])
     judges = {
         "reasoning": (ReasoningJudge.of(V, [[9.0, -9], [-9, 9]]), 0, "useful"),
         "even rubrics": (ReasoningJudge.of(V), 0, "useful"),
-        "always the first": (ReasoningJudge.of(place), 0, "useless"),
+        "always the first": (ReasoningJudge.of([np.ones((2, 2)), np.zeros((2, 2))]), 0, "useless"),
         "mute": (ReasoningJudge.of(V), 70, "useless"),
         "inverted": (ReasoningJudge.of(1 - V), 0, "inverted"),
     }  # fmt: skip
     task, label = rng.integers(0, 2, (2, answers))
-    names = np.array(["model_a", "model_b"])[label]
+    names = np.array(["model_a", "model_b"])[label].tolist()
     rows, z, wrong = [], [], []
     for name, (judge, trailing, expected) in judges.items():
         texts = judge.write(task, label, rng, trailing=trailing)
@@ -102,9 +102,7 @@ def moved(rule: str, pi: float, v1: float, v2: float) -> float:
     """Expected drift of the logit over every group of G, by the estimator itself."""
     law = np.array([pi * v1, pi * (1 - v1), (1 - pi) * v2, (1 - pi) * (1 - v2)])
     groups = multisets(4, G)
-    from scipy.stats import multinomial
-
-    chance = multinomial(G, law).pmf(groups)
+    chance = chances(np.log(law)[None], groups)[0]
     kind = np.array([np.repeat(np.arange(4), n) for n in groups])
     a = advantages(PRESETS[rule], 1.0 - 2 * (kind % 2))
     return float(chance @ (2 * a * ((kind < 2) - pi)).mean(-1))
@@ -122,8 +120,7 @@ def drifts(double: float, first: float, groups: int, seed: int) -> Items:
     arm = rng.random((groups, G)) < pi
     right = rng.random((groups, G)) < np.where(arm, 0.9, 0.6)
     a = advantages(PRESETS["dr_grpo"], np.where(right, first, -1.0))
-    each = (2 * a * (arm - pi)).mean(-1)
-    ratio = each / float(theory.drift(pi, 0.9, 0.6, G))
+    ratio = (2 * a * (arm - pi)).mean(-1) / float(theory.drift(pi, 0.9, 0.6, G))
     yield same(SAMPLED, ratio.mean() - 1, 0, 0.01, ("closed form", "simulation"),
                stderr=float(ratio.std() / np.sqrt(groups)))  # fmt: skip
     k = (np.arange(G) < np.arange(1, G)[:, None]) * 1.0  # groups with 1 to G-1 right
@@ -204,8 +201,7 @@ def training(aware: bool, sorts: bool, taught: float, smoothing: float, runs: in
     aware, sorts : types are seen by the judges, by the blind one; taught : share of traces that
     show the better rubric; smoothing : where none does
     """
-    paths = {start: learn(start, LONG[start], runs, draws(seed, 3, -start), aware)
-             for start in LONG}  # fmt: skip
+    paths = {s: learn(s, long, runs, draws(seed, 3, -s), aware) for s, long in LONG.items()}
     steps = {start: steps_to(path) for start, path in paths.items()}
     final = {start: float(path[-1].mean()) for start, path in paths.items()}
     yield trained(LIMIT, 0.875 - min(final.values()), 0.01)
@@ -224,7 +220,7 @@ def training(aware: bool, sorts: bool, taught: float, smoothing: float, runs: in
     every |= {"after 400 traces": warm, "types not seen": blind, "best rubric in no trace": lost}
     yield lines("accuracy", "A cold start waits, then ends where all do", ("updates", "accuracy"),
                 {k: (list(range(len(p))), p.mean(-1)) for k, p in every.items()},
-                dashed=("types not seen", "best rubric in no trace"), log_x=True,
+                dashed=("types not seen", "best rubric in no trace"),
                 caption=f"Groups of {G}, learning rate {RATE}, mean of {runs} runs.")  # fmt: skip
     yield Table("steps", ("start", "median steps to 0.84", "accuracy in the end"),
                 [[str(s), steps[s], final[s]] for s in LONG])  # fmt: skip
@@ -240,23 +236,23 @@ def voting(ties: float, drawn: int, seed: int) -> Items:
     """ties : what an even split is worth; mutants give it away."""
     from scipy.stats import binom
 
-    chances, sizes = np.array([0.45, 0.5, 0.6, 0.7]), np.arange(1, 16)
-    exact = np.array([[majority_vote([p, 1 - p], int(T))[0] for T in sizes] for p in chances])
-    p, half = chances[:, None], sizes // 2
+    rates, sizes = np.array([0.45, 0.5, 0.6, 0.7]), np.arange(1, 16)
+    exact = np.array([[majority_vote([p, 1 - p], int(T))[0] for T in sizes] for p in rates])
+    p, half = rates[:, None], sizes // 2
     closed = binom.sf(half, sizes, p) + np.where(sizes % 2, 0, ties * binom.pmf(half, sizes, p))
     routes = ("binomial sum", "generating functions")
     yield apart(VOTES, closed, exact, 1e-12, routes)
-    turned = np.array([[majority_vote([1 - x, x], int(T))[0] for T in sizes] for x in chances])
+    turned = np.array([[majority_vote([1 - x, x], int(T))[0] for T in sizes] for x in rates])
     even = closed[:, 1::2] - exact[:, :-1:2]
     yield apart(PAIRED, np.append(closed + turned - 1, even), 0, 1e-12, routes)
     odd = np.diff(closed[:, ::2] if ties == 0.5 else closed, axis=-1)
-    yield missed(RISES, np.sign(np.round(odd, 12)), np.sign(chances - 0.5)[:, None],
+    yield missed(RISES, np.sign(np.round(odd, 12)), np.sign(rates - 0.5)[:, None],
                  ("binomial sum", "sign of p - 1/2"))  # fmt: skip
-    votes = draws(seed, 6).binomial(sizes, chances[:, None], (drawn, len(chances), len(sizes)))
+    votes = draws(seed, 6).binomial(sizes, p, (drawn, len(rates), len(sizes)))
     won = (2 * votes > sizes) + ties * (2 * votes == sizes)
     yield deviation(DRAWN, won.mean(0), won.std(0) / np.sqrt(drawn), exact)
     yield lines("votes", "Votes help a judge above 1/2 alone", ("votes T", "accuracy"),
-                {f"p = {p:g}": row for p, row in zip(chances, exact, strict=True)},
+                {f"p = {p:g}": row for p, row in zip(rates, exact, strict=True)},
                 x=sizes.tolist())  # fmt: skip
 
 
@@ -282,10 +278,8 @@ def tournament(orders: int, independent: bool, unread: str, drawn: int, seed: in
     yield Check(SPREAD, float(np.abs(spread).max()), 4 * float(np.sqrt(2 / drawn)),
                 routes=("closed form", "simulation"))  # fmt: skip
     yield Check(HALF, float(np.max(total)), 1e-9, routes=("symmetry", "simulation"))
-    one = np.ones((1, G, G))  # "A" whatever is shown
-    if orders == 1:  # each pair is seen once, the earlier rollout first
-        one = np.triu(one)
-    flat = table_rates(one, _group(1))
+    shown_first = np.ones((1, G, G))  # it wins, whoever it is; in one order, the earlier rollout
+    flat = table_rates(shown_first if orders == 2 else np.triu(shown_first), _group(1))
     yield Check(PLACE, float(np.abs(np.asarray(flat) - 0.5).max()), 1e-12,
                 routes=("both orders", "symmetry"))  # fmt: skip
     yield lines("win-rates", "What a judge leaves of the ranks", ("true rank", "win rate"), shown,
@@ -325,7 +319,8 @@ def tails(tail: int | None, updates: int) -> Items:
     yield Check(REST, float(path[-1, 0] / path[-1, 1]), 1.0, "~", 1e-9, claim=False)
     yield lines("tail", "What follows the verdict is cut only as far as the rule reaches",
                 ("updates", "share"),
-                {f"{k} characters": path[:, i] for i, k in enumerate(kinds)})  # fmt: skip
+                {f"{k} characters": path[:, i] for i, k in enumerate(kinds)},
+                dashed=("20 characters",))  # fmt: skip
 
 
 @experiment(
