@@ -77,7 +77,7 @@ docs: $(VENV)/.stamp-docs
 torture: $(VENV)/.stamp-llm
 	@OMP_NUM_THREADS=1 $(BIN)/python -W ignore -m tests.faults.torture --cases $(CASES) --seed $(SEED)
 
-# By hand: continuous integration installs no Ray and no vLLM, so it has TRL alone.
+# By hand: continuous integration installs no vLLM, so it has TRL alone.
 peers: $(VENV)/.stamp-llm
 	@$(BIN)/python benchmarks/trainer_peers.py $(PEERS)
 
@@ -104,8 +104,8 @@ $(VENV)/.stamp-dev: $(VENV)/.stamp-core
 	@touch $@
 
 $(VENV)/.stamp-llm: $(VENV)/.stamp-dev
-	@echo "Adding torch, transformers and trl (a few minutes the first time) ..."
-	$(call install,.[llm$(comma)dev])
+	@echo "Adding torch, transformers, trl and Ray (a few minutes the first time) ..."
+	$(call install,.[llm$(comma)sweep$(comma)dev])
 	@touch $@
 
 $(VENV)/.stamp-docs: $(VENV)/.stamp-core

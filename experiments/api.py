@@ -248,6 +248,8 @@ def transfer(
     kl: float | None = None,
     warm_up: int = 0,
     workers: int = 1,
+    engine: Literal["local", "ray"] = "local",
+    ray_address: str | None = None,
     resume: bool = False,
     trust_remote_code: bool = False,
     measured: str | Path | None = None,
@@ -265,6 +267,7 @@ def transfer(
 
     rewards : each as for `validate`, one run a seed for each; or none, and `suite`
     out : folder of predictions, runs and results; resume : go on with what it holds
+    engine, ray_address : as of `toyrl.sweep`; on Ray all machines have to see the folder
     measured : result.json of a finished suite, whose rewards are predicted again by today's toy;
         nothing is trained; predictions : its sealed predictions, None: beside it
     zoo : all rewards of `toyrl.experiments.transfer.zoo` on all bases of a split; bases, only :
@@ -307,6 +310,8 @@ def transfer(
             kl=kl,
             options=options,
             workers=workers,
+            engine=engine,
+            ray_address=ray_address,
             resume=resume,
             tell=tell,
             command=command,
@@ -332,6 +337,8 @@ def transfer(
         kl=kl,
         options=options,
         workers=workers,
+        engine=engine,
+        ray_address=ray_address,
         warm_up=warm_up,
         resume=resume,
         trust_remote_code=trust_remote_code,

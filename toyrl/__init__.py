@@ -1,9 +1,9 @@
 """toyrl: a testbed for reward shaping in RL of reasoning language models.
 
 Names are loaded when first used, so that `import toyrl` stays light. `validate`, `compare`,
-`distance`, `reproduce`, `scaling`, `transfer`, `export` (all in `toyrl.experiments.api`) and
-`calibrate` are the commands as functions; `watch` holds a live run against a predicted band.
-Submodules (`toyrl.testing`) load likewise.
+`distance`, `reproduce`, `scaling`, `transfer`, `export` (all in `toyrl.experiments.api`),
+`calibrate` and `sweep` are the commands as functions; `watch` holds a live run against a predicted
+band. Submodules (`toyrl.testing`) load likewise.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # what __getattr__ does, for editors and type checkers
     )
     from toyrl.experiments.calibrate.call import calibrate
     from toyrl.experiments.errors import UsageError
+    from toyrl.experiments.sweep.call import sweep
     from toyrl.experiments.validate.settings import Settings
     from toyrl.expressions import (
         ExpressionError,
@@ -77,6 +78,7 @@ _FORWARDED = {
     "export": "toyrl.experiments.api",
     "reproduce": "toyrl.experiments.api",
     "scaling": "toyrl.experiments.api",
+    "sweep": "toyrl.experiments.sweep.call",
     "transfer": "toyrl.experiments.api",
     "validate": "toyrl.experiments.api",
     "watch": "toyrl.bridge.monitor.watch",
@@ -111,6 +113,7 @@ __all__ = [
     "register_field",
     "reproduce",
     "scaling",
+    "sweep",
     "to_expression",
     "to_json",
     "transfer",

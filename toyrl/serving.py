@@ -3,9 +3,9 @@
 The adapters of `llm_bridge` and the files that `toyrl export` writes stand on this. Everything
 runs on the host in float64; rows of one group share a key.
 
-Fields that the shaper reads come from data columns of the same name, except `answered`, which is
-read off the text. `correct` comes from a column of that name, from a function given, or from the
-marked answer and the gold column (`toyrl.graders.answers`).
+Fields that the shaper reads come from graders, else from data columns of the same name, except
+`answered`, which is read off the text. `correct` comes from a column of that name, from a function
+given, or from the marked answer and the gold column (`toyrl.graders.answers`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from toyrl.rollouts.texts import text_fields, text_rollouts
 from toyrl.shapers.base import Shaper
 
 Value = float | None
+Grader = Callable[[Sequence[TextRow]], Sequence[float]]
 END_TOKENS = re.compile(r"(<\|[^<>|]+\|>|</s>|<eos>|<end_of_turn>|<pad>|\s)+$")
 
 
@@ -54,6 +55,8 @@ class ServedReward:
     estimator : None = rewards are returned, else advantages
     correct : row -> 1, 0 or None (unscorable), instead of the marked answer
     tokenizer : a transformers tokenizer's id or folder, for trainers that hand over text only
+    graders : field name -> function of rows, one number a row, such as a conciseness model's; they
+        come before data columns of the name
 
     Raises ValueError for a limit that is not above 0.
     """
@@ -63,6 +66,7 @@ class ServedReward:
     estimator: Estimator | None = None
     correct: Callable[[TextRow], Value] | None = None
     tokenizer: str | None = None
+    graders: Mapping[str, Grader] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.max_completion_length > 0:
@@ -78,10 +82,12 @@ class ServedReward:
         estimator: str | None = None,
         correct: Callable[[TextRow], Value] | None = None,
         tokenizer: str | None = None,
+        graders: Mapping[str, Grader] | None = None,
     ) -> ServedReward:
         """From a catalogue expression and an estimator's name."""
         chosen = None if estimator is None else parse_estimator(estimator)
-        return cls(parse(reward), max_completion_length, chosen, correct, tokenizer)
+        own = dict(graders or {})
+        return cls(parse(reward), max_completion_length, chosen, correct, tokenizer, own)
 
     def __call__(
         self, rows: Sequence[TextRow], groups: Sequence[Hashable], step: float = 0
@@ -111,6 +117,7 @@ class ServedReward:
         """Rollouts (groups, largest group), short groups padded with weight 0; rows' places."""
         rows = [self.measured(row) for row in rows] if self.tokenizer else list(rows)
         self._check_lengths(rows)
+        rows = self._graded(rows)
         estimator = self.estimator.needs if self.estimator is not None else ()
         return text_rollouts(
             rows,
@@ -121,6 +128,22 @@ class ServedReward:
                 rows, (*self.shaper.all_needs(), *estimator), self.shaper.all_wants()
             ),
             step=step,
+        )
+
+    def _graded(self, rows: Sequence[TextRow]) -> list[TextRow]:
+        """The rows with the graders' numbers as columns."""
+        found = {name: list(grade(rows)) for name, grade in self.graders.items()}
+        for name, values in found.items():
+            if len(values) != len(rows):
+                msg = f"the grader of {name} gave {len(values)} numbers for {len(rows)} rows"
+                raise ValueError(msg)
+        return (
+            [
+                replace(row, columns={**row.columns, **{n: v[i] for n, v in found.items()}})
+                for i, row in enumerate(rows)
+            ]
+            if found
+            else list(rows)
         )
 
     def correctness(self, row: TextRow) -> float:

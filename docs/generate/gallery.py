@@ -13,6 +13,7 @@ HEAD = """# Gallery
 Every picture here is drawn by the command under it.
 """
 LENGTH = "python -m docs.generate.length"
+PHASE = "python -m docs.generate.phase_maps"
 KEPT = {
     "report.png": ("A report", "toyrl validate examples/rewards/correct_minus_length.py:reward"),
     "forecast-ways.svg": ("Four rewards on one base", "python -m docs.generate.forecast"),
@@ -24,6 +25,10 @@ KEPT = {
         f"length-{law}-{kind}.svg": (f"Length penalties, {law}: {kind}", LENGTH)
         for law in ("short", "thinking")
         for kind in ("all", "limits", "right")
+    },
+    **{
+        f"phase-{partner}-additive.svg": (f"Additive penalty: weight and {partner}", PHASE)
+        for partner in ("easy", "redundancy", "ability", "group", "guess", "flag", "normalisation")
     },
     "mdp-gridworld.svg": ("A walk to the goal", "python -m docs.generate.gridworld"),
     "token-tree.svg": ("Texts as a tree", "python -m docs.generate.token_tree"),

@@ -4,6 +4,7 @@
 <!-- catalogue: shaper -->                      every entry of a kind
 <!-- board: rules behaviour -->                 scores of forecasters, as last computed
 <!-- length: equal thinking -->                 a table of length-pareto for one base, as last run
+<!-- phase: maps -->                            where every form turns, as last run
 <!-- prior: behaviour -->                       ranges of the behaviour worlds, with sources
 <!-- code: toyrl/shapers/judge/trust.py trust_weight -->   a function or class as it stands
 paper 13                                        a link to the paper's page
@@ -16,7 +17,7 @@ import math
 import re
 from collections.abc import Callable
 
-from docs.generate import length, papers
+from docs.generate import length, papers, phase_maps
 from docs.generate.modules import ROOT
 from docs.generate.text import escaped
 
@@ -144,4 +145,5 @@ KINDS: dict[str, Callable[..., str]] = {
     "prior": _prior,
     "board": _board,
     "length": length.rows,
+    "phase": phase_maps.rows,
 }

@@ -130,7 +130,7 @@ def _for_worlds(p: Pipeline) -> tuple[Any, str]:
 
     try:
         p.contract()
-        found = behaviour.reward_of(forecast._told(p))
+        found = behaviour.reward_of(forecast.told_of(p))
         if found is None:
             return None, "worlds can't grade it"
         refuse_unseen(found[0], found[1][0])

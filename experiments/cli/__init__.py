@@ -10,6 +10,7 @@ from toyrl.experiments.cli import (
     claims,
     distance,
     scaling,
+    sweep,
     transfer,
     validate,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "main",
     "run",
     "scaling",
+    "sweep",
     "transfer",
     "validate",
 ]

@@ -43,6 +43,8 @@ def transfer(
     kl: Annotated[float | None, Parameter(group=RUN)] = None,
     warm_up: Annotated[int, Parameter(group=RUN)] = 0,
     workers: Annotated[int, Parameter(group=RUN)] = 1,
+    engine: Annotated[Literal["local", "ray"], Parameter(group=RUN)] = "local",
+    ray_address: Annotated[str | None, Parameter(group=RUN)] = None,
     measured: Annotated[Path | None, Parameter(group=MEASURED)] = None,
     predictions: Annotated[Path | None, Parameter(group=MEASURED)] = None,
     zoo: Annotated[Literal["dev", "test"] | None, Parameter(group=MEASURED)] = None,
@@ -100,6 +102,11 @@ def transfer(
         Supervised updates on rendered solutions first, for a model that solves nothing yet.
     workers
         Runs at a time.
+    engine
+        local: processes of this machine; ray: a Ray cluster (extra sweep), all of whose machines
+        see the folder.
+    ray_address
+        Of a Ray cluster, ray://HOST:10001 or auto [default: one is started here].
     measured
         result.json of a finished suite: its rewards are predicted again, by today's toy and after
         the fact, and set beside those runs; nothing is trained.
@@ -153,6 +160,8 @@ def transfer(
         learning_rate=learning_rate,
         beta=beta,
         workers=workers,
+        engine=engine,
+        ray_address=ray_address,
         warm_up=warm_up,
         resume=resume,
         trust_remote_code=trust_remote_code,

@@ -61,6 +61,7 @@ def validate(
     fail_on: Annotated[Literal["risky", "unsafe"], Parameter(group=LIMITS)] = "unsafe",
     allow_inconclusive: Annotated[bool, Parameter(group=LIMITS, negative="")] = False,
     seed: Annotated[int, Parameter(group=DEPTH)] = 0,
+    conciseness: Annotated[Path | None, Parameter(group=GRADING)] = None,
     timeout: Annotated[float, Parameter(group=GRADING)] = 10.0,
     cache: Annotated[Path | None, Parameter(group=GRADING)] = None,
     max_calls: Annotated[int | None, Parameter(group=GRADING)] = None,
@@ -157,6 +158,10 @@ def validate(
         Exit code 0 where the reward could not be judged, instead of 1.
     seed
         Seed of what is sampled.
+    conciseness
+        Learned scorer (.json or .safetensors, see docs/length.md) whose scores are the field
+        conciseness of a catalogue expression, such as crf(), in the place of an assumption; its
+        error on texts of known redundancy is told and carried into noise and training.
     timeout
         Seconds that one call of the reward may take.
     cache
@@ -215,6 +220,7 @@ def validate(
         "learning_rate": learning_rate,
         "completions": completions,
         "seed": seed,
+        "conciseness": conciseness,
         "timeout": timeout,
         "cache": cache,
         "max_calls": max_calls,

@@ -4,6 +4,38 @@ from toyrl.experiments.explain.entry import Explained as E
 
 ENTRIES = (
     E(
+        "contract/learned-score",
+        "The learned scorer (--conciseness) was asked for texts of known redundancy that it had "
+        "not seen, right and wrong, and its ranks held against the true ones.",
+        "A score that ranks otherwise than conciseness pays for something else, and training finds "
+        "it.",
+        "Fit it to more texts or other features; these texts are toyrl's own, so look at its "
+        "scores of your rollouts too.",
+        "a model of length alone calls long necessary work redundant",
+    ),
+    E(
+        "contract/learned-noise",
+        "The variance of the reward among right and among wrong texts, under true scores and under "
+        "the learned ones.",
+        "What the errors add is noise in every gradient; a score that hardly varies has little "
+        "noise and says nothing.",
+        "Compare both numbers; theory/length.md has what an error adds.",
+    ),
+    E(
+        "contract/learned-sign",
+        "How far right texts are paid above wrong ones, also if all errors favoured wrong answers "
+        "by as much as 95 % of them are off at most.",
+        "Beside the outcome an error on wrong answers is paid; through it (crf) it is not.",
+        "Pay the score to right answers only, or lower its weight.",
+        "outcome() beside three times a score that is off by 0.4",
+    ),
+    E(
+        "contract/learned-unused",
+        "A learned scorer was given, and no term of the reward reads a conciseness score.",
+        "Nothing that is said here is about that scorer.",
+        "Judge crf() or conciseness_additive(), or leave the option out.",
+    ),
+    E(
         "contract/usable",
         "The reward could not be loaded or called at all.",
         "Nothing else can be judged, so the run ends here with exit code 2.",

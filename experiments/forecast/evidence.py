@@ -10,8 +10,10 @@ told apart by their mean length.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 from scipy import stats as laws
@@ -22,6 +24,7 @@ from toyrl.experiments.validate.reward_law.law import DIFFICULTIES, RewardLaw
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts
 from toyrl.worlds.behaviour.groups import GroupReward
+from toyrl.worlds.behaviour.rollouts import Played
 from toyrl.worlds.behaviour.texts import TextReward
 from toyrl.worlds.chain.model import Chain
 
@@ -76,9 +79,11 @@ class Evidence(ABC):
     """Rollouts of a base, and what a reward pays on them and near them.
 
     labels : False where a reward of texts doesn't depend on the right answer
+    scores : what learned scorers give behaviours (W, B, G), by the field that they are read as
     """
 
     labels: bool = True
+    scores: Mapping[str, Callable[[Played], np.ndarray]] = MappingProxyType({})
 
     @cached_property
     def now(self) -> Sample:
@@ -115,6 +120,7 @@ class Described(Evidence):
     kind: Kind
     text: TextReward | GroupReward | None = None
     labels: bool = True
+    scores: Mapping[str, Callable[[Played], np.ndarray]] = field(default_factory=dict)
 
     def _now(self) -> Sample:
         return self._sample(self.index)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ from toyrl.experiments.forecast.evidence import Evidence, Sample
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper
 from toyrl.worlds.behaviour.groups import GroupReward
+from toyrl.worlds.behaviour.rollouts import Played
 from toyrl.worlds.behaviour.texts import TextReward
 from toyrl.worlds.logged import conditioning
 
@@ -40,6 +41,7 @@ class Logged(Evidence):
     shaper: Shaper | None = None
     text: TextReward | GroupReward | None = None
     labels: bool = True
+    scores: Mapping[str, Callable[[Played], np.ndarray]] = field(default_factory=dict)
     asked: tuple[float | None, float | None] = (None, None)
 
     @cached_property

@@ -15,8 +15,10 @@ from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import PRESETS
 from toyrl.experiments.core.work import UPDATE, spend
 from toyrl.experiments.lab.bandits import ascend, follow
+from toyrl.experiments.lab.groups import picked
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.classes import with_answered
+from toyrl.rollouts.memory import ON_ARRAYS
 from toyrl.shapers.base import Shaper
 from toyrl.theory.policies import softmax
 
@@ -96,26 +98,21 @@ def train_lengths(shaper: Shaper, lengths: Array, success: Array, limit: float, 
     """
     slots, n = shaper.all_memory(), np.asarray(lengths, dtype=float)
     begun = [np.full((runs, 1), (memory or {}).get(s.name, s.initial)) for s in slots]
-    merge = {"min": np.minimum, "max": np.maximum, "sum": np.add, "replace": lambda _, new: new}
 
     def kept(state: np.ndarray) -> dict[str, np.ndarray]:
         return {s.name: state[:, i : i + 1] for i, s in enumerate(slots)}
 
     def visited(old: Mapping[str, np.ndarray], new: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        return {s.name: merge[s.op](old[s.name], new[s.name]) for s in slots}
+        return {s.name: ON_ARRAYS[s.op](old[s.name], new[s.name]) for s in slots}
 
     def step(state: np.ndarray, k: int) -> np.ndarray:
         old, z = kept(state), state[:, len(slots) :]
         pi = softmax(z)
-        drawn = (rng.random((runs, size, 1)) > pi.cumsum(-1)[:, None]).sum(-1)
-        drawn = np.minimum(drawn, n.size - 1)
+        drawn = picked(pi, rng.random((runs, size)))
         right = (rng.random(drawn.shape) < success[drawn]) * 1.0
         r = Rollouts(right, n[drawn], float(limit), step=k)
         answer = shaper.apply(r, old)
-        a = estimator.apply(answer.parts, r)[0] / size
-        force = np.zeros_like(z)
-        np.add.at(force, (np.arange(runs)[:, None], drawn), a)
-        new = z + rate * (force - pi * force.sum(-1, keepdims=True))
+        new = z + rate * moved(pi, drawn, estimator.apply(answer.parts, r)[0] / size)
         spend(drawn.size)
         return np.concatenate([*visited(old, answer.memory).values(), new], axis=1)
 
@@ -123,3 +120,55 @@ def train_lengths(shaper: Shaper, lengths: Array, success: Array, limit: float, 
     path = follow(step, first, updates)
     told = {s.name: path[:, :, i] for i, s in enumerate(slots)}
     return softmax(path[:, :, len(slots) :]), told
+
+
+def moved(policy: Array, drawn: Array, credit: Array) -> np.ndarray:
+    """(runs, N) sum over the drawn lengths (runs, ...) of credit (runs, ...) times the score."""
+    force = np.zeros_like(policy)
+    run = np.arange(len(policy)).reshape(-1, *[1] * (np.ndim(drawn) - 1))
+    np.add.at(force, (np.broadcast_to(run, np.shape(drawn)), drawn), credit)
+    return force - policy * force.sum(-1, keepdims=True)
+
+
+def share_lengths(shaper: Shaper, lengths: Array, success: Array, limit: float, start: Array, *,
+                  updates: int, runs: int, rng: Any, estimator: Estimator = GRPO, size: int = 8,
+                  rate: float = 0.5) -> np.ndarray:  # fmt: skip
+    """(updates + 1, runs, N) policies over lengths that the B prompts of a batch share.
+
+    A group of `size` for each prompt an update, prompts in another order each time.
+    success : (B, N) chance that a length is right; start : (N,) logits
+    """
+    n, success = np.asarray(lengths, dtype=float), np.asarray(success, dtype=float)
+    batch = len(success)
+
+    def step(z: np.ndarray, k: int) -> np.ndarray:
+        pi = softmax(z)
+        drawn = picked(pi[:, None], rng.random((runs, batch, size)))
+        prompt = rng.permuted(np.tile(np.arange(batch), (runs, 1)), axis=1)[..., None]
+        right = (rng.random(drawn.shape) < success[prompt, drawn]) * 1.0
+        r = Rollouts(right, n[drawn], float(limit), step=k)
+        credit = estimator.apply(shaper.apply(r).parts, r)[0] / (size * batch)
+        spend(drawn.size)
+        return z + rate * moved(pi, drawn, credit)
+
+    return softmax(follow(step, np.tile(np.asarray(start, dtype=float), (runs, 1)), updates))
+
+
+def share_lengths_expected(shaper: Shaper, lengths: Array, success: Array, limit: float,
+                           start: Array, *, updates: int, estimator: Estimator = GRPO,
+                           rate: float = 0.5) -> np.ndarray:  # fmt: skip
+    """(updates + 1, N) the policy of `share_lengths` with groups without end, and no draws."""
+    n, success = np.asarray(lengths, dtype=float), np.asarray(success, dtype=float)
+    right = np.tile(np.repeat([1.0, 0.0], n.size), (len(success), 1))
+    length = np.tile(n, (len(success), 2))
+    share = np.concatenate([success, 1 - success], axis=1)
+
+    def change(pi: np.ndarray, k: int) -> np.ndarray:
+        weight = np.tile(pi, 2) * share
+        r = Rollouts(right, length, float(limit), weight=weight, step=k, group_size=np.inf)
+        a = estimator.apply(shaper.apply(r).parts, r)[0] * weight
+        force = a.reshape(-1, 2, n.size).sum(1).mean(0)
+        spend(weight.size)
+        return rate * (force - pi * force.sum())
+
+    return ascend(change, start, updates)

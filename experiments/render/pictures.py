@@ -327,7 +327,8 @@ def _heat_map(picture: Picture, head: float, name: str) -> tuple[str, float]:
     # The two headings share a row unless they are too long for that.
     crowded = CHAR * (len(picture.y_label) + len(picture.grid_label) + 3) > WIDTH
     label_y = head + (28 if crowded else 12)
-    top = label_y + 12
+    legend, rows = _legend(picture.curves, label_y + 2, skip="")
+    top = label_y + 12 + 17 * rows
     bar = Axis(low, high, top + PLOT_HEIGHT, top)
     room = 26 + CHAR * max(len(tick_label(t)) for t in bar.ticks)
     frame = Frame(
@@ -343,11 +344,33 @@ def _heat_map(picture: Picture, head: float, name: str) -> tuple[str, float]:
     cells = "".join(_cells(grid, x_edges, y_edges, frame, (low, high)))
     return (
         cells
+        + legend
+        + _over_map(picture.curves, frame)
         + _axes(picture, frame, label_y)
         + _colour_bar(bar, room, name)
         + _text(WIDTH - 4, head + 12, picture.grid_label, "quiet", anchor="end"),
         top + PLOT_HEIGHT + 42,
     )
+
+
+def _over_map(curves: Sequence[Curve], frame: Frame) -> str:
+    """Curves on a heat map, on a pale line each, so that they are seen on any colour."""
+    parts = []
+    for k, curve in zip(slots(curves), curves, strict=True):
+        halo = "".join(
+            '<path d="M' + "L".join(f"{x:.1f} {y:.1f}" for x, y in run) + '" fill="none" '
+            'stroke="#fff" stroke-width="5" stroke-opacity=".8"/>'
+            for run in _segments(curve, frame)
+            if len(run) > 1 and curve.style != "points"
+        )
+        marks = "".join(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="7" fill="#fff"/>'
+            for run in _segments(curve, frame)
+            for x, y in run
+            if curve.style == "points"
+        )
+        parts.append(halo + marks + _curve(curve, k, frame, marked=curve is not curves[0]))
+    return "".join(parts)
 
 
 def _cells(

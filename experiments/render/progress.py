@@ -52,7 +52,7 @@ class Progress(Listener):
 
     def __enter__(self) -> Progress:
         if not self.quiet and self.out.is_terminal:
-            self.bar = bar = _bar(self.out)
+            self.bar = bar = bar_of(self.out)
             self._describe("starting")
             bar.start()
         return self
@@ -125,7 +125,7 @@ class Progress(Listener):
         self.section = None
 
 
-def _bar(out: Console) -> rich_progress.Progress:
+def bar_of(out: Console) -> rich_progress.Progress:
     """The bar with the reward's name, the piece of work, what is done, and the time left."""
     plain = partial(rich_progress.TextColumn, markup=False)
     return rich_progress.Progress(

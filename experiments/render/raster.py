@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,22 @@ def _draw_grid(picture: Picture, figure: Any, axes: Any) -> None:
     mesh = axes.pcolormesh(x, y, grid, cmap="viridis")
     axes.set_facecolor("#e6e6e6")
     figure.colorbar(mesh, ax=axes, label=_plain(picture.grid_label))
+    if picture.curves:
+        _draw_over(picture.curves, axes)
+
+
+def _draw_over(curves: Sequence[Curve], axes: Any) -> None:
+    """Curves on a heat map, on a pale line each, with a legend below."""
+    from matplotlib.patheffects import Normal, Stroke
+
+    limits = axes.get_xlim(), axes.get_ylim()
+    for k, curve in zip(slots(curves), curves, strict=True):
+        _draw_curve(curve, k, axes)
+        for drawn in axes.lines[-1:]:
+            drawn.set_path_effects([Stroke(linewidth=4.5, foreground="white"), Normal()])
+    axes.set_xlim(limits[0])
+    axes.set_ylim(limits[1])
+    axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
 
 
 def _draw_matrix(picture: Picture, figure: Any, axes: Any) -> None:

@@ -22,6 +22,7 @@ from toyrl.experiments.transfer.graders import (
 from toyrl.experiments.validate.reward_law.law import UserReward
 from toyrl.graders.base import TextRow
 from toyrl.messages import shortened
+from toyrl.rollouts.fields import behind
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Gated, Scaled, Sum
 from toyrl.shapers.length.absolute import LinearLength, Overlong
@@ -88,7 +89,7 @@ class SuiteReward:
         """
         given = {name: _array(grade(rows)) for name, grade in self.graders().items()}
         fields = {name: v.reshape(*rollouts.shape, *v.shape[1:]) for name, v in given.items()}
-        if any(v.ndim > 1 for v in given.values()):
+        if any(v.ndim > 1 and behind(name) != "M" for name, v in given.items()):
             place = np.arange(int(np.max(rollouts.length)))
             rollouts = rollouts.with_(mask=(place < rollouts.length[..., None]) * 1.0)
         try:

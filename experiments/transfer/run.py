@@ -14,6 +14,7 @@ from toyrl.experiments.amounts import refuse_outside
 from toyrl.experiments.core import Picture, Table, versions
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.results import Answer
+from toyrl.experiments.sweep.engines import LOCAL, refuse_engine
 from toyrl.experiments.transfer.options import run_options
 from toyrl.experiments.transfer.refusals import refusals
 from toyrl.extras import needed_by
@@ -76,6 +77,8 @@ def run(
     kl: float | None,
     options: Mapping[str, Any],
     workers: int,
+    engine: str = LOCAL,
+    ray_address: str | None = None,
     warm_up: int,
     resume: bool,
     trust_remote_code: bool,
@@ -84,6 +87,7 @@ def run(
 ) -> Transferred:
     """Predict, train what is missing, compare, write. UsageError for what can't be used."""
     settings = run_options(options)
+    refuse_engine(engine, ray_address)
     if bool(rewards) == (suite is not None):
         msg = "name either rewards (such as 'outcome() - 0.5*linear_length()') or --suite"
         raise UsageError(msg)
@@ -108,7 +112,12 @@ def run(
             own = any(r.text is not None for r in transfer.own) or not all(
                 isinstance(r, str) for r in rewards
             )
-            transfer.train(chosen, workers=1 if own else workers)
+            if own and engine != LOCAL:
+                msg = f"engine={engine!r} takes catalogue rewards; Python of your own runs here"
+                raise UsageError(msg)
+            transfer.train(
+                chosen, workers=1 if own else workers, engine=engine, ray_address=ray_address
+            )
     return _written(transfer, predictions, command)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from toyrl import schemas
 from toyrl.dynamics.chain.observed import Fitted
 from toyrl.experiments.errors import UsageError
+from toyrl.experiments.sweep.engines import LOCAL
 from toyrl.experiments.transfer import calibrate, forecasts, predict, training
 from toyrl.experiments.transfer.rewards import SuiteReward, draw, families
 from toyrl.experiments.transfer.zoo import NAME as ZOO
@@ -208,6 +209,8 @@ class Transfer:
         *,
         workers: int = 1,
         seeds: Sequence[int] | None = None,
+        engine: str = LOCAL,
+        ray_address: str | None = None,
     ) -> None:
         """All unfinished runs (of these seeds); each goes on from its last checkpoint."""
         from toyrl.bridge.training import run
@@ -224,7 +227,7 @@ class Transfer:
         made = partial(
             training.one, self.source, self.plan.task, trust_remote_code=self.trust_remote_code
         )
-        training.every(made, jobs, workers, self.tell)
+        training.every(made, jobs, workers, self.tell, engine=engine, address=ray_address)
 
     def seeds_of(self, reward: str) -> int:
         """How many runs a reward has."""

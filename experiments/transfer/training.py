@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.render.left import Left
+from toyrl.experiments.sweep.engines import LOCAL, each
 from toyrl.experiments.transfer.rewards import SuiteReward
 
 Job = tuple[Path, SuiteReward, Any]
@@ -60,10 +62,23 @@ def one(
 
 
 def every(
-    train: Callable[..., Any], jobs: Sequence[Job], workers: int, tell: Callable[[str], None]
+    train: Callable[..., Any],
+    jobs: Sequence[Job],
+    workers: int,
+    tell: Callable[[str], None],
+    *,
+    engine: str = LOCAL,
+    address: str | None = None,
 ) -> None:
-    """All jobs, `workers` at a time. Raises UsageError where a process was ended from outside."""
+    """All jobs, `workers` at a time. Raises UsageError where a process was ended from outside.
+
+    engine, address : as `toyrl.experiments.sweep.engines.each` takes them; on Ray the folders have
+        to be ones that all its machines see, as runs are kept there
+    """
     left = Left()
+    if engine != LOCAL:
+        _elsewhere(train, jobs, workers, tell, engine, address)
+        return
     if workers <= 1:
         for number, job in enumerate(jobs):
             done = left.words(number, len(jobs), "runs done")
@@ -93,6 +108,34 @@ def every(
                 for child in active_children():
                     child.terminate()
             raise
+
+
+def _elsewhere(
+    train: Callable[..., Any],
+    jobs: Sequence[Job],
+    workers: int,
+    tell: Callable[[str], None],
+    engine: str,
+    address: str | None,
+) -> None:
+    left, by_name = Left(), {f"{k:06d}": job for k, job in enumerate(jobs)}
+    absolute = {n: (place.resolve(), *rest) for n, (place, *rest) in by_name.items()}
+    asked = each(Applied(train), absolute, engine=engine, workers=workers, address=address)
+    for done, (name, _) in enumerate(asked):
+        _, reward, settings = by_name[name]
+        said = left.words(done + 1, len(jobs), "runs done")
+        tell(f"{said}: {reward.name}, seed {settings.seed}")
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A function of several arguments as one of a tuple of them."""
+
+    function: Callable[..., Any]
+
+    def __call__(self, job: Sequence[Any]) -> Any:
+        """The function's answer."""
+        return self.function(*job)
 
 
 def begin(threads: int) -> None:

@@ -20,6 +20,7 @@ from toyrl.experiments.amounts import refuse_outside
 from toyrl.experiments.core import Table, versions
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.results import Answer
+from toyrl.experiments.sweep.engines import LOCAL, refuse_engine
 from toyrl.experiments.transfer import rate, zoo
 from toyrl.experiments.transfer.options import run_options
 from toyrl.experiments.transfer.refusals import refusals
@@ -79,6 +80,8 @@ def run_zoo(
     kl: float | None,
     options: Mapping[str, Any],
     workers: int,
+    engine: str = LOCAL,
+    ray_address: str | None = None,
     resume: bool,
     tell: Callable[[str], None],
     command: str,
@@ -90,6 +93,7 @@ def run_zoo(
     predict_only : nothing is trained; `SEALED_FILE` in the folder has the predictions' hashes
     """
     given = run_options(options)
+    refuse_engine(engine, ray_address)
     refuse_outside(workers=workers, kl=kl)
     with needed_by("transfer"):
         import torch
@@ -110,7 +114,10 @@ def run_zoo(
                 for t in transfers:
                     rewards = t.rewards(said[t.plan.model])
                     wanted = [r for r in rewards if not only or r.name in only]
-                    t.train(wanted, workers=workers, seeds=[seed])
+                    t.train(
+                        wanted, workers=workers, seeds=[seed], engine=engine,
+                        ray_address=ray_address,
+                    )  # fmt: skip
                     _write(t, said[t.plan.model], command)
     finally:
         torch.set_num_threads(threads)

@@ -15,6 +15,8 @@ from toyrl.experiments.validate.steps.source import reward_of
 from toyrl.experiments.validate.verdict import exit_code
 
 if TYPE_CHECKING:
+    from toyrl.experiments.forecast.evidence import Evidence
+    from toyrl.experiments.validate.contract.facts import Contract
     from toyrl.experiments.validate.pipeline import Pipeline
     from toyrl.experiments.validate.reward_law.law import RewardLaw
     from toyrl.graders.base import TextRow
@@ -69,6 +71,23 @@ def law_alone(rewards: Reward, settings: Settings) -> tuple[str, RewardLaw]:
     """
     name, law, _ = law_and_values(rewards, settings, lambda _: ())
     return name, law
+
+
+def law_and_facts(
+    rewards: Reward, settings: Settings
+) -> tuple[str, RewardLaw, Contract, Evidence | None]:
+    """The same, what the contract found, and the evidence of a forecast (`told_of`).
+
+    Raises RewardError for a reward that can't be graded.
+    """
+    from toyrl.experiments.validate.forecast import told_of
+    from toyrl.experiments.validate.pipeline import Pipeline
+
+    pipeline = Pipeline(rewards, settings, heard(None))
+    with pipeline.loaded() as pipeline.reward:
+        pipeline.contract()
+        law = pipeline.law
+        return pipeline.reward.name, law, pipeline.contract_facts, told_of(pipeline).seen
 
 
 def law_and_values(

@@ -39,7 +39,7 @@ def trained(pipeline: Pipeline) -> tuple[Told, Runs] | None:
     from toyrl.experiments.calibrate import worlds as calibrated
     from toyrl.experiments.forecast.rivals import behaviour
 
-    told, file = _told(pipeline), pipeline.settings.calibrated
+    told, file = told_of(pipeline), pipeline.settings.calibrated
     try:
         runs = behaviour.trained(told) if file is None else calibrated.runs(told, file)
     except RewardError:  # it grades what it was asked before, not texts of other lengths
@@ -97,7 +97,7 @@ def sentence(forecast: Mapping[str, Any]) -> str:
     )
 
 
-def _told(pipeline: Pipeline) -> Told:
+def told_of(pipeline: Pipeline) -> Told:
     """What `validate` was told of the run; evidence from the pipeline's own law."""
     from toyrl.experiments.forecast.case import Told
     from toyrl.experiments.forecast.horizon import horizon
@@ -128,7 +128,9 @@ def _evidence(pipeline: Pipeline, told: Told) -> Evidence:
     made = _of_log(pipeline, told) or drawn(told, pipeline.law, pipeline.estimator, seed=seed)
     by_text = pipeline.reward.kind != "shaper"
     labels = not by_text or pipeline.contract_facts.reads_gold
-    return replace(made, text=_paid(pipeline, told) if by_text else None, labels=labels)
+    scores = {} if pipeline.learned is None else pipeline.learned.on_behaviours
+    text = _paid(pipeline, told) if by_text else None
+    return replace(made, text=text, labels=labels, scores=scores)
 
 
 def _of_log(pipeline: Pipeline, told: Told) -> Any:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from toyrl.dynamics.chain.compiling import Ahead
     from toyrl.experiments.forecast.case import Told
     from toyrl.experiments.forecast.rivals.behaviour import Runs
+    from toyrl.experiments.validate.learned import LearnedScores
     from toyrl.experiments.validate.reward_law.own_rollouts import OwnFacts
     from toyrl.rewards.user import UserReward
 
@@ -164,6 +165,14 @@ class Inputs:
         """The latents that supply fields of the catalogue terms."""
         law = RewardLaw(self.chain, bench.as_shaper(self.terms), run_limit=self.run_limit)
         return tuple(law.stated())
+
+    @cached_property
+    def learned(self) -> LearnedScores | None:
+        """The learned conciseness scores asked for, once the reward is loaded."""
+        from toyrl.experiments.validate.learned import LearnedScores
+
+        path = self.settings.conciseness
+        return None if path is None else LearnedScores(path, self.reward.name, self.terms)
 
     @property
     def terms(self) -> list[tuple[Any, float]]:
@@ -403,6 +412,8 @@ class Inputs:
             values = self.reward.score_text(log.rows)
             graded = [np.nan if v is None else v for v in values]
             flat["user_reward"] = np.array(graded, dtype=float)
+        if self.learned is not None and "conciseness" in shaper.all_wants():
+            flat["conciseness"] = np.array(self.learned.model.graded(log.rows))
         own = dict(r.fields)
         for name, value in flat.items():
             own[name] = np.full((*r.shape, *value.shape[1:]), np.nan)

@@ -40,6 +40,7 @@ class Options(TypedDict, total=False):
     mask_truncated: bool
     aggregation: str | None
     model: str | None
+    conciseness: str | Path | None
     cache: str | Path | None
     max_calls: int | None
     answer_mark: str | None

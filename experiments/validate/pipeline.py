@@ -37,6 +37,8 @@ class Pipeline(Inputs):
                 self.ahead = stack.enter_context(contextlib.closing(Ahead()))
             reward = stack.enter_context(self.loaded())
             self.reward = reward
+            if self.learned is not None:
+                stack.enter_context(self.learned.served(self.chain.H))
             stack.enter_context(steps.scored(self))
             self.pace = self._paced()
             self.tell.judging(reward.name)
@@ -80,6 +82,9 @@ class Pipeline(Inputs):
         for section in sorted(sections, key=lambda s: s.number):
             self._ended(section)
         wanted(2, "hacks and the price of the exploit", self.hacks)
+        unseen = steps.unseen(sections)
+        if unseen and not verdict.any_failed(sections):  # else worlds train on nobody's scores
+            return self._report("INCONCLUSIVE", tuple(unseen)[: verdict.REASONS], sections)
         wanted(3, "signal at low, middle and high success rates", self.signal)
         wanted(4, "training: worlds of the chain, and a forecast", self.training)
         wanted(5, "does it order policies as the truth does", self.order)
@@ -190,6 +195,8 @@ class Pipeline(Inputs):
             *contract_shaper.assumptions(self.assumed),
         ]
         section = replace(section, findings=(*section.findings, *more))
+        if self.learned is not None:
+            section = self.learned.told(section)
         if self.data_note:
             note = Finding(1, "contract/data", "warn", self.data_note)
             section = replace(section, findings=(*section.findings, note))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.baselines import Remax
 from toyrl.estimators.halves import Canon
+from toyrl.estimators.prime import Prime
 from toyrl.estimators.shaped import ShapedReward
 from toyrl.estimators.tokens import ReturnsToGo
 
@@ -36,6 +37,11 @@ def instead(estimator: Estimator) -> str:
     if isinstance(estimator, ReturnsToGo) and estimator.gamma == 1 and estimator.whitened:
         same = "with gamma=1 and one reward a rollout it is reinforce_plus_plus: name that"
         return f"{same}; {BY_TOKEN}"
+    if isinstance(estimator, Prime):
+        return (
+            "a trainer of one number a rollout pays outcome() + implicit_process() as a total: "
+            "judge that under rloo; by token it is in toyrl reproduce 53"
+        )
     if estimator.token_level:
         return f"name one that gives a number a rollout; {BY_TOKEN}"
     if isinstance(estimator, ShapedReward) and not refusal(estimator.inner):

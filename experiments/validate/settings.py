@@ -68,6 +68,8 @@ class Settings:
     aggregation : how the loss averages over tokens; None: what goes with the estimator
     notes : what a trainer's configuration says beyond these settings
     model : folder or hub id of a model that rollouts are sampled from, or None
+    conciseness : file of a learned scorer (`toyrl.models.base.save`) of the features of
+        `toyrl.models.conciseness`, whose scores are the field `conciseness`; None: an assumption
     cache : folder where the values of slow rewards are kept by text, or None
     max_calls : texts that the reward may be asked to grade, or None
     answer_mark : how the reward wants answers marked: text with {} where the answer stands
@@ -117,6 +119,7 @@ class Settings:
     aggregation: str | None = None
     notes: tuple[str, ...] = ()
     model: str | None = None
+    conciseness: Path | None = None
     cache: Path | None = None
     max_calls: Annotated[int | None, CALLS.or_none] = None
     answer_mark: str | None = None
@@ -134,6 +137,7 @@ class Settings:
         for name in ("rollouts", "data"):
             object.__setattr__(self, name, _file(name, getattr(self, name)))
         object.__setattr__(self, "calibrated", _calibrated(self.calibrated))
+        object.__setattr__(self, "conciseness", _scorer(self.conciseness))
         object.__setattr__(self, "columns", _columns(self.columns))
         self._ranges()
         self._lengths()
@@ -152,7 +156,7 @@ class Settings:
             from toyrl.experiments.validate.steps import source
 
             source.check(self.process, self.steps, log=self.rollouts is not None)
-        _estimator(self.estimator)
+        refuse_estimator(self.estimator)
         _mark(self.answer_mark)
         object.__setattr__(self, "env", _env(self.env))
         for name in ("only", "skip"):
@@ -215,7 +219,7 @@ class Settings:
     def to_dict(self) -> dict[str, Any]:
         """JSON form: paths as text, tuples as lists."""
         data = asdict(self)
-        for name in ("rollouts", "data", "calibrated", "cache"):
+        for name in ("rollouts", "data", "calibrated", "conciseness", "cache"):
             data[name] = None if data[name] is None else str(data[name])
         if self.process is not None:
             from toyrl.experiments.validate.steps.source import source_name
@@ -257,6 +261,17 @@ def _calibrated(value: Any) -> Path | None:
     if not there(path) or path.is_dir():
         said = f"calibrated={shortened(str(path), PATH)} is no file"
         msg = f"{said}; name the worlds.json that toyrl calibrate LOG wrote"
+        raise UsageError(msg)
+    return path
+
+
+def _scorer(value: Any) -> Path | None:
+    if value is None:
+        return None
+    path = Path(value)
+    if path.suffix not in (".json", ".safetensors") or not there(path) or path.is_dir():
+        said = f"conciseness={shortened(str(path), PATH)} is no scorer's file"
+        msg = f"{said}; name the .json or .safetensors that toyrl.models.base.save wrote"
         raise UsageError(msg)
     return path
 
@@ -326,7 +341,8 @@ def _env(value: Any) -> tuple[str, ...] | None:
     return names
 
 
-def _estimator(name: Any) -> None:
+def refuse_estimator(name: Any) -> None:
+    """UsageError for an estimator, by catalogue name, that is unknown or can't be judged here."""
     from toyrl.experiments.validate.refused import instead, refusal
     from toyrl.expressions import ExpressionError, parse_estimator
 

@@ -15,7 +15,7 @@ What an interface can't carry, `toyrl.bridge.training.trainer.ShapedGRPOTrainer`
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,11 @@ FORWARD = ("logprobs", "ref_logprobs", "entropy", "sampling_logprobs")
 """Of a forward pass: no trainer hands them to a reward, and no data column can hold them."""
 SEEN_BY_ESTIMATOR = ("correct", "length", "truncated", "mask")
 ROUNDING = 1e-9
+STAND_IN = (
+    "conciseness: hand ServedReward.of a scorer, graders={'conciseness': ConcisenessModel(...)"
+    ".graded}; without one, or a data column of that name, 1 - length/limit stands in, which "
+    "charges long necessary work"
+)
 
 
 class CannotCarry(ValueError):
@@ -87,7 +92,10 @@ def plan(
         why = f"the reward or its estimator reads {', '.join(passed)}, of a model's forward pass,"
         msg = f"{why} which {target} doesn't hand to a reward; {TRAINER}"
         raise CannotCarry(msg)
-    return _PLANS[target](shaper, estimator, tokenizer)
+    found = _PLANS[target](shaper, estimator, tokenizer)
+    if "conciseness" in shaper.all_wants() and found.mode != "estimator":
+        return replace(found, notes=(*found.notes, STAND_IN))
+    return found
 
 
 # -- the four targets ---------------------------------------------------------------------------

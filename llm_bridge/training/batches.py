@@ -16,9 +16,10 @@ import torch
 from toyrl.bridge.training.faults import unusable
 from toyrl.graders.base import TextRow
 from toyrl.messages import shortened
-from toyrl.rollouts import FIELDS, Rollouts
+from toyrl.rollouts import Rollouts
+from toyrl.rollouts.fields import behind
 from toyrl.rollouts.memory import Store
-from toyrl.rollouts.texts import flat_rollouts
+from toyrl.rollouts.texts import flat_rollouts, of_references
 
 Tensor = torch.Tensor
 
@@ -98,6 +99,17 @@ def token_numbers(name: str, values: Sequence[Any], rows: Sequence[TextRow], dev
     return out
 
 
+def reference_numbers(
+    name: str, values: Sequence[Any], rows: Sequence[TextRow], device: Any
+) -> Tensor:
+    """(N, M) float32 from M numbers a row, as many in every row."""
+    try:
+        found = of_references(name, values)
+    except ValueError as error:
+        raise unusable(name, f"can't be read ({error}),", rows, 0) from error
+    return torch.as_tensor(found, dtype=torch.float32, device=device)
+
+
 def shape(
     batch: Batch, shaper: Any, estimator: Any, store: Store, state: Mapping[str, Any], gang: Any
 ) -> Outcome:
@@ -107,7 +119,7 @@ def shape(
     """
     here, width = (
         len(batch.rows),
-        max((v.shape[1] for v in batch.fields.values() if v.ndim > 1), default=0),
+        max((v.shape[1] for n, v in batch.fields.items() if _wide(n, v)), default=0),
     )
     rollouts = gathered(batch, gang)
     keys = _all_keys(batch.keys, gang)[:: batch.group]
@@ -142,7 +154,7 @@ def gathered(batch: Batch, gang: Any) -> Rollouts:
 
     length = _whole(batch.length, gang)
     fields = {n: _whole(v, gang) for n, v in batch.fields.items() if n != "mask"}
-    wide = [v for v in fields.values() if v.ndim > 1]
+    wide = [v for n, v in fields.items() if _wide(n, v)]
     width = max([v.shape[1] for v in wide], default=int(length.max()))
     mask = (torch.arange(width, device=length.device) < length[:, None]).to(length.dtype)
     return flat_rollouts(
@@ -157,9 +169,8 @@ def gathered(batch: Batch, gang: Any) -> Rollouts:
     )[0]
 
 
-def field_axes(name: str) -> str:
-    """ "T" for a per-token field, "" for one per rollout."""
-    return FIELDS[name].axes if name in FIELDS else ""
+def _wide(name: str, value: Tensor) -> bool:
+    return value.ndim > 1 and behind(name) != "M"
 
 
 def _whole(x: Tensor, gang: Any) -> Tensor:

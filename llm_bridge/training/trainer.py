@@ -39,6 +39,7 @@ from toyrl.graders.phases import think_end
 from toyrl.graders.steps import Splitter
 from toyrl.rewards.process import step_scorer
 from toyrl.rollouts import FIELDS
+from toyrl.rollouts.fields import behind
 from toyrl.rollouts.memory import Store
 from toyrl.rollouts.texts import SAID, ran_out, said
 from toyrl.serving import text_of
@@ -170,8 +171,8 @@ class ShapedGRPOTrainer(RescuedTrainer):
             values = [said(name, row) for row in rows]
         else:
             values = [row.columns[name] for row in rows]
-        make = batches.token_numbers if batches.field_axes(name) == "T" else batches.numbers
-        return make(name, values, rows, device)
+        make = {"T": batches.token_numbers, "M": batches.reference_numbers}
+        return make.get(behind(name), batches.numbers)(name, values, rows, device)
 
     def _think_end(self, rows: Sequence[TextRow]) -> list[list[float]]:
         """Marks on the tokens of the tag that closes the thinking."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toyrl import Rollouts, parse
+from toyrl.bridge.export.carry import plan
 from toyrl.expressions import parse_estimator
 from toyrl.graders.answers import is_answered, is_correct, marked_answer, same_answer
 from toyrl.graders.base import TextRow
@@ -118,6 +120,24 @@ def test_an_unscorable_row_is_none_and_absent_for_its_siblings():
     answer = served(rows, [0, 0, 0])
     assert answer.values == [0.5, None, -0.5]
     assert answer.correct == [1.0, None, 0.0]
+
+
+def test_a_grader_s_numbers_are_the_field_before_a_column_of_its_name():
+    rows = [TextRow("p", "<answer>1</answer>", {"answer": "1", "conciseness": 0.9}, 10)] * 2
+    graders = {"conciseness": lambda rows: [0.1 + 0.5 * i for i, _ in enumerate(rows)]}
+    made = ServedReward.of("conciseness_additive(1)", max_completion_length=20, graders=graders)
+    assert made(rows, [0, 0]).rewards == pytest.approx([1.1, 1.6])
+    plain = ServedReward.of("conciseness_additive(1)", max_completion_length=20)
+    assert plain(rows, [0, 0]).rewards == pytest.approx([1.9, 1.9])
+    short = replace(plain, graders={"conciseness": lambda _: [0.1]})
+    with pytest.raises(ValueError, match="1 numbers for 2 rows"):
+        short(rows, [0, 0])
+
+
+def test_an_exported_conciseness_reward_says_what_stands_in():
+    notes = {t: plan(parse("crf()"), None, t).notes for t in ("trl", "verifiers")}
+    assert all("stands in" in n[-1] for n in notes.values())
+    assert not any("stands in" in n for n in plan(parse("laser()"), None, "trl").notes)
 
 
 def test_schedules_follow_the_update_number():

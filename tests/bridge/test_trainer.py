@@ -81,6 +81,29 @@ def test_advantages_are_those_of_the_library_on_the_same_rollouts(tmp_path, esti
         np.testing.assert_allclose(got.numpy(), want.reshape(-1), atol=2e-5)
 
 
+def test_a_judge_its_references_and_statistics_that_prompts_share(tmp_path):
+    def judge(rows):
+        return [float(len(row.completion)) for row in rows]
+
+    columns = {"judge_references": [[0.0, 9.0]] * 8}
+    made = trainer(tmp_path, "par() + judge_minmax()", graders={"judge": judge},
+                   changes={"max_steps": 2}, options=columns)  # fmt: skip
+    seen, scores = watched(made), []
+    made.train()
+    for batch, got in seen:
+        x = np.array(judge(batch.rows)).reshape(2, 4)
+        scores += x.ravel().tolist()
+        par = (1 / (1 + np.exp(-np.subtract.outer(x, [0.0, 9.0])))).mean(-1)
+        width = max(scores) - min(scores)
+        a = par + (x - min(scores)) / (width or 1.0)
+        want = (a - a.mean(-1, keepdims=True)) / (a.std(-1, ddof=1, keepdims=True) + 1e-4)
+        assert batch.fields["judge_references"].shape == (8, 2)
+        np.testing.assert_allclose(got.numpy(), want.reshape(-1), atol=2e-4)
+    made._remember()
+    assert made.memory.shared == {"judge_lowest": min(scores), "judge_highest": max(scores)}
+    assert not made.memory.rows
+
+
 def test_whether_an_answer_was_found_is_read_off_the_text(tmp_path):
     made = trainer(tmp_path, "laser()", correct=lambda _row: 0.0)
     seen = watched(made)

@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
 import pytest
 
 from docs.generate import length
 from docs.generate.modules import ROOT
+from toyrl import parse
 from toyrl.experiments.papers.length import length_pareto as pareto
 from toyrl.experiments.papers.length.pareto_families import FAMILIES
 from toyrl.experiments.papers.length.pareto_lab import BASES
+from toyrl.experiments.validate import learned
+from toyrl.models.conciseness import ConcisenessModel, labels, padded_rows, table
+from toyrl.models.linear import Ridge
 
 KEPT = json.loads(length.RESULTS.read_text(encoding="utf-8"))
 PAGE = (ROOT / "docs" / "length.md").read_text(encoding="utf-8")
 
 
-def found(table: str, reward: str, base: str) -> dict[str, float]:
-    heads, *rows = KEPT["tables"][table]
+def found(which: str, reward: str, base: str) -> dict[str, float]:
+    heads, *rows = KEPT["tables"][which]
     return dict(zip(heads, next(r for r in rows if r[:2] == [reward, base]), strict=True))
 
 
@@ -89,3 +94,20 @@ def test_numbers_from_the_tables():
 def test_an_unknown_base_is_refused():
     with pytest.raises(KeyError, match="no base 'long'"):
         length.rows("equal", "long")
+
+
+def test_the_learned_score_s_table():
+    """As the page's own code fits it, and with its labels shuffled."""
+    rows = padded_rows(400, seed=1)
+    x, y = table(rows), labels(rows)
+    plans = (("`crf()`", "crf()", y), ("`conciseness_additive(alpha=3)`",) * 2 + (y,),
+             ("the same, fitted to shuffled labels", "conciseness_additive(alpha=3)",
+              np.random.default_rng(0).permutation(y)))  # fmt: skip
+    for name, reward, target in plans:
+        reward = reward.strip("`")
+        seen = learned.unseen(ConcisenessModel(Ridge().fit(x, target)))
+        told, tables = learned.findings(seen, "m", reward, [(parse(reward), 1.0)])
+        (_, true, _), (_, own, _), (_, _, worst) = tables[0].rows
+        rms = float(np.sqrt((seen.error**2).mean()))
+        line = f"| {name} | {told[0].value:.2f} | {rms:.2g} | {true:.2g}, {own:.2g} | {worst:.2f} |"
+        assert line in PAGE

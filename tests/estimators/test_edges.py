@@ -43,6 +43,8 @@ SEES_OTHER_PROMPTS = {
     "gpg": "multiplied by the share of informative groups",
     "grpo_batch": "divided by the batch's standard deviation",
     "normalize_then_sum": "normalised over the batch at the end",
+    "prime_released": "process rewards normed and advantages whitened over the batch",
+    "prime_verl": "process rewards normed and advantages whitened over the batch",
     "reinforce_baseline": "whitened over the batch",
     "reinforce_mean": "the baseline is the mean of all prompts",
     "reinforce_openrlhf": "whitened over the batch",

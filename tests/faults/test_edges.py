@@ -28,7 +28,7 @@ def without_tokens(thing: Any) -> Rollouts:
     for name in needs:
         if name in FIELDS:
             low = max(FIELDS[name].low, -1.0)
-            shape = (B, G, *((0,) if "T" in FIELDS[name].axes else ()))
+            shape = (B, G, *(0 if a == "T" else 2 for a in FIELDS[name].axes))
             extra[name] = rng.uniform(low, min(FIELDS[name].high, low + 1), shape)
     correct = np.array([[1.0, 0, 0], [0, 1, 1]])
     return Rollouts(correct, np.zeros((B, G)), 8.0, mask=np.ones((B, G, 0)), fields=extra)

@@ -58,7 +58,7 @@ YES_OR_NO = ("mode", "step_ends", "format", "answered")
 def _drawn(name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Values of one field: seeded by its name, so that no other field changes them."""
     rng, spec = np.random.default_rng(zlib.crc32(name.encode())), FIELDS[name]
-    full = (*shape, *((T,) if "T" in spec.axes else ()))
+    full = (*shape, *(T if a == "T" else 2 for a in spec.axes))
     if name in YES_OR_NO:
         return rng.integers(0, 2, full).astype(float)
     if name in COUNTS:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ from scipy.stats import spearmanr
 from toyrl.graders.base import TextRow
 from toyrl.models import conciseness as texts
 from toyrl.models.base import KINDS, from_state, load, model, save, state
-from toyrl.models.linear import BradleyTerry, LinearScorer, Ridge
+from toyrl.models.linear import BradleyTerry, LinearScorer, Ridge, from_linear
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 3)) * [1.0, 10.0, 0.1] + [0, 5, 1]
@@ -46,6 +49,31 @@ def test_a_weight_counts_rows():
     n = RNG.integers(1, 3, 30)
     a, b = BradleyTerry().fit(X, pairs, weight=n), BradleyTerry().fit(X, np.repeat(pairs, n, 0))
     assert a.score(X) == pytest.approx(b.score(X), abs=1e-9)
+
+
+def test_a_linear_model_fitted_elsewhere():
+    """As scikit-learn names what it has fitted."""
+    own = Ridge().fit(X, Y)
+    last = SimpleNamespace(coef_=own.weight[None], intercept_=own.bias[None])
+    scaler = SimpleNamespace(mean_=own.mean, scale_=own.scale)
+    piped = SimpleNamespace(steps=[("scaler", scaler), ("ridge", last)])
+    assert from_linear(piped).score(X) == pytest.approx(own.score(X), abs=1e-12)
+    plain = SimpleNamespace(coef_=own.weight / own.scale, intercept_=0.5)
+    assert from_linear(plain).score(X) == pytest.approx(X @ plain.coef_ + 0.5)
+    unscaled = SimpleNamespace(mean_=None, scale_=None)
+    same = SimpleNamespace(steps=[("scaler", unscaled), ("ridge", plain)])
+    assert from_linear(same).score(X) == pytest.approx(from_linear(plain).score(X))
+    several = SimpleNamespace(coef_=np.ones((3, 3)), intercept_=np.ones(3))
+    for bad in (3, several, SimpleNamespace(steps=[("poly", object()), ("ridge", last)])):
+        with pytest.raises(ValueError, match="no linear model with one output"):
+            from_linear(bad)
+
+
+def test_a_file_of_an_own_kind_is_read_in_a_fresh_process(tmp_path):
+    save(Ridge().fit(X, Y), tmp_path / "m.json")
+    code = f"from toyrl.models.base import load; print(type(load({str(tmp_path / 'm.json')!r})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "LinearScorer" in done.stdout
 
 
 def test_bradley_terry_maximises_its_likelihood():

@@ -32,7 +32,7 @@ def rollouts(names: tuple[str, ...] = tuple(FIELDS)) -> Rollouts:
             spec = FIELDS[name]
             low = max(spec.low, -1.0)
             high = min(spec.high, low + 1.0)
-            shape = (B, G, *((T,) if "T" in spec.axes else ()))
+            shape = (B, G, *(T if a == "T" else 2 for a in spec.axes))
             extra[name] = rng.uniform(low, high, shape)
     correct = np.array([[1.0, 0, 1], [0, 1, 0]])
     return Rollouts(correct, np.full((B, G), 3.0), float(T), mask=np.ones((B, G, T)), fields=extra)
@@ -82,6 +82,9 @@ def faults(kind: str) -> dict[str, tuple[Rollouts, Any, Any, str]]:
         "flat token field": (r.with_(entropy=np.ones((B, G))), a, x, r"fields\['entropy'\]"),
         "tokens of a field": (r.with_(entropy=np.ones((B, G, T + 1))), a, x,
                               r"fields\['entropy'\] has shape \(2, 3, 5\), not \(2, 3, 4\)"),
+        "flat references": (r.with_(judge_references=np.ones((B, G))), a, x,
+                            r"fields\['judge_references'\] has shape \(2, 3\), not"),
+        "no reference": (r.with_(judge_references=np.ones((B, G, 0))), a, x, "1 or more"),
     }  # fmt: skip
     what = {"estimator": "part 'reward'", "objective": "advantages"}.get(kind)
     if what:

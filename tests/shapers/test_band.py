@@ -8,7 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toyrl import parse
+from toyrl.graders.base import TextRow
+from toyrl.graders.phases import answer_words
 from toyrl.rollouts import Rollouts
+from toyrl.serving import ServedReward
 from toyrl.shapers.length.band import band_score
 from toyrl.testing import check_invariants
 
@@ -48,3 +51,30 @@ def test_edges():
     )
     assert parse("length_band(20, 50, limit=80)").reward(r)[0].tolist() == [0.5, 1.0, 0.0]
     assert check_invariants("length_band()", invariants=["length_unit"], max_examples=30).ok
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("<think>so many words here</think>\n<answer>two words</answer>", 2),
+        ("<answer>no</answer> <answer> the last one </answer>", 3),
+        ("<think>a b c</think> behind the tag", 3),
+        ("<think>never closed", 0),
+        ("plain text of five words", 5),
+        ("", 0),
+    ],
+)
+def test_words_are_those_of_the_answer_part(text: str, words: int):
+    assert answer_words(TextRow("q", text)) == words
+
+
+def test_a_band_in_words_as_served():
+    """Of 3, 6 and 12 words with a band of 4 to 8 that ends at 16."""
+    rows = [
+        TextRow("q", f"<think>so</think><answer>{'w ' * n}</answer>", {"answer": "w"}, 30)
+        for n in (3, 6, 12)
+    ]
+    served = ServedReward.of("word_band(4, 8, 16)", max_completion_length=50)
+    assert served(rows, [0, 0, 0]).rewards == pytest.approx([0.75, 1.0, 0.5])
+    laws = ["finite", "permutation"]
+    assert check_invariants("word_band(20, 60, 200)", invariants=laws, max_examples=20).ok

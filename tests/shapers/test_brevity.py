@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from toyrl import parse
+from toyrl import parse, stats
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.length.brevity import BrevityPenalty, HybridOutcome
 from toyrl.testing import check_invariants, rollouts
@@ -21,6 +21,31 @@ def test_by_hand():
     r = group([1, 1, 0, 0, 0, 0], [80, 120, 0, 50, 100, 190])
     assert BrevityPenalty().reward(r)[0].tolist() == [0, 0, -0.5, -0.25, 0, 0]
     assert BrevityPenalty(tau=0.5).reward(r)[0].tolist() == [0, 0, -0.5, 0, 0, 0]
+
+
+def test_what_the_reviews_leave_open_by_hand():
+    r = group([1, 1, 1, 0, 0, 0], [40, 80, 180, 20, 90, 400])
+    assert BrevityPenalty(1.0, quantile=0.0).reward(r)[0].tolist() == [0, 0, 0, -0.5, 0, 0]
+    assert BrevityPenalty(1.0, quantile=0.5).reward(r)[0].tolist() == [0, 0, 0, -0.75, 0, 0]
+    both = BrevityPenalty(1.0, beyond=2.0).reward(r)[0]
+    assert both == pytest.approx([0, 0, 0, -0.8, -0.1, -1.0])
+    everyone = BrevityPenalty(1.0, everyone=0.5).reward(r)[0]
+    assert everyone == pytest.approx([-0.3, -0.1, 0, -0.8, -0.1, 0])
+    for shaper in (BrevityPenalty(quantile=0.5, beyond=1.5), BrevityPenalty(quantile=0.5)):
+        assert not shaper.reward(group([0, 0], [5, 190])).any()
+
+
+def test_quantiles_are_those_of_repeated_values():
+    rng = np.random.default_rng(0)
+    x, w = rng.integers(0, 6, (200, 5)).astype(float), rng.integers(0, 3, (200, 5)).astype(float)
+    for q in (0.0, 0.5, 1.0):
+        want = [
+            np.quantile(np.repeat(a, b.astype(int)), q) if b.any() else np.inf
+            for a, b in zip(x, w, strict=True)
+        ]
+        assert stats.quantile(x, w, q)[:, 0] == pytest.approx(want)
+    with pytest.raises(ValueError, match="axis=0"):
+        stats.quantile(x, w, 0.5, axis=0)
 
 
 @pytest.mark.parametrize("correct", [[0, 0, 0], [1, 1, 1]])

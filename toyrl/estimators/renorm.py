@@ -22,11 +22,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from toyrl.estimators.base import Estimator
-from toyrl.estimators.steps import less_siblings, returns_to_go
+from toyrl.estimators.steps import less_siblings
 from toyrl.ranges import one_of
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.steps import step_ends
+from toyrl.rollouts.tokens import returns_to_go
 from toyrl.shapers.base import Parts, sum_parts
 
 Array = Any

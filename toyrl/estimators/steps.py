@@ -28,16 +28,11 @@ from toyrl.ranges import one_of
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.steps import step_ends, steps_before
+from toyrl.rollouts.tokens import returns_to_go
 from toyrl.shapers.base import Parts
 
 Array = Any
 BASELINES = ("step", "padded", "first", "none")
-
-
-def returns_to_go(reward: Array) -> Array:
-    """Sum of the rewards from each token on; the last axis, same shape."""
-    xp = array_namespace(reward)
-    return xp.flip(xp.cumulative_sum(xp.flip(reward, axis=-1), axis=-1), axis=-1)
 
 
 def less_siblings(to_go: Array, ends: Array, w: Array, *, baseline: str = "step") -> Array:

@@ -28,7 +28,7 @@ from toyrl.ranges import FLAG, SHARE, one_of
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.entrance import entered_rewards
-from toyrl.rollouts.tokens import after, backward
+from toyrl.rollouts.tokens import after, backward, last_token
 from toyrl.shapers.base import Parts
 
 Array = Any
@@ -38,7 +38,7 @@ WHITENINGS = ("standard", "repo")
 def token_rewards(parts: Parts, r: Rollouts, mask: Array) -> Array:
     """(..., B, G, T) rewards: token parts where they are, rollout parts on the last token."""
     xp = r.xp
-    last = mask * (1 - xp.where(after(mask, mask) > 0, xp.ones_like(mask), xp.zeros_like(mask)))
+    last = last_token(mask)
     out = xp.zeros_like(mask)
     for value in parts.values():
         wide = value.ndim > r.correct.ndim

@@ -278,7 +278,8 @@ class _Reader:
         ):
             raise self.fail(node, f"{name}({field.name}=...) is a list of rewards")
         if isinstance(value, Shaper) and number(field.default):
-            raise self.fail(node, f"{name}({field.name}=...) is a number, not a reward")
+            said = f"{name}({field.name}=...) is a number, not a reward"
+            raise self.fail(node, f"{said}; schedules are {', '.join(SCHEDULES)}")
         word = isinstance(value, bool | str) and number(field.default)
         if word and ranges.fault(target, field.name, value):
             raise self.fail(node, f"{name}({field.name}=...) is a number, not {shortened(value)}")

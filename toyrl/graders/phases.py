@@ -17,11 +17,27 @@ from toyrl.messages import shortened
 
 TAG = "</think>"
 BLOCK = re.compile(r"<think>.*?</think>", re.DOTALL)
+ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 
 
 def is_thought(row: TextRow) -> float:
     """1.0 if the completion has a closed think block, empty or not: the field `thought`."""
     return float(BLOCK.search(row.completion) is not None)
+
+
+def answer_words(row: TextRow) -> float:
+    """Words, between spaces, of the answer part: the field `words`.
+
+    That is what stands in the last answer tag, else behind the thinking, else the whole completion;
+    0 where the thinking was not closed.
+    """
+    text = row.completion
+    tagged = ANSWER.findall(text)
+    if tagged:
+        return float(len(tagged[-1].split()))
+    if "<think>" in text and TAG not in text:
+        return 0.0
+    return float(len(text.rpartition(TAG)[2].split()))
 
 
 def think_end(pieces: Sequence[str], tag: str = TAG) -> np.ndarray:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -26,6 +27,8 @@ from toyrl.messages import shortened
 Array = Any
 FORMAT = "toyrl.model/1"
 KINDS: dict[str, type] = {}
+OWN = {"linear": "toyrl.models.linear"}
+"""Kinds of toyrl's own by the module that registers them, which is imported when a file asks."""
 T = TypeVar("T", bound=type)
 
 
@@ -71,6 +74,8 @@ def from_state(kind: str, arrays: Mapping[str, Array]) -> Any:
 
     Raises ValueError for another kind, and for arrays that are missing or not its own.
     """
+    if kind not in KINDS and kind in OWN:
+        import_module(OWN[kind])
     if kind not in KINDS:
         msg = f"kind={shortened(kind)} is not one of {', '.join(sorted(KINDS))}; import the module that "
         msg += "registers it"

@@ -100,8 +100,9 @@ class ConcisenessModel:
 
 # -- texts of known redundancy ---------------------------------------------------------------------
 def padded_rows(n: int, seed: int, *, needed: tuple[int, int] = (2, 8), dialect: str = "tag",
-                redundant: tuple[str, ...] = REDUNDANT) -> list[RenderedRow]:  # fmt: skip
-    """n right solutions with 0 to 24 redundant actions put between their steps.
+                redundant: tuple[str, ...] = REDUNDANT, correct: bool = True
+                ) -> list[RenderedRow]:  # fmt: skip
+    """n right solutions (or wrong ones) with 0 to 24 redundant actions put between their steps.
 
     needed : fewest and most steps of a problem; redundant : kinds of action, a mix drawn a row
     """
@@ -113,7 +114,7 @@ def padded_rows(n: int, seed: int, *, needed: tuple[int, int] = (2, 8), dialect:
         odds = [rng.random() for _ in redundant]
         actions = ["STEP", *_mixed(["STEP"] * (d - 1), rng.choices(redundant, odds, k=k), rng)]
         problem = make_problem(d, 10_000 * seed + i)
-        out.append(render(problem, [*actions, "ANSWER"], dialect=dialect, correct=True,
+        out.append(render(problem, [*actions, "ANSWER"], dialect=dialect, correct=correct,
                           seed=rng.getrandbits(30), tokens_per_action=8.0))  # fmt: skip
     return out
 

@@ -1,4 +1,4 @@
-"""Linear scorers: least squares on numbers, Bradley-Terry on pairs, both with a ridge.
+"""Linear scorers: least squares on numbers, Bradley-Terry on pairs, both with a ridge; averages.
 
 Features are centred and scaled before the fit, so that one penalty serves them all; a feature that
 never varies gets weight 0.
@@ -6,6 +6,7 @@ never varies gets weight 0.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -41,6 +42,36 @@ class LinearScorer:
         return (x - self.mean) / self.scale @ self.weight + self.bias
 
 
+def from_linear(fitted: Any) -> LinearScorer:
+    """A linear regressor or a classifier of two kinds, fitted with scikit-learn, as a scorer.
+
+    fitted : with `coef_` (F,) or (1, F) and `intercept_`, such as Ridge, Lasso, HuberRegressor or
+        LogisticRegression (whose score is then the log-odds), or a pipeline of a StandardScaler
+        before one. scikit-learn itself is not needed here, nor to load the scorer
+
+    Raises ValueError for anything else.
+    """
+    steps = [step for _, step in getattr(fitted, "steps", [("", fitted)])]
+    last, before = steps[-1], steps[:-1]
+    scalers = all(hasattr(s, "scale_") and hasattr(s, "mean_") for s in before)
+    weight = np.asarray(getattr(last, "coef_", np.zeros((0, 0))), dtype=float)
+    if weight.ndim == 2 and len(weight) == 1:
+        weight = weight[0]
+    if weight.ndim != 1 or len(before) > 1 or not scalers:
+        msg = (
+            f"{shortened(fitted)} is no linear model with one output (coef_, intercept_), nor a "
+            "StandardScaler before one; fit toyrl.models.linear.Ridge, or register a kind of your "
+            "own with toyrl.models.base.model"
+        )
+        raise ValueError(msg)
+    scale = getattr(before[0], "scale_", None) if before else None
+    mean = getattr(before[0], "mean_", None) if before else None
+    own = np.zeros(weight.size) if mean is None else np.array(mean, dtype=float)
+    unit = np.ones(weight.size) if scale is None else np.array(scale, dtype=float)
+    bias = np.array(float(np.ravel(last.intercept_)[0]))
+    return LinearScorer(weight.copy(), own, unit, bias)
+
+
 @dataclass(frozen=True)
 class Ridge:
     """Least squares with `penalty` on the squared weights, in units of one row.
@@ -59,10 +90,10 @@ class Ridge:
         Raises ValueError for rows that don't match, for numbers that aren't finite, and where no
         row has weight.
         """
-        x, y = _table(x), np.asarray(target, dtype=float)
+        x, y = table_of(x), np.asarray(target, dtype=float)
         w = np.ones(len(x)) if weight is None else np.asarray(weight, dtype=float)
-        _same_rows(x, target=y, weight=w)
-        mean, scale = _standard(x, w)
+        same_rows(x, target=y, weight=w)
+        mean, scale = standard(x, w)
         z, middle = (x - mean) / scale, float(w @ y / w.sum())
         gram = z.T @ (w[:, None] * z) + self.penalty * np.eye(z.shape[1])
         # Features may repeat each other, and penalty 0 is allowed: the shortest solution.
@@ -76,7 +107,10 @@ class BradleyTerry:
 
     penalty : on the squared weights, in units of one pair, > 0: pairs that a line separates have no
         finite fit without; steps : most Newton steps
-    Only differences of scores are learned: the bias is 0.
+    magnitude : on the squared scores of both rows of a pair, in units of one pair; 0.005 is the
+        "Reg" of paper 23, loss -log sigmoid(r_w - r_l) + 0.005 (r_w^2 + r_l^2)
+    Only differences of scores are learned: the bias is 0, and with a magnitude the one that makes
+    the scores small.
 
     Source: Bradley and Terry 1952; the log-likelihood of reward models. Raises ValueError for
     settings out of their ranges.
@@ -84,6 +118,7 @@ class BradleyTerry:
 
     penalty: Annotated[float, POSITIVE] = 1.0
     steps: Annotated[int, COUNT] = 50
+    magnitude: Annotated[float, NOT_NEGATIVE] = 0.0
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -93,29 +128,72 @@ class BradleyTerry:
 
         Raises ValueError for pairs of another shape or of rows that aren't there.
         """
-        x, pairs = _table(x), np.asarray(target)
-        fits = pairs.ndim == 2 and pairs.shape[1:] == (2,) and pairs.dtype.kind in "iu"
-        if not fits or not len(pairs) or pairs.min() < 0 or pairs.max() >= len(x):
-            msg = f"target has the shape {pairs.shape}; give (M, 2) whole numbers, rows (winner, "
-            msg += f"loser) of the {len(x)} features"
-            raise ValueError(msg)
+        x = table_of(x)
+        pairs = pairs_of(target, len(x))
         w = np.ones(len(pairs)) if weight is None else np.asarray(weight, dtype=float)
-        _same_rows(pairs, weight=w)
-        mean, scale = _standard(x, np.ones(len(x)))
+        same_rows(pairs, weight=w)
+        mean, scale = standard(x, np.ones(len(x)))
         z = (x[pairs[:, 0]] - x[pairs[:, 1]]) / scale
+        held, middle = self._held(((x - mean) / scale)[pairs], w)
         own = np.zeros(z.shape[1])
         for _ in range(self.steps):
             lose = np.exp(-np.logaddexp(0, z @ own))
-            slope = z.T @ (w * lose) - self.penalty * own
-            bend = z.T @ ((w * lose * (1 - lose))[:, None] * z) + self.penalty * np.eye(own.size)
+            slope = z.T @ (w * lose) - held @ own
+            bend = z.T @ ((w * lose * (1 - lose))[:, None] * z) + held
             step = np.linalg.solve(bend, slope)
             own = own + step
             if np.abs(step).max(initial=0.0) <= 1e-12 * max(1.0, np.abs(own).max(initial=0.0)):
                 break
-        return LinearScorer(own, mean, scale, np.array(0.0))
+        return LinearScorer(own, mean, scale, np.array(0.0 - middle @ own))
+
+    def _held(self, rows: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(curvature (F, F) of the penalties, middle (F,)) of rows (M, 2, F) of weighted pairs.
+
+        The best bias is minus the mean score, which leaves the scores' variance to be held.
+        """
+        ridge = self.penalty * np.eye(rows.shape[-1])
+        if not self.magnitude:
+            return ridge, np.zeros(rows.shape[-1])
+        flat, each = rows.reshape(-1, rows.shape[-1]), np.repeat(w, 2)
+        middle = each @ flat / each.sum()
+        spread = (flat - middle).T @ (each[:, None] * (flat - middle))
+        return ridge + 2 * self.magnitude * spread, middle
 
 
-def _table(x: Array) -> np.ndarray:
+def averaged(scorers: Sequence[LinearScorer]) -> LinearScorer:
+    """The scorer with the uniform average of the others' *parameters* (WARM).
+
+    Parameters are taken in the features' own units, since each scorer has a scale of its own. For
+    linear scorers it is also the average of their scores, so that of M independent ones with the
+    same error variance has 1/M of it.
+
+    Source: paper 23, code `utils/model_merge.py` (five models, uniform). Raises ValueError for no
+    scorer, and for scorers of different numbers of features.
+    """
+    sizes = sorted({s.weight.size for s in scorers})
+    if len(sizes) != 1:
+        msg = (
+            f"{len(scorers)} scorers of {sizes} features; average one or more of the same features"
+        )
+        raise ValueError(msg)
+    weight = np.mean([s.weight / s.scale for s in scorers], axis=0)
+    bias = np.mean([s.bias - (s.mean / s.scale) @ s.weight for s in scorers])
+    return LinearScorer(weight, np.zeros(sizes[0]), np.ones(sizes[0]), np.asarray(bias))
+
+
+def pairs_of(target: Array, rows: int) -> np.ndarray:
+    """(M, 2) whole numbers below `rows`, as given. Raises ValueError for anything else."""
+    pairs = np.asarray(target)
+    fits = pairs.ndim == 2 and pairs.shape[1:] == (2,) and pairs.dtype.kind in "iu"
+    if not fits or not len(pairs) or pairs.min() < 0 or pairs.max() >= rows:
+        msg = f"target has the shape {pairs.shape}; give (M, 2) whole numbers, rows (winner, "
+        msg += f"loser) of the {rows} features"
+        raise ValueError(msg)
+    return pairs
+
+
+def table_of(x: Array) -> np.ndarray:
+    """(N, F) features as floats. Raises ValueError for other shapes and what is not finite."""
     x = np.asarray(x, dtype=float)
     if x.ndim != 2 or not len(x) or not np.isfinite(x).all():
         msg = f"features have the shape {x.shape}; give (N, F) finite numbers, N of 1 and more"
@@ -123,7 +201,11 @@ def _table(x: Array) -> np.ndarray:
     return x
 
 
-def _same_rows(x: np.ndarray, **others: np.ndarray) -> None:
+def same_rows(x: np.ndarray, **others: np.ndarray) -> None:
+    """Nothing where each of the others is (N,) finite numbers, N rows of x; weights not below 0.
+
+    Raises ValueError for the first that isn't.
+    """
     for name, value in others.items():
         good = value.shape == (len(x),) and np.isfinite(value).all()
         if not good or (name == "weight" and not (value.min() >= 0 and value.sum() > 0)):
@@ -132,7 +214,8 @@ def _same_rows(x: np.ndarray, **others: np.ndarray) -> None:
             raise ValueError(msg)
 
 
-def _standard(x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def standard(x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(mean, scale) (F,) of features (N, F) with weights (N,); scale 1 for constant ones."""
     mean = w @ x / w.sum()
     scale = np.sqrt(w @ (x - mean) ** 2 / w.sum())
     flat = scale <= 1e-12 * np.maximum(1.0, np.abs(mean))  # rounding of a constant column

@@ -23,7 +23,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from toyrl.rollouts.core import Rollouts
-from toyrl.rollouts.fields import FIELDS
+from toyrl.rollouts.fields import behind
 
 Array = Any
 
@@ -61,7 +61,7 @@ def class_rollouts(
         return xp.broadcast_to(xp.asarray(x, dtype=kind), (*like.shape, *more))
 
     def field(name: str, value: Any) -> Array:
-        return wide(value, value.shape[-1:] if _per_token(name) else ())
+        return wide(value, value.shape[-1:] if behind(name) else ())
 
     weight = probability
     if probability is not None and shares is not None:
@@ -102,7 +102,7 @@ def drawn_rollouts(
     """
     own = {}
     for name, value in (fields or {}).items():
-        rows = value.ndim - _per_token(name) > 1
+        rows = value.ndim - len(behind(name)) > 1
         own[name] = value[prompt, index] if rows else value[index]
     long, cut = length[index], None if truncated is None else truncated[index]
     return Rollouts(
@@ -155,7 +155,7 @@ def joined(each: Sequence[Rollouts], **changes: Any) -> Rollouts:
         if getattr(first, name) is not None
     }
     fields = {
-        name: join([r.fields[name] for r in each], -3 if _per_token(name) else -2)
+        name: join([r.fields[name] for r in each], -3 if behind(name) else -2)
         for name in first.fields
     }
     return replace(first, **own, fields=fields, **changes)
@@ -180,13 +180,9 @@ def with_answered(
 
 def token_mask(fields: Mapping[str, Array], length: Array) -> Array | None:
     """(..., T), 1 on the first `length` tokens, if a field is per token; else None."""
-    width = next((v.shape[-1] for n, v in fields.items() if _per_token(n)), None)
+    width = next((v.shape[-1] for n, v in fields.items() if behind(n) == "T"), None)
     if width is None:
         return None
     xp = array_namespace(length)
     inside = xp.arange(width) < length[..., None]
     return xp.astype(inside, length.dtype)
-
-
-def _per_token(name: str) -> bool:
-    return name in FIELDS and FIELDS[name].axes == "T"

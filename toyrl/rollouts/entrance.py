@@ -17,6 +17,7 @@ from typing import Any
 
 from toyrl.dtypes import as_floats, check_array, common_half, half, lowered, raised
 from toyrl.rollouts.core import Rollouts
+from toyrl.rollouts.fields import behind
 from toyrl.rollouts.shapes import check_rewards, check_rollouts, check_steps
 
 Array = Any
@@ -106,21 +107,22 @@ def emptied(r: Rollouts) -> Rollouts:
             own[name] = None if value is None else _present(value, r)
     if r.mask is not None:
         own["mask"] = _present(r.mask, r)
-    wide = len(r.shape) + 1
     own["fields"] = {
-        name: _present(value, r) if r.weight is not None or len(value.shape) == wide else value
-        for name, value in r.fields.items()
+        name: _present(value, r, tokens=behind(name) == "T") for name, value in r.fields.items()
     }
     return r.with_(**own)
 
 
-def _present(value: Array, r: Rollouts) -> Array:
-    """`value` where its row takes part, and its token is of the mask; 0 elsewhere."""
+def _present(value: Array, r: Rollouts, *, tokens: bool = True) -> Array:
+    """`value` where its row takes part, and its token is of the mask; 0 elsewhere.
+
+    tokens : a last axis of its own is that of the tokens
+    """
     wide = len(value.shape) > len(r.shape)
     here = None if r.weight is None else r.weight > 0
     if wide and here is not None:
         here = here[..., None]
-    if wide and r.mask is not None and r.mask.shape[-1] == value.shape[-1]:
+    if wide and tokens and r.mask is not None and r.mask.shape[-1] == value.shape[-1]:
         on = r.mask > 0
         here = on if here is None else here & on
     return value if here is None else r.xp.where(here, value, r.xp.zeros_like(value))

@@ -21,6 +21,11 @@ class FieldSpec:
 FIELDS: dict[str, FieldSpec] = {}
 
 
+def behind(name: str) -> str:
+    """The axis of a field behind (..., B, G): "", "T" (tokens) or "M" (references)."""
+    return FIELDS[name].axes if name in FIELDS else ""
+
+
 def register_field(
     name: str,
     *,
@@ -30,7 +35,9 @@ def register_field(
     unit: str = "1",
     origin: str,
 ) -> FieldSpec:
-    """Name an optional per-rollout field (``axes=""``) or per-token field (``axes="T"``).
+    """Name an optional field: per rollout (``axes=""``), per token ("T"), per reference ("M").
+
+    The numbers of a prompt's M references stand behind each of its rollouts.
 
     Raises ValueError for a name that is taken.
     """
@@ -76,12 +83,20 @@ register_field("potential", axes="T", origin="a potential function of the prefix
 register_field("conciseness", low=0.0, high=1.0, origin="a conciseness reward model or a grader")
 register_field("judge", origin="a judge model or a grader")
 register_field(
+    "judge_references",
+    axes="M",
+    origin="the judge's scores of M responses of the reference policy to the same prompt",
+)
+register_field(
     "verified", low=0.0, high=1.0, origin="a verifier's verdict: 1 accepted, right or not"
 )
 register_field("format", low=0.0, high=1.0, origin="a format grader")
 register_field("answered", low=0.0, high=1.0, origin="an answer parser: 1 if an answer was found")
 register_field(
     "thought", low=0.0, high=1.0, origin="toyrl.graders.phases: 1 for a closed think block"
+)
+register_field(
+    "words", low=0.0, unit="words", origin="toyrl.graders.phases: words of the answer part"
 )
 register_field("mode", low=0.0, high=1.0, origin="the rollout's latent mode, 1 = long")
 register_field("phrases", low=0.0, unit="phrases", origin="counter of stock phrases in the text")

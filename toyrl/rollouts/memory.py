@@ -1,4 +1,4 @@
-"""Per-prompt memory of shapers: kept on the host, merged by declared operations.
+"""Memory of shapers, per prompt or shared by all: kept on the host, merged by declared operations.
 
 A shaper answers with *this visit's contribution* (`Shaped.memory`), one row per prompt; the
 store gathers rows for a batch and merges contributions back. Because every operation is
@@ -19,12 +19,28 @@ from toyrl.files import write_file
 from toyrl.shapers.base import MemoryField, Shaped, Shaper
 
 MERGE = {"min": min, "max": max, "sum": lambda a, b: a + b, "replace": lambda _, b: b}
+ON_ARRAYS = {"min": np.minimum, "max": np.maximum, "sum": np.add, "replace": lambda _, b: b}
+
+
+def merged(slot: MemoryField, old: Any, new: Any) -> np.ndarray:
+    """What is kept after a visit, on arrays (..., B, 1): the same as `Store.merge` of a batch.
+
+    A shared slot first takes in all prompts of `new`, so every prompt holds the same number again.
+    """
+    new = np.asarray(new)
+    if slot.shared:
+        over = {"min": np.min, "max": np.max, "sum": np.sum}
+        take = over.get(slot.op)
+        whole = new[..., -1:, :] if take is None else take(new, axis=-2, keepdims=True)
+        new = np.broadcast_to(whole, new.shape)
+    return ON_ARRAYS[slot.op](old, new)
 
 
 class Store:
     """Memory rows keyed by prompt.
 
-    `capacity` bounds the number of prompts kept; the least recently merged go first.
+    `capacity` bounds the number of prompts kept; the least recently merged go first. Shared slots
+    have one number for all prompts and never go.
 
     Raises ValueError for a slot whose `op` is not one of min, max, sum and replace.
     """
@@ -37,6 +53,7 @@ class Store:
         self.slots = {s.name: s for s in slots}
         self.capacity = capacity
         self.rows: dict[str, dict[str, float]] = {}
+        self.shared: dict[str, float] = {}
 
     @classmethod
     def of(cls, shaper: Shaper, *, capacity: int | None = None) -> Store:
@@ -47,7 +64,8 @@ class Store:
         """name -> (B, 1) array of current values, in `like`'s namespace and dtype."""
         out = {}
         for name, slot in self.slots.items():
-            column = [[self.rows.get(str(p), {}).get(name, slot.initial)] for p in prompts]
+            kept = [self.shared if slot.shared else self.rows.get(str(p), {}) for p in prompts]
+            column = [[row.get(name, slot.initial)] for row in kept]
             value = np.asarray(column, dtype=np.float64)
             if like is not None:
                 from array_api_compat import array_namespace
@@ -63,8 +81,12 @@ class Store:
                 msg = f"no memory slot {name!r}; declared are {', '.join(self.slots) or 'none'}"
                 raise KeyError(msg)
             values = np.asarray(column, dtype=np.float64).reshape(len(prompts))
-            merge = MERGE[self.slots[name].op]
+            merge, shared = MERGE[self.slots[name].op], self.slots[name].shared
             for prompt, value in zip(map(str, prompts), values.tolist(), strict=True):
+                if shared:
+                    own = self.shared
+                    own[name] = merge(own[name], value) if name in own else value
+                    continue
                 row = self.rows.pop(prompt, {})
                 row[name] = merge(row[name], value) if name in row else value
                 self.rows[prompt] = row
@@ -73,15 +95,16 @@ class Store:
 
     def to_json(self) -> str:
         """The whole store as JSON text; `from_json` restores it exactly."""
-        slots = [[s.name, s.op, s.initial] for s in self.slots.values()]
-        return json.dumps({"slots": slots, "capacity": self.capacity, "rows": self.rows})
+        slots = [[s.name, s.op, s.initial, *[True] * s.shared] for s in self.slots.values()]
+        data = {"slots": slots, "capacity": self.capacity, "rows": self.rows}
+        return json.dumps(data | ({"shared": self.shared} if self.shared else {}))
 
     @classmethod
     def from_json(cls, text: str) -> Store:
         """Inverse of `to_json`."""
         data = json.loads(text)
         store = cls([MemoryField(*s) for s in data["slots"]], capacity=data["capacity"])
-        store.rows = data["rows"]
+        store.rows, store.shared = data["rows"], data.get("shared", {})
         return store
 
     def save(self, path: str | Path) -> None:

@@ -47,7 +47,11 @@ def from_lists(
             msg = f"field {name!r} is not registered; known: {', '.join(sorted(FIELDS))}"
             raise KeyError(msg)
         if FIELDS[name].axes:
-            msg = f"field {name!r} is per token; build Rollouts with a (B, G, T) array instead"
+            axis = FIELDS[name].axes
+            what = "token" if axis == "T" else "reference"
+            msg = (
+                f"field {name!r} is per {what}; build Rollouts with a (B, G, {axis}) array instead"
+            )
             raise ValueError(msg)
     given |= dict(fields or {})
     sizes = [len(g) for g in correct]
@@ -98,7 +102,7 @@ def check_values(r: Rollouts) -> None:
             raise KeyError(msg)
         axes = len(r.shape) + len(spec.axes)
         if np.ndim(value) != axes or np.shape(value)[: len(r.shape)] != tuple(r.shape):
-            want = f"{tuple(r.shape)}{' + (T,)' if spec.axes else ''}"
+            want = f"{tuple(r.shape)}{f' + ({spec.axes},)' if spec.axes else ''}"
             msg = f"field {name!r} has shape {np.shape(value)}; it is {want}"
             raise ValueError(msg)
         _inside(name, value, present, spec.low, spec.high, nan=True)

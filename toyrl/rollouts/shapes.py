@@ -41,6 +41,9 @@ def check_rollouts(r: Rollouts, *, by: Any) -> None:
         found = _shape(value, name, by)
         if FIELDS[name].axes == "T":
             tokens = _wide(f"fields[{name!r}]", value, shape, tokens, by)
+        elif FIELDS[name].axes:
+            if found[:-1] != shape or not found[-1]:
+                _refuse(f"fields[{name!r}]", found, f"{shape} + (references,), 1 or more", by)
         elif found != shape:
             _refuse(f"fields[{name!r}]", found, str(shape), by)
 

@@ -19,13 +19,13 @@ from toyrl.graders.base import TextRow
 from toyrl.messages import shortened
 from toyrl.rollouts.classes import token_mask, with_answered
 from toyrl.rollouts.core import Rollouts
-from toyrl.rollouts.fields import FIELDS
+from toyrl.rollouts.fields import FIELDS, behind
 
 Array = Any
 Place = tuple[Array, Array]
 OWN = ("correct", "length", "truncated", "mask", "weight")
 """Arrays that every batch of rollouts has by itself, or that a forward pass gives."""
-SAID = ("answered", "thought")
+SAID = ("answered", "thought", "words")
 """Fields that any text says; a data column of that name comes first."""
 
 
@@ -155,17 +155,41 @@ def text_fields(
 
 
 def said(name: str, row: TextRow) -> float:
-    """A field of `SAID`, read off the text: an answer is marked, a think block is closed."""
+    """A field of `SAID`, read off the text: an answer marked, a think block closed, its words."""
     from toyrl.graders.answers import is_answered
-    from toyrl.graders.phases import is_thought
+    from toyrl.graders.phases import answer_words, is_thought
 
-    return {"answered": is_answered, "thought": is_thought}[name](row)
+    return {"answered": is_answered, "thought": is_thought, "words": answer_words}[name](row)
 
 
 def _column(rows: Sequence[TextRow], name: str) -> np.ndarray:
-    if name in FIELDS and FIELDS[name].axes == "T":
+    if behind(name) == "T":
         return _tokens(rows, name)
+    if behind(name) == "M":
+        return of_references(name, [row.columns[name] for row in rows])
     return np.array([_number(row, name) for row in rows], dtype=float)
+
+
+def of_references(name: str, values: Sequence[Any]) -> np.ndarray:
+    """(N, M) of a column that holds M numbers a row, or one (M = 1); NaN for None.
+
+    Raises ValueError for what is no number, for no reference at all, and where rows have several M.
+    """
+    rows = []
+    for i, value in enumerate(values):
+        try:
+            line = np.asarray(np.nan if value is None else value, dtype=float).reshape(-1)
+        except (TypeError, ValueError) as error:
+            msg = f"column {name!r} of row {i} holds {shortened(value)}, not numbers"
+            raise ValueError(msg) from error
+        rows.append(line)
+    most = max((len(line) for line in rows), default=1)
+    rows = [np.full(most, np.nan) if v is None else x for v, x in zip(values, rows, strict=True)]
+    off = next((i for i, line in enumerate(rows) if len(line) != most or not most), None)
+    if off is not None:
+        msg = f"column {name!r} of row {off} has {len(rows[off])} references, another row {most}; "
+        raise ValueError(msg + "give every row equally many, at least 1")
+    return np.array(rows).reshape(len(rows), most)
 
 
 def _number(row: TextRow, name: str) -> float:

@@ -29,3 +29,16 @@ def after(x: Array, mask: Array) -> Array:
     xp = array_namespace(x, mask)
     carried = backward(1 - mask, mask * x)
     return xp.concat([carried[..., 1:], xp.zeros_like(x[..., :1])], axis=-1)
+
+
+def returns_to_go(reward: Array) -> Array:
+    """Sum of the rewards from each token on; the last axis, same shape."""
+    xp = array_namespace(reward)
+    return xp.flip(xp.cumulative_sum(xp.flip(reward, axis=-1), axis=-1), axis=-1)
+
+
+def last_token(mask: Array) -> Array:
+    """1 on the last token of the mask, 0 elsewhere; mask, and the answer : (..., B, G, T)."""
+    xp = array_namespace(mask)
+    behind = returns_to_go(mask) - mask
+    return xp.where(behind > 0.5, xp.zeros_like(mask), mask)

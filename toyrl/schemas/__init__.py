@@ -53,6 +53,10 @@ SCHEMAS = {
         Schema("scoreboard", 1, "forecasters' scores", "toyrl scoreboard --json FILE"),
         Schema("calibrate", 1, "what a log supports", "toyrl calibrate LOG --json FILE"),
         Schema("worlds", 1, "worlds that look like a log", "toyrl calibrate LOG --out FOLDER"),
+        Schema(
+            "sweep-plan", 1, "what a sweep's cells are", "toyrl sweep REWARD --over AXIS --out NEW"
+        ),
+        Schema("sweep", 1, "a phase diagram", "toyrl sweep REWARD --over AXIS --json FILE"),
         Schema("band", 1, "a predicted band", "toyrl validate REWARD --band FILE"),
         Schema("shaper", 1, "a catalogue reward", "toyrl.to_json(shaper)"),
         Schema("trainer", 1, "a checkpoint's memory", "a checkpoint of this version's trainer"),

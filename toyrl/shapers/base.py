@@ -17,6 +17,7 @@ from toyrl.pytree import built, defer, register
 from toyrl.ranges import check_fields
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.entrance import entered, left
+from toyrl.rollouts.fields import behind
 from toyrl.rollouts.shapes import check_memory
 
 Array = Any
@@ -48,11 +49,15 @@ register(Shaped)
 
 @dataclass(frozen=True)
 class MemoryField:
-    """One number kept per prompt between visits, merged by `op`: min, max, sum or replace."""
+    """One number kept between visits, merged by `op`: min, max, sum or replace.
+
+    shared : one number for all prompts, to which every visit of any of them adds; else one each
+    """
 
     name: str
     op: str
     initial: float
+    shared: bool = False
 
 
 class Shaper:
@@ -188,10 +193,10 @@ def without_nan(r: Rollouts, names: tuple[str, ...]) -> tuple[Rollouts, Array]:
     names = tuple(dict.fromkeys(("correct", "length", *names)))
     values = {n: r.need(n, by="the shaper") for n in names if n != "truncated"}
     broken = xp.zeros_like(r.correct) > 0
-    for value in values.values():
+    for name, value in values.items():
         bad = xp.isnan(value)
         if value.ndim > broken.ndim:
-            if r.mask is not None and r.mask.shape == value.shape:
+            if behind(name) != "M" and r.mask is not None and r.mask.shape == value.shape:
                 bad = bad & (r.mask > 0)
             bad = xp.any(bad, axis=-1)
         broken = broken | bad

@@ -14,9 +14,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from toyrl.rollouts import Rollouts
+from toyrl.rollouts.fields import behind
 from toyrl.shapers.base import Shaper
 from toyrl.testing import (
     arrays,
+    judge_laws,
     length_laws,
     memory_laws,
     phase_laws,
@@ -185,7 +187,7 @@ def nan_row(shaper: Shaper, case: Case) -> str | None:
 
 def _has_token(r: Rollouts, name: str, at: tuple[int, int]) -> bool:
     value = r.fields.get(name)
-    return value is None or value.ndim == 2 or (r.mask is not None and r.mask[at][0] > 0)
+    return value is None or behind(name) != "T" or (r.mask is not None and r.mask[at][0] > 0)
 
 
 def scope(shaper: Shaper, case: Case) -> str | None:
@@ -244,6 +246,14 @@ def _reads_steps(shaper: Shaper) -> bool:
 
 def _reads_phases(shaper: Shaper) -> bool:
     return {"entropy", "think_end"} <= set(shaper.all_needs())
+
+
+def _reads_judge(shaper: Shaper) -> bool:
+    return "judge" in shaper.all_needs()
+
+
+def _reads_references(shaper: Shaper) -> bool:
+    return {"judge", "judge_references"} <= set(shaper.all_needs())
 
 
 def _per_prompt(shaper: Shaper) -> bool:
@@ -366,6 +376,23 @@ PROPERTIES: tuple[Invariant, ...] = (
         on(phase_laws.thinking_twice_costs_nothing),
         False,
         applies=_reads_phases,
+    ),
+    *(
+        Invariant(law.__name__, statement, on(law), False, applies=applies)
+        for law, statement, applies in (
+            (judge_laws.judge_is_bounded, "no score is paid more than 10", _reads_judge),
+            (
+                judge_laws.higher_score_never_below,
+                "a higher score is never paid less, all else alike",
+                _reads_judge,
+            ),
+            (judge_laws.common_shift, "the zero of the scores is free", _reads_references),
+            (
+                judge_laws.references_in_any_order,
+                "the order of references doesn't matter",
+                _reads_references,
+            ),
+        )
     ),
 )
 INVARIANTS = {i.name: i for i in (*CONTRACT, *PROPERTIES)}

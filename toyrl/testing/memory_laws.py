@@ -62,7 +62,10 @@ def memory_order(shaper: Shaper, r: Rollouts) -> str | None:
 
 
 def memory_kept(shaper: Shaper, r: Rollouts) -> str | None:
-    """A store read back from its text pays the same; unseen prompts start anew; few are kept."""
+    """A store read back from its text pays the same; unseen prompts start anew; few are kept.
+
+    What prompts share, an unseen one finds as the others left it.
+    """
     names = [str(i) for i in range(r.shape[0])]
     store = Store.of(shaper, capacity=2)
     _visit(store, shaper, r, names)
@@ -72,8 +75,14 @@ def memory_kept(shaper: Shaper, r: Rollouts) -> str | None:
     for slot, value in store.gather(known).items():
         if not np.array_equal(value, again.gather(known)[slot], equal_nan=True):
             return f"{slot!r} is another after it was written and read"
-    fresh = shaper.apply(r, again.gather(["never seen"] * r.shape[0])).parts
-    gap = arrays.part_difference(shaper.apply(r).parts, fresh)
+    unseen = again.gather(["never seen"] * r.shape[0])
+    shared = {s.name for s in shaper.all_memory() if s.shared}
+    for slot in shared:
+        if not np.array_equal(unseen[slot], again.gather(known[-1:] * r.shape[0])[slot]):
+            return f"{slot!r} is shared, but an unseen prompt finds another number there"
+    fresh = shaper.apply(r, unseen).parts
+    begun = {slot: unseen[slot] for slot in shared}
+    gap = arrays.part_difference(shaper.apply(r, begun).parts, fresh)
     return None if gap <= 1 else "a prompt that was never seen is not paid as one without memory"
 
 

@@ -167,16 +167,18 @@ def reward_of(told: Told) -> tuple[Shaper, tuple[tuple[str, ...], Serve]] | None
     """The reward, and what serves the values of its text terms; None where neither is known."""
     e = told.seen
     if isinstance(e, Described):
-        text = e.text
-        if text is None:
-            return e.law.shaper, NOTHING
-        return e.law.shaper, (("user_reward",), lambda p: {"user_reward": text.of(p)})
+        return e.law.shaper, _served(e)
     if isinstance(e, Logged) and e.text is not None:
-        read = e.text
-        return e.shaper or UserReward(), (("user_reward",), lambda p: {"user_reward": read.of(p)})
+        return e.shaper or UserReward(), _served(e)
     if isinstance(e, Logged) and e.shaper is not None:
-        return e.shaper, NOTHING
+        return e.shaper, _served(e)
     return None
+
+
+def _served(e: Described | Logged) -> tuple[tuple[str, ...], Serve]:
+    """Fields that are graded on texts: the value of text terms, and learned scores."""
+    read = dict(e.scores) | ({} if e.text is None else {"user_reward": e.text.of})
+    return tuple(read), lambda p: {name: f(p) for name, f in read.items()}
 
 
 def of(runs: Runs) -> Forecast:

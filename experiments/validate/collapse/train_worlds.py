@@ -103,6 +103,23 @@ class Runner:
         rest = self._exact(worlds, first.theta, reward, variance, 3 * worlds.updates, LONG)
         return first.accuracy, rest.accuracy
 
+    def ends(
+        self, worlds: Worlds, reward: np.ndarray, variance: np.ndarray | None = None
+    ) -> exact.Training:
+        """The runs at T in the population limit; reward, variance (W, B, K)."""
+        if isinstance(self.estimator, GroupEstimator):
+            whole = (0.0, 1.0)
+            return self._exact(worlds, worlds.theta, reward, variance, worlds.updates, whole)
+        weights = self._limit(worlds, reward, variance)
+        return self._first(worlds, weights, LIMIT_REFRESH, (0.0, 1.0))
+
+    def ends_finite(
+        self, worlds: Worlds, weight: np.ndarray | float, gap: float, *, outcome_only: bool = False
+    ) -> exact.Training:
+        """The runs at T with groups of G sampled siblings; weight (W,) or a number."""
+        weights = self._siblings(worlds, weight, gap, outcome_only)
+        return self._first(worlds, weights, REFRESH, (0.0, 1.0))
+
     def _exact(
         self,
         worlds: Worlds,
@@ -196,24 +213,39 @@ class Runner:
 
         return weights
 
-    def _with_weights(self, worlds: Worlds, weights: Any, refresh: int, short_only: bool) -> Pair:
-        settings: dict[str, Any] = {
-            "refresh": refresh,
-            "rate": RATE,
-            "objective": self.objective,
-            "reference_length": worlds.reference_length(self.objective),
-            "loss": replace(self.loss, reference=worlds.theta),
-        }
-        moved = self._share(worlds, (0.0, 1.0) if short_only else SHORT)
-        first = exact.train_with_weights(
-            worlds.batch, worlds.theta, weights, updates=worlds.updates, moved=moved, **settings
+    def _first(
+        self, worlds: Worlds, weights: Any, refresh: int, part: tuple[float, float]
+    ) -> exact.Training:
+        """The runs till T with class weights from outside."""
+        return self._onward(worlds, worlds.theta, weights, worlds.updates, refresh, part)
+
+    def _onward(
+        self,
+        worlds: Worlds,
+        theta: np.ndarray,
+        weights: Any,
+        updates: np.ndarray,
+        refresh: int,
+        part: tuple[float, float],
+    ) -> exact.Training:
+        return exact.train_with_weights(
+            worlds.batch,
+            theta,
+            weights,
+            updates=updates,
+            refresh=refresh,
+            rate=RATE,
+            objective=self.objective,
+            reference_length=worlds.reference_length(self.objective),
+            loss=replace(self.loss, reference=worlds.theta),
+            moved=self._share(worlds, part),
         )
+
+    def _with_weights(self, worlds: Worlds, weights: Any, refresh: int, short_only: bool) -> Pair:
+        first = self._first(worlds, weights, refresh, (0.0, 1.0) if short_only else SHORT)
         if short_only:
             return first.accuracy, first.accuracy
-        settings["moved"] = self._share(worlds, LONG)
-        rest = exact.train_with_weights(
-            worlds.batch, first.theta, weights, updates=3 * worlds.updates, **settings
-        )
+        rest = self._onward(worlds, first.theta, weights, 3 * worlds.updates, refresh, LONG)
         return first.accuracy, rest.accuracy
 
     def outcome_only(self, worlds: Worlds) -> collapse.Reference:
@@ -279,6 +311,13 @@ class Runner:
         short_only: bool = False,
     ) -> Pair:
         """Accuracy at T and 4T with groups of G sampled siblings."""
+        weights = self._siblings(worlds, weight, gap, outcome_only)
+        return self._with_weights(worlds, weights, REFRESH, short_only)
+
+    def _siblings(
+        self, worlds: Worlds, weight: np.ndarray | float, gap: float, outcome_only: bool
+    ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        """Class weights of groups of G siblings, drawn with frozen uniforms."""
         B = worlds.batch.difficulties.shape[1]
         uniforms = frozen_uniforms(B, GROUPS, self.group_size, seed=self.seed)
         reference = worlds.reference_length(self.objective)
@@ -292,7 +331,7 @@ class Runner:
             w, _ = sibling_weights(points, gather, self.estimator, self.objective, uniforms)
             return self.law.fold(w, difficulties) * reference[rows][:, None, None]
 
-        return self._with_weights(worlds, weights, REFRESH, short_only)
+        return weights
 
     def _gather(
         self, worlds: Worlds, weight: Any, gap: float, outcome_only: bool

@@ -178,7 +178,9 @@ def _described(c: Contract, shaper: Shaper) -> list[Finding]:
         out.append(Finding(1, "contract/batch", "info", text))
     if c.history_dependent:
         slots = ", ".join(m.name for m in shaper.all_memory())
-        text = f"Keeps memory per prompt ({slots}); judged at its first visit."
+        shared = all(m.shared for m in shaper.all_memory())
+        whose = "of all prompts together" if shared else "per prompt"
+        text = f"Keeps memory {whose} ({slots}); judged at its first visit."
         if shaper.fixed:
             text += f" Give {shaper.fixed} to judge a later one."
         out.append(Finding(1, "contract/history", "info", text))

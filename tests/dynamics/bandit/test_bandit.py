@@ -35,6 +35,9 @@ NEEDY |= {
     "reinforce_plus_plus_tokens",
     "fine_grained_gae",
     "step_returns",
+    "prime",
+    "prime_released",
+    "prime_verl",
 }  # token-level: no class weights to compare with
 ESTIMATORS = [e.name for e in registry.entries("estimator") if e.name not in NEEDY]
 FEW = {"grpo", "grpo_batch", "loo_std", "negative_only"}

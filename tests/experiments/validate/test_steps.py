@@ -322,8 +322,9 @@ def test_a_scorer_that_fails_or_miscounts_is_told_and_the_rest_goes_on():
 
 
 def test_scores_that_are_missing_everywhere_leave_the_verdict_open():
-    found = toyrl.validate(process=lambda steps: [None for _ in steps], quick=True)
+    found = toyrl.validate(process=lambda steps: [None for _ in steps])
     assert found.verdict == "INCONCLUSIVE"
+    assert {s.number for s in found.sections} == {1, 2}, "worlds would train on nobody's scores"
     assert "0 right and 0 wrong ones have a score for every step" in found.reasons[0]
     assert any(f.name == "steps/missing" and f.value == 1.0 for f in found.findings)
 

@@ -15,6 +15,7 @@ from tests.places import ROOT
 from toyrl.experiments.api import validate
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.render.ci import junit
+from toyrl.experiments.validate.contract import hostile
 from toyrl.experiments.validate.findings import Report
 from toyrl.experiments.validate.pipeline import Pipeline
 from toyrl.experiments.validate.settings import Settings
@@ -175,10 +176,11 @@ def trl(name: str) -> str:
 
 
 @apart
-def test_trls_reasoning_accuracy_reward_is_safe():
-    """Without the hacks: a parser takes its time over each text. `accuracy_reward`, which parses
-    alike, stands in the sum below, hacks and all."""
+def test_trls_reasoning_accuracy_reward_is_safe(monkeypatch):
+    """Without the hacks and with one hostile text: a parser takes its time over each text.
+    `accuracy_reward`, which parses alike, stands in the sum below, hacks and all."""
     pytest.importorskip("math_verify", reason="needs the extra llm")
+    monkeypatch.setattr(hostile, "answers", lambda: {"nan": "nan"})
     judged = Judged(trl("reasoning_accuracy_reward"), skip=("hacks",))
     assert judged.verdict == "SAFE SO FAR"
     assert not judged.collapsed.any()

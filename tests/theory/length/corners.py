@@ -106,6 +106,14 @@ LENGTH: dict[str, Any] = {
         "wrong": (-0.5, 0.0, 1.0),
     },
     "laser_switch": {"alpha": (0.0, 0.5, 1e300), "wrong": (-0.5, 0.0, 1.0)},
+    "outlier_weight": {"right": (1, 2, 8, np.array([1, 8])), "group_size": (1, 2, 8)},
+    "penalty_safe_share": {"alpha": (0.0, 0.2, 1.0, 1e300)},
+    "selection_chance": {
+        "success": ([0.5, 1.0], [0.0, 0.0]),
+        "count": ([1, 1], [3, 0], [0, 2]),
+        "group_size": (1, 8),
+        "keep": (0, 1, 2, 3),
+    },
     "pear_dominant_alpha": {
         "think": (0.0, 0.5, 2.0),
         "answer": (0.0, 0.2),

@@ -20,13 +20,18 @@ LEAVES = {
 }
 
 PROCESS: dict[str, Any] = {
+    "baseline_gap": {"tokens": ([0.5], [0.0, 1e300, -1e300], [[0.1, -0.2], [3.0, 4.0]]),
+                     "K": (1, 2, 10**6)},
     "best_segment_count": LENGTHS | {"relevance": (0.0, 1e-300, 0.3, 1e300), "rate": (1e-9, 0.3)},
     "credited": {"scheme": SCHEMES, "score": (0.0, 1.0), "eta": (0.0, 1.0)},
+    "dense_total": [{"means": m, "lengths": x} for m in ([0.0, 1.0], [[1e300, -1e300]], [0.5])
+                    for x in ([1, 10**6], 0.0)],
     "explosion_weight": {"u": (0.0, 1e-300, 0.3, 1.0), "c_pad": (0.0, 1e-9, 1.0),
                          "beta": (0.0, 0.1)},
     "gae_credit_variance": SEGMENTS | {"lam": (0.0, 0.95, 1.0)},
     "holistic_credit_variance": SEGMENTS,
     "implicit_reward_cap": {"mass": (0.0, 1e-300, 0.4, 1.0), "beta": (0.05, 1e-300)},
+    "key_chain_values": {"keys": ([1], [1, 2], [16], [0]), "T": (1, 16), "p": (0.0, 0.25, 1.0)},
     "learned_class_rewards": {"mass": (np.array([0.4, 0.6]), np.array([0.0, 1.0])),
                               "eta": (np.array([0.7, 0.2]), np.array([0.5, 1.0])),
                               "beta": (0.05, 1.0)},

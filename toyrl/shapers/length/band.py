@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from toyrl import stats
 from toyrl.ranges import NOT_NEGATIVE, POSITIVE
@@ -67,3 +67,33 @@ class LengthBand(Shaper):
         lower, upper = in_tokens(self.lower, r), in_tokens(self.upper, r)
         score = band_score(r.length, lower, upper, last)
         return {"length_band": at(self.alpha, r.step) * score}
+
+
+@entry(
+    "word_band",
+    kind="shaper",
+    formula="R = alpha (1 in [lower, upper], W/lower below, (last - W)/(last - upper) above)",
+    cards=("10",),
+    section="length reward, in words; that the answer part counts is reconstructed",
+    provenance="second-hand",
+)
+@dataclass(frozen=True)
+class WordBand(Shaper):
+    """A term: `length_band` in words of the answer part (field `words`), as published.
+
+    lower, upper : edges in words; arrays (B, 1) give each prompt a range of its own
+    last : words at which the pay reaches 0
+    alpha : weight, >= 0
+    Part `word_band` in [0, alpha], (..., B, G).
+    """
+
+    lower: Annotated[Any, NOT_NEGATIVE] = 400.0
+    upper: Annotated[Any, NOT_NEGATIVE] = 600.0
+    last: Annotated[Any, POSITIVE] = 1400.0
+    alpha: Annotated[Any, NOT_NEGATIVE] = 1.0
+    needs: ClassVar[tuple[str, ...]] = ("words",)
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
+        words = r.need("words", by="word_band")
+        lower, upper, last = (at(x, r.step) for x in (self.lower, self.upper, self.last))
+        return {"word_band": at(self.alpha, r.step) * band_score(words, lower, upper, last)}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from toyrl import stats
-from toyrl.ranges import FINITE, NOT_NEGATIVE, POSITIVE
+from toyrl.ranges import FINITE, NOT_NEGATIVE, POSITIVE, SHARE
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper, at
@@ -35,23 +35,46 @@ class BrevityPenalty(Shaper):
 
     alpha : the largest penalty, P_max (0.5, ours)
     tau : share of the mean length of right siblings from which on nothing is charged (1, ours)
+    quantile : of right siblings' lengths in the place of their mean: 0 the shortest, 0.5 the median
+    beyond : multiple of that length past which a rollout is charged too, alpha (L/(beyond Lbar) -
+        1), at most alpha (None: never)
+    everyone : share of the penalty that right rollouts are charged (0)
 
-    Nothing is charged in a group without a right rollout, to right rollouts, and to long ones: it
-    works against short guesses, not against length. Part `brevity_penalty` in [-alpha, 0].
+    The last three are ours, for what the reviews leave open. As it stands nothing is charged in a
+    group without a right rollout, to right rollouts, and to long ones: it works against short
+    guesses, not against length. Part `brevity_penalty` in [-alpha, 0].
     """
 
     alpha: Annotated[Any, NOT_NEGATIVE] = 0.5
     tau: Annotated[Any, POSITIVE] = 1.0
+    quantile: Annotated[Any, SHARE.or_none] = None
+    beyond: Annotated[Any, POSITIVE.or_none] = None
+    everyone: Annotated[Any, SHARE] = 0.0
     scope: ClassVar[str] = "group"
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
         xp, right = r.xp, r.w * r.correct
-        enough = at(self.tau, r.step) * stats.mean(r.length, right)
-        known = (enough > 0) & (stats.mass(right) > 0)
+        usual = self.usual(r)
+        enough = at(self.tau, r.step) * usual
+        known = (usual > 0) & (stats.mass(right) > 0)
         short = 1 - r.length / xp.where(known, enough, xp.ones_like(enough))
         # Equal lengths have a mean that is theirs up to rounding: nothing is charged for that.
         short = xp.where(known & (short > ULPS * xp.finfo(short.dtype).eps), short, 0 * enough)
-        return {"brevity_penalty": -at(self.alpha, r.step) * short * (1 - r.correct)}
+        if self.beyond is not None:
+            most = xp.where(known, at(self.beyond, r.step) * usual, xp.ones_like(usual))
+            long = xp.minimum(r.length / most - 1, xp.ones_like(short))
+            short = xp.maximum(short, xp.where(known, long, xp.zeros_like(long)))
+        charged = 1 - r.correct * (1 - at(self.everyone, r.step))
+        return {"brevity_penalty": -at(self.alpha, r.step) * short * charged}
+
+    def usual(self, r: Rollouts) -> Array:
+        """(..., B, 1) length of right siblings, 0 without one."""
+        right = r.w * r.correct
+        mean = stats.mean(r.length, right)
+        if self.quantile is None:
+            return mean
+        found = stats.quantile(r.length, right, at(self.quantile, r.step))
+        return r.xp.where(stats.mass(right) > 0, found, mean)
 
 
 @entry(

@@ -25,7 +25,7 @@ import numpy as np
 
 from toyrl.estimators.base import Estimator
 from toyrl.rollouts import Rollouts
-from toyrl.rollouts.memory import MERGE
+from toyrl.rollouts.memory import merged
 from toyrl.shapers.base import Parts, Shaper, sum_parts
 from toyrl.worlds.behaviour.knobs import Array, coin_kl
 from toyrl.worlds.behaviour.rollouts import (
@@ -50,15 +50,17 @@ FARTHEST = 12.0
 class Plan:
     """How a run goes.
 
-    group_size : rollouts a prompt; beta : weight of the KL to the base, per rollout
+    group_size : rollouts a prompt; beta : weight of the KL to the base, per rollout, one number
+        or (W, 1, 1)
     updates : of the trainer, for schedules; steps : in which they are taken here
     looks : times that the policy is measured on the way; read : rollouts a prompt for that
     still : behaviours that don't move
     labels : False of a reward of texts that doesn't depend on the right answer
+    copies : how often the same worlds follow each other; each copy meets the same draws
     """
 
     group_size: int = 8
-    beta: float = 0.0
+    beta: float | Array = 0.0
     updates: float = 200.0
     steps: int = 60
     looks: int = 6
@@ -66,6 +68,7 @@ class Plan:
     seed: int = 0
     still: Collection[str] = ()
     labels: bool = True
+    copies: int = 1
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ def train(
         msg = "the estimator gives advantages to tokens, which behaviours don't have; no forecast"
         raise UnseenError(msg)
     rng, theta = np.random.default_rng([plan.seed, 1]), w.rest()
-    eyes = noise(w.size, plan.read, np.random.default_rng([plan.seed, 2]))
+    eyes = _noise(w, plan.read, np.random.default_rng([plan.seed, 2]), plan.copies)
     memory = {m.name: np.full((*w.size, 1), m.initial) for m in shaper.all_memory()}
     state: dict[str, Array] = {}
     told = True
@@ -139,10 +142,10 @@ def train(
     seen = [measured(w, theta, eyes)]
     at = [0.0]
     for t in range(plan.steps):
-        p = played(w, theta, noise(w.size, plan.group_size, rng))
+        p = played(w, theta, _noise(w, plan.group_size, rng, plan.copies))
         r = as_rollouts(p, w.limit, t * plan.updates / plan.steps, serve[1](p))
         if t == 0:
-            told = plan.labels and (bool(serve[0]) or labelled(shaper, r, memory))
+            told = plan.labels and ("user_reward" in serve[0] or labelled(shaper, r, memory))
         shaped = shaper.apply(r, memory)
         merge(memory, shaped.memory, shaper)
         paid = np.nan_to_num(np.asarray(sum_parts(shaped.parts, r), dtype=float))
@@ -168,6 +171,13 @@ def train(
     rows = {name: np.stack([s[name] for s in seen]) for name in seen[0]}
     gained = (np.stack(rewards) - rewards[0]) / np.maximum(spread, TINY)
     return Path(step=np.array(at), theta=theta, gained=gained, **rows)
+
+
+def _noise(w: Worlds, group: int, rng: np.random.Generator, copies: int) -> dict[str, Array]:
+    """Frozen draws (W, B, group), alike in each copy of the worlds."""
+    rows, prompts = w.size
+    own = noise((rows // copies, prompts), group, rng)
+    return own if copies == 1 else {k: np.tile(v, (copies, 1, 1)) for k, v in own.items()}
 
 
 def held(advantage: Array, right: Array, formed: Array) -> Array:
@@ -209,11 +219,9 @@ def merge(memory: dict[str, Array], new: dict[str, Array], shaper: Shaper) -> No
 
     memory, new : by slot, (..., B, 1); a slot says by its `op` how (`toyrl.rollouts.memory`)
     """
-    arrays = {"min": np.minimum, "max": np.maximum, "sum": np.add, "replace": lambda _, b: b}
-    assert set(arrays) == set(MERGE)
     for slot in shaper.all_memory():
         if slot.name in new:
-            memory[slot.name] = arrays[slot.op](memory[slot.name], new[slot.name])
+            memory[slot.name] = merged(slot, memory[slot.name], new[slot.name])
 
 
 def pull(w: Worlds, theta: dict[str, Array], name: str, solved: Array) -> Array:

@@ -6,8 +6,10 @@ are assumptions, so whoever uses one says which (`stated`).
 
     conciseness   `Conciseness`   1 - length/limit, clipped to [0.1, 1]
     judge         `JudgeNoise`    right 1, wrong 0, Gaussian noise 0.3
+    judge_ref...  `JudgeReferences` three scores: wrong twice, right once
     verified      `VerifierFlips` 0.1 of right and 0.1 of wrong answers misjudged
     format        `Style`         kept by 0.95 of right answers and 0.8 of wrong ones
+    words         `Words`         0.7 a token, thinking included
     thought       `Thoughts`      block closed by 0.95 of right answers and 0.9 of wrong ones
     phrases       `Style`         0, 1 or 2 with probability 0.5, 0.3, 0.2
     mode          `LengthMode`    long above a quarter of the limit
@@ -45,7 +47,7 @@ from toyrl.worlds.chain.latents import (
     Style,
     token_places,
 )
-from toyrl.worlds.chain.phases import PhaseLevels, Thoughts
+from toyrl.worlds.chain.phases import PhaseLevels, Thoughts, Words
 from toyrl.worlds.chain.verifier import VerifierFlips
 
 KNOWN = ("correct", "length", "truncated", "mask", "weight", "answered")
@@ -62,6 +64,23 @@ class Conciseness(Latent):
     def law(self, kinds: Kinds) -> Law:
         c = np.clip(1.0 - kinds.length / kinds.max_length, self.lowest, 1.0)
         return np.ones((len(kinds), 1)), {"conciseness": c[:, None]}
+
+
+@dataclass(frozen=True)
+class JudgeReferences(Latent):
+    """A judge's scores of the reference policy's responses, the same for all prompts.
+
+    scores : one number a reference. Field: `judge_references`.
+    """
+
+    scores: Annotated[tuple[float, ...], FINITE.each] = (0.0, 0.0, 1.0)
+    says: ClassVar[str] = "the reference policy's responses to every prompt are judged {scores}"
+
+    def law(self, kinds: Kinds) -> Law:
+        wide = np.broadcast_to(
+            np.asarray(self.scores, dtype=float), (len(kinds), 1, len(self.scores))
+        )
+        return np.ones((len(kinds), 1)), {"judge_references": wide}
 
 
 @dataclass(frozen=True)
@@ -263,9 +282,11 @@ class Similarity(Latent):
 DECLARED: dict[str, Latent] = {
     "conciseness": Conciseness(),
     "judge": JudgeNoise(),
+    "judge_references": JudgeReferences(),
     "verified": VerifierFlips(),
     **dict.fromkeys(("format", "phrases"), Style(phrases=(0.5, 0.3, 0.2))),
     "thought": Thoughts(),
+    "words": Words(),
     "mode": LengthMode(),
     "answer": Answers(),
     **dict.fromkeys(("steps", "fillers", "checks", "repeats"), Work()),

@@ -16,8 +16,9 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 
 from toyrl.ranges import COUNT, FINITE, NOT_NEGATIVE, SHARE, Range, check_fields
-from toyrl.rollouts import FIELDS, Rollouts
+from toyrl.rollouts import Rollouts
 from toyrl.rollouts.classes import class_rollouts, token_mask
+from toyrl.rollouts.fields import behind
 from toyrl.worlds.chain.model import Chain
 
 
@@ -362,10 +363,9 @@ class StepScores:
 
 
 def spread(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """A latent's field as (K, L), or (K, L, T) if it is per token."""
+    """A latent's field as (K, L), or (K, L, T) if it is per token, (K, L, M) if per reference."""
     value = np.asarray(value, dtype=float)
-    per_token = name in FIELDS and FIELDS[name].axes == "T"
-    return np.broadcast_to(value, (*shape, value.shape[-1]) if per_token else shape)
+    return np.broadcast_to(value, (*shape, value.shape[-1]) if behind(name) else shape)
 
 
 def token_places(kinds: Kinds) -> np.ndarray:

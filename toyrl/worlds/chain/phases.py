@@ -12,6 +12,17 @@ from toyrl.worlds.chain.latents import Kinds, Latent, Law, token_places
 
 
 @dataclass(frozen=True)
+class Words(Latent):
+    """Words of a rollout, so many a token; the toy has no answer part. Field: `words`."""
+
+    per_token: Annotated[float, NOT_NEGATIVE] = 0.7
+    says: ClassVar[str] = "a token is {per_token} words, and all of a rollout is its answer part"
+
+    def law(self, kinds: Kinds) -> Law:
+        return np.ones((len(kinds), 1)), {"words": (self.per_token * kinds.length)[:, None]}
+
+
+@dataclass(frozen=True)
 class Thoughts(Latent):
     """Is the think block closed? Never in a truncated rollout. Field: `thought`."""
 
