@@ -36,7 +36,7 @@ Array = Any
     formula="sum_t s_t max_k v_tk with the type, max_k sum_t s_t v_tk without",
 )
 def best_accuracy(right: Array, share: Array | None = None, *, aware: bool = True) -> float:
-    """The largest accuracy, a scalar, of any choice of rubrics, where tasks are sorted by type or are not.
+    """Largest accuracy of any choice of rubrics, a scalar; tasks are sorted by type or are not.
 
     right : (types, rubrics) v, chances of a right verdict in [0, 1]
     share : (types,) weights of the types, >= 0, scaled to sum to 1; None: even
@@ -166,9 +166,9 @@ def round_robin_rate(
     formula="(1 - u)(a (1 - a) + u (a - 1/2)^2)/(G - 1)",
 )
 def round_robin_variance(group_size: int, accuracy: Array, unread: Array = 0.0) -> np.ndarray:
-    """Variance of a rollout's win rate about `round_robin_rate`, the same at every rank; accuracy and unread broadcast.
+    """Variance of a rollout's win rate about `round_robin_rate`, the same at every rank.
 
-    Two rollouts share one verdict, so that their covariance is -1/(G - 1) of it.
+    Arguments broadcast. Two rollouts share a verdict: their covariance is -1/(G - 1) of it.
 
     Arguments and errors as there.
     """

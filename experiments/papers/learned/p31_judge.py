@@ -85,13 +85,11 @@ def worth(aware: bool, tail: int | None, answers: int, seed: int) -> Items:
         texts = judge.write(task, label, rng, trailing=trailing)
         paid = [verdict_reward(*x, tail=tail) for x in zip(texts, names, strict=True)]
         mean = -1.0 if trailing else judge.reward()
-        # A constant judge's accuracy is the labels' balance, which is drawn too.
         z.append([np.mean(paid), np.sqrt(max(1 - mean**2, 1e-12) / answers), mean])
         told = judged(texts, names, tail=tail)
         wrong.append(told.finding != expected)
         rows.append([name, *told])
-    mean, error, want_mean = np.array(z).T
-    yield deviation(TEXTS, mean, error, want_mean)
+    yield deviation(TEXTS, *np.array(z).T)
     yield missed(USEFUL, wrong, np.zeros(len(wrong), bool), ("Fisher's test", "construction"))
     columns = ("judge", *(f.replace("_", " ") for f in Judged._fields))
     yield Table("judges", columns, rows)
