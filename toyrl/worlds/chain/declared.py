@@ -14,6 +14,7 @@ are assumptions, so whoever uses one says which (`stated`).
     phrases       `Style`         0, 1 or 2 with probability 0.5, 0.3, 0.2
     mode          `LengthMode`    long above a quarter of the limit
     answer        `Answers`       Zipf's law over 4 wrong answers
+    view          `Views`         half of the rollouts answer a paraphrase, as well and as badly
     steps, ...    `Work`          the steps that the prompt needs, the rest fillers
     step_scores   `StepLevels`    0.9 per token, 0.2 after the middle of a wrong rollout
     relevance_... `Segments`      +1 each; sentences -1 after the middle of a wrong rollout
@@ -22,6 +23,7 @@ are assumptions, so whoever uses one says which (`stated`).
     prm_logprobs  `ImplicitModel` 0.1 nats above the reference if right, below if wrong
     logprobs, ... `TokenLevels`   a constant number of nats per token
     entropy, ...  `PhaseLevels`   thinking that grows less sure with length, a surer answer
+    self_cert...  `CertaintyLevels` 2 nats per token of a right rollout, 1.5 of a wrong one
     similarity    `Similarity`    0.8 to the reference if right, 0.5 if wrong; no prompt verifiable
 """
 
@@ -49,6 +51,7 @@ from toyrl.worlds.chain.latents import (
 )
 from toyrl.worlds.chain.phases import PhaseLevels, Thoughts, Words
 from toyrl.worlds.chain.verifier import VerifierFlips
+from toyrl.worlds.chain.views import CertaintyLevels, Views
 
 KNOWN = ("correct", "length", "truncated", "mask", "weight", "answered")
 """What every class has without an assumption."""
@@ -289,6 +292,7 @@ DECLARED: dict[str, Latent] = {
     "words": Words(),
     "mode": LengthMode(),
     "answer": Answers(),
+    "view": Views(),
     **dict.fromkeys(("steps", "fillers", "checks", "repeats"), Work()),
     **dict.fromkeys(("step_scores", "step_ends"), StepLevels()),
     **dict.fromkeys(("relevance_scores", "factuality_scores", "completeness"), Segments()),
@@ -297,6 +301,7 @@ DECLARED: dict[str, Latent] = {
     **dict.fromkeys(("logprobs", "ref_logprobs"), TokenLevels()),
     **dict.fromkeys(("entropy", "think_end"), PhaseLevels()),
     "prm_logprobs": ImplicitModel(),
+    "self_certainty": CertaintyLevels(),
     **dict.fromkeys(("similarity", "verifiable"), Similarity()),
 }
 
