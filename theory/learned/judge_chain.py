@@ -168,9 +168,8 @@ def round_robin_rate(
 def round_robin_variance(group_size: int, accuracy: Array, unread: Array = 0.0) -> np.ndarray:
     """Variance of a rollout's win rate about `round_robin_rate`, the same at every rank.
 
-    Arguments broadcast. Two rollouts share a verdict: their covariance is -1/(G - 1) of it.
-
-    Arguments and errors as there.
+    Arguments broadcast, with the ranges and errors of that function. Two rollouts share a verdict:
+    their covariance is -1/(G - 1) of it.
     """
     _beaten(1, group_size)
     a, u = _share("accuracy", accuracy), _share("unread", unread)
