@@ -274,9 +274,12 @@ def table_rates(table: Array, rollouts: Rollouts) -> Array:
     broken = xp.any(bad, axis=-1) & here
     # The mean of P and 1 - P^T by the sums of rows and columns: no second table is made.
     table = xp.where(xp.isnan(table) | own, xp.full_like(table, 0.5), table)
-    w = _counted(rollouts, broken)[..., None]
-    wins, losses = (xp.matmul(t, w)[..., 0] for t in (table, xp.matrix_transpose(table)))
-    rate = _shared((wins + xp.sum(w, axis=-2) - losses) / 2, rollouts, broken)
+    w = _counted(rollouts, broken)
+    wins, losses = (
+        xp.matmul(table, w[..., None])[..., 0],
+        xp.matmul(w[..., None, :], table)[..., 0, :],
+    )
+    rate = _shared((wins + xp.sum(w, axis=-1, keepdims=True) - losses) / 2, rollouts, broken)
     return xp.where(broken, xp.full_like(rate, xp.nan), rate)
 
 
