@@ -142,7 +142,7 @@ def test_scores_of_steps_are_scores():
 # -- options --------------------------------------------------------------------------------------
 def test_every_option_of_validate_that_is_a_number_says_its_range():
     free = {"estimator", "aggregation", "model", "answer_mark", "text_parameter", "notes", "env",
-            "only", "skip", "columns"}  # read by a reader of their own  # fmt: skip
+            "only", "skip", "columns", "steps"}  # read by a reader of their own  # fmt: skip
     assert numbers(Settings) - free == set(ranges.said(Settings))
     assert set(ranges.said(Settings)) <= set(Options.__annotations__)
     for name, allowed in ranges.said(Settings).items():

@@ -19,6 +19,7 @@ from tests.theory.cotrained.corners import COTRAINED
 from tests.theory.detection.corners import DETECTION, DETECTION_UNDEFINED
 from tests.theory.judge.corners import JUDGE, JUDGE_UNDEFINED
 from tests.theory.label_free.corners import LABEL_FREE
+from tests.theory.learned.corners import PRINCIPLES
 from tests.theory.learned.corners_judge import JUDGE_CHAIN
 from tests.theory.length.corners import LENGTH, SPREAD
 from tests.theory.noise.corners import NOISE
@@ -261,6 +262,7 @@ CORNERS: dict[str, Any] = {
 CORNERS |= shaping_corners(TINY, ENDING)
 CORNERS |= JUDGE_CHAIN
 CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
+CORNERS |= PRINCIPLES
 CORNERS |= COTRAINED | LABEL_FREE
 NAN = (
     UNDEFINED

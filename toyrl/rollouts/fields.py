@@ -90,6 +90,12 @@ register_field("potential", axes="T", origin="a potential function of the prefix
 register_field("conciseness", low=0.0, high=1.0, origin="a conciseness reward model or a grader")
 register_field("judge", origin="a judge model or a grader")
 register_field(
+    "agreement",
+    low=0.0,
+    high=1.0,
+    origin="toyrl.graders.rankings: a judge's order of a list beside the truth",
+)
+register_field(
     "judge_references",
     axes="M",
     origin="the judge's scores of M responses of the reference policy to the same prompt",
