@@ -16,8 +16,8 @@ HEAD = f"""# Ledger: verdicts against published outcomes
 
 What `toyrl validate` says about training runs whose outcome has been published, each with its own
 configuration as far as the paper gives it. Made by `toyrl ledger --json docs/ledger.json --out
-docs/ledger.md`; edits belong into the data (`experiments/validate/ledger_settings.py`,
-`ledger_more.py`), not here.
+docs/ledger.md`; edits belong into the data (`experiments/backtest/data.py`,
+`more.py`), not here.
 
 **Outcome.** *kept*: less than {KEPT:g} points of accuracy lost against the run named (half of the
 loss at one difficulty that `validate` calls a collapse); *lost*: less than {COLLAPSE:g};
@@ -27,10 +27,10 @@ it was not. Where values that a paper doesn't give change the answer, the settin
 Controls, whose reward is the outcome itself, are counted apart. Nothing is tuned so that a setting
 passes: the misses stay, with what we think explains them.
 
-*Collapsed worlds* is what the verdict is made of: worlds of the prior in which some difficulty ends
-0.1 below outcome-only training. *Below base*, which no verdict uses, is the share whose average
-ends more than {KEPT:g} points below the policy they began with: many papers compare with the model
-before training, which an outcome-only run beats.
+The verdict follows from the forecast, whose words stand with each setting. *Collapsed worlds* are
+those of the reasoning chain in which some difficulty ends 0.1 below outcome-only training; they
+decide where no forecast can be made. *Below base* is the share of them whose average ends more than
+{KEPT:g} points below the policy they began with. Neither has a say where there is a forecast.
 """
 
 

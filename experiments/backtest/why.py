@@ -8,20 +8,18 @@ from __future__ import annotations
 
 READING = """## How to read it
 
-- RISKY says little by itself: it begins where accuracy collapses in 2 % of a wide prior of worlds,
-  while a published run is one world. SAFE is the informative word: no setting that lost accuracy
-  was called SAFE, but for one whose weight is not published. The numbers are small, though, and
-  the settings called SAFE are mostly rewards close to the outcome.
-- As a yes or no on published runs the verdict does not beat the constant answer SAFE: authors
-  publish settings that work, and the misses are warnings about those.
-- What is called right is often the gross case (process scores summed over steps, a constant
-  reward, truncation far below what problems need). Fine contrasts between length penalties are not
-  resolved, such as GRPO-lambda against the uniform penalty.
-- Three features of the worlds are behind most false alarms, we think: a step of reasoning costs a
-  fixed number of tokens, so that a policy can drop steps and filler but not say the same more
-  briefly; skills that were there before training (format, habits of answering) don't exist; the
-  yardstick is outcome-only training with as many updates, not the base model. The last alone does
-  not explain it: ranking by losses against the base policy does no better.
+- The verdict is a forecast in worlds of behaviours ([how, and how good](forecast.md)) where one can
+  be made, else what the worlds of the reasoning chain show; rewards that pay a wrong text like a
+  right one, or read no answer, are refused whatever training does to them.
+- As a yes or no on published runs the verdict still hits less often than the constant answer SAFE:
+  authors publish settings that work, and nearly all misses are warnings about those. What it is
+  worth is the order: [the score board](results/scoreboard.md) scores the probabilities behind it.
+- False alarms have three sources: rewards without a gold answer that lift a base which could do the
+  task and only had to learn its form (02); rewards whose fields no behaviour serves, so that the
+  chain speaks, where a shorter answer does fewer steps (15); and length pressure that rests, in the
+  published run, before it costs anything, where the worlds go on (05-group, 11, 17).
+- The loss that was overlooked is a truncation far below the typical length (05-truncation-4096): the
+  worlds shorten their answers in time and lose nothing, the published model lost 7.5 points.
 """
 
 RE_CHECKS = (
@@ -70,9 +68,16 @@ WHY: dict[str, dict[str, str]] = {
         "batch.",
     },
     "05-truncation-4096": {
+        "SAFE": "Overlooked. In the worlds a reasoner of 10,000 tokens gets under 4,096 by leaving "
+        "out re-checks, and a loss of 5 points has 11 %; the published one lost 7.5, where problems "
+        "need more. The chain's worlds, which have no re-checks, collapse in 35 %, but in more under "
+        "settings that were kept (08-dler-1.5b).",
         "RISKY": "As published, the loss is where problems need more than 4096 tokens.",
     },
     "05-group": {
+        "UNSAFE": "False alarm. Among right siblings the penalty is all there is, and divided by "
+        "their deviation it never rests: the worlds go to a fifth of the length, where too terse "
+        "wording costs; the published run ended at 0.30 of its length and lost 2 points.",
         "RISKY": "False alarm by the bar: SAFE allows collapse in 2 % of a wide prior of worlds, "
         "and the published run is one world. In groups that are all right, normalisation takes the "
         "size of the penalty away, so that it presses with full force in easy worlds.",
@@ -102,6 +107,9 @@ WHY: dict[str, dict[str, str]] = {
         "SAFE": "As published: no line pays, only false ones cost.",
     },
     "17-fixed-budget": {
+        "UNSAFE": "False alarm, by little: a loss of 5 points has 52 %. The triangle pays wrong "
+        "answers near the budget too, and a third of the length is asked for; the published model "
+        "could say the same in 87 tokens.",
         "RISKY": "False alarm. Steps can't be said in fewer tokens, so hard prompts don't fit into "
         "87; and the paper's base model is right on 84 % of the problems, which our worlds don't "
         "reach at 258 of 512 tokens. Hardly any world ends below its own base policy.",
@@ -138,4 +146,12 @@ WHY: dict[str, dict[str, str]] = {
         "UNSAFE": "A hit for the right reason: wrong texts that spam the phrases are paid above "
         "right ones, which is what the published run learned.",
     },
+    **dict.fromkeys(
+        ("15-pear-1.5b", "15-pear-4b", "15-pear-8b"),
+        {
+            "RISKY": "False alarm by the bar of the chain's worlds: no behaviour serves token "
+            "entropies, so that there is no forecast, and 5 or 6 % of the worlds collapse where "
+            "2 % are allowed."
+        },
+    ),
 }
