@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from toyrl.experiments.core import Picture
-from toyrl.experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate.findings import NOT_TESTED, Finding, Section
 from toyrl.experiments.validate.hacks.price import log_price
 from toyrl.experiments.validate.inputs import Inputs
 from toyrl.experiments.validate.own import evidence, lengths, votes
@@ -39,11 +39,13 @@ def run(run: Inputs) -> Section:
         return Section(0, text, (Finding(0, "own/fields", "warn", text), *seen))
     reward = np.asarray(bench.as_shaper(run.terms).reward(graded), dtype=float)
     reward = np.where(r.w > 0, reward, np.nan)
+    voted, shown = _votes(run, graded)
+    if any(f.status == NOT_TESTED for f in voted):
+        return Section(0, voted[0].message, (*voted, *seen))
     seen[:0] = [
         *evidence.of_reward(r, reward, who="The reward judged", more=_formats(run), seed=s.seed),
         *evidence.compared(r, reward, _logged_as_judged(run), log.lines),
     ]
-    voted, shown = _votes(run, graded)
     seen[1:1] = voted
     first = [f.message for f in seen if f.name in evidence.DECIDES and f.status == "fail"][:1]
     if any(f.name in NOTHING_MOVES and f.status == "fail" for f in seen):

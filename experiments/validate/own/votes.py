@@ -53,6 +53,13 @@ def identities(log: Log, mark: str | None = None) -> np.ndarray:
     return np.where(log.rollouts.correct[w] > 0.5, 0.0, np.where(names >= 0, names + 1.0, -1.0))
 
 
+def answered(log: Log, mark: str | None = None) -> Rollouts:
+    """The log's rollouts with the field `answer` alone (`identities`), NaN where there is none."""
+    answer = np.full(log.rollouts.shape, np.nan)
+    answer[log.rollouts.w > 0] = identities(log, mark)
+    return log.rollouts.with_(fields={"answer": answer})
+
+
 @dataclass(frozen=True)
 class Votes:
     """The vote in random groups of each size of a log's prompts.
@@ -84,9 +91,9 @@ def votes_of(r: Rollouts, planned: int) -> Votes | None:
     answer, there = np.asarray(r.fields["answer"]), r.w > 0
     n = there.sum(-1)
     n = n[n > 0]
-    most = min(int(np.sort(n)[int((1 - KEPT) * len(n))]), LARGEST)
-    if most < 2:
+    if n.max() < 2:
         return None
+    most = min(max(int(np.sort(n)[int((1 - KEPT) * len(n))]), 2), LARGEST)
     doubled = 2 ** np.arange(int(np.log2(min(most, SHOWN))) + 1)
     sizes = np.unique([*doubled, min(most, SHOWN), min(planned, most)])
     known: dict[tuple[int, ...], VoteLaw] = {}
