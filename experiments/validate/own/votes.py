@@ -104,6 +104,7 @@ def votes_of(r: Rollouts, planned: int) -> Votes | None:
             known[key] = vote_reward(key[1:], key[0], sizes)
         rows.append(known[key])
     table = {name: np.stack([getattr(law, name) for law in rows]) for name in SHARES}
+    table["drift"] = np.where(sizes == 1, 0.0, table["drift"])  # a group of one moves nothing
     at = int(np.flatnonzero(sizes == min(planned, most))[0])
     return Votes(sizes, table, planned, at, len(n) - len(rows))
 
