@@ -112,9 +112,7 @@ def _weights(count: int, most: int, scale: float) -> np.ndarray:
     return np.where(i <= count, np.exp(_log_choose(count, there) - there * scale), 0.0)
 
 
-def _others(
-    weight: Sequence[np.ndarray], silent: np.ndarray, m: int, most: int
-) -> np.ndarray:
+def _others(weight: Sequence[np.ndarray], silent: np.ndarray, m: int, most: int) -> np.ndarray:
     """(A, most + 1) weight of a wrong answers with m votes, none with more, and t rollouts."""
     table = np.zeros((most // m + 1, most + 1))
     table[0] = silent

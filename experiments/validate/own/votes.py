@@ -46,7 +46,7 @@ def identities(log: Log, mark: str | None = None) -> np.ndarray:
         share = read.mean() if len(read) else 0.0
         msg = (
             f"the reward reads 'answer', what each rollout answers, and {share:.0%} of the complete "
-            "ones mark it (\\boxed{}, <answer>, ####, \"The answer is\"), nor does a column that "
+            'ones mark it (\\boxed{}, <answer>, ####, "The answer is"), nor does a column that '
             f"differs within prompts ({', '.join(ANSWERS[:-1])})"
         )
         raise KeyError(msg)

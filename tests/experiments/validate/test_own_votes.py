@@ -154,7 +154,9 @@ def test_groups_of_two_teach_a_vote_nothing():
 
 def test_the_command_says_that_a_vote_teaches_wrong_answers(capsys, tmp_path):
     log, out = str(log_of(tmp_path, 0.25)), tmp_path / "report.json"
-    call(capsys, "validate", "majority()", "--rollouts", log, "--no-report", "-q", "--json", str(out))
+    call(
+        capsys, "validate", "majority()", "--rollouts", log, "--no-report", "-q", "--json", str(out)
+    )
     report = json.loads(out.read_text())
     said = {f["name"]: f for f in report["findings"]}
     assert report["verdict"] == "UNSAFE"

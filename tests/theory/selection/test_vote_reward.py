@@ -43,9 +43,7 @@ def paid(groups: np.ndarray) -> dict[str, np.ndarray]:
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    counts=st.lists(st.integers(0, 4), min_size=1, max_size=4), none=st.integers(0, 3)
-)
+@given(counts=st.lists(st.integers(0, 4), min_size=1, max_size=4), none=st.integers(0, 3))
 def test_the_law_is_the_shaper_on_all_subsets(counts, none):
     n = sum(counts) + none
     if n == 0 or n > 10:
