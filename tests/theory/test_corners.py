@@ -15,8 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.theory.cotrained.corners import COTRAINED
 from tests.theory.detection.corners import DETECTION, DETECTION_UNDEFINED
 from tests.theory.judge.corners import JUDGE, JUDGE_UNDEFINED
+from tests.theory.label_free.corners import LABEL_FREE
+from tests.theory.learned.corners import PRINCIPLES
 from tests.theory.length.corners import LENGTH, SPREAD
 from tests.theory.noise.corners import NOISE
 from tests.theory.preference.corners import TOPOLOGY
@@ -258,6 +261,8 @@ CORNERS: dict[str, Any] = {
 }  # fmt: skip
 CORNERS |= shaping_corners(TINY, ENDING)
 CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
+CORNERS |= PRINCIPLES
+CORNERS |= COTRAINED | LABEL_FREE
 NAN = (
     UNDEFINED
     | DETECTION_UNDEFINED

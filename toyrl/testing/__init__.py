@@ -21,6 +21,7 @@ from toyrl.testing.check import (
 from toyrl.testing.estimators import ESTIMATOR_LAWS, affine_difference
 from toyrl.testing.invariants import CONTRACT, INVARIANTS, PROPERTIES, Case, Invariant
 from toyrl.testing.mdps import mdps, policies
+from toyrl.testing.pair_laws import PAIR_LAWS, assert_learns_from_pairs
 from toyrl.testing.step_laws import copies_never_pay, steps_never_pay
 from toyrl.testing.strategies import completions, rewards, rollouts
 from toyrl.testing.trees import tree_policies, trees
@@ -37,6 +38,7 @@ __all__ = [
     "CONTRACT",
     "ESTIMATOR_LAWS",
     "INVARIANTS",
+    "PAIR_LAWS",
     "PROPERTIES",
     "Case",
     "ExploitError",
@@ -47,6 +49,7 @@ __all__ = [
     "VerdictError",
     "affine_difference",
     "assert_invariants",
+    "assert_learns_from_pairs",
     "assert_no_exploit",
     "assert_safe",
     "check_estimator",
