@@ -167,7 +167,7 @@ def _of_log(pipeline: Pipeline, told: Told) -> Any:
 
 
 def _agreed(pipeline: Pipeline) -> tuple[float, float] | None:
-    """How far the log's wrong answers agree, where the reward reads answers and they can be read."""
+    """How far the log's wrong answers agree, where the reward reads answers that can be read."""
     from toyrl.experiments.validate.own.votes import agreement, answered
 
     if not pipeline.votes or pipeline.log is None:

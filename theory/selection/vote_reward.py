@@ -1,4 +1,4 @@
-"""What a vote as the reward pays in groups of every size, exact from how often each answer is given.
+"""What a vote as the reward pays in groups of every size, exact from the counts of each answer.
 
 A group of G is a random subset of a prompt's n rollouts. For each number of votes m of the leaders
 the wrong answers are a product of polynomials, in x for rollouts and y for answers with m votes:

@@ -66,8 +66,9 @@ def run(run: Inputs) -> Section:
 
 
 def _votes(run: Inputs, graded: Rollouts) -> tuple[list[Finding], tuple[Picture, ...]]:
-    """What the log shows of a reward that is a vote; nothing for another."""
-    if not run.votes:
+    """What the log shows of a vote of the group's own; nothing for another reward, or another
+    view's vote."""
+    if not run.votes or "view" in bench.as_shaper(run.terms).all_needs():
         return [], ()
     s, labelled = run.settings, run.contract_facts.reads_gold
     return votes.judged(graded, s.group_size, labelled=labelled, seed=s.seed)

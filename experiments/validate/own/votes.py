@@ -1,9 +1,10 @@
-"""Would a vote as the reward work on these prompts? What a log's answers say of groups of each size.
+"""Would a vote as the reward work on these prompts? What a log's answers say of groups by size.
 
 A log's groups of G are all subsets of a prompt's rollouts, exactly, from how often each answer is
-given (`toyrl.theory.selection.vote_reward`): ties are paid as `majority()` pays them. Bands are over
-prompts. What is judged is the drift of accuracy under the vote at the planned group size: below 0
-beyond chance the vote teaches wrong answers, and where 0 lies in its interval nobody can tell.
+given (`toyrl.theory.selection.vote_reward`); ties are paid as `majority()` pays them. Bands are
+over prompts. What is judged is the drift of accuracy under the vote at the planned group size:
+below 0 beyond chance the vote teaches wrong answers, and where 0 lies in its interval nobody can
+tell.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ def identities(log: Log, mark: str | None = None) -> np.ndarray:
     if names is None or (len(read) and read.mean() < READ):
         share = read.mean() if len(read) else 0.0
         msg = (
-            f"the reward reads 'answer', what each rollout answers, and {share:.0%} of the complete "
-            'ones mark it (\\boxed{}, <answer>, ####, "The answer is"), nor does a column that '
-            f"differs within prompts ({', '.join(ANSWERS[:-1])})"
+            f"the reward reads 'answer', what each rollout answers, and {share:.0%} of the "
+            'complete ones mark it (\\boxed{}, <answer>, ####, "The answer is"), nor does a column '
+            f"that differs within prompts ({', '.join(ANSWERS[:-1])})"
         )
         raise KeyError(msg)
     return np.where(log.rollouts.correct[w] > 0.5, 0.0, np.where(names >= 0, names + 1.0, -1.0))

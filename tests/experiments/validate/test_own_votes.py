@@ -1,10 +1,11 @@
-"""A vote as the reward on a log of one's own: answers, wrong majorities, and what is said of them."""
+"""A vote as the reward on a log of one's own: answers, wrong majorities, what is said of them."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def log_of(folder, share: float, prompts: int = 12, group: int = 8, **changes):
 
 # -- the numbers -----------------------------------------------------------------------------------
 def test_at_a_groups_own_size_it_is_what_the_shaper_pays():
-    """The log itself is the only subset as large; -1 has no vote, and short prompts are left out."""
+    """The log is the only subset as large; -1 has no vote, and short prompts are left out."""
     r = batch([[0, 0, 1, 1], [1, 1, 0, -1], [0, 1, 2, 3], [-1] * 4, [2, 0, np.nan, np.nan]] * 3)
     found = votes.votes_of(r, 4)
     assert found is not None
@@ -99,8 +100,8 @@ def test_the_gold_column_is_no_answer(tmp_path):
     found = votes.identities(log)
     np.testing.assert_array_equal(found == 0, log.rollouts.correct.ravel() > 0)
     assert len(set(found[:8].tolist())) == 2
-    column = lambda b, g, _right: str((7, 8)[g % 2])  # noqa: E731
-    other = read_log(written(tmp_path, rows(pred=column, write=lambda *_: "so it is"), "b.jsonl"))
+    said = {"pred": lambda _b, g, _right: str(7 + g // 2)}
+    other = read_log(written(tmp_path, rows(write=lambda *_: "so it is", **said), "b.jsonl"))
     names = votes.identities(other)
     wrong = other.rollouts.correct.ravel() < 0.5
     assert (names >= 0).all()
@@ -128,8 +129,10 @@ def test_the_drift_decides(p, agreed, status):
         r = batch(np.concatenate([a, 1 - a]))
     (found, *_), (picture,) = votes.judged(r, 8, labelled=False)
     assert found.status == status
+    assert found.interval is not None
+    assert found.value is not None
     assert found.interval[0] <= found.value <= found.interval[1]
-    assert [c.label for c in picture.curves][0] == "majority wrong"
+    assert picture.curves[0].label == "majority wrong"
     assert votes.judged(r, 8, labelled=True)[0][0].status == "info"
     one = votes.judged(batch(r.fields["answer"][:1]), 8, labelled=False)[0][0]
     assert one.status == "warn"  # a single prompt shows nothing of others
@@ -174,9 +177,12 @@ def test_worlds_of_the_forecast_agree_as_the_log(tmp_path):
     assert moved["agreed"].std() == pytest.approx(0.02, rel=0.3)
     assert all((moved[k] == v).all() for k, v in numbers.items() if k != "agreed")
     log = read_log(log_of(tmp_path, 0.5))
-    run = SimpleNamespace(votes=True, log=log, own_dialect="", settings=SimpleNamespace(seed=0))
-    assert forecast._agreed(run)[0] == pytest.approx(1)
-    assert forecast._agreed(SimpleNamespace(**{**vars(run), "votes": False})) is None
+    run: Any = SimpleNamespace(
+        votes=True, log=log, own_dialect="", settings=SimpleNamespace(seed=0)
+    )
+    assert forecast._agreed(run) == (pytest.approx(1), pytest.approx(0))
+    run.votes = False
+    assert forecast._agreed(run) is None
     like = Base(0.5, 40.0, 96.0, (("accuracy", 0.5, 0.05),))
     told = _worlds(Model(worlds=8), replace(like, agreed=(0.95, 0.01))).numbers["agreed"]
     assert (np.abs(told - 0.95) < 0.05).all()

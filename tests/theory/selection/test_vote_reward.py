@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def answers(counts, none) -> np.ndarray:
     return np.repeat([*range(len(counts)), -1], [*counts, none]).astype(float)
 
 
-def paid(groups: np.ndarray) -> dict[str, np.ndarray]:
+def paid(groups: np.ndarray) -> dict[str, Any]:
     """What the shaper itself pays groups (N, G) of answers, and what follows; 0 is right."""
     right = (groups == 0) * 1.0
     r = Rollouts(right, np.ones(groups.shape), 2.0, fields={"answer": groups})
