@@ -95,7 +95,7 @@ def votes_of(r: Rollouts, planned: int) -> Votes | None:
     if n.max() < 2:
         return None
     most = min(max(int(np.sort(n)[int((1 - KEPT) * len(n))]), 2), LARGEST)
-    doubled = 2 ** np.arange(int(np.log2(min(most, SHOWN))) + 1)
+    doubled = [2**i for i in range(min(most, SHOWN).bit_length())]
     sizes = np.unique([*doubled, min(most, SHOWN), min(planned, most)])
     known: dict[tuple[int, ...], VoteLaw] = {}
     rows = []

@@ -100,7 +100,7 @@ def test_the_gold_column_is_no_answer(tmp_path):
     found = votes.identities(log)
     np.testing.assert_array_equal(found == 0, log.rollouts.correct.ravel() > 0)
     assert len(set(found[:8].tolist())) == 2
-    said = {"pred": lambda _b, g, _right: str(7 + g // 2)}
+    said: dict[str, Any] = {"pred": lambda _b, g, _right: str(7 + g // 2)}
     other = read_log(written(tmp_path, rows(write=lambda *_: "so it is", **said), "b.jsonl"))
     names = votes.identities(other)
     wrong = other.rollouts.correct.ravel() < 0.5
