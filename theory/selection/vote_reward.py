@@ -55,7 +55,7 @@ class VoteLaw:
     provenance="derived",
     formula="d acc = E[m/G (1 - (1+a) m/G)] where right leads, - E[a m r/G^2] where it doesn't",
 )
-def vote_reward(counts: Array, none: int = 0, sizes: Sequence[int] | None = None) -> VoteLaw:
+def vote_reward(counts: Array, none: int = 0, sizes: Array | None = None) -> VoteLaw:
     """The law of `majority()`, where all leaders are paid, in random G-subsets of n rollouts.
 
     counts : (K,) whole numbers, how many of the rollouts give each answer, the right one first
@@ -82,9 +82,7 @@ def vote_reward(counts: Array, none: int = 0, sizes: Sequence[int] | None = None
     return VoteLaw(at, **{name: x / np.exp(ways) for name, x in _last(out, at).items()})
 
 
-def _checked(
-    counts: Array, none: int, sizes: Sequence[int] | None
-) -> tuple[np.ndarray, int, np.ndarray]:
+def _checked(counts: Array, none: int, sizes: Array | None) -> tuple[np.ndarray, int, np.ndarray]:
     c = np.atleast_1d(np.asarray(counts, dtype=float))
     n = float(c.sum() + none)
     whole = np.append(c, none)
