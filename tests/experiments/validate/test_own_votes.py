@@ -12,7 +12,8 @@ import pytest
 
 from tests.experiments.commands.command import call
 from tests.experiments.validate.own_logs import boxed, rows, written
-from toyrl.experiments.forecast.rivals.behaviour import Base, Model, _worlds
+from toyrl.experiments.forecast.rivals import behaviour
+from toyrl.experiments.forecast.rivals.behaviour import Base, Model
 from toyrl.experiments.validate import forecast
 from toyrl.experiments.validate.own import votes
 from toyrl.rollouts import Rollouts
@@ -170,7 +171,7 @@ def test_the_command_says_that_a_vote_teaches_wrong_answers(capsys, tmp_path):
 
 
 # -- the forecast ----------------------------------------------------------------------------------
-def test_worlds_of_the_forecast_agree_as_the_log(tmp_path):
+def test_worlds_of_the_forecast_agree_as_the_log(tmp_path, monkeypatch):
     numbers = prior.drawn(256, "short", 60.0, 0)
     moved = conditioning.agreeing(numbers, 0.9, 0.02)
     assert moved["agreed"].mean() == pytest.approx(0.9, abs=0.01)
@@ -183,7 +184,9 @@ def test_worlds_of_the_forecast_agree_as_the_log(tmp_path):
     assert forecast._agreed(run) == (pytest.approx(1), pytest.approx(0))
     run.votes = False
     assert forecast._agreed(run) is None
-    like = Base(0.5, 40.0, 96.0, (("accuracy", 0.5, 0.05),))
-    told = _worlds(Model(worlds=8), replace(like, agreed=(0.95, 0.01))).numbers["agreed"]
-    assert (np.abs(told - 0.95) < 0.05).all()
-    assert (_worlds(Model(worlds=8), like).numbers["agreed"] <= 0.6 + 1e-9).all()
+    drawn_ones = prior.drawn(8, "short", 40.0, 0)
+    monkeypatch.setattr(behaviour, "_like", lambda _model, _like: drawn_ones)
+    like = Base(0.5, 41.5, 96.0, (("accuracy", 0.5, 0.05),))
+    w = behaviour._worlds(Model(worlds=8), replace(like, agreed=(0.95, 0.01)))
+    assert (np.abs(w.numbers["agreed"] - 0.95) < 0.05).all()
+    assert (behaviour._worlds(Model(worlds=8), like).numbers["agreed"] <= 0.6 + 1e-9).all()
