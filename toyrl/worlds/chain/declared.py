@@ -8,6 +8,7 @@ are assumptions, so whoever uses one says which (`stated`).
     judge         `JudgeNoise`    right 1, wrong 0, Gaussian noise 0.3
     agreement     `Agreement`     1 of right judgements, 0.5 (chance) of wrong ones
     judge_ref...  `JudgeReferences` three scores: wrong twice, right once
+    approval, ... `FollowUps`     satisfied with chance 0.8 if right, 0.3 if wrong
     verified      `VerifierFlips` 0.1 of right and 0.1 of wrong answers misjudged
     format        `Style`         kept by 0.95 of right answers and 0.8 of wrong ones
     words         `Words`         0.7 a token, thinking included
@@ -41,6 +42,7 @@ from toyrl.ranges import COUNT, FINITE, NOT_NEGATIVE, PART, SHARE
 from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.rollouts.classes import with_answered
 from toyrl.shapers.base import Shaper
+from toyrl.worlds.chain.follow_ups import FollowUps
 from toyrl.worlds.chain.judgements import Agreement
 from toyrl.worlds.chain.latents import (
     Answers,
@@ -271,6 +273,9 @@ DECLARED: dict[str, Latent] = {
     "judge": JudgeNoise(),
     "agreement": Agreement(),
     "judge_references": JudgeReferences(),
+    **dict.fromkeys(
+        ("approval", "disapproval", "approval_logit", "disapproval_logit"), FollowUps()
+    ),
     "verified": VerifierFlips(),
     **dict.fromkeys(("format", "phrases"), Style(phrases=(0.5, 0.3, 0.2))),
     "thought": Thoughts(),
