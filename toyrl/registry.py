@@ -220,9 +220,12 @@ def suggestion(name: str, kind: str, more: tuple[str, ...] = ()) -> str:
     """
     load()
     same = sorted(k for k, n in _entries if n == name and k != kind)
-    if same:
-        return f"it is {_article(same[0])} {same[0]}: toyrl.get({same[0]!r}, {shortened(name)})"
     own = sorted([*more, *(n for k, n in _entries if k == kind)])
+    if same:
+        near = difflib.get_close_matches(name, own, n=1, cutoff=0.7)
+        meant = f"; did you mean the {kind} {near[0]}?" if near else ""
+        there = f"toyrl.get({same[0]!r}, {shortened(name)})"
+        return f"it is {_article(same[0])} {same[0]}: {there}{meant}"
     others = {n: k for k, n in _entries if k != kind and n not in own}
     found = difflib.get_close_matches(name, own, n=3, cutoff=0.5)
     found += difflib.get_close_matches(name, others, n=2, cutoff=0.8)

@@ -98,6 +98,22 @@ ENTRIES = (
         "Negative: lower the weight of what pays wrong rollouts, or gate it on correctness.",
     ),
     E(
+        "own/vote",
+        "How often the majority of a group of your rollouts is wrong, over all subsets of each "
+        "prompt's rollouts, and how the vote as the reward moves accuracy.",
+        "A vote teaches what the base says most often: where that is wrong, training makes it "
+        "wrong for good. Groups with one answer only teach nothing.",
+        "Warned where 0 lies in the drift's interval: log more prompts. Failed where it is below "
+        "0: pay correctness, or take prompts that the base mostly gets right.",
+        "majority() on prompts whose most common answer is wrong",
+    ),
+    E(
+        "own/agreement",
+        "How many of a prompt's wrong answers are its common one, from pairs of them.",
+        "Only wrong answers that agree outvote the right one; the forecast's worlds agree as much.",
+        "Nothing: it says what the forecast was told.",
+    ),
+    E(
         "own/length-drift",
         "How one update on your rollouts would move the mean length.",
         "Length is what moves first in most runs.",

@@ -32,6 +32,8 @@ class Logged(Evidence):
     shaper : the reward if it can be computed from correctness and length, else None: then nothing
         is known of other lengths
     text : what it pays for behaviours, where it reads texts
+    agreed : share of wrong answers that are their prompt's common one, and its standard error;
+        None: as the prior has it
     asked : accuracy and mean length that were told instead of the log's, None: the log's
     """
 
@@ -43,6 +45,7 @@ class Logged(Evidence):
     labels: bool = True
     scores: Mapping[str, Callable[[Played], np.ndarray]] = field(default_factory=dict)
     asked: tuple[float | None, float | None] = (None, None)
+    agreed: tuple[float, float] | None = None
 
     @cached_property
     def like(self) -> conditioning.Told:

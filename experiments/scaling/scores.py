@@ -93,7 +93,7 @@ def read_scores(
     right = values[truth]
     if gold is None and found.above is not None:
         right = np.where(np.isfinite(right), right > found.above, np.nan).astype(float)
-    names, said = _answers(records, pools, answer)
+    names, said = answers_said(records, pools, answer)
     length = found.key(records[0], "length") if records else None
     tokens = None if length is None else _numbers(records, length)
     if tokens is not None and not np.isfinite(tokens[good]).all():
@@ -148,7 +148,7 @@ def scores_of(
     if most < 2:
         return None
     rows = [{"completion": text} for text in completions]
-    answer, said = _answers(rows, pools, None)
+    answer, said = answers_said(rows, pools, None)
     return Scores(
         name, gold.ravel(), "correct", {k: v.ravel() for k, v in proxies.items()}, answer,
         None if length is None else length.ravel(), pools, most, (*notes, *said),
@@ -260,12 +260,18 @@ def _pools(
     return pools, most, notes
 
 
-def _answers(
+def answers_said(
     records: Sequence[Mapping[str, Any]],
     pools: Sequence[tuple[np.ndarray, np.ndarray]],
     asked: str | None,
+    *,
+    mark: str | None = None,
 ) -> tuple[np.ndarray | None, list[str]]:
-    """(R,) number of what each row answers, -1: nothing, and where it was found."""
+    """(R,) number of what each row answers, -1: nothing, and where it was found.
+
+    pools : as in `Scores`; asked : the column, None: found by name, or read off the completion
+    mark : the dialect that is read alone in completions
+    """
     names = [asked] if asked else [n for n in ANSWERS if records[0].get(n) is not None]
     for name in names:
         found = _named(records, lambda r, n=name: None if r.get(n) is None else str(r[n]))
@@ -274,7 +280,7 @@ def _answers(
     wrote = next((k for k in KEYS["completion"] if records[0].get(k) is not None), None)
     if wrote is None:
         return None, ["no votes: no column of answers (--answer) and no completions"]
-    found = _named(records, lambda r: marked_answer(text_of(r.get(wrote)) or ""))
+    found = _named(records, lambda r: marked_answer(text_of(r.get(wrote)) or "", mark))
     if (found < 0).all():
         return None, ["no votes: no completion marks its answer; name a column with --answer"]
     used = np.concatenate([rows.ravel() for _, rows in pools])

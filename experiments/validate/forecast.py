@@ -156,7 +156,27 @@ def _of_log(pipeline: Pipeline, told: Told) -> Any:
         told.length if s.typical_length else None,
     )
     none = np.full(whole.shape, np.nan)
-    return Logged(whole, none, pipeline.estimator, pipeline.law.shaper, asked=as_told)
+    return Logged(
+        whole,
+        none,
+        pipeline.estimator,
+        pipeline.law.shaper,
+        asked=as_told,
+        agreed=_agreed(pipeline),
+    )
+
+
+def _agreed(pipeline: Pipeline) -> tuple[float, float] | None:
+    """How far the log's wrong answers agree, where the reward reads answers that can be read."""
+    from toyrl.experiments.validate.own.votes import agreement, answered
+
+    if not pipeline.votes or pipeline.log is None:
+        return None
+    try:
+        own = answered(pipeline.log, pipeline.own_dialect or None)
+        return agreement(own, seed=pipeline.settings.seed)
+    except KeyError:
+        return None
 
 
 def _paid(pipeline: Pipeline, told: Told) -> TextReward | GroupReward | None:

@@ -19,6 +19,7 @@ from toyrl.experiments.validate.left_out import left_out
 from toyrl.experiments.validate.listening import Listener, heard
 from toyrl.experiments.validate.own.lengths import limit_of
 from toyrl.experiments.validate.own.texts import OwnTexts, own_texts
+from toyrl.experiments.validate.own.votes import identities
 from toyrl.experiments.validate.pace import Pace
 from toyrl.experiments.validate.reward_law import bench
 from toyrl.experiments.validate.reward_law.law import GRADED, RewardLaw, renderings
@@ -400,14 +401,21 @@ class Inputs:
             longer=self.settings.typical / mean if asked.typical_length else 1.0,
         )
 
+    @property
+    def votes(self) -> bool:
+        """The reward reads which answer each rollout gives."""
+        return "answer" in bench.as_shaper(self.terms).all_needs()
+
     def with_fields(self, log: Any) -> Any:
         """The log's rollouts with what the reward reads: text rewards graded, fields by column."""
         from toyrl.rollouts.classes import token_mask
         from toyrl.rollouts.texts import text_fields
 
         r, shaper = log.rollouts, bench.as_shaper(self.terms)
-        needs = [n for n in shaper.all_needs() if n != "user_reward"]
+        needs = [n for n in shaper.all_needs() if n not in ("user_reward", "answer")]
         flat = text_fields(log.rows, needs, shaper.all_wants())
+        if self.votes:  # a log's column `answer` is the gold one
+            flat["answer"] = identities(log, self.own_dialect or None)
         if any(shaper is None for shaper, _ in self.terms):
             values = self.reward.score_text(log.rows)
             graded = [np.nan if v is None else v for v in values]

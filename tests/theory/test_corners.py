@@ -222,6 +222,7 @@ CORNERS: dict[str, Any] = {
     "tilt_curve": {"ref": PROMPTS[:4], "reward": BATCH[:3], "gold": BATCH[:2],
                    "inverse_beta": ([0.0, 1.0, INF],), "shares": (None, *SHARES)},
     "tilt_to_kl": {"ref": (*POLICIES, RARE), "reward": PAID, "nats": (0.0, 1e-6, 0.1, 1e3)},
+    "vote_reward": {"counts": ([3], [0, 2, 3], [5, 5, 5]), "none": (0, 2), "sizes": (None, [1])},
     "vote_of_pool": {"answer": (np.array([[0, 0, 1]]), np.array([[-1, -1, -1]])),
                      "gold": (np.array([[1.0, 1.0, 0.0]]),),
                      "weight": (None, np.zeros((1, 3)), np.array([[0.0, 1e300, 1e-300]]))},
@@ -271,6 +272,7 @@ NAN = (
     | LEARNED_UNDEFINED
     | JUDGE_UNDEFINED
     | {
+        "vote_reward": "a group of one has no advantage",
         "all_k_right": "no unbiased estimator exists for k > n",
         "order_distance": "a constant reward has no direction",
         "pass_at_k_estimate": "no unbiased estimator exists for k > n",

@@ -64,12 +64,16 @@ class Runs:
 @dataclass(frozen=True)
 class Base:
     """What is known of a base: accuracy, mean length and limit in tokens, and, where there are
-    rollouts of its own, their statistics (name, value, standard error)."""
+    rollouts of its own, their statistics (name, value, standard error).
+
+    agreed : share of wrong answers that are the common one, and its standard error; None: the prior
+    """
 
     accuracy: float
     length: float
     limit: float
     shown: tuple[tuple[str, float, float], ...] = ()
+    agreed: tuple[float, float] | None = None
 
 
 def base_of(told: Told) -> Base:
@@ -83,7 +87,7 @@ def base_of(told: Told) -> Base:
     except ValueError:  # rollouts of one kind show no base
         return described
     shown = tuple((name, *both) for name, both in own.statistics.items())
-    return Base(own.accuracy, own.length, own.limit, shown)
+    return Base(own.accuracy, own.length, own.limit, shown, e.agreed)
 
 
 @lru_cache(maxsize=64)
@@ -91,6 +95,8 @@ def _worlds(m: Model, b: Base) -> Worlds:
     if b.shown:
         like = conditioning.Told(b.accuracy, b.length, b.limit, {n: (x, e) for n, x, e in b.shown})
         numbers = _like(m, like)
+        if b.agreed is not None:
+            numbers = conditioning.agreeing(numbers, *b.agreed)
     else:
         numbers = prior.drawn(m.worlds, m.kind, b.length, m.seed)
     for name in m.off:

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from toyrl.experiments.validate.findings import Finding, Section
+from toyrl.experiments.core import Picture
+from toyrl.experiments.validate.findings import NOT_TESTED, Finding, Section
 from toyrl.experiments.validate.hacks.price import log_price
 from toyrl.experiments.validate.inputs import Inputs
-from toyrl.experiments.validate.own import evidence, lengths
+from toyrl.experiments.validate.own import evidence, lengths, votes
 from toyrl.experiments.validate.reward_law import bench, own_rollouts
+from toyrl.rollouts import Rollouts
 from toyrl.rollouts.logs import KEYS, NO_LIMIT
 
 NOTHING_MOVES = ("own/unscorable", "own/one-kind", "own/alike", "own/no-signal")
@@ -37,13 +39,17 @@ def run(run: Inputs) -> Section:
         return Section(0, text, (Finding(0, "own/fields", "warn", text), *seen))
     reward = np.asarray(bench.as_shaper(run.terms).reward(graded), dtype=float)
     reward = np.where(r.w > 0, reward, np.nan)
+    voted, shown = _votes(run, graded)
+    if any(f.status == NOT_TESTED for f in voted):
+        return Section(0, voted[0].message, (*voted, *seen))
     seen[:0] = [
         *evidence.of_reward(r, reward, who="The reward judged", more=_formats(run), seed=s.seed),
         *evidence.compared(r, reward, _logged_as_judged(run), log.lines),
     ]
+    seen[1:1] = voted
     first = [f.message for f in seen if f.name in evidence.DECIDES and f.status == "fail"][:1]
     if any(f.name in NOTHING_MOVES and f.status == "fail" for f in seen):
-        return Section(0, first[0], tuple(seen))
+        return Section(0, first[0], tuple(seen), shown)
     section, run.own_facts = own_rollouts.run(
         graded,
         reward,
@@ -54,7 +60,18 @@ def run(run: Inputs) -> Section:
         price_nats=log_price(graded, reward),
     )
     summary = " ".join([*first, section.summary])
-    return replace(section, summary=summary, findings=(*seen, *section.findings))
+    pictures = (*shown, *section.pictures)
+    found = (*seen, *section.findings)
+    return replace(section, summary=summary, findings=found, pictures=pictures)
+
+
+def _votes(run: Inputs, graded: Rollouts) -> tuple[list[Finding], tuple[Picture, ...]]:
+    """What the log shows of a vote of the group's own; nothing for another reward, or another
+    view's vote."""
+    if not run.votes or "view" in bench.as_shaper(run.terms).all_needs():
+        return [], ()
+    s, labelled = run.settings, run.contract_facts.reads_gold
+    return votes.judged(graded, s.group_size, labelled=labelled, seed=s.seed)
 
 
 def _logged_as_judged(run: Inputs) -> dict[str, np.ndarray]:

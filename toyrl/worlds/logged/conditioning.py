@@ -157,6 +157,18 @@ def conditioned(
     )
 
 
+def agreeing(numbers: dict[str, Array], share: float, error: float) -> dict[str, Array]:
+    """W worlds with a log's share of wrong answers that are the common one, in the prior's place.
+
+    numbers : (W,) by name, as `Conditioned` has them; only `agreed` changes, and worlds that the
+        prior had higher stay higher
+    share, error : in 0..1, and its standard error
+    """
+    place = [row.name for row in prior.RANGES].index("agreed")
+    agreed = np.clip(share + error * normal_scores(numbers)[:, place], 0.0, 1.0)
+    return {**numbers, "agreed": agreed}
+
+
 def shown(numbers: dict[str, Array], told: Told, seed: int = 0) -> dict[str, Array]:
     """Statistics (W,) of the worlds of these numbers, untrained."""
     w = _fit(numbers, told, seed, prompts=PROMPTS)
