@@ -17,6 +17,7 @@ import pytest
 
 from tests.theory.detection.corners import DETECTION, DETECTION_UNDEFINED
 from tests.theory.judge.corners import JUDGE, JUDGE_UNDEFINED
+from tests.theory.learned.exemplar_corners import EXEMPLAR
 from tests.theory.length.corners import LENGTH, SPREAD
 from tests.theory.noise.corners import NOISE
 from tests.theory.preference.corners import TOPOLOGY
@@ -256,6 +257,7 @@ CORNERS: dict[str, Any] = {
     "zero_signal": {"p": P, "group_size": GROUP},
 }  # fmt: skip
 CORNERS |= shaping_corners(TINY, ENDING)
+CORNERS |= EXEMPLAR
 CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
 NAN = (
     UNDEFINED
