@@ -29,7 +29,7 @@ from toyrl.theory.group.spread import group_spread
 Array = Any
 NODES = np.linspace(-9.0, 9.0, 1801)
 WEIGHTS = np.exp(-(NODES**2) / 2) / np.exp(-(NODES**2) / 2).sum()
-"""Trapezoid rule for a normal mean: exact to rounding for what is smooth over 0.01 of its spread."""
+"""Trapezoid rule for a normal mean, exact to rounding for what is smooth over 0.01 spreads."""
 
 
 def _places(delta: Array, thresholds: Array, tau: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""ExTrans: paid for being better than an exemplar, one language in full, the others for their form."""
+"""ExTrans: paid for beating an exemplar; one language in full, the others for their form."""
 
 from __future__ import annotations
 
@@ -60,9 +60,7 @@ GRADIENT = "d: gradient of the objective, against its difference quotient over o
 COLLAPSE = "d: right language and quality elsewhere, the pivot paid alone"
 CARRIED = "d: the same with the lightweight reward"
 
-ends = alone(
-    "exact ascent", "where the ascent ends has no closed form; its gradient has two routes"
-)
+ends = alone("exact ascent", "the end of an ascent has no closed form; its gradient has two routes")
 
 
 # -- rules -----------------------------------------------------------------------------------------
@@ -143,7 +141,8 @@ def signals(shaper: Exemplar, form: Callable[..., Any], tau: float, groups: int,
                 [[float(v) for v in row] for row in
                  zip(DELTAS, closed[0], live, closed[1], corr, strict=True)])  # fmt: skip
     grid = np.linspace(-4, 4, 161)
-    yield lines("signal", "An exemplar is worth what it is near to", ("mu - q_ex", "share, correlation"),
+    yield lines("signal", "An exemplar is worth something near the policy",
+                ("mu - q_ex", "share, correlation"),
                 {"P(grades differ)": law.live(grid, THRESHOLDS, TAU, G),
                  "correlation with quality": law.corr(grid, THRESHOLDS, TAU)}, x=grid.tolist(),
                 caption=f"Five grades, groups of {G}, spread of quality {TAU:g}.")  # fmt: skip
@@ -159,15 +158,16 @@ def spreads(shaper: Exemplar, scale: float, groups: int, rng: Any) -> Items:
         within = np.mean([np.ptp(x, axis=-1) > 0 for x in (relative, fixed)], axis=-1)
         each = law.corr(d, THRESHOLDS, TAU)
         rows.append([width, *within, law.live_absolute(THRESHOLDS, TAU, G, scale * width),
-                     float(each.mean()), law.corr_absolute(THRESHOLDS, TAU, scale * width)])  # fmt: skip
+                     float(each.mean()),
+                     law.corr_absolute(THRESHOLDS, TAU, scale * width)])  # fmt: skip
     _, relative, fixed, closed, drawn, corr = (np.array(x) for x in zip(*rows, strict=True))
     routes, room = (CLOSED, SIMULATED), 4 * 0.5 / np.sqrt(groups)
     same = law.live(0.0, THRESHOLDS, TAU, G)
     yield apart(FLAT, relative, np.full(4, same), room, routes)
     yield apart(SPREAD_LIVE, fixed, closed, room, routes)
     yield apart(SPREAD_CORR, drawn, corr, room, ("quadrature", "mean over drawn sources"))
-    yield Table("difficulty of the sources", ("sd of difficulty", "live, exemplar", "live, absolute",
-                "closed", "corr, absolute", "closed "), rows)  # fmt: skip
+    yield Table("difficulty of the sources", ("sd of difficulty", "live, exemplar",
+                "live, absolute", "closed", "corr, absolute", "closed "), rows)  # fmt: skip
     grid = np.linspace(0, 4, 41)
     yield lines("difficulty", "An absolute scale falls silent as sources differ",
                 ("standard deviation of difficulty", "P(grades in a group differ)"),
@@ -214,9 +214,10 @@ def ascents(own: bool, updates: int, sources: int, rng: Any) -> Items:
                  for n, x in zip(middle, path[-1], strict=True)])  # fmt: skip
     yield lines("ascent", "Every source climbs alike under its own exemplar",
                 ("update", "gain in quality"),
-                {n: (np.arange(updates + 1), path[:, k].mean(-1), *np.quantile(path[:, k], (0.1, 0.9), -1))
-                 for k, n in enumerate(middle)},
-                caption=f"{sources} sources of difficulty N(0, {SPREAD:g}^2); bands: 10 to 90 %.")  # fmt: skip
+                {n: (np.arange(updates + 1), x.mean(-1), *np.quantile(x, (0.1, 0.9), -1))
+                 for n, x in zip(middle, path.swapaxes(0, 1), strict=True)},
+                caption=f"{sources} sources of difficulty N(0, {SPREAD:g}^2); "
+                "bands: 10 to 90 %.")  # fmt: skip
 
 
 # -- (c) who hacks what ----------------------------------------------------------------------------
@@ -296,7 +297,8 @@ def transfer(light: float, rival: float, updates: int, rng: Any) -> Items:
     yield ends(CARRIED, rows[1][1] * rows[1][2], 0.95, ">=")
     yield Table("transfer", ("reward", "quality", "right language elsewhere"), rows)
     yield lines("transfer", "Without a language check elsewhere, all is written in the pivot's",
-                ("update", "chance"), curves, dashed=[n for n in curves if n.endswith("quality")])  # fmt: skip
+                ("update", "chance"), curves,
+                dashed=[n for n in curves if n.endswith("quality")])  # fmt: skip
 
 
 @experiment(

@@ -1,20 +1,20 @@
 """Graded against an exemplar: a translation is paid for being better than a strong model's.
 
-    r_trans = mean over exemplars m of 1 + #{k : q - q_m > s_k}           in {1 .. 5} for one exemplar
+    r_trans = mean over exemplars m of 1 + #{k : q - q_m > s_k}     in {1 .. 5} for one exemplar
     R = 0                                          where the format is broken
       = r_trans + alpha analysis + beta quality    otherwise
     R = 1[format kept and target language]         in directions other than the pivot
 
-q and q_m are a judge's scores (`judge`, `judge_references`), s = (-step - tie, -tie, tie, step + tie).
-The grade is *over* the exemplar, never likeness to it: a copy gets the middle grade 3. The format is
-a gate and no summand, or a fluent answer with commentary would win.
+q and q_m are a judge's scores (`judge`, `judge_references`), the thresholds s are -step - tie,
+-tie, tie, step + tie. The grade is *over* the exemplar, never likeness to it: a copy gets the
+middle grade 3. The format is a gate; a summand of little weight lets commentary win.
 
 What the signal is worth in a group: `toyrl.theory.learned.exemplar`; a judge's written answers are
 read by `toyrl.graders.comparisons`.
 
 Source: paper 45 (ExTrans). The gate and the linear form are those of the authors' preceding paper,
-DeepTrans (2504.10187); levels and components from a published summary; alpha, beta and the thresholds
-are reconstructed.
+DeepTrans (2504.10187); levels and components from a published summary; alpha, beta and the
+thresholds are reconstructed.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def translation_reward(
     quality = xp.where(xp.isnan(quality), xp.zeros_like(quality), quality)
     paid = comparison + alpha * analysis + beta * quality
     if has_exemplar is not None:
-        paid = xp.where(has_exemplar, paid, quality + 0 * form)
+        paid = xp.where(has_exemplar, paid, quality)
     return xp.where(form >= KEPT, paid, xp.zeros_like(form))
 
 
@@ -156,7 +156,9 @@ class Exemplar(Shaper):
         known = xp.isfinite(them)
         lead = own[..., None] - xp.where(known, them, xp.zeros_like(them))
         cuts = _around(at(self.tie, r.step), at(self.step, r.step))
-        mean = stats.mean(grade(lead, cuts), xp.where(known, xp.ones_like(them), 0 * lead))[..., 0]
+        mean = stats.mean(
+            grade(lead, cuts), xp.where(known, xp.ones_like(them), xp.zeros_like(them))
+        )[..., 0]
         return xp.where(xp.isfinite(own), mean, xp.full_like(mean, xp.nan)), xp.any(known, axis=-1)
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
