@@ -225,6 +225,13 @@ OUT_OF_REACH = (
         "open-ended texts have no right answer, and classes have no relevance",
     ),
     OutOfReach(
+        "45-extrans", paper("45"),
+        "better or worse than an exemplar, behind a format gate",
+        "literary English-Chinese CometKiwi 74.23, GRF 90.55, 1.9 % over DeepTrans-7B",
+        "no translation is right or wrong, and what the comparing model wrongly pays is not "
+        "published",
+    ),
+    OutOfReach(
         "51-fine-grained", paper("51"),
         "rewards per segment by three models, against one preference reward",
         "fewer irrelevant and false statements; a smaller weight of relevance, longer answers",

@@ -80,7 +80,7 @@ def grade_law(delta: Array, thresholds: Array, tau: float) -> np.ndarray:
     formula="1 - sum_l p_l^G",
 )
 def live(delta: Array, thresholds: Array, tau: float, group_size: float) -> np.ndarray:
-    """(...) P(the G grades of a group differ), in [0, 1]; arguments of `grade_law`, G >= 1."""
+    """(...,) P(the G grades of a group differ), in [0, 1]; arguments of `grade_law`, G >= 1."""
     p = grade_law(delta, thresholds, tau)
     return group_spread(p, np.arange(p.shape[-1]), group_size)
 
@@ -93,7 +93,7 @@ def live(delta: Array, thresholds: Array, tau: float, group_size: float) -> np.n
     formula="sum_k phi((s_k - delta)/tau)/tau",
 )
 def drift(delta: Array, thresholds: Array, tau: float) -> np.ndarray:
-    """(...) d E[grade]/d mu, at least 0, in grades a unit of quality; arguments of `grade_law`."""
+    """(...,) d E[grade]/d mu, at least 0, in grades a unit of quality; arguments of `grade_law`."""
     return _density(_places(delta, thresholds, tau)).sum(-1) / tau
 
 
@@ -105,7 +105,7 @@ def drift(delta: Array, thresholds: Array, tau: float) -> np.ndarray:
     formula="sum_k phi((s_k - delta)/tau)/sqrt(sum_l (l - m)^2 p_l)",
 )
 def corr(delta: Array, thresholds: Array, tau: float) -> np.ndarray:
-    """(...) correlation of grade and quality in a group, in [0, 1]; 0 where the grade is constant.
+    """(...,) correlation of grade and quality in a group, in [0, 1]; 0 where all grades are one.
 
     Arguments of `grade_law`.
     """
@@ -117,7 +117,7 @@ def corr(delta: Array, thresholds: Array, tau: float) -> np.ndarray:
     return np.minimum(np.where(some, slope / np.where(some, sd, 1.0), 0.0), 1.0)
 
 
-def averaged(of: Callable[[np.ndarray], np.ndarray], ability: float, spread: float) -> float:
+def _averaged(of: Callable[[np.ndarray], np.ndarray], ability: float, spread: float) -> float:
     """E of(ability + d) over sources d ~ N(0, spread^2), by the trapezoid rule.
 
     Raises ValueError for a spread below 0 or infinite.
@@ -140,9 +140,9 @@ def live_absolute(
 ) -> float:
     """Mean `live` under an absolute scale, over sources of difficulty N(0, spread^2).
 
-    thresholds : on the scale of quality; spread : >= 0, 0 gives `live(ability)`
+    thresholds : (K,) on the scale of quality; spread : >= 0, 0 gives `live(ability)`
     """
-    return averaged(lambda x: live(x, thresholds, tau, group_size), ability, spread)
+    return _averaged(lambda x: live(x, thresholds, tau, group_size), ability, spread)
 
 
 @entry(
@@ -153,5 +153,5 @@ def live_absolute(
     formula="E_d corr(ability + d), d ~ N(0, spread^2)",
 )
 def corr_absolute(thresholds: Array, tau: float, spread: float, *, ability: float = 0.0) -> float:
-    """Mean `corr` under an absolute scale; arguments of `live_absolute`."""
-    return averaged(lambda x: corr(x, thresholds, tau), ability, spread)
+    """Mean `corr` under an absolute scale; thresholds (K,), arguments of `live_absolute`."""
+    return _averaged(lambda x: corr(x, thresholds, tau), ability, spread)

@@ -65,7 +65,7 @@ def translation_reward(
     beta: Any = 1.0,
     has_exemplar: Array | None = None,
 ) -> Array:
-    """r_all (...): 0 where the format is broken, else comparison + alpha analysis + beta quality.
+    """r_all (...,): 0 where the format is broken, else comparison + alpha analysis + beta quality.
 
     form : 0 or 1, truncated rollouts 0; comparison : grades 1 to 5, NaN where the judge's answer
     could not be read, which stays NaN (unscorable, and not a tie); analysis : 0, 1 or 2
@@ -84,7 +84,7 @@ def multilingual_reward(full: Array, form: Array, in_language: Array, pivot: Arr
     """The full reward in the pivot direction; elsewhere 1 for format and target language, else 0.
 
     full : `translation_reward`, not looked at outside of the pivot; form, pivot : 0 or 1
-    in_language : 0 or 1; NaN, where an identifier is unsure, counts as 0. All of one shape (...)
+    in_language : 0 or 1; NaN, where an identifier is unsure, counts as 0. All (...,), of the same shape
     """
     xp = stats.array_namespace(form, in_language)
     light = xp.where(
