@@ -42,7 +42,7 @@ def comparison_grades(answers: Sequence[str]) -> tuple[np.ndarray, float]:
 def both_orders(first: Any, second: Any) -> np.ndarray:
     """(...,) grade of a text that stood first and then second: what favours a place cancels.
 
-    first : (...,) grade of the text when shown before the exemplar; second : the *exemplar's* grade when
-    shown before the text. Mean of first and 6 - second; NaN where either is.
+    first : (...,) grade of the text when shown before the exemplar; second : the *exemplar's* grade
+    when shown before the text. Mean of first and 6 - second; NaN where either is.
     """
     return (np.asarray(first, dtype=float) + 6 - np.asarray(second, dtype=float)) / 2

@@ -84,7 +84,7 @@ def multilingual_reward(full: Array, form: Array, in_language: Array, pivot: Arr
     """The full reward in the pivot direction; elsewhere 1 for format and target language, else 0.
 
     full : `translation_reward`, not looked at outside of the pivot; form, pivot : 0 or 1
-    in_language : 0 or 1; NaN, where an identifier is unsure, counts as 0. All (...,), of the same shape
+    in_language : 0 or 1; NaN, where an identifier is unsure, counts as 0. All (...,), same shape
     """
     xp = stats.array_namespace(form, in_language)
     light = xp.where(
