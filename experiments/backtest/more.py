@@ -212,6 +212,15 @@ OUT_OF_REACH = (
         "38.91 against 54.93 before training", JUDGE,
     ),
     OutOfReach(
+        "28-fixed-model-1b", COOPER, "a fixed reward model alone, Llama-3.2-1B",
+        "24.80 against 38.50 before training", JUDGE,
+    ),
+    OutOfReach(
+        "28-cooper", COOPER, "a reward model that is corrected at every update, 1.5B and 1B",
+        "58.02 against 57.48 by the rule; 42.69 against 42.19",
+        "the reward moves with the run, and what the written negatives look like is not published",
+    ),
+    OutOfReach(
         "34-canon",
         paper("34"),
         "CANON with alpha below 1", "45.5 % fewer tokens at equal accuracy",
@@ -230,6 +239,12 @@ OUT_OF_REACH = (
         "literary English-Chinese CometKiwi 74.23, GRF 90.55, 1.9 % over DeepTrans-7B",
         "no translation is right or wrong, and what the comparing model wrongly pays is not "
         "published",
+    ),
+    OutOfReach(
+        "49-flr", paper("49"),
+        "pairs mined by follow-up likelihood, then DPO, an untuned 8B chat model as scorer",
+        "as good as reward models trained on preferences; helpfulness improves",
+        "what a scorer hears in open-ended texts is not published as numbers by class",
     ),
     OutOfReach(
         "51-fine-grained", paper("51"),
@@ -258,7 +273,12 @@ OUT_OF_REACH = (
     OutOfReach(
         "47-majority", paper("47"),
         "majority vote, entropy, self-certainty", "collapse in training, Co-Reward does not",
-        "wrong answers of a class are all alike, so that there is no vote",
+        "how wrong answers are spread is not published, and decides",
+    ),
+    OutOfReach(
+        "47-co-reward", paper("47"), "the vote on a paraphrase, Llama-3.2-3B-Instruct",
+        "MATH500 50.2 against 46.8 (own vote), 43.4 (entropy, self-certainty), 47.0 (labels)",
+        "which errors a question and its paraphrase share is not published, and decides",
     ),
     OutOfReach(
         "52-harmo", paper("52"),

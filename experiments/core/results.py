@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -72,6 +72,14 @@ class Curve:
     low: Sequence[float] | None = None
     high: Sequence[float] | None = None
     style: str = "line"  # line | points | dashed
+
+    def within(self, x: tuple[float, float], y: tuple[float, float]) -> Curve:
+        """The curve with a gap wherever it leaves these ranges."""
+        seen = [
+            b if x[0] <= a <= x[1] and y[0] <= b <= y[1] else math.nan
+            for a, b in zip(self.x, self.y, strict=True)
+        ]
+        return replace(self, y=seen)
 
 
 @dataclass(frozen=True)

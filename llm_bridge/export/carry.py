@@ -32,6 +32,8 @@ TRAINER = "toyrl.bridge.training.trainer.ShapedGRPOTrainer carries it"
 ALWAYS = ("correct", "length", "truncated", "mask")
 FORWARD = ("logprobs", "ref_logprobs", "entropy", "sampling_logprobs")
 """Of a forward pass: no trainer hands them to a reward, and no data column can hold them."""
+LOGITS = ("self_certainty",)
+"""Of all logits of a token, which no trainer keeps."""
 SEEN_BY_ESTIMATOR = ("correct", "length", "truncated", "mask")
 ROUNDING = 1e-9
 STAND_IN = (
@@ -92,10 +94,25 @@ def plan(
         why = f"the reward or its estimator reads {', '.join(passed)}, of a model's forward pass,"
         msg = f"{why} which {target} doesn't hand to a reward; {TRAINER}"
         raise CannotCarry(msg)
+    logits = [n for n in dict.fromkeys(reads) if n in LOGITS]
+    if logits:
+        why = f"the reward or its estimator reads {', '.join(logits)}, of all logits of a token,"
+        msg = (
+            f"{why} which no trainer keeps; toyrl.bridge.training.trainer.ShapedGRPOTrainer takes "
+        )
+        raise CannotCarry(msg + "it from graders={...}")
     found = _PLANS[target](shaper, estimator, tokenizer)
     if "conciseness" in shaper.all_wants() and found.mode != "estimator":
-        return replace(found, notes=(*found.notes, STAND_IN))
-    return found
+        found = replace(found, notes=(*found.notes, STAND_IN))
+    return _paired(found) if "view" in reads else found
+
+
+def _paired(plan: Plan) -> Plan:
+    """What a run must have whose reward compares two wordings of a question (TRL alone)."""
+    note = "each question is two rows of the data, next to each other, with its pair_id and view 0 "
+    note += "and 1; a batch of generations holds an even number of prompts, on one process"
+    settings = {**plan.settings, "shuffle_dataset": False}
+    return replace(plan, settings=settings, notes=(*plan.notes, note))
 
 
 # -- the four targets ---------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from toyrl.bridge.training import batches
 from toyrl.bridge.training import state as trainer_state
 from toyrl.bridge.training.boundaries import check_save_steps
 from toyrl.bridge.training.faults import by_row, graded
+from toyrl.bridge.training.pairs import PairSampler, pairs_of
 from toyrl.bridge.training.rescue import RescuedTrainer
 from toyrl.bridge.training.steps import StepGraders
 from toyrl.estimators.base import Estimator
@@ -209,6 +210,25 @@ class ShapedGRPOTrainer(RescuedTrainer):
         if "ref_logprobs" in self._needed() and self.beta == 0.0:
             msg = "the reward reads 'ref_logprobs', but beta=0 keeps no reference model; set beta"
             raise ValueError(msg)
+
+    def _get_train_sampler(self, dataset: Any = None) -> Any:
+        """TRL's, or pairs of rows for a reward that compares two wordings of a question."""
+        rows: Any = self.train_dataset if dataset is None else dataset
+        each = int(self.num_generations or 1)
+        if "view" not in self._needed():
+            return super()._get_train_sampler(dataset)
+        missing = {"pair_id", "view"} - set(getattr(rows, "column_names", None) or [])
+        if missing:
+            msg = f"the reward compares two wordings; the data lacks {', '.join(sorted(missing))}"
+            raise ValueError(msg + ": the question's number, and 0 or 1 for its wording")
+        return PairSampler(
+            pairs_of(rows["pair_id"], rows["view"]),
+            mini_repeat_count=each,
+            batch_size=int(self.args.generation_batch_size or 0) // each,
+            repeat_count=self.num_iterations * self.args.steps_per_generation,
+            shuffle=bool(self.shuffle_dataset),
+            seed=self.args.seed,
+        )
 
     # -- advantages -------------------------------------------------------------------------------
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:

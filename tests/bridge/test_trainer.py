@@ -287,3 +287,27 @@ def test_phases_are_read_off_the_tokens_and_entropies_off_the_policy(tmp_path):
     batch, advantages = seen[0]
     assert batch.fields["think_end"].shape == batch.fields["entropy"].shape
     assert bool((advantages != 0).any())  # all are right, so that entropies alone tell them apart
+
+
+def test_a_reward_model_is_trained_beside_the_policy(tmp_path):
+    from toyrl.models.cooper import Cooper
+    from toyrl.models.cooper_texts import CoTrained
+
+    own = Cooper(rate=0.1)
+    grader = CoTrained(
+        lambda rows: np.array([[len(r.completion) / 10, r.completion.count("a")] for r in rows]),
+        own,
+        own.start(features=2),
+        rewrite=lambda *_: "x",
+        verdict=length_parity,
+        told_apart=lambda *_: True,
+    )
+    made = trainer(
+        tmp_path, "cooper()", graders={"judge": grader.graded}, changes={"max_steps": 3}
+    )  # fmt: skip
+    seen = watched(made)
+    made.train()
+    assert len(seen) == 3
+    assert (seen[0][0].fields["judge"] == 0).all()  # scored before it learned anything
+    assert float(grader.model.updates) >= 1
+    assert abs(grader.model.weight[0]) > 0

@@ -15,9 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.theory.cotrained.corners import COTRAINED
 from tests.theory.detection.corners import DETECTION, DETECTION_UNDEFINED
 from tests.theory.judge.corners import JUDGE, JUDGE_UNDEFINED
+from tests.theory.label_free.corners import LABEL_FREE
+from tests.theory.learned.corners import PRINCIPLES
 from tests.theory.learned.exemplar_corners import EXEMPLAR
+from tests.theory.learned.follow_up_corners import FOLLOW_UPS
 from tests.theory.length.corners import LENGTH, SPREAD
 from tests.theory.noise.corners import NOISE
 from tests.theory.preference.corners import TOPOLOGY
@@ -258,7 +262,10 @@ CORNERS: dict[str, Any] = {
 }  # fmt: skip
 CORNERS |= shaping_corners(TINY, ENDING)
 CORNERS |= EXEMPLAR
+CORNERS |= FOLLOW_UPS
 CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
+CORNERS |= PRINCIPLES
+CORNERS |= COTRAINED | LABEL_FREE
 NAN = (
     UNDEFINED
     | DETECTION_UNDEFINED

@@ -58,6 +58,13 @@ register_field(
     origin="an implicit reward model's forward pass",
 )
 register_field("entropy", axes="T", low=0.0, unit="nats", origin="the policy's forward pass")
+register_field(
+    "self_certainty",
+    axes="T",
+    low=0.0,
+    unit="nats",
+    origin="the policy's logits: KL of the uniform law over words to the policy",
+)
 register_field("step_scores", axes="T", low=0.0, high=1.0, origin="a process reward model")
 register_field("step_ends", axes="T", low=0.0, high=1.0, origin="a step splitter: 1 on last tokens")
 register_field(
@@ -81,6 +88,28 @@ register_field("completeness", origin="a reward model of whole texts: its raw sc
 register_field("toxicity", axes="T", low=0.0, high=1.0, origin="a classifier of the text so far")
 register_field("potential", axes="T", origin="a potential function of the prefix before the token")
 register_field("conciseness", low=0.0, high=1.0, origin="a conciseness reward model or a grader")
+register_field(
+    "approval",
+    high=0.0,
+    unit="nats per token",
+    origin="toyrl.models.follow_ups: a frozen model's log-likelihood of approving follow-ups",
+)
+register_field(
+    "disapproval",
+    high=0.0,
+    unit="nats per token",
+    origin="toyrl.models.follow_ups: a frozen model's log-likelihood of disapproving follow-ups",
+)
+register_field(
+    "approval_logit",
+    unit="logit",
+    origin="toyrl.models.follow_ups.released_score of approving follow-ups",
+)
+register_field(
+    "disapproval_logit",
+    unit="logit",
+    origin="toyrl.models.follow_ups.released_score of disapproving follow-ups",
+)
 register_field("judge", origin="a judge model or a grader")
 register_field(
     "analysis",
@@ -108,6 +137,12 @@ register_field(
     origin="a language identifier: 1 if the answer is in the target language; NaN where unsure",
 )
 register_field(
+    "agreement",
+    low=0.0,
+    high=1.0,
+    origin="toyrl.graders.rankings: a judge's order of a list beside the truth",
+)
+register_field(
     "judge_references",
     axes="M",
     origin="the judge's scores of M responses of the reference policy to the same prompt",
@@ -126,6 +161,10 @@ register_field(
 register_field("mode", low=0.0, high=1.0, origin="the rollout's latent mode, 1 = long")
 register_field("phrases", low=0.0, unit="phrases", origin="counter of stock phrases in the text")
 register_field("answer", low=-1.0, origin="answer identity: 0 right, 1.. wrong ones, -1 none")
+register_field(
+    "pair_id", low=0.0, origin="the data: the question that the prompt asks in some words"
+)
+register_field("view", low=0.0, high=1.0, origin="the data: 0 the question, 1 its paraphrase")
 register_field("user_reward", origin="a user's own reward function, per rollout")
 register_field(
     "repeated", low=0.0, high=1.0, origin="toyrl.graders.repetition: 1 if the text repeats itself"

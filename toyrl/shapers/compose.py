@@ -1,4 +1,4 @@
-"""Shapers made of shapers: sums, weights, gates, clips, totals, lengths of the thinking alone.
+"""Shapers made of shapers: sums, weights, gates, clips, totals, level groups, lengths of thinking.
 
 Part names stay those of the members; a name that would occur twice gets `.2`, `.3`, ...
 """
@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
+from toyrl import stats
 from toyrl.messages import shortened
-from toyrl.ranges import FINITE, Range
+from toyrl.ranges import FINITE, NOT_NEGATIVE, Range
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.phases import trace_length
@@ -154,4 +155,40 @@ class Total(Shaper):
 
     def all_token_level(self) -> bool:
         """False: the total is one number a rollout."""
+        return False
+
+
+@entry(
+    "settled",
+    kind="shaper",
+    formula="R = R_term, or its mean over the group where its std there is below least",
+    cards=("28",),
+    section="soft rewards that hardly differ; an addition",
+    provenance="derived",
+)
+@dataclass(frozen=True)
+class Settled(Shaper):
+    """A reward made level in groups where it hardly varies; one part, named `settled`.
+
+    Scores of a model are never equal, so that dividing by a group's standard deviation blows up
+    differences that say nothing. Here a group whose total varies by less than `least` (the sample's
+    standard deviation, >= 0, in units of the reward) is paid its mean: every centred estimator then
+    gives it advantages of 0. 0 changes nothing.
+    """
+
+    term: Shaper
+    least: Annotated[Any, NOT_NEGATIVE] = 1e-3
+    needs: ClassVar[tuple[str, ...]] = ()
+    scope: ClassVar[str] = "group"
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Shaped:
+        answer = _own(self.term, r, memory)
+        value, xp = sum_parts(answer.parts, r), r.xp
+        spread = stats.std(value, r.w, ddof=1.0, size=r.group_size)
+        level = stats.mean(value, r.w) + xp.zeros_like(value)
+        flat = spread + xp.zeros_like(value) < at(self.least, r.step)
+        return Shaped({"settled": xp.where(flat, level, value)}, answer.memory)
+
+    def all_token_level(self) -> bool:
+        """False: what is compared is one number a rollout."""
         return False

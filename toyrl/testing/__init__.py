@@ -19,8 +19,10 @@ from toyrl.testing.check import (
     check_invariants,
 )
 from toyrl.testing.estimators import ESTIMATOR_LAWS, affine_difference
+from toyrl.testing.follow_up_laws import FOLLOW_UP_LAWS, assert_contrasts
 from toyrl.testing.invariants import CONTRACT, INVARIANTS, PROPERTIES, Case, Invariant
 from toyrl.testing.mdps import mdps, policies
+from toyrl.testing.pair_laws import PAIR_LAWS, assert_learns_from_pairs
 from toyrl.testing.step_laws import copies_never_pay, steps_never_pay
 from toyrl.testing.strategies import completions, rewards, rollouts
 from toyrl.testing.trees import tree_policies, trees
@@ -36,7 +38,9 @@ if TYPE_CHECKING:
 __all__ = [
     "CONTRACT",
     "ESTIMATOR_LAWS",
+    "FOLLOW_UP_LAWS",
     "INVARIANTS",
+    "PAIR_LAWS",
     "PROPERTIES",
     "Case",
     "ExploitError",
@@ -46,7 +50,9 @@ __all__ = [
     "InvariantResult",
     "VerdictError",
     "affine_difference",
+    "assert_contrasts",
     "assert_invariants",
+    "assert_learns_from_pairs",
     "assert_no_exploit",
     "assert_safe",
     "check_estimator",

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from tests.experiments.render.sample_report import HOSTILE, curve_picture, phase_picture
 from toyrl.experiments.core import Curve, Picture
 from toyrl.experiments.render.axes import Axis, edges, extent, log_ticks, tick_label, ticks
-from toyrl.experiments.render.pictures import MOST_POINTS, describe, ramp, svg
+from toyrl.experiments.render.heat import ramp
+from toyrl.experiments.render.lines import MOST_POINTS
+from toyrl.experiments.render.pictures import describe, svg
 
 NS = "{http://www.w3.org/2000/svg}"
 FINITE = st.floats(-1e6, 1e6)
@@ -107,6 +109,23 @@ def test_heat_map_runs_upwards():
     low, high = [e for e in parse(picture).iter(f"{NS}rect") if e.get("fill", "")[:1] == "#"]
     assert (low.get("fill"), high.get("fill")) == (ramp(0), ramp(1))
     assert float(low.get("y")) > float(high.get("y"))
+
+
+def test_lines_on_a_heat_map_lie_where_its_axes_say():
+    curve = Curve("edge", [0.0, 1.0, 5.0], [0.0, 1.0, 1.0], style="dashed")
+    picture = Picture("p", "t", "x", "y", [curve, Curve("other", [0, 1], [1, 0])],
+                      grid=[[0.0, 1], [1, 2]], grid_x=[0, 1], grid_y=[0, 1])  # fmt: skip
+    root = parse(picture)
+    cells = [e for e in root.iter(f"{NS}rect") if e.get("fill", "")[:1] == "#"]
+    centre = [(float(e.get("x")) + (float(e.get("width")) - 0.5) / 2,
+               float(e.get("y")) + (float(e.get("height")) - 0.5) / 2) for e in cells]  # fmt: skip
+    drawn = [e for e in root.iter(f"{NS}path") if e.get("stroke") == "#fff"]
+    line, other = drawn  # a pale line under each curve
+    ends = [tuple(map(float, p.split())) for p in line.get("d")[1:].split("L")]
+    # What lies outside is left out; coordinates have one decimal.
+    assert ends == [pytest.approx(centre[0], abs=0.11), pytest.approx(centre[3], abs=0.11)]
+    assert len(other.get("d").split("L")) == 2
+    assert {"edge", "other"} <= {e.text for e in root.iter(f"{NS}text")}
 
 
 def test_ramp_ends_are_those_of_viridis():

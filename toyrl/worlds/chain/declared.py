@@ -6,7 +6,9 @@ are assumptions, so whoever uses one says which (`stated`).
 
     conciseness   `Conciseness`   1 - length/limit, clipped to [0.1, 1]
     judge         `JudgeNoise`    right 1, wrong 0, Gaussian noise 0.3
+    agreement     `Agreement`     1 of right judgements, 0.5 (chance) of wrong ones
     judge_ref...  `JudgeReferences` three scores: wrong twice, right once
+    approval, ... `FollowUps`     satisfied with chance 0.8 if right, 0.3 if wrong
     verified      `VerifierFlips` 0.1 of right and 0.1 of wrong answers misjudged
     format        `Style`         kept by 0.95 of right answers and 0.8 of wrong ones
     words         `Words`         0.7 a token, thinking included
@@ -14,6 +16,7 @@ are assumptions, so whoever uses one says which (`stated`).
     phrases       `Style`         0, 1 or 2 with probability 0.5, 0.3, 0.2
     mode          `LengthMode`    long above a quarter of the limit
     answer        `Answers`       Zipf's law over 4 wrong answers
+    view          `Views`         half of the rollouts answer a paraphrase, as well and as badly
     steps, ...    `Work`          the steps that the prompt needs, the rest fillers
     step_scores   `StepLevels`    0.9 per token, 0.2 after the middle of a wrong rollout
     relevance_... `Segments`      +1 each; sentences -1 after the middle of a wrong rollout
@@ -22,6 +25,7 @@ are assumptions, so whoever uses one says which (`stated`).
     prm_logprobs  `ImplicitModel` 0.1 nats above the reference if right, below if wrong
     logprobs, ... `TokenLevels`   a constant number of nats per token
     entropy, ...  `PhaseLevels`   thinking that grows less sure with length, a surer answer
+    self_cert...  `CertaintyLevels` 2 nats per token of a right rollout, 1.5 of a wrong one
     similarity    `Similarity`    0.8 to the reference if right, 0.5 if wrong; no prompt verifiable
 """
 
@@ -34,10 +38,12 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from toyrl.ranges import COUNT, FINITE, NOT_NEGATIVE, PART, SHARE, Range
+from toyrl.ranges import COUNT, FINITE, NOT_NEGATIVE, PART, SHARE
 from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.rollouts.classes import with_answered
 from toyrl.shapers.base import Shaper
+from toyrl.worlds.chain.follow_ups import FollowUps
+from toyrl.worlds.chain.judgements import Agreement
 from toyrl.worlds.chain.latents import (
     Answers,
     JudgeNoise,
@@ -48,7 +54,9 @@ from toyrl.worlds.chain.latents import (
     token_places,
 )
 from toyrl.worlds.chain.phases import PhaseLevels, Thoughts, Words
+from toyrl.worlds.chain.references import Similarity
 from toyrl.worlds.chain.verifier import VerifierFlips
+from toyrl.worlds.chain.views import CertaintyLevels, Views
 
 KNOWN = ("correct", "length", "truncated", "mask", "weight", "answered")
 """What every class has without an assumption."""
@@ -260,35 +268,21 @@ class ImplicitModel(TokenLevels):
         return weight, {"prm_logprobs": np.minimum(levels["ref_logprobs"] + side, 0.0)}
 
 
-@dataclass(frozen=True)
-class Similarity(Latent):
-    """Cosine to a reference by correctness, on prompts without a rule.
-
-    Fields: `similarity`, `verifiable` (0: the same for all, as it belongs to the prompt).
-    """
-
-    right: Annotated[float, Range("[-1, 1]")] = 0.8
-    wrong: Annotated[float, Range("[-1, 1]")] = 0.5
-    says: ClassVar[str] = (
-        "prompts can't be verified; a right answer has the similarity {right} to the reference, a "
-        "wrong one {wrong}"
-    )
-
-    def law(self, kinds: Kinds) -> Law:
-        level = np.where(kinds.correct > 0, self.right, self.wrong)[:, None]
-        return np.ones((len(kinds), 1)), {"similarity": level, "verifiable": 0 * level}
-
-
 DECLARED: dict[str, Latent] = {
     "conciseness": Conciseness(),
     "judge": JudgeNoise(),
+    "agreement": Agreement(),
     "judge_references": JudgeReferences(),
+    **dict.fromkeys(
+        ("approval", "disapproval", "approval_logit", "disapproval_logit"), FollowUps()
+    ),
     "verified": VerifierFlips(),
     **dict.fromkeys(("format", "phrases"), Style(phrases=(0.5, 0.3, 0.2))),
     "thought": Thoughts(),
     "words": Words(),
     "mode": LengthMode(),
     "answer": Answers(),
+    "view": Views(),
     **dict.fromkeys(("steps", "fillers", "checks", "repeats"), Work()),
     **dict.fromkeys(("step_scores", "step_ends"), StepLevels()),
     **dict.fromkeys(("relevance_scores", "factuality_scores", "completeness"), Segments()),
@@ -297,6 +291,7 @@ DECLARED: dict[str, Latent] = {
     **dict.fromkeys(("logprobs", "ref_logprobs"), TokenLevels()),
     **dict.fromkeys(("entropy", "think_end"), PhaseLevels()),
     "prm_logprobs": ImplicitModel(),
+    "self_certainty": CertaintyLevels(),
     **dict.fromkeys(("similarity", "verifiable"), Similarity()),
 }
 
