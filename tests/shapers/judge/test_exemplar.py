@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -27,7 +29,7 @@ NAN = np.nan
 SCORE = st.floats(-4, 4)
 
 
-def rollouts(judge, exemplar, form=1.0, truncated=None, **fields) -> Rollouts:
+def rollouts(judge, exemplar, form: Any = 1.0, truncated=None, **fields) -> Rollouts:
     """One group; exemplar : (G, M)."""
     q = np.array([judge], dtype=float)
     cut = None if truncated is None else np.array([truncated])
