@@ -167,7 +167,7 @@ class Exemplar(Shaper):
         zero = xp.zeros_like(form)
         kept = form >= KEPT
         if r.truncated is not None:
-            kept = kept & (r.truncated < KEPT)
+            kept = kept & (xp.where(r.truncated, zero + 1, zero) < KEPT)
         graded, known = self.comparison(r)
         form = xp.where(kept, xp.ones_like(form), zero)
         level = r.fields["analysis"] if r.has("analysis") else zero
