@@ -266,6 +266,12 @@ OUT_OF_REACH = (
         "a rule for picking, and no run was trained on it",
     ),
     OutOfReach(
+        "32-mrm-probing", paper("32"),
+        "PPO, with samples far from a reward model's centroids left out, or as many at random",
+        "AlpacaEval win rate 57.3, filtered 62.5, at random 54.3",
+        "open-ended texts have no right answer, and classes no place in a reward model",
+    ),
+    OutOfReach(
         "42-scalar-model", paper("42"),
         "a scalar reward model for writing",
         "WritingBench 8.87, but 2.83 in the in-house test; 1872 tokens against 1292", JUDGE,

@@ -19,7 +19,7 @@ from tests.theory.cotrained.corners import COTRAINED
 from tests.theory.detection.corners import DETECTION, DETECTION_UNDEFINED
 from tests.theory.judge.corners import JUDGE, JUDGE_UNDEFINED
 from tests.theory.label_free.corners import LABEL_FREE
-from tests.theory.learned.corners import PRINCIPLES
+from tests.theory.learned.corners import LEARNED, LEARNED_UNDEFINED, PRINCIPLES
 from tests.theory.learned.exemplar_corners import EXEMPLAR
 from tests.theory.learned.follow_up_corners import FOLLOW_UPS
 from tests.theory.length.corners import LENGTH, SPREAD
@@ -264,11 +264,11 @@ CORNERS |= shaping_corners(TINY, ENDING)
 CORNERS |= EXEMPLAR
 CORNERS |= FOLLOW_UPS
 CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
-CORNERS |= PRINCIPLES
-CORNERS |= COTRAINED | LABEL_FREE
+CORNERS |= COTRAINED | LABEL_FREE | LEARNED | PRINCIPLES
 NAN = (
     UNDEFINED
     | DETECTION_UNDEFINED
+    | LEARNED_UNDEFINED
     | JUDGE_UNDEFINED
     | {
         "all_k_right": "no unbiased estimator exists for k > n",

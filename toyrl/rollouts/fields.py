@@ -110,6 +110,12 @@ register_field(
     unit="logit",
     origin="toyrl.models.follow_ups.released_score of disapproving follow-ups",
 )
+register_field(
+    "probe_distance",
+    low=0.0,
+    unit="of the representation",
+    origin="toyrl.models.centroids: from the nearest text that the reward model was probed on",
+)
 register_field("judge", origin="a judge model or a grader")
 register_field(
     "analysis",
