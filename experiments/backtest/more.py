@@ -234,6 +234,13 @@ OUT_OF_REACH = (
         "open-ended texts have no right answer, and classes have no relevance",
     ),
     OutOfReach(
+        "45-extrans", paper("45"),
+        "better or worse than an exemplar, behind a format gate",
+        "literary English-Chinese CometKiwi 74.23, GRF 90.55, 1.9 % over DeepTrans-7B",
+        "no translation is right or wrong, and what the comparing model wrongly pays is not "
+        "published",
+    ),
+    OutOfReach(
         "49-flr", paper("49"),
         "pairs mined by follow-up likelihood, then DPO, an untuned 8B chat model as scorer",
         "as good as reward models trained on preferences; helpfulness improves",

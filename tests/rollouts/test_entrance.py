@@ -17,6 +17,7 @@ from toyrl import pytree, registry
 from toyrl.estimators.tokens import Gae
 from toyrl.objectives.outcome_cloning import Oreal
 from toyrl.rollouts import FIELDS, Rollouts
+from toyrl.rollouts.fields import behind
 from toyrl.shapers.potential import PotentialShaping
 
 pytestmark = pytest.mark.swept
@@ -79,6 +80,8 @@ def spoilt(r: Rollouts, numbers: Numbers, junk: float, name: str) -> tuple[Rollo
             # A mask's absent tokens are those where it isn't above 0: no junk but in absent rows.
             rows = (r.w > 0) if key != "mask" else (r.w > 0)[..., None] & np.full(value.shape, True)
             on = rows if key == "mask" else present(r, value.shape)
+            if behind(key) == "M":  # references are no tokens: a row has all of them or none
+                on = np.broadcast_to((r.w > 0)[..., None], value.shape)
             own[key] = ~value if value.dtype == bool else np.where(on, value, junk)
             if value.dtype == bool:
                 own[key] = np.where(on, value, own[key])

@@ -20,6 +20,7 @@ from tests.theory.detection.corners import DETECTION, DETECTION_UNDEFINED
 from tests.theory.judge.corners import JUDGE, JUDGE_UNDEFINED
 from tests.theory.label_free.corners import LABEL_FREE
 from tests.theory.learned.corners import LEARNED, LEARNED_UNDEFINED, PRINCIPLES
+from tests.theory.learned.exemplar_corners import EXEMPLAR
 from tests.theory.learned.follow_up_corners import FOLLOW_UPS
 from tests.theory.learned.judge_corners import JUDGE_CHAIN
 from tests.theory.length.corners import LENGTH, SPREAD
@@ -262,6 +263,7 @@ CORNERS: dict[str, Any] = {
     "zero_signal": {"p": P, "group_size": GROUP},
 }  # fmt: skip
 CORNERS |= shaping_corners(TINY, ENDING)
+CORNERS |= EXEMPLAR
 CORNERS |= FOLLOW_UPS
 CORNERS |= JUDGE_CHAIN
 CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS

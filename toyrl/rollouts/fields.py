@@ -118,6 +118,31 @@ register_field(
 )
 register_field("judge", origin="a judge model or a grader")
 register_field(
+    "analysis",
+    low=0.0,
+    high=2.0,
+    unit="level",
+    origin="a judge of the thought: 0 no analysis of the source, 1 light, 2 detailed",
+)
+register_field(
+    "quality_estimate",
+    low=0.0,
+    high=1.0,
+    origin="a reference-free quality model such as CometKiwi; NaN where it gave none",
+)
+register_field(
+    "pivot",
+    low=0.0,
+    high=1.0,
+    origin="the data: 1 where the prompt's language direction is paid for quality",
+)
+register_field(
+    "in_language",
+    low=0.0,
+    high=1.0,
+    origin="a language identifier: 1 if the answer is in the target language; NaN where unsure",
+)
+register_field(
     "agreement",
     low=0.0,
     high=1.0,

@@ -256,6 +256,10 @@ def _reads_references(shaper: Shaper) -> bool:
     return {"judge", "judge_references"} <= set(shaper.all_needs())
 
 
+def _reads_pivot(shaper: Shaper) -> bool:
+    return {"pivot", "in_language"} <= {*shaper.all_needs(), *shaper.all_wants()}
+
+
 def _per_prompt(shaper: Shaper) -> bool:
     return shaper.all_scope() != "batch"
 
@@ -391,6 +395,16 @@ PROPERTIES: tuple[Invariant, ...] = (
                 judge_laws.references_in_any_order,
                 "the order of references doesn't matter",
                 _reads_references,
+            ),
+            (
+                judge_laws.copy_in_the_middle,
+                "a copy of the exemplar is paid midway between worst and best",
+                _reads_references,
+            ),
+            (
+                judge_laws.off_pivot_ignores_quality,
+                "outside of the pivot direction quality is not paid",
+                _reads_pivot,
             ),
         )
     ),

@@ -51,6 +51,32 @@ def references_in_any_order(shaper: Shaper, r: Rollouts) -> str | None:
     return None if gap <= 1 else "the order of the references changes rewards"
 
 
+def copy_in_the_middle(shaper: Shaper, r: Rollouts) -> str | None:
+    """A score equal to all references is paid midway between one far below and one far above.
+
+    So a copy of an exemplar earns nothing that a better text wouldn't: paper 45.
+    """
+    wide = np.asarray(r.fields["judge_references"])
+    level = wide[..., :1] + np.zeros_like(wide)
+    at, far = level[..., 0], 100.0
+    low, mid, high = (
+        np.asarray(shaper.reward(r.with_(judge=at + x, judge_references=level)))
+        for x in (-far, 0.0, far)
+    )
+    gap = arrays.difference(mid, (low + high) / 2)
+    return None if gap <= 1 else f"a copy is paid {mid.tolist()}, not the middle"
+
+
+def off_pivot_ignores_quality(shaper: Shaper, r: Rollouts) -> str | None:
+    """Where `pivot` is 0, no score of the judge and no quality estimate changes the reward."""
+    r = r.with_(pivot=np.zeros_like(r.w))
+    moved = r.with_(judge=-1.0 - 2 * np.asarray(r.fields["judge"]))
+    if r.has("quality_estimate"):
+        moved = moved.with_(quality_estimate=1 - np.asarray(r.fields["quality_estimate"]))
+    gap = arrays.difference(np.asarray(shaper.reward(r)), np.asarray(shaper.reward(moved)))
+    return None if gap <= 1 else "quality is paid outside of the pivot direction"
+
+
 def _alike(r: Rollouts) -> Rollouts:
     """All rollouts of a prompt as its first one, but for their scores."""
     fields = {k: v if k == "judge" else _first(v) for k, v in r.fields.items()}
