@@ -16,10 +16,10 @@ READING = """## How to read it
   worth is the order: [the score board](results/scoreboard.md) scores the probabilities behind it.
 - False alarms have three sources: rewards without a gold answer that lift a base which could do the
   task and only had to learn its form (02); rewards whose fields no behaviour serves, so that the
-  chain speaks, where a shorter answer does fewer steps (15); and length pressure that rests, in the
-  published run, before it costs anything, where the worlds go on (05-group, 11, 17).
-- The loss that was overlooked is a truncation far below the typical length (05-truncation-4096): the
-  worlds shorten their answers in time and lose nothing, the published model lost 7.5 points.
+  chain speaks, where a shorter answer does fewer steps (15); and length pressure that rests, in
+  the published run, before it costs anything, where the worlds go on (05-group, 11, 17).
+- The loss that was overlooked is a truncation far below the typical length (05-truncation-4096):
+  the worlds shorten their answers in time and lose nothing, the published model lost 7.5 points.
 """
 
 RE_CHECKS = (
@@ -68,9 +68,9 @@ WHY: dict[str, dict[str, str]] = {
         "batch.",
     },
     "05-truncation-4096": {
-        "SAFE": "Overlooked. In the worlds a reasoner of 10,000 tokens gets under 4,096 by leaving "
-        "out re-checks, and a loss of 5 points has 11 %; the published one lost 7.5, where problems "
-        "need more. The chain's worlds, which have no re-checks, collapse in 35 %, but in more under "
+        "SAFE": "Overlooked. In the worlds a reasoner of 10,000 tokens gets under 4,096 by "
+        "leaving out re-checks, and a loss of 5 points has 11 %; the published one lost 7.5, where "
+        "problems need more. The chain's worlds, which have no re-checks, collapse in 35 %, but in more under "
         "settings that were kept (08-dler-1.5b).",
         "RISKY": "As published, the loss is where problems need more than 4096 tokens.",
     },
@@ -146,12 +146,12 @@ WHY: dict[str, dict[str, str]] = {
         "UNSAFE": "A hit for the right reason: wrong texts that spam the phrases are paid above "
         "right ones, which is what the published run learned.",
     },
-    **dict.fromkeys(
-        ("15-pear-1.5b", "15-pear-4b", "15-pear-8b"),
-        {
+    **{
+        f"15-pear-{size}": {
             "RISKY": "False alarm by the bar of the chain's worlds: no behaviour serves token "
             "entropies, so that there is no forecast, and 5 or 6 % of the worlds collapse where "
             "2 % are allowed."
-        },
-    ),
+        }
+        for size in ("1.5b", "4b", "8b")
+    },
 }
