@@ -70,8 +70,8 @@ WHY: dict[str, dict[str, str]] = {
     "05-truncation-4096": {
         "SAFE": "Overlooked. In the worlds a reasoner of 10,000 tokens gets under 4,096 by "
         "leaving out re-checks, and a loss of 5 points has 11 %; the published one lost 7.5, where "
-        "problems need more. The chain's worlds, which have no re-checks, collapse in 35 %, but in more under "
-        "settings that were kept (08-dler-1.5b).",
+        "problems need more. The chain's worlds, which have no re-checks, collapse in 35 %, but in "
+        "more under settings that were kept (08-dler-1.5b).",
         "RISKY": "As published, the loss is where problems need more than 4096 tokens.",
     },
     "05-group": {
