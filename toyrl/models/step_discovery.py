@@ -105,10 +105,28 @@ def discover(x: Array, steps: int, *, min_size: int = 3, weighting: str = "equal
     length = np.arange(T + 1) - np.arange(T + 1)[:, None]
     cost[length < min_size] = np.inf
     cost *= np.where(length > 0, length / T, 1.0) if weighting == "length" else 1 / steps
-    cuts = _exhaustive(cost, steps) if search == "exhaustive" else _greedy(cost, steps)
+    cuts = least_cost_cuts(cost, steps) if search == "exhaustive" else _greedy(cost, steps)
     edges = [0, *cuts, T]
     value = float(sum(cost[a, b] for a, b in zip(edges[:-1], edges[1:], strict=True)))
     return Segmentation(kept[np.array(cuts, dtype=int)], value)
+
+
+def least_cost_cuts(cost: Array, steps: int) -> list[int]:
+    """The leftmost n - 1 cuts of the least total, for costs (T + 1, T + 1) of frames a..b-1.
+
+    cost : inf where a segment is not allowed. O(n T^2).
+    """
+    T = len(cost) - 1
+    best, choices = cost[:, T], []  # the least cost of frames a.. in one step, two, ...
+    for _ in range(steps - 1):
+        total = cost + best
+        choices.append(_first_least(total, cost))
+        best = total.min(axis=1)
+    cuts, at = [], 0
+    for choice in reversed(choices):
+        at = int(choice[at])
+        cuts.append(at)
+    return cuts
 
 
 def uniform_cuts(frames: int, steps: int) -> np.ndarray:
@@ -132,21 +150,6 @@ def overlap(cuts: Array, truth: Array, frames: int) -> float:
     one, other = step_of(cuts, frames), step_of(truth, frames)
     both = [(one == g, other == g) for g in range(len(truth) + 1)]
     return float(np.mean([(a & b).sum() / max((a | b).sum(), 1) for a, b in both]))
-
-
-def _exhaustive(cost: np.ndarray, steps: int) -> list[int]:
-    """Cuts of the least total; row a of `best` is the least cost of frames a.. in k steps."""
-    T = len(cost) - 1
-    best, choices = cost[:, T], []
-    for _ in range(steps - 1):
-        total = cost + best
-        choices.append(_first_least(total, cost))
-        best = total.min(axis=1)
-    cuts, at = [], 0
-    for choice in reversed(choices):
-        at = int(choice[at])
-        cuts.append(at)
-    return cuts
 
 
 def _first_least(total: np.ndarray, cost: np.ndarray) -> np.ndarray:

@@ -1,0 +1,34 @@
+"""Demonstrations whose steps are known: each raises five features of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from toyrl.models.step_rewards import StepDiscovery, StepRewards, stacked
+
+STEPS, FEATURES, OWN = 4, 50, 5
+
+
+def frames(rng: Any, noise: float, step: np.ndarray) -> np.ndarray:
+    """(T, 50) frames of these steps (T,): 1 on the step's own features, else 0, and normal noise."""
+    raised = np.arange(FEATURES) // OWN == step[:, None]
+    return raised + noise * rng.standard_normal(raised.shape)
+
+
+def demonstration(rng: Any, noise: float, sizes: Sequence[int] | None = None
+                  ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """((T, 50) frames, (3,) true cuts); sizes : frames of each step, None: 4 to 11 at random."""
+    sizes = rng.integers(4, 12, STEPS) if sizes is None else sizes
+    step = np.repeat(np.arange(STEPS), sizes)
+    return frames(rng, noise, step), np.cumsum(sizes)[:-1]
+
+
+def fitted(rng: Any, *, alpha: float = 5.0) -> tuple[StepRewards, np.ndarray, np.ndarray]:
+    """A model of five demonstrations at noise 0.1, their frames, and the true step of each."""
+    demos = [demonstration(rng, 0.1) for _ in range(5)]
+    x, which = stacked([x for x, _ in demos])
+    step = np.concatenate([np.searchsorted(c, np.arange(len(x)), "right") for x, c in demos])
+    return StepDiscovery(STEPS, features=OWN, alpha=alpha).fit(x, which), x, step
