@@ -50,7 +50,7 @@ def short_segment_ratio(length: Annotated[int, COUNT]) -> float:
     cards=("44",),
     provenance="derived",
     section="step discovery",
-    formula="E sd of L frames, k of them raised: tau c(L) 1F1(-1/2; (L-1)/2; -k(L-k)jump^2/(2 L tau^2))",
+    formula="tau c(L) 1F1(-1/2; (L-1)/2; -k (L-k) jump^2/(2 L tau^2))",
 )
 @checked
 def segment_deviation(
@@ -74,7 +74,7 @@ def segment_deviation(
     if length == 1 or level == 0:
         return noise * short_segment_ratio(length)
     x = 0.5 * length * (level / noise) ** 2 if noise > 1e-150 * level else math.inf
-    # Far out the noise only adds its part orthogonal to the levels: level + (L-2) tau^2/(2 L level).
+    # Far out the noise adds its part orthogonal to the levels alone.
     if x > 1e4:
         return level + (length - 2) * noise**2 / (2 * length * level)
     from scipy.special import hyp1f1

@@ -19,6 +19,7 @@ Source: paper 44, step discovery, from memory of the paper, unverified; "length"
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,9 +67,7 @@ def criterion(x: Array, cuts: Array, *, weighting: str = "equal") -> float:
     if not (np.diff(edges) > 0).all():
         msg = f"cuts={shortened(cuts)} must rise and lie in 1..{len(frames) - 1}"
         raise ValueError(msg)
-    own = [
-        frames[a:b].std(axis=0).mean() for a, b in zip(edges[:-1], edges[1:], strict=True)
-    ]
+    own = [frames[a:b].std(axis=0).mean() for a, b in pairwise(edges)]
     share = np.diff(edges) / len(frames) if weighting == "length" else 1 / len(own)
     return float((share * np.array(own)).sum())
 
@@ -107,7 +106,7 @@ def discover(x: Array, steps: int, *, min_size: int = 3, weighting: str = "equal
     cost *= np.where(length > 0, length / T, 1.0) if weighting == "length" else 1 / steps
     cuts = least_cost_cuts(cost, steps) if search == "exhaustive" else _greedy(cost, steps)
     edges = [0, *cuts, T]
-    value = float(sum(cost[a, b] for a, b in zip(edges[:-1], edges[1:], strict=True)))
+    value = float(sum(cost[a, b] for a, b in pairwise(edges)))
     return Segmentation(kept[np.array(cuts, dtype=int)], value)
 
 
@@ -163,7 +162,7 @@ def _greedy(cost: np.ndarray, steps: int) -> list[int]:
     whole = np.arange(len(cost))
     for _ in range(steps - 1):
         change = np.full(len(cost), np.inf)
-        for a, b in zip(edges[:-1], edges[1:], strict=True):
+        for a, b in pairwise(edges):
             inside = whole[a + 1 : b]
             change[inside] = cost[a, inside] + cost[inside, b] - cost[a, b]
         if not np.isfinite(change).any():

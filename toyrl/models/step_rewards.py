@@ -208,7 +208,8 @@ class StepDiscovery:
              ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:  # fmt: skip
         if not w[own].sum() > 0 or not w[~own].sum() > 0:
             msg = f"step {g + 1} of {self.steps} has no frames of its own, or all; give steps 0.."
-            raise ValueError(f"{msg}{self.steps - 1} with frames in each, of positive weight")
+            msg += f"{self.steps - 1} with frames in each, of positive weight"
+            raise ValueError(msg)
         z = feature_gap(x[own], x[~own], alpha=self.alpha, weights=(w[own], w[~own]))
         selected = np.argsort(-z, kind="stable")[:M]
         mean, deviation = (v[selected] for v in _moments(x[own], w[own]))

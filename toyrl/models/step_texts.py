@@ -16,6 +16,7 @@ import re
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def hashed_words(texts: Sequence[str], *, size: int = 256) -> np.ndarray:
     out = np.zeros((len(texts), size))
     for row, text in zip(out, texts, strict=True):
         words = WORD.findall(text.lower())
-        pairs = [f"{a} {b}" for a, b in zip(words[:-1], words[1:], strict=True)]
+        pairs = [f"{a} {b}" for a, b in pairwise(words)]
         row[[zlib.crc32(piece.encode()) % size for piece in (*words, *pairs)]] = 1.0
     return out
 

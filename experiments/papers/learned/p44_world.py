@@ -13,7 +13,7 @@ STEPS, FEATURES, OWN = 4, 50, 5
 
 
 def frames(rng: Any, noise: float, step: np.ndarray) -> np.ndarray:
-    """(T, 50) frames of these steps (T,): 1 on the step's own features, else 0, and normal noise."""
+    """(T, 50) frames of these steps (T,): 1 on the step's own features, else 0, and noise."""
     raised = np.arange(FEATURES) // OWN == step[:, None]
     return raised + noise * rng.standard_normal(raised.shape)
 

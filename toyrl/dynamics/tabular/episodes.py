@@ -1,4 +1,4 @@
-"""Tabular Q-learning along its own episodes, with a potential that is seen through noise (compiled).
+"""Tabular Q-learning along its own episodes, with a potential seen through noise (compiled).
 
 The learner acts epsilon-greedily (ties at random) from the start state on, until a terminal state
 or the horizon. With a potential, each move is paid discount Phi(s') - Phi(s) on top; Phi of a state
