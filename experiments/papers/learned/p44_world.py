@@ -21,9 +21,9 @@ def frames(rng: Any, noise: float, step: np.ndarray) -> np.ndarray:
 def demonstration(rng: Any, noise: float, sizes: Sequence[int] | None = None
                   ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """((T, 50) frames, (3,) true cuts); sizes : frames of each step, None: 4 to 11 at random."""
-    sizes = rng.integers(4, 12, STEPS) if sizes is None else sizes
-    step = np.repeat(np.arange(STEPS), sizes)
-    return frames(rng, noise, step), np.cumsum(sizes)[:-1]
+    size = np.asarray(rng.integers(4, 12, STEPS) if sizes is None else sizes)
+    step = np.repeat(np.arange(STEPS), size)
+    return frames(rng, noise, step), np.cumsum(size)[:-1]
 
 
 def fitted(rng: Any, *, alpha: float = 5.0) -> tuple[StepRewards, np.ndarray, np.ndarray]:
