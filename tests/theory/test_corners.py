@@ -19,6 +19,7 @@ from tests.theory.cotrained.corners import COTRAINED
 from tests.theory.detection.corners import DETECTION, DETECTION_UNDEFINED
 from tests.theory.judge.corners import JUDGE, JUDGE_UNDEFINED
 from tests.theory.label_free.corners import LABEL_FREE
+from tests.theory.learned.corners_steps import SEGMENTS
 from tests.theory.length.corners import LENGTH, SPREAD
 from tests.theory.noise.corners import NOISE
 from tests.theory.preference.corners import TOPOLOGY
@@ -260,6 +261,7 @@ CORNERS: dict[str, Any] = {
 CORNERS |= shaping_corners(TINY, ENDING)
 CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
 CORNERS |= COTRAINED | LABEL_FREE
+CORNERS |= SEGMENTS
 NAN = (
     UNDEFINED
     | DETECTION_UNDEFINED

@@ -3,7 +3,7 @@
     from toyrl.testing.demonstration_laws import cuts_ignore_units
 
 Each returns nothing where the law holds and one sentence where it doesn't; x is a table (T, F) of
-frames, scores (T, n) or (..., T, n). Give functions of your own for `find` and `latch` to test them.
+frames, scores (T, n) or (..., T, n). `find` and `latch` may be functions of your own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Find = Callable[..., Segmentation]
 
 def cuts_ignore_units(x: Array, steps: int, *, find: Find = discover, **settings: Any
                       ) -> str | None:  # fmt: skip
-    """Order of features, their origins and a common factor move no cut; the factor scales the value.
+    """Order of features, origins and a common factor move no cut; the factor scales the value.
 
     Stated where the optimum is unique.
     """
