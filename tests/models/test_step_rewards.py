@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.backends import to_torch
 from toyrl.models.base import load, save
 from toyrl.models.step_discovery import criterion, discover, overlap, uniform_cuts
 from toyrl.models.step_rewards import (
@@ -68,13 +67,10 @@ def test_laws_catch_what_breaks_them():
         return discover(x, steps)._replace(cuts=np.array([4, 8]))
 
     def scaled(x: np.ndarray, steps: int, **_: object):
-        return discover(x / x.max(axis=0), steps)
+        return discover(np.tanh(x / np.abs(x).max()), steps)
 
-    assert "mirror" not in str(laws.cuts_mirror(x, 3, find=fixed))
     assert "reversed" in str(laws.cuts_mirror(x, 3, find=fixed))
-    assert "other units" in str(laws.cuts_ignore_units(x, 3, find=scaled)) or "three" in str(
-        laws.cuts_ignore_units(x, 3, find=scaled)
-    )
+    assert "three" in str(laws.cuts_ignore_units(x, 3, find=scaled))
     assert "criterion" in str(laws.cuts_are_best(x, 3, find=fixed))
     assert "falls" in str(laws.latch_holds(np.random.default_rng(1).random((9, 3)), latch=combined))
     every = laws.latch_holds(np.ones((3, 3)), latch=lambda s: s.sum(-1))
@@ -97,7 +93,7 @@ def test_ties_are_cut_leftmost_and_odd_frames_dropped():
 
 def test_model_by_hand(tmp_path: Path):
     x = np.array([[0.0, 5], [0, 5], [1, 5], [3, 5]])
-    with pytest.warns(UserWarning, match="step 1: 1 of 2"):
+    with pytest.warns(UserWarning, match="1 of 2 selected"):
         model = StepDiscovery(2, alpha=5.0).fit_steps(x, [0, 0, 1, 1])
     assert feature_gap(x[2:], x[:2]).tolist() == [9.0, 0.0]
     assert model.selected.tolist() == [[0, 1], [0, 1]]
@@ -108,15 +104,16 @@ def test_model_by_hand(tmp_path: Path):
     assert model.progress([[3.0, 5.0], [np.nan, 5.0], [0.0, 5.0]]).tolist() == [0.75] * 3
     save(model, tmp_path / "m.json")
     assert load(tmp_path / "m.json").score(x).tolist() == model.score(x).tolist()
-    with pytest.warns(UserWarning, match="step 1"):
+    with pytest.warns(UserWarning, match="1 of 2 selected"):
         twice = StepDiscovery(2).fit_steps(np.vstack([x, x[3:]]), [0, 0, 1, 1, 1])
-    with pytest.warns(UserWarning, match="step 1"):
+    with pytest.warns(UserWarning, match="1 of 2 selected"):
         heavy = StepDiscovery(2).fit_steps(x, [0, 0, 1, 1], weight=[1, 1, 1, 2])
     assert heavy.mean == pytest.approx(twice.mean)
     assert heavy.far == pytest.approx(twice.far)
 
 
 def test_weights_and_latch_by_hand():
+    torch = pytest.importorskip("torch")
     assert step_weights(4).tolist() == [0, 2, 4, 8]
     assert step_weights(1).tolist() == [0]
     s = np.array([[1, 0, 0], [0, 0, 1], [0, 0.5, 0], [0, 0.75, 0], [0, 0, 0.5]])
@@ -124,7 +121,7 @@ def test_weights_and_latch_by_hand():
     assert latched(s).tolist() == [0, 0, 1, 5.5, 5.5]
     assert latched(s, order="strict").tolist() == [0, 0, 1, 1.5, 3.5]
     assert latched(s, order="none").tolist() == [0, 4, 5, 5.5, 5.5]
-    assert latched(to_torch(s), order="strict").tolist() == [0, 0, 1, 1.5, 3.5]
+    assert latched(torch.from_numpy(s), order="strict").tolist() == [0, 0, 1, 1.5, 3.5]
     assert latched(s, reached=0.4).tolist() == [0, 0, 5, 5.5, 5.5]
 
 
