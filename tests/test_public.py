@@ -56,7 +56,7 @@ def test_unknown_name() -> None:
 def test_forwarded_functions_are_those_of_experiments() -> None:
     from toyrl.experiments import api
 
-    for name in ("validate", "compare", "reproduce", "transfer", "export"):
+    for name in ("validate", "compare", "reproduce", "export"):
         assert getattr(toyrl, name) is getattr(api, name)
 
 

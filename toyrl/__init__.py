@@ -1,7 +1,7 @@
 """toyrl: a testbed for reward shaping in RL of reasoning language models.
 
 Names are loaded when first used, so that `import toyrl` stays light. `validate`, `compare`,
-`distance`, `reproduce`, `scaling`, `transfer`, `export` (all in `toyrl.experiments.api`),
+`distance`, `reproduce`, `scaling`, `export` (all in `toyrl.experiments.api`), `transfer`,
 `calibrate` and `sweep` are the commands as functions; `watch` holds a live run against a predicted
 band. Submodules (`toyrl.testing`) load likewise.
 """
@@ -21,12 +21,12 @@ if TYPE_CHECKING:  # what __getattr__ does, for editors and type checkers
         export,
         reproduce,
         scaling,
-        transfer,
         validate,
     )
     from toyrl.experiments.calibrate.call import calibrate
     from toyrl.experiments.errors import UsageError
     from toyrl.experiments.sweep.call import sweep
+    from toyrl.experiments.transfer.call import transfer
     from toyrl.experiments.validate.settings import Settings
     from toyrl.expressions import (
         ExpressionError,
@@ -79,7 +79,7 @@ _FORWARDED = {
     "reproduce": "toyrl.experiments.api",
     "scaling": "toyrl.experiments.api",
     "sweep": "toyrl.experiments.sweep.call",
-    "transfer": "toyrl.experiments.api",
+    "transfer": "toyrl.experiments.transfer.call",
     "validate": "toyrl.experiments.api",
     "watch": "toyrl.bridge.monitor.watch",
 }

@@ -234,6 +234,12 @@ OUT_OF_REACH = (
         "open-ended texts have no right answer, and classes have no relevance",
     ),
     OutOfReach(
+        "49-flr", paper("49"),
+        "pairs mined by follow-up likelihood, then DPO, an untuned 8B chat model as scorer",
+        "as good as reward models trained on preferences; helpfulness improves",
+        "what a scorer hears in open-ended texts is not published as numbers by class",
+    ),
+    OutOfReach(
         "51-fine-grained", paper("51"),
         "rewards per segment by three models, against one preference reward",
         "fewer irrelevant and false statements; a smaller weight of relevance, longer answers",
@@ -251,6 +257,12 @@ OUT_OF_REACH = (
         "best-of-N by the lowest step of an implicit reward model",
         "MATH-500 50.4 (DPO), 48.4 (CE) against 47.8 for labels by completions",
         "a rule for picking, and no run was trained on it",
+    ),
+    OutOfReach(
+        "32-mrm-probing", paper("32"),
+        "PPO, with samples far from a reward model's centroids left out, or as many at random",
+        "AlpacaEval win rate 57.3, filtered 62.5, at random 54.3",
+        "open-ended texts have no right answer, and classes no place in a reward model",
     ),
     OutOfReach(
         "42-scalar-model", paper("42"),

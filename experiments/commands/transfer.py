@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from toyrl.experiments import api
 from toyrl.experiments.commands.output import Outputs, command_line, json_path
+from toyrl.experiments.transfer.call import transfer
 
 
 def run(rewards: Sequence[str], *, json: str | None, quiet: bool, **options: Any) -> int:
     """Predict, train, compare, show; the exit code."""
     outputs = Outputs({"json": json_path(json)})
     options = {k: v for k, v in options.items() if v is not None}
-    found = api.transfer(*rewards, progress=not quiet, command=command_line(), **options)
+    found = transfer(*rewards, progress=not quiet, command=command_line(), **options)
     if not quiet:
         from toyrl.experiments.render.terminal import console, show_table
 

@@ -26,6 +26,11 @@ MEANT = {
 SLOT = {label: slot for slot, labels in MEANT.items() for label in labels}
 SERIES = 8
 
+# fmt: off
+LIGHT = ("#1f68b0", "#b8540f", "#1d7f55", "#8a4bb8", "#c0354c", "#157f92", "#7a6414", "#5a6270")
+DARK = ("#6cb0f5", "#f0995a", "#5fcb98", "#c59bf0", "#f58596", "#5cc6d8", "#d6bb58", "#aab2bf")
+# fmt: on
+
 
 def slots(curves: Sequence[Curve]) -> list[int]:
     """The palette's place of each curve: by what it means, else the next that is free."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.baselines import Remax
 from toyrl.estimators.halves import Canon
+from toyrl.estimators.near import KeepNear
 from toyrl.estimators.prime import Prime
 from toyrl.estimators.shaped import ShapedReward
 from toyrl.estimators.tokens import ReturnsToGo
@@ -54,6 +55,11 @@ def instead(estimator: Estimator) -> str:
         return (
             "its baseline is one number a prompt, which moves no expected update where tokens are "
             "summed or averaged alike: name reinforce, and take its batches for less noisy"
+        )
+    if isinstance(estimator, KeepNear) and not refusal(estimator.inner):
+        return (
+            "a class has no representation in a reward model; where every rollout is near it is "
+            f"{estimator.inner!r}: name that, and see toyrl reproduce 32 for those that are not"
         )
     if isinstance(estimator, Canon):
         return (

@@ -306,7 +306,12 @@ def _number(name: str, value: Any, allowed: Range) -> Any:
 
 
 def _several(name: str, values: Any, allowed: Range) -> tuple[Any, ...]:
-    found = tuple(_number(name, v, allowed) for v in values)
+    try:
+        given = tuple(values)
+    except TypeError as error:
+        msg = f"{name}={shortened(values)} is no list; give several, each {allowed}"
+        raise UsageError(msg) from error
+    found = tuple(_number(name, v, allowed) for v in given)
     if not found:
         msg = f"{name} is empty; give at least one, {allowed}, or leave it out"
         raise UsageError(msg)

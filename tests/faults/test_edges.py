@@ -9,7 +9,7 @@ import pytest
 
 from tests.backends import arrays_of, default_for, to_torch
 from toyrl import pytree, registry, stats
-from toyrl.experiments.api import _call
+from toyrl.experiments.calls import call_of
 from toyrl.messages import both_ends, quoted, shortened
 from toyrl.rollouts import FIELDS, Rollouts
 
@@ -120,7 +120,7 @@ def test_weights_of_half_precision_beside_wider_values():
 # -- echoes ---------------------------------------------------------------------------------------
 def test_echoes_of_calls_are_short():
     huge = [0.5] * 100_000
-    said = _call("validate", ["x" * 9000, {"y" * 9000: 1.0}], {"success_rates": huge, "seed": 3})
+    said = call_of("validate", ["x" * 9000, {"y" * 9000: 1.0}], {"success_rates": huge, "seed": 3})
     assert len(said) < 1200
     assert said.startswith("toyrl.validate('xxx")
     assert "success_rates=[0.5, 0.5" in said

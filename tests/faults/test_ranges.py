@@ -23,6 +23,7 @@ from toyrl.experiments import api
 from toyrl.experiments.amounts import Amounts, refuse_outside
 from toyrl.experiments.cli.app import app
 from toyrl.experiments.errors import UsageError
+from toyrl.experiments.transfer.call import transfer
 from toyrl.experiments.transfer.options import ALLOWED, OPTIONS, run_options
 from toyrl.experiments.validate.options import Options, settings_of
 from toyrl.experiments.validate.settings import Settings
@@ -141,7 +142,7 @@ def test_scores_of_steps_are_scores():
 # -- options --------------------------------------------------------------------------------------
 def test_every_option_of_validate_that_is_a_number_says_its_range():
     free = {"estimator", "aggregation", "model", "answer_mark", "text_parameter", "notes", "env",
-            "only", "skip", "columns"}  # read by a reader of their own  # fmt: skip
+            "only", "skip", "columns", "steps"}  # read by a reader of their own  # fmt: skip
     assert numbers(Settings) - free == set(ranges.said(Settings))
     assert set(ranges.said(Settings)) <= set(Options.__annotations__)
     for name, allowed in ranges.said(Settings).items():
@@ -191,11 +192,11 @@ def test_options_of_a_run_are_refused_by_the_name_they_were_given_by(data: st.Da
         (lambda: api.validate("outcome()", worlds=True), "worlds=True is not a whole number"),
         (lambda: api.compare("outcome()", "laser()", worlds=1.5), "worlds=1.5 is not a whole"),
         (lambda: api.reproduce("03", seed=-1), "seed=-1 is not a whole number in [0, 9e18]"),
-        (lambda: api.transfer("outcome()", seeds=0), "seeds=0 is not a whole number >= 1"),
-        (lambda: api.transfer("outcome()", kl=math.nan), "kl=nan is not a finite number > 0"),
-        (lambda: api.transfer("outcome()", warm_up=-1), "warm_up=-1 is not a whole number in [0"),
-        (lambda: api.transfer("outcome()", workers=0), "workers=0 is not a whole number in [1"),
-        (lambda: api.transfer("outcome()", beta=-1), "beta=-1 is not a number in [0, 1e6]"),
+        (lambda: transfer("outcome()", seeds=0), "seeds=0 is not a whole number >= 1"),
+        (lambda: transfer("outcome()", kl=math.nan), "kl=nan is not a finite number > 0"),
+        (lambda: transfer("outcome()", warm_up=-1), "warm_up=-1 is not a whole number in [0"),
+        (lambda: transfer("outcome()", workers=0), "workers=0 is not a whole number in [1"),
+        (lambda: transfer("outcome()", beta=-1), "beta=-1 is not a number in [0, 1e6]"),
         (lambda: api.distance("own", env="FrozenLake-v1", discount=2), "discount=2 is not"),
         (lambda: api.distance("own", env="FrozenLake-v1", top=-1), "top=-1 is not a whole"),
         (lambda: api.scaling("log.jsonl", seed=-1), "seed=-1 is not a whole number in [0"),

@@ -19,7 +19,9 @@ from tests.theory.cotrained.corners import COTRAINED
 from tests.theory.detection.corners import DETECTION, DETECTION_UNDEFINED
 from tests.theory.judge.corners import JUDGE, JUDGE_UNDEFINED
 from tests.theory.label_free.corners import LABEL_FREE
-from tests.theory.learned.corners_steps import SEGMENTS
+from tests.theory.learned.corners import LEARNED, LEARNED_UNDEFINED, PRINCIPLES
+from tests.theory.learned.follow_up_corners import FOLLOW_UPS
+from tests.theory.learned.segment_corners import SEGMENTS
 from tests.theory.length.corners import LENGTH, SPREAD
 from tests.theory.noise.corners import NOISE
 from tests.theory.preference.corners import TOPOLOGY
@@ -259,12 +261,14 @@ CORNERS: dict[str, Any] = {
     "zero_signal": {"p": P, "group_size": GROUP},
 }  # fmt: skip
 CORNERS |= shaping_corners(TINY, ENDING)
+CORNERS |= FOLLOW_UPS
 CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
-CORNERS |= COTRAINED | LABEL_FREE
+CORNERS |= COTRAINED | LABEL_FREE | LEARNED | PRINCIPLES
 CORNERS |= SEGMENTS
 NAN = (
     UNDEFINED
     | DETECTION_UNDEFINED
+    | LEARNED_UNDEFINED
     | JUDGE_UNDEFINED
     | {
         "all_k_right": "no unbiased estimator exists for k > n",

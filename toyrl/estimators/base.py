@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import wraps
 from typing import Any, ClassVar
 
@@ -110,6 +111,17 @@ def _shapes(used: Estimator) -> bool:
     """Whether a shaper stands inside, which reads rollouts."""
     own = [getattr(used, name) for name in getattr(used, "__dataclass_fields__", ())]
     return any(isinstance(x, Shaper) or (isinstance(x, Estimator) and _shapes(x)) for x in own)
+
+
+def read_by(used: Estimator, r: Rollouts) -> Rollouts:
+    """The rollouts without what this estimator doesn't read: fields, and tokens in them, which may
+    be many times as large as all else. As they are where a shaper stands inside it."""
+    if _shapes(used) or used.token_level:
+        return r
+    own = {name: x for name, x in r.fields.items() if name in used.needs}
+    return (
+        r if len(own) == len(r.fields) else replace(r, fields=own, mask=None if not own else r.mask)
+    )
 
 
 def widest(*terms: str | Estimator | Shaper) -> str:

@@ -88,7 +88,41 @@ register_field("completeness", origin="a reward model of whole texts: its raw sc
 register_field("toxicity", axes="T", low=0.0, high=1.0, origin="a classifier of the text so far")
 register_field("potential", axes="T", origin="a potential function of the prefix before the token")
 register_field("conciseness", low=0.0, high=1.0, origin="a conciseness reward model or a grader")
+register_field(
+    "approval",
+    high=0.0,
+    unit="nats per token",
+    origin="toyrl.models.follow_ups: a frozen model's log-likelihood of approving follow-ups",
+)
+register_field(
+    "disapproval",
+    high=0.0,
+    unit="nats per token",
+    origin="toyrl.models.follow_ups: a frozen model's log-likelihood of disapproving follow-ups",
+)
+register_field(
+    "approval_logit",
+    unit="logit",
+    origin="toyrl.models.follow_ups.released_score of approving follow-ups",
+)
+register_field(
+    "disapproval_logit",
+    unit="logit",
+    origin="toyrl.models.follow_ups.released_score of disapproving follow-ups",
+)
+register_field(
+    "probe_distance",
+    low=0.0,
+    unit="of the representation",
+    origin="toyrl.models.centroids: from the nearest text that the reward model was probed on",
+)
 register_field("judge", origin="a judge model or a grader")
+register_field(
+    "agreement",
+    low=0.0,
+    high=1.0,
+    origin="toyrl.graders.rankings: a judge's order of a list beside the truth",
+)
 register_field(
     "judge_references",
     axes="M",

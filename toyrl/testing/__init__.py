@@ -19,6 +19,7 @@ from toyrl.testing.check import (
     check_invariants,
 )
 from toyrl.testing.estimators import ESTIMATOR_LAWS, affine_difference
+from toyrl.testing.follow_up_laws import FOLLOW_UP_LAWS, assert_contrasts
 from toyrl.testing.invariants import CONTRACT, INVARIANTS, PROPERTIES, Case, Invariant
 from toyrl.testing.mdps import mdps, policies
 from toyrl.testing.pair_laws import PAIR_LAWS, assert_learns_from_pairs
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CONTRACT",
     "ESTIMATOR_LAWS",
+    "FOLLOW_UP_LAWS",
     "INVARIANTS",
     "PAIR_LAWS",
     "PROPERTIES",
@@ -48,6 +50,7 @@ __all__ = [
     "InvariantResult",
     "VerdictError",
     "affine_difference",
+    "assert_contrasts",
     "assert_invariants",
     "assert_learns_from_pairs",
     "assert_no_exploit",

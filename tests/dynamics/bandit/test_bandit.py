@@ -30,7 +30,8 @@ REWARD = np.array([[1.0, 0, 0.5, 0], [0, 1, 0, 1]])
 TWO = Bandit(REWARD, share=SHARE)
 START = np.array([[0.3, -0.5, 0.9, 0.1], [1.0, 0.0, -1.0, 0.5]])
 COIN = Bandit(np.array([0.0, 1.0]))
-NEEDY = {"gae", "remax", "renorm", "trust_grpo", "trust_grpo_released", "canon_entropy"}
+NEEDY = {"gae", "remax", "renorm", "trust_grpo", "trust_grpo_released", "canon_entropy",
+         "near_grpo"}  # fmt: skip
 NEEDY |= {
     "reinforce_plus_plus_tokens",
     "fine_grained_gae",

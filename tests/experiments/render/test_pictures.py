@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from tests.experiments.render.sample_report import HOSTILE, curve_picture, phase_picture
 from toyrl.experiments.core import Curve, Picture
 from toyrl.experiments.render.axes import Axis, edges, extent, log_ticks, tick_label, ticks
-from toyrl.experiments.render.pictures import MOST_POINTS, describe, ramp, svg
+from toyrl.experiments.render.heat import ramp
+from toyrl.experiments.render.lines import MOST_POINTS
+from toyrl.experiments.render.pictures import describe, svg
 
 NS = "{http://www.w3.org/2000/svg}"
 FINITE = st.floats(-1e6, 1e6)

@@ -17,7 +17,7 @@ from toyrl import stats
 from toyrl.dynamics.groups import compositions
 from toyrl.dynamics.groups.compositions import Moments
 from toyrl.dynamics.groups.siblings import draw_classes, frozen_uniforms, sibling_weights
-from toyrl.estimators.base import Estimator
+from toyrl.estimators.base import Estimator, read_by
 from toyrl.estimators.group import GroupEstimator
 from toyrl.estimators.one_sided import OneSided
 from toyrl.estimators.shaped import ShapedReward
@@ -248,9 +248,12 @@ class Problem:
     # -- real groups out of classes -------------------------------------------------------------
     def gather(self, b: Any, index: np.ndarray, weight: Any) -> tuple[Parts, Rollouts]:
         """Reward parts and rollouts of class indices (..., B', G) of prompts b."""
-        r = picked(self.rollouts, (b, index), weight=weight, group_size=None)
-        if self.fixed is not None:
+        if self.fixed is not None:  # the reward is known, only the estimator reads them
+            r = picked(
+                read_by(self.estimator, self.rollouts), (b, index), weight=weight, group_size=None
+            )
             return {n: np.asarray(v)[b, index] for n, v in self.fixed.items()}, r
+        r = picked(self.rollouts, (b, index), weight=weight, group_size=None)
         return self.parts(r), r
 
     def gather_samples(self, index: np.ndarray) -> tuple[Parts, Rollouts]:

@@ -6,7 +6,9 @@ are assumptions, so whoever uses one says which (`stated`).
 
     conciseness   `Conciseness`   1 - length/limit, clipped to [0.1, 1]
     judge         `JudgeNoise`    right 1, wrong 0, Gaussian noise 0.3
+    agreement     `Agreement`     1 of right judgements, 0.5 (chance) of wrong ones
     judge_ref...  `JudgeReferences` three scores: wrong twice, right once
+    approval, ... `FollowUps`     satisfied with chance 0.8 if right, 0.3 if wrong
     verified      `VerifierFlips` 0.1 of right and 0.1 of wrong answers misjudged
     format        `Style`         kept by 0.95 of right answers and 0.8 of wrong ones
     words         `Words`         0.7 a token, thinking included
@@ -36,10 +38,12 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from toyrl.ranges import COUNT, FINITE, NOT_NEGATIVE, PART, SHARE, Range
+from toyrl.ranges import COUNT, FINITE, NOT_NEGATIVE, PART, SHARE
 from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.rollouts.classes import with_answered
 from toyrl.shapers.base import Shaper
+from toyrl.worlds.chain.follow_ups import FollowUps
+from toyrl.worlds.chain.judgements import Agreement
 from toyrl.worlds.chain.latents import (
     Answers,
     JudgeNoise,
@@ -50,6 +54,7 @@ from toyrl.worlds.chain.latents import (
     token_places,
 )
 from toyrl.worlds.chain.phases import PhaseLevels, Thoughts, Words
+from toyrl.worlds.chain.references import Similarity
 from toyrl.worlds.chain.verifier import VerifierFlips
 from toyrl.worlds.chain.views import CertaintyLevels, Views
 
@@ -263,29 +268,14 @@ class ImplicitModel(TokenLevels):
         return weight, {"prm_logprobs": np.minimum(levels["ref_logprobs"] + side, 0.0)}
 
 
-@dataclass(frozen=True)
-class Similarity(Latent):
-    """Cosine to a reference by correctness, on prompts without a rule.
-
-    Fields: `similarity`, `verifiable` (0: the same for all, as it belongs to the prompt).
-    """
-
-    right: Annotated[float, Range("[-1, 1]")] = 0.8
-    wrong: Annotated[float, Range("[-1, 1]")] = 0.5
-    says: ClassVar[str] = (
-        "prompts can't be verified; a right answer has the similarity {right} to the reference, a "
-        "wrong one {wrong}"
-    )
-
-    def law(self, kinds: Kinds) -> Law:
-        level = np.where(kinds.correct > 0, self.right, self.wrong)[:, None]
-        return np.ones((len(kinds), 1)), {"similarity": level, "verifiable": 0 * level}
-
-
 DECLARED: dict[str, Latent] = {
     "conciseness": Conciseness(),
     "judge": JudgeNoise(),
+    "agreement": Agreement(),
     "judge_references": JudgeReferences(),
+    **dict.fromkeys(
+        ("approval", "disapproval", "approval_logit", "disapproval_logit"), FollowUps()
+    ),
     "verified": VerifierFlips(),
     **dict.fromkeys(("format", "phrases"), Style(phrases=(0.5, 0.3, 0.2))),
     "thought": Thoughts(),
