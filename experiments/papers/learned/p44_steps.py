@@ -204,7 +204,7 @@ def reward(rng: Any, fresh: int, weights: str, order: str, pays: str) -> Items:
     yield beyond(END, *mean_error(held[:, -1] / model.most), 0.98, routes=routes)
     from scipy.stats import spearmanr
 
-    rank = [spearmanr(row, step).statistic if np.ptp(row) > 0 else 0.0 for row in held]
+    rank = [np.asarray(spearmanr(row, step))[0] if np.ptp(row) > 0 else 0.0 for row in held]
     yield beyond(RANK, *mean_error(rank), 0.95, routes=("frames in turn", "steps as made"))
     paid = pick({"differences": np.diff(R).sum(-1), "every frame": R[:, 1:].sum(-1)}, pays)
     yield far_apart(TOTAL, paid, R[:, -1] - R[:, 0], 1e-12, ("sum", "ends"))
