@@ -26,9 +26,15 @@ def demonstration(rng: Any, noise: float, sizes: Sequence[int] | None = None
     return frames(rng, noise, step), np.cumsum(size)[:-1]
 
 
+def demonstrations(rng: Any, noise: float, count: int, sizes: Sequence[int] | None = None
+                   ) -> list[tuple[np.ndarray, np.ndarray]]:  # fmt: skip
+    """`count` of `demonstration`."""
+    return [demonstration(rng, noise, sizes) for _ in range(count)]
+
+
 def fitted(rng: Any, *, alpha: float = 5.0) -> tuple[StepRewards, np.ndarray, np.ndarray]:
     """A model of five demonstrations at noise 0.1, their frames, and the true step of each."""
-    demos = [demonstration(rng, 0.1) for _ in range(5)]
+    demos = demonstrations(rng, 0.1, 5)
     x, which = stacked([x for x, _ in demos])
     step = np.concatenate([np.searchsorted(c, np.arange(len(x)), "right") for x, c in demos])
     return StepDiscovery(STEPS, features=OWN, alpha=alpha).fit(x, which), x, step
