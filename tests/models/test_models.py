@@ -131,7 +131,7 @@ def test_files_that_are_no_models(tmp_path):
     data = json.loads(good.read_text(encoding="utf-8"))
     data["kind"] = "os.system"
     path.write_text(json.dumps(data), encoding="utf-8")
-    with pytest.raises(ValueError, match="is not one of linear"):
+    with pytest.raises(ValueError, match=r"is not one of .*\blinear"):
         load(path)
     with pytest.raises(ValueError, match=r"as \.json or \.safetensors"):
         save(Ridge().fit(X, Y), tmp_path / "m.pkl")

@@ -21,6 +21,7 @@ from tests.theory.judge.corners import JUDGE, JUDGE_UNDEFINED
 from tests.theory.label_free.corners import LABEL_FREE
 from tests.theory.learned.corners import LEARNED, LEARNED_UNDEFINED, PRINCIPLES
 from tests.theory.learned.follow_up_corners import FOLLOW_UPS
+from tests.theory.learned.judge_corners import JUDGE_CHAIN
 from tests.theory.learned.segment_corners import SEGMENTS
 from tests.theory.length.corners import LENGTH, SPREAD
 from tests.theory.noise.corners import NOISE
@@ -262,6 +263,7 @@ CORNERS: dict[str, Any] = {
 }  # fmt: skip
 CORNERS |= shaping_corners(TINY, ENDING)
 CORNERS |= FOLLOW_UPS
+CORNERS |= JUDGE_CHAIN
 CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
 CORNERS |= COTRAINED | LABEL_FREE | LEARNED | PRINCIPLES
 CORNERS |= SEGMENTS

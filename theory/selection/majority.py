@@ -29,7 +29,7 @@ CELLS = 1 << 22
 @entry(
     "majority_vote",
     kind="theorem",
-    cards=("57",),
+    cards=("57", "31"),
     provenance="derived",
     formula="P(win_i) = sum_m k! [x^k] (p_i x)^m/m! prod_j sum_(l<=m) (p_j x)^l/l!, ties shared",
 )

@@ -77,8 +77,8 @@ def from_state(kind: str, arrays: Mapping[str, Array]) -> Any:
     if kind not in KINDS and kind in OWN:
         import_module(OWN[kind])
     if kind not in KINDS:
-        msg = f"kind={shortened(kind)} is not one of {', '.join(KINDS)}; import the module that "
-        msg += "registers it"
+        msg = f"kind={shortened(kind)} is not one of {', '.join(sorted(KINDS))}; import the "
+        msg += "module that registers it"
         raise ValueError(msg)
     own = [f.name for f in fields(KINDS[kind])]
     if sorted(own) != sorted(arrays):

@@ -243,8 +243,12 @@ def win_rates(score: Array, rollouts: Rollouts, *, temperature: float = 0.0) -> 
     xp = rollouts.xp
     broken = xp.isnan(score)
     gap = _differences(xp.where(broken, xp.zeros_like(score), score))
-    beats = (1 + xp.sign(gap)) / 2 if temperature == 0 else _sigmoid(xp, gap / temperature)
-    return xp.where(broken, score, _rates(beats, rollouts, broken))
+    w = _counted(rollouts, broken)[..., None]
+    if temperature == 0:
+        total = (xp.sum(w, axis=-2) + xp.matmul(xp.sign(gap), w)[..., 0]) / 2
+    else:
+        total = xp.matmul(_sigmoid(xp, gap / temperature), w)[..., 0]
+    return xp.where(broken, score, _shared(total, rollouts, broken))
 
 
 def table_rates(table: Array, rollouts: Rollouts) -> Array:
@@ -268,22 +272,32 @@ def table_rates(table: Array, rollouts: Rollouts) -> Array:
     here = rollouts.w > 0
     bad = xp.isnan(table) & ~own & here[..., None, :] & here[..., :, None]
     broken = xp.any(bad, axis=-1) & here
-    fair = (table + 1 - xp.matrix_transpose(table)) / 2
-    fair = xp.where(xp.isnan(fair) | own, xp.full_like(fair, 0.5), fair)
-    rate = _rates(fair, rollouts, broken)
+    # The mean of P and 1 - P^T by the sums of rows and columns: no second table is made.
+    table = xp.where(xp.isnan(table) | own, xp.full_like(table, 0.5), table)
+    w = _counted(rollouts, broken)
+    wins, losses = (
+        xp.matmul(table, w[..., None])[..., 0],
+        xp.matmul(w[..., None, :], table)[..., 0, :],
+    )
+    rate = _shared((wins + xp.sum(w, axis=-1, keepdims=True) - losses) / 2, rollouts, broken)
     return xp.where(broken, xp.full_like(rate, xp.nan), rate)
 
 
-def _rates(beats: Array, rollouts: Rollouts, broken: Array) -> Array:
-    """(..., B, G) mean of `beats` (..., B, G, G) over the others of the group."""
+def _counted(rollouts: Rollouts, broken: Array) -> Array:
+    """(..., B, G) weights of those that take part."""
     xp = rollouts.xp
-    w = xp.where(broken | ~(rollouts.w > 0), xp.zeros_like(rollouts.w), rollouts.w)
+    return xp.where(broken | ~(rollouts.w > 0), xp.zeros_like(rollouts.w), rollouts.w)
+
+
+def _shared(total: Array, rollouts: Rollouts, broken: Array) -> Array:
+    """(..., B, G) wins over the number of others; `total` counts itself as a tie."""
+    xp, w = rollouts.xp, _counted(rollouts, broken)
     # Itself is a tie, which is taken off again where there are others.
     n = xp.sum(w, axis=-1, keepdims=True)
     own = w * 0 if unlimited(group_size(rollouts, w)) else xp.ones_like(w)
     others = n - own
-    total = xp.sum(beats * w[..., None, :], axis=-1) - own / 2
-    return xp.where(others > 0, total / xp.where(others > 0, others, 1 + 0 * others), 0.5 + 0 * n)
+    rate = (total - own / 2) / xp.where(others > 0, others, 1 + 0 * others)
+    return xp.where(others > 0, rate, 0.5 + 0 * n)
 
 
 def _differences(x: Array) -> Array:

@@ -16,7 +16,7 @@ from toyrl.shapers.base import Parts, Shaper, at
     "outcome",
     kind="shaper",
     formula="R = right o + wrong (1 - o)",
-    cards=("00",),
+    cards=("00", "31"),
     provenance="text",
 )
 @dataclass(frozen=True)

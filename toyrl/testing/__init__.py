@@ -26,6 +26,7 @@ from toyrl.testing.pair_laws import PAIR_LAWS, assert_learns_from_pairs
 from toyrl.testing.step_laws import copies_never_pay, steps_never_pay
 from toyrl.testing.strategies import completions, rewards, rollouts
 from toyrl.testing.trees import tree_policies, trees
+from toyrl.testing.verdict_laws import one_label_wins, only_the_tail_counts, places_swap
 
 if TYPE_CHECKING:
     from toyrl.experiments.asserted import (
@@ -60,6 +61,9 @@ __all__ = [
     "completions",
     "copies_never_pay",
     "mdps",
+    "one_label_wins",
+    "only_the_tail_counts",
+    "places_swap",
     "policies",
     "rewards",
     "rollouts",
