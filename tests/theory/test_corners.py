@@ -23,6 +23,7 @@ from tests.theory.learned.corners import LEARNED, LEARNED_UNDEFINED, PRINCIPLES
 from tests.theory.learned.exemplar_corners import EXEMPLAR
 from tests.theory.learned.follow_up_corners import FOLLOW_UPS
 from tests.theory.learned.judge_corners import JUDGE_CHAIN
+from tests.theory.learned.segment_corners import SEGMENTS
 from tests.theory.length.corners import LENGTH, SPREAD
 from tests.theory.noise.corners import NOISE
 from tests.theory.preference.corners import TOPOLOGY
@@ -268,6 +269,7 @@ CORNERS |= FOLLOW_UPS
 CORNERS |= JUDGE_CHAIN
 CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
 CORNERS |= COTRAINED | LABEL_FREE | LEARNED | PRINCIPLES
+CORNERS |= SEGMENTS
 NAN = (
     UNDEFINED
     | DETECTION_UNDEFINED

@@ -27,7 +27,7 @@ from toyrl.messages import shortened
 Array = Any
 FORMAT = "toyrl.model/1"
 KINDS: dict[str, type] = {}
-OWN = {"linear": "toyrl.models.linear"}
+OWN = {"linear": "toyrl.models.linear", "step_rewards": "toyrl.models.step_rewards"}
 """Kinds of toyrl's own by the module that registers them, which is imported when a file asks."""
 T = TypeVar("T", bound=type)
 

@@ -42,3 +42,13 @@ def last_token(mask: Array) -> Array:
     xp = array_namespace(mask)
     behind = returns_to_go(mask) - mask
     return xp.where(behind > 0.5, xp.zeros_like(mask), mask)
+
+
+def running_maximum(x: Array) -> Array:
+    """(..., T) the largest value so far along the last axis; log2 T passes on any backend."""
+    xp, T = array_namespace(x), x.shape[-1]
+    shift = 1
+    while shift < T:
+        x = xp.concat((x[..., :shift], xp.maximum(x[..., shift:], x[..., :-shift])), axis=-1)
+        shift *= 2
+    return x
