@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.transfer.rewards import SuiteReward
 from toyrl.experiments.validate.reward_law.bench import as_shaper
+from toyrl.graders.base import TextRow
+from toyrl.rollouts.texts import SAID, said
 
 
 def identified(reward: Any) -> str:
@@ -31,6 +34,8 @@ def own_rewards(specs: Sequence[Any], stack: contextlib.ExitStack) -> list[Suite
     """One reward for each specification, as `toyrl validate` reads them.
 
     stack : keeps the processes that user functions run in, until it is closed
+
+    Raises UsageError for what can't be read, and for a reward of fields that texts don't show.
     """
     from toyrl.rewards.errors import RewardError
     from toyrl.rewards.specs import name_of
@@ -50,8 +55,16 @@ def own_rewards(specs: Sequence[Any], stack: contextlib.ExitStack) -> list[Suite
         name = _short(full)
         if any(name == reward.name for reward in out):
             name = full
-        out.append(SuiteReward(name, name, shaper, 1.0, None, text))
+        reads = {n: partial(_said, n) for n in shaper.all_needs() if n in SAID}
+        made = SuiteReward(name, name, shaper, 1.0, None, text, reads=reads)
+        made.refuse_unread()
+        out.append(made)
     return out
+
+
+def _said(name: str, rows: Sequence[TextRow]) -> list[float]:
+    """A field that every text shows."""
+    return [said(name, row) for row in rows]
 
 
 def _short(spec: str) -> str:

@@ -22,7 +22,8 @@ from toyrl.experiments.transfer.graders import (
 from toyrl.experiments.validate.reward_law.law import UserReward
 from toyrl.graders.base import TextRow
 from toyrl.messages import shortened
-from toyrl.rollouts.fields import behind
+from toyrl.rollouts.fields import FIELDS, behind
+from toyrl.rollouts.texts import OWN
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Gated, Scaled, Sum
 from toyrl.shapers.length.absolute import LinearLength, Overlong
@@ -83,23 +84,28 @@ class SuiteReward:
         return {**self.reads, **({} if self.text is None else {"user_reward": self.text})}
 
     def values(self, rollouts: Any, rows: list[TextRow]) -> np.ndarray:
-        """(B, G) the reward of logged rollouts; rows in the same order, flat.
-
-        Raises UsageError for a reward that reads what texts don't show, such as entropies.
-        """
+        """(B, G) the reward of logged rollouts; rows in the same order, flat."""
         given = {name: _array(grade(rows)) for name, grade in self.graders().items()}
         fields = {name: v.reshape(*rollouts.shape, *v.shape[1:]) for name, v in given.items()}
         if any(v.ndim > 1 and behind(name) != "M" for name, v in given.items()):
             place = np.arange(int(np.max(rollouts.length)))
             rollouts = rollouts.with_(mask=(place < rollouts.length[..., None]) * 1.0)
-        try:
-            return np.asarray(self.shaper.reward(rollouts.with_(**fields)), dtype=float)
-        except KeyError as error:
-            msg = (
-                f"{self.name} can't be predicted from sampled rollouts: {error.args[0]}; train it "
-                "with the trainer itself (toyrl.bridge.training), which makes a forward pass"
-            )
-            raise UsageError(msg) from error
+        return np.asarray(self.shaper.reward(rollouts.with_(**fields)), dtype=float)
+
+    def refuse_unread(self) -> None:
+        """UsageError for a reward that reads what texts don't show, such as a judge's score."""
+        lacking = [n for n in self.shaper.all_needs() if n not in (*OWN, *self.graders())]
+        if not lacking:
+            return
+        origins = {n: FIELDS[n].origin for n in lacking if n in FIELDS}
+        from_ = f" ({'; '.join(f'{n}: {origin}' for n, origin in origins.items())})"
+        msg = (
+            f"{self.name} reads {', '.join(lacking)}, which sampled texts don't show"
+            f"{from_ if origins else ''}, so that nothing can be predicted; train it with the "
+            "trainer itself (toyrl.bridge.training, whose graders=, columns or forward pass fill "
+            "the field)"
+        )
+        raise UsageError(msg)
 
 
 def _array(values: Sequence[Any]) -> np.ndarray:

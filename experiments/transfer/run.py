@@ -156,43 +156,43 @@ def _prepare(
     del run_settings["seed"]
     name = task or ("shorthand" if model == "tiny" and gguf is None else "chain")
     made = load_task(name)
-    source = models.prepare(model, gguf=gguf, tell=tell)
-    if warm_up:
-        source = str(
-            warming.warm_up(
+    with contextlib.ExitStack() as stack:
+        own = own_rewards(rewards, stack) if rewards else ()  # refused before a model is built
+        source = models.prepare(model, gguf=gguf, tell=tell)
+        if warm_up:
+            source = str(
+                warming.warm_up(
+                    source,
+                    made,
+                    out.with_name(f"{out.name}-warm"),
+                    steps=warm_up,
+                    limit=run_settings["limit"],
+                    trust_remote_code=trust_remote_code,
+                    tell=tell,
+                )
+            )
+        if suite and not made.chain:
+            msg = f"task={name!r}: suites are drawn for the task shorthand; name rewards instead"
+            raise UsageError(msg)
+        if "rate" not in given:
+            run_settings["rate"] = planned_rate(out) or rate_of(
+                out,
                 source,
-                made,
-                out.with_name(f"{out.name}-warm"),
-                steps=warm_up,
-                limit=run_settings["limit"],
+                name,
+                RunSettings(**run_settings),
                 trust_remote_code=trust_remote_code,
                 tell=tell,
             )
-        )
-    if suite and not made.chain:
-        msg = f"task={name!r}: suites are drawn for the task shorthand; name rewards instead"
-        raise UsageError(msg)
-    stack = contextlib.ExitStack()
-    own = own_rewards(rewards, stack) if rewards else ()
-    if "rate" not in given:
-        run_settings["rate"] = planned_rate(out) or rate_of(
-            out,
-            source,
+        plan = Plan(
+            model if gguf is None else gguf.name,
             name,
-            RunSettings(**run_settings),
-            trust_remote_code=trust_remote_code,
-            tell=tell,
+            suite or "",
+            seeds,
+            KL if kl is None else kl,
+            run_settings,
+            tuple(map(identified, rewards)),
         )
-    plan = Plan(
-        model if gguf is None else gguf.name,
-        name,
-        suite or "",
-        seeds,
-        KL if kl is None else kl,
-        run_settings,
-        tuple(map(identified, rewards)),
-    )
-    return Transfer(out, plan, source, own, tell, trust_remote_code), stack
+        return Transfer(out, plan, source, own, tell, trust_remote_code), stack.pop_all()
 
 
 def _written(transfer: Any, predictions: Mapping[str, Any], command: str) -> Transferred:

@@ -239,4 +239,4 @@ def test_where_one_number_a_rollout_is_taken_the_reason_is_said():
         plan(parse("outcome()"), Prime(), "trl")
     read = SuiteReward("prime", "own", parse("prime_process()"), 1.0)
     with pytest.raises(UsageError, match="implicit reward model's forward pass"):
-        read.values(Rollouts(np.ones((1, 2)), np.ones((1, 2)), 4.0), [])
+        read.refuse_unread()
