@@ -175,3 +175,10 @@ def quantile(x: Array, w: Array, q: Any, *, axis: int = -1) -> Array:
     zero = xp.zeros_like(low)
     middle = 0.5 * (xp.where(some, low, zero) + xp.where(some, high, zero))
     return xp.where(some, middle, zero + xp.inf)
+
+
+def sigmoid(x: Array) -> Array:
+    """1/(1 + e^-x) without overflow; any shape and backend."""
+    xp = array_namespace(x)
+    small = xp.exp(-xp.abs(x))
+    return xp.where(x >= 0, 1 / (1 + small), small / (1 + small))

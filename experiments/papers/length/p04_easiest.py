@@ -26,8 +26,9 @@ from toyrl.experiments.lab.routes import (
 )
 from toyrl.experiments.lab.shared import shared
 from toyrl.rollouts import Rollouts
-from toyrl.shapers.length.relative import GrpoLambda, length_score, sigmoid
+from toyrl.shapers.length.relative import GrpoLambda, length_score
 from toyrl.shapers.outcome import Outcome
+from toyrl.stats import sigmoid
 from toyrl.theory.length import easy_groups as theory
 from toyrl.theory.policies import softmax
 

@@ -41,13 +41,6 @@ FROM = 300.0
 """Tokens beyond which the released runs charge 0.01 a token."""
 
 
-def sigmoid(x: Array) -> Array:
-    """1/(1 + e^-x) without overflow; any shape and backend."""
-    xp = stats.array_namespace(x)
-    small = xp.exp(-xp.abs(x))
-    return xp.where(x >= 0, 1 / (1 + small), small / (1 + small))
-
-
 def fitted_sigmoid(x: Array) -> Array:
     """The fitted polynomial of degree 5 within [-5, 5], 0 below and 1 above; any shape.
 
@@ -153,7 +146,7 @@ class JudgeSigmoid(JudgeShaper):
     k: Annotated[Any, POSITIVE] = 1.0
 
     def transform(self, score: Array, r: Rollouts) -> Array:
-        return sigmoid(at(self.k, r.step) * score)
+        return stats.sigmoid(at(self.k, r.step) * score)
 
 
 @entry(
@@ -236,7 +229,7 @@ class Par(ReferenceShaper):
     k: Annotated[Any, POSITIVE] = 1.0
 
     def squash(self, gap: Array, r: Rollouts) -> Array:
-        return sigmoid(at(self.k, r.step) * gap)
+        return stats.sigmoid(at(self.k, r.step) * gap)
 
 
 @entry(
@@ -328,7 +321,7 @@ class Sgfc(ReferenceShaper):
     shift: Annotated[Any, FINITE] = 3.0
 
     def squash(self, gap: Array, r: Rollouts) -> Array:
-        return sigmoid(at(self.k, r.step) * (gap - at(self.shift, r.step)))
+        return stats.sigmoid(at(self.k, r.step) * (gap - at(self.shift, r.step)))
 
 
 @entry(

@@ -20,7 +20,7 @@ from toyrl.ranges import FLAG, SHARE
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper, at
-from toyrl.shapers.length.relative import sigmoid
+from toyrl.stats import sigmoid
 
 Array = Any
 

@@ -20,14 +20,6 @@ from toyrl.shapers.length.absolute import base_score
 Array = Any
 
 
-def sigmoid(x: Array) -> Array:
-    """The logistic function, written with tanh so that no large argument overflows.
-
-    The answer has the shape of `x`.
-    """
-    return 0.5 * (1.0 + stats.array_namespace(x).tanh(0.5 * x))
-
-
 def right_size(r: Rollouts) -> Any:
     """Right rollouts behind the weights of a prompt, (..., B, 1); inf in the population limit."""
     w = r.w * r.correct
@@ -88,7 +80,7 @@ class EfficientReasoning(Shaper):
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
         z = length_score(r, ddof=self.ddof, eps=self.eps, lone=self.lone)
-        penalty = at(self.alpha, r.step) * sigmoid(z)
+        penalty = at(self.alpha, r.step) * stats.sigmoid(z)
         return {
             "outcome": base_score(self.right, self.wrong, r),
             "efficient_reasoning": -penalty * at(self.right, r.step) * r.correct,
@@ -180,7 +172,7 @@ class GrpoLambda(Shaper):
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
         paid = at(self.right, r.step) * r.correct
-        penalty = at(self.alpha, r.step) * sigmoid(length_score(r)) * paid
+        penalty = at(self.alpha, r.step) * stats.sigmoid(length_score(r)) * paid
         marked = self.marked(r)
         return {
             "outcome": base_score(self.right, self.wrong, r),
