@@ -170,10 +170,12 @@ class Inputs:
     @cached_property
     def learned(self) -> LearnedScores | None:
         """The learned conciseness scores asked for, once the reward is loaded."""
+        path = self.settings.conciseness
+        if path is None:
+            return None
         from toyrl.experiments.validate.learned import LearnedScores
 
-        path = self.settings.conciseness
-        return None if path is None else LearnedScores(path, self.reward.name, self.terms)
+        return LearnedScores(path, self.reward.name, self.terms)
 
     @property
     def terms(self) -> list[tuple[Any, float]]:

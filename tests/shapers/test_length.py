@@ -320,7 +320,8 @@ def test_the_weight_of_every_length_term_is_alpha_and_base_scores_are_right_and_
         "cosine": "names as in TRL",
         "mode_reward": "a table of payments",
     }
-    terms = {"linear_length", "overlong", "token_budget", "brevity_penalty", "length_band"}
+    terms = {"linear_length", "overlong", "token_budget", "brevity_penalty", "length_band",
+             "word_band"}  # fmt: skip
     products = {"crf": "o (1 + ...)", "l1_max": "o times a clip"}
     for name, own in fields.items():
         assert not own & {"weight", "factor", "kappa", "penalty", "r_correct"}, name

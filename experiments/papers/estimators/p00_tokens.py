@@ -104,8 +104,8 @@ def critic(paths: Paths, kind: str) -> np.ndarray:
     return draws(7).random(perfect.shape)
 
 
-def catalogue() -> tuple[list[str], list[str]]:
-    """Expressions of all registered token-level estimators with variants; those not on paths."""
+def catalogue(variants: bool = True) -> tuple[list[str], list[str]]:
+    """Expressions of all registered token-level estimators, with variants; those not on paths."""
     paths = enumerate_paths(chain_of(1), logits(chain_of(1), 0.0), DIFFICULTY)
     supplied = token_fields(paths)
     found, refused = [], []
@@ -116,7 +116,7 @@ def catalogue() -> tuple[list[str], list[str]]:
         if not readable(e, supplied):
             refused.append(f"{entry.name} (needs {', '.join(e.needs)})")
             continue
-        names = {f.name for f in fields(e)}  # pyright: ignore[reportArgumentType]
+        names = {f.name for f in fields(e)} if variants else ()  # pyright: ignore[reportArgumentType]
         found.append(entry.name)
         found += [f"{entry.name}({k}={v})" for k, v in OPTIONS.items() if k in names]
     return found, refused
@@ -132,7 +132,7 @@ def catalogue() -> tuple[list[str], list[str]]:
     works=("reinforce++", "policy-gradient", "gae"),
     source="Eqs. 11-16",
     provenance="derived",
-    smoke={"actions": 3, "groups": 3000},
+    smoke={"actions": 3, "groups": 3000, "variants": False},
     mutants=[
         Mutant("the critic's value is read one token late", {"late": True, "parts": ("bias",)},
                (NO_BIAS.format(GAE, "perfect"), NO_BIAS.format(TD, "perfect"))),
@@ -164,6 +164,7 @@ def tokens(
     actions: int = 4,
     skill: float = 1.0,
     groups: int = 50_000,
+    variants: bool = True,
     late: bool = False,
     flat: bool = False,
     undiscounted: bool = False,
@@ -174,7 +175,8 @@ def tokens(
 ) -> Result:
     """The table over all token-level estimators, groups of two.
 
-    actions : the chain's limit; groups : simulated groups, the third route
+    actions : the chain's limit; groups : simulated groups, the third route; variants : each
+    estimator with other options too
     late, flat, undiscounted, by_token : a step left out; swaps : other expressions, batches or
     critics behind a name; parts : that are run; all for mutants
     """
@@ -182,7 +184,7 @@ def tokens(
     theta = logits(chain, skill)
     paths = enumerate_paths(chain, theta, DIFFICULTY)
     paths = replace(paths, prob=np.full(len(paths), 1 / len(paths))) if flat else paths
-    names, refused = catalogue()
+    names, refused = catalogue(variants)
     keys = [(n, batch) for n in (*SPREAD, *names) for batch in BATCHES]
     drawn = drawn_paths(chain, theta, DIFFICULTY, 2 * groups, seed)
     exact = measure(paths, swaps)

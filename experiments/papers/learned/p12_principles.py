@@ -8,7 +8,7 @@ import numpy as np
 
 from toyrl.estimators.group import GroupEstimator
 from toyrl.experiments.core import Check, Mutant, Result, experiment
-from toyrl.experiments.lab.bandits import ascend
+from toyrl.experiments.lab.bandits import ascend, follow
 from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.groups import advantages, picked
@@ -116,10 +116,12 @@ def angles(law: str, halo: float, size: int, seed: int) -> Items:
     def mean(v: np.ndarray) -> np.ndarray:
         return formula(v[..., None, :], np.eye(D)).mean(-1)
 
-    for _ in range(300):
+    def uphill(w: np.ndarray, _: int) -> np.ndarray:
         slope = mean(w[:, None] + shift * np.eye(D)) - mean(w[:, None] - shift * np.eye(D))
-        w = w + slope / (2 * shift)
-        w = w / np.sqrt((w**2).sum(-1, keepdims=True))
+        moved = w + slope / (2 * shift)
+        return moved / np.sqrt((moved**2).sum(-1, keepdims=True))
+
+    w = follow(uphill, w, 300)[-1]
     yield same(BEST, mean(w).max(), blind_accuracy(D), 1e-6, ("ascent", "closed form"))
     one = np.array([hits(np.eye(D)[0], c) for c in np.eye(D)])
     yield Check(COPY, float(one[:, 0].mean()), copied_accuracy(D), "~",

@@ -144,7 +144,7 @@ def controls(unmask: bool, ties: str, seed: int) -> Items:
     scores = np.array(grader.grade(rows)).reshape(8, 4)
     yield same(UNREAD, grader.unread, 2 / 8, 0, ("grader", "count"), claim=False)
     if not unmask:  # the map from masked names back forgotten
-        order = np.random.default_rng(grader.seed).permutation(4)
+        order = draws(grader.seed).permutation(4)
         scores = scores[:, order]
     want = grades([-len(t.split()) for t in texts])
     read = ~np.isnan(scores).any(-1)
