@@ -200,8 +200,13 @@ def test_trls_gold_free_rewards_are_unsafe_alone(name):
     assert judged.finding("collapse/auxiliary")
 
 
-def test_the_sum_people_train_on_is_safe():
+def test_the_sum_people_train_on_is_safe(monkeypatch):
+    """With hacks, and three of the hostile texts: `accuracy_reward` takes seconds over each."""
     pytest.importorskip("math_verify", reason="needs the extra llm")
+    kept = {
+        name: text for name, text in hostile.answers().items() if name in ("nan", "1/0", "code")
+    }
+    monkeypatch.setattr(hostile, "answers", lambda: kept)
     judged = Judged(
         trl("accuracy_reward"),
         trl("think_format_reward") + ":0.2",
