@@ -14,7 +14,7 @@ from docs.generate.modules import ROOT
 
 PICTURE = ROOT / "docs" / "images" / "forecast-ways.svg"
 TABLES = ROOT / "docs" / "results" / "behaviour.md"
-STUDY = "transfer-small"
+STUDY, ZOO = "transfer-small", "zoo-dev"
 BASE = {"accuracy": 0.569, "length": 10177.0, "limit": 16384.0}
 WAYS = {
     "correctness alone": ("outcome()", None),
@@ -79,9 +79,11 @@ def tables() -> str:
     files = (results / f"{STUDY}.json", results / f"{STUDY}-predictions.json")
     kept = ledger.load(ROOT / "docs" / "ledger.json")
     parts = [HEAD]
+    dev = [c for pair in measured.files(results / ZOO) for c in measured.cases(*pair)]
     for title, cases in (
         ("Published runs", published.cases(kept)),
         (f"Measured: {STUDY}", measured.cases(*files)),
+        (f"Measured: {ZOO}, the development bases", dev),
     ):
         parts.append(f"## {title}\n\n{ablations.table(ablations.forecasts(cases))}\n")
     return "\n".join(parts)

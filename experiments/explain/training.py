@@ -58,9 +58,11 @@ ENTRIES = (
     ),
     E(
         "collapse/critical-weight",
-        "The weight at which half, and a few, of the worlds collapse.",
-        "It tells how far from the edge the reward is.",
-        "Stay below the second number.",
+        "The weight at which half, and a few, of the reasoning chain's worlds collapse.",
+        "It tells how far from the edge the reward is in those worlds, which are stricter than a "
+        "forecast: they have no re-checks to drop. Where there is a forecast the verdict is its.",
+        "Below the second number hardly a world is lost; above it look at the forecast, and at a "
+        "pilot.",
     ),
     E(
         "collapse/not-monotone",

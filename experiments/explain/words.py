@@ -57,6 +57,12 @@ TERMS = (
         "Few learnable worlds: check the success rates given.",
     ),
     E(
+        "noted",
+        "A section whose findings are told without a judgement.",
+        "Nothing in it speaks for or against the reward.",
+        "Read it where it names something to do.",
+    ),
+    E(
         "slow ones",
         "Worlds whose answer after training time T differs from that after 4T.",
         "They are counted apart: neither kept nor collapsed, in a picture the third mark.",
@@ -75,7 +81,8 @@ TERMS = (
         "probabilities of ending below the base and below training on correctness alone.",
         "It comes from other worlds than the collapse: behaviours of real models (wording, depth, "
         "re-checks, runaways, form, skill) told your base's accuracy, length and limit. The "
-        "verdict doesn't use it.",
+        "verdict follows from it, beside hacks and the contract; collapse has a say only where "
+        "nothing can be forecast, or no label is read.",
         "Tell it your base: --rollouts, or --success-rates, --typical-length and "
         "--max-completion-length. docs/forecast.md says how good such forecasts have been.",
     ),

@@ -80,7 +80,8 @@ class Sweep(Answer):
             return f"No {name} tried is forecast to be good{self._where(where)}."
         tight = min(self.edges, key=lambda e: e.safe or 0.0)
         most = max(e.safe or 0.0 for e in self.edges)
-        next_up = "" if tight.safe_high is None else f" (it turns by {tight.safe_high:.3g})"
+        end = " (the end of what was tried)" if self.lost is None else ""
+        next_up = end if tight.safe_high is None else f" (it turns by {tight.safe_high:.3g})"
         said = (
             f"Largest {name} whose forecast is good: {self.safe:.3g}{next_up}{self._where(tight)}"
         )

@@ -273,7 +273,8 @@ def pictures(runs: Runs) -> tuple[Picture, ...]:
                 Curve("correctness alone", at, beside.tolist(), style="dashed"),
                 Curve("base", [at[0], at[-1]], [float(middle[0])] * 2, style="dashed"),
             ),
-            caption=f"{own.shape[1]} worlds of behaviours like the base told: median and 90 %.",
+            caption=f"{own.shape[1]} worlds of behaviours like the base told: median and 90 %. "
+            "The numbers above add the luck of a single run and its evaluation.",
         )
 
     one, alone = runs.reward, runs.outcome
