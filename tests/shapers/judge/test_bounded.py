@@ -28,8 +28,8 @@ from toyrl.shapers.judge.bounded import (
     Sgfc,
     fitted_sigmoid,
     log_sigmoid,
-    sigmoid,
 )
+from toyrl.stats import sigmoid
 from toyrl.testing import check_invariants
 
 SCORES = st.lists(st.floats(-30, 30), min_size=1, max_size=4)
