@@ -222,6 +222,16 @@ def test_pieces_say_share_and_time_left():
     ]
 
 
+def test_work_of_seconds_says_nothing_at_once():
+    out, now = io.StringIO(), [0.0]
+    with Pieces(Console(file=out, width=200), at_once=False) as pieces:
+        pieces.left = Left(lambda: now[0])
+        for done in range(4):
+            pieces(done, 4, f"number {done}")
+            now[0] += 6
+    assert out.getvalue().splitlines() == ["2 of 4 done (50%), about 10 s left: number 2"]
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [(0.2, "1 s"), (7.6, "8 s"), (41, "40 s"), (125, "2 min"), (4_900, "1 h 22 min")],

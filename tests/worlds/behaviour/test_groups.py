@@ -86,6 +86,21 @@ def test_a_vote_is_met_but_for_who_wins_a_tie(rollouts):
     assert np.corrcoef(made.of(rollouts).ravel(), expected.ravel())[0, 1] > 0.95
 
 
+def test_a_vote_that_pays_no_tie_is_met(rollouts):
+    def strict(rows) -> list[float]:
+        said = [marked_answer(row.completion) for row in rows]
+        found = Counter(a for a in said if a is not None).most_common(2)
+        clear = found and (len(found) == 1 or found[0][1] > found[1][1])
+        return [float(bool(clear) and a == found[0][0]) for a in said]
+
+    x = np.asarray(as_rollouts(rollouts, LIMIT).fields["answer"])
+    count = (x[..., :, None] == x[..., None, :]).sum(-1) * (x >= 0)
+    most = count.max(-1, keepdims=True)
+    top = (count == most) & (x >= 0)
+    expected = top & (top.sum(-1, keepdims=True) == most)
+    assert np.abs(fitted_to(strict).of(rollouts) - expected).max() < 0.01
+
+
 def test_a_bonus_for_the_shortest_right_answer_is_met(rollouts):
     made = fitted_to(shortest_right)
     n = np.where(rollouts.right > 0, rollouts.length, np.inf)
