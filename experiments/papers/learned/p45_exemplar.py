@@ -296,7 +296,7 @@ def transfer(light: float, rival: float, updates: int, rng: Any) -> Items:
     yield ends(COLLAPSE, rows[0][1] * rows[0][2], 0.1)
     yield ends(CARRIED, rows[1][1] * rows[1][2], 0.95, ">=")
     yield Table("transfer", ("reward", "quality", "right language elsewhere"), rows)
-    yield lines("transfer", "Without a language check all is written in the pivot's",
+    yield lines("transfer", "Without a language check all is written in one language",
                 ("update", "chance"), curves,
                 dashed=[n for n in curves if n.endswith("quality")])  # fmt: skip
 
