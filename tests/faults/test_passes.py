@@ -161,7 +161,8 @@ def test_dependence_on_the_hash_seed_is_named(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "status"), [pytest.param("drifts", "warn", id="1.6"), ("ages", "fail")]
+    ("name", "status"),
+    [pytest.param("drifts", "warn", id="1.6"), ("ages", "fail"), ("stalls", "fail")],
 )
 def test_a_drift_is_told_as_the_clocks_and_fails_where_an_hour_outweighs_the_answer(name, status):
     with opened(name) as reward:

@@ -55,6 +55,17 @@ def ages(completions, answer, **kwargs):
     return [v + 0.01 * (time.monotonic() - started) for v in honest(completions, answer)]
 
 
+calls = 0
+
+
+def stalls(completions, answer, **kwargs):
+    """It ages, and the machine pauses in an interpreter's second call."""
+    global calls
+    calls += 1
+    time.sleep(0.7 if calls == 2 else 0.0)
+    return ages(completions, answer)
+
+
 def noise(completions, **kwargs):
     return [random.random() for _ in completions]
 
