@@ -104,8 +104,8 @@ $(VENV)/.stamp-dev: $(VENV)/.stamp-core
 	@touch $@
 
 $(VENV)/.stamp-llm: $(VENV)/.stamp-dev
-	@echo "Adding torch, transformers, trl and Ray (a few minutes the first time) ..."
-	$(call install,.[llm$(comma)sweep$(comma)dev])
+	@echo "Adding torch, transformers, trl, Ray and other extras (a few minutes the first time) ..."
+	$(call install,.[llm$(comma)sweep$(comma)tasks$(comma)search$(comma)dev])
 	@touch $@
 
 $(VENV)/.stamp-docs: $(VENV)/.stamp-core

@@ -38,3 +38,17 @@ def test_from_elsewhere_it_names_the_address(monkeypatch, tmp_path, told, line):
     monkeypatch.setattr(extras, "__file__", str(tmp_path / "site-packages/toyrl/extras.py"))
     monkeypatch.setattr(metadata, "distribution", lambda _: Distribution())
     assert extras.install() == line
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"), [("torch.nn", "llm"), ("sqlglot", "tasks"), ("ribs.archives", "search")]
+)
+def test_the_extra_that_brings_the_module_is_named(monkeypatch, module, extra):
+    monkeypatch.chdir(Path(extras.__file__).resolve().parents[1])
+    with (
+        pytest.raises(extras.MissingExtra, match=rf"a grader needs .*\.\[{extra}\]'"),
+        extras.needed_by("a grader"),
+    ):
+        raise ModuleNotFoundError(name=module)
+    with pytest.raises(ModuleNotFoundError, match="other"), extras.needed_by("a grader"):
+        raise ModuleNotFoundError("other", name="other")

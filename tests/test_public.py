@@ -80,9 +80,9 @@ sys.meta_path.insert(0, Blocked())
 
 def in_core(code: str) -> subprocess.CompletedProcess[str]:
     """Run code in an interpreter that has no package of the extra."""
-    from toyrl.extras import EXTRA
+    from toyrl.extras import EXTRAS
 
-    text = CORE_ONLY.format(EXTRA=EXTRA) + code
+    text = CORE_ONLY.format(EXTRA=tuple(m for brought in EXTRAS.values() for m in brought)) + code
     return subprocess.run(
         [sys.executable, "-c", text], capture_output=True, text=True, check=False, timeout=120
     )

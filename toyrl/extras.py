@@ -1,4 +1,4 @@
-"""What the optional extra brings, and the one sentence said where it is missing."""
+"""What the optional extras bring, and the one sentence said where one is missing."""
 
 from __future__ import annotations
 
@@ -6,17 +6,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-EXTRA = ("torch", "transformers", "trl", "datasets", "accelerate", "math_verify", "gguf")
+# the modules of each extra; `sweep` refuses by itself, where an engine is named
+EXTRAS = {
+    "llm": ("torch", "transformers", "trl", "datasets", "accelerate", "math_verify", "gguf"),
+    "tasks": (
+        "sqlglot", "sacrebleu", "rapidfuzz", "jsonschema", "json_repair", "sklearn", "py3langid",
+    ),
+    "search": ("ribs", "stable_baselines3"),
+}  # fmt: skip
 
 
 class MissingExtra(ImportError):
-    """A package of the extra `llm` is needed and not installed."""
+    """A package of an extra is needed and not installed."""
 
 
 def missing(error: BaseException) -> str:
-    """The package of the extra that an import failed for, or ""."""
+    """The package of an extra that an import failed for, or ""."""
     name = (error.name or "") if isinstance(error, ModuleNotFoundError) else ""
-    return name.partition(".")[0] if name.partition(".")[0] in EXTRA else ""
+    return name.partition(".")[0] if extra_of(name) else ""
+
+
+def extra_of(module: str) -> str:
+    """The extra that brings a module, or ""."""
+    top = module.partition(".")[0]
+    return next((extra for extra, brought in EXTRAS.items() if top in brought), "")
 
 
 def install(extra: str = "llm") -> str:
@@ -47,5 +60,5 @@ def needed_by(what: str) -> Iterator[None]:
         name = missing(error)
         if not name:
             raise
-        msg = f"{what} needs {name}: {install()}"
+        msg = f"{what} needs {name}: {install(extra_of(name))}"
         raise MissingExtra(msg, name=name) from error

@@ -15,7 +15,7 @@ from cyclopts import CycloptsError
 
 from toyrl.experiments.cli.app import OPTIONS, app, as_typed
 from toyrl.experiments.errors import UsageError
-from toyrl.extras import MissingExtra, install, missing
+from toyrl.extras import MissingExtra, extra_of, install, missing
 from toyrl.files import WriteError, cause_of
 
 USAGE, INTERNAL = 2, 3
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("TOYRL_DEBUG"):
             raise
         if name := missing(error):
-            return _complain(f"this needs {name}: {install()}", USAGE)
+            return _complain(f"this needs {name}: {install(extra_of(name))}", USAGE)
         return _complain(
             f"toyrl itself failed, which is a bug: {type(error).__name__}: {error}",
             INTERNAL,

@@ -1,0 +1,1 @@
+"""Is a judge biased, and what would that do to training?"""

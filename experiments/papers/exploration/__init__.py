@@ -1,0 +1,1 @@
+"""Experiments of the papers on exploration and credit."""

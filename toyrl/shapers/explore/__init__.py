@@ -1,0 +1,1 @@
+"""Rewards that lead to what the outcome alone would not find."""

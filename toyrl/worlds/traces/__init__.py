@@ -1,0 +1,1 @@
+"""Programs that write their own reasoning: step-by-step traces with a checkable truth."""
