@@ -28,6 +28,7 @@ from tests.theory.length.corners import LENGTH, SPREAD
 from tests.theory.noise.corners import NOISE
 from tests.theory.preference.corners import TOPOLOGY
 from tests.theory.process.corners import PROCESS
+from tests.theory.redistribution.corners import REDISTRIBUTION
 from tests.theory.shaping.corners import UNDEFINED, shaping_corners
 from toyrl import registry
 from toyrl.theory.distance import PRESETS
@@ -270,6 +271,7 @@ CORNERS |= JUDGE_CHAIN
 CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
 CORNERS |= COTRAINED | LABEL_FREE | LEARNED | PRINCIPLES
 CORNERS |= SEGMENTS
+CORNERS |= REDISTRIBUTION
 NAN = (
     UNDEFINED
     | DETECTION_UNDEFINED

@@ -84,6 +84,16 @@ register_field(
     axes="T",
     origin="a reward model of sentences: its score on their last tokens, 0 elsewhere",
 )
+register_field(
+    "step_rewards",
+    axes="T",
+    origin="toyrl.models.return_decoder: a model of factors, on the last tokens of steps",
+)
+register_field(
+    "return_predictions",
+    axes="T",
+    origin="a model of the return expected after each step, on its last token",
+)
 register_field("completeness", origin="a reward model of whole texts: its raw score")
 register_field("toxicity", axes="T", low=0.0, high=1.0, origin="a classifier of the text so far")
 register_field("potential", axes="T", origin="a potential function of the prefix before the token")

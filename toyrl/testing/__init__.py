@@ -23,6 +23,7 @@ from toyrl.testing.follow_up_laws import FOLLOW_UP_LAWS, assert_contrasts
 from toyrl.testing.invariants import CONTRACT, INVARIANTS, PROPERTIES, Case, Invariant
 from toyrl.testing.mdps import mdps, policies
 from toyrl.testing.pair_laws import PAIR_LAWS, assert_learns_from_pairs
+from toyrl.testing.return_laws import padding_unseen, return_equivalent, zero_sums_unseen
 from toyrl.testing.step_laws import copies_never_pay, steps_never_pay
 from toyrl.testing.strategies import completions, rewards, rollouts
 from toyrl.testing.trees import tree_policies, trees
@@ -63,13 +64,16 @@ __all__ = [
     "mdps",
     "one_label_wins",
     "only_the_tail_counts",
+    "padding_unseen",
     "places_swap",
     "policies",
+    "return_equivalent",
     "rewards",
     "rollouts",
     "steps_never_pay",
     "tree_policies",
     "trees",
+    "zero_sums_unseen",
 ]
 
 _FORWARDED = ("ExploitError", "VerdictError", "assert_no_exploit", "assert_safe")
