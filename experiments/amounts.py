@@ -26,8 +26,8 @@ LEARNING_RATE = Range("(0, 1]")
 
 
 class Amounts:
-    """The options of `validate` (worlds), `reproduce`, `transfer`, `export`, `distance` and
-    `scaling` that are numbers."""
+    """The options of `validate` (worlds), `reproduce`, `transfer`, `export`, `distance`,
+    `scaling` and `credit` that are numbers."""
 
     worlds: Annotated[int, COUNT]
     seed: Annotated[int, SEED]
@@ -42,6 +42,8 @@ class Amounts:
     samples: Annotated[int | None, COUNT.or_none]
     temperature: Annotated[float | None, POSITIVE.or_none]
     level: Annotated[float, RATE]
+    penalty: Annotated[float, Range("[0, 1e9]")]
+    picked: Annotated[int | None, Range("[2, 1e9]", whole=True).or_none]
 
 
 def refuse_outside(**given: Any) -> None:

@@ -2,8 +2,8 @@
 
 Names are loaded when first used, so that `import toyrl` stays light. `validate`, `compare`,
 `distance`, `reproduce`, `scaling`, `export` (all in `toyrl.experiments.api`), `transfer`,
-`calibrate` and `sweep` are the commands as functions; `watch` holds a live run against a predicted
-band. Submodules (`toyrl.testing`) load likewise.
+`calibrate`, `credit` and `sweep` are the commands as functions; `watch` holds a live run against a
+predicted band. Submodules (`toyrl.testing`) load likewise.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # what __getattr__ does, for editors and type checkers
         validate,
     )
     from toyrl.experiments.calibrate.call import calibrate
+    from toyrl.experiments.credit.call import credit
     from toyrl.experiments.errors import UsageError
     from toyrl.experiments.sweep.call import sweep
     from toyrl.experiments.transfer.call import transfer
@@ -74,6 +75,7 @@ _FORWARDED = {
     "UsageError": "toyrl.experiments.errors",
     "calibrate": "toyrl.experiments.calibrate.call",
     "compare": "toyrl.experiments.api",
+    "credit": "toyrl.experiments.credit.call",
     "distance": "toyrl.experiments.api",
     "export": "toyrl.experiments.api",
     "reproduce": "toyrl.experiments.api",
@@ -101,6 +103,7 @@ __all__ = [
     "check_invariants",
     "cite",
     "compare",
+    "credit",
     "distance",
     "entries",
     "export",

@@ -48,7 +48,7 @@ class Verified:
 def factor_table(
     value: Any, steps: int, *, by: str = "the factors"
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """(table (steps, d), names) of what a factor function gave.
+    """(table (K, d) of K steps, names of the d factors) of what a factor function gave.
 
     value : name -> (steps,) numbers; a list of factors, each (steps,) or a column (steps, 1), as
         LaRe's functions give them; or an array (steps, d). True is 1, False 0
@@ -165,3 +165,28 @@ def self_verified(
         failures.append(said)
     msg = f"no sound factor function in {rounds} rounds: {'; '.join(failures)}"
     raise FactorError(msg)
+
+
+@dataclass(frozen=True)
+class FactorScorer:
+    """Steps scored by a model of their factors: a `toyrl.graders.step_scores.StepScorer`.
+
+    factors : as verified, a function of the steps' texts, and of the prompt or data columns by
+    their names; model : as `toyrl.models.return_decoder` fits it
+    """
+
+    factors: Callable[..., Any]
+    model: Any
+
+    def __call__(self, steps: Sequence[str], row: Any) -> list[float]:
+        """One reward a step; row : a `toyrl.graders.base.TextRow`.
+
+        Raises FactorError for factors that can't be used.
+        """
+        from toyrl.graders.step_scores import by_row
+
+        if not len(steps):
+            return []
+        return self.model.score(
+            factor_table(by_row(self.factors)(steps, row), len(steps))[0]
+        ).tolist()

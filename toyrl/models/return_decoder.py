@@ -87,8 +87,13 @@ class ReturnDecoder:
         rows, target, w, of = self._rows(x, which, R, given, groups)
         if self.baseline != "none":
             rows, target = less_means(rows, of, w), less_means(target, of, w)
-        gram = rows.T @ (w[:, None] * rows) + self._within(x, which, given, len(R))
-        own = _solved(gram, rows.T @ (w * target), self.penalty / (given > 0).sum())
+        gram = rows.T @ (w[:, None] * rows)
+        if self.loss == "rrd":
+            T = np.maximum(np.bincount(which, minlength=len(R)), 1)
+            each = given / T**2 if self.scale == "mean" else given
+            apart = picked_apart(x, which, len(R), self.picked)
+            gram = gram + apart.T @ (each[which][:, None] * apart)
+        own = solved(gram, rows.T @ (w * target), self.penalty / (given > 0).sum())
         return LinearScorer(own, np.zeros(own.size), np.ones(own.size), np.array(0.0))
 
     def _groups(self, groups: Array | None, N: int) -> np.ndarray:
@@ -114,18 +119,17 @@ class ReturnDecoder:
         some = T > 0
         return episode_sums(x, which, len(R))[some], R[some], w[some], groups[some]
 
-    def _within(
-        self, x: np.ndarray, which: np.ndarray, given: np.ndarray, N: int
-    ) -> np.ndarray | float:
-        """(F, F) what picking K steps adds to the loss, in expectation; 0 for other losses."""
-        if self.loss != "rrd":
-            return 0.0
-        T = np.maximum(np.bincount(which, minlength=N), 1).astype(float)
-        K = np.minimum(self.picked, T)
-        each = given * (1 - K / T) / K / np.maximum(T - 1, 1)
-        each = each * T**2 if self.scale == "sum" else each
-        z = x - (episode_sums(x, which, N) / T[:, None])[which]
-        return z.T @ (each[which][:, None] * z)
+
+def picked_apart(x: np.ndarray, which: np.ndarray, N: int, picked: int) -> np.ndarray:
+    """(S, F) v with v'v what picking K steps adds to squared errors of sums, in expectation.
+
+    x (S, F) factors of all steps, which (S,) each one's episode of N; picked : K. It is a ridge: of
+    one episode T^2 (1 - K/T)/K times the sample covariance of its steps' factors.
+    """
+    T = np.maximum(np.bincount(which, minlength=N), 1).astype(float)
+    K = np.minimum(picked, T)
+    each = T**2 * (1 - K / T) / K / np.maximum(T - 1, 1)
+    return (x - (episode_sums(x, which, N) / T[:, None])[which]) * np.sqrt(each)[which][:, None]
 
 
 def episode_sums(x: np.ndarray, which: np.ndarray, N: int) -> np.ndarray:
@@ -142,10 +146,10 @@ def less_means(x: np.ndarray, of: np.ndarray, w: np.ndarray) -> np.ndarray:
     return (table - (sums / np.where(total > 0, total, 1)[:, None])[of]).reshape(x.shape)
 
 
-def _solved(gram: np.ndarray, right: np.ndarray, penalty: float) -> np.ndarray:
-    """Weights in the factors' own units; the shortest of the solutions on columns of size 1.
+def solved(gram: np.ndarray, right: np.ndarray, penalty: float) -> np.ndarray:
+    """(F,) weights in the factors' own units; the shortest of the solutions on columns of size 1.
 
-    penalty : as a share of a column's squared size
+    gram (F, F), right (F,) : normal equations; penalty : as a share of a column's squared size
     """
     size = np.sqrt(np.diag(gram))
     scale = np.where(size > FLAT * size.max(initial=0.0), size, np.inf)
