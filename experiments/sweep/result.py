@@ -17,7 +17,6 @@ from toyrl.experiments.sweep.boundary import Edge
 from toyrl.experiments.sweep.cells import COLUMNS
 from toyrl.experiments.sweep.plan import Plan
 
-
 FAR = 40.0  # nats a completion; runs that are known rest 2 to 40 from their base
 
 
@@ -127,9 +126,9 @@ class Sweep(Answer):
         if not far:
             return ""
         return (
-            f"{far} of {self.trained} cells end more than {FAR:g} nats a completion from the base (up "
-            f"to {np.nanmax(nats):.3g}), farther than known runs: there the map shows where training "
-            f"leads, not where a run stops; ask for fewer updates."
+            f"{far} of {self.trained} cells end more than {FAR:g} nats a completion from the base "
+            f"(up to {np.nanmax(nats):.3g}), farther than known runs: there the map shows where "
+            f"training leads, not where a run stops; ask for fewer updates."
         )
 
     # -- as tables and pictures --------------------------------------------------------------------

@@ -86,8 +86,8 @@ def grade_classes(
 ) -> tuple[np.ndarray, np.ndarray, tuple[float, float], int]:
     """Mean and variance (8, K) of a text reward over rendered texts of each class.
 
-    Returns also the least and greatest value, and the number of texts graded. Classes whose texts could not be scored (None) are
-    filled from the nearest scored length.
+    Returns also the least and greatest value, and the number of texts graded. Classes whose texts
+    could not be scored (None) are filled from the nearest scored length.
     """
     rows, where = [], []
     for i, d in enumerate(GRADED):
