@@ -34,7 +34,7 @@ def unidentified(
     out: list[Unidentified] = []
     size = np.sqrt((z**2).sum(0))
     flat = size <= PLAIN * max(size.max(initial=0.0), 1e-300)
-    for k in np.flatnonzero(flat):
+    for k in np.flatnonzero(flat).tolist():
         said = f"{names[k]}: its sum doesn't differ within {where}; it has no weight and pays 0"
         out.append(Unidentified("constant", (names[k],), said))
     left = [int(k) for k in np.flatnonzero(~flat)]
@@ -72,7 +72,7 @@ def _planes(gram: np.ndarray, names: Sequence[str]) -> list[Unidentified]:
         lead = int(np.abs(null[pivot]).argmax())
         own = null[:, lead] / null[pivot, lead]
         null = np.delete(null - np.outer(own, null[pivot]), lead, axis=1)
-        of = tuple(names[k] for k in np.flatnonzero(np.abs(own) > 1e-4))
+        of = tuple(names[k] for k in np.flatnonzero(np.abs(own) > 1e-4).tolist())
         said = f"{', '.join(of)} lie in one plane: their weights can be traded for one another"
         out.append(Unidentified("collinear", of, said))
     return out
