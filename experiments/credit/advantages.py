@@ -89,7 +89,8 @@ def offsets_by(name: str) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(name)
         tokenizer("a", return_offsets_mapping=True)
     except (OSError, ValueError, NotImplementedError) as error:
-        msg = f"tokenizer={name!r} can't be used: {str(error).splitlines()[0]}"
+        msg = f"tokenizer={name!r} is no fast tokenizer that can be loaded; give a model's id or "
+        msg += f"folder ({str(error).splitlines()[0]})"
         raise UsageError(msg) from error
 
     def of(text: str) -> np.ndarray:
