@@ -27,7 +27,7 @@ LEARNING_RATE = Range("(0, 1]")
 
 class Amounts:
     """The options of `validate` (worlds), `reproduce`, `transfer`, `export`, `distance`,
-    `scaling` and `credit` that are numbers."""
+    `scaling`, `credit` and `grade` that are numbers."""
 
     worlds: Annotated[int, COUNT]
     seed: Annotated[int, SEED]
@@ -44,6 +44,7 @@ class Amounts:
     level: Annotated[float, RATE]
     penalty: Annotated[float, Range("[0, 1e9]")]
     picked: Annotated[int | None, Range("[2, 1e9]", whole=True).or_none]
+    step: Annotated[float, Range("[0, 1e9]")]
 
 
 def refuse_outside(**given: Any) -> None:

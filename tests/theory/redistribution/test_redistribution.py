@@ -52,6 +52,27 @@ def test_gradients_by_enumeration(q, T, c):
     assert residual_end_variance(q, T, 1.0) == pytest.approx(gae_credit_variance(q, T))
 
 
+def test_the_end_keeps_any_chains_gradient_and_a_spread_does_not():
+    """Three actions that depend on those before, any return, any step rewards of the prefix."""
+    rng = np.random.default_rng(0)
+    x = np.array(list(itertools.product((0, 1), repeat=3)))
+    prefix = np.stack([np.zeros(8, int), x[:, 0], 2 + 2 * x[:, 0] + x[:, 1]], -1)
+    q = rng.uniform(0.1, 0.9, (3, 6))[np.arange(3), prefix]  # of action 1 after this prefix
+    weight, score = np.where(x == 1, q, 1 - q).prod(-1), x - q
+    R, paid = rng.standard_normal(8), rng.standard_normal((3, 6, 2))[np.arange(3), prefix, x]
+
+    def gradient(a):  # of the logit behind each prefix
+        return [(weight * score[:, k] * a[:, k] * (prefix[:, k] == p)).sum()
+                for k in range(3) for p in range(6)]  # fmt: skip
+
+    left = R - paid.sum(-1)
+    end = paid + left[:, None] * (np.arange(3) == 2)
+    even = paid + left[:, None] / 3
+    want = gradient(np.repeat(R[:, None], 3, -1))
+    assert gradient(end[:, ::-1].cumsum(-1)[:, ::-1]) == pytest.approx(want, abs=1e-14)
+    assert gradient(even[:, ::-1].cumsum(-1)[:, ::-1]) != pytest.approx(want, abs=1e-3)
+
+
 def test_the_toy_of_paper_41():
     """T fair actions (section 5 c), and N 100, D 50, d 3, T 20, sigma 2 (section 5 b)."""
     for T in (2, 5, 10, 20):
