@@ -10,7 +10,7 @@ import numpy as np
 from toyrl.dynamics.memory import meta_training, pseudo_thompson
 from toyrl.experiments.core.work import COMPILED, UPDATE, spend
 from toyrl.worlds.search import beliefs
-from toyrl.worlds.search.meta_bandits import Prior
+from toyrl.worlds.search.hidden_tasks import Prior
 
 
 def belief_tree(prior: Prior, pulls: int) -> beliefs.Beliefs:

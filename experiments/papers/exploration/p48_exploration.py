@@ -41,7 +41,7 @@ from toyrl.theory.bandits.safe_arm import (
     safe_arm_total,
 )
 from toyrl.worlds.search.beliefs import Beliefs, bayes_q, greedy, total
-from toyrl.worlds.search.meta_bandits import BetaArms, HiddenBoxes, Prior, SafeArm
+from toyrl.worlds.search.hidden_tasks import BetaArms, HiddenBoxes, Prior, SafeArm
 
 BOXES = "E1: hidden boxes, discounts 0 and 1: totals less the formula"
 LOST = "E1: without memory, or the prize hidden anew: totals less n/G"
@@ -164,7 +164,7 @@ def safe(credit: str, prior: Mapping[str, float]) -> Items:
 def pictures_of_safe() -> Items:
     """The index over the discount, and the first pull at one pay."""
     g = np.linspace(0, 1, 41)
-    yield lines("index", "What a safe arm must pay to keep the agent from exploring",
+    yield lines("threshold", "What a safe arm must pay to keep the agent from exploring",
                 ("gamma_episode, credit across pulls", "pay of the safe arm"),
                 {f"n = {n}": [lam_star(n, float(x)) for x in g] for n in (1, 2, 5, MANY)},
                 x=g.tolist(), caption="Below its line an agent with n pulls of the same task tries "

@@ -25,7 +25,7 @@ import numpy as np
 from toyrl.dynamics.tabular.experience import Steps
 from toyrl.dynamics.tabular.q_learning import learn_rows
 from toyrl.worlds.search.beliefs import Beliefs, beliefs, greedy, total
-from toyrl.worlds.search.meta_bandits import Prior
+from toyrl.worlds.search.hidden_tasks import Prior
 
 Memory = str | int
 

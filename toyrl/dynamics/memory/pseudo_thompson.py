@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from toyrl.worlds.search.meta_bandits import Blocks, Prior
+from toyrl.worlds.search.hidden_tasks import Prior
+from toyrl.worlds.search.meta_bandits import Blocks
 
 
 def noisy_greedy(

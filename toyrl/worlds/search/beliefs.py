@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from toyrl.worlds.mdp.model import MDP
-from toyrl.worlds.search.meta_bandits import Prior, noted
+from toyrl.worlds.search.hidden_tasks import Prior, noted
 
 MOST = 2_000_000
 TIE = 1e-10

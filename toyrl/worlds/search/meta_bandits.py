@@ -1,24 +1,19 @@
 """Bandits that are met again: one hidden task for a block of n pulls, the next block another.
 
-A task is the arms' chances of success, drawn anew for each block from a prior:
-
-    BetaArms(arms, a0, b0)      independent Beta(a0, b0)
-    SafeArm(lam, a0, b0)        arm 0 pays lam surely, arm 1 is Beta(a0, b0)
-    HiddenBoxes(boxes)          one arm pays always, the others never
+A task is the arms' chances of success, drawn for each block from a prior of
+`toyrl.worlds.search.hidden_tasks`: Beta arms, a safe arm beside an unknown one, hidden boxes.
 
 `Blocks` plays many blocks at once; `toyrl/MetaBandit-v0` is the same for Gymnasium, one block an
 episode, and `MetaBanditVector` its vector form, which steps all blocks in one call of NumPy. What
 the agent sees is its memory of the block: the counts of successes and failures of each arm, the
 last X pulls, or nothing but the clock. `toyrl.worlds.search.beliefs` has the exact values.
 
-Source: Rentschler and Roberts 2025 (blocks, memory, two discounts); the priors are those of E1 to
-E3 of our notes on paper 48.
+Source: Rentschler and Roberts 2025 (blocks, memory, two discounts), paper 48.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -27,159 +22,10 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from toyrl.registry import entry
+from toyrl.worlds.search.hidden_tasks import HiddenBoxes, Prior, noted
 
 ID = "toyrl/MetaBandit-v0"
 VECTOR = "toyrl.worlds.search.meta_bandits:MetaBanditVector"
-
-
-# -- priors ----------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class BetaArms:
-    """K arms with independent Beta(a0, b0) chances of paying 1.
-
-    Raises ValueError for fewer than one arm or a prior that isn't above 0.
-    """
-
-    arms: int = 2
-    a0: float = 1.0
-    b0: float = 1.0
-    most: ClassVar[int | None] = None  # counts above it say nothing more
-
-    def __post_init__(self) -> None:
-        if not int(self.arms) == self.arms >= 1:
-            msg = f"arms={self.arms} must be a whole number from 1 on"
-            raise ValueError(msg)
-        _beta(self.a0, self.b0)
-
-    @property
-    def pay(self) -> np.ndarray:
-        """(K,) what a success of each arm pays."""
-        return np.ones(self.arms)
-
-    @property
-    def learns(self) -> np.ndarray:
-        """(K,) whether a pull of the arm tells anything."""
-        return np.ones(self.arms, dtype=bool)
-
-    def draw(self, rng: np.random.Generator, tasks: int) -> np.ndarray:
-        """(tasks, K) chances of success."""
-        return rng.beta(self.a0, self.b0, size=(tasks, self.arms))
-
-    def mean(self, counts: np.ndarray) -> np.ndarray:
-        """(..., K) posterior means of the chances, of counts (..., K, 2): successes, failures."""
-        return (self.a0 + counts[..., 0]) / (self.a0 + self.b0 + counts.sum(-1))
-
-    def sample(self, rng: np.random.Generator, counts: np.ndarray) -> np.ndarray:
-        """(..., K) chances drawn from the posterior of counts (..., K, 2)."""
-        return rng.beta(self.a0 + counts[..., 0], self.b0 + counts[..., 1])
-
-
-@dataclass(frozen=True)
-class SafeArm:
-    """Arm 0 pays lam surely; arm 1 pays 1 with a chance from Beta(a0, b0).
-
-    Raises ValueError for a pay that isn't finite or a prior that isn't above 0.
-    """
-
-    lam: float = 0.6
-    a0: float = 1.0
-    b0: float = 1.0
-    arms: ClassVar[int] = 2
-    most: ClassVar[int | None] = None
-
-    def __post_init__(self) -> None:
-        if not np.isfinite(self.lam):
-            msg = f"lam={self.lam} must be finite: it is the safe arm's pay"
-            raise ValueError(msg)
-        _beta(self.a0, self.b0)
-
-    @property
-    def pay(self) -> np.ndarray:
-        """(2,) lam and 1."""
-        return np.array([self.lam, 1.0])
-
-    @property
-    def learns(self) -> np.ndarray:
-        """(2,) the safe arm tells nothing."""
-        return np.array([False, True])
-
-    def draw(self, rng: np.random.Generator, tasks: int) -> np.ndarray:
-        """(tasks, 2) chances, the safe arm's 1."""
-        theta = np.ones((tasks, 2))
-        theta[:, 1] = rng.beta(self.a0, self.b0, size=tasks)
-        return theta
-
-    def mean(self, counts: np.ndarray) -> np.ndarray:
-        """(..., 2) posterior means of the chances, of counts (..., 2, 2)."""
-        known = (self.a0 + counts[..., 1, 0]) / (self.a0 + self.b0 + counts[..., 1, :].sum(-1))
-        return np.stack([np.ones_like(known), known], -1)
-
-    def sample(self, rng: np.random.Generator, counts: np.ndarray) -> np.ndarray:
-        """(..., 2) chances drawn from the posterior of counts (..., 2, 2)."""
-        drawn = rng.beta(self.a0 + counts[..., 1, 0], self.b0 + counts[..., 1, 1])
-        return np.stack([np.ones_like(drawn), drawn], -1)
-
-
-@dataclass(frozen=True)
-class HiddenBoxes:
-    """One of G boxes holds the prize for the whole block; opening it pays 1, the others 0.
-
-    Raises ValueError for fewer than one box.
-    """
-
-    boxes: int = 5
-    most: ClassVar[int | None] = 1
-
-    def __post_init__(self) -> None:
-        if not int(self.boxes) == self.boxes >= 1:
-            msg = f"boxes={self.boxes} must be a whole number from 1 on"
-            raise ValueError(msg)
-
-    @property
-    def arms(self) -> int:
-        """G."""
-        return self.boxes
-
-    @property
-    def pay(self) -> np.ndarray:
-        """(G,) ones."""
-        return np.ones(self.boxes)
-
-    @property
-    def learns(self) -> np.ndarray:
-        """(G,) every box tells something."""
-        return np.ones(self.boxes, dtype=bool)
-
-    def draw(self, rng: np.random.Generator, tasks: int) -> np.ndarray:
-        """(tasks, G) chances, 1 for the box with the prize."""
-        return np.eye(self.boxes)[rng.integers(self.boxes, size=tasks)]
-
-    def mean(self, counts: np.ndarray) -> np.ndarray:
-        """(..., G) chances that a box holds the prize, of counts (..., G, 2).
-
-        Counts that no block can show, all boxes empty, give the prior.
-        """
-        found, empty = counts[..., 0] > 0, counts[..., 1] > 0
-        closed = (~empty).sum(-1, keepdims=True)
-        search = np.where(closed > 0, ~empty / np.maximum(closed, 1), 1 / self.boxes)
-        return np.where(found.any(-1, keepdims=True), found, search)
-
-    def sample(self, rng: np.random.Generator, counts: np.ndarray) -> np.ndarray:
-        """(..., G) chances drawn from the posterior: 1 for one box, of counts (..., G, 2)."""
-        upto = np.cumsum(self.mean(counts), -1)
-        box = (rng.random((*upto.shape[:-1], 1)) * upto[..., -1:] >= upto).sum(-1)
-        return np.eye(self.boxes)[np.minimum(box, self.boxes - 1)]
-
-
-Prior = BetaArms | SafeArm | HiddenBoxes
-
-
-def noted(prior: Prior, counts: np.ndarray, arm: np.ndarray, won: np.ndarray) -> np.ndarray:
-    """Counts (N, K, 2) after a pull of arms (N,) that won (N,) bool or not; what tells nothing is
-    not counted."""
-    out = counts.copy()
-    out[np.arange(len(arm)), arm, np.where(won, 0, 1)] += prior.learns[arm]
-    return out if prior.most is None else np.minimum(out, prior.most)
 
 
 # -- many blocks at once ---------------------------------------------------------------------------
@@ -340,12 +186,6 @@ def _spaces(core: Blocks) -> tuple[spaces.Box, spaces.Discrete]:
     top = np.full(core.width, core.pulls if core.memory == "counts" else 1, dtype=np.float32)
     top[-1] = core.pulls
     return spaces.Box(np.zeros_like(top), top, dtype=np.float32), spaces.Discrete(core.prior.arms)
-
-
-def _beta(a: float, b: float) -> None:
-    if not (0 < a < np.inf and 0 < b < np.inf):
-        msg = f"a0={a}, b0={b} must be finite and above 0: they are a Beta prior"
-        raise ValueError(msg)
 
 
 def register() -> None:
