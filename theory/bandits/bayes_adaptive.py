@@ -12,6 +12,8 @@ next. Acting greedily on Q is Bayes-optimal: exploration that pays, without any 
 Rules beside it, all evaluated by the same sweep: the largest posterior mean (g = 0, ties at
 random), Thompson sampling (an arm by the chance that it is best), and any arm alike (no memory).
 
+Formulas: docs/theory/bandits.md.
+
 Source: Bellman equation of the Bayes-adaptive process (Martin 1967; Duff 2002), for paper 48.
 """
 
@@ -96,7 +98,7 @@ def bandit_rule_total(
     rule : one of `RULES`: "greedy" is the largest posterior mean, ties at random; "thompson" takes
         whole numbers a0, b0, for which Gauss-Legendre nodes integrate exactly; "memoryless" takes
         any arm alike
-    other arguments as for `bayes_adaptive_value`
+    a0, b0 : scalars or (K,); other arguments as for `bayes_adaptive_value`
 
     Raises ValueError for an unknown rule, and as `bayes_adaptive_value` does.
     """
@@ -163,8 +165,12 @@ def bayes_policy(
     b0: Array = 1.0,
     most: int = MOST // 5,
 ) -> BayesPolicy:
-    """The Bayes-optimal policy as a table, a byte for each belief; arguments and errors as for
-    `bayes_adaptive_value`; at most eight arms, at least one pull (ValueError)."""
+    """The Bayes-optimal policy as a table, a byte for each belief.
+
+    a0, b0 : scalars or (K,); other arguments as for `bayes_adaptive_value`
+
+    Raises ValueError as it does, and for more than eight arms or no pull.
+    """
     a, b, n = _prior(arms, horizon, a0, b0)
     if arms > 8 or n < 1:
         msg = f"arms={arms}, horizon={horizon}: a table of best arms takes 8 arms, from 1 pull on"
@@ -185,6 +191,9 @@ def _swept(a: np.ndarray, b: np.ndarray, n: int, discount: float, ties: np.ndarr
 
 def _prior(arms: int, horizon: int, a0: Array, b0: Array) -> tuple[np.ndarray, np.ndarray, int]:
     belief_states(arms, horizon)
+    if not {np.shape(a0), np.shape(b0)} <= {(), (arms,)}:
+        msg = f"a0={a0}, b0={b0} must be numbers, or one for each of {arms} arms"
+        raise ValueError(msg)
     a, b = (np.broadcast_to(np.asarray(x, dtype=float), (arms,)).copy() for x in (a0, b0))
     if not (np.isfinite(a) & np.isfinite(b) & (a > 0) & (b > 0)).all():
         msg = f"a0={a0}, b0={b0} must be finite and above 0: they are a Beta prior"

@@ -14,6 +14,8 @@ step to the left or right costs c. Credit within the episode is needed (gamma_st
 episodes it is not. With c = 0 the four actions tie where no door is, and an agent with
 gamma_step = 0 leaves the start by ties broken at random; with c > 0 it stays for ever.
 
+Formulas: docs/theory/bandits.md.
+
 Source: E1 of our notes on paper 48, derived.
 """
 

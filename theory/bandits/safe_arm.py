@@ -14,6 +14,8 @@ Myopic (g = 0), without memory, or met once (n = 1), B is tried only if lam < a/
 three conditions is needed above it. Noise in the estimate stands in for the third: an average of S
 posterior samples is above lam with a chance that S = 1 (Thompson sampling) has large and S = inf 0.
 
+Formulas: docs/theory/bandits.md.
+
 Source: section 2 and E2, E4 of our notes on paper 48 (the toy is derived; the reading of
 "pseudo-Thompson" as an average of S samples is a reconstruction); Bradt, Johnson and Karlin 1956.
 """

@@ -19,7 +19,7 @@ def noisy_greedy(
     prior: Prior, pulls: int, rng: np.random.Generator, blocks: int, samples: int, *,
     repeats: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """(arms, pay), each (blocks, n), of blocks with tasks drawn from the prior.
+    """(arms, pay), each (N, n), of N blocks with tasks drawn from the prior.
 
     samples : S from 1 on; repeats : False where each pull meets another task
 
