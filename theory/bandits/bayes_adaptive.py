@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
+from toyrl.dynamics.memory import ranked_beliefs as ranked
 from toyrl.registry import entry
-from toyrl.theory.bandits import _beliefs
 
 Array = Any
 RULES = ("greedy", "thompson", "memoryless")
@@ -110,8 +110,8 @@ def bandit_rule_total(
     if n == 0:
         return 0.0
     pdf, cdf = _nodes(a, b, n) if rule == "thompson" else (np.zeros((0, 0, 0, 0)),) * 2
-    table, starts = _beliefs.binomials(len(a), n), _beliefs.sizes(len(a), n)
-    return float(_beliefs.total(a, b, n, table, starts, RULES.index(rule), pdf, cdf))
+    table, starts = ranked.binomials(len(a), n), ranked.sizes(len(a), n)
+    return float(ranked.total(a, b, n, table, starts, RULES.index(rule), pdf, cdf))
 
 
 @entry(
@@ -152,11 +152,19 @@ class BayesPolicy:
     def play(self, rng: np.random.Generator, blocks: int) -> np.ndarray:
         """(blocks,) successes within n pulls of tasks drawn from the prior; ties at random."""
         theta = rng.beta(self.prior[:, 0], self.prior[:, 1], size=(blocks, self.arms))
-        table = _beliefs.binomials(self.arms, self.horizon)
-        starts = _beliefs.sizes(self.arms, self.horizon)
-        return _beliefs.played(theta, self.horizon, table, starts, self.ties, rng)
+        table = ranked.binomials(self.arms, self.horizon)
+        starts = ranked.sizes(self.arms, self.horizon)
+        return ranked.played(theta, self.horizon, table, starts, self.ties, rng)
 
 
+@entry(
+    "bayes_policy",
+    kind="theorem",
+    cards=("48",),
+    section="Eq. 2",
+    provenance="derived",
+    formula="argmax_k m_k (1 + g V(c + success)) + (1 - m_k) g V(c + failure)",
+)
 def bayes_policy(
     arms: int,
     horizon: int,
@@ -185,8 +193,8 @@ def _swept(a: np.ndarray, b: np.ndarray, n: int, discount: float, ties: np.ndarr
     if not 0 <= discount <= 1:
         msg = f"discount={discount} must lie in [0, 1]"
         raise ValueError(msg)
-    table, starts = _beliefs.binomials(len(a), n), _beliefs.sizes(len(a), n)
-    return _beliefs.optimum(a, b, n, float(discount), table, starts, ties)
+    table, starts = ranked.binomials(len(a), n), ranked.sizes(len(a), n)
+    return ranked.optimum(a, b, n, float(discount), table, starts, ties)
 
 
 def _prior(arms: int, horizon: int, a0: Array, b0: Array) -> tuple[np.ndarray, np.ndarray, int]:

@@ -54,7 +54,7 @@ def safe_arm_value(
 
     Raises ValueError for arguments out of their ranges and a horizon below 1.
     """
-    safe, unknown = first_pull(lam, horizon, discount, a0, b0)
+    safe, unknown = _first_pull(lam, horizon, discount, a0, b0)
     return np.maximum(safe, unknown)
 
 
@@ -73,7 +73,7 @@ def explore_first(
 
     Arguments and ValueError as for `safe_arm_value`.
     """
-    safe, unknown = first_pull(lam, horizon, discount, a0, b0)
+    safe, unknown = _first_pull(lam, horizon, discount, a0, b0)
     return (unknown > safe + TIE * horizon).astype(float)
 
 
@@ -116,7 +116,7 @@ def lam_star(horizon: int, discount: float = 1.0, a0: float = 1.0, b0: float = 1
     from scipy.optimize import brentq
 
     def lead(lam: float) -> float:
-        safe, unknown = first_pull(lam, horizon, discount, a0, b0)
+        safe, unknown = _first_pull(lam, horizon, discount, a0, b0)
         return float(unknown - safe)
 
     low = a0 / (a0 + b0)
@@ -204,7 +204,8 @@ def noisy_first_pull(lam: float, samples: int) -> float:
     return float(sum(terms, Fraction(0)) / factorial(S))
 
 
-def first_pull(
+# -- inside ----------------------------------------------------------------------------------------
+def _first_pull(
     lam: Array, horizon: int, discount: Array = 1.0, a0: float = 1.0, b0: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """(Q(A), Q(B)) at the first pull, (...,) as lam and discount broadcast.
@@ -215,7 +216,6 @@ def first_pull(
     return safe, unknown
 
 
-# -- inside ----------------------------------------------------------------------------------------
 def _counts(most: int) -> tuple[np.ndarray, np.ndarray]:
     """Successes and failures as (most + 1, 1) and (1, most + 1)."""
     k = np.arange(most + 1)

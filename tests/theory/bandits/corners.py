@@ -16,6 +16,7 @@ BANDITS: dict[str, Any] = {
                           "horizon": (-1, 0, 1, 3), "a0": (0.0, 1.0, [1.0, 3.0])},
     "bayes_adaptive_value": {"arms": (0, 1, 2), "horizon": (0, 1, 3), "discount": (0.0, 1.0, 1.5),
                              "a0": (1.0, 1e-9), "b0": (1.0, INF)},
+    "bayes_policy": {"arms": (0, 1, 2, 9), "horizon": (0, 1, 3), "discount": (0.0, 1.0, 1.5)},
     "belief_states": {"arms": (0, 1, 4), "horizon": (-1, 0, 50)},
     "best_arm_mean": {"arms": (0, 1, 10**6)},
     "boxes_ablated": {"boxes": (0, 1, 5), "episodes": (-1, 0, 20)},

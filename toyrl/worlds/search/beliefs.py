@@ -18,12 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toyrl.worlds.mdp.model import MDP
 from toyrl.worlds.search.hidden_tasks import Prior, noted
+
+if TYPE_CHECKING:
+    from toyrl.worlds.mdp.model import MDP
 
 MOST = 2_000_000
 TIE = 1e-10
@@ -149,6 +151,8 @@ def to_mdp(process: Beliefs, discount: float = 1.0) -> MDP:
     its reward. Discount in [0, 1].
     """
     from scipy.sparse import csr_array
+
+    from toyrl.worlds.mdp.model import MDP
 
     K = process.prior.arms
     first = np.cumsum([0, *map(len, process.layers)])
