@@ -13,6 +13,7 @@ from toyrl.testing import belief_laws as laws
 from toyrl.theory.bandits.boxes import boxes_total
 from toyrl.theory.bandits.safe_arm import safe_arm_value
 from toyrl.worlds.mdp.control import optimal
+from toyrl.worlds.mdp.gym import TabularMDP
 from toyrl.worlds.search.beliefs import bayes_q, beliefs, greedy, to_mdp, total
 from toyrl.worlds.search.hidden_tasks import BetaArms, HiddenBoxes, SafeArm
 from toyrl.worlds.search.meta_bandits import Blocks, MetaBandit, MetaBanditVector
@@ -130,6 +131,7 @@ def test_beliefs_as_a_tabular_process(prior, discount):
     mdp = to_mdp(process, discount)
     value = bayes_q(process, discount)[0].max()
     assert mdp.start @ optimal(mdp).value == pytest.approx(value, abs=1e-9)
+    check_env(TabularMDP(mdp), skip_render_check=True)
     if isinstance(prior, SafeArm):
         want = safe_arm_value(prior.lam, 4, discount, prior.a0, prior.b0)
         assert value == pytest.approx(want, abs=1e-12)
