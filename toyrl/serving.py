@@ -31,8 +31,6 @@ from toyrl.shapers.task import PREFIX, TaskParts
 
 Value = float | None
 Grader = Callable[[Sequence[TextRow]], Sequence[float]]
-LABELS = ("ground_truth", "label", "answer", "solution", "target", "reference")
-"""Names under which trainers hand over the one gold column that they know."""
 END_TOKENS = re.compile(r"(<\|[^<>|]+\|>|</s>|<eos>|<end_of_turn>|<pad>|\s)+$")
 
 
@@ -202,20 +200,11 @@ class ServedTask(ServedReward):
         self, rows: Sequence[TextRow], groups: Sequence[Hashable], step: float = 0
     ) -> tuple[Rollouts, tuple[np.ndarray, np.ndarray]]:
         """As `ServedReward.rollouts`, the parts of each row as fields task/NAME."""
-        rows = [self._lent(row) for row in rows]
         found = self.task.grade_parts(rows, step)
         paid = [{f"{PREFIX}{n}": v for n, v in f.parts.items()} for f in found]
         rows = [replace(row, columns={**row.columns, **own})
                 for row, own in zip(rows, paid, strict=True)]  # fmt: skip
         return super().rollouts(rows, groups, step)
-
-    def _lent(self, row: TextRow) -> TextRow:
-        """The row with its gold column under the one name that the reward reads."""
-        if len(self.task.reads) != 1 or self.task.reads[0] in row.columns:
-            return row
-        there = next((row.columns[n] for n in LABELS if n in row.columns), None)
-        own = {} if there is None else {self.task.reads[0]: there}
-        return replace(row, columns={**row.columns, **own})
 
     def __call__(
         self, rows: Sequence[TextRow], groups: Sequence[Hashable], step: float = 0

@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Annotated, ClassVar
 
 import pytest
 
+from tests.graders.word_match import WordMatch
 from toyrl.estimators.parts import Averaged
 from toyrl.graders.base import TextRow
-from toyrl.graders.parts import Graded, TaskReward
-from toyrl.ranges import NOT_NEGATIVE
+from toyrl.graders.parts import TaskReward
 from toyrl.serving import ServedTask, task_parts
-
-
-@dataclass(frozen=True)
-class WordMatch(TaskReward):
-    """Pays the gold word and, by weight, a full stop; the bonus starts at update 5."""
-
-    weight: Annotated[float, NOT_NEGATIVE] = 0.5
-    parts: ClassVar[tuple[str, ...]] = ("match", "stop")
-    reads: ClassVar[tuple[str, ...]] = ("ground_truth",)
-
-    @property
-    def by_step(self) -> bool:
-        return True
-
-    def graded(self, row: TextRow, step: float = 0.0) -> Graded:
-        if row.completion == "?":
-            return Graded({"match": math.nan, "stop": 0.0}, problem="no word")
-        stop = self.weight * row.completion.endswith(".") * (step >= 5)
-        return Graded({"match": float(row.columns["ground_truth"] in row.completion), "stop": stop})
 
 
 class Step:
@@ -62,7 +41,7 @@ def test_rows_are_graded_in_order_and_nan_where_a_part_is():
 
 def test_a_missing_column_is_named():
     with pytest.raises(KeyError, match="word_match reads the column 'ground_truth', which a row"):
-        REWARD.grade([TextRow("p", "yes", {"answer": "yes"})])
+        REWARD.grade([TextRow("p", "yes", {"said": "yes"})])
     with pytest.raises(ValueError, match="weight=-1"):
         WordMatch(weight=-1.0)
     with pytest.raises(TypeError, match="TaskReward defines no graded"):

@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple
 
 from toyrl import ranges
 from toyrl.graders.base import Grader, TextRow
 from toyrl.messages import shortened
+
+LABELS = ("ground_truth", "label", "answer", "solution", "target", "reference")
+"""Names under which trainers hand over the one gold column that they know."""
 
 
 class Graded(NamedTuple):
@@ -77,12 +80,23 @@ class TaskReward(Grader):
     def grade_parts(self, rows: Sequence[TextRow], step: float = 0.0) -> list[Graded]:
         """Each row's parts, in order.
 
+        A reward that reads one column takes it under another of the names `LABELS` too, in which
+        trainers hand over the gold column that they know.
+
         Raises KeyError for a column that the reward reads and a row lacks.
         """
+        rows = [self._lent(row) for row in rows]
         for row in rows:
             for name in self.reads:
                 need(row, name, self.__name__)
         return [self.graded(row, step) for row in rows]
+
+    def _lent(self, row: TextRow) -> TextRow:
+        """The row with its gold column under the one name that the reward reads."""
+        if len(self.reads) != 1 or self.reads[0] in row.columns:
+            return row
+        found = [row.columns[name] for name in LABELS if name in row.columns]
+        return replace(row, columns={**row.columns, self.reads[0]: found[0]}) if found else row
 
     def grade(self, rows: Sequence[TextRow]) -> list[float]:
         """One reward a row, NaN where it can't be graded."""
