@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.theory.composite.corners import COMPOSITE
 from tests.theory.cotrained.corners import COTRAINED
 from tests.theory.detection.corners import DETECTION, DETECTION_UNDEFINED
 from tests.theory.judge.corners import JUDGE, JUDGE_UNDEFINED
@@ -268,7 +269,7 @@ CORNERS |= EXEMPLAR
 CORNERS |= FOLLOW_UPS
 CORNERS |= JUDGE_CHAIN
 CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
-CORNERS |= COTRAINED | LABEL_FREE | LEARNED | PRINCIPLES
+CORNERS |= COMPOSITE | COTRAINED | LABEL_FREE | LEARNED | PRINCIPLES
 CORNERS |= SEGMENTS
 NAN = (
     UNDEFINED

@@ -91,7 +91,7 @@ class Road:
 
     def next_crossing(self, cell: Array) -> np.ndarray:
         """(...) the first crossing beyond a cell; far away (twice the road) if there is none."""
-        marks = np.append(self.crossings, 2 * self.cells + 2 * self.top)
+        marks = np.array([*self.crossings, 2 * (self.cells + self.top)])
         return marks[np.searchsorted(marks, np.asarray(cell), side="right")]
 
     def start(self, n: int, rng: Any) -> np.ndarray:
