@@ -23,11 +23,27 @@ Array = Any
 FORMS = ("product", "survival", "additive")
 
 
+@entry(
+    "sum_rewards",
+    kind="theorem",
+    cards=("20",),
+    section="stand-still trap; derived",
+    provenance="derived",
+    formula="w(1-go) + go (careful G - (1-careful) C) - c careful",
+)
 def sum_rewards(G: float = 1.0, C: float = 1.0, w: float = 0.3, c: float = 0.1) -> np.ndarray:
     """(4,) pay of the sum: stand, stand carefully, go carelessly, go carefully."""
     return np.array([w, w - c, -C, G - c])
 
 
+@entry(
+    "product_rewards",
+    kind="theorem",
+    cards=("20",),
+    section="stand-still trap; derived",
+    provenance="derived",
+    formula="go careful G (1 - c careful)",
+)
 def product_rewards(G: float = 1.0, c: float = 0.0) -> np.ndarray:
     """(4,) pay of the product, in the same order; c in [0, 1] is the share that care costs."""
     return np.array([0.0, 0.0, 0.0, G * (1 - c)])
@@ -152,6 +168,14 @@ def basin_boundary(
     return float(1 / (1 + math.exp(-brentq(above, far, middle, xtol=1e-13))))  # type: ignore[operator]
 
 
+@entry(
+    "reaches_the_end",
+    kind="theorem",
+    cards=("20",),
+    section="stand-still trap; derived",
+    provenance="derived",
+    formula="I(p, q) > I(p*, q*) where the forces disagree, else both point upwards",
+)
 def reaches_the_end(
     p: Array, q: Array, G: float = 1.0, C: float = 1.0, w: float = 0.3, c: float = 0.1
 ) -> np.ndarray:

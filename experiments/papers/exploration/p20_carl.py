@@ -127,7 +127,7 @@ def standing(product: str, additive: str) -> Items:
     swaps = {"product": product, "additive": additive}
     forms = {f: pick(FORMS, swaps.get(f, f))() for f in FORMS}
     still = episodes(np.zeros((1, n)))
-    found = {f: np.cumsum(sum(shaper.apply(still).parts.values())[0, 0])
+    found = {f: np.cumsum(np.asarray(sum(shaper.apply(still).parts.values()))[0, 0])
              for f, shaper in forms.items()}  # fmt: skip
     want = [100 * trap.standing_pay(f) * T / n for f in forms]
     yield apart(STANDING, list(found.values()), want, 1e-9, (CLOSED, "shapers"))

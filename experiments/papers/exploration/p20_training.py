@@ -47,7 +47,7 @@ def flow_edge(reward: np.ndarray) -> float:
     passes, steps, saddle = 3, 600, logit(trap_saddle())
     spend(passes * steps * UPDATE / 2)
     return flow.edge(lambda z: decisions.drift(reward, z), start,
-                     lambda z: (z > saddle).all(-1), 0.05, 0.6, step=1.0, steps=steps,
+                     lambda z: np.asarray((z > saddle).all(-1)), 0.05, 0.6, step=1.0, steps=steps,
                      passes=passes)  # fmt: skip
 
 

@@ -69,8 +69,8 @@ def test_what_is_missing_is_not_guessed():
         KeyError, match=r"Carl needs rollouts.fields\['route'\].*verified sub-goals"
     ):
         Carl().parts(bare.with_(fields={}), {})
-    with pytest.raises(ValueError, match="must be four, of progress, ttc"):
-        CarlAdditive(weights=(1.0, 2.0))
+    with pytest.raises(ValueError, match="w_ttc=-1"):
+        CarlAdditive(w_ttc=-1.0)
 
 
 def texts(**fields: Any) -> Rollouts:
@@ -89,8 +89,6 @@ def test_texts_as_a_product_and_as_a_sum():
     at_once = TextProduct(budget=50, slack=0)
     assert at_once.reward(r)[0].tolist() == [1, 0, 0, 0]
     assert at_once.reward(r.with_(fields={}))[0].tolist() == [1, 0, 0, 0]
-    with pytest.raises(ValueError, match="must be four: right"):
-        TextSum(weights=(1.0,))
 
 
 def test_an_all_wrong_group_moves_nobody_under_the_product_alone():

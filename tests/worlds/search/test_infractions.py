@@ -79,4 +79,4 @@ def test_what_is_refused(given, message):
 def test_the_composite_baseline_pays_for_waiting():
     terms = roach_rewards([0, 3], [0, 6], [0, -1], [0, 0.2], [0, 0.02], [0, 2])
     assert [terms[n][0] for n in terms] == [1, 0, 0, 0, 0]
-    assert sum(terms.values())[1] == pytest.approx(0.5 - 0.5 - 0.2 - 0.1 - 1 - 3)
+    assert sum(float(x[1]) for x in terms.values()) == pytest.approx(0.5 - 0.5 - 0.2 - 0.1 - 1 - 3)

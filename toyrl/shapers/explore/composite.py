@@ -190,36 +190,32 @@ class CarlSurvival(CarlProduct):
 class CarlAdditive(Driving):
     """The weighted sum that the product replaces: progress, distance, speed and comfort.
 
-    weights : of progress, ttc, speed and comfort (5, 5, 4, 2), divided by their sum
+    w_route, w_ttc, w_speed, w_comfort : weights (5, 5, 4, 2), divided by their sum
     scale : of a whole perfect route (100); n_iter : steps of an episode (150)
 
     Parts `route`, `ttc`, `speed`, `comfort`, (..., B, G, T). `ttc` and `comfort` count as 1 where
     they are 1 and as 0 else. Standing still for a whole episode pays scale 11/16.
     """
 
-    weights: Annotated[tuple[float, ...], NOT_NEGATIVE.each] = (5.0, 5.0, 4.0, 2.0)
+    w_route: Annotated[Any, NOT_NEGATIVE] = 5.0
+    w_ttc: Annotated[Any, NOT_NEGATIVE] = 5.0
+    w_speed: Annotated[Any, NOT_NEGATIVE] = 4.0
+    w_comfort: Annotated[Any, NOT_NEGATIVE] = 2.0
     scale: Annotated[Any, NOT_NEGATIVE] = 100.0
     n_iter: Annotated[Any, POSITIVE] = 150.0
     monotone: Annotated[Any, FLAG] = False
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if len(self.weights) != 4 or not sum(self.weights) > 0:
-            msg = f"weights={self.weights} must be four, of progress, ttc, speed and comfort, not "
-            msg += "all 0; the released ones are (5, 5, 4, 2)"
-            raise ValueError(msg)
-
     def paid(self, gain: Array, factors: Mapping[str, Array], hard: Array, step: Any = 0) -> Parts:
         xp = r_xp(gain)
-        gate = at(self.scale, step) * factors["lane"] * factors["off_route"]
-        gate = xp.where(hard > 0, xp.zeros_like(gain), gate + 0 * gain) / sum(self.weights)
+        names = ("route", "ttc", "speed", "comfort")
+        weights = {n: at(getattr(self, f"w_{n}"), step) for n in names}
+        total, none = filled(sum(weights.values()), gain), xp.zeros_like(gain)
+        gate = at(self.scale, step) * factors["lane"] * factors["off_route"] + none
+        gate = xp.where(hard > 0, none, gate) / xp.where(total > 0, total, none + 1)
         whole = {n: xp.astype(factors[n] >= 1, gain.dtype) for n in ("ttc", "comfort")}
-        each = {"route": gain, "ttc": whole["ttc"], "speed": factors["speed"], **whole}
-        n = at(self.n_iter, step)
-        return {
-            name: w * gate * (each[name] if name == "route" else each[name] / n)
-            for name, w in zip(("route", "ttc", "speed", "comfort"), self.weights, strict=True)
-        }
+        each = {"speed": factors["speed"], **whole}
+        each = {"route": gain, **{n: v / at(self.n_iter, step) for n, v in each.items()}}
+        return {n: w * gate * each[n] for n, w in weights.items()}
 
 
 # -- the same on texts -----------------------------------------------------------------------------
@@ -234,7 +230,7 @@ class TextFactors(Shaper):
     wants: ClassVar[tuple[str, ...]] = ("format", "repeated")
 
     def factors(self, r: Rollouts) -> dict[str, Array]:
-        """p_k (..., B, G) in [0, 1]: `format`, `length`, `repeated`; 0 if cut off for all."""
+        """p_k (..., B, G) in [0, 1]: `format`, `length`, `repeated`."""
         xp, one = r.xp, r.xp.ones_like(r.length)
         over, slack = r.length - in_tokens(self.budget, r), in_tokens(self.slack, r)
         fall = 1 - xp.where(over > 0, over, 0 * one) / xp.where(slack > 0, slack, one)
@@ -294,25 +290,24 @@ class TextProduct(TextFactors):
 class TextSum(TextFactors):
     """Whole reward of a text as the usual sum of terms, those of its rival `text_product`.
 
-    weights : of right, format, length, repetition (5, 5, 4, 2 over 16, as nuPlan's score)
+    w_right, w_format, w_length, w_repeat : weights (5, 5, 4, 2 over 16, as nuPlan's score)
 
     A wrong text that keeps the rest is paid the share of their weights: 11/16.
     """
 
-    weights: Annotated[tuple[float, ...], NOT_NEGATIVE.each] = (5 / 16, 5 / 16, 4 / 16, 2 / 16)
+    w_right: Annotated[Any, NOT_NEGATIVE] = 0.3125
+    w_format: Annotated[Any, NOT_NEGATIVE] = 0.3125
+    w_length: Annotated[Any, NOT_NEGATIVE] = 0.25
+    w_repeat: Annotated[Any, NOT_NEGATIVE] = 0.125
     budget: Annotated[Any, NOT_NEGATIVE] = 0.5
     slack: Annotated[Any, NOT_NEGATIVE] = 0.25
     broken: Annotated[Any, SHARE] = 0.5
     repeating: Annotated[Any, SHARE] = 0.5
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if len(self.weights) != 4:
-            msg = f"weights={self.weights} must be four: right, format, length, repetition"
-            raise ValueError(msg)
-
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
         del memory
         free = 1 - r.xp.astype(r.cut, r.correct.dtype)
-        own = {"outcome": r.correct, **self.factors(r)}
-        return {n: w * v * free for w, (n, v) in zip(self.weights, own.items(), strict=True)}
+        own = (self.w_right, self.w_format, self.w_length, self.w_repeat)
+        weights = [at(w, r.step) for w in own]
+        terms = {"outcome": r.correct, **self.factors(r)}
+        return {n: w * v * free for w, (n, v) in zip(weights, terms.items(), strict=True)}

@@ -77,7 +77,7 @@ class DrivingRoad(gymnasium.Env):
         self.state, self.time = moved.state, self.time + 1
         self.state[2] = self.np_random.random() < moved.closed
         over = bool(moved.over)
-        info = {n: bool(v) for n, v in _infractions(moved).items()}
+        info: dict[str, Any] = {n: bool(v) for n, v in _infractions(moved).items()}
         info["route"] = float(self.state[0] / self.road.cells)
         cut = not over and self.time >= self.road.horizon
         return self.state.copy(), float(pay(self.reward, moved)), over, cut, info

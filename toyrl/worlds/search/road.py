@@ -129,7 +129,7 @@ class Road:
 
 
 def pay(reward: Driving, moved: Moved) -> np.ndarray:
-    """(...) what a step of the road is paid, all parts in one."""
+    """What a step of N cars is paid, (N,), all parts in one; moved : arrays (N,), or any shape."""
     parts = reward.paid(moved.gain, moved.factors, moved.hard)
     return np.asarray(sum(parts.values()))
 
@@ -192,9 +192,10 @@ def _next(t: Tables, value: np.ndarray) -> np.ndarray:
 
 
 def plan(road: Road, reward: Driving, discount: float = 1.0) -> tuple[np.ndarray, float]:
-    """The best actions (horizon, S) for the discounted pay of an episode, and what they collect.
+    """The best actions for the discounted pay of an episode, and what they collect.
 
-    Ties go to the lowest speed. discount : in [0, 1]
+    Actions (T, S) by step up to the horizon and by state, in the order of `tables`. Ties go to the
+    lowest speed. discount : in [0, 1]
 
     Raises TypeError for a reward that doesn't pay by step.
     """
@@ -230,7 +231,7 @@ class Outcome(NamedTuple):
 def outcome(road: Road, reward: Driving, policy: Array) -> Outcome:
     """The exact means of an episode under actions by step and state.
 
-    policy : (horizon, S) or (S,) whole numbers, states as in `tables`
+    policy : (T, S) or (S,) whole numbers, states as in `tables`
 
     Raises TypeError for a reward that doesn't pay by step.
     """
