@@ -47,11 +47,11 @@ def few_prompts(monkeypatch):
 def test_names_and_splits():
     known = [b.name for b in bases.BASES]
     assert len(known) == len(set(known)) >= 9
-    assert len(bases.of_split("dev")) == 3
-    assert len(bases.of_split("test")) == len(known) - 3
+    assert len(bases.of_split("dev")) == 4
+    assert len(bases.of_split("test")) == len(known) - 4
     assert all(bases.named(b.name) is b for b in bases.BASES)
     assert len({b.recipe.key for b in bases.BASES}) == len(known)
-    assert len({b.recipe.task for b in bases.of_split("dev")}) == 3
+    assert len({b.recipe.task for b in bases.of_split("dev")}) == 4
     near = known[0][:-1]
     with pytest.raises(ValueError, match=f"is not in the zoo; did you mean {known[0]}?"):
         bases.named(near)

@@ -106,7 +106,8 @@ def _arithmetic(asked: str) -> tuple[str, ...] | None:
 
     problem = problem_of(asked.strip())
     if problem is not None:
-        return chain_trace(problem).lines
+        # Such a text ends with its answer: no state halts.
+        return tuple(s.line(i, halts=False) for i, s in enumerate(chain_trace(problem).states))
     try:
         own = SCRIPT.problem_of(asked)
     except ValueError:

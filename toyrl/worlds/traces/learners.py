@@ -140,7 +140,8 @@ class TableLearner:
         key, value = np.divmod(code, 2 * self.wide)
         order = np.lexsort((-value, count))  # the last one written stays
         known[key[order]] = value[order]
-        return Table(self, known.reshape(places, -1) if self.variant == "position" else known)
+        placed = known.reshape(places, self.n_keys)
+        return Table(self, placed if self.variant == "position" else known)
 
     def blocked(self, digits: Any) -> np.ndarray:
         """(N, ceil(L/block)) digits of a state; (N, L) as they are but for "block"."""

@@ -93,7 +93,7 @@ SCRIPT = Script(
 
 
 def chain_trace(problem: Problem) -> Trace:
-    """The trace of an arithmetic problem of toyrl's texts, as the dialect `TRACE` writes it."""
+    """The trace of an arithmetic problem of toyrl's texts, as dialects with `{trace}` have it."""
     states = [
         State(SYMBOLS[word], words(problem.values[i], operand), words(problem.values[i + 1]))
         for i, (word, operand) in enumerate(problem.operations)
