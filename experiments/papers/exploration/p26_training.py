@@ -46,7 +46,7 @@ def drawn(rng: Any, logits: np.ndarray, prompts: int, group: int) -> Played:
     """`group` rollouts of each of `prompts` uniform additions of LENGTH digits."""
     both = np.repeat(rng.integers(BASE, size=(2, prompts, LENGTH)), group, axis=1)
     spend(LENGTH * UPDATE / 10)
-    return play(logits, *both, BASE, rng.random(both.shape[1:]))
+    return play(logits, both[0], both[1], BASE, rng.random(both.shape[1:]))
 
 
 @shared

@@ -2,7 +2,7 @@
 
     trace_prefix    alpha * (states before the first wrong one) / (states of the program)
     prefix_steps    the same on its tokens: alpha / states for each step up to the first wrong one
-    bag_of_steps    the rival: alpha / states for each right step, wherever it stands
+    step_bag        the rival: alpha / states for each right step, wherever it stands
 
 All three are bounded by alpha whatever is written. The rival pays states that could not have been
 derived from what stands before them.
@@ -115,7 +115,7 @@ class PrefixSteps(_Counted):
 
 
 @entry(
-    "bag_of_steps",
+    "step_bag",
     kind="shaper",
     formula="d_k = (alpha/n) [s_k >= threshold], the first n good ones",
     cards=("26",),

@@ -35,12 +35,12 @@ class Played:
     @property
     def prefix(self) -> np.ndarray:
         """(N,) share of states before the first wrong one."""
-        return np.cumprod(self.right, axis=1).mean(axis=1)
+        return np.asarray(np.cumprod(self.right, axis=1).mean(axis=1))
 
     @property
     def correct(self) -> np.ndarray:
         """(N,) 1.0 where every state is right, so that the answer is."""
-        return self.right.all(axis=1) * 1.0
+        return np.asarray(self.right.all(axis=1), dtype=float)
 
     def rollouts(self, group: int) -> Rollouts:
         """Rollouts (N / group, group) with the field `trace_prefix`; a state is a token."""
@@ -53,7 +53,8 @@ class Played:
 def logits_of(table: Table, length: int) -> np.ndarray:
     """(rows, 2 * base) logits: a table's answers are sure, unseen keys know nothing.
 
-    length : places that "position" is given rows for; rows are keys, or place * keys + key
+    table.known : (K,) or (places, K); length : places that "position" is given rows for; rows are
+        keys, or place * keys + key
 
     Raises ValueError for a table of whole inputs or blocks.
     """
@@ -114,4 +115,4 @@ def softmax(logits: Any) -> np.ndarray:
     """Chances along the last axis, same shape."""
     z = np.asarray(logits, dtype=float)
     e = np.exp(z - z.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
+    return np.asarray(e / e.sum(axis=-1, keepdims=True))
