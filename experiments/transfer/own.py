@@ -11,7 +11,6 @@ from toyrl.experiments.errors import UsageError
 from toyrl.experiments.transfer.rewards import SuiteReward
 from toyrl.experiments.validate.reward_law.bench import as_shaper
 from toyrl.graders.base import TextRow
-from toyrl.graders.traces import TraceVerifier
 from toyrl.rollouts.texts import SAID, said
 
 
@@ -57,8 +56,8 @@ def own_rewards(specs: Sequence[Any], stack: contextlib.ExitStack) -> list[Suite
         if any(name == reward.name for reward in out):
             name = full
         reads: dict[str, Any] = {n: partial(_said, n) for n in shaper.all_needs() if n in SAID}
-        if "trace_prefix" in shaper.all_needs():
-            reads["trace_prefix"] = _prefixes
+        traced = [n for n in reads if n.startswith("trace_")]
+        reads.update({n: partial(_traced, n) for n in traced})
         made = SuiteReward(name, name, shaper, 1.0, None, text, reads=reads)
         made.refuse_unread()
         out.append(made)
@@ -70,12 +69,12 @@ def _said(name: str, rows: Sequence[TextRow]) -> list[float]:
     return [said(name, row) for row in rows]
 
 
-def _prefixes(rows: Sequence[TextRow]) -> list[float]:
-    """The share of the program's trace that is right; UsageError for a task without a program."""
-    found = TraceVerifier().grade(rows)
+def _traced(name: str, rows: Sequence[TextRow]) -> list[float]:
+    """A field of traces; UsageError for a task whose prompts pose no program."""
+    found = _said(name, rows)
     if any(x != x for x in found):
         msg = (
-            "the reward reads trace_prefix, but the task's prompts pose no program whose trace "
+            f"the reward reads {name}, but the task's prompts pose no program whose trace "
             "could be verified; use --task traces:addition"
         )
         raise UsageError(msg)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -86,7 +87,22 @@ def test_steps_are_scored_until_the_first_wrong_one():
 
 
 def test_a_served_reward_reads_the_verifier():
-    served = ServedReward.of("trace_prefix(alpha=0.5)", max_completion_length=64,
-                             graders={"trace_prefix": T.TraceVerifier().grade})  # fmt: skip
+    served = ServedReward.of("trace_prefix(alpha=0.5)", max_completion_length=64)
     rows = [TextRow(TASK.prompt(GIVEN), t, {"answer": "132"}, 40) for t in (WHOLE, "#### 132")]
     assert served(rows, [0, 0]).values == [1.5, 1.0]
+    assert served([replace(rows[0], prompt="What?")], [0]).values == [None]
+    assert (T.trace_states(rows[0]), math.isnan(T.trace_states(TextRow("", "")))) == (3.0, True)
+
+
+def test_the_exported_reward_is_the_verifiers():
+    from toyrl.bridge.export.carry import CannotCarry
+    from toyrl.bridge.export.write import export
+
+    scope: dict = {}
+    exec(export("trace_prefix()", "trl", max_completion_length=64).text, scope)
+    given = ([PROMPT] * 2, [WHOLE, "#### 132"], [[5] * 9] * 2)
+    assert scope["toyrl_reward"](*given, answer=["132"] * 2) == [2.0, 1.0]
+    (note,) = export("trace_prefix()", "verl").plan.notes
+    assert note == "extra_info must hold trace_task, trace_input"
+    with pytest.raises(CannotCarry, match="credit per token"):
+        export("prefix_steps()", "trl")

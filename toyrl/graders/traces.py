@@ -6,8 +6,8 @@ What stands behind the first wrong state is worth nothing, however right: it cou
 from what stands before it. A trace that is whole and goes on (states behind the end) is paid less,
 n / (states written). Between states anything else may stand: words, blank lines, the answer.
 
-    verifier = TraceVerifier()                   field `trace_prefix`; data rows name task and input
-    ServedReward.of("trace_reward()", graders={"trace_prefix": verifier.grade}, ...)
+    ServedReward.of("trace_prefix()", ...)          reads the field `trace_prefix` off the texts
+    TraceVerifier().grade(rows)                     the same numbers; data rows name task and input
 
 The input stands in the prompt (`Task.prompt`, or one of toyrl's own arithmetic prompts), or in the
 columns `trace_task` and `trace_input`. The program runs again inside: traces in the data are not
@@ -115,6 +115,18 @@ def _arithmetic(asked: str) -> tuple[str, ...] | None:
     return tuple(
         SCRIPT.line(own, i, own.values[i], own.values[i + 1]) for i in range(own.difficulty)
     )
+
+
+def trace_prefix(row: TextRow) -> float:
+    """The field `trace_prefix`, NaN for a row that poses no task."""
+    program = program_of(row)
+    return math.nan if program is None else prefix_score(states(row.completion), program)
+
+
+def trace_states(row: TextRow) -> float:
+    """The field `trace_states`: how many states the program has; NaN for a row without a task."""
+    program = program_of(row)
+    return math.nan if program is None else float(len(program))
 
 
 class TraceVerifier(Grader):

@@ -46,7 +46,7 @@ class TracePrefix(Shaper):
 
     alpha: Annotated[Any, FINITE] = 1.0
     bonus: Annotated[Any, FINITE] = 1.0
-    needs: ClassVar[tuple[str, ...]] = ("correct", "length", "trace_prefix")
+    needs: ClassVar[tuple[str, ...]] = ("correct", "trace_prefix")
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
         del memory
