@@ -82,7 +82,7 @@ def test_steps_are_scored_until_the_first_wrong_one():
     score = by_row(T.step_scores)
     row = TextRow(TASK.prompt(GIVEN), "")
     lines = WHOLE.replace("-> 3 1", "-> 3 0").splitlines()
-    assert list(score(["Let us.", *lines], row)) == [1.0, 1.0, 0.0, 0.0, 0.0]
+    assert list(score(["Let us.", *lines], row)) == [0.5, 1.0, 0.0, 0.0, 0.5]
     assert all(math.isnan(s) for s in score(lines, TextRow("What?", "")))
 
 

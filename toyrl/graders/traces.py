@@ -29,6 +29,8 @@ from toyrl.messages import shortened
 
 STATE = re.compile(r"\s*(#\d+ \|.*|\d{3}>\d{2})\s*")
 """A line that is a state, right or wrong: the full form, or addition in a few characters."""
+NO_STATE = 0.5
+"""Score of a step without a state: neither right nor wrong."""
 TASK, INPUT = "trace_task", "trace_input"
 
 
@@ -180,17 +182,18 @@ def trace_reward(prompts: Sequence[Any], completions: Sequence[Any], **columns: 
 def step_scores(
     steps: Sequence[str], prompt: str, trace_task: Any = None, trace_input: Any = None
 ) -> list[float]:
-    """A scorer of steps (`--process`): 1 for each line up to the first wrong state, then 0.
+    """A scorer of steps (`--process`): 1 for each state up to the first wrong one, then 0.
 
-    Lines that are no state have the score of the state before them. Rows that pose no task have no
-    score (NaN).
+    Lines that are no state have 0.5: `prefix_steps` neither pays them nor stops there. Rows that
+    pose no task have no score (NaN).
     """
     columns = {TASK: trace_task, INPUT: trace_input}
     program = program_of(TextRow(prompt, "", columns))
     out, n, good = [], 0, 1.0
     for step in steps:
-        for line in states(step):
+        found = states(step)
+        for line in found:
             right = program is not None and n < len(program) and line == program[n]
             good, n = good * right, n + 1
-        out.append(math.nan if program is None else good)
+        out.append(math.nan if program is None else good if found else NO_STATE)
     return out

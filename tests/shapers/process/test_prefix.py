@@ -9,8 +9,9 @@ from tests.backends import to_strict, to_torch
 from tests.shapers.process.scored import scored
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.process.prefix import BagOfSteps, PrefixSteps, TracePrefix
+from toyrl.testing import assert_invariants
 
-ROWS = [[1.0, 1.0, 0.2, 1.0], [0.1, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0], []]
+ROWS = [[1.0, 1.0, 0.2, 1.0], [0.1, 1.0, 1.0, 1.0], [1.0, 0.5, 1.0, 1.0, 1.0, 0.5], []]
 
 
 def with_states(n):
@@ -26,7 +27,7 @@ def with_states(n):
         (PrefixSteps(), 2, [1.0, 0.0, 1.0, 0.0]),
         (BagOfSteps(), 2, [1.0, 1.0, 1.0, 0.0]),
         (PrefixSteps(), 0, [0.0, 0.0, 0.0, 0.0]),
-        (PrefixSteps(threshold=0.0), 8, [0.5, 0.5, 0.5, 0.0]),
+        (PrefixSteps(threshold=0.0), 8, [0.5, 0.5, 0.75, 0.0]),
     ],
 )
 def test_steps_by_hand(shaper, n, want):
@@ -41,3 +42,8 @@ def test_whole_reward():
     r = Rollouts(np.array([[1.0, 0.0]]), np.ones((1, 2)), 2.0,
                  fields={"trace_prefix": np.array([[0.5, 0.25]])})  # fmt: skip
     assert TracePrefix(alpha=0.4).reward(r).tolist() == [[1.2, 0.1]]
+
+
+@pytest.mark.parametrize("text", ["trace_prefix()", "prefix_steps()", "step_bag()"])
+def test_laws(text):
+    assert_invariants(text, max_examples=30)

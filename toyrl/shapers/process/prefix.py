@@ -57,13 +57,12 @@ class TracePrefix(Shaper):
         }
 
 
-def unbroken(good: Array, ends: Array) -> Array:
-    """(..., B, G, T) 1 on the last token of each step before the first that isn't good, else 0.
+def unbroken(good: Array, wrong: Array) -> Array:
+    """(..., B, G, T) 1 on the last token of each good step before the first wrong one, else 0.
 
-    good, ends : (..., B, G, T), 1 on the last tokens of good steps, and of all steps
+    good, wrong : (..., B, G, T), 1 on the last tokens of good and of wrong steps
     """
-    xp = array_namespace(good, ends)
-    wrong = ends - good
+    xp = array_namespace(good, wrong)
     broken = xp.cumulative_sum(wrong, axis=-1)
     return xp.where(broken > 0.5, xp.zeros_like(good), good)
 
@@ -78,22 +77,23 @@ class _Counted(StepShaper):
     def paid(self, scores: Array, ends: Array, r: Rollouts) -> Array:
         xp = r.xp
         zero = xp.zeros_like(ends)
-        good = xp.where((ends > 0) & (scores >= at(self.threshold, r.step)), zero + 1, zero)
-        good = self.counted(good, ends)
+        level = at(self.threshold, r.step)
+        wrong = xp.where((ends > 0) & (scores < level), zero + 1, zero)
+        good = self.counted(xp.where((ends > 0) & (scores > level), zero + 1, zero), wrong)
         n = r.need("trace_states", by=type(self).__name__)[..., None]
         within = steps_before(good) < n
         return xp.where((good > 0) & within, good / xp.maximum(n, zero + 1), zero)
 
-    def counted(self, good: Array, ends: Array) -> Array:
-        """Which good steps count, (..., B, G, T)."""
-        del ends
+    def counted(self, good: Array, wrong: Array) -> Array:
+        """Which good steps count; all (..., B, G, T)."""
+        del wrong
         return good
 
 
 @entry(
     "prefix_steps",
     kind="shaper",
-    formula="d_k = (alpha/n) [s_1, ..., s_k >= threshold], k <= n",
+    formula="d_k = (alpha/n) [s_k > threshold, no s_j < threshold before], n of them",
     cards=("26",),
     section="verifier of traces by step, ours",
     provenance="reconstructed",
@@ -101,6 +101,8 @@ class _Counted(StepShaper):
 @dataclass(frozen=True)
 class PrefixSteps(_Counted):
     """A term per step: `alpha` over the program's states, up to the first step below `threshold`.
+
+    A step at the threshold is no state, such as a word between two: not paid, and no end.
 
     In all at most alpha: the number of states n comes from the program (`trace_states`), so that
     more steps pay nothing.
@@ -110,14 +112,14 @@ class PrefixSteps(_Counted):
     threshold: Annotated[Any, SHARE] = 0.5
     token_level: ClassVar[bool] = True
 
-    def counted(self, good: Array, ends: Array) -> Array:
-        return unbroken(good, ends)
+    def counted(self, good: Array, wrong: Array) -> Array:
+        return unbroken(good, wrong)
 
 
 @entry(
     "step_bag",
     kind="shaper",
-    formula="d_k = (alpha/n) [s_k >= threshold], the first n good ones",
+    formula="d_k = (alpha/n) [s_k > threshold], the first n good ones",
     cards=("26",),
     section="rival of the prefix, ours",
     provenance="reconstructed",
