@@ -163,7 +163,8 @@ def said(name: str, row: TextRow) -> float:
     from toyrl.graders.traces import trace_prefix, trace_states
 
     readers = (is_answered, is_thought, answer_words, trace_prefix, trace_states)
-    return dict(zip(SAID, readers, strict=True))[name](row)
+    named: dict[str, Any] = dict(zip(SAID, readers, strict=True))
+    return float(named[name](row))
 
 
 def _column(rows: Sequence[TextRow], name: str) -> np.ndarray:
