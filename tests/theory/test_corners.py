@@ -17,6 +17,7 @@ import pytest
 
 from tests.theory.cotrained.corners import COTRAINED
 from tests.theory.detection.corners import DETECTION, DETECTION_UNDEFINED
+from tests.theory.exploration.corners import EXPLORATION
 from tests.theory.judge.corners import JUDGE, JUDGE_UNDEFINED
 from tests.theory.label_free.corners import LABEL_FREE
 from tests.theory.learned.corners import LEARNED, LEARNED_UNDEFINED, PRINCIPLES
@@ -268,7 +269,7 @@ CORNERS |= EXEMPLAR
 CORNERS |= FOLLOW_UPS
 CORNERS |= JUDGE_CHAIN
 CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
-CORNERS |= COTRAINED | LABEL_FREE | LEARNED | PRINCIPLES
+CORNERS |= COTRAINED | EXPLORATION | LABEL_FREE | LEARNED | PRINCIPLES
 CORNERS |= SEGMENTS
 NAN = (
     UNDEFINED
