@@ -12,8 +12,8 @@ from toyrl.shapers.explore.distilled import distillation_bonus
 Array = Any
 
 
-def chased(mu: Array, visits: Array, rng: Any, *, eta: float | None, sigma: float, once: bool = False
-           ) -> np.ndarray:  # fmt: skip
+def chased(mu: Array, visits: Array, rng: Any, *, eta: float | None, sigma: float,
+           once: bool = False) -> np.ndarray:  # fmt: skip
     """(S,) bonuses of S states with points mu (S, d) after visits (S,) of each.
 
     eta : constant step, None for 1/n; once : one draw a state is used at each visit (a fault)

@@ -70,8 +70,8 @@ def _harmonic(n: np.ndarray, beta: float) -> np.ndarray:
 def farming_horizon(ahead: int, beta: float, *, task: float = 0.0) -> float:
     """Repeats from which one helpful caption pays more than all that lies ahead; inf for none.
 
-    ahead : J >= 1 distinct helpful captions ahead, each met once; task : alpha_ext R/alpha_int, what
-        the task pays at their end, in units of a caption, >= 0. beta >= 0. More than 2^1000 is inf.
+    ahead : J >= 1 distinct helpful captions ahead, each met once; task : alpha_ext R/alpha_int,
+        what the task pays at their end, in units of a caption, >= 0. beta >= 0. Beyond 2^1000: inf.
     With beta > 1 progress wins at every horizon if and only if J + task >= zeta(beta).
 
     Raises ValueError for arguments out of their ranges.

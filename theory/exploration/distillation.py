@@ -1,7 +1,7 @@
 """Random distribution distillation: what a predictor's distance counts, exactly, on one state.
 
-A predictor f chases draws f_tar ~ N(mu, sigma^2 I_d); f* is the mean of the n draws so far, A = f* -
-mu, B = f - f*. The bonus is ||f - mu||^2/d.
+A predictor f chases draws f_tar ~ N(mu, sigma^2 I_d); f* is the mean of the n draws so far, A =
+f* - mu, B = f - f*. The bonus is ||f - mu||^2/d.
 
 Formulas: docs/theory/exploration.md. Source: paper 14 as reported (second-hand), exact forms
 derived.
@@ -55,11 +55,11 @@ def distillation_errors(visits: Any, d: int, *, sigma: float = 1.0, eta: float =
     n = _visits(visits, least=1)
     _positive(d=d, sigma=sigma, eta=eta, bias2=bias2)
     q = 1 - eta
-    err = d * visit_bonus(n, sigma=sigma, step=eta, start=bias2 / d)
+    err = d * np.asarray(visit_bonus(n, sigma=sigma, step=eta, start=bias2 / d))
     a, cross = sigma**2 * d / n, -(sigma**2) * d * q**n / n
     floor = sigma**2 * d * eta / (2 - eta)
-    return Errors(*(np.asarray(x)[()] for x in (err, a, cross, err - a - 2 * cross, -2 * cross)),
-                  floor)  # fmt: skip
+    b, slack = err - a - 2 * cross, -2 * cross
+    return Errors(err[()], a[()], cross[()], b[()], slack[()], floor)
 
 
 @entry(

@@ -148,7 +148,7 @@ def _rows(x: Array, features: int) -> tuple[np.ndarray, np.ndarray]:
     if rows.ndim != 2 or rows.shape[1] != features:
         msg = f"features have the shape {rows.shape}; the model reads (N, {features})"
         raise ValueError(msg)
-    good = np.isfinite(rows).all(-1)
+    good = np.asarray(np.isfinite(rows).all(-1))
     return np.where(good[:, None], rows, 0.0), good
 
 

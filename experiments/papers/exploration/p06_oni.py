@@ -88,8 +88,8 @@ def farming(rng: Any, count: str, exponent: float | None) -> Items:
     yield missed(WINS, wins, said, (ENUMERATED, CLOSED))
     shuffled = rng.permutation(20)
     blocks = caption.reshape(20, 30)
-    at = [paid(blocks[i].ravel().tolist(), starts.tolist(), good.reshape(20, 30)[i].ravel(), 3.0, count)
-          for i in (np.arange(20), shuffled)]  # fmt: skip
+    at = [paid(blocks[i].ravel().tolist(), starts.tolist(), good.reshape(20, 30)[i].ravel(), 3.0,
+               count) for i in (np.arange(20), shuffled)]  # fmt: skip
     one, two = at[0].reshape(20, 30)[shuffled].sum(-1), at[1].reshape(20, 30).sum(-1)
     yield apart(RESETS, two, one, 1e-12, ("in order", "shuffled"))
     yield lines("farming", "One helpful caption, n times", ("n", "paid in all, of alpha_int"),
@@ -115,8 +115,8 @@ def labels(rng: Any, runs: int, by: str, late: int) -> Items:
     for k in sizes:
         rows = [{f"fell#{i}": float(x) for i, x in enumerate(row[:k])} for row in turned]
         template = (lambda c: c.partition("#")[0]) if by == "kind" else (lambda c: c)
-        off.append(np.mean([TemplateVotes.of(row, template=template).rewards(["fell#0"], template)[0]
-                            for row in rows]))  # fmt: skip
+        votes = [TemplateVotes.of(row, template=template) for row in rows]
+        off.append(np.mean([v.rewards(["fell#0"], template)[0] for v in votes]))
     expect = voted_label_error(np.array(sizes), flip, helpful=False)
     yield deviation(VOTES, off, np.sqrt(expect * (1 - expect) / runs), expect)
     tables = [CaptionTable.of({"fell#0": float(row[0])}).rewards(["fell#0"])[0] for row in turned]
@@ -159,14 +159,15 @@ def ranks(rng: Any, ties: str, moments: str) -> Items:
     "06",
     card="06",
     slug="oni",
-    claim="Discounted by N^beta with beta > 1, a caption pays at most zeta(beta) times however often "
-    "it is repeated; labels cover what repeats; a table's label errors stay, votes by kind lose "
-    "theirs; ranked scores are log-odds.",
+    claim="Discounted by N^beta with beta > 1, a caption pays at most zeta(beta) times however "
+    "often it is repeated; labels cover what repeats; a table's label errors stay, votes by kind "
+    "lose theirs; ranked scores are log-odds.",
     source="section 2, (1) to (4), and the released code; closed forms derived",
     provenance="derived",
     smoke={"runs": 1500},
     mutants=[
-        Mutant("repeats paid in full", {"exponent": 0.0, "parts": ["farming"]}, (FARM, BOUND, WINS)),
+        Mutant("repeats paid in full", {"exponent": 0.0, "parts": ["farming"]},
+               (FARM, BOUND, WINS)),
         Mutant("counts go on across episodes", {"count": "across episodes", "parts": ["farming"]},
                (RESETS,)),
         Mutant("captions voted on one by one", {"by": "caption", "parts": ["labels"]}, (VOTES,)),

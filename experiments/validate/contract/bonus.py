@@ -11,7 +11,7 @@ import numpy as np
 from toyrl.experiments.validate.contract.shaper import LIMIT, supply
 from toyrl.experiments.validate.findings import Finding
 from toyrl.rollouts.classes import class_rollouts
-from toyrl.shapers.base import Shaper
+from toyrl.shapers.base import Shaper, at
 from toyrl.shapers.explore.bonus import LAST, Intrinsic, bonuses, ended
 from toyrl.theory.shaping.regret import Witness, witness
 from toyrl.worlds.mdp.model import MDP
@@ -54,8 +54,9 @@ def paid(terms: Sequence[tuple[Any, float]]) -> Bonuses | None:
     total = np.zeros(2)
     for b, w in own:
         parts = ended(b).apply(supply(b, one)).parts
-        total += w * sum(v for k, v in parts.items() if k != "outcome")[0]
-    start, last = (sum(abs(w * float(b.intrinsic_weight(at))) for b, w in own) for at in (0, LAST))
+        own_parts = [v for k, v in parts.items() if k != "outcome"]
+        total += w * np.sum(own_parts, axis=0)[0]
+    start, last = (sum(abs(w * float(b.intrinsic_weight(s))) for b, w in own) for s in (0, LAST))
     return Bonuses(float(total[0]), float(total[1]), start, last)
 
 
@@ -64,9 +65,8 @@ def _scale(shaper: Shaper, bonus: Intrinsic) -> float:
     if shaper is bonus:
         return 1.0
     inside = next(c for c in shaper.children() if bonus in bonuses(c))
-    weight = getattr(ended(shaper), "weight", 1.0) if len(shaper.children()) == 1 else 1.0
-    own = weight(LAST) if callable(weight) else weight
-    return float(own) * _scale(inside, bonus)
+    weight: Any = getattr(ended(shaper), "weight", 1.0) if len(shaper.children()) == 1 else 1.0
+    return float(at(weight, LAST)) * _scale(inside, bonus)
 
 
 def findings(terms: Sequence[tuple[Any, float]]) -> list[Finding]:
@@ -78,7 +78,7 @@ def findings(terms: Sequence[tuple[Any, float]]) -> list[Finding]:
         text = (
             "Its intrinsic bonus ends at weight 0 and is judged there: what is best in the end is "
         )
-        return [Finding(1, NAME, "info", text + "left alone, what happens on the way is not judged.",
+        return [Finding(1, NAME, "info", text + "left alone; what happens before is not judged.",
                         value=found.last)]  # fmt: skip
     kept = "never ends" if found.start == found.last else f"ends at weight {found.last:.3g}"
     seen = found.witness

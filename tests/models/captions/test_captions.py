@@ -165,7 +165,7 @@ def test_newest_first_while_the_judge_is_busy():
         take_newest([1], 0)
 
 
-@pytest.mark.parametrize("dies", [lambda c: 1 / 0, lambda c: []])
+@pytest.mark.parametrize("dies", [lambda _: 1 / 0, lambda _: []])
 def test_a_dead_annotator_is_told_once_and_training_goes_on(dies):
     gate = threading.Event()
     reward = CaptionReward(lambda c: dies(c) if gate.wait(30) else c)

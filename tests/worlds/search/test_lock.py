@@ -1,4 +1,4 @@
-"""The combination lock: Gymnasium's checks, one against many, its exact process, an outside learner."""
+"""The combination lock: Gymnasium's checks, one against many, its exact process, learners."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ import numba
 import numpy as np
 
 from toyrl.ranges import COUNT, FINITE, FLAG, NOT_NEGATIVE, PART, SHARE, Range, check_fields
-from toyrl.worlds.search.lock import POKE, Lock
+from toyrl.worlds.search.lock import FELL, GOLD, NOTHING, POKE, Lock
 
 __all__ = ["CaptionBonus", "LockLearner", "learn_lock"]
 
@@ -81,7 +81,7 @@ class LockLearner:
 
 def learn_lock(lock: Lock, bonus: CaptionBonus, learner: LockLearner, rng: np.random.Generator
                ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Of one run (reached, paid), each (E,) for E episodes: bool, and sums of alpha_int r_hat/N^beta.
+    """(reached, paid) of one run, each (E,) for E episodes: bool, and sums of the captions' pay.
 
     rng : of everything that is drawn: actions, tags, pairs, flips
     """
@@ -162,81 +162,99 @@ def _picked(stack, top, bottom, stamp, labels, batch, newest, out):  # pragma: n
 
 
 @numba.njit(cache=True)
+def _arrived(
+    out, flying, tags, labels, good, total, helpful, flip, rng
+):  # pragma: no cover (compiled)
+    """The answers that were under way reach the table of labels and the votes of kinds."""
+    for k in range(flying):
+        c = out[k]
+        if labels[c] < 0:
+            labels[c] = _label(helpful, c // tags, flip, rng)
+            good[c // tags] += labels[c]
+            total[c // tags] += 1
+
+
+@numba.njit(cache=True)
+def _pairs(seen, t, recent, batch, rng):  # pragma: no cover (compiled)
+    """(batch, 2) kinds of captions, drawn from the last `recent` of t."""
+    out = np.zeros((batch, 2), np.int64)
+    for k in range(batch):
+        for j in range(2):
+            out[k, j] = seen[t - 1 - int(rng.random() * min(t, recent))]
+    return out
+
+
+@numba.njit(cache=True)
+def _best(table, s):  # pragma: no cover (compiled)
+    return max(table[s, 0], table[s, 1], table[s, 2])
+
+
+@numba.njit(cache=True)
+def _chosen(table, s, epsilon, rng):  # pragma: no cover (compiled)
+    """Epsilon-greedy, ties at random."""
+    a = int(rng.random() * 3)
+    if rng.random() >= epsilon:
+        ties, best = 0, _best(table, s)
+        for b in range(3):
+            if table[s, b] == best:
+                ties += 1
+                if rng.random() * ties < 1:
+                    a = b
+    return a
+
+
+@numba.njit(cache=True)
+def _moved(bits, gold, s, a):  # pragma: no cover (compiled)
+    """(next level, kind of caption), as `Lock.moved`."""
+    if a == POKE:
+        return s, (GOLD if s == gold else NOTHING)
+    if a == bits[s]:
+        return s + 1, NOTHING + s + 1
+    return 0, FELL
+
+
+@numba.njit(cache=True)
 def _learn(bits, levels, horizon, tags, gold, helpful, model, alpha_ext, alpha_int, beta, exact,
            batch, every, flip, newest, normalise, eps_thr, rate, recent, episodes, epsilon, step,
            discount, rng):  # pragma: no cover (compiled)  # fmt: skip
-    kinds, captions = levels + 3, (levels + 3) * tags
-    table, reached, gained = (
-        np.zeros((levels + 1, 3)),
-        np.zeros(episodes, np.bool_),
-        np.zeros(episodes),
-    )
+    kinds, captions, steps = levels + 3, (levels + 3) * tags, episodes * horizon
+    table, reached, gained = np.zeros((levels + 1, 3)), np.zeros(episodes) > 1, np.zeros(episodes)
     labels, stamp = np.full(captions, -1, np.int8), np.full(captions, -1, np.int64)
-    good, total = np.zeros(kinds), np.zeros(kinds)
+    good, total, score = np.zeros(kinds), np.zeros(kinds), np.zeros(kinds)
     count, last = np.zeros(captions, np.int64), np.full(captions, -1, np.int64)
-    score, moments, block = np.zeros(kinds), np.array([0.0, 1.0, 1e-4]), np.zeros(every)
-    stack, seen = np.zeros(episodes * horizon + 1, np.int64), np.zeros(episodes * horizon, np.int64)
+    moments, block = np.array([0.0, 1.0, 1e-4]), np.zeros(every)
+    stack, seen = np.zeros(steps + 1, np.int64), np.zeros(steps, np.int64)
     flying, pairs, out = 0, np.zeros((0, 2), np.int64), np.zeros(batch, np.int64)
     top, bottom, t = 0, 0, 0
     for i in range(episodes):
         s = 0
-        for h in range(horizon):
-            if t % every == 0 and t > 0:
-                if model == 3:
-                    _ranked(score, helpful, pairs, flip, rate, rng)
-                    _moved_on(moments, block)
-                    pairs = np.zeros((batch, 2), np.int64)
-                    for k in range(batch):
-                        for j in range(2):
-                            pairs[k, j] = seen[t - 1 - int(rng.random() * min(t, recent))]
-                else:
-                    for k in range(flying):
-                        c = out[k]
-                        if labels[c] < 0:
-                            labels[c] = _label(helpful, c // tags, flip, rng)
-                            good[c // tags] += labels[c]
-                            total[c // tags] += 1
-                    flying, top, bottom = _picked(
-                        stack, top, bottom, stamp, labels, batch, newest, out
-                    )
-            a = int(rng.random() * 3)
-            if rng.random() >= epsilon:
-                ties, best = 0, max(table[s, 0], table[s, 1], table[s, 2])
-                for b in range(3):
-                    if table[s, b] == best:
-                        ties += 1
-                        if rng.random() * ties < 1:
-                            a = b
-            if a == POKE:
-                new, kind = s, (1 if s == gold else 2)
-            elif a == bits[s]:
-                new, kind = s + 1, s + 3
-            else:
-                new, kind = 0, 0
+        for _ in range(horizon):
+            if t % every == 0 and t > 0 and model == 3:
+                _ranked(score, helpful, pairs, flip, rate, rng)
+                _moved_on(moments, block)
+                pairs = _pairs(seen, t, recent, batch, rng)
+            elif t % every == 0 and t > 0:
+                _arrived(out, flying, tags, labels, good, total, helpful, flip, rng)
+                flying, top, bottom = _picked(stack, top, bottom, stamp, labels, batch, newest, out)
+            a = _chosen(table, s, epsilon, rng)
+            new, kind = _moved(bits, gold, s, a)
             caption = kind * tags + (int(rng.random() * tags) if tags > 1 else 0)
             key = caption if exact else kind
             if last[key] != i:
                 last[key], count[key] = i, 0
             count[key] += 1
-            if model == 1 or model == 2:
-                if labels[caption] < 0:  # offered once more: the newest that waits
-                    stack[top] = caption
-                    stamp[caption] = top
-                    top += 1
-            seen[t] = kind
-            judged = _judged(
-                model, kind, caption, labels, good, total, score, moments, normalise, eps_thr
-            )
-            if model == 3:
-                block[t % every] = score[kind]
+            if labels[caption] < 0 and model != 3:  # offered: the newest that waits
+                stack[top], stamp[caption] = caption, top
+                top += 1
+            seen[t], block[t % every] = kind, score[kind]
+            judged = _judged(model, kind, caption, labels, good, total, score, moments, normalise,
+                             eps_thr)  # fmt: skip
             extra = alpha_int * judged / count[key] ** beta
             gained[i] += extra
             done = new == levels
-            ahead = 0.0 if done else discount * max(table[new, 0], table[new, 1], table[new, 2])
-            paid = alpha_ext * (1.0 if done else 0.0) + extra
-            table[s, a] += step * (paid + ahead - table[s, a])
-            s = new
-            t += 1
+            paid = alpha_ext * done + extra + (0.0 if done else discount * _best(table, new))
+            table[s, a] += step * (paid - table[s, a])
+            s, t = new, t + 1
             if done:
                 reached[i] = True
                 break

@@ -40,8 +40,8 @@ class Intrinsic(Shaper):
     """
 
     warns: ClassVar[str] = (
-        "an intrinsic bonus is no difference of potentials: while it is paid, another answer may be "
-        "the best"
+        "an intrinsic bonus is no difference of potentials: while it is paid, another answer may "
+        "be the best"
     )
 
     def intrinsic_weight(self, step: Any) -> Any:
@@ -65,7 +65,7 @@ class Bonus(Intrinsic):
         del memory
         b = at(self.weight, r.step) * self.bonus(r)
         if self.gate and r.has("answered"):
-            b = r.xp.where(r.need("answered", by=self) > 0, b, r.xp.zeros_like(b))
+            b = r.xp.where(r.need("answered", by=type(self).__name__) > 0, b, r.xp.zeros_like(b))
         return {"bonus": b}
 
     def bonus(self, r: Rollouts) -> Array:

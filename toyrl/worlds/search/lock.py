@@ -115,9 +115,9 @@ class Lock:
 class CombinationLock(gymnasium.Env):
     """A combination lock, one action a step.
 
-    Observation: the level, 0..K. Actions 0 and 1: bits, 2: poke. Reward 1 on reaching the top, which
-    ends the episode; `truncated` after the horizon. `info["caption"]` tells what happened, "" after
-    a reset, `info["kind"]` its kind (-1 after a reset).
+    Observation: the level, 0..K. Actions 0 and 1: bits, 2: poke. Reward 1 on reaching the top,
+    which ends the episode; `truncated` after the horizon. `info["caption"]` tells what happened,
+    "" after a reset, `info["kind"]` its kind (-1 after a reset).
 
     lock : the settings, by default `Lock()`
     """
