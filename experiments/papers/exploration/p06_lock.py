@@ -19,7 +19,7 @@ from toyrl.worlds.search.lock import Lock
 
 LAST = 200
 ALONE = "task reward alone: least share of runs at most 0.02"
-CHANCE = "random actions: episodes at the top in all runs, expected number"
+CHANCE = "random actions: episodes at the top, expected number in a run"
 SOLVED = "retrieval, beta = 3: share of runs at 0.85 and above"
 FARMED = "retrieval, beta = 0: share of runs at most 0.05"
 SAME = "one tag: retrieval and classification, least mean success"
@@ -88,7 +88,7 @@ def alone_part(r: Runs) -> Items:
     """The task's reward alone."""
     yield fact(ALONE, float((r.end("task reward alone") <= 0.02).mean()), 5 / 6, ">=")
     # Resets after a fall give a random walk several tries an episode, all counted.
-    yield Check(CHANCE, random_reach(Lock()) * r.episodes * r.runs, 1.0, "<", claim=False)
+    yield Check(CHANCE, random_reach(Lock()) * r.episodes, 0.1, "<", claim=False)
 
 
 def counts(r: Runs) -> Items:
@@ -125,7 +125,7 @@ def pictures(r: Runs) -> Items:
     yield lines("success", "Who opens the lock?", ("episode", "share of episodes at the top"),
                 {arm: smoothed(r.of(arm), 50) for arm in shown},
                 caption=f"20 levels, 60 steps, {r.runs} runs; the annotator labels 2 captions or "
-                "pairs every 20 steps.")  # fmt: skip
+                "pairs every 20 steps. The three that aren't seen lie at 0.")  # fmt: skip
     half = r.episodes // 2
     yield Table("success", ("judgement", f"after {half} episodes", f"after {r.episodes}",
                             "runs at 0.85", "first at the top"),
@@ -187,9 +187,9 @@ def run(
         work,
         parts,
         notes=(
-            "after 1500 episodes classification at 1000 tags is at about 0.6 on average (0.87 was "
-            "measured over ten runs elsewhere) and normalised ranking at about 0.1: both get there "
-            "by 3000.",
+            "after 1500 episodes classification at 1000 tags is at 0.5 to 0.6 (0.87 was measured "
+            "over ten runs elsewhere) and normalised ranking at 0.1 to 0.3: both get there by "
+            "3000.",
             "the released ranker pays raw scores: falls then cost, and it learns faster than the "
             "text's normalised one.",
         ),

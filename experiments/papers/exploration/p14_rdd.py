@@ -180,7 +180,7 @@ def coverage(rng: Any, seeds: int, steps: int, mean: str, eta: float) -> Items:
     # Greedy equalises errors to within one visit of each of the two.
     yield Check(OFFSET, float(np.abs(rnd - rnd[:, :1] - np.array(said)).max()), 2.0, "<=",
                 routes=(CLOSED, SIMULATED))  # fmt: skip
-    names = tuple(f"state {i + 1}" for i in np.argsort(-rnd[0])[:K])
+    names = tuple(f"rank {i + 1}" for i in range(K))
     order, places = np.argsort(-rnd[0]), list(range(K))
     yield Picture("coverage", "Visits of the greedy visitor", "visits", "", labels=names,
                   curves=(Curve("RND", rnd[0][order].tolist(), places),

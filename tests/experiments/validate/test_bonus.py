@@ -1,4 +1,4 @@
-"""`validate` on intrinsic bonuses: judged where they end, with a witness; how exports carry them."""
+"""`validate` on intrinsic bonuses: judged where they end, with a witness; what trainers carry."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from toyrl.shapers.explore.oni import (
     ranked_reward,
 )
 from toyrl.shapers.schedules import Decay, Linear
+from toyrl.testing import assert_finds_new, repeats_pay_less
 from toyrl.theory.exploration.captions import farming_total
 from toyrl.theory.exploration.distillation import pathwise_bounds
 
@@ -114,6 +115,26 @@ def test_the_shaper_is_the_mixed_reward_of_its_steps():
     for move in (lambda r: r, to_strict, to_torch):
         found = np.asarray(Oni(alpha_ext=2.0, alpha_int=0.5).reward(move(r)))
         np.testing.assert_allclose(found, want, atol=1e-12)
+
+
+def test_repeats_never_pay_more_and_a_planted_fault_is_seen():
+    for text in ("count_bonus()", "rdd()", "rdd(step=0.1, start=1)", "rnd()", "novelty()", "oni()"):
+        assert repeats_pay_less(parse(text)) is None
+    assert "more pays" in (repeats_pay_less(parse("-1*count_bonus()")) or "")
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_laws_of_novelty(rule):
+    assert_finds_new(NoveltyLearner(rule, d=16, step=None if rule != "rnd" else 0.1))
+
+
+def test_a_learner_that_learns_of_all_is_seen():
+    class Blurred(NoveltyLearner):
+        def update(self, model, x, rng):
+            return super().update(model, np.ones_like(x), rng)
+
+    with pytest.raises(AssertionError, match="others_stay_new"):
+        assert_finds_new(Blurred("rdd", d=16))
 
 
 # -- models of novelty -----------------------------------------------------------------------------

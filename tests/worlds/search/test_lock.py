@@ -141,7 +141,7 @@ def test_the_compiled_learner_is_the_slow_one(model, counted, tags):
 
 
 def test_an_outside_learner_trains_on_it():
-    baselines = pytest.importorskip("stable_baselines3")
+    baselines = pytest.importorskip("stable_baselines3", reason="needs the extra search")
     lock = Lock(levels=2, horizon=6)
     model = baselines.PPO("MlpPolicy", CombinationLock(lock), n_steps=64, batch_size=64, n_epochs=8,
                           learning_rate=0.01, seed=0, device="cpu")  # fmt: skip
