@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 
 from toyrl.bridge.export.carry import CannotCarry, plan
+from toyrl.experiments.errors import UsageError
+from toyrl.experiments.transfer.own import own_rewards
 from toyrl.experiments.validate.contract.bonus import findings, paid
 from toyrl.experiments.validate.reward_law.bench import as_shaper
 from toyrl.expressions import parse
@@ -61,3 +65,9 @@ def test_what_trainers_carry():
             plan(annealed, None, target)
     with pytest.raises(CannotCarry, match="visits"):
         plan(parse("outcome() + count_bonus()"), None, "openrlhf")
+
+
+@pytest.mark.parametrize("text", ["oni()", "outcome() + count_bonus()", "novelty()"])
+def test_a_run_on_texts_alone_is_refused_with_the_field(text):
+    with pytest.raises(UsageError, match=r"(helpful|visits|novelty).*texts don't show.*graders="):
+        own_rewards([text], contextlib.ExitStack())
