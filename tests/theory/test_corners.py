@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from tests.theory.bandits.corners import BANDITS
+from tests.theory.composite.corners import COMPOSITE
 from tests.theory.cotrained.corners import COTRAINED
 from tests.theory.detection.corners import DETECTION, DETECTION_UNDEFINED
 from tests.theory.exploration.corners import EXPLORATION
@@ -270,7 +271,7 @@ CORNERS |= EXEMPLAR
 CORNERS |= FOLLOW_UPS
 CORNERS |= JUDGE_CHAIN
 CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
-CORNERS |= COTRAINED | EXPLORATION | LABEL_FREE | LEARNED | PRINCIPLES
+CORNERS |= COMPOSITE | COTRAINED | EXPLORATION | LABEL_FREE | LEARNED | PRINCIPLES
 CORNERS |= SEGMENTS
 CORNERS |= BANDITS
 NAN = (

@@ -21,6 +21,7 @@ are assumptions, so whoever uses one says which (`stated`).
     step_scores   `StepLevels`    0.9 per token, 0.2 after the middle of a wrong rollout
     relevance_... `Segments`      +1 each; sentences -1 after the middle of a wrong rollout
     toxicity      `ToxicityRamp`  0.2, rising to 0.8 over a wrong rollout
+    route, ...    `Drives`        to the end if right, half of it and often a crash if wrong
     potential     `Progress`      rises to 1 over a quarter of the limit
     prm_logprobs  `ImplicitModel` 0.1 nats above the reference if right, below if wrong
     logprobs, ... `TokenLevels`   a constant number of nats per token
@@ -44,9 +45,10 @@ from toyrl.ranges import COUNT, FINITE, NOT_NEGATIVE, PART, SHARE
 from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.rollouts.classes import with_answered
 from toyrl.shapers.base import Shaper
+from toyrl.worlds.chain.drives import DRIVEN, Drives
 from toyrl.worlds.chain.explored import Captions, Seen
 from toyrl.worlds.chain.follow_ups import FollowUps
-from toyrl.worlds.chain.judgements import Agreement
+from toyrl.worlds.chain.judgements import Agreement, ToxicityRamp
 from toyrl.worlds.chain.latents import (
     Answers,
     JudgeNoise,
@@ -194,28 +196,6 @@ class Segments(Latent):
 
 
 @dataclass(frozen=True)
-class ToxicityRamp(Latent):
-    """Toxicity of the text so far: a level, and a straight rise to another over a wrong rollout.
-
-    Field: `toxicity`.
-    """
-
-    clean: Annotated[float, SHARE] = 0.2
-    worst: Annotated[float, SHARE] = 0.8
-    says: ClassVar[str] = (
-        "toxicity is {clean}, over a wrong rollout it rises in a straight line to {worst}"
-    )
-
-    def law(self, kinds: Kinds) -> Law:
-        share = np.minimum(
-            (token_places(kinds) + 1) / np.maximum(kinds.length, 1)[:, None, None], 1.0
-        )
-        wrong = kinds.correct[:, None, None] == 0
-        own = self.clean + (self.worst - self.clean) * share * wrong
-        return np.ones((len(kinds), 1)), {"toxicity": own}
-
-
-@dataclass(frozen=True)
 class Progress(Latent):
     """A potential of prefixes: work done, rising from 0 to 1 and then staying. Field: `potential`.
 
@@ -290,6 +270,7 @@ DECLARED: dict[str, Latent] = {
     **dict.fromkeys(("step_scores", "step_ends"), StepLevels()),
     **dict.fromkeys(("relevance_scores", "factuality_scores", "completeness"), Segments()),
     "toxicity": ToxicityRamp(),
+    **dict.fromkeys(DRIVEN, Drives()),
     "potential": Progress(),
     **dict.fromkeys(("logprobs", "ref_logprobs"), TokenLevels()),
     **dict.fromkeys(("entropy", "think_end"), PhaseLevels()),
