@@ -84,6 +84,15 @@ register_field(
     axes="T",
     origin="a reward model of sentences: its score on their last tokens, 0 elsewhere",
 )
+register_field(
+    "trace_prefix",
+    low=0.0,
+    high=1.0,
+    origin="toyrl.graders.traces: states before the first wrong one, of those of the program",
+)
+register_field(
+    "trace_states", low=0.0, unit="states", origin="toyrl.graders.traces: states of the program"
+)
 register_field("completeness", origin="a reward model of whole texts: its raw score")
 register_field("toxicity", axes="T", low=0.0, high=1.0, origin="a classifier of the text so far")
 register_field(

@@ -19,6 +19,7 @@ are assumptions, so whoever uses one says which (`stated`).
     view          `Views`         half of the rollouts answer a paraphrase, as well and as badly
     steps, ...    `Work`          the steps that the prompt needs, the rest fillers
     step_scores   `StepLevels`    0.9 per token, 0.2 after the middle of a wrong rollout
+    trace_...     `TracePrefixes` the first wrong state anywhere; 0.9 of right rollouts have none
     relevance_... `Segments`      +1 each; sentences -1 after the middle of a wrong rollout
     toxicity      `ToxicityRamp`  0.2, rising to 0.8 over a wrong rollout
     route, ...    `Drives`        to the end if right, half of it and often a crash if wrong
@@ -60,6 +61,7 @@ from toyrl.worlds.chain.latents import (
 )
 from toyrl.worlds.chain.phases import PhaseLevels, Thoughts, Words
 from toyrl.worlds.chain.references import Similarity
+from toyrl.worlds.chain.traces import TracePrefixes
 from toyrl.worlds.chain.verifier import VerifierFlips
 from toyrl.worlds.chain.views import CertaintyLevels, Views
 
@@ -90,9 +92,8 @@ class JudgeReferences(Latent):
     says: ClassVar[str] = "the reference policy's responses to every prompt are judged {scores}"
 
     def law(self, kinds: Kinds) -> Law:
-        wide = np.broadcast_to(
-            np.asarray(self.scores, dtype=float), (len(kinds), 1, len(self.scores))
-        )
+        scores = np.asarray(self.scores, dtype=float)
+        wide = np.broadcast_to(scores, (len(kinds), 1, len(scores)))
         return np.ones((len(kinds), 1)), {"judge_references": wide}
 
 
@@ -226,9 +227,8 @@ class TokenLevels(Latent):
     )
 
     def law(self, kinds: Kinds) -> Law:
-        level = np.where(kinds.correct > 0, self.right, self.wrong)[
-            :, None, None
-        ] + 0 * token_places(kinds)
+        level = np.where(kinds.correct > 0, self.right, self.wrong)[:, None, None]
+        level = level + 0 * token_places(kinds)
         return np.ones((len(kinds), 1)), dict.fromkeys(("logprobs", "ref_logprobs"), -level)
 
 
@@ -268,6 +268,7 @@ DECLARED: dict[str, Latent] = {
     "view": Views(),
     **dict.fromkeys(("steps", "fillers", "checks", "repeats"), Work()),
     **dict.fromkeys(("step_scores", "step_ends"), StepLevels()),
+    **dict.fromkeys(("trace_prefix", "trace_states"), TracePrefixes()),
     **dict.fromkeys(("relevance_scores", "factuality_scores", "completeness"), Segments()),
     "toxicity": ToxicityRamp(),
     **dict.fromkeys(DRIVEN, Drives()),
