@@ -77,6 +77,16 @@ ENTRIES = (
         "Make the value depend on the completion.",
     ),
     E(
+        "contract/bonus",
+        "Terms that pay for exploring (count_bonus, rdd, rnd, novelty, oni) were looked at where "
+        "their schedules end.",
+        "What was seen before is a property of the run, so such a bonus is no difference of "
+        "potentials: while it is paid another answer may be best. One that ends at 0 leaves the "
+        "optimum alone.",
+        "Anneal its weight to 0; the counterexample is a base reward for which it misleads.",
+        "outcome() + count_bonus(weight=linear(0.1, 0, 500)) ends at 0",
+    ),
+    E(
         "contract/history",
         "Texts were graded again after other texts.",
         "A reward that remembers pays the same completion differently, depending on what other "

@@ -163,7 +163,7 @@ class Pipeline(Inputs):
     # -- section 1 -------------------------------------------------------------------------------
     def contract(self) -> Section:
         """Contract of a text reward on rendered probes, or of a shaper on arrays."""
-        from toyrl.experiments.validate.contract import scale
+        from toyrl.experiments.validate.contract import bonus, scale
         from toyrl.experiments.validate.contract import section as contract
         from toyrl.experiments.validate.contract import shaper as contract_shaper
 
@@ -193,6 +193,7 @@ class Pipeline(Inputs):
                 self.settings.estimator,
             ),
             *contract_shaper.assumptions(self.assumed),
+            *bonus.findings([(t.shaper, t.factor) for t in self.reward.terms]),
         ]
         section = replace(section, findings=(*section.findings, *more))
         if self.learned is not None:

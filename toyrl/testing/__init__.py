@@ -18,10 +18,12 @@ from toyrl.testing.check import (
     check_estimator,
     check_invariants,
 )
+from toyrl.testing.driving_laws import DRIVING_LAWS, broken_driving_laws
 from toyrl.testing.estimators import ESTIMATOR_LAWS, affine_difference
 from toyrl.testing.follow_up_laws import FOLLOW_UP_LAWS, assert_contrasts
 from toyrl.testing.invariants import CONTRACT, INVARIANTS, PROPERTIES, Case, Invariant
 from toyrl.testing.mdps import mdps, policies
+from toyrl.testing.novelty_laws import NOVELTY_LAWS, assert_finds_new, repeats_pay_less
 from toyrl.testing.pair_laws import PAIR_LAWS, assert_learns_from_pairs
 from toyrl.testing.return_laws import padding_unseen, return_equivalent, zero_sums_unseen
 from toyrl.testing.step_laws import copies_never_pay, steps_never_pay
@@ -39,9 +41,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONTRACT",
+    "DRIVING_LAWS",
     "ESTIMATOR_LAWS",
     "FOLLOW_UP_LAWS",
     "INVARIANTS",
+    "NOVELTY_LAWS",
     "PAIR_LAWS",
     "PROPERTIES",
     "Case",
@@ -53,10 +57,12 @@ __all__ = [
     "VerdictError",
     "affine_difference",
     "assert_contrasts",
+    "assert_finds_new",
     "assert_invariants",
     "assert_learns_from_pairs",
     "assert_no_exploit",
     "assert_safe",
+    "broken_driving_laws",
     "check_estimator",
     "check_invariants",
     "completions",
@@ -67,6 +73,7 @@ __all__ = [
     "padding_unseen",
     "places_swap",
     "policies",
+    "repeats_pay_less",
     "return_equivalent",
     "rewards",
     "rollouts",

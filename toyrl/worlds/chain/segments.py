@@ -1,4 +1,4 @@
-"""Latents of a text's parts: verdicts on segments, credit of steps, toxicity of the text so far."""
+"""Latents of a text's parts: verdicts on segments, credit of steps."""
 
 from __future__ import annotations
 
@@ -42,28 +42,6 @@ class Segments(Latent):
             "completeness": self.mean + self.std * side,
         }
         return np.ones((len(kinds), 1)), own
-
-
-@dataclass(frozen=True)
-class ToxicityRamp(Latent):
-    """Toxicity of the text so far: a level, and a straight rise to another over a wrong rollout.
-
-    Field: `toxicity`.
-    """
-
-    clean: Annotated[float, SHARE] = 0.2
-    worst: Annotated[float, SHARE] = 0.8
-    says: ClassVar[str] = (
-        "toxicity is {clean}, over a wrong rollout it rises in a straight line to {worst}"
-    )
-
-    def law(self, kinds: Kinds) -> Law:
-        share = np.minimum(
-            (token_places(kinds) + 1) / np.maximum(kinds.length, 1)[:, None, None], 1.0
-        )
-        wrong = kinds.correct[:, None, None] == 0
-        own = self.clean + (self.worst - self.clean) * share * wrong
-        return np.ones((len(kinds), 1)), {"toxicity": own}
 
 
 @dataclass(frozen=True)
