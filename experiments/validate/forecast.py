@@ -15,6 +15,7 @@ import numpy as np
 from toyrl.experiments.core import Curve, Picture
 from toyrl.experiments.forecast.word import PILOT, word
 from toyrl.experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate.judged import likely
 from toyrl.experiments.validate.verdict import foretold
 from toyrl.rewards.errors import RewardError
 
@@ -116,6 +117,7 @@ def told_of(pipeline: Pipeline) -> Told:
         group_size=s.group_size,
         beta=s.beta,
         horizon=horizon(s.updates, s.learning_rate, s.completions),
+        judges=likely(s),
         evidence=lambda told: _evidence(pipeline, told),
     )
 
