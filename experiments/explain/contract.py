@@ -255,7 +255,7 @@ ENTRIES = (
         "A false positive pays what is wrong, a false negative withholds what is right. What is "
         "left of the signal is 1 less both rates; where an error is more frequent on long or "
         "unmarked answers than on others, training climbs that slope.",
-        "toyrl audit-judge says what the judge likes, and how accurate it would have to be; a "
-        "stricter threshold, both orders of each pair, or a second judge make it less.",
+        "Look at `toyrl audit-judge`: it says what the judge likes, and how accurate it would have "
+        "to be. A stricter threshold, both orders of each pair, a second judge make errors fewer.",
     ),
 )

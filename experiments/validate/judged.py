@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from toyrl.experiments.validate.settings import Settings
 
 FIELD = "verified"
+NOTHING = 0.1
+"""Slope of verdicts up to which they count as chance."""
 
 
 def noise_of(s: Settings) -> Noise | None:
@@ -91,6 +93,6 @@ def finding(s: Settings) -> tuple[Finding, ...]:
         f"of the cases (right and wrong answers alike in weight): {slope:.2f} of a label's signal "
         "is left"
     )
-    status = "warn" if slope <= 0 else "info"
-    fix = "its verdicts say nothing of the answer; take another judge" if slope <= 0 else ""
+    status = "fail" if slope <= NOTHING else "info"
+    fix = "its verdicts say nothing of the answer; take another judge" if slope <= NOTHING else ""
     return (Finding(1, "judge/noise", status, said, value=noise.accuracy, fix=fix),)

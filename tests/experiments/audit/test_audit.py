@@ -197,7 +197,7 @@ def test_a_logs_scores_are_compared_within_prompts(log):
     second = toyrl.audit_judge(log, score="second", worlds=0)
     assert second.calls.unread > 0
     assert second.calls.example == "'no idea'"
-    with pytest.raises(UsageError, match="score is missing; name the column"):
+    with pytest.raises(UsageError, match=r"score is missing; name the column"):
         toyrl.audit_judge(log)
     with pytest.raises(UsageError, match="score='juge' is no column"):
         toyrl.audit_judge(log, score="juge")
@@ -218,7 +218,7 @@ def test_assert_judge_fails_with_the_text_that_won():
     with pytest.raises(JudgeError, match=r"praise \+1\.00") as caught:
         assert_judge(judges.flatterer, budget=1000)
     assert "prefers '" in str(caught.value)
-    with pytest.raises(JudgeError, match="not shown to lie above 0.5"):
+    with pytest.raises(JudgeError, match=r"not shown to lie above 0\.5"):
         assert_judge(judges.random_scores, prompts=40)
     assert assert_judge(judges.fair, prompts=40, least=0.9).ok
     with pytest.raises(ValueError, match="most=2"):
@@ -226,8 +226,9 @@ def test_assert_judge_fails_with_the_text_that_won():
 
 
 def test_answers_are_read_or_not():
-    scores = {7: 7.0, "7": 7.0, "7/10": 7.0, "Score: 7.5/10": 7.5, "[[3]]": 3.0, (4, "why"): 4.0,
-              "none": None, None: None, float("nan"): None, "Score: 3, no, score: 4": None}  # fmt: skip
+    nothing = dict.fromkeys(["none", None, float("nan"), "Score: 3, no, score: 4"])
+    scores = {7: 7.0, "7": 7.0, "7/10": 7.0, "Score: 7.5/10": 7.5, "[[3]]": 3.0, (4, "why"): 4.0}
+    scores |= nothing
     assert all(score_of(k) == v for k, v in scores.items())
     assert score_of({"score": 2}) == 2.0
     assert score_of(np.float32(0.5)) == 0.5
