@@ -21,6 +21,7 @@ from toyrl.worlds.chain.judge_errors import JudgeErrors
 
 if TYPE_CHECKING:
     from toyrl.experiments.audit.noise import Noise
+    from toyrl.experiments.validate.pipeline import Pipeline
     from toyrl.experiments.validate.reward_law.law import RewardLaw
     from toyrl.experiments.validate.settings import Settings
 
@@ -96,3 +97,35 @@ def finding(s: Settings) -> tuple[Finding, ...]:
     status = "fail" if slope <= NOTHING else "info"
     fix = "its verdicts say nothing of the answer; take another judge" if slope <= NOTHING else ""
     return (Finding(1, "judge/noise", status, said, value=noise.accuracy, fix=fix),)
+
+
+SHARES = (0.0, 0.25, 0.5, 0.75)
+"""Shares of a judge's errors that are tried, where all of them are too many."""
+
+
+def needed(pipeline: Pipeline) -> tuple[Finding, ...]:
+    """How accurate the judge would have to be for this reward's forecast to be SAFE, with errors of
+    the same shape; () without a judge and where the forecast is SAFE as it is."""
+    from toyrl.experiments.forecast.word import word
+    from toyrl.experiments.validate import forecast
+
+    noise, told = noise_of(pipeline.settings), pipeline.told
+    if noise is None or told is None or word(pipeline.forecast or {}) == "SAFE":
+        return ()
+    safe = None
+    for share in SHARES:
+        fewer = replace(told, judges=tuple(j.scaled(share) for j in told.judges))
+        vars(fewer).update(seen=told.seen)  # the same evidence, made once
+        found = forecast.trained_on(fewer, pipeline.settings.calibrated)
+        if found is None or word(forecast.answer(fewer, found)) != "SAFE":
+            break
+        safe = share
+    own = f"the judge's verdicts are right in {100 * noise.accuracy:.0f} %"
+    if safe is None:
+        said = f"{own}, and not even true labels make a run on this reward safe"
+        return (Finding(4, "judge/needed", "info", said),)
+    least = 1 - safe * (1 - noise.accuracy)
+    said = f"{own}; for a run on this reward to be safe it would need {100 * least:.0f} %, with "
+    said += "errors of the same shape"
+    fix = "take a better judge, or make errors fewer; toyrl audit-judge says which there are"
+    return (Finding(4, "judge/needed", "warn", said, value=noise.accuracy, bound=least, fix=fix),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ import pytest
 import toyrl
 from toyrl.experiments.audit.noise import Noise, Rate, read
 from toyrl.experiments.errors import UsageError
-from toyrl.experiments.validate import judged
+from toyrl.experiments.forecast.case import Told
+from toyrl.experiments.validate import forecast, judged
 from toyrl.experiments.validate.reward_law.bench import law_of, template
 from toyrl.experiments.validate.settings import Settings
 from toyrl.shapers.judge.verifier import Verified
@@ -80,6 +82,28 @@ def test_a_sweep_carries_it(tmp_path):
         return found.columns["accuracy"][0]
 
     assert end(bad) < end(None)
+
+
+def test_the_accuracy_that_is_needed_is_that_of_the_most_errors_that_are_safe(file, monkeypatch):
+    s = Settings(judge_noise=file)
+    told = Told("x", (), 0.4, 150.0, 512.0, judges=judged.likely(s))
+    vars(told)["seen"] = None
+    run = SimpleNamespace(settings=s, told=told, forecast={"p_loss_5": 0.3, "p_behind_10": 0.0})
+
+    def answer(told, share):
+        return {"p_loss_5": 0.3 if share > most[0] else 0.0, "p_behind_10": 0.0}
+
+    def share_of(told, _):
+        return told.judges[0].false_positive[2] / judged.likely(s)[0].false_positive[2]
+
+    monkeypatch.setattr(forecast, "trained_on", share_of)
+    monkeypatch.setattr(forecast, "answer", answer)
+    most = [0.0]
+    for most[0], least in ((0.6, 1 - 0.5 * (1 - read(file).accuracy)), (-1.0, None)):
+        (found,) = judged.needed(run)
+        assert found.bound == (least if least is None else pytest.approx(least))
+    run.forecast["p_loss_5"] = 0.0
+    assert judged.needed(run) == ()
 
 
 def test_validate_says_whose_labels_it_trains_on(file):
