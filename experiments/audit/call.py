@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from toyrl.experiments.amounts import RATE
 from toyrl.experiments.audit import calibration, carry, items, logs, measures, read
 from toyrl.experiments.audit.asking import Answers, ask
 from toyrl.experiments.audit.items import Item, Questions, built_in, of_rows, questions
@@ -69,7 +70,8 @@ def audit_judge(
         lowers the number of prompts
     timeout : seconds a call; workers : calls at a time; cache : folder where answers are kept
     accuracy, typical_length, max_completion_length, estimator, group_size, beta : of the planned
-        run; worlds : that it is trained in, 0: no run is made
+        run; accuracy and length of a log are its own
+    worlds : that the run is trained in, 0: no run is made
     progress : True shows lines on standard error; or f(message)
 
     Raises UsageError for what can't be used, MissingExtra for a model without the extra llm.
@@ -80,6 +82,8 @@ def audit_judge(
     if worlds < 0 or (threshold is not None and not math.isfinite(threshold)):
         msg = f"worlds={worlds}, threshold={threshold}: worlds is at least 0, threshold a number"
         raise UsageError(msg)
+    if accuracy is not None and not RATE.allows(accuracy):
+        raise UsageError(RATE.refusal("accuracy", accuracy))
     settings = Settings(
         max_completion_length=max_completion_length,
         typical_length=typical_length,
@@ -95,7 +99,8 @@ def audit_judge(
     call = command or f"toyrl.audit_judge({name_of(judge)!r})"
     if logs.is_log(judge):
         source = _Log(judge, columns, skip_bad_rows)
-        return replace(_of_log(source, score, against, threshold, base), command=call)
+        made = _of_log(source, score, against, threshold, base, told=accuracy is not None)
+        return replace(made, command=call)
     plan = _Plan(judge_of(judge, pairs=pairs),
                  None if against is None else judge_of(against, pairs=None))  # fmt: skip
     found = _items(plan, data, columns, skip_bad_rows, prompts, dialect, base, max_calls)
@@ -317,10 +322,14 @@ class _Log:
 
 
 def _of_log(
-    source: _Log, score: str | None, against: Any, threshold: float | None, base: carry.Base
-) -> Audit:
+    source: _Log, score: str | None, against: Any, threshold: float | None, base: carry.Base,
+    *, told: bool,
+) -> Audit:  # fmt: skip
+    """told : the base's accuracy was said, else it is the log's."""
     name, found = source.read(score)
     x = found.flat.known()
+    if not told:
+        base = replace(base, accuracy=min(max(float(found.flat.right.mean()), 0.01), 0.99))
     base = replace(base, length=float(found.flat.tokens.mean()),
                    limit=max(base.limit, float(found.flat.tokens.max())))  # fmt: skip
     agreed = None

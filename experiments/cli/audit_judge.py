@@ -99,7 +99,7 @@ def audit_judge(
     cache
         Folder where answers are kept: what was asked once is not asked again.
     accuracy
-        Of the base that the run starts from [default: 0.4].
+        Of the base that the run starts from [default: that of the log, else 0.4].
     typical_length
         Its mean completion in tokens [default: 150].
     max_completion_length

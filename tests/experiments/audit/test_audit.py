@@ -12,6 +12,8 @@ import toyrl
 from tests.experiments.audit import judges
 from toyrl import schemas
 from toyrl.experiments.audit.answers import preference_of, score_of
+from toyrl.experiments.audit.noise import read
+from toyrl.experiments.cli import main
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.render.text import dumps
 from toyrl.testing import JudgeError, assert_judge
@@ -158,8 +160,29 @@ def test_what_is_no_judge_is_refused_by_name(tmp_path):
         toyrl.audit_judge(str(tmp_path / "two.py"))
     with pytest.raises(UsageError, match="names no two texts"):
         toyrl.audit_judge(judges.constant, pairs=True)
+    with pytest.raises(UsageError, match="accuracy=2"):
+        toyrl.audit_judge(judges.fair, accuracy=2)
     with pytest.raises(UsageError, match="prompts=3 are too few"):
         toyrl.audit_judge(judges.fair, prompts=3)
+
+
+def test_the_command_writes_page_numbers_and_noise_and_says_how_it_went(tmp_path, capsys):
+    place = tmp_path / "my_judge.py"
+    place.write_text("def score(text):\n    return len(text)\n")
+    files = {name: tmp_path / name for name in ("page.html", "noise.json", "found.json")}
+    told = ("--report", "--noise", "--json")
+    options = [w for pair in zip(told, map(str, files.values()), strict=True) for w in pair]
+    few = ["--prompts", "12", "--worlds", "0"]
+    code = main(["audit-judge", f"{place}:score", *options, *few])
+    out, err = capsys.readouterr()
+    assert code == 1
+    assert out.startswith("USELESS: a right text wins")
+    assert "204 calls of" in err
+    assert json.loads(files["found.json"].read_text())["word"] == "USELESS"
+    assert read(files["noise.json"]).judge.endswith("my_judge.py:score")
+    assert "<!doctype html>" in files["page.html"].read_text()
+    assert main(["audit-judge", str(tmp_path / "no.py"), *few, "--no-report"]) == 2
+    assert "is not there; give file.py:function" in capsys.readouterr().err
 
 
 # -- logs ----------------------------------------------------------------------------------------
