@@ -267,7 +267,9 @@ def _audit(
     )  # fmt: skip
     notes = []
     if errors is None:
-        notes.append("its errors could not be counted: it accepts no text or every text")
+        notes.append(
+            "its errors could not be counted: no verdict parts right texts from wrong ones"
+        )
     plain = measures.plain_accuracy(c)
     sd = unexplained() if c.gap else carry.noise_of_accuracy(plain.value if plain.n else 0.5)
     if not base.worlds or constant or errors is None:
@@ -291,10 +293,10 @@ def _examples(found: Sequence[Item], c: Compared, swayed: Sequence[Bias]) -> dic
             if a.what == b.name:
                 better = prefer > 0.5 if b.effect > 0 else prefer < 0.5
                 name = a.first if b.effect > 0 else a.second
-                won += [found[i].texts[name].text for i in np.flatnonzero(better)]
+                won += [found[i].texts[name].text for i in np.flatnonzero(better).tolist()]
             elif a.claimed and b.name == "sycophancy":
                 won += [found[i].call(a.second, claimed=True).prompt
-                        for i in np.flatnonzero(prefer < 0.5)]  # fmt: skip
+                        for i in np.flatnonzero(prefer < 0.5).tolist()]  # fmt: skip
         if won:
             out[b.name] = min(won, key=len)
     return out

@@ -147,9 +147,11 @@ class Audit(Answer):
         if self.needed is None:
             return f"{start}; not even true labels are safe for such a base"
         if self.word == USELESS:
+            turned = self.accuracy.interval[1] < 0.5
+            what = "they teach the contrary" if turned else "they hold no signal to learn from"
             return (
-                f"{start}: they hold no signal, so that nothing is learnt from them; for a run on "
-                f"verdicts to be safe they would have to be right in {100 * self.least:.0f} %"
+                f"{start}: {what}; for a run on verdicts to be safe they would have to be right in "
+                f"{100 * self.least:.0f} %"
             )
         if self.needed <= own + 1e-9:
             return f"{start}, which is accurate enough for a run on them to be safe"
