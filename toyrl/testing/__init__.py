@@ -33,7 +33,9 @@ from toyrl.testing.verdict_laws import one_label_wins, only_the_tail_counts, pla
 if TYPE_CHECKING:
     from toyrl.experiments.asserted import (
         ExploitError,
+        JudgeError,
         VerdictError,
+        assert_judge,
         assert_no_exploit,
         assert_safe,
     )
@@ -53,11 +55,13 @@ __all__ = [
     "InvariantError",
     "InvariantReport",
     "InvariantResult",
+    "JudgeError",
     "VerdictError",
     "affine_difference",
     "assert_contrasts",
     "assert_finds_new",
     "assert_invariants",
+    "assert_judge",
     "assert_learns_from_pairs",
     "assert_no_exploit",
     "assert_safe",
@@ -79,7 +83,10 @@ __all__ = [
     "trees",
 ]
 
-_FORWARDED = ("ExploitError", "VerdictError", "assert_no_exploit", "assert_safe")
+_FORWARDED = (
+    *("ExploitError", "JudgeError", "VerdictError"),
+    *("assert_judge", "assert_no_exploit", "assert_safe"),
+)
 """What stands on `validate`, above the library: loaded when it is used."""
 
 
