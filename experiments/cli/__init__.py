@@ -5,6 +5,7 @@ here: `toyrl --help` answers at once, and each command loads what it needs.
 """
 
 from toyrl.experiments.cli import (
+    audit_judge,
     calibrate,
     catalogue,
     claims,
@@ -21,6 +22,7 @@ from toyrl.experiments.cli.main import main, run
 
 __all__ = [
     "app",
+    "audit_judge",
     "calibrate",
     "catalogue",
     "claims",

@@ -34,7 +34,9 @@ from toyrl.testing.verdict_laws import one_label_wins, only_the_tail_counts, pla
 if TYPE_CHECKING:
     from toyrl.experiments.asserted import (
         ExploitError,
+        JudgeError,
         VerdictError,
+        assert_judge,
         assert_no_exploit,
         assert_safe,
     )
@@ -54,11 +56,13 @@ __all__ = [
     "InvariantError",
     "InvariantReport",
     "InvariantResult",
+    "JudgeError",
     "VerdictError",
     "affine_difference",
     "assert_contrasts",
     "assert_finds_new",
     "assert_invariants",
+    "assert_judge",
     "assert_learns_from_pairs",
     "assert_no_exploit",
     "assert_safe",
@@ -83,7 +87,10 @@ __all__ = [
     "zero_sums_unseen",
 ]
 
-_FORWARDED = ("ExploitError", "VerdictError", "assert_no_exploit", "assert_safe")
+_FORWARDED = (
+    *("ExploitError", "JudgeError", "VerdictError"),
+    *("assert_judge", "assert_no_exploit", "assert_safe"),
+)
 """What stands on `validate`, above the library: loaded when it is used."""
 
 
