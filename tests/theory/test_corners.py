@@ -34,6 +34,7 @@ from tests.theory.process.corners import PROCESS
 from tests.theory.redistribution.corners import REDISTRIBUTION
 from tests.theory.shaping.corners import UNDEFINED, shaping_corners
 from tests.theory.traces.corners import TRACES
+from tests.theory.writing.corners import WRITING
 from toyrl import registry
 from toyrl.theory.distance import PRESETS
 from toyrl.theory.group import signs, variance
@@ -277,6 +278,7 @@ CORNERS |= COMPOSITE | COTRAINED | EXPLORATION | LABEL_FREE | LEARNED | PRINCIPL
 CORNERS |= SEGMENTS
 CORNERS |= REDISTRIBUTION
 CORNERS |= TRACES
+CORNERS |= WRITING
 CORNERS |= BANDITS
 NAN = (
     UNDEFINED
