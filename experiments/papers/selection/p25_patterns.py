@@ -115,7 +115,7 @@ def loops(released: str, sound: str) -> Items:
                 ("times it is said", "pay"),
                 {"released penalty": pay[0][:-1], "1 - distinct/all": pay[1][:-1]},
                 x=rounds[:-1], caption="The released ratio counts distinct repeats over all "
-                "20-grams: it is largest for two rounds and vanishes in a loop.")  # fmt: skip
+                "20-grams: it is felt for a few rounds and vanishes in a loop.")  # fmt: skip
 
 
 # -- f: a reward model calibrated ------------------------------------------------------------------
