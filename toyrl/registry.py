@@ -22,7 +22,8 @@ from toyrl.ranges import told
 from toyrl.theorems import Theorem, index
 
 KINDS = ("shaper", "estimator", "objective", "environment", "theorem", "grader")
-CATALOGUE = ("shapers", "estimators", "objectives", "worlds.chain.gym", "worlds.mdp.gym")
+CATALOGUE = ("shapers", "estimators", "objectives", "worlds.chain.gym", "worlds.mdp.gym",
+             "worlds.search.maze_gym")
 SHOWN = 12
 """Names that a message lists where none is near."""
 INSTANCES = ("estimator", "objective")  # kinds whose target is always an instance

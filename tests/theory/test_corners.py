@@ -26,6 +26,7 @@ from tests.theory.learned.judge_corners import JUDGE_CHAIN
 from tests.theory.learned.segment_corners import SEGMENTS
 from tests.theory.length.corners import LENGTH, SPREAD
 from tests.theory.noise.corners import NOISE
+from tests.theory.population.corners import POPULATION
 from tests.theory.preference.corners import TOPOLOGY
 from tests.theory.process.corners import PROCESS
 from tests.theory.shaping.corners import UNDEFINED, shaping_corners
@@ -269,6 +270,7 @@ CORNERS |= FOLLOW_UPS
 CORNERS |= JUDGE_CHAIN
 CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
 CORNERS |= COTRAINED | LABEL_FREE | LEARNED | PRINCIPLES
+CORNERS |= POPULATION
 CORNERS |= SEGMENTS
 NAN = (
     UNDEFINED

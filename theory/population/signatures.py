@@ -60,7 +60,7 @@ def chen_product(first: Array, second: Array) -> np.ndarray:
     Raises ValueError for two lengths that differ or aren't p + p^2.
     """
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
-    p = _dimension(a)
+    p = _dimension(a, "first")
     if a.shape != b.shape:
         msg = f"first has shape {a.shape}, second {b.shape}: signatures of paths in one space"
         raise ValueError(msg)
@@ -82,14 +82,14 @@ def signed_area(signature: Array) -> np.ndarray:
     Raises ValueError for a length that isn't p + p^2.
     """
     s = np.asarray(signature, dtype=float)
-    p = _dimension(s)
+    p = _dimension(s, "signature")
     second = s[p:].reshape(p, p)
     return (second - second.T) / 2
 
 
-def _dimension(signature: np.ndarray) -> int:
+def _dimension(signature: np.ndarray, name: str) -> int:
     p = int(np.sqrt(signature.size + 0.25) - 0.5 + 1e-9)
     if signature.ndim != 1 or p < 1 or p * (p + 1) != signature.size:
-        msg = f"signature has shape {signature.shape}; it is (p + p^2,), level 1 and level 2"
+        msg = f"{name} has shape {signature.shape}; it is (p + p^2,), level 1 and level 2"
         raise ValueError(msg)
     return p
