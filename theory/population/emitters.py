@@ -23,7 +23,7 @@ Array = Any
     formula="max(mean of the last rows - mean of the first rows, 0)",
 )
 def emitter_improvement(values: Array, window: int = 3) -> float:
-    """Rise of an emitter's rewards (generations, members) over its life, never negative.
+    """Rise of an emitter's rewards (n, m) over its n generations, never negative.
 
     Raises ValueError for no rows, a window below 1 and NaN.
     """

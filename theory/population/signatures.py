@@ -55,7 +55,7 @@ def path_signature(path: Array) -> np.ndarray:
     formula="(a + b, A + a (x) b + B)",
 )
 def chen_product(first: Array, second: Array) -> np.ndarray:
-    """Signature (p + p^2,) of two paths one after the other, from theirs, (p + p^2,) each.
+    """Signature (n,) of two paths one after the other, from theirs, (n,) each, n = p + p^2.
 
     Raises ValueError for two lengths that differ or aren't p + p^2.
     """
@@ -75,7 +75,7 @@ def chen_product(first: Array, second: Array) -> np.ndarray:
     formula="(S2 - S2^T)/2",
 )
 def signed_area(signature: Array) -> np.ndarray:
-    """(p, p) areas between path and chord in each plane of coordinates, from (p + p^2,).
+    """(p, p) areas between path and chord in each plane of coordinates, from (n,), n = p + p^2.
 
     Antisymmetric; positive where the path turns from the first coordinate to the second.
 

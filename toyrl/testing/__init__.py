@@ -18,6 +18,7 @@ from toyrl.testing.check import (
     check_estimator,
     check_invariants,
 )
+from toyrl.testing.diversity import Corner, Corners, diverse_rollouts, unasked
 from toyrl.testing.estimators import ESTIMATOR_LAWS, affine_difference
 from toyrl.testing.follow_up_laws import FOLLOW_UP_LAWS, assert_contrasts
 from toyrl.testing.invariants import CONTRACT, INVARIANTS, PROPERTIES, Case, Invariant
@@ -44,6 +45,8 @@ __all__ = [
     "PAIR_LAWS",
     "PROPERTIES",
     "Case",
+    "Corner",
+    "Corners",
     "ExploitError",
     "Invariant",
     "InvariantError",
@@ -60,6 +63,7 @@ __all__ = [
     "check_invariants",
     "completions",
     "copies_never_pay",
+    "diverse_rollouts",
     "mdps",
     "one_label_wins",
     "only_the_tail_counts",
@@ -70,6 +74,7 @@ __all__ = [
     "steps_never_pay",
     "tree_policies",
     "trees",
+    "unasked",
 ]
 
 _FORWARDED = ("ExploitError", "VerdictError", "assert_no_exploit", "assert_safe")

@@ -38,14 +38,14 @@ class Descriptor(Protocol):
 
 @dataclass
 class Given:
-    """The observation (n, p) is the descriptor, and nothing surprises: prior knowledge."""
+    """The observation (n, ...), laid flat, is the descriptor, and nothing surprises."""
 
     def fit(self, seen: Array) -> None:
         """Nothing is learned."""
 
     def describe(self, seen: Array) -> Array:
-        """The observations (n, p)."""
-        return np.asarray(seen, dtype=float)
+        """The observations as (n, p)."""
+        return np.asarray(seen, dtype=float).reshape(len(seen), -1)
 
     def surprise(self, seen: Array) -> Array:
         """(n,) zeros."""
@@ -199,6 +199,8 @@ class Trajectory:
     code : describes an observation; how : "signature" of the path of codes, or "frames", the codes
         side by side as in STAX; the surprise is summed over the frames
     order, time : of the signature
+
+    Raises ValueError for another `how`.
     """
 
     code: Any = field(default_factory=Given)

@@ -16,7 +16,7 @@ Array = Any
 
 
 def improvement(values: Array, window: int = 3) -> float:
-    """max(mean of the last rows - mean of the first rows, 0) of rewards (generations, members).
+    """max(mean of the last rows - mean of the first rows, 0) of rewards (n, m): n generations.
 
     window : rows at each end; with fewer rows they overlap. 0 for constant rewards; a constant
         added to all leaves it unchanged.
@@ -50,7 +50,7 @@ def emitter_sigma(genomes: Array, index: int, *, number_of_std: float = 3.0,
 
 
 def stagnates(values: Array, genes: int, population: int = 6) -> bool:
-    """Rewards (generations, population) have stopped rising, by the released "custom" test.
+    """Rewards (n, m) of n generations have stopped rising, by the released "custom" test.
 
     After b = 20 genes / population + 120 generations: over the last b rows the median or the
     maximum of the first 20 is not exceeded by that of the last 20.
@@ -67,7 +67,7 @@ class Emitter:
     """One emitter.
 
     ancestor : the rewarded individual, as Members of one; sigma : of its mutations
-    members : the present population, best first; values : its rewards, a row a generation
+    members : the present population, best first; values : its rewards, (m,) a generation
     best : the highest reward that it has archived; novel : the highest novelty seen in it
     kept : members that were more novel than all before them
     """

@@ -56,6 +56,8 @@ ROOM = (
 class Maze:
     """kind : "deceptive", "sparse" or "balls"; rows : of "#" wall, "." floor, one "S" start, one
     "G" goal, "B" balls; None: the paper's kind of maze for each; steps : length of an episode
+    hidden : units of the controllers that `evaluate` takes, genomes (n, genes)
+    walls : (width, height) bool, balls (n, 2), start (2,), goal (2,) : read off the rows
 
     Raises ValueError for rows without exactly one start and one goal, of different lengths, or open
     to the outside, and for a kind without what it pays for.

@@ -31,6 +31,8 @@ class Redundant:
         "path" (genes/2 + 1, 2), the running sums of both halves, which start at 0 and end at b
     dimension D, scale s, noise tau : of the lifted observation; A (D, 2) is orthonormal, by `seed`
     centres, radius : of the rewarded discs
+
+    Raises ValueError for fields out of their ranges and an odd number of genes.
     """
 
     observed: Annotated[str, one_of("behaviour", "lifted", "picture", "path")] = "behaviour"
