@@ -201,7 +201,7 @@ def saturated(get: Get, budget: int) -> Items:
         rows.append([name, len(seen), *seen.mean(0).round(3), (seen.std(0) / len(seen) ** 0.5)
                      .round(3)[1]])  # fmt: skip
     yield Table("exploiting", ("search", "seeds with both discs", "share before", "share after",
-                               "standard error"), rows,
+                               "standard error of after"), rows,
                 "Turns spent on exploiting before and after both discs are at 0.95.")  # fmt: skip
 
 

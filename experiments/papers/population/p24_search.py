@@ -30,6 +30,7 @@ ARMS: dict[str, tuple[search.Search, str, int, bool]] = {
     "plane": (search.NOVELTY, "lifted", 2, True),
     "plane untrained": (search.NOVELTY, "lifted", 2, False),
     "pictures": (search.TAXONS, "picture", 10, True),
+    "pictures by novelty": (search.NOVELTY, "picture", 10, True),
     "pictures untrained": (search.NOVELTY, "picture", 10, False),
     "STAX": (replace(search.STAX, select="novelty"), "lifted", 2, True),
     "STAX with surprise": (search.STAX, "lifted", 2, True),

@@ -79,12 +79,13 @@ class LinearCode:
         self.basis = vectors[:, ::-1][:, : self.units]
 
     def _ready(self, x: Array) -> tuple[Array, Array]:
-        if self.mean is None or self.basis is None:
-            D = x.shape[-1]
-            rng = np.random.default_rng(self.seed)
-            self.mean = np.zeros(D)
-            self.basis = np.linalg.qr(rng.standard_normal((D, self.units)))[0]
-        return self.mean, self.basis
+        if self.mean is not None and self.basis is not None:
+            return self.mean, self.basis
+        D = x.shape[-1]
+        rng = np.random.default_rng(self.seed)
+        begun = np.zeros(D), np.linalg.qr(rng.standard_normal((D, self.units)))[0]
+        self.mean, self.basis = begun
+        return begun
 
     def describe(self, seen: Array) -> Array:
         """(n, units) coordinates of observations (n, D) in the plane of the code."""

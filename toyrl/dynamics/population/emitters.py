@@ -87,7 +87,7 @@ class Emitter:
         return max(len(self.values) - 1, 0)
 
     def parents(self, size: int, offspring: int) -> np.ndarray:
-        """Genomes to be mutated: the ancestor `size` times at first, then each its offspring."""
+        """(n, genes) to be mutated: the ancestor `size` times at first, then each its offspring."""
         if self.members is None:
             return np.repeat(self.ancestor.genome, size, axis=0)
         return np.repeat(self.members.genome, offspring, axis=0)

@@ -30,7 +30,7 @@ class Grid:
 
     def __post_init__(self) -> None:
         low, high = np.asarray(self.low, dtype=float), np.asarray(self.high, dtype=float)
-        if not self.bins or min(self.bins) < 1 or not (low < high).all():
+        if not self.bins or min(self.bins) < 1 or not np.all(low < high):
             msg = f"bins={self.bins} must be 1 or more each, low={self.low} below high={self.high}"
             raise ValueError(msg)
 
@@ -44,9 +44,9 @@ class Grid:
         x = np.atleast_2d(np.asarray(behaviour, dtype=float))
         bins = np.array(self.bins)
         low, high = np.asarray(self.low, dtype=float), np.asarray(self.high, dtype=float)
-        there = np.isfinite(x).all(-1)
-        share = np.where(there[:, None], (x - low) / (high - low), 0.0)
-        place = np.clip((share * bins).astype(int), 0, bins - 1)
+        there: Any = np.isfinite(x).all(-1)
+        share = np.where(there[:, None], np.clip((x - low) / (high - low), 0.0, 1.0), 0.0)
+        place = np.minimum((share * bins).astype(int), bins - 1)
         return np.where(there, np.ravel_multi_index(tuple(place.T), self.bins), -1)
 
     def coverage(self, behaviour: Array) -> float:

@@ -17,9 +17,12 @@ class World(Protocol):
     reward (n,)). A behaviour, observation or reward that is NaN rejects its individual.
     """
 
-    genes: int
+    @property
+    def genes(self) -> int:
+        """Length of a genome."""
+        ...
 
-    def evaluate(self, genomes: Array, rng: Any) -> tuple[Array, Array, Array]:
+    def evaluate(self, genomes: Array, rng: Any, /) -> tuple[Array, Array, Array]:
         """(behaviour, seen, reward) of genomes (n, genes)."""
         ...
 

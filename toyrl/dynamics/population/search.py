@@ -158,9 +158,9 @@ class _State:
         return len(self.candidates) + len(self.emitters)
 
     def found(self) -> Found:
-        columns = (np.concatenate(c) for c in zip(*self.log, strict=True))
-        return Found(*columns, self.archive.all(), self.rewarded.all(), self.turns, self.rejected,
-                     self.collapsed, self.fits)  # fmt: skip
+        behaviour, reward, exploited = (np.concatenate(c) for c in zip(*self.log, strict=True))
+        return Found(behaviour, reward, exploited, self.archive.all(), self.rewarded.all(),
+                     self.turns, self.rejected, self.collapsed, self.fits)  # fmt: skip
 
     # -- evaluating -------------------------------------------------------------------------------
     def born(self, genomes: Array, exploited: bool = False) -> Members:
