@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.theory.bandits.corners import BANDITS
+from tests.theory.composite.corners import COMPOSITE
 from tests.theory.cotrained.corners import COTRAINED
 from tests.theory.detection.corners import DETECTION, DETECTION_UNDEFINED
 from tests.theory.judge.corners import JUDGE, JUDGE_UNDEFINED
@@ -30,6 +32,7 @@ from tests.theory.population.corners import POPULATION
 from tests.theory.preference.corners import TOPOLOGY
 from tests.theory.process.corners import PROCESS
 from tests.theory.shaping.corners import UNDEFINED, shaping_corners
+from tests.theory.traces.corners import TRACES
 from toyrl import registry
 from toyrl.theory.distance import PRESETS
 from toyrl.theory.group import signs, variance
@@ -269,9 +272,11 @@ CORNERS |= EXEMPLAR
 CORNERS |= FOLLOW_UPS
 CORNERS |= JUDGE_CHAIN
 CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
-CORNERS |= COTRAINED | LABEL_FREE | LEARNED | PRINCIPLES
 CORNERS |= POPULATION
+CORNERS |= COMPOSITE | COTRAINED | LABEL_FREE | LEARNED | PRINCIPLES
 CORNERS |= SEGMENTS
+CORNERS |= TRACES
+CORNERS |= BANDITS
 NAN = (
     UNDEFINED
     | DETECTION_UNDEFINED

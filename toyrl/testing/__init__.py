@@ -19,6 +19,7 @@ from toyrl.testing.check import (
     check_invariants,
 )
 from toyrl.testing.diversity import Corner, Corners, diverse_rollouts, unasked
+from toyrl.testing.driving_laws import DRIVING_LAWS, broken_driving_laws
 from toyrl.testing.estimators import ESTIMATOR_LAWS, affine_difference
 from toyrl.testing.follow_up_laws import FOLLOW_UP_LAWS, assert_contrasts
 from toyrl.testing.invariants import CONTRACT, INVARIANTS, PROPERTIES, Case, Invariant
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONTRACT",
+    "DRIVING_LAWS",
     "ESTIMATOR_LAWS",
     "FOLLOW_UP_LAWS",
     "INVARIANTS",
@@ -59,6 +61,7 @@ __all__ = [
     "assert_learns_from_pairs",
     "assert_no_exploit",
     "assert_safe",
+    "broken_driving_laws",
     "check_estimator",
     "check_invariants",
     "completions",

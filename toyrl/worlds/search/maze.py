@@ -1,7 +1,7 @@
 """Mazes of a point robot: a deceptive one, a sparse one, and balls to collect (compiled).
 
 The floor is a grid of unit cells, "#" a wall. The robot is a point; an action (dx, dy) in [-1, 1]^2
-moves it by `SPEED` times that, each coordinate by itself unless a wall is there, so that it slides
+moves it by half of that, each coordinate by itself unless a wall is there, so that it slides
 along walls. It sees its place, scaled to [-1, 1], and how far the next wall is in eight directions,
 as a share of the longer side.
 
@@ -18,13 +18,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-import numba
 import numpy as np
 
 from toyrl.ranges import Range, check_fields, one_of
 
 Array = np.ndarray
-SPEED, REACH, RAYS, STEP = 0.5, 0.6, 8, 0.1
+REACH, RAYS = 0.6, 8
 KINDS = ("deceptive", "sparse", "balls")
 TRAP = (
     "############",
@@ -107,14 +106,18 @@ class Maze:
 
     def observe(self, place: Array, carries: bool = False) -> Array:
         """(observed,) what the robot sees at a place (2,); each number in [-1, 1]."""
+        from toyrl.worlds.maze_kernels import see
+
         out = np.empty(self.observed)
-        _see(self.walls, np.asarray(place, dtype=float), 1.0 if carries else 0.0, out)
+        see(self.walls, np.asarray(place, dtype=float), 1.0 if carries else 0.0, out)
         return out
 
     def move(self, place: Array, action: Array) -> Array:
         """(2,) where an action (2,), cut to [-1, 1], leads from a place (2,)."""
+        from toyrl.worlds.maze_kernels import step
+
         to = np.array(place, dtype=float)
-        _move(self.walls, to, np.clip(np.asarray(action, dtype=float), -1, 1))
+        step(self.walls, to, np.clip(np.asarray(action, dtype=float), -1, 1))
         return to
 
     def evaluate(self, genomes: Array, rng: Any) -> tuple[Array, Array, Array]:
@@ -123,91 +126,13 @@ class Maze:
         genomes : (n, genes) controllers; deterministic. The deceptive maze pays the way gained on
         the goal over the way there at first, in (-inf, 1], the others as an episode does.
         """
+        from toyrl.worlds.maze_kernels import episodes
+
         g = np.ascontiguousarray(genomes, dtype=float)
         if g.ndim != 2 or g.shape[1] != self.genes:
             msg = f"genomes has shape {g.shape}; a controller here has {self.genes} weights"
             raise ValueError(msg)
-        path, reward = _episodes(self.walls, self.start, self.goal, self.balls, g, self.hidden,
+        path, reward = episodes(self.walls, self.start, self.goal, self.balls, g, self.hidden,
                                  self.observed, self.steps, KINDS.index(self.kind))  # fmt: skip
         scaled = 2 * path / np.array(self.walls.shape) - 1
         return scaled[:, -1], scaled, reward
-
-
-@numba.njit(cache=True)
-def _move(walls, place, action):  # pragma: no cover (compiled)
-    for c in range(2):
-        old = place[c]
-        place[c] = old + SPEED * action[c]
-        if walls[int(place[0]), int(place[1])]:
-            place[c] = old
-
-
-@numba.njit(cache=True)
-def _see(walls, place, carries, out):  # pragma: no cover (compiled)
-    w, h = walls.shape
-    out[0], out[1] = 2 * place[0] / w - 1, 2 * place[1] / h - 1
-    far = float(max(w, h))
-    for ray in range(RAYS):
-        angle = 2 * np.pi * ray / RAYS
-        dx, dy = STEP * np.cos(angle), STEP * np.sin(angle)
-        x, y, away = place[0], place[1], 0.0
-        while not walls[int(x), int(y)] and away < far:
-            x += dx
-            y += dy
-            away += STEP
-        out[2 + ray] = min(away / far, 1.0)
-    if len(out) > 2 + RAYS:
-        out[2 + RAYS] = carries
-
-
-@numba.njit(cache=True)
-def _near(a, b):  # pragma: no cover (compiled)
-    return (a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 < REACH**2
-
-
-@numba.njit(cache=True)
-def _episodes(walls, start, goal, balls, genomes, hidden, observed, steps,
-              kind):  # pragma: no cover (compiled)  # fmt: skip
-    n = len(genomes)
-    path, reward = np.empty((n, 11, 2)), np.zeros(n)
-    seen, inner, action = np.empty(observed), np.empty(hidden), np.empty(2)
-    first = np.sqrt(((start - goal) ** 2).sum())
-    for i in range(n):
-        g, place, held, done = genomes[i], start.copy(), -1, False
-        left = np.ones(len(balls), dtype=np.bool_)
-        path[i, 0] = place
-        mark = 1
-        for t in range(steps):
-            if not done:
-                _see(walls, place, 1.0 if held >= 0 else 0.0, seen)
-                at = 0
-                for u in range(hidden):
-                    total = g[at + observed]
-                    for o in range(observed):
-                        total += g[at + o] * seen[o]
-                    inner[u] = np.tanh(total)
-                    at += observed + 1
-                for c in range(2):
-                    total = g[at + hidden]
-                    for u in range(hidden):
-                        total += g[at + u] * inner[u]
-                    action[c] = np.tanh(total)
-                    at += hidden + 1
-                _move(walls, place, action)
-                if kind == 2:
-                    for b in range(len(balls)):
-                        if held < 0 and left[b] and _near(place, balls[b]):
-                            held, left[b] = b, False
-                    if held >= 0 and _near(place, goal):
-                        held = -1
-                        reward[i] += 1.0
-                elif _near(place, goal):
-                    done = True
-            while mark < 11 and (t + 1) * 10 >= mark * steps:
-                path[i, mark] = place
-                mark += 1
-        if kind == 0:
-            reward[i] = 1 - np.sqrt(((place - goal) ** 2).sum()) / first
-        elif kind == 1:
-            reward[i] = 1.0 if done else 0.0
-    return path, reward
