@@ -13,6 +13,7 @@ SPEED, REACH, RAYS, STEP = 0.5, 0.6, 8, 0.1
 
 @numba.njit(cache=True)
 def step(walls, place, action):  # pragma: no cover (compiled)
+    """Move a place (2,) in place by an action (2,), each coordinate unless a wall is there."""
     for c in range(2):
         old = place[c]
         place[c] = old + SPEED * action[c]
@@ -22,6 +23,7 @@ def step(walls, place, action):  # pragma: no cover (compiled)
 
 @numba.njit(cache=True)
 def see(walls, place, carries, out):  # pragma: no cover (compiled)
+    """Write into out (observed,) what is seen at a place (2,): place, eight distances, a ball."""
     w, h = walls.shape
     out[0], out[1] = 2 * place[0] / w - 1, 2 * place[1] / h - 1
     far = float(max(w, h))
@@ -40,12 +42,14 @@ def see(walls, place, carries, out):  # pragma: no cover (compiled)
 
 @numba.njit(cache=True)
 def near(a, b):  # pragma: no cover (compiled)
+    """Whether two places (2,) lie within reach of each other."""
     return (a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 < REACH**2
 
 
 @numba.njit(cache=True)
 def episodes(walls, start, goal, balls, genomes, hidden, observed, steps,
               kind):  # pragma: no cover (compiled)  # fmt: skip
+    """(path (n, 11, 2), reward (n,)) of controllers (n, genes), a run of `steps` each."""
     n = len(genomes)
     path, reward = np.empty((n, 11, 2)), np.zeros(n)
     seen, inner, action = np.empty(observed), np.empty(hidden), np.empty(2)

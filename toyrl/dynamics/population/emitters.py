@@ -67,7 +67,7 @@ class Emitter:
     """One emitter.
 
     ancestor : the rewarded individual, as Members of one; sigma : of its mutations
-    members : the present population, best first; values : its rewards, (m,) a generation
+    members : the present population, best first; values : its rewards (B,) by generation
     best : the highest reward that it has archived; novel : the highest novelty seen in it
     kept : members that were more novel than all before them
     """
