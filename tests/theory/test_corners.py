@@ -19,6 +19,7 @@ from tests.theory.bandits.corners import BANDITS
 from tests.theory.composite.corners import COMPOSITE
 from tests.theory.cotrained.corners import COTRAINED
 from tests.theory.detection.corners import DETECTION, DETECTION_UNDEFINED
+from tests.theory.exploration.corners import EXPLORATION
 from tests.theory.judge.corners import JUDGE, JUDGE_UNDEFINED
 from tests.theory.label_free.corners import LABEL_FREE
 from tests.theory.learned.corners import LEARNED, LEARNED_UNDEFINED, PRINCIPLES
@@ -272,11 +273,11 @@ CORNERS |= EXEMPLAR
 CORNERS |= FOLLOW_UPS
 CORNERS |= JUDGE_CHAIN
 CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
-CORNERS |= POPULATION
-CORNERS |= COMPOSITE | COTRAINED | LABEL_FREE | LEARNED | PRINCIPLES
+CORNERS |= COMPOSITE | COTRAINED | EXPLORATION | LABEL_FREE | LEARNED | PRINCIPLES
 CORNERS |= SEGMENTS
 CORNERS |= TRACES
 CORNERS |= BANDITS
+CORNERS |= POPULATION
 NAN = (
     UNDEFINED
     | DETECTION_UNDEFINED

@@ -28,6 +28,8 @@ are assumptions, so whoever uses one says which (`stated`).
     logprobs, ... `TokenLevels`   a constant number of nats per token
     entropy, ...  `PhaseLevels`   thinking that grows less sure with length, a surer answer
     self_cert...  `CertaintyLevels` 2 nats per token of a right rollout, 1.5 of a wrong one
+    helpful, ...  `Captions`      a step of 16 tokens; 4 new ones that help, then the last again
+    visits, ...   `Seen`          right answers were seen 30 times before, wrong ones twice
     similarity    `Similarity`    0.8 to the reference if right, 0.5 if wrong; no prompt verifiable
 """
 
@@ -45,6 +47,7 @@ from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.rollouts.classes import with_answered
 from toyrl.shapers.base import Shaper
 from toyrl.worlds.chain.drives import DRIVEN, Drives
+from toyrl.worlds.chain.explored import Captions, Seen
 from toyrl.worlds.chain.follow_ups import FollowUps
 from toyrl.worlds.chain.judgements import Agreement, ToxicityRamp
 from toyrl.worlds.chain.latents import (
@@ -274,6 +277,8 @@ DECLARED: dict[str, Latent] = {
     **dict.fromkeys(("entropy", "think_end"), PhaseLevels()),
     "prm_logprobs": ImplicitModel(),
     "self_certainty": CertaintyLevels(),
+    **dict.fromkeys(("helpful", "caption_count"), Captions()),
+    **dict.fromkeys(("visits", "novelty"), Seen()),
     **dict.fromkeys(("similarity", "verifiable"), Similarity()),
 }
 
