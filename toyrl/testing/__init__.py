@@ -18,6 +18,7 @@ from toyrl.testing.check import (
     check_estimator,
     check_invariants,
 )
+from toyrl.testing.diversity import Corner, Corners, diverse_rollouts, unasked
 from toyrl.testing.driving_laws import DRIVING_LAWS, broken_driving_laws
 from toyrl.testing.estimators import ESTIMATOR_LAWS, affine_difference
 from toyrl.testing.follow_up_laws import FOLLOW_UP_LAWS, assert_contrasts
@@ -51,6 +52,8 @@ __all__ = [
     "PAIR_LAWS",
     "PROPERTIES",
     "Case",
+    "Corner",
+    "Corners",
     "ExploitError",
     "Invariant",
     "InvariantError",
@@ -71,6 +74,7 @@ __all__ = [
     "check_invariants",
     "completions",
     "copies_never_pay",
+    "diverse_rollouts",
     "mdps",
     "one_label_wins",
     "only_the_tail_counts",
@@ -84,6 +88,7 @@ __all__ = [
     "steps_never_pay",
     "tree_policies",
     "trees",
+    "unasked",
     "zero_sums_unseen",
 ]
 
