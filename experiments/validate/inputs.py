@@ -56,6 +56,7 @@ class Inputs:
     forecast, runs, told : of a run, in worlds of behaviours: as reported, the runs, and what was
         told of the base
     steps, step_scores : what edits of steps are paid, once looked at; who scores steps, if any text
+    search : what a search for exploits found, once it ran
     """
 
     rewards: Reward
@@ -77,6 +78,7 @@ class Inputs:
     told: Told | None = field(init=False, repr=False, default=None)
     steps: dict[str, Any] | None = field(init=False, repr=False, default=None)
     step_scores: Scores | None = field(init=False, repr=False, default=None)
+    search: dict[str, Any] | None = field(init=False, repr=False, default=None)
     _told: set[int] = field(init=False, repr=False, default_factory=set)
 
     def __post_init__(self) -> None:
