@@ -161,7 +161,15 @@ class Inputs:
             others += len(self.log.rows)
         functions = len(self.reward.texts)
         kept = s.cache is not None
-        return Pace(self.tell, functions, others, hacks=hacks, workers=s.workers, kept=kept)
+        return Pace(
+            self.tell,
+            functions,
+            others,
+            hacks=hacks,
+            workers=s.workers,
+            kept=kept,
+            search=s.search if s.process is None else 0,
+        )
 
     @cached_property
     def assumed(self) -> tuple[dict[str, Any], ...]:

@@ -22,6 +22,7 @@ class Pace:
     functions : of the reward, each of which is asked; others : texts that are asked beside the
         contract's and the hacks', such as those of outcome classes and of a log
     workers : processes that grade; kept : values go into a cache folder
+    search : texts that the search for exploits may ask for
     """
 
     tell: Listener
@@ -30,6 +31,7 @@ class Pace:
     hacks: bool = True
     workers: int = 1
     kept: bool = False
+    search: int = 0
     expected: int = field(init=False)
     told: bool = field(init=False, default=False)
 
@@ -41,7 +43,7 @@ class Pace:
         self.expected = budget.used + self.functions * self._after(dialects)
 
     def _after(self, dialects: int) -> int:
-        return self.others + (DIALECT * dialects if self.hacks else 0)
+        return self.others + (DIALECT * dialects + self.search if self.hacks else 0)
 
     def graded(self, budget: Budget) -> None:
         """Some more texts were graded."""
