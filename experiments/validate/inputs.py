@@ -20,7 +20,7 @@ from toyrl.experiments.validate.listening import Listener, heard
 from toyrl.experiments.validate.own.lengths import limit_of
 from toyrl.experiments.validate.own.texts import OwnTexts, own_texts
 from toyrl.experiments.validate.own.votes import identities
-from toyrl.experiments.validate.pace import Pace
+from toyrl.experiments.validate.pace import TEXTS, Pace
 from toyrl.experiments.validate.reward_law import bench
 from toyrl.experiments.validate.reward_law.law import GRADED, RewardLaw, renderings
 from toyrl.experiments.validate.settings import Settings
@@ -168,7 +168,7 @@ class Inputs:
             hacks=hacks,
             workers=s.workers,
             kept=kept,
-            search=s.search if s.process is None else 0,
+            search=(TEXTS if s.search is None else s.search) if s.process is None else 0,
         )
 
     @cached_property

@@ -53,7 +53,7 @@ class Options(TypedDict, total=False):
     quick: bool
     only: Sequence[str] | str
     skip: Sequence[str] | str
-    search: int
+    search: int | None
     trl_config: str | Path | None
     verl_config: str | Path | None
 

@@ -11,6 +11,8 @@ FIRST = 20
 """Texts after which the rate is told."""
 WORTH_TELLING = 10.0  # seconds that are left
 SLOW = 0.5  # seconds a text, from where ways to judge so slow a reward are told
+TEXTS = 800
+"""Texts that the search for exploits may ask for, unless told."""
 CONTRACT, DIALECT = 600, 750
 """Texts of section 1, and of section 2 for each format that the reward reads: about, measured."""
 
