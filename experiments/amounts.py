@@ -27,8 +27,8 @@ LEARNING_RATE = Range("(0, 1]")
 
 
 class Amounts:
-    """The options of `validate` (worlds), `reproduce`, `transfer`, `export`, `distance` and
-    `scaling` that are numbers."""
+    """The options of `validate` (worlds), `reproduce`, `transfer`, `export`, `distance`,
+    `scaling` and `grade` that are numbers."""
 
     worlds: Annotated[int, COUNT]
     seed: Annotated[int, SEED]
@@ -43,6 +43,7 @@ class Amounts:
     samples: Annotated[int | None, COUNT.or_none]
     temperature: Annotated[float | None, POSITIVE.or_none]
     level: Annotated[float, RATE]
+    step: Annotated[float, Range("[0, 1e9]")]
 
 
 def refuse_outside(**given: Any) -> None:

@@ -33,6 +33,7 @@ from toyrl.experiments.validate.settings import Settings
 if TYPE_CHECKING:
     from toyrl.experiments.distances.found import Distances
     from toyrl.experiments.exported import Exported
+    from toyrl.experiments.grading.result import Grades
     from toyrl.experiments.reproduction import Reproduction
     from toyrl.experiments.scaling.result import Scaling
     from toyrl.experiments.validate.compare import Comparison
@@ -231,6 +232,42 @@ def scaling(
         columns=columns,
         skip_bad_rows=skip_bad_rows,
         command=command or f"toyrl.scaling({str(log)!r})",
+        begin=begin,
+    )
+
+
+def grade(
+    reward: Any,
+    rows: str | Path | Sequence[Mapping[str, Any]],
+    *,
+    columns: Mapping[str, str] | str | None = None,
+    skip_bad_rows: bool = False,
+    step: float = 0.0,
+    command: str = "",
+    begin: Begin = nothing,
+) -> Grades:
+    """What does a published reward of a task pay my texts?
+
+    reward : an expression of kind grader ("tool_calls(scale='max1')") or its object
+    rows : a file or folder as for `validate`'s data, or dicts; each has a completion and the gold
+        columns that the reward reads, and may have a prompt
+    columns : where they have other names: "completion=output,ground_truth=calls"
+    skip_bad_rows : leave out lines that are no rows instead of refusing the file
+    step : number of the update, >= 0, for rewards whose scales change in training
+    begin : hears (done, total, "rows") now and then
+
+    Raises UsageError for a reward, file or column that can't be used.
+    """
+    from toyrl.experiments.grading.run import run
+
+    refuse_outside(step=step)
+    return run(
+        reward,
+        rows,
+        columns=columns,
+        skip_bad_rows=skip_bad_rows,
+        step=step,
+        command=command or f"toyrl.grade({str(reward)!r}, ...)",
         begin=begin,
     )
 

@@ -1,7 +1,7 @@
 """toyrl: a testbed for reward shaping in RL of reasoning language models.
 
 Names are loaded when first used, so that `import toyrl` stays light. `validate`, `compare`,
-`distance`, `reproduce`, `scaling`, `export` (all in `toyrl.experiments.api`), `transfer`,
+`distance`, `reproduce`, `scaling`, `grade`, `export` (all in `toyrl.experiments.api`), `transfer`,
 `calibrate` and `sweep` are the commands as functions; `watch` holds a live run against a predicted
 band. Submodules (`toyrl.testing`) load likewise.
 """
@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # what __getattr__ does, for editors and type checkers
         compare,
         distance,
         export,
+        grade,
         reproduce,
         scaling,
         validate,
@@ -76,6 +77,7 @@ _FORWARDED = {
     "compare": "toyrl.experiments.api",
     "distance": "toyrl.experiments.api",
     "export": "toyrl.experiments.api",
+    "grade": "toyrl.experiments.api",
     "reproduce": "toyrl.experiments.api",
     "scaling": "toyrl.experiments.api",
     "sweep": "toyrl.experiments.sweep.call",
@@ -106,6 +108,7 @@ __all__ = [
     "export",
     "from_json",
     "get",
+    "grade",
     "paper",
     "parse",
     "parse_estimator",

@@ -22,7 +22,9 @@ from toyrl.ranges import told
 from toyrl.theorems import Theorem, index
 
 KINDS = ("shaper", "estimator", "objective", "environment", "theorem", "grader")
-CATALOGUE = ("shapers", "estimators", "objectives", "worlds.chain.gym", "worlds.mdp.gym")
+CATALOGUE = (
+    "shapers", "estimators", "objectives", "graders", "worlds.chain.gym", "worlds.mdp.gym",
+)  # fmt: skip
 SHOWN = 12
 """Names that a message lists where none is near."""
 INSTANCES = ("estimator", "objective")  # kinds whose target is always an instance
@@ -90,10 +92,11 @@ class Entry:
     @property
     def ranges(self) -> dict[str, str]:
         """What each field may be, in words, where its class says so (`toyrl.ranges`)."""
-        return {} if self.kind in ("theorem", "grader") else told(self.target)
+        return {} if self.kind == "theorem" else told(self.target)
 
     def make(self, **fields: Any) -> Any:
-        """The shaper, estimator, objective or environment with these fields, others at default.
+        """The shaper, estimator, objective, grader or environment with these fields, others at
+        default.
 
         Raises TypeError for a field that it does not have and for theorems, which are functions,
         ValueError for a value out of its range.

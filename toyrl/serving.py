@@ -19,13 +19,15 @@ from typing import Any
 import numpy as np
 
 from toyrl.estimators.base import Estimator
-from toyrl.expressions import parse, parse_estimator
+from toyrl.expressions import parse, parse_estimator, parse_grader
 from toyrl.graders.answers import is_correct
 from toyrl.graders.base import TextRow
+from toyrl.graders.parts import TaskReward
 from toyrl.messages import shortened
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.texts import text_fields, text_rollouts
 from toyrl.shapers.base import Shaper
+from toyrl.shapers.task import PREFIX, TaskParts
 
 Value = float | None
 Grader = Callable[[Sequence[TextRow]], Sequence[float]]
@@ -122,7 +124,7 @@ class ServedReward:
         return text_rollouts(
             rows,
             groups,
-            correct=[self.correctness(r) for r in rows],
+            correct=[self._correct(r) for r in rows],
             max_length=float(self.max_completion_length),
             fields=text_fields(
                 rows, (*self.shaper.all_needs(), *estimator), self.shaper.all_wants()
@@ -153,6 +155,10 @@ class ServedReward:
         value = row.columns["correct"] if self.correct is None else self.correct(row)
         return math.nan if value is None else float(value)
 
+    def _correct(self, row: TextRow) -> float:
+        """What the rollouts hold: a row without correctness counts for nobody."""
+        return self.correctness(row)
+
     def measured(self, row: TextRow) -> TextRow:
         """The row with its tokens counted by the tokenizer, the end token included."""
         ids = _tokenizer(self.tokenizer)(row.completion, add_special_tokens=False)["input_ids"]
@@ -168,6 +174,58 @@ class ServedReward:
                 f"{self.max_completion_length} was given; give the run's own limit"
             )
             raise ValueError(msg)
+
+
+@dataclass(frozen=True)
+class ServedTask(ServedReward):
+    """The reward of a task (`toyrl.graders.parts`) over text rows, its parts set apart.
+
+    task : the reward; its columns are the data's. Whether a text is right is not asked: `correct`
+        is None a row, unless the data have such a column
+
+    Raises ValueError as `ServedReward`, KeyError for a column that the reward reads and a row
+    lacks.
+    """
+
+    task: TaskReward = field(default_factory=TaskReward)
+
+    @classmethod
+    def of(cls, reward: str, **options: Any) -> ServedTask:
+        """From the reward's expression; options as for `ServedReward.of`, without `graders`."""
+        task, estimator = parse_grader(reward), options.pop("estimator", None)
+        chosen = None if estimator is None else parse_estimator(estimator)
+        return cls(task_parts(task), estimator=chosen, task=task, **options)
+
+    def rollouts(
+        self, rows: Sequence[TextRow], groups: Sequence[Hashable], step: float = 0
+    ) -> tuple[Rollouts, tuple[np.ndarray, np.ndarray]]:
+        """As `ServedReward.rollouts`, the parts of each row as fields task/NAME."""
+        found = self.task.grade_parts(rows, step)
+        paid = [{f"{PREFIX}{n}": v for n, v in f.parts.items()} for f in found]
+        rows = [replace(row, columns={**row.columns, **own})
+                for row, own in zip(rows, paid, strict=True)]  # fmt: skip
+        return super().rollouts(rows, groups, step)
+
+    def __call__(
+        self, rows: Sequence[TextRow], groups: Sequence[Hashable], step: float = 0
+    ) -> Served:
+        """As `ServedReward`; `correct` is None where the data don't say it."""
+        told = [self.correctness(row) for row in rows]
+        correct = [None if math.isnan(v) else v for v in told]
+        return replace(super().__call__(rows, groups, step), correct=correct)
+
+    def correctness(self, row: TextRow) -> float:
+        """What the column `correct` says, NaN without one."""
+        return super().correctness(row) if "correct" in row.columns else math.nan
+
+    def _correct(self, row: TextRow) -> float:
+        """0 where it isn't known: no part of a task's reward asks for it."""
+        return 0.0 if math.isnan(known := self.correctness(row)) else known
+
+
+def task_parts(task: TaskReward) -> TaskParts:
+    """The shaper that sums a task's parts."""
+    return TaskParts(task.parts, task.reads, task.by_step)
 
 
 def run_groups(keys: Sequence[Hashable], group_size: int | None) -> list[int]:

@@ -21,6 +21,8 @@ from toyrl.experiments.cli.app import (
 from toyrl.experiments.validate.settings import Settings
 from toyrl.ranges import said
 
+PAGE, QUICK_PAGE = Path("toyrl-report.html"), Path("toyrl-report-quick.html")
+
 
 @command(
     JUDGE,
@@ -51,9 +53,7 @@ def validate(
     updates: Annotated[int | None, Parameter(group=RUN)] = None,
     learning_rate: Annotated[float | None, Parameter(group=RUN)] = None,
     completions: Annotated[int | None, Parameter(group=RUN)] = None,
-    report: Annotated[Path | None, Parameter(group=OUTPUT, negative_none="no-")] = Path(
-        "toyrl-report.html"
-    ),
+    report: Annotated[Path | None, Parameter(group=OUTPUT, negative_none="no-")] = PAGE,
     json: Annotated[JsonTarget, Parameter(group=OUTPUT)] = None,
     junit: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     sarif: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
@@ -144,7 +144,8 @@ def validate(
     completions
         Completions an update, all devices together [default: 1024].
     report
-        The HTML page to write; --no-report writes none.
+        The HTML page to write; --no-report writes none. Without a name `--quick` writes
+        toyrl-report-quick.html, so that the page of a whole run stays.
     json
         File for the report as JSON, or - for standard output.
     junit
@@ -250,7 +251,7 @@ def validate(
         junit=junit,
         sarif=sarif,
         band=band,
-        page=report,
+        page=QUICK_PAGE if quick and report is PAGE else report,
         json=json,
         verbose=verbose,
         quiet=quiet,

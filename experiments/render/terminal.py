@@ -243,8 +243,13 @@ def show_outcome(outcome: Outcome, out: Console) -> None:
         out.print(Text(f"  {visible(note)}", style="dim"))
 
 
+IN_FULL = 40
+"""So many entries of the catalogue are shown in full; more of them have a line each."""
+
+
 def show_catalogue(rows: Sequence[Mapping[str, Any]], out: Console) -> None:
-    """The catalogue, a table per kind, its rows grouped by family."""
+    """The catalogue, a table per kind, its rows grouped by family; many rows have a line each."""
+    short = len(rows) > IN_FULL
     for kind in dict.fromkeys(row["kind"] for row in rows):
         chosen = [row for row in rows if row["kind"] == kind]
         table = Table(
@@ -256,17 +261,27 @@ def show_catalogue(rows: Sequence[Mapping[str, Any]], out: Console) -> None:
             title_justify="left",
         )
         table.add_column("Name", no_wrap=True)
-        table.add_column("What it is", ratio=3, overflow="fold")
-        table.add_column("Source", ratio=2, overflow="fold")
+        if short:
+            named = max(len(row[key]) for row in chosen for key in ("name", "family"))
+            cited = max(5, *(len(",".join(row["cards"])) for row in chosen))
+            width = max(20, out.width - named - cited - 6)  # 2 behind each column
+            table.add_column("What it is", width=width, overflow="ellipsis", no_wrap=True)
+            table.add_column("Paper", no_wrap=True)
+        else:
+            table.add_column("What it is", ratio=3, overflow="fold")
+            table.add_column("Source", ratio=2, overflow="fold")
         family = None
         for row in chosen:
             if row["family"] != family:
                 family = row["family"]
                 table.add_row(Text(family or "general", style="dim italic"))
             source = " ".join(filter(None, (",".join(row["cards"]), row["paper"], row["section"])))
-            table.add_row(Text(row["name"]), Text(visible(row["summary"])), Text(visible(source)))
+            source = ",".join(row["cards"]) if short else visible(source)
+            table.add_row(Text(row["name"]), Text(visible(row["summary"])), Text(source))
         out.print(table)
         out.print()
+    if short:
+        out.print(f"{len(rows)} entries, a line each; `toyrl show NAME` says all about one.")
 
 
 def show_table(table: Any, out: Console, *, columns: int | None = None) -> None:

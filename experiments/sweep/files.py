@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
+from toyrl.experiments.render import columnar
 from toyrl.experiments.render.raster import save_png
 from toyrl.experiments.render.text import dumps
 from toyrl.experiments.sweep.result import Sweep
@@ -41,13 +41,5 @@ def write_all(found: Sweep, folder: Path) -> list[Path]:
 
 def parquet(found: Sweep) -> bytes | None:
     """The cells as a parquet file; None without pyarrow (extra `sweep`)."""
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ModuleNotFoundError:
-        return None
     rows = list(found.rows())
-    columns = {h: [row[k] for row in rows] for k, h in enumerate(found.heads)}
-    out = io.BytesIO()
-    pq.write_table(pa.table(columns), out)
-    return out.getvalue()
+    return columnar.parquet({h: [row[k] for row in rows] for k, h in enumerate(found.heads)})

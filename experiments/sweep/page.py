@@ -85,7 +85,8 @@ def page(found: Sweep) -> str:
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{escape(found.plan.reward)}: phase diagram</title>"
         f"<style>{STYLE}{CSS}</style><h1>{escape(found.plan.reward)}</h1>"
-        f"<p>{escape(found.sentence)}</p>{export}<div class=maps>{maps}</div>"
+        f"<p>{escape(found.sentence)} {escape(found.distance)}</p>{export}"
+        f"<div class=maps>{maps}</div>"
         f"<h2>Any cell</h2>{sliders}<table>{rows}</table>"
         f'<script type="application/json" id="cells">{text}</script>'
         f"<script>{SCRIPT}</script></html>"

@@ -17,6 +17,8 @@ from toyrl.experiments.sweep.boundary import Edge
 from toyrl.experiments.sweep.cells import COLUMNS
 from toyrl.experiments.sweep.plan import Plan
 
+FAR = 40.0  # nats a completion; runs that are known rest 2 to 40 from their base
+
 
 @dataclass(frozen=True, repr=False)
 class Sweep(Answer):
@@ -114,7 +116,20 @@ class Sweep(Answer):
         some = "" if self.trained == plan.size else f", {self.trained} of them trained"
         each = "one world" if plan.draws == 1 else f"{plan.draws} worlds"
         how = f"{plan.reward}: {size} cells{some}, {each} of {plan.worlds} each"
-        return [self.sentence, how, *([self.export_line] if self.export_line else [])]
+        return [x for x in (self.sentence, self.distance, how, self.export_line) if x]
+
+    @property
+    def distance(self) -> str:
+        """A warning where cells end farther from the base than runs do; else ""."""
+        nats = self.columns["kl"]
+        far = int((nats > FAR).sum())
+        if not far:
+            return ""
+        return (
+            f"{far} of {self.trained} cells end more than {FAR:g} nats a completion from the base "
+            f"(up to {np.nanmax(nats):.3g}), farther than known runs: there the map shows where "
+            f"training leads, not where a run stops; ask for fewer updates."
+        )
 
     # -- as tables and pictures --------------------------------------------------------------------
     def rows(self) -> Iterator[list[Any]]:

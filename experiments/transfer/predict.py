@@ -96,10 +96,10 @@ def law_of(
         return RewardLaw(chain, shaper)
     rows = shorthand.class_rows if short else render.class_rows
     score = reward.text
-    mean, variance, _ = grade_classes(
+    mean, variance, ends, _ = grade_classes(
         chain, lambda texts: list(score(texts)), rows, dialect=dialect, seed=seed
     )
-    return RewardLaw(chain, shaper, mean, variance)
+    return RewardLaw(chain, shaper, mean, variance, ends)
 
 
 def path(runner: Runner, worlds: Worlds) -> Path:

@@ -26,6 +26,7 @@ from toyrl.messages import shortened
 from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.schedules import SCHEDULES
+from toyrl.shapers.task import TaskParts
 
 TARGETS = ("trl", "verl", "openrlhf", "verifiers")
 TRAINER = "toyrl.bridge.training.trainer.ShapedGRPOTrainer carries it"
@@ -80,7 +81,10 @@ def plan(
         why = f"the reward keeps memory between visits ({names}), which {target} would neither"
         msg = f"{why} save with checkpoints nor keep still in evaluation; {TRAINER}"
         raise CannotCarry(msg)
-    if target != "trl" and (scheduled(shaper) or (estimator and steps_matter(estimator))):
+    by_step = isinstance(shaper, TaskParts) and shaper.by_step
+    if target != "trl" and (
+        by_step or scheduled(shaper) or (estimator and steps_matter(estimator))
+    ):
         why = f"the reward changes with the update number, which {target} doesn't tell a reward"
         msg = f"{why}; {TRAINER}"
         raise CannotCarry(msg)
@@ -142,7 +146,7 @@ def _verl(shaper: Shaper, estimator: Estimator | None, _tokenizer: str | None) -
             wants = ", ".join(shaper.all_wants())
             notes.append(f"{wants}: read where present, but verl's estimators don't get it")
         return Plan("verl", "estimator", True, settings, tuple(notes))
-    reads = ", ".join(n for n in shaper.all_needs() if n not in ALWAYS)
+    reads = ", ".join(_columns(shaper))
     if shaper.all_scope() != "rollout":
         why = f"the reward looks at its group and at {reads}; verl's estimator gets no such column"
         msg = f"{why}, and its rewards see one rollout; {TRAINER}"
@@ -155,13 +159,21 @@ def _verl(shaper: Shaper, estimator: Estimator | None, _tokenizer: str | None) -
         why = f"the estimator normalises parts apart, but {reads} reach verl's reward function"
         msg = f"{why} only, which returns one number; {TRAINER}"
         raise CannotCarry(msg)
-    return Plan("verl", "rewards", False, settings, (f"extra_info must hold {reads}",))
+    own = isinstance(shaper, TaskParts) and len(shaper.reads) <= 1  # ground_truth stands for it
+    notes = () if own else (f"extra_info must hold {reads}",)
+    return Plan("verl", "rewards", False, settings, notes)
+
+
+def _columns(shaper: Shaper) -> list[str]:
+    """Data columns that the reward reads."""
+    reads = shaper.reads if isinstance(shaper, TaskParts) else shaper.all_needs()
+    return [n for n in reads if n not in ALWAYS]
 
 
 def _openrlhf(shaper: Shaper, estimator: Estimator | None, tokenizer: str | None) -> Plan:
     _refuse_group(shaper, "openrlhf")
-    extra = [n for n in shaper.all_needs() if n not in ALWAYS]
-    if extra:
+    extra = _columns(shaper)
+    if len(extra) > isinstance(shaper, TaskParts):  # a task's one gold column is the label
         why = f"the reward reads {', '.join(extra)}; OpenRLHF hands over texts and one label only"
         msg = f"{why}; {TRAINER}"
         raise CannotCarry(msg)

@@ -7,6 +7,7 @@ shape it, and shapes by itself where the reward reads other columns instead of l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -41,7 +42,8 @@ def score_function(served: ServedReward, *, shaped: bool) -> Callable[..., dict[
         if not shaped:
             return {"score": correct, "correct": correct}
         value = plain([row], [0]).values[0]
-        return {"score": float("nan") if value is None else value, "correct": correct}
+        known = {} if math.isnan(correct) else {"correct": correct}
+        return {"score": float("nan") if value is None else value, **known}
 
     return compute_score
 

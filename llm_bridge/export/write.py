@@ -14,8 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from toyrl import registry
 from toyrl.bridge.export.carry import Plan, looks_at_batch, plan
-from toyrl.expressions import parse, parse_estimator
+from toyrl.expressions import parse, parse_estimator, parse_grader
+from toyrl.serving import task_parts
 
 ESTIMATOR_NAME = "toyrl"
 
@@ -39,6 +41,8 @@ def export(
 ) -> Export:
     """The file that carries `reward` (a catalogue expression) into `target`.
 
+    A reward of a task, such as tool_calls(), is carried with its parts set apart.
+
     target : one of `toyrl.bridge.export.carry.TARGETS`
     estimator : name(field=value), None = the trainer's own
     max_completion_length : the run's limit in tokens; group_size : TRL's num_generations
@@ -48,7 +52,8 @@ def export(
     """
     _check_count("max_completion_length", max_completion_length)
     _check_count("group_size", group_size)
-    shaper = parse(reward)
+    task = registry.find("grader", reward.partition("(")[0].strip())
+    shaper = parse(reward) if task is None else task_parts(parse_grader(reward))
     chosen = None if estimator is None else parse_estimator(estimator)
     way = plan(shaper, chosen, target, tokenizer=tokenizer)
     values = {
@@ -61,7 +66,7 @@ def export(
     if target == "trl" and way.mode == "advantages" and chosen is not None:
         batch = batch or looks_at_batch(chosen)
     options = f"group_size={group_size!r}, batch={batch!r}"
-    text = _page(way, values, _tail(way, options, values["ESTIMATOR"] is not None))
+    text = _page(way, values, _tail(way, options, values["ESTIMATOR"] is not None), task=task)
     ast.parse(text)
     return Export(text, way)
 
@@ -78,7 +83,7 @@ def _estimator_text(way: Plan, estimator: str | None) -> str | None:
     return estimator if way.mode == "advantages" else None
 
 
-def _page(way: Plan, values: Mapping[str, Any], tail: str) -> str:
+def _page(way: Plan, values: Mapping[str, Any], tail: str, *, task: Any = None) -> str:
     from toyrl import __version__
 
     doc = [
@@ -91,18 +96,22 @@ def _page(way: Plan, values: Mapping[str, Any], tail: str) -> str:
         doc += [f"    {name} = {value!r}" for name, value in way.settings.items()]
     for note in way.notes:
         doc += ["", *textwrap.wrap(f"Note: {note}.", 96)]
-    doc += ["", *textwrap.wrap(_CORRECT, 96)]
+    doc += ["", *textwrap.wrap(_CORRECT if task is None else _reads(task), 96)]
     head = '"""' + "\n".join(doc) + '\n"""\n'
+    served_by = "ServedReward" if task is None else "ServedTask"
     constants = "\n".join(f"{name} = {value!r}" for name, value in values.items())
     served = (
-        "served = ServedReward.of(\n"
+        f"served = {served_by}.of(\n"
         "    REWARD,\n"
         "    max_completion_length=MAX_COMPLETION_LENGTH,\n"
         f"    estimator={'ESTIMATOR' if way.mode == 'advantages' else 'None'},\n"
         "    tokenizer=TOKENIZER,\n"
         ")"
     )
-    return "\n".join([head, _adapter_source(way.target), "", constants, "", served, tail, ""])
+    source = _adapter_source(way.target)
+    if task is not None:
+        source = source.replace("ServedReward", "ServedTask")
+    return "\n".join([head, source, "", constants, "", served, tail, ""])
 
 
 def _adapter_source(target: str) -> str:
@@ -147,3 +156,12 @@ _CORRECT = (
     "answer is') against the gold column, unless the rows have a column named correct; for "
     "another rule hand ServedReward.of a function correct=row -> 1.0, 0.0 or None."
 )
+
+
+def _reads(task: Any) -> str:
+    """Which columns a task's reward takes from the data."""
+    if not task.reads:
+        return "The reward reads the completion alone."
+    named = ", ".join(task.reads)
+    other = " (or a trainer's own name for its gold column)" if len(task.reads) == 1 else ""
+    return f"The rows need the column {named}{other}; a row without it is an error, not a 0."

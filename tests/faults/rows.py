@@ -113,7 +113,7 @@ LOAD = {
     "5b asked anew": f"{CACHE}::test_5b_they_are_asked_anew_with_a_note",
     "5b held": f"{CACHE}::test_5b_held_by_another_process",
     "5b another file": f"{CACHE}::test_5b_another_file",
-    "5c growth": f"{GROWTH}::test_5c_memory_is_flat_over_50_quick_validations",
+    "5c growth": f"{GROWTH}::test_5c_memory_is_flat_over_many_quick_validations",
     "5d large log": f"{GROWTH}::test_5d_100_megabytes",
     "5d at once": f"{GROWTH}::test_5d_writers_at_once_leave_a_whole_file",
     "6 length of nan": f"{NUMBERS}::test_6_a_length_of_nan_in_a_row_of_weight_0",

@@ -82,6 +82,8 @@ def test_a_function_gets_steps_prompt_and_columns_by_name():
         by_row(lambda steps, judge: [judge, steps])(["a"], row)
     with pytest.raises(ValueError, match="takes no argument"):
         by_row(lambda: [])
+    with pytest.raises(ValueError, match="'completions', so it is a reward of whole completions"):
+        by_row(lambda completions, **_: [0.0 for _ in completions])
 
 
 def test_a_text_without_a_step_asks_nobody_and_pays_nothing():

@@ -1,4 +1,4 @@
-"""Catalogue expressions: rewards, estimators and objectives written as text, and back.
+"""Catalogue expressions: rewards, estimators, objectives and graders written as text, and back.
 
 Grammar (a subset of Python's, read with `ast`, never evaluated)::
 
@@ -9,6 +9,7 @@ Grammar (a subset of Python's, read with `ast`, never evaluated)::
     objective := estimator's form, ("+" the same)*
     argument  := number | schedule | reward | estimator | objective | None | True | False | "text"
                | (argument, ...) | {"text": number, ...}
+    grader    := name | name "(" field "=" argument, ... ")"
     schedule  := constant(v) | linear(start, end, steps) | cosine_anneal(start, end, steps)
                | step_at(before, after, at)
 
@@ -17,7 +18,13 @@ Names and arguments are those of the catalogue (`toyrl list`). Examples: ``laser
 ``crf(s=linear(1, 0, 300))``, ``averaged(inner=grpo_population())``, ``grpo() + kl_k3(beta=0.04)``.
 """
 
-from toyrl.expressions.read import ExpressionError, parse, parse_estimator, parse_objective
+from toyrl.expressions.read import (
+    ExpressionError,
+    parse,
+    parse_estimator,
+    parse_grader,
+    parse_objective,
+)
 from toyrl.expressions.write import from_json, shaper_name, shown, to_expression, to_json
 
 __all__ = [
@@ -25,6 +32,7 @@ __all__ = [
     "from_json",
     "parse",
     "parse_estimator",
+    "parse_grader",
     "parse_objective",
     "shaper_name",
     "shown",

@@ -12,6 +12,7 @@ from typing import Any
 
 from toyrl import ranges, registry
 from toyrl.estimators.base import Estimator
+from toyrl.graders.parts import TaskReward
 from toyrl.messages import shortened
 from toyrl.objectives import compose as objectives
 from toyrl.objectives.base import Objective
@@ -27,9 +28,17 @@ _ARITHMETIC: dict[type, Callable[[float, float], float]] = {
     ast.Div: operator.truediv,
 }
 _CONSTANT_NAMES = {"inf": math.inf, "pi": math.pi}
-_TYPES: dict[str, type] = {"shaper": Shaper, "estimator": Estimator, "objective": Objective}
-_SAID = {"shaper": "reward", "estimator": "estimator", "objective": "objective"}
-_EXAMPLES = {"shaper": "outcome()", "estimator": "grpo(eps=0)", "objective": "dapo()"}
+_TYPES: dict[str, type] = {
+    "shaper": Shaper, "estimator": Estimator, "objective": Objective, "grader": TaskReward,
+}  # fmt: skip
+_SAID = {
+    "shaper": "reward", "estimator": "estimator", "objective": "objective",
+    "grader": "reward of a task",
+}  # fmt: skip
+_EXAMPLES = {
+    "shaper": "outcome()", "estimator": "grpo(eps=0)", "objective": "dapo()",
+    "grader": "tool_calls()",
+}  # fmt: skip
 
 
 class ExpressionError(ValueError):
@@ -66,6 +75,14 @@ def parse_objective(text: str) -> Objective:
     return _parsed(text, "objective")
 
 
+def parse_grader(text: str) -> TaskReward:
+    """The reward of a task written as `name` or `name(field=value, ...)`.
+
+    Raises ExpressionError as `parse` does.
+    """
+    return _parsed(text, "grader")
+
+
 def _parsed(text: str, kind: str) -> Any:
     if len(text) > MAX_LENGTH:
         problem = f"the expression has {len(text)} characters, more than {MAX_LENGTH}"
@@ -74,6 +91,8 @@ def _parsed(text: str, kind: str) -> Any:
     try:
         tree = ast.parse(stripped, mode="eval").body
         value = _Reader(stripped, kind).value(tree)
+        if kind == "grader" and isinstance(value, type):
+            value = value()
     except SyntaxError as error:
         digits = "integer string conversion" in str(error.msg)
         message = "a number has too many digits" if digits else f"not an expression: {error.msg}"

@@ -11,6 +11,7 @@ from typing import Any
 from toyrl import registry, schemas
 from toyrl.estimators.base import Estimator
 from toyrl.expressions.read import number, parse, required
+from toyrl.graders.parts import TaskReward
 from toyrl.objectives import compose as objectives
 from toyrl.objectives.base import Objective
 from toyrl.shapers.base import Shaper
@@ -18,8 +19,8 @@ from toyrl.shapers.compose import Scaled, Sum
 from toyrl.shapers.schedules import SCHEDULES
 
 
-def to_expression(thing: Shaper | Estimator | Objective) -> str:
-    """The catalogue expression; `parse`, `parse_estimator` or `parse_objective` reads it back.
+def to_expression(thing: Shaper | Estimator | Objective | TaskReward) -> str:
+    """The catalogue expression; `parse` or its sister for the kind of thing reads it back.
 
     Arguments at their defaults are left out; an estimator or objective is written as the preset
     that differs from it in the fewest fields. What is read back equals the thing, except that
@@ -31,6 +32,8 @@ def to_expression(thing: Shaper | Estimator | Objective) -> str:
         return _member(head) + "".join(_signed(t) for t in rest)
     if isinstance(thing, Shaper):
         return _member(thing)
+    if isinstance(thing, TaskReward):
+        return _call(_name("grader", thing), thing)
     if isinstance(thing, objectives.Sum):
         return " + ".join(map(to_expression, thing.terms))
     return _preset(thing, "estimator" if isinstance(thing, Estimator) else "objective")
@@ -125,10 +128,14 @@ def shaper_name(shaper: Shaper) -> str:
 
     Raises ValueError for a shaper that is not in the catalogue.
     """
-    for e in registry.entries("shaper"):
-        if e.target is type(shaper):
+    return _name("shaper", shaper)
+
+
+def _name(kind: str, thing: Any) -> str:
+    for e in registry.entries(kind):
+        if e.target is type(thing):
             return e.name
-    msg = f"{type(shaper).__name__} is not in the catalogue, so it has no expression"
+    msg = f"{type(thing).__name__} is not in the catalogue, so it has no expression"
     raise ValueError(msg)
 
 

@@ -31,6 +31,8 @@ from toyrl.messages import shortened
 StepScorer = Callable[[Sequence[str], TextRow], Sequence[Any]]
 """The texts of a completion's steps, and its row -> one score per step, None or NaN missing."""
 PROMPT = ("prompt", "question", "problem", "query")
+WHOLE = ("completions", "completion", "solution_str", "solution_strs", "data_source", "prompts")
+"""First parameters of rewards, as trainers call them."""
 
 
 def step_texts(text: str, spans: Sequence[Span]) -> list[str]:
@@ -111,6 +113,13 @@ def by_row(function: Callable[..., Any], name: str = "") -> StepScorer:
     taken = "steps" if "steps" in names else names[0] if names else ""
     if not taken:
         msg = f"{label} takes no argument; write it as {label}(steps), one score per step"
+        raise ValueError(msg)
+    if taken in WHOLE:
+        msg = (
+            f"{label} takes {taken!r}, so it is a reward of whole completions; a process scorer "
+            f"is written as f(steps), a list of one completion's steps in and one score per step "
+            f"out. Give {label} as a term of the reward instead"
+        )
         raise ValueError(msg)
 
     def score(texts: Sequence[str], row: TextRow) -> Sequence[Any]:

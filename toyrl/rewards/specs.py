@@ -108,10 +108,11 @@ def _number(weight: Any) -> str:
 
 def _object_name(reward: Any) -> str:
     from toyrl.expressions import to_expression
+    from toyrl.graders.parts import TaskReward
     from toyrl.rewards.live import label_of
     from toyrl.shapers.base import Shaper
 
-    if not isinstance(reward, Shaper):
+    if not isinstance(reward, (Shaper, TaskReward)):
         return label_of(reward)
     try:
         return to_expression(reward)
@@ -209,7 +210,28 @@ def parse_spec(spec: str) -> Term:
     if _is(Path.exists, text):
         msg = f"{shortened(text)} is no Python file; write path/to/file.py:NAME"
         raise RewardError(kind="bad_spec", message=msg)
+    graded = _task_reward(text)
+    if graded is not None:
+        return Term(text, weight, graded)
     return Term(text, weight, shaper=_shaper(text))
+
+
+def _task_reward(text: str) -> Target | None:
+    """Where the reward of a task is, `tool_calls(scale='max1')` of the catalogue; None: no such."""
+    from toyrl import registry
+    from toyrl.expressions import ExpressionError, parse_grader
+
+    kind = registry.find("grader", text.partition("(")[0].strip())
+    if kind is None:
+        return None
+    try:
+        parse_grader(text)
+    except ExpressionError as error:
+        msg = f"{shortened(text)} is no reward: {error}"
+        raise RewardError(kind="bad_spec", message=msg) from error
+    _, places, named = _call(text, text if text.endswith(")") else f"{text}()")
+    return Target(text, module=kind.__module__, name=kind.__qualname__, arguments=named,
+                  places=places)  # fmt: skip
 
 
 def _file_target(text: str, path: str, name: str) -> Target:

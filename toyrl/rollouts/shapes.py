@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from toyrl.rollouts.core import Rollouts
-from toyrl.rollouts.fields import FIELDS
+from toyrl.rollouts.fields import behind
 
 Array = Any
 WHOLE = "(..., prompts, group)"
@@ -39,9 +39,9 @@ def check_rollouts(r: Rollouts, *, by: Any) -> None:
         tokens = _wide("mask", r.mask, shape, None, by)
     for name, value in r.fields.items():
         found = _shape(value, name, by)
-        if FIELDS[name].axes == "T":
+        if behind(name) == "T":
             tokens = _wide(f"fields[{name!r}]", value, shape, tokens, by)
-        elif FIELDS[name].axes:
+        elif behind(name):
             if found[:-1] != shape or not found[-1]:
                 _refuse(f"fields[{name!r}]", found, f"{shape} + (references,), 1 or more", by)
         elif found != shape:

@@ -12,6 +12,7 @@ from toyrl.experiments.core.work import spend
 from toyrl.experiments.lab.bandits import follow, sigmoid
 from toyrl.experiments.lab.curves import lines, root
 from toyrl.experiments.lab.draws import draws
+from toyrl.experiments.lab.hacked import who_hacks_what
 from toyrl.experiments.lab.mutants import pick, replaced
 from toyrl.experiments.lab.routes import CLOSED, ENUMERATED, SIMULATED, alone, apart, missed
 from toyrl.graders.comparisons import comparison_grades
@@ -234,18 +235,22 @@ def hacks(gate: bool, alpha: float, unread: str) -> Items:
     whole = whole if gate else summed(0.5, alpha)  # mutant: a summand
     columns = {"thought": thought, "quality estimate": estimate, "comparison, no gate": grade,
                "whole": whole}  # fmt: skip
-    found = np.array([x >= x.max() - 1e-12 for x in columns.values()])
+    found = who_hacks_what(tuple(ARMS), columns, form * grade)
     want = np.array([[0, 0, 1, 1, 1], [0, 1, 0, 0, 0], [1, 0, 0, 1, 0], [1, 0, 0, 0, 0]], bool)
-    yield missed(WHO, found, want, (ENUMERATED, "by hand"))
+    yield missed(WHO, found.best, want, (ENUMERATED, "by hand"))
     top = np.sort(whole)[::-1]
     hand = (ENUMERATED, "by hand")
     yield apart(BEST, top[0], 6.28, 1e-12, hand)
     yield apart(NEXT, top[1], 4.79, 1e-12, hand)
     lead = root(lambda w: float(summed(w, alpha) @ [1, 0, 0, -1, 0]), 0.0, 5.0)
     yield apart(SUMMAND, lead, 6.80 - 6.28, 1e-9, ("root", "by hand"))
-    yield Table("who hacks what", ("text", *columns),
-                [[n, *map(float, x)] for n, x in
-                 zip(ARMS, np.stack(list(columns.values()), -1), strict=True)])  # fmt: skip
+    yield Table(
+        "who hacks what",
+        ("text", *columns),
+        [[n, *map(float, x)] for n, x in zip(ARMS, found.values.T, strict=True)],
+    )
+    yield found.picture("who", "Each part alone is hacked", "True utility: the grade "
+                        "of a text that holds the format.")  # fmt: skip
     grades, share = comparison_grades(ANSWERS)
     if unread == "tie":  # mutant: what can't be read counts as equal
         grades, share = np.nan_to_num(grades, nan=3.0), 0.0

@@ -14,6 +14,7 @@ from toyrl.experiments.core import Check, Mutant, Picture, Result, Table, experi
 from toyrl.experiments.lab.bandits import ascend
 from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import draws
+from toyrl.experiments.lab.hacked import Hacked, who_hacks_what
 from toyrl.experiments.lab.mutants import before, pick, replaced
 from toyrl.experiments.lab.routes import ENUMERATED, alone, apart, same
 from toyrl.experiments.lab.shared import shared
@@ -27,7 +28,7 @@ NAMES = ("length", "write", "format")
 SUBSETS = [s for k in (1, 2, 3) for s in itertools.combinations(range(3), k)]
 LOWER, UPPER, LIMIT, PARAGRAPH = 400.0, 600.0, 1400.0, 100.0  # words
 SCALES = (0.01, 1.0, 20.0, 100.0)
-TIE = 1e-12
+MOVED = ["(1, 1, 4, 0)", "(1, 1, 2, 2)", "(1, 1, 1, 0)"]
 HACKED = "T1: worst utility among the maximisers of any two or fewer rewards, largest"
 UNIQUE = "T1: texts that maximise all three rewards"
 BEST = "T1: utility of the text that maximises all three"
@@ -114,32 +115,31 @@ def label(subset: Sequence[int]) -> str:
 
 
 # -- T1: what each reward alone is hacked by -------------------------------------------------------
-def maximisers(t: Texts, subset: Sequence[int], scale: Sequence[float] = (1, 1, 1)) -> np.ndarray:
-    """Indices of the texts with the largest sum of the chosen, scaled rewards."""
-    total = (t.rewards * np.array(scale)[:, None])[list(subset)].sum(0)
-    return np.flatnonzero(total >= total.max() - TIE)
+def found_by(t: Texts, scale: Sequence[float] = (1, 1, 1)) -> Hacked:
+    """The texts under every sum of some of the scaled rewards."""
+    scaled = t.rewards * np.array(scale)[:, None]
+    sums = {label(s): scaled[list(s)].sum(0) for s in SUBSETS}
+    return who_hacks_what([str(arm) for arm in t.arms], sums, t.utility)
 
 
 def hacks(t: Texts, among_ties: str) -> tuple[list[Check], Table]:
     """Utility of the worst (or best) maximiser of every subset of the rewards."""
-    choose = pick({"worst": np.argmin, "best": np.argmax}, among_ties)
-    rows = []
-    for subset in SUBSETS:
-        best = maximisers(t, subset)
-        one = best[choose(t.utility[best])]
-        rows.append([label(subset), len(best), float(t.utility[one]), str(t.arms[one])])
-    full = rows[-1][2]
-    moved = [t.arms[maximisers(t, range(3), (1, c, 1))[0]] for c in (1, 10, 20)]
+    found = found_by(t)
+    value = pick({"worst": found.worst, "best": found.luckiest}, among_ties)
+    full = float(value[-1])
+    moved = [found_by(t, (1, c, 1)).who(label(SUBSETS[-1]))[0] for c in (1, 10, 20)]
     checks = [
-        enumerated(HACKED, max(row[2] for row in rows[:-1]), 0.25 + 1e-9),
-        enumerated(UNIQUE, rows[-1][1], 1, "=="),
+        enumerated(HACKED, float(value[:-1].max()), 0.25 + 1e-9),
+        enumerated(UNIQUE, int(found.count[-1]), 1, "=="),
         # Four careful paragraphs: the mean of 1, 0.95, 0.9 and 0.85.
         same(BEST, full, 0.925, 1e-12),
         enumerated(LOST, float(t.utility.max()) - full, 0.0, "=="),
-        enumerated(MOVES, float(moved == [(1, 1, 4, 0), (1, 1, 2, 2), (1, 1, 1, 0)]), 1, "=="),
+        enumerated(
+            MOVES, float(moved == ["(1, 1, 4, 0)", "(1, 1, 2, 2)", "(1, 1, 1, 0)"]), 1, "=="
+        ),
     ]
-    columns = ("reward", "maximisers", "worst utility", "that text (f, s, u, d)")
-    return checks, Table("maximisers", columns, rows)
+    caption = "A text is (tags right, careful, distinct paragraphs, copies of the first)."
+    return checks, found.table(caption=caption)
 
 
 def tilted(t: Texts, points: int) -> Picture:

@@ -156,7 +156,7 @@ def law_of(
         return RewardLaw(chain, shaper, run_limit=run_limit), 0
     from toyrl.worlds.text.render import class_rows
 
-    mean, variance, texts = grade_classes(
+    mean, variance, ends, texts = grade_classes(
         chain, score, class_rows, dialect=dialect, renderings=renderings(thorough), seed=seed
     )
-    return RewardLaw(chain, shaper, mean, variance, run_limit=run_limit), texts
+    return RewardLaw(chain, shaper, mean, variance, ends, run_limit=run_limit), texts

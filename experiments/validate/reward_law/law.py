@@ -83,11 +83,11 @@ def grade_classes(
     dialect: str,
     renderings: int = 3,
     seed: int = 0,
-) -> tuple[np.ndarray, np.ndarray, int]:
+) -> tuple[np.ndarray, np.ndarray, tuple[float, float], int]:
     """Mean and variance (8, K) of a text reward over rendered texts of each class.
 
-    Returns also the number of texts graded. Classes whose texts could not be scored (None) are
-    filled from the nearest scored length.
+    Returns also the least and greatest value, and the number of texts graded. Classes whose texts
+    could not be scored (None) are filled from the nearest scored length.
     """
     rows, where = [], []
     for i, d in enumerate(GRADED):
@@ -118,7 +118,8 @@ def grade_classes(
     mean, variance, count = (x.reshape(len(GRADED), -1) for x in (mean, variance, count))
     _fill_gaps(mean, variance, count, chain.H)
     nearest = [int(np.argmin([abs(d - g) for g in GRADED])) for d in DIFFICULTIES]
-    return mean[nearest], variance[nearest], len(rows)
+    ends = (float(values[ok].min()), float(values[ok].max())) if ok.any() else (0.0, 0.0)
+    return mean[nearest], variance[nearest], ends, len(rows)
 
 
 def _fill_gaps(mean: np.ndarray, variance: np.ndarray, count: np.ndarray, H: int) -> None:

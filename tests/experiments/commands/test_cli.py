@@ -210,6 +210,15 @@ def test_validate_writes_its_page_and_names_it(capsys, answer, tmp_path):
     assert (tmp_path / "toyrl-report.html").read_text().startswith("<!doctype html>")
 
 
+def test_a_quick_look_leaves_the_page_of_a_whole_run(capsys, answer, tmp_path):
+    answer(sample_report())
+    _, out, _ = call(capsys, "validate", "x", "--quick")
+    assert "Report: toyrl-report-quick.html" in out
+    assert [f.name for f in tmp_path.iterdir()] == ["toyrl-report-quick.html"]
+    call(capsys, "validate", "x", "--quick", "--report", "toyrl-report.html")
+    assert (tmp_path / "toyrl-report.html").exists()
+
+
 def test_validate_writes_nothing_unasked(capsys, answer, tmp_path):
     answer(sample_report())
     _, out, _ = call(capsys, "validate", "x", "--no-report")

@@ -72,3 +72,17 @@ def test_list_groups_by_family(capsys):
     places = [lines.index(family) for family in ("estimators", "length", "preference", "tasks")]
     assert places == sorted(places)
     assert "general" in call(capsys, "list", "gated")[1]
+
+
+def test_many_entries_have_a_line_each(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = call(capsys, "list", "length")
+    lines = out.splitlines()
+    (line,) = [x for x in lines if x.startswith("efficient_reasoning ")]
+    assert line.rstrip().endswith(" 05,04")
+    assert "…" in line
+    listed = len(names(capsys, "length"))
+    assert lines[-1] == f"{listed} entries, a line each; `toyrl show NAME` says all about one."
+    assert len(lines) < listed + 60
+    _, few, _ = call(capsys, "list", "--paper", "03")
+    assert "Eq. 7" in few

@@ -359,6 +359,20 @@ def test_refined_and_whole_maps_agree_on_real_cells():
     assert [e.safe for e in fine.edges] == [e.safe for e in whole.edges]
 
 
+def test_cells_farther_than_runs_go_are_said(small):
+    from dataclasses import replace
+
+    found, _ = small
+    near = replace(found, columns={**found.columns, "kl": np.full_like(found.columns["kl"], 40.0)})
+    assert near.distance == ""
+    kl = near.columns["kl"].copy()
+    kl.flat[:2] = 84.0, 116.0
+    far = replace(found, columns={**found.columns, "kl": kl})
+    assert far.distance.startswith("2 of 8 cells end more than 40 nats a completion from the base")
+    assert "(up to 116)" in far.distance
+    assert far.distance in far.lines()
+
+
 def test_edges_by_hand():
     plan = Plan("x", ("x",), axes_of(["weight=0,1,2,3", "rho=0,1"], {}), "chain", 1)
     words = np.array([["SAFE", "SAFE"], ["SAFE", "RISKY"], ["UNSAFE", "UNSAFE"], ["SAFE", "SAFE"]])

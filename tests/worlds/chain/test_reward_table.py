@@ -21,7 +21,7 @@ from toyrl.worlds.chain import declared
 from toyrl.worlds.chain.declared import DECLARED, KNOWN, UndeclaredError, latents_of, supplied
 from toyrl.worlds.chain.latents import JudgeNoise, Kinds, Style, spread
 from toyrl.worlds.chain.model import Chain
-from toyrl.worlds.chain.reward_table import DIFFICULTIES, RewardTable
+from toyrl.worlds.chain.reward_table import DIFFICULTIES, RewardTable, two_points
 
 CHAIN = Chain(max_actions=4, depth=8, tokens_per_action=16.0)
 K = CHAIN.n_classes
@@ -230,3 +230,25 @@ def test_a_field_without_a_latent_is_refused_with_the_way_out(monkeypatch):
 
 def test_difficulties_are_those_of_the_prior():
     assert RewardTable(CHAIN, parse("outcome()")).table().shape == (len(DIFFICULTIES), K)
+
+
+def test_two_points_keep_the_moments_and_the_range():
+    mean = np.array([0.5, 0.9, 0.1, 0.0, 1.0, 0.5])
+    variance = np.array([0.01, 0.05, 0.05, 0.0, 0.0, 0.25])
+    for low, high in ((0.0, 1.0), (-np.inf, np.inf), (0.0, np.inf), (-np.inf, 1.0)):
+        weight, at = two_points(mean, variance, low, high)
+        assert weight.sum(-1) == pytest.approx(np.ones(6))
+        assert (weight * at).sum(-1) == pytest.approx(mean)
+        assert (weight * (at - mean[:, None]) ** 2).sum(-1) == pytest.approx(variance, abs=1e-15)
+        assert at.min() >= low
+        assert at.max() <= high
+    inner = two_points(mean[:1], variance[:1], 0.0, 1.0)
+    assert inner[1].tolist() == [[0.6, 0.4]]
+
+
+def test_a_variance_that_no_law_within_the_range_has_is_cut():
+    # 0, 0 and 1: with n - 1 the variance is 1/3, and no law on [0, 1] of mean 1/3 is above 2/9
+    weight, at = two_points(np.array([1 / 3]), np.array([1 / 3]), 0.0, 1.0)
+    assert at == pytest.approx(np.array([[1.0, 0.0]]))
+    assert weight == pytest.approx(np.array([[1 / 3, 2 / 3]]))
+    assert two_points(np.array([1.0]), np.array([0.2]), 0.0, 1.0)[1].tolist() == [[1.0, 1.0]]

@@ -29,6 +29,28 @@ from toyrl.worlds.chain.model import Chain
 DIFFICULTIES = tuple(range(1, 9))  # prompts need 1 to 8 steps
 
 
+def two_points(
+    mean: np.ndarray, variance: np.ndarray, low: float, high: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Chances (K, 2) and places (K, 2) of two points with these means and variances (K,).
+
+    They lie at the mean plus and minus one standard deviation where both are within [low, high],
+    else the outer one at the end that it would pass and the inner one where the moments ask. No law
+    within [low, high] has a variance above (mean - low)(high - mean) (Bhatia and Davis, 2000): what
+    a sample says beyond that is cut to it.
+    """
+    with np.errstate(invalid="ignore"):  # 0 times inf: a mean at one end, the other end open
+        most = np.nan_to_num((mean - low) * (high - mean), nan=0.0, posinf=np.inf)
+    sd = np.sqrt(np.minimum(variance, np.maximum(most, 0.0)))
+    up, down = np.minimum(sd, high - mean), np.minimum(sd, mean - low)
+    with np.errstate(invalid="ignore", divide="ignore"):  # no spread, no room on that side
+        up = np.where(down < sd, sd**2 / down, up)
+        down = np.where(up < sd, sd**2 / up, down)
+    up, down = (np.where(sd > 0, step, 0.0) for step in (up, down))
+    share = np.where(sd > 0, down / np.where(sd > 0, up + down, 1.0), 0.5)
+    return np.stack([share, 1 - share], -1), np.stack([mean + up, mean - down], -1)
+
+
 @dataclass(frozen=True)
 class RewardTable:
     """A reward on the classes of a chain template.
@@ -36,7 +58,8 @@ class RewardTable:
     chain : the template; its H and tokens_per_action give the classes' lengths
     shaper : the whole reward, reading `user_reward` where a text reward takes part
     user_mean, user_variance : (8, K) graded text rewards by difficulty 1..8, or None. A class whose
-        texts vary has two points, at the mean plus and minus one standard deviation
+        texts vary has two points (`two_points`)
+    user_range : least and greatest value of a graded text, which no point goes beyond
     latents : laws of the fields that the shaper reads; None: `toyrl.worlds.chain.declared`, which
         raises UndeclaredError (a KeyError) for a field that it does not know
     run_limit : completion limit in tokens that the shaper reads; None: the chain's own. A chain
@@ -47,6 +70,7 @@ class RewardTable:
     shaper: Shaper
     user_mean: np.ndarray | None = None
     user_variance: np.ndarray | None = None
+    user_range: tuple[float, float] = (-np.inf, np.inf)
     latents: tuple[Latent, ...] | None = None
     run_limit: float | None = None
 
@@ -112,9 +136,8 @@ class RewardTable:
         mean, v = self.user_mean[difficulty - 1][:, None], self.user_variance
         if v is None or not np.any(v > 0):
             return np.ones(mean.shape), {"user_reward": mean}
-        sd = np.sqrt(v[difficulty - 1])[:, None]
-        both = np.concatenate([mean + sd, mean - sd], axis=1)
-        return np.full(both.shape, 0.5), {"user_reward": both}
+        weight, both = two_points(mean[:, 0], v[difficulty - 1], *self.user_range)
+        return weight, {"user_reward": both}
 
     @property
     def n_points(self) -> int:

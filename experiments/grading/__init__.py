@@ -1,0 +1,1 @@
+"""A task's reward on the user's own texts: a column a part."""
