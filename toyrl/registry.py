@@ -24,6 +24,7 @@ from toyrl.theorems import Theorem, index
 KINDS = ("shaper", "estimator", "objective", "environment", "theorem", "grader")
 CATALOGUE = (
     "shapers", "estimators", "objectives", "graders", "worlds.chain.gym", "worlds.mdp.gym",
+    "worlds.search",
 )  # fmt: skip
 SHOWN = 12
 """Names that a message lists where none is near."""

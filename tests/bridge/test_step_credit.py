@@ -95,6 +95,7 @@ def test_tokens_that_are_no_text_by_themselves_keep_their_place():
         ("outcome() + step_sum()", "step_returns(baseline='padded')"),
         ("outcome() + step_delta()", "step_returns(baseline='none')"),
         ("outcome()", "renorm"),
+        ("step_sum()", "attempt_returns(gamma_episode=0.5)"),
         ("outcome() + step_min()", "grpo"),
     ],
 )

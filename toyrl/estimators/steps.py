@@ -93,6 +93,11 @@ class StepReturns(Estimator):
         """ "rollout" without a baseline, else "group"."""
         return "rollout" if self.baseline == "none" else "group"
 
+    def to_come(self, reward: Array, ends: Array) -> Array:
+        """(..., B, G, T) what is still to come of rewards (..., B, G, T) from each token on."""
+        del ends
+        return returns_to_go(reward)
+
     def apply(
         self, parts: Parts, rollouts: Rollouts, state: Mapping[str, Array] | None = None
     ) -> tuple[Array, Mapping[str, Array]]:
@@ -100,7 +105,7 @@ class StepReturns(Estimator):
         w, ends = usable(parts, r)[1], step_ends(r, by="StepReturns")
         live = (w > 0)[..., None] & (r.need("mask", by="StepReturns") > 0)
         reward = token_rewards(parts, r, r.need("mask", by="StepReturns"))
-        out = returns_to_go(xp.where(live, reward, xp.zeros_like(reward)))
+        out = self.to_come(xp.where(live, reward, xp.zeros_like(reward)), ends)
         if self.baseline != "none":
             out = less_siblings(out, ends, w, baseline=self.baseline)
         inside = live & (steps_before(ends) < xp.sum(ends, axis=-1, keepdims=True))

@@ -36,6 +36,7 @@ NEEDY |= {
     "reinforce_plus_plus_tokens",
     "fine_grained_gae",
     "step_returns",
+    "attempt_returns",
     "prime",
     "prime_released",
     "prime_verl",

@@ -16,7 +16,7 @@ import numpy as np
 from toyrl.dynamics.tabular.experience import Steps
 from toyrl.worlds.mdp.model import MDP
 
-__all__ = ["RULES", "learn"]
+__all__ = ["RULES", "learn", "learn_rows"]
 
 RULES = ("q_learning", "sarsa")
 
@@ -81,6 +81,32 @@ def learn(
         )
         found.append(table.copy())
     return np.array(found) if every else table
+
+
+def learn_rows(shape: tuple[int, int], steps: Steps, *, rate: Any, discount: float) -> np.ndarray:
+    """(R, A) table of Q-learning from 0 on, for steps between rows of a table that is no process's
+    own: what an agent remembers, say.
+
+    shape : R, A; all actions can be taken everywhere
+    rate : in [0, 1], a scalar or (N,); discount : in [0, 1]
+
+    Raises ValueError for a rate or discount out of its range, and rows or actions out of the shape.
+    """
+    R, A = shape
+    rates = np.broadcast_to(np.asarray(rate, dtype=np.float64), (len(steps),))
+    if not (((rates >= 0) & (rates <= 1)).all() and 0 <= discount <= 1):
+        msg = f"rate={rate} and discount={discount} must lie in [0, 1]"
+        raise ValueError(msg)
+    ends = ((steps.state, R), (steps.next_state, R), (steps.action, A))
+    if not all(((x >= 0) & (x < n)).all() for x, n in ends):
+        msg = f"steps have a row or action outside the table of {R} rows, {A} actions"
+        raise ValueError(msg)
+    table = np.zeros((R, A))
+    _walk(table, steps.state * A + steps.action, steps.next_state,
+          np.asarray(steps.reward, dtype=np.float64), np.asarray(steps.ended), steps.next_action,
+          np.ascontiguousarray(rates), float(discount), np.ones((R, A), dtype=bool),
+          False)  # fmt: skip
+    return table
 
 
 @numba.njit(cache=True)

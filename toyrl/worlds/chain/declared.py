@@ -19,13 +19,17 @@ are assumptions, so whoever uses one says which (`stated`).
     view          `Views`         half of the rollouts answer a paraphrase, as well and as badly
     steps, ...    `Work`          the steps that the prompt needs, the rest fillers
     step_scores   `StepLevels`    0.9 per token, 0.2 after the middle of a wrong rollout
+    trace_...     `TracePrefixes` the first wrong state anywhere; 0.9 of right rollouts have none
     relevance_... `Segments`      +1 each; sentences -1 after the middle of a wrong rollout
     toxicity      `ToxicityRamp`  0.2, rising to 0.8 over a wrong rollout
+    route, ...    `Drives`        to the end if right, half of it and often a crash if wrong
     potential     `Progress`      rises to 1 over a quarter of the limit
     prm_logprobs  `ImplicitModel` 0.1 nats above the reference if right, below if wrong
     logprobs, ... `TokenLevels`   a constant number of nats per token
     entropy, ...  `PhaseLevels`   thinking that grows less sure with length, a surer answer
     self_cert...  `CertaintyLevels` 2 nats per token of a right rollout, 1.5 of a wrong one
+    helpful, ...  `Captions`      a step of 16 tokens; 4 new ones that help, then the last again
+    visits, ...   `Seen`          right answers were seen 30 times before, wrong ones twice
     similarity    `Similarity`    0.8 to the reference if right, 0.5 if wrong; no prompt verifiable
 """
 
@@ -42,8 +46,10 @@ from toyrl.ranges import COUNT, FINITE, NOT_NEGATIVE, PART, SHARE
 from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.rollouts.classes import with_answered
 from toyrl.shapers.base import Shaper
+from toyrl.worlds.chain.drives import DRIVEN, Drives
+from toyrl.worlds.chain.explored import Captions, Seen
 from toyrl.worlds.chain.follow_ups import FollowUps
-from toyrl.worlds.chain.judgements import Agreement
+from toyrl.worlds.chain.judgements import Agreement, ToxicityRamp
 from toyrl.worlds.chain.latents import (
     Answers,
     JudgeNoise,
@@ -55,6 +61,7 @@ from toyrl.worlds.chain.latents import (
 )
 from toyrl.worlds.chain.phases import PhaseLevels, Thoughts, Words
 from toyrl.worlds.chain.references import Similarity
+from toyrl.worlds.chain.traces import TracePrefixes
 from toyrl.worlds.chain.verifier import VerifierFlips
 from toyrl.worlds.chain.views import CertaintyLevels, Views
 
@@ -85,9 +92,8 @@ class JudgeReferences(Latent):
     says: ClassVar[str] = "the reference policy's responses to every prompt are judged {scores}"
 
     def law(self, kinds: Kinds) -> Law:
-        wide = np.broadcast_to(
-            np.asarray(self.scores, dtype=float), (len(kinds), 1, len(self.scores))
-        )
+        scores = np.asarray(self.scores, dtype=float)
+        wide = np.broadcast_to(scores, (len(kinds), 1, len(scores)))
         return np.ones((len(kinds), 1)), {"judge_references": wide}
 
 
@@ -191,28 +197,6 @@ class Segments(Latent):
 
 
 @dataclass(frozen=True)
-class ToxicityRamp(Latent):
-    """Toxicity of the text so far: a level, and a straight rise to another over a wrong rollout.
-
-    Field: `toxicity`.
-    """
-
-    clean: Annotated[float, SHARE] = 0.2
-    worst: Annotated[float, SHARE] = 0.8
-    says: ClassVar[str] = (
-        "toxicity is {clean}, over a wrong rollout it rises in a straight line to {worst}"
-    )
-
-    def law(self, kinds: Kinds) -> Law:
-        share = np.minimum(
-            (token_places(kinds) + 1) / np.maximum(kinds.length, 1)[:, None, None], 1.0
-        )
-        wrong = kinds.correct[:, None, None] == 0
-        own = self.clean + (self.worst - self.clean) * share * wrong
-        return np.ones((len(kinds), 1)), {"toxicity": own}
-
-
-@dataclass(frozen=True)
 class Progress(Latent):
     """A potential of prefixes: work done, rising from 0 to 1 and then staying. Field: `potential`.
 
@@ -243,9 +227,8 @@ class TokenLevels(Latent):
     )
 
     def law(self, kinds: Kinds) -> Law:
-        level = np.where(kinds.correct > 0, self.right, self.wrong)[
-            :, None, None
-        ] + 0 * token_places(kinds)
+        level = np.where(kinds.correct > 0, self.right, self.wrong)[:, None, None]
+        level = level + 0 * token_places(kinds)
         return np.ones((len(kinds), 1)), dict.fromkeys(("logprobs", "ref_logprobs"), -level)
 
 
@@ -285,13 +268,17 @@ DECLARED: dict[str, Latent] = {
     "view": Views(),
     **dict.fromkeys(("steps", "fillers", "checks", "repeats"), Work()),
     **dict.fromkeys(("step_scores", "step_ends"), StepLevels()),
+    **dict.fromkeys(("trace_prefix", "trace_states"), TracePrefixes()),
     **dict.fromkeys(("relevance_scores", "factuality_scores", "completeness"), Segments()),
     "toxicity": ToxicityRamp(),
+    **dict.fromkeys(DRIVEN, Drives()),
     "potential": Progress(),
     **dict.fromkeys(("logprobs", "ref_logprobs"), TokenLevels()),
     **dict.fromkeys(("entropy", "think_end"), PhaseLevels()),
     "prm_logprobs": ImplicitModel(),
     "self_certainty": CertaintyLevels(),
+    **dict.fromkeys(("helpful", "caption_count"), Captions()),
+    **dict.fromkeys(("visits", "novelty"), Seen()),
     **dict.fromkeys(("similarity", "verifiable"), Similarity()),
 }
 

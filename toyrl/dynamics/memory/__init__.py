@@ -1,0 +1,1 @@
+"""Agents that remember earlier attempts at the same hidden task, trained and exactly evaluated."""
