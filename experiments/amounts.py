@@ -28,7 +28,7 @@ LEARNING_RATE = Range("(0, 1]")
 
 class Amounts:
     """The options of `validate` (worlds), `reproduce`, `transfer`, `export`, `distance`,
-    `scaling` and `grade` that are numbers."""
+    `scaling`, `credit` and `grade` that are numbers."""
 
     worlds: Annotated[int, COUNT]
     seed: Annotated[int, SEED]
@@ -43,6 +43,8 @@ class Amounts:
     samples: Annotated[int | None, COUNT.or_none]
     temperature: Annotated[float | None, POSITIVE.or_none]
     level: Annotated[float, RATE]
+    penalty: Annotated[float, Range("[0, 1e9]")]
+    picked: Annotated[int | None, Range("[2, 1e9]", whole=True).or_none]
     step: Annotated[float, Range("[0, 1e9]")]
 
 

@@ -25,6 +25,7 @@ from toyrl.testing.invariants import CONTRACT, INVARIANTS, PROPERTIES, Case, Inv
 from toyrl.testing.mdps import mdps, policies
 from toyrl.testing.novelty_laws import NOVELTY_LAWS, assert_finds_new, repeats_pay_less
 from toyrl.testing.pair_laws import PAIR_LAWS, assert_learns_from_pairs
+from toyrl.testing.return_laws import padding_unseen, return_equivalent, zero_sums_unseen
 from toyrl.testing.step_laws import copies_never_pay, steps_never_pay
 from toyrl.testing.strategies import completions, rewards, rollouts
 from toyrl.testing.trees import tree_policies, trees
@@ -73,14 +74,17 @@ __all__ = [
     "mdps",
     "one_label_wins",
     "only_the_tail_counts",
+    "padding_unseen",
     "places_swap",
     "policies",
     "repeats_pay_less",
+    "return_equivalent",
     "rewards",
     "rollouts",
     "steps_never_pay",
     "tree_policies",
     "trees",
+    "zero_sums_unseen",
 ]
 
 _FORWARDED = (
