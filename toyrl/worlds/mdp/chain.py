@@ -249,7 +249,8 @@ def _laid_out(
     start[: first[1]] = one.start[alive[0]]
     terminal = np.arange(S) >= S - 3
     moves, reward = vstack([*blocks, empty], "csr"), vstack([*reward_rows, empty], "csr")
-    for rows in (moves, reward):
+    both: tuple[Any, ...] = (moves, reward)
+    for rows in both:
         rows.sum_duplicates()
     # it ends and adds up by construction: what looks for that is left out, and with it Numba
     made = MDP.trusted if discount == 1 else MDP
