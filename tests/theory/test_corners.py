@@ -30,6 +30,7 @@ from tests.theory.noise.corners import NOISE
 from tests.theory.preference.corners import TOPOLOGY
 from tests.theory.process.corners import PROCESS
 from tests.theory.shaping.corners import UNDEFINED, shaping_corners
+from tests.theory.tools.corners import TOOLS
 from toyrl import registry
 from toyrl.theory.distance import PRESETS
 from toyrl.theory.group import signs, variance
@@ -272,6 +273,7 @@ CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
 CORNERS |= COTRAINED | LABEL_FREE | LEARNED | PRINCIPLES
 CORNERS |= SEGMENTS
 CORNERS |= BANDITS
+CORNERS |= TOOLS
 NAN = (
     UNDEFINED
     | DETECTION_UNDEFINED
