@@ -68,7 +68,7 @@ def tool_reward_law(
 def tool_mean_reward(
     name: Array, value: Array, keys: int, granularity: str = "fine", top: float = 3.0
 ) -> np.ndarray:
-    """(...) E R of the factored bandit, in [-M, M]; arguments as `tool_reward_law`.
+    """E R of the factored bandit, in [-M, M]; arguments as `tool_reward_law`, which broadcast.
 
     Raises ValueError as `tool_reward_law`.
     """
@@ -90,7 +90,7 @@ def tool_mean_reward(
 def tool_gradient(
     name: Array, value: Array, keys: int, granularity: str = "fine", top: float = 3.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(dE R/dz_a, dE R/dz_v of one value), each (...); arguments as `tool_reward_law`.
+    """(dE R/dz_a, dE R/dz_v of one value); arguments as `tool_reward_law`, which broadcast.
 
     The second is 0 where there are no keys.
 
@@ -112,9 +112,9 @@ def tool_gradient(
     formula="(2 + P) p_v^(P - 1)",
 )
 def coarse_over_fine(value: Array, keys: int) -> np.ndarray:
-    """(...) how many times the coarse gradient of one value's logit is the fine one.
+    """How many times the coarse gradient of one value's logit is the fine one.
 
-    value : p_v in [0, 1]; keys : P >= 1
+    value : p_v in [0, 1], any shape; keys : P >= 1
 
     Raises ValueError for a value outside [0, 1] and keys below 1.
     """

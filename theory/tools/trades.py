@@ -24,11 +24,11 @@ Array = Any
     formula="gain/(2M)",
 )
 def accuracy_traded(gain: Array, top: Array = 3.0) -> np.ndarray:
-    """(...) how much accuracy a policy gives away for a bonus, correctness being paid +-M.
+    """How much accuracy a policy gives away for a bonus, correctness being paid +-M.
 
     The bonus is preferred exactly if it costs less accuracy than this.
 
-    gain : >= 0, the bonus in reward units; top : M > 0
+    gain : >= 0, the bonus in reward units; top : M > 0; both broadcast
 
     Raises ValueError for a negative gain and a top that is not above 0.
     """
@@ -47,11 +47,11 @@ def accuracy_traded(gain: Array, top: Array = 3.0) -> np.ndarray:
     formula="(2M)^2/((2M)^2 + b^2)",
 )
 def correctness_share(top: Array = 3.0, bonus: Array = 1.0) -> np.ndarray:
-    """(...) share of correctness in the variance of the reward, in [0, 1].
+    """Share of correctness in the variance of the reward, in [0, 1].
 
     Correctness pays +-M, format b or 0, both independent and met at the same rate.
 
-    top : M >= 0; bonus : b >= 0, not both 0
+    top : M >= 0; bonus : b >= 0, not both 0; they broadcast
 
     Raises ValueError for negative numbers and where both are 0.
     """
@@ -71,12 +71,12 @@ def correctness_share(top: Array = 3.0, bonus: Array = 1.0) -> np.ndarray:
 )
 def shotgun_reward(calls: Array, keys: Array, granularity: str = "fine", top: float = 3.0
                    ) -> np.ndarray:  # fmt: skip
-    """(...) pay of K calls of different names, the right one among them; the gold is one call.
+    """Pay of K calls of different names, the right one among them; the gold is one call.
 
     Only the name term shrinks, to 1/K: for any K the fine reward is at least M P/(2 + P).
 
     calls : K >= 1; keys : P >= 0 of the gold call; granularity : fine, refined, intermediate or
-    coarse; top : M
+    coarse; top : M; calls and keys broadcast
 
     Raises ValueError for calls below 1, keys below 0 and another granularity.
     """

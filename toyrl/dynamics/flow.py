@@ -1,7 +1,8 @@
-"""A flow on one logit: where it rests, which way it runs, and what separates the basins.
+"""Flows on logits: where they rest, which way they run, and what separates the basins.
 
 For policies with one choice left, d logit(q)/dt = f(q), whatever f comes from: two modes under a
 reward that depends on the policy itself, a reward model that follows the policy, label-free votes.
+With several logits `path` integrates and `edge` finds where a line of starts changes its basin.
 Source: derived; textbook phase line.
 """
 
@@ -53,3 +54,47 @@ def separatrix(drift: Drift, **options: float) -> float:
     """
     found = [r.chance for r in rests(drift, **options) if not r.stable]  # pyright: ignore[reportArgumentType]
     return found[0] if len(found) == 1 else float("nan")
+
+
+def path(drift: Drift, start: np.ndarray, *, step: float, steps: int) -> np.ndarray:
+    """(steps + 1, ..., K) logits of a flow on K logits, by Runge-Kutta's classical rule.
+
+    drift : logits (..., K) -> d logits/dt, of the same shape; start : (..., K); step : of time
+    """
+    z = np.asarray(start, dtype=float)
+    out = [z]
+    for _ in range(steps):
+        a = drift(z)
+        b = drift(z + step / 2 * a)
+        c = drift(z + step / 2 * b)
+        d = drift(z + step * c)
+        z = z + step / 6 * (a + 2 * (b + c) + d)
+        out.append(z)
+    return np.array(out)
+
+
+def edge(
+    drift: Drift,
+    start: Callable[[np.ndarray], np.ndarray],
+    lands: Callable[[np.ndarray], np.ndarray],
+    low: float,
+    high: float,
+    *,
+    step: float,
+    steps: int,
+    passes: int = 3,
+) -> float:
+    """Where a line of starts crosses from one basin into another, by bisection of `path`'s end.
+
+    start : (N,) places between low and high -> logits (N, K); lands : logits (N, K) at the end ->
+    whether they are in the second basin, (N,) bool, false at low and true at high; each pass
+    narrows the bracket 15-fold. NaN where all starts land in one basin.
+    """
+    for _ in range(passes):
+        at = np.linspace(low, high, 16)
+        there = np.asarray(lands(path(drift, start(at), step=step, steps=steps)[-1]))
+        if there.all() or not there.any():
+            return float("nan")
+        i = int(np.argmax(there))
+        low, high = float(at[max(i - 1, 0)]), float(at[i])
+    return (low + high) / 2

@@ -84,8 +84,55 @@ register_field(
     axes="T",
     origin="a reward model of sentences: its score on their last tokens, 0 elsewhere",
 )
+register_field(
+    "step_rewards",
+    axes="T",
+    origin="toyrl.models.return_decoder: a model of factors, on the last tokens of steps",
+)
+register_field(
+    "return_predictions",
+    axes="T",
+    origin="a model of the return expected after each step, on its last token",
+)
+register_field(
+    "trace_prefix",
+    low=0.0,
+    high=1.0,
+    origin="toyrl.graders.traces: states before the first wrong one, of those of the program",
+)
+register_field(
+    "trace_states", low=0.0, unit="states", origin="toyrl.graders.traces: states of the program"
+)
 register_field("completeness", origin="a reward model of whole texts: its raw score")
 register_field("toxicity", axes="T", low=0.0, high=1.0, origin="a classifier of the text so far")
+register_field(
+    "route",
+    axes="T",
+    low=0.0,
+    high=1.0,
+    origin="the share of the route, or of a text's verified sub-goals, that is done after the step",
+)
+register_field(
+    "hard",
+    axes="T",
+    low=0.0,
+    high=2.0,
+    origin="a simulator or grader: 1 where an infraction ends the episode, 2 if it is a collision",
+)
+for _name, _what in (
+    ("lane", "close to the lane's centre"),
+    ("off_route", "within the route's lanes"),
+    ("speed", "within the speed limit"),
+    ("comfort", "within the limits of comfort"),
+    ("ttc", "clear of a collision course"),
+):
+    register_field(
+        _name,
+        axes="T",
+        low=0.0,
+        high=1.0,
+        origin=f"a simulator or grader: the factor of a step, 1 {_what}",
+    )
 register_field("potential", axes="T", origin="a potential function of the prefix before the token")
 register_field("conciseness", low=0.0, high=1.0, origin="a conciseness reward model or a grader")
 register_field(
@@ -208,4 +255,25 @@ register_field(
     axes="T",
     unit="reward",
     origin="logsumexp of the target network's logits at each token's position",
+)
+register_field(
+    "helpful",
+    axes="T",
+    origin="toyrl.models.captions: a judgement of each step on its last token, 0 elsewhere",
+)
+register_field(
+    "caption_count",
+    axes="T",
+    low=0.0,
+    unit="repeats",
+    origin="a counter: how often the step that ends here has come up in the text so far",
+)
+register_field(
+    "visits",
+    low=0.0,
+    unit="visits",
+    origin="toyrl.models.novelty.Visits: how often this answer was given to this prompt before",
+)
+register_field(
+    "novelty", low=0.0, origin="toyrl.models.novelty: a model's bonus for what it has not seen"
 )

@@ -19,13 +19,18 @@ are assumptions, so whoever uses one says which (`stated`).
     view          `Views`         half of the rollouts answer a paraphrase, as well and as badly
     steps, ...    `Work`          the steps that the prompt needs, the rest fillers
     step_scores   `StepLevels`    0.9 per token, 0.2 after the middle of a wrong rollout
+    trace_...     `TracePrefixes` the first wrong state anywhere; 0.9 of right rollouts have none
     relevance_... `Segments`      +1 each; sentences -1 after the middle of a wrong rollout
+    step_rewards, ... `StepCredit` +0.1 a step, -0.2 after the middle of a wrong rollout
     toxicity      `ToxicityRamp`  0.2, rising to 0.8 over a wrong rollout
+    route, ...    `Drives`        to the end if right, half of it and often a crash if wrong
     potential     `Progress`      rises to 1 over a quarter of the limit
     prm_logprobs  `ImplicitModel` 0.1 nats above the reference if right, below if wrong
     logprobs, ... `TokenLevels`   a constant number of nats per token
     entropy, ...  `PhaseLevels`   thinking that grows less sure with length, a surer answer
     self_cert...  `CertaintyLevels` 2 nats per token of a right rollout, 1.5 of a wrong one
+    helpful, ...  `Captions`      a step of 16 tokens; 4 new ones that help, then the last again
+    visits, ...   `Seen`          right answers were seen 30 times before, wrong ones twice
     similarity    `Similarity`    0.8 to the reference if right, 0.5 if wrong; no prompt verifiable
 """
 
@@ -42,8 +47,10 @@ from toyrl.ranges import COUNT, FINITE, NOT_NEGATIVE, PART, SHARE
 from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.rollouts.classes import with_answered
 from toyrl.shapers.base import Shaper
+from toyrl.worlds.chain.drives import DRIVEN, Drives
+from toyrl.worlds.chain.explored import Captions, Seen
 from toyrl.worlds.chain.follow_ups import FollowUps
-from toyrl.worlds.chain.judgements import Agreement
+from toyrl.worlds.chain.judgements import Agreement, ToxicityRamp
 from toyrl.worlds.chain.latents import (
     Answers,
     JudgeNoise,
@@ -55,6 +62,8 @@ from toyrl.worlds.chain.latents import (
 )
 from toyrl.worlds.chain.phases import PhaseLevels, Thoughts, Words
 from toyrl.worlds.chain.references import Similarity
+from toyrl.worlds.chain.segments import Segments, StepCredit, ends_every
+from toyrl.worlds.chain.traces import TracePrefixes
 from toyrl.worlds.chain.verifier import VerifierFlips
 from toyrl.worlds.chain.views import CertaintyLevels, Views
 
@@ -85,9 +94,8 @@ class JudgeReferences(Latent):
     says: ClassVar[str] = "the reference policy's responses to every prompt are judged {scores}"
 
     def law(self, kinds: Kinds) -> Law:
-        wide = np.broadcast_to(
-            np.asarray(self.scores, dtype=float), (len(kinds), 1, len(self.scores))
-        )
+        scores = np.asarray(self.scores, dtype=float)
+        wide = np.broadcast_to(scores, (len(kinds), 1, len(scores)))
         return np.ones((len(kinds), 1)), {"judge_references": wide}
 
 
@@ -153,63 +161,9 @@ class StepLevels(Latent):
         broken = (kinds.correct[:, None, None] == 0) & (place >= self.error_at * length)
         own = {
             "step_scores": np.where(broken, self.broken, self.clean),
-            "step_ends": _ends(place, length, self.step),
+            "step_ends": ends_every(place, length, self.step),
         }
         return np.ones((len(kinds), 1)), own
-
-
-@dataclass(frozen=True)
-class Segments(Latent):
-    """Verdicts on the segments of a text, by three reward models.
-
-    sub_sentence, sentence : tokens of a segment; error_at : where a wrong rollout errs, as a share
-        of its length; mean, std : of the completeness model's raw scores
-    Fields: `relevance_scores`, `factuality_scores`, `completeness`.
-    """
-
-    sub_sentence: Annotated[int, COUNT] = 8
-    sentence: Annotated[int, COUNT] = 16
-    error_at: Annotated[float, SHARE] = 0.5
-    mean: Annotated[float, FINITE] = -0.446777
-    std: Annotated[float, NOT_NEGATIVE] = 8.301161
-    says: ClassVar[str] = (
-        "every sub-sentence of {sub_sentence} tokens is judged relevant (+1), every sentence of "
-        "{sentence} tokens true (+1), but false (-1) after {error_at} of a wrong rollout; a right "
-        "answer's completeness scores {std} above {mean}, a wrong one's {std} below"
-    )
-
-    def law(self, kinds: Kinds) -> Law:
-        place, length = token_places(kinds), kinds.length[:, None, None]
-        false = (kinds.correct[:, None, None] == 0) & (place >= self.error_at * length)
-        side = np.where(kinds.correct > 0, 1.0, -1.0)[:, None]
-        own = {
-            "relevance_scores": _ends(place, length, self.sub_sentence),
-            "factuality_scores": _ends(place, length, self.sentence) * np.where(false, -1.0, 1.0),
-            "completeness": self.mean + self.std * side,
-        }
-        return np.ones((len(kinds), 1)), own
-
-
-@dataclass(frozen=True)
-class ToxicityRamp(Latent):
-    """Toxicity of the text so far: a level, and a straight rise to another over a wrong rollout.
-
-    Field: `toxicity`.
-    """
-
-    clean: Annotated[float, SHARE] = 0.2
-    worst: Annotated[float, SHARE] = 0.8
-    says: ClassVar[str] = (
-        "toxicity is {clean}, over a wrong rollout it rises in a straight line to {worst}"
-    )
-
-    def law(self, kinds: Kinds) -> Law:
-        share = np.minimum(
-            (token_places(kinds) + 1) / np.maximum(kinds.length, 1)[:, None, None], 1.0
-        )
-        wrong = kinds.correct[:, None, None] == 0
-        own = self.clean + (self.worst - self.clean) * share * wrong
-        return np.ones((len(kinds), 1)), {"toxicity": own}
 
 
 @dataclass(frozen=True)
@@ -243,9 +197,8 @@ class TokenLevels(Latent):
     )
 
     def law(self, kinds: Kinds) -> Law:
-        level = np.where(kinds.correct > 0, self.right, self.wrong)[
-            :, None, None
-        ] + 0 * token_places(kinds)
+        level = np.where(kinds.correct > 0, self.right, self.wrong)[:, None, None]
+        level = level + 0 * token_places(kinds)
         return np.ones((len(kinds), 1)), dict.fromkeys(("logprobs", "ref_logprobs"), -level)
 
 
@@ -285,13 +238,18 @@ DECLARED: dict[str, Latent] = {
     "view": Views(),
     **dict.fromkeys(("steps", "fillers", "checks", "repeats"), Work()),
     **dict.fromkeys(("step_scores", "step_ends"), StepLevels()),
+    **dict.fromkeys(("trace_prefix", "trace_states"), TracePrefixes()),
     **dict.fromkeys(("relevance_scores", "factuality_scores", "completeness"), Segments()),
+    **dict.fromkeys(("step_rewards", "return_predictions"), StepCredit()),
     "toxicity": ToxicityRamp(),
+    **dict.fromkeys(DRIVEN, Drives()),
     "potential": Progress(),
     **dict.fromkeys(("logprobs", "ref_logprobs"), TokenLevels()),
     **dict.fromkeys(("entropy", "think_end"), PhaseLevels()),
     "prm_logprobs": ImplicitModel(),
     "self_certainty": CertaintyLevels(),
+    **dict.fromkeys(("helpful", "caption_count"), Captions()),
+    **dict.fromkeys(("visits", "novelty"), Seen()),
     **dict.fromkeys(("similarity", "verifiable"), Similarity()),
 }
 
@@ -393,8 +351,3 @@ def _said(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(_said(v) for v in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _ends(place: np.ndarray, length: np.ndarray, every: int) -> np.ndarray:
-    """1 on each last token of pieces of so many tokens, the rest of a rollout being one too."""
-    return (((place + 1) % every == 0) | (place + 1 >= length)) * 1.0

@@ -1,0 +1,1 @@
+"""Sums of terms against products: what they pay for standing still, and who escapes from it."""
