@@ -66,6 +66,14 @@ def test_broken_rewards_are_seen():
         def score(self, gold, said):
             return super().score(gold, said)._replace(names=2.0 * len(said))
 
+    class Reads(ToolCalls):
+        def grade_parts(self, rows, step=0.0):
+            found = super().grade_parts(rows, step)
+            paid = [{**x.parts, "format": float("{" in r.completion)}
+                    for x, r in zip(found, rows, strict=True)]  # fmt: skip
+            return [x._replace(parts=p) for x, p in zip(found, paid, strict=True)]
+
+    assert "broken JSON" in (laws.format_reads_no_json(Reads(), [f], [f]) or "")
     assert "outside" in (laws.within_scale(Overpaid(), [f], [g, g]) or "")
     assert "not 3.0" in (laws.right_in_any_order(COARSE, [f, g], [1, 0]) or "")
     ordered = replace(FINE, granularity="refined")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ import toyrl
 from benchmarks.graders_tools import compare, released
 from toyrl.expressions import parse_grader, to_expression
 from toyrl.graders.base import TextRow
-from toyrl.graders.tool_texts import gold_text, read_calls, thinking_words, tool_text
+from toyrl.graders.tool_texts import gold_text, read_calls, thinking_words, tool_text, written_calls
 from toyrl.graders.tools import (
     GRANULARITIES,
     SoundToolCalls,
@@ -169,8 +170,14 @@ def test_calls_in_messages_are_read():
     assert gold_text([]) == ""
     with pytest.raises(ValueError, match="ground truth 18 is neither text nor tool calls"):
         gold_text(18)
-    with pytest.raises(ValueError, match="has no name"):
-        gold_text([{"parameters": {}}])
+    loop = {}
+    loop["a"] = loop
+    odd = [json.dumps(said["tool_calls"][0]), SimpleNamespace(name="time", arguments=None), 3,
+           {"name": "f", "arguments": loop}]  # fmt: skip
+    assert written_calls(odd).split("\n")[1:-1] == [
+        json.dumps(PARIS), json.dumps(TIME), '{"name": null, "parameters": {}}',
+        "a call that JSON can't hold",
+    ]  # fmt: skip
 
 
 MENDED = [
@@ -196,7 +203,8 @@ def test_nearly_right_calls_are_mended_on_demand(block):
 
 
 def test_the_sound_variant_by_name():
-    assert parse_grader("tool_calls_sound(granularity='coarse')").call_order == "free"
+    want = SoundToolCalls(granularity="coarse", matching="optimal", call_order="free")
+    assert parse_grader("tool_calls_sound(granularity='coarse')") == want
     assert to_expression(SoundToolCalls(scale="max1")) == "tool_calls_sound(scale='max1')"
     assert to_expression(ToolCalls(matching="optimal")) == "tool_calls(matching='optimal')"
 

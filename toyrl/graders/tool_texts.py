@@ -45,10 +45,7 @@ _LAYOUTS = {
 # -- writing ---------------------------------------------------------------------------------------
 def tool_text(calls: Sequence[Mapping[str, Any]], thought: str = "", response: str | None = None
               ) -> str:  # fmt: skip
-    """A text in the layout above: a thought, the calls (none: no block), a response (None: none).
-
-    Raises ValueError as `written_calls`.
-    """
+    """A text in the layout above: a thought, calls (empty: no block), a response (None: none)."""
     blocks = [f"<think>{thought}</think>"]
     if calls:
         blocks.append(written_calls(calls))
@@ -57,33 +54,39 @@ def tool_text(calls: Sequence[Mapping[str, Any]], thought: str = "", response: s
     return "\n".join(blocks)
 
 
-def written_calls(calls: Sequence[Mapping[str, Any]]) -> str:
+def written_calls(calls: Sequence[Any]) -> str:
     """The block of tool calls, one a line, of calls as messages or data sets hold them.
 
     calls : objects with `name` and `parameters` (or `arguments`), or messages' `tool_calls`, which
-        hold them under `function`; arguments may be JSON as text, and stay broken where they are
-
-    Raises ValueError for a call without a name.
+        hold them under `function`; arguments, and calls, may be JSON as text. Since a model wrote
+        them, nothing is refused: what is broken stays broken, a name that is missing is null
     """
     return "\n".join([OPEN, *map(_line, calls), CLOSE])
 
 
 def _line(call: Any) -> str:
+    call = _read(call)
     inner = _get(call, "function")
     own = call if inner is None else inner
-    name, given = _get(own, "name"), _get(own, "parameters")
-    if name is None:
-        msg = f"the tool call {shortened(call)} has no name; give name and parameters"
-        raise ValueError(msg)
-    given = _get(own, "arguments") if given is None else given
-    given = {} if given is None else given
-    if isinstance(given, str):
-        try:
-            given = json.loads(given)
-        except (ValueError, RecursionError):
-            return f'{{"name": {json.dumps(name)}, "parameters": {" ".join(given.split())}}}'
-    said = {"name": name, "parameters": given}
-    return json.dumps(said, ensure_ascii=False, default=str)
+    given = _get(own, "parameters")
+    given = _read(_get(own, "arguments") if given is None else given)
+    said = {"name": _get(own, "name"), "parameters": {} if given is None else given}
+    try:
+        if isinstance(given, str):
+            return (
+                f'{{"name": {json.dumps(said["name"])}, "parameters": {" ".join(given.split())}}}'
+            )
+        return json.dumps(said, ensure_ascii=False, default=str)
+    except (ValueError, TypeError, RecursionError):
+        return "a call that JSON can't hold"
+
+
+def _read(value: Any) -> Any:
+    """JSON as text as what it says; other things, and broken JSON, as they are."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        return value
 
 
 def _get(thing: Any, name: str) -> Any:
@@ -178,12 +181,7 @@ def _plain(call: Any) -> Any:
     own = call.get("function", call) if isinstance(call, dict) else call
     if not isinstance(own, dict) or "name" not in own:
         return call
-    given = own.get("parameters", own.get("arguments"))
-    if isinstance(given, str):
-        try:
-            given = json.loads(given)
-        except (ValueError, RecursionError):
-            return call
+    given = _read(own.get("parameters", own.get("arguments")))
     return call if given is None else {"name": own["name"], "parameters": given}
 
 
