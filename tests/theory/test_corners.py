@@ -34,6 +34,7 @@ from tests.theory.preference.corners import TOPOLOGY
 from tests.theory.process.corners import PROCESS
 from tests.theory.redistribution.corners import REDISTRIBUTION
 from tests.theory.shaping.corners import UNDEFINED, shaping_corners
+from tests.theory.tools.corners import TOOLS
 from tests.theory.traces.corners import TRACES
 from toyrl import registry
 from toyrl.theory.distance import PRESETS
@@ -279,6 +280,7 @@ CORNERS |= SEGMENTS
 CORNERS |= REDISTRIBUTION
 CORNERS |= TRACES
 CORNERS |= BANDITS
+CORNERS |= TOOLS
 CORNERS |= POPULATION
 NAN = (
     UNDEFINED

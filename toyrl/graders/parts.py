@@ -85,10 +85,10 @@ class TaskReward(Grader):
 
         Raises KeyError for a column that the reward reads and a row lacks.
         """
-        rows = [self._lent(row) for row in rows]
+        rows, own = [self._lent(row) for row in rows], self.__name__
         for row in rows:
             for name in self.reads:
-                need(row, name, self.__name__)
+                need(row, name, own)
         return [self.graded(row, step) for row in rows]
 
     def _lent(self, row: TextRow) -> TextRow:
