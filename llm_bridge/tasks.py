@@ -2,6 +2,7 @@
 
     shorthand            the chain in a few characters, for `tiny`
     brackets, edits      closing brackets, and a text changed by edits, likewise
+    traces:addition      addition digit by digit, each step with its operands, likewise
     chain                the chain as English prose, for models that read English
     gym:NAME             a task of reasoning-gym; an answer counts if its score is 1.0
     rows.jsonl           a prompt column and a gold column
@@ -75,6 +76,9 @@ def load_task(text: str, *, prompts: int = 512, held_out: int = 64, seed: int = 
     if name == "gym":
         kind, _, options = rest.partition(":")
         return _gym(kind, _options(text, options), prompts, held_out, seed)
+    sub, _, options = rest.partition(":")
+    if f"{name}:{sub}" in SCRIPTS:
+        return _graded(f"{name}:{sub}", _options(text, options), prompts, held_out, seed)
     if name == "chain" or name in SCRIPTS:
         return _graded(name, _options(text, rest), prompts, held_out, seed)
     own = ", ".join((*SCRIPTS, "chain"))

@@ -5,6 +5,7 @@ here: `toyrl --help` answers at once, and each command loads what it needs.
 """
 
 from toyrl.experiments.cli import (
+    audit_judge,
     calibrate,
     catalogue,
     claims,
@@ -20,6 +21,7 @@ from toyrl.experiments.cli.main import main, run
 
 __all__ = [
     "app",
+    "audit_judge",
     "calibrate",
     "catalogue",
     "claims",

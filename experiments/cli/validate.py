@@ -62,6 +62,7 @@ def validate(
     allow_inconclusive: Annotated[bool, Parameter(group=LIMITS, negative="")] = False,
     seed: Annotated[int, Parameter(group=DEPTH)] = 0,
     conciseness: Annotated[Path | None, Parameter(group=GRADING)] = None,
+    judge_noise: Annotated[Path | None, Parameter(group=GRADING)] = None,
     timeout: Annotated[float, Parameter(group=GRADING)] = 10.0,
     cache: Annotated[Path | None, Parameter(group=GRADING)] = None,
     max_calls: Annotated[int | None, Parameter(group=GRADING)] = None,
@@ -163,6 +164,9 @@ def validate(
         Learned scorer (.json or .safetensors, see docs/length.md) whose scores are the field
         conciseness of a catalogue expression, such as crf(), in the place of an assumption; its
         error on texts of known redundancy is told and carried into noise and training.
+    judge_noise
+        File of a judge's measured errors (toyrl audit-judge JUDGE --noise FILE): its verdicts stand
+        where the reward reads the right answer.
     timeout
         Seconds that one call of the reward may take.
     cache
@@ -222,6 +226,7 @@ def validate(
         "completions": completions,
         "seed": seed,
         "conciseness": conciseness,
+        "judge_noise": judge_noise,
         "timeout": timeout,
         "cache": cache,
         "max_calls": max_calls,

@@ -55,7 +55,9 @@ def own_rewards(specs: Sequence[Any], stack: contextlib.ExitStack) -> list[Suite
         name = _short(full)
         if any(name == reward.name for reward in out):
             name = full
-        reads = {n: partial(_said, n) for n in shaper.all_needs() if n in SAID}
+        reads: dict[str, Any] = {n: partial(_said, n) for n in shaper.all_needs() if n in SAID}
+        traced = [n for n in reads if n.startswith("trace_")]
+        reads.update({n: partial(_traced, n) for n in traced})
         made = SuiteReward(name, name, shaper, 1.0, None, text, reads=reads)
         made.refuse_unread()
         out.append(made)
@@ -65,6 +67,18 @@ def own_rewards(specs: Sequence[Any], stack: contextlib.ExitStack) -> list[Suite
 def _said(name: str, rows: Sequence[TextRow]) -> list[float]:
     """A field that every text shows."""
     return [said(name, row) for row in rows]
+
+
+def _traced(name: str, rows: Sequence[TextRow]) -> list[float]:
+    """A field of traces; UsageError for a task whose prompts pose no program."""
+    found = _said(name, rows)
+    if any(x != x for x in found):
+        msg = (
+            f"the reward reads {name}, but the task's prompts pose no program whose trace "
+            "could be verified; use --task traces:addition"
+        )
+        raise UsageError(msg)
+    return found
 
 
 def _short(spec: str) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from toyrl.dynamics.chain.observed import Observed, observe
 from toyrl.estimators.base import Estimator
+from toyrl.experiments.validate import judged
 from toyrl.experiments.validate.contract.facts import Contract
 from toyrl.experiments.validate.findings import Section
 from toyrl.experiments.validate.formats.search import Search
@@ -180,7 +181,7 @@ class Inputs:
     @property
     def terms(self) -> list[tuple[Any, float]]:
         """(shaper or None, weight as judged) of each term."""
-        return [(t.shaper, t.factor) for t in self.reward.terms]
+        return judged.terms(self.settings, [(t.shaper, t.factor) for t in self.reward.terms])
 
     @property
     def run_limit(self) -> float | None:
@@ -317,7 +318,7 @@ class Inputs:
             seed=self.settings.seed,
             run_limit=self.run_limit,
         )
-        return law
+        return judged.on(self.settings, law)
 
     @cached_property
     def reference(self) -> bench.Reference:
@@ -415,7 +416,12 @@ class Inputs:
 
         r, shaper = log.rollouts, bench.as_shaper(self.terms)
         needs = [n for n in shaper.all_needs() if n not in ("user_reward", "answer")]
-        flat = text_fields(log.rows, needs, shaper.all_wants())
+        judge = judged.errors_of(self.settings)
+        read = [n for n in needs if judge is None or n != judged.FIELD]
+        flat = text_fields(log.rows, read, shaper.all_wants())
+        if judge is not None:
+            verdicts = judge.sample(r, np.random.default_rng(self.settings.seed))
+            flat[judged.FIELD] = np.asarray(verdicts.fields[judged.FIELD])[r.w > 0]
         if self.votes:  # a log's column `answer` is the gold one
             flat["answer"] = identities(log, self.own_dialect or None)
         if any(shaper is None for shaper, _ in self.terms):

@@ -41,6 +41,7 @@ class Options(TypedDict, total=False):
     aggregation: str | None
     model: str | None
     conciseness: str | Path | None
+    judge_noise: str | Path | None
     cache: str | Path | None
     max_calls: int | None
     answer_mark: str | None

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from toyrl.experiments.validate import verdict
+from toyrl.experiments.validate import judged, verdict
 from toyrl.experiments.validate.contract import kinds, steady
 from toyrl.experiments.validate.findings import SECTIONS, Finding, Report, Section
 from toyrl.experiments.validate.inputs import Inputs
@@ -35,6 +35,7 @@ class Pipeline(Inputs):
         with contextlib.ExitStack() as stack:
             if "collapse" not in left_out(self.settings):
                 self.ahead = stack.enter_context(contextlib.closing(Ahead()))
+            stack.enter_context(judged.served(self.settings))
             reward = stack.enter_context(self.loaded())
             self.reward = reward
             if self.learned is not None:
@@ -163,7 +164,7 @@ class Pipeline(Inputs):
     # -- section 1 -------------------------------------------------------------------------------
     def contract(self) -> Section:
         """Contract of a text reward on rendered probes, or of a shaper on arrays."""
-        from toyrl.experiments.validate.contract import scale
+        from toyrl.experiments.validate.contract import bonus, scale
         from toyrl.experiments.validate.contract import section as contract
         from toyrl.experiments.validate.contract import shaper as contract_shaper
 
@@ -193,6 +194,8 @@ class Pipeline(Inputs):
                 self.settings.estimator,
             ),
             *contract_shaper.assumptions(self.assumed),
+            *bonus.findings([(t.shaper, t.factor) for t in self.reward.terms]),
+            *judged.finding(self.settings),
         ]
         section = replace(section, findings=(*section.findings, *more))
         if self.learned is not None:

@@ -68,6 +68,8 @@ class Settings:
     aggregation : how the loss averages over tokens; None: what goes with the estimator
     notes : what a trainer's configuration says beyond these settings
     model : folder or hub id of a model that rollouts are sampled from, or None
+    judge_noise : file of a judge's measured errors (`toyrl audit-judge --noise FILE`): its verdicts
+        stand where the reward reads the right answer; None: labels are right
     conciseness : file of a learned scorer (`toyrl.models.base.save`) of the features of
         `toyrl.models.conciseness`, whose scores are the field `conciseness`; None: an assumption
     cache : folder where the values of slow rewards are kept by text, or None
@@ -120,6 +122,7 @@ class Settings:
     notes: tuple[str, ...] = ()
     model: str | None = None
     conciseness: Path | None = None
+    judge_noise: Path | None = None
     cache: Path | None = None
     max_calls: Annotated[int | None, CALLS.or_none] = None
     answer_mark: str | None = None
@@ -138,6 +141,7 @@ class Settings:
             object.__setattr__(self, name, _file(name, getattr(self, name)))
         object.__setattr__(self, "calibrated", _calibrated(self.calibrated))
         object.__setattr__(self, "conciseness", _scorer(self.conciseness))
+        object.__setattr__(self, "judge_noise", _noise(self.judge_noise))
         object.__setattr__(self, "columns", _columns(self.columns))
         self._ranges()
         self._lengths()
@@ -219,7 +223,7 @@ class Settings:
     def to_dict(self) -> dict[str, Any]:
         """JSON form: paths as text, tuples as lists."""
         data = asdict(self)
-        for name in ("rollouts", "data", "calibrated", "conciseness", "cache"):
+        for name in ("rollouts", "data", "calibrated", "conciseness", "judge_noise", "cache"):
             data[name] = None if data[name] is None else str(data[name])
         if self.process is not None:
             from toyrl.experiments.validate.steps.source import source_name
@@ -273,6 +277,16 @@ def _scorer(value: Any) -> Path | None:
         said = f"conciseness={shortened(str(path), PATH)} is no scorer's file"
         msg = f"{said}; name the .json or .safetensors that toyrl.models.base.save wrote"
         raise UsageError(msg)
+    return path
+
+
+def _noise(value: Any) -> Path | None:
+    if value is None:
+        return None
+    from toyrl.experiments.audit.noise import read
+
+    path = Path(value)
+    read(path)
     return path
 
 

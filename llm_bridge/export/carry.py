@@ -22,6 +22,7 @@ import numpy as np
 
 from toyrl.estimators.base import Estimator
 from toyrl.estimators.group import PRESETS, GroupEstimator
+from toyrl.graders.traces import INPUT, TASK
 from toyrl.messages import shortened
 from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.shapers.base import Shaper
@@ -159,6 +160,8 @@ def _verl(shaper: Shaper, estimator: Estimator | None, _tokenizer: str | None) -
         why = f"the estimator normalises parts apart, but {reads} reach verl's reward function"
         msg = f"{why} only, which returns one number; {TRAINER}"
         raise CannotCarry(msg)
+    if "trace_" in reads:  # read off the text, by the program that these two name
+        reads = ", ".join([*(n for n in reads.split(", ") if "trace_" not in n), TASK, INPUT])
     own = isinstance(shaper, TaskParts) and len(shaper.reads) <= 1  # ground_truth stands for it
     notes = () if own else (f"extra_info must hold {reads}",)
     return Plan("verl", "rewards", False, settings, notes)

@@ -1,6 +1,6 @@
 """The zoo: small base models that differ in what decides about a reward, built here by recipe.
 
-Three are for development (`dev`); the others (`test`) are for predictions that are made before
+Four are for development (`dev`); the others (`test`) are for predictions that are made before
 anything is trained on them. Each is built once, on the CPU, and kept in the cache folder with
 checksums and its card; one that misses the accuracy asked for is refused.
 """

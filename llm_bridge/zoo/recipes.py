@@ -1,4 +1,4 @@
-"""The bases themselves: three for development, seven for predictions made before any run.
+"""The bases themselves: four for development, seven for predictions made before any run.
 
 Networks are as small as their task allows. Habits decide what a base is like; where the network
 doesn't learn a step, accuracy stays below what its texts show.
@@ -44,6 +44,7 @@ CHAIN, BRACKETS, EDITS = (1, 2, 2, 3, 4, 4), (2, 3, 3, 4, 5, 6, 6), (1, 2, 2, 3,
 CHAIN_TASK = "shorthand:easy=2,hard=4"
 BRACKETS_TASK = "brackets:easy=3,hard=6"
 EDITS_TASK = "edits:easy=2,hard=4"
+SUMS_TASK = "traces:addition:easy=2,hard=4"
 WIDE = {"hidden": 80, "feed_forward": 216}
 
 DEV = (
@@ -99,6 +100,20 @@ DEV = (
         64,
         (0.3, 0.6),
         "middling: right answers are lost because three in ten lack the mark",
+    ),
+    Base(
+        "traced-sums",
+        "dev",
+        SUMS_TASK,
+        _recipe(
+            "traces:addition",
+            CHAIN,
+            Habits(fill=0.02, jump=0.05, stop=0.95, slip=0.03, guess=0.05),
+            steps=900,
+        ),
+        64,
+        (0.3, 0.65),
+        "learnt from traces: a verifier sees how far each sum is right, not only whether it is",
     ),
 )
 

@@ -31,7 +31,10 @@ def test_arithmetic_has_known_difficulty_and_solutions_that_count(name):
         assert task.correct(TextRow(row["prompt"], text.rstrip(".") + "7", row)) == 0.0
 
 
-@pytest.mark.parametrize("name", ["brackets:easy=3,hard=6", "edits:easy=2,hard=4,share=0.25"])
+@pytest.mark.parametrize(
+    "name",
+    ["brackets:easy=3,hard=6", "edits:easy=2,hard=4,share=0.25", "traces:addition:easy=2,hard=4"],
+)
 def test_other_tasks_in_a_few_characters_are_made_and_graded_alike(name):
     from toyrl.worlds.text.scripts import read
 
@@ -46,7 +49,7 @@ def test_other_tasks_in_a_few_characters_are_made_and_graded_alike(name):
         assert found.other == 0
         graded = TextRow(row["prompt"], text, row)
         assert task.correct(graded) == float(found.answer is not None)
-        assert task.correct(TextRow(row["prompt"], text + ")", row)) == 0.0
+        assert task.correct(TextRow(row["prompt"], text + "7", row)) == 0.0
 
 
 def test_seeds_change_training_and_not_the_held_out_problems():

@@ -47,11 +47,11 @@ def few_prompts(monkeypatch):
 def test_names_and_splits():
     known = [b.name for b in bases.BASES]
     assert len(known) == len(set(known)) >= 9
-    assert len(bases.of_split("dev")) == 3
-    assert len(bases.of_split("test")) == len(known) - 3
+    assert len(bases.of_split("dev")) == 4
+    assert len(bases.of_split("test")) == len(known) - 4
     assert all(bases.named(b.name) is b for b in bases.BASES)
     assert len({b.recipe.key for b in bases.BASES}) == len(known)
-    assert len({b.recipe.task for b in bases.of_split("dev")}) == 3
+    assert len({b.recipe.task for b in bases.of_split("dev")}) == 4
     near = known[0][:-1]
     with pytest.raises(ValueError, match=f"is not in the zoo; did you mean {known[0]}?"):
         bases.named(near)
@@ -64,8 +64,7 @@ def test_names_and_splits():
 @pytest.mark.parametrize("base", bases.BASES, ids=lambda b: b.name)
 def test_recipes_fit_their_tasks(base):
     task = load_task(base.task, prompts=4, held_out=4)
-    kind, _, _ = base.task.partition(":")
-    assert base.recipe.task == kind
+    assert base.task.startswith(f"{base.recipe.task}:")
     wanted = {task.about["easy"], task.about["hard"]}
     assert wanted <= set(base.recipe.difficulties)
     assert 1e5 <= sum(p.numel() for p in tiny.network(base.recipe).parameters()) <= 1e6

@@ -19,6 +19,7 @@ from tests.theory.bandits.corners import BANDITS
 from tests.theory.composite.corners import COMPOSITE
 from tests.theory.cotrained.corners import COTRAINED
 from tests.theory.detection.corners import DETECTION, DETECTION_UNDEFINED
+from tests.theory.exploration.corners import EXPLORATION
 from tests.theory.judge.corners import JUDGE, JUDGE_UNDEFINED
 from tests.theory.label_free.corners import LABEL_FREE
 from tests.theory.learned.corners import LEARNED, LEARNED_UNDEFINED, PRINCIPLES
@@ -31,6 +32,7 @@ from tests.theory.noise.corners import NOISE
 from tests.theory.preference.corners import TOPOLOGY
 from tests.theory.process.corners import PROCESS
 from tests.theory.shaping.corners import UNDEFINED, shaping_corners
+from tests.theory.traces.corners import TRACES
 from toyrl import registry
 from toyrl.theory.distance import PRESETS
 from toyrl.theory.group import signs, variance
@@ -270,8 +272,9 @@ CORNERS |= EXEMPLAR
 CORNERS |= FOLLOW_UPS
 CORNERS |= JUDGE_CHAIN
 CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
-CORNERS |= COMPOSITE | COTRAINED | LABEL_FREE | LEARNED | PRINCIPLES
+CORNERS |= COMPOSITE | COTRAINED | EXPLORATION | LABEL_FREE | LEARNED | PRINCIPLES
 CORNERS |= SEGMENTS
+CORNERS |= TRACES
 CORNERS |= BANDITS
 NAN = (
     UNDEFINED

@@ -84,6 +84,15 @@ register_field(
     axes="T",
     origin="a reward model of sentences: its score on their last tokens, 0 elsewhere",
 )
+register_field(
+    "trace_prefix",
+    low=0.0,
+    high=1.0,
+    origin="toyrl.graders.traces: states before the first wrong one, of those of the program",
+)
+register_field(
+    "trace_states", low=0.0, unit="states", origin="toyrl.graders.traces: states of the program"
+)
 register_field("completeness", origin="a reward model of whole texts: its raw score")
 register_field("toxicity", axes="T", low=0.0, high=1.0, origin="a classifier of the text so far")
 register_field(
@@ -236,4 +245,25 @@ register_field(
     axes="T",
     unit="reward",
     origin="logsumexp of the target network's logits at each token's position",
+)
+register_field(
+    "helpful",
+    axes="T",
+    origin="toyrl.models.captions: a judgement of each step on its last token, 0 elsewhere",
+)
+register_field(
+    "caption_count",
+    axes="T",
+    low=0.0,
+    unit="repeats",
+    origin="a counter: how often the step that ends here has come up in the text so far",
+)
+register_field(
+    "visits",
+    low=0.0,
+    unit="visits",
+    origin="toyrl.models.novelty.Visits: how often this answer was given to this prompt before",
+)
+register_field(
+    "novelty", low=0.0, origin="toyrl.models.novelty: a model's bonus for what it has not seen"
 )

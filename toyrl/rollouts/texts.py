@@ -25,8 +25,9 @@ Array = Any
 Place = tuple[Array, Array]
 OWN = ("correct", "length", "truncated", "mask", "weight")
 """Arrays that every batch of rollouts has by itself, or that a forward pass gives."""
-SAID = ("answered", "thought", "words")
-"""Fields that any text says; a data column of that name comes first."""
+SAID = ("answered", "thought", "words", "trace_prefix", "trace_states")
+"""Fields that any text says (the last two where its prompt poses a program whose trace can be
+verified, else NaN); a data column of that name comes first."""
 
 
 def ran_out(tokens: Any, *, ended: Any = False, limit: float | None = None) -> Any:
@@ -155,11 +156,15 @@ def text_fields(
 
 
 def said(name: str, row: TextRow) -> float:
-    """A field of `SAID`, read off the text: an answer marked, a think block closed, its words."""
+    """A field of `SAID`, read off the text: an answer marked, a think block closed, its words, how
+    far it follows the program that the prompt poses."""
     from toyrl.graders.answers import is_answered
     from toyrl.graders.phases import answer_words, is_thought
+    from toyrl.graders.traces import trace_prefix, trace_states
 
-    return {"answered": is_answered, "thought": is_thought, "words": answer_words}[name](row)
+    readers = (is_answered, is_thought, answer_words, trace_prefix, trace_states)
+    named: dict[str, Any] = dict(zip(SAID, readers, strict=True))
+    return float(named[name](row))
 
 
 def _column(rows: Sequence[TextRow], name: str) -> np.ndarray:

@@ -58,6 +58,8 @@ SCHEMAS = {
             "sweep-plan", 1, "what a sweep's cells are", "toyrl sweep REWARD --over AXIS --out NEW"
         ),
         Schema("sweep", 1, "a phase diagram", "toyrl sweep REWARD --over AXIS --json FILE"),
+        Schema("audit-judge", 1, "an audit of a judge", "toyrl audit-judge JUDGE --json FILE"),
+        Schema("judge-noise", 1, "a judge's errors", "toyrl audit-judge JUDGE --noise FILE"),
         Schema("band", 1, "a predicted band", "toyrl validate REWARD --band FILE"),
         Schema("shaper", 1, "a catalogue reward", "toyrl.to_json(shaper)"),
         Schema("trainer", 1, "a checkpoint's memory", "a checkpoint of this version's trainer"),

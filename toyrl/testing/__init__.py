@@ -23,6 +23,7 @@ from toyrl.testing.estimators import ESTIMATOR_LAWS, affine_difference
 from toyrl.testing.follow_up_laws import FOLLOW_UP_LAWS, assert_contrasts
 from toyrl.testing.invariants import CONTRACT, INVARIANTS, PROPERTIES, Case, Invariant
 from toyrl.testing.mdps import mdps, policies
+from toyrl.testing.novelty_laws import NOVELTY_LAWS, assert_finds_new, repeats_pay_less
 from toyrl.testing.pair_laws import PAIR_LAWS, assert_learns_from_pairs
 from toyrl.testing.step_laws import copies_never_pay, steps_never_pay
 from toyrl.testing.strategies import completions, rewards, rollouts
@@ -32,7 +33,9 @@ from toyrl.testing.verdict_laws import one_label_wins, only_the_tail_counts, pla
 if TYPE_CHECKING:
     from toyrl.experiments.asserted import (
         ExploitError,
+        JudgeError,
         VerdictError,
+        assert_judge,
         assert_no_exploit,
         assert_safe,
     )
@@ -43,6 +46,7 @@ __all__ = [
     "ESTIMATOR_LAWS",
     "FOLLOW_UP_LAWS",
     "INVARIANTS",
+    "NOVELTY_LAWS",
     "PAIR_LAWS",
     "PROPERTIES",
     "Case",
@@ -51,10 +55,13 @@ __all__ = [
     "InvariantError",
     "InvariantReport",
     "InvariantResult",
+    "JudgeError",
     "VerdictError",
     "affine_difference",
     "assert_contrasts",
+    "assert_finds_new",
     "assert_invariants",
+    "assert_judge",
     "assert_learns_from_pairs",
     "assert_no_exploit",
     "assert_safe",
@@ -68,6 +75,7 @@ __all__ = [
     "only_the_tail_counts",
     "places_swap",
     "policies",
+    "repeats_pay_less",
     "rewards",
     "rollouts",
     "steps_never_pay",
@@ -75,7 +83,10 @@ __all__ = [
     "trees",
 ]
 
-_FORWARDED = ("ExploitError", "VerdictError", "assert_no_exploit", "assert_safe")
+_FORWARDED = (
+    *("ExploitError", "JudgeError", "VerdictError"),
+    *("assert_judge", "assert_no_exploit", "assert_safe"),
+)
 """What stands on `validate`, above the library: loaded when it is used."""
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from toyrl.experiments.validate.formats.templates import usable
-from toyrl.worlds.text.dialects import DIALECTS, PLACE, dialect_of
+from toyrl.worlds.text.dialects import DIALECTS, PLACE, WORKINGS, dialect_of
 
 MOST_COMBINED = 24
 CLOSE = 0.05  # of a reward's range: what counts as paid alike
@@ -178,7 +178,7 @@ def joined(layout: str, mark: str) -> Iterable[str]:
         yield d.template.replace(PLACE, mark)
         yield f"<think>\n{{work}}\n</think>\n{d.mark.replace(PLACE, mark)}"
     if d.working != "none":
-        work = "{work}" if d.working == "lines" else "{line}"
+        work = next(place for place, kind in WORKINGS.items() if kind == d.working)
         yield f"{d.opening}{work}{d.closing}{d.gap}{mark}"
         if not d.opening:
             yield f"<think>\n{work}\n</think>{d.gap}{d.mark}"

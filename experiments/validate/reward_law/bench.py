@@ -17,6 +17,7 @@ from toyrl.experiments.validate.reward_law.law import (
 )
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Scaled, Sum
+from toyrl.shapers.explore.bonus import ended
 from toyrl.worlds.chain.model import Chain
 
 H = 40
@@ -55,11 +56,13 @@ def as_shaper(terms: Sequence[tuple[Any, float]]) -> Shaper:
     """One shaper from weighted terms: catalogue shapers as they are, all text terms together.
 
     Text terms arrive graded and summed as the field `user_reward`; so they count once, weight 1.
+    Intrinsic bonuses are taken as they are at the end of their schedules.
     """
     parts: list[Shaper] = []
     for shaper, weight in terms:
         if shaper is not None:
-            parts.append(shaper if weight == 1.0 else Scaled(shaper, weight))
+            own = ended(shaper)
+            parts.append(own if weight == 1.0 else Scaled(own, weight))
     if any(shaper is None for shaper, _ in terms):
         parts.append(UserReward())
     return parts[0] if len(parts) == 1 else Sum(tuple(parts))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from toyrl.experiments.cli import main
+from toyrl.experiments.errors import UsageError
 from toyrl.experiments.transfer.own import own_rewards
 from toyrl.graders.base import TextRow
 from toyrl.rollouts import Rollouts
@@ -42,3 +43,13 @@ def test_what_every_text_shows_is_read_off_it():
     paid = reward.values(r, rows)
     assert paid.shape == (1, 2)
     assert paid[0, 0] != paid[0, 1]
+
+
+def test_a_trace_is_verified_where_the_task_poses_a_program():
+    with contextlib.ExitStack() as stack:
+        (reward,) = own_rewards(["trace_prefix()"], stack)
+    rows = [TextRow("75 48:\n", text, {"answer": "132"}, 9) for text in ("750>21\n", "750>20\n")]
+    r = Rollouts(np.zeros((1, 2)), np.full((1, 2), 9.0), 16.0)
+    assert reward.values(r, rows).tolist() == [[0.5, 0.0]]
+    with pytest.raises(UsageError, match="use --task traces:addition"):
+        reward.values(r, [TextRow("7+5-2=\n", "7+5=12\n")] * 2)

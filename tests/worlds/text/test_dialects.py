@@ -24,6 +24,7 @@ OWN = (
     "Final answer: {}",
     "<think></think>{}!".replace("{}!", "= {} ="),
     "[WORK]{work}[/WORK][ANSWER]{}[/ANSWER]",
+    "{trace}\n#### {}",
 )
 
 

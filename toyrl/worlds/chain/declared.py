@@ -19,6 +19,7 @@ are assumptions, so whoever uses one says which (`stated`).
     view          `Views`         half of the rollouts answer a paraphrase, as well and as badly
     steps, ...    `Work`          the steps that the prompt needs, the rest fillers
     step_scores   `StepLevels`    0.9 per token, 0.2 after the middle of a wrong rollout
+    trace_...     `TracePrefixes` the first wrong state anywhere; 0.9 of right rollouts have none
     relevance_... `Segments`      +1 each; sentences -1 after the middle of a wrong rollout
     toxicity      `ToxicityRamp`  0.2, rising to 0.8 over a wrong rollout
     route, ...    `Drives`        to the end if right, half of it and often a crash if wrong
@@ -27,6 +28,8 @@ are assumptions, so whoever uses one says which (`stated`).
     logprobs, ... `TokenLevels`   a constant number of nats per token
     entropy, ...  `PhaseLevels`   thinking that grows less sure with length, a surer answer
     self_cert...  `CertaintyLevels` 2 nats per token of a right rollout, 1.5 of a wrong one
+    helpful, ...  `Captions`      a step of 16 tokens; 4 new ones that help, then the last again
+    visits, ...   `Seen`          right answers were seen 30 times before, wrong ones twice
     similarity    `Similarity`    0.8 to the reference if right, 0.5 if wrong; no prompt verifiable
 """
 
@@ -44,6 +47,7 @@ from toyrl.rollouts import FIELDS, Rollouts
 from toyrl.rollouts.classes import with_answered
 from toyrl.shapers.base import Shaper
 from toyrl.worlds.chain.drives import DRIVEN, Drives
+from toyrl.worlds.chain.explored import Captions, Seen
 from toyrl.worlds.chain.follow_ups import FollowUps
 from toyrl.worlds.chain.judgements import Agreement, ToxicityRamp
 from toyrl.worlds.chain.latents import (
@@ -57,6 +61,7 @@ from toyrl.worlds.chain.latents import (
 )
 from toyrl.worlds.chain.phases import PhaseLevels, Thoughts, Words
 from toyrl.worlds.chain.references import Similarity
+from toyrl.worlds.chain.traces import TracePrefixes
 from toyrl.worlds.chain.verifier import VerifierFlips
 from toyrl.worlds.chain.views import CertaintyLevels, Views
 
@@ -87,9 +92,8 @@ class JudgeReferences(Latent):
     says: ClassVar[str] = "the reference policy's responses to every prompt are judged {scores}"
 
     def law(self, kinds: Kinds) -> Law:
-        wide = np.broadcast_to(
-            np.asarray(self.scores, dtype=float), (len(kinds), 1, len(self.scores))
-        )
+        scores = np.asarray(self.scores, dtype=float)
+        wide = np.broadcast_to(scores, (len(kinds), 1, len(scores)))
         return np.ones((len(kinds), 1)), {"judge_references": wide}
 
 
@@ -223,9 +227,8 @@ class TokenLevels(Latent):
     )
 
     def law(self, kinds: Kinds) -> Law:
-        level = np.where(kinds.correct > 0, self.right, self.wrong)[
-            :, None, None
-        ] + 0 * token_places(kinds)
+        level = np.where(kinds.correct > 0, self.right, self.wrong)[:, None, None]
+        level = level + 0 * token_places(kinds)
         return np.ones((len(kinds), 1)), dict.fromkeys(("logprobs", "ref_logprobs"), -level)
 
 
@@ -265,6 +268,7 @@ DECLARED: dict[str, Latent] = {
     "view": Views(),
     **dict.fromkeys(("steps", "fillers", "checks", "repeats"), Work()),
     **dict.fromkeys(("step_scores", "step_ends"), StepLevels()),
+    **dict.fromkeys(("trace_prefix", "trace_states"), TracePrefixes()),
     **dict.fromkeys(("relevance_scores", "factuality_scores", "completeness"), Segments()),
     "toxicity": ToxicityRamp(),
     **dict.fromkeys(DRIVEN, Drives()),
@@ -273,6 +277,8 @@ DECLARED: dict[str, Latent] = {
     **dict.fromkeys(("entropy", "think_end"), PhaseLevels()),
     "prm_logprobs": ImplicitModel(),
     "self_certainty": CertaintyLevels(),
+    **dict.fromkeys(("helpful", "caption_count"), Captions()),
+    **dict.fromkeys(("visits", "novelty"), Seen()),
     **dict.fromkeys(("similarity", "verifiable"), Similarity()),
 }
 

@@ -7,8 +7,9 @@ likes, `{work}` where the working stands:
     <think></think>{"answer": "{}"}                        the working between these tags
     <plan>\\n{work}\\n</plan>\\n<answer>\\n{}\\n</answer>    all of it as it is
 
-`{line}` in place of `{work}` writes the working in one line, `{none}` leaves it out. Each is read
-once into a `Dialect`; a template that says the same as one of the five names is that one.
+`{line}` in place of `{work}` writes the working in one line, `{none}` leaves it out, `{trace}` has
+each step as an atomic state that `toyrl.graders.traces` verifies. Each is read once into a
+`Dialect`; a template that says the same as one of the five names is that one.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ DIALECTS = ("tag", "boxed", "think_boxed", "gsm8k", "prose")
 BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
 PLACE = "{}"
 THINK = "<think></think>"
-WORKINGS = {"{work}": "lines", "{line}": "line", "{none}": "none"}
+WORKINGS = {"{work}": "lines", "{line}": "line", "{none}": "none", "{trace}": "trace"}
 _READ = {  # what is read as marked is wider than what is written
     "tag": re.compile(r"<answer>(.*?)</answer>", re.DOTALL),
     "boxed": BOXED,
@@ -32,6 +33,7 @@ _READ = {  # what is read as marked is wider than what is written
     "gsm8k": re.compile(r"^####[ \t]*(.*)$", re.MULTILINE),
     "prose": re.compile(r"[Tt]he answer is[ \t]*([^\n]*?)\.?[ \t]*$", re.MULTILINE),
 }
+_STEP = re.compile(r"^Step (\d+): (-?\d+) ([-+*]) (-?\d+) = (-?\d+)\.[ \t]*(.*)$", re.MULTILINE)
 _BARE = re.compile(r"(?:\A|\n)[ \t]*([^A-Za-z\n]*?)\s*\Z")  # a last line without a letter
 _LOOSE = ".,;! \t\n"  # what a reader doesn't need behind an answer
 
@@ -42,7 +44,8 @@ class Dialect:
 
     opening, closing : around the working; gap : between it and the marked answer
     before, after : around the answer
-    working : "lines" as it comes, "line" in one line, "none" left out where there is an answer
+    working : "lines" as it comes, "line" in one line, "none" left out where there is an answer,
+        "trace" with its steps as states
     """
 
     opening: str = ""
@@ -216,12 +219,21 @@ def compose(
     if tags:
         if d.working == "line":
             work, after = work.replace("\n", " "), after.replace("\n", " ")
+        if d.working == "trace":
+            work, after = _STEP.sub(_state, work), _STEP.sub(_state, after)
         if d.working == "none" and answer:
             return answer
         work = f"{d.opening}{work}{d.closing}" if d.opening or d.closing else work
     if not (tags and work and answer) or d.gap == "\n":
         return "\n".join(part for part in (work, after, answer) if part)
     return d.gap.join(part for part in (work, after, answer) if part)
+
+
+def _state(step: re.Match[str]) -> str:
+    """A step as a line of its own, `#0 | fetch 7 5 | + -> 12 | goto #1`, and what is behind it."""
+    n, a, sign, b, result, rest = step.groups()
+    line = f"#{int(n) - 1} | fetch {a} {b} | {sign} -> {result} | goto #{n}"
+    return f"{line}\n{rest}" if rest else line
 
 
 def answers(text: str, dialect: str | Dialect) -> list[str]:

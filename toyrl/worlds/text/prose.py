@@ -33,7 +33,7 @@ PHRASES = (
 )
 
 SENTENCES = {
-    "STEP": r"Step \d+:|Trying step \d+:|Step \d+ was the last",
+    "STEP": r"Step \d+:|Trying step \d+:|Step \d+ was the last|fetch -?\d+",
     "FILL": r"Let us",
     "CHECK": r"Checking",
     "REPEAT": r"Again, step",

@@ -7,8 +7,9 @@ from typing import Any
 from toyrl.messages import shortened
 from toyrl.worlds.text import brackets, edits, shorthand
 from toyrl.worlds.text.script import Read, Script, parse
+from toyrl.worlds.traces import script as traces
 
-SCRIPTS = {made.SCRIPT.name: made.SCRIPT for made in (shorthand, brackets, edits)}
+SCRIPTS = {made.SCRIPT.name: made.SCRIPT for made in (shorthand, brackets, edits, traces)}
 
 
 def script_of(asked: str) -> tuple[Script, Any]:
