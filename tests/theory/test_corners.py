@@ -32,6 +32,7 @@ from tests.theory.noise.corners import NOISE
 from tests.theory.preference.corners import TOPOLOGY
 from tests.theory.process.corners import PROCESS
 from tests.theory.shaping.corners import UNDEFINED, shaping_corners
+from tests.theory.sql.corners import SQL
 from tests.theory.traces.corners import TRACES
 from toyrl import registry
 from toyrl.theory.distance import PRESETS
@@ -275,7 +276,7 @@ CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
 CORNERS |= COMPOSITE | COTRAINED | EXPLORATION | LABEL_FREE | LEARNED | PRINCIPLES
 CORNERS |= SEGMENTS
 CORNERS |= TRACES
-CORNERS |= BANDITS
+CORNERS |= BANDITS | SQL
 NAN = (
     UNDEFINED
     | DETECTION_UNDEFINED

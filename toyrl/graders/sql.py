@@ -39,13 +39,14 @@ from toyrl.ranges import COUNT, NOT_NEGATIVE, POSITIVE, one_of
 from toyrl.registry import entry
 
 BLOCK = re.compile(r"```sql(.*?)```", re.DOTALL)
-STRICT = re.compile(r"<reasoning>\n.*?\n</reasoning>\n<answer>\n.*?\n</answer>\n?", re.DOTALL)
+INSIDE = r"\n(?:(?!</?(?:reasoning|answer)>).)*\n"
+STRICT = re.compile(f"<reasoning>{INSIDE}</reasoning>\n<answer>{INSIDE}</answer>\n?", re.DOTALL)
+WORD = re.compile(r"\w+")
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 LONGEST = 100_000
 """Characters of a query that is still read."""
 JUDGED = 2.0
 """The judge's largest number."""
-SOURCES = ("ddl", "db_path", "db", "db_id")
 
 
 class Components(NamedTuple):
@@ -73,21 +74,14 @@ def cleaned(sql: str) -> str:
     return re.sub(r"\\+(['\"])", r"\1", sql.replace("\n", " ").replace('"', "'"))
 
 
-@lru_cache(maxsize=512)
 def identifiers(sql: str) -> frozenset[str] | None:
     """Names of all columns and tables in a query, without qualifiers; None if it doesn't parse.
 
     Aliases of tables are not resolved, names are compared to the letter.
     """
-    tree = _parsed(sql)
-    if tree is None:
-        return None
-    from sqlglot import exp
-
-    return frozenset(x.name for x in tree.find_all(exp.Column, exp.Table))
+    return _read(sql).names
 
 
-@lru_cache(maxsize=512)
 def ngrams(sql: str, n: int = 2) -> frozenset[tuple[str, ...]]:
     r"""The set of n-grams of a query's words, as sqlglot writes it: lower case, without aliases.
 
@@ -95,13 +89,7 @@ def ngrams(sql: str, n: int = 2) -> frozenset[tuple[str, ...]]:
 
     Which aliases are dropped is reconstructed: those of tables, subqueries and columns, and "as".
     """
-    text, dropped, tree = sql, {"as"}, _parsed(sql)
-    if tree is not None:
-        from sqlglot import exp
-
-        text = _printed(tree, sql)
-        dropped |= {x.alias.lower() for x in tree.find_all(exp.Alias, exp.Table, exp.Subquery)}
-    words = [w for w in re.findall(r"\w+", text.lower()) if w not in dropped]
+    words = _read(sql).words
     return frozenset(zip(*(words[i:] for i in range(n)), strict=False))
 
 
@@ -265,6 +253,7 @@ class ReasoningSql(TaskReward):
         "execution_match", "schema_recall", "schema_jaccard", "found_rows", "gold_rows",
     )  # fmt: skip
     reads: ClassVar[tuple[str, ...]] = ("answer",)
+    one_of: ClassVar[tuple[str, ...]] = ("ddl", "db_path", "db", "db_id")
 
     def graded(self, row: TextRow, step: float = 0.0) -> Graded:
         """Parts of one text; execution and syntax are NaN while the database is in use.
@@ -305,13 +294,12 @@ class ReasoningSql(TaskReward):
 
         Raises DatabaseProblem, DatabaseLocked as `toyrl.graders.sql_database` does.
         """
-        named = next((n for n in SOURCES if row.columns.get(n) not in (None, "")), "")
+        named = next((n for n in self.one_of if row.columns.get(n) not in (None, "")), "")
         value = row.columns.get(named)
         if not isinstance(value, str | Path):
             there = ", ".join(map(str, row.columns)) or "none"
-            msg = (
-                f"the row names no database: give a column {', '.join(SOURCES)} (there are {there})"
-            )
+            named = ", ".join(self.one_of)
+            msg = f"the row names no database: give a column {named} (there are {there})"
             raise DatabaseProblem(msg)
         if named == "ddl":
             return with_script(str(value), seconds=max(self.seconds, SECONDS))
@@ -372,20 +360,29 @@ class _Seen(NamedTuple):
 
 
 # -- sqlglot ---------------------------------------------------------------------------------------
-@lru_cache(maxsize=64)
-def _parsed(sql: str) -> Any:
-    """sqlglot's tree, or None."""
+class _Read(NamedTuple):
+    """names : of columns and tables, None if it doesn't parse; words : without aliases."""
+
+    names: frozenset[str] | None
+    words: tuple[str, ...]
+
+
+@lru_cache(maxsize=512)
+def _read(sql: str) -> _Read:
     with needed_by("the reward reasoning_sql"):
         import sqlglot
+        from sqlglot import exp
         from sqlglot.errors import SqlglotError
     try:
-        return sqlglot.parse_one(sql, read="sqlite")
+        tree = sqlglot.parse_one(sql, read="sqlite")
+        found = list(tree.find_all(exp.Column, exp.Table, exp.Alias, exp.Subquery))
+        names = frozenset(x.name for x in found if isinstance(x, exp.Column | exp.Table))
+        dropped = {x.alias.lower() for x in found if not isinstance(x, exp.Column)}
+        text = tree.sql(dialect="sqlite", copy=False)  # which may change the tree
     except (SqlglotError, RecursionError, ValueError):
-        return None
+        return _Read(None, _words(sql, {"as"}))
+    return _Read(names, _words(text, dropped | {"as"}))
 
 
-def _printed(tree: Any, sql: str) -> str:
-    try:
-        return tree.sql(dialect="sqlite")
-    except (RecursionError, ValueError):
-        return sql
+def _words(text: str, dropped: AbstractSet[str]) -> tuple[str, ...]:
+    return tuple(w for w in WORD.findall(text.lower()) if w not in dropped)

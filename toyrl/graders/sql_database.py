@@ -163,14 +163,13 @@ def with_file(path: str | os.PathLike[str], *, wait: float = WAIT) -> Database:
 
     Raises DatabaseProblem for a file that is missing or no database, DatabaseLocked for one in use.
     """
-    place = Path(path)
     try:
-        told = place.stat()
+        told = os.stat(path)  # noqa: PTH116 (asked for each text; a Path takes as long as a lookup)
     except (OSError, ValueError) as error:
         msg = f"there is no database {shortened(str(path), 250)}: {_reason(error)}"
         raise DatabaseProblem(msg) from None
-    key = ("file", str(place.absolute()), told.st_mtime_ns, told.st_size)
-    return _kept(key, lambda: _from_file(place, wait))
+    key = ("file", os.path.abspath(path), told.st_mtime_ns, told.st_size)  # noqa: PTH100
+    return _kept(key, lambda: _from_file(Path(path), wait))
 
 
 def _from_script(ddl: str, seconds: float) -> Database:
