@@ -92,7 +92,8 @@ def times(path: Path, count: int) -> dict[str, tuple[float, float]]:
     rows = (("run the query", ours.run, direct), ("names and bigrams", words, parse),
             ("the whole reward", whole, both))  # fmt: skip
     for name, mine, peer in rows:
-        spent(mine, warm), spent(peer, warm)
+        spent(mine, warm)
+        spent(peer, warm)
         sql._read.cache_clear()
         found[name] = (spent(mine, queries), spent(peer, queries))
     plain.close()

@@ -58,7 +58,7 @@ def paid(text: str, gold: str = GOLD, *, reward: ReasoningSql | None = None, **c
         (toy.TURNED, (0, 1, 1, 1, 1)),  # < and > are no words
         (toy.ONE, (0, 1, 0, 0, 0)),
         (toy.BROKEN, (0, 0, 0, 0, 2 / 16)),
-        ("select name from student", (0, 1, 0, 0, 2 / 16)),
+        ("select name from student", (0, 1, 0, 0, 3 / 16)),
         ("", (0, 1, 0, 0, 0)),  # SQLite runs nothing without an error
         ("who?", (0, 0, 0, 0, 0)),
     ],
@@ -94,7 +94,7 @@ def test_the_query_is_the_last_block_and_is_cleaned_to_be_run():
 )
 def test_format_is_counted_by_tags_or_matched(text, tags, strict):
     assert format_reward(text) == pytest.approx(tags, abs=1e-12)
-    assert format_reward(text, "strict") == strict if text != REPLY * 2 else True
+    assert format_reward(text, "strict") == strict
     with pytest.raises(ValueError, match="form='x'"):
         format_reward(text, "x")
 
@@ -240,8 +240,8 @@ def test_controls_break_the_laws():
 )
 def test_spelling_changes_nothing_and_order_only_the_ngrams(alias, space, conditions):
     def spelled(alias, conditions):
-        return (f"SELECT {alias}.name FROM student AS {alias} JOIN dept ON {alias}.dept_id = dept.id "
-                f"WHERE {' AND '.join(conditions)}")  # fmt: skip
+        tables = f"student AS {alias} JOIN dept ON {alias}.dept_id = dept.id"
+        return f"SELECT {alias}.name FROM {tables} WHERE {' AND '.join(conditions)}"
 
     reward, first = ReasoningSql(), spelled("q", conditions)
     other = spelled(alias, conditions).replace(" ", space)

@@ -253,7 +253,7 @@ class ReasoningSql(TaskReward):
         "execution_match", "schema_recall", "schema_jaccard", "found_rows", "gold_rows",
     )  # fmt: skip
     reads: ClassVar[tuple[str, ...]] = ("answer",)
-    one_of: ClassVar[tuple[str, ...]] = ("ddl", "db_path", "db", "db_id")
+    any_of: ClassVar[tuple[str, ...]] = ("ddl", "db_path", "db", "db_id")
 
     def graded(self, row: TextRow, step: float = 0.0) -> Graded:
         """Parts of one text; execution and syntax are NaN while the database is in use.
@@ -294,11 +294,11 @@ class ReasoningSql(TaskReward):
 
         Raises DatabaseProblem, DatabaseLocked as `toyrl.graders.sql_database` does.
         """
-        named = next((n for n in self.one_of if row.columns.get(n) not in (None, "")), "")
+        named = next((n for n in self.any_of if row.columns.get(n) not in (None, "")), "")
         value = row.columns.get(named)
         if not isinstance(value, str | Path):
             there = ", ".join(map(str, row.columns)) or "none"
-            named = ", ".join(self.one_of)
+            named = ", ".join(self.any_of)
             msg = f"the row names no database: give a column {named} (there are {there})"
             raise DatabaseProblem(msg)
         if named == "ddl":
