@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -77,6 +79,18 @@ def test_large_rows_are_bounded_together(monkeypatch):
     monkeypatch.setattr(sql_database, "ALTOGETHER", 10**6)
     found = with_script(DDL).run(ENDLESS.format("x, hex(zeroblob(5000))"), rows=5000)
     assert (found.rows, found.count, found.error) == (None, 400, "the rows are larger than 64 MiB")
+
+
+def test_memory_is_bounded_by_sqlite_itself():
+    query = ENDLESS.format("randomblob(900000)") + " ORDER BY 1"
+    program = (
+        "from toyrl.graders import sql_database as d; d.HEAP = 30 * 2**20; "
+        f"print(d.with_script('CREATE TABLE t(a)').run({query!r}).error)"
+    )  # in a process of its own, since the limit stays
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "SQLite holds more than 30 MiB\n"
 
 
 def test_the_rows_gone_wrong_late_are_an_error_after_a_beginning():

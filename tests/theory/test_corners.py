@@ -29,8 +29,10 @@ from tests.theory.learned.judge_corners import JUDGE_CHAIN
 from tests.theory.learned.segment_corners import SEGMENTS
 from tests.theory.length.corners import LENGTH, SPREAD
 from tests.theory.noise.corners import NOISE
+from tests.theory.population.corners import POPULATION
 from tests.theory.preference.corners import TOPOLOGY
 from tests.theory.process.corners import PROCESS
+from tests.theory.redistribution.corners import REDISTRIBUTION
 from tests.theory.shaping.corners import UNDEFINED, shaping_corners
 from tests.theory.sql.corners import SQL
 from tests.theory.traces.corners import TRACES
@@ -275,8 +277,11 @@ CORNERS |= JUDGE_CHAIN
 CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
 CORNERS |= COMPOSITE | COTRAINED | EXPLORATION | LABEL_FREE | LEARNED | PRINCIPLES
 CORNERS |= SEGMENTS
+CORNERS |= REDISTRIBUTION
 CORNERS |= TRACES
-CORNERS |= BANDITS | SQL
+CORNERS |= SQL
+CORNERS |= BANDITS
+CORNERS |= POPULATION
 NAN = (
     UNDEFINED
     | DETECTION_UNDEFINED

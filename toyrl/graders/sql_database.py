@@ -6,7 +6,8 @@
 A file is opened with `mode=ro`, and `query_only` holds for scripts too. An authorizer lets a query
 read and call functions and do nothing else: no writes, ATTACH, PRAGMA, VACUUM INTO, transactions or
 extensions. A progress handler ends it at its time limit; values are at most 1 MB, and no more rows
-are fetched than asked for. Temporary tables stay in memory.
+are fetched than asked for. Temporary tables stay in memory, of which SQLite gets 2 GiB: a limit of
+the whole process, which can't be raised again (`HEAP`, to be set before the first database).
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ LARGEST = 1_000_000
 ALTOGETHER = 2**26
 """Bytes of text in the rows of one answer; looked at every `CHUNK` rows."""
 CHUNK = 200
+HEAP = 2**31
+"""Bytes that SQLite may hold in this process, all connections together, once a database is open."""
 STEPS = 10_000
 """Instructions of SQLite's machine between two looks at the clock."""
 WAIT = 5.0
@@ -75,6 +78,7 @@ class Database:
         self._gold: OrderedDict[tuple[str, float, int], Ran] = OrderedDict()
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA query_only = 1")
+        connection.execute(f"PRAGMA hard_heap_limit = {HEAP}")
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST)
         for name in ("json_each", "json_tree"):  # set up by a first use, which is a CREATE TABLE
             connection.execute(f"SELECT 1 FROM {name}('[]')")
@@ -139,6 +143,8 @@ class Database:
             raise DatabaseLocked(msg) from None
         if code == sqlite3.SQLITE_INTERRUPT:
             return f"stopped after {seconds:g} seconds"
+        if isinstance(error, MemoryError):
+            return f"SQLite holds more than {HEAP / 2**20:g} MiB"
         return shortened(str(error) or type(error).__name__, write=str)
 
 
