@@ -227,8 +227,8 @@ class ServedTask(ServedReward):
 
 
 def task_parts(task: TaskReward) -> TaskParts:
-    """The shaper that sums a task's parts."""
-    return TaskParts(task.parts, task.reads, task.by_step)
+    """The shaper that sums a task's parts; of columns that do as well, the first stands for all."""
+    return TaskParts(task.parts, (*task.reads, *task.any_of[:1]), task.by_step)
 
 
 def run_groups(keys: Sequence[Hashable], group_size: int | None) -> list[int]:

@@ -35,6 +35,7 @@ from tests.theory.process.corners import PROCESS
 from tests.theory.redistribution.corners import REDISTRIBUTION
 from tests.theory.shaping.corners import UNDEFINED, shaping_corners
 from tests.theory.tools.corners import TOOLS
+from tests.theory.sql.corners import SQL
 from tests.theory.traces.corners import TRACES
 from toyrl import registry
 from toyrl.theory.distance import PRESETS
@@ -279,6 +280,7 @@ CORNERS |= COMPOSITE | COTRAINED | EXPLORATION | LABEL_FREE | LEARNED | PRINCIPL
 CORNERS |= SEGMENTS
 CORNERS |= REDISTRIBUTION
 CORNERS |= TRACES
+CORNERS |= SQL
 CORNERS |= BANDITS
 CORNERS |= TOOLS
 CORNERS |= POPULATION

@@ -49,6 +49,7 @@ class TaskReward(Grader):
     parts : names of the parts, in order; the text reward is their sum
     facts : names of what else is measured
     reads : data columns without which nothing can be graded
+    any_of : data columns of which it needs one more, whichever a row has
 
     Raises ValueError for a field out of its range.
     """
@@ -56,6 +57,7 @@ class TaskReward(Grader):
     parts: ClassVar[tuple[str, ...]] = ("reward",)
     facts: ClassVar[tuple[str, ...]] = ()
     reads: ClassVar[tuple[str, ...]] = ()
+    any_of: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         ranges.check_fields(self)
