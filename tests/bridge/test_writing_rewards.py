@@ -15,9 +15,11 @@ TEXTS = ("<think>wait</think><answer>one two\n\none two</answer>", "thus", "")
 SCORES = (0.3, 0.7, 0.1)
 
 
-@pytest.mark.parametrize("reward", ["writing(lower=2, upper=9)", "calibrated()",
-                                    "reasoning_patterns()"])  # fmt: skip
-@pytest.mark.parametrize("target", ["trl", "verifiers"])
+@pytest.mark.parametrize(
+    ("reward", "target"),
+    [("writing(lower=2, upper=9)", "trl"), ("calibrated()", "trl"),
+     ("reasoning_patterns()", "trl"), ("writing(model='none')", "verifiers")],
+)  # fmt: skip
 def test_exported_files_pay_what_the_grader_pays(tmp_path, reward, target):
     path = tmp_path / "reward.py"
     path.write_text(export(reward, target, max_completion_length=64).text)

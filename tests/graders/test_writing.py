@@ -135,7 +135,7 @@ def test_the_models_place():
         Writing(model="no/such").grade_parts(rows)
     with pytest.raises(ValueError, match="must be 'column'"):
         Writing(model=3)
-    with pytest.raises(KeyError, match="reads the column 'score'"):
+    with pytest.raises(KeyError, match=r"score in the column 'score'.*there are answer"):
         Writing().grade_parts([TextRow("p", "a", {"answer": "3"})])
 
 

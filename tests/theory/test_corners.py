@@ -29,10 +29,13 @@ from tests.theory.learned.judge_corners import JUDGE_CHAIN
 from tests.theory.learned.segment_corners import SEGMENTS
 from tests.theory.length.corners import LENGTH, SPREAD
 from tests.theory.noise.corners import NOISE
+from tests.theory.population.corners import POPULATION
 from tests.theory.preference.corners import TOPOLOGY
 from tests.theory.process.corners import PROCESS
 from tests.theory.redistribution.corners import REDISTRIBUTION
 from tests.theory.shaping.corners import UNDEFINED, shaping_corners
+from tests.theory.tools.corners import TOOLS
+from tests.theory.sql.corners import SQL
 from tests.theory.traces.corners import TRACES
 from tests.theory.writing.corners import WRITING
 from toyrl import registry
@@ -279,7 +282,10 @@ CORNERS |= SEGMENTS
 CORNERS |= REDISTRIBUTION
 CORNERS |= TRACES
 CORNERS |= WRITING
+CORNERS |= SQL
 CORNERS |= BANDITS
+CORNERS |= TOOLS
+CORNERS |= POPULATION
 NAN = (
     UNDEFINED
     | DETECTION_UNDEFINED

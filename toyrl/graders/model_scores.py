@@ -4,7 +4,8 @@
     writing(model="models/writing-rm")         a folder with a sequence classifier
     Writing(model=scores)                      a function of (prompt, completion) pairs
 
-A column serves logs and files; in training the completions are new, so give a model.
+A column serves logs and files; in training the completions are new, so give a model. A trainer that
+hands over the gold answer alone (OpenRLHF, verifiers) has no such column: the gold is no score.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from functools import lru_cache
 from typing import Any
 
 from toyrl.graders.base import TextRow
-from toyrl.graders.parts import need
 from toyrl.messages import PATH, shortened
 
 COLUMN = "column"
@@ -42,7 +42,7 @@ def model_scores(model: Any, rows: Sequence[TextRow], *, column: str, by: str) -
     another number of scores than texts.
     """
     if isinstance(model, str) and model == COLUMN:
-        return [number(need(row, column, by)) for row in rows]
+        return [number(_column(row, column, by)) for row in rows]
     place = {pair: i for i, pair in enumerate(dict.fromkeys(map(_pair, rows)))}
     scorer = _loaded(model) if isinstance(model, str) else model
     found = list(scorer(list(place))) if place else []
@@ -50,6 +50,17 @@ def model_scores(model: Any, rows: Sequence[TextRow], *, column: str, by: str) -
         msg = f"the model of {by} gave {len(found)} scores for {len(place)} texts; give one a text"
         raise ValueError(msg)
     return [number(found[place[_pair(row)]]) for row in rows]
+
+
+def _column(row: TextRow, column: str, by: str) -> Any:
+    if column not in row.columns:
+        there = ", ".join(map(str, row.columns)) or "none"
+        msg = (
+            f"{by} reads a model's score in the column {shortened(column)}, which a row lacks "
+            f"(there are {there}); name it by column=..., or give model= a folder or a function"
+        )
+        raise KeyError(msg)
+    return row.columns[column]
 
 
 def number(value: Any) -> float:
