@@ -31,6 +31,7 @@ from tests.theory.length.corners import LENGTH, SPREAD
 from tests.theory.noise.corners import NOISE
 from tests.theory.preference.corners import TOPOLOGY
 from tests.theory.process.corners import PROCESS
+from tests.theory.routed.corners import ROUTED
 from tests.theory.shaping.corners import UNDEFINED, shaping_corners
 from tests.theory.traces.corners import TRACES
 from toyrl import registry
@@ -275,6 +276,7 @@ CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
 CORNERS |= COMPOSITE | COTRAINED | EXPLORATION | LABEL_FREE | LEARNED | PRINCIPLES
 CORNERS |= SEGMENTS
 CORNERS |= TRACES
+CORNERS |= ROUTED
 CORNERS |= BANDITS
 NAN = (
     UNDEFINED

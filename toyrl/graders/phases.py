@@ -25,19 +25,20 @@ def is_thought(row: TextRow) -> float:
     return float(BLOCK.search(row.completion) is not None)
 
 
-def answer_words(row: TextRow) -> float:
-    """Words, between spaces, of the answer part: the field `words`.
+def answer_part(text: str) -> str:
+    """What a text answers: the last answer tag's content, else what stands behind the thinking.
 
-    That is what stands in the last answer tag, else behind the thinking, else the whole completion;
-    0 where the thinking was not closed.
+    Without either the whole text; nothing where the thinking was not closed.
     """
-    text = row.completion
     tagged = ANSWER.findall(text)
     if tagged:
-        return float(len(tagged[-1].split()))
-    if "<think>" in text and TAG not in text:
-        return 0.0
-    return float(len(text.rpartition(TAG)[2].split()))
+        return tagged[-1]
+    return "" if "<think>" in text and TAG not in text else text.rpartition(TAG)[2]
+
+
+def answer_words(row: TextRow) -> float:
+    """Words, between spaces, of the `answer_part`: the field `words`."""
+    return float(len(answer_part(row.completion).split()))
 
 
 def think_end(pieces: Sequence[str], tag: str = TAG) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""Shapers made of shapers: sums, weights, gates, clips, totals, level groups, lengths of thinking.
+"""Shapers made of shapers: sums, weights, gates, routes by task, clips, totals, level groups, parts
+standardised over the batch, lengths of thinking.
 
 Part names stay those of the members; a name that would occur twice gets `.2`, `.3`, ...
 """
@@ -11,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 
 from toyrl import stats
 from toyrl.messages import shortened
-from toyrl.ranges import FINITE, NOT_NEGATIVE, Range
+from toyrl.ranges import DDOF, FINITE, NOT_NEGATIVE, Range
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.phases import trace_length
@@ -40,11 +41,7 @@ class Sum(Shaper):
             answer = _own(term, r, memory)
             remembered.update(answer.memory)
             for name, value in answer.parts.items():
-                unique, n = name, 1
-                while unique in parts:
-                    n += 1
-                    unique = f"{name}.{n}"
-                parts[unique] = value
+                parts[_unique(name, parts)] = value
         return Shaped(parts, remembered)
 
     def __add__(self, other: Shaper) -> Shaper:
@@ -192,3 +189,95 @@ class Settled(Shaper):
     def all_token_level(self) -> bool:
         """False: what is compared is one number a rollout."""
         return False
+
+
+@entry(
+    "routed",
+    kind="shaper",
+    formula="R = R_k for rollouts of task k",
+    cards=("50",),
+    section="one run over several kinds of tasks",
+    provenance="derived",
+)
+@dataclass(frozen=True)
+class Routed(Shaper):
+    """Each rollout is paid by the reward of its own task: `routed((outcome(), judged()))`.
+
+    terms : one reward a task; the field `task`, 0, 1, ..., says which. Their parts stay apart, each
+        0 where another task's reward pays, and no NaN crosses over. A task without a reward is
+        unscorable (NaN) and never falls through to another's
+    """
+
+    terms: tuple[Shaper, ...] = ()
+    needs: ClassVar[tuple[str, ...]] = ("task",)
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Shaped:
+        task, xp = r.need("task", by="routed"), r.xp
+        known = xp.zeros_like(task) > 0
+        for k in range(len(self.terms)):
+            known = known | (task == k)
+        unpaid = xp.where(known, xp.zeros_like(task), xp.full_like(task, xp.nan))
+        parts: Parts = {}
+        remembered: Parts = {}
+        for k, term in enumerate(self.terms):
+            answer = _own(term, r, memory)
+            remembered.update(answer.memory)
+            for name, value in answer.parts.items():
+                wide = value.ndim > task.ndim
+                here = (task == k)[..., None] if wide else task == k
+                none = unpaid[..., None] if wide else unpaid
+                parts[_unique(name, parts)] = xp.where(here, value, xp.zeros_like(value) + none)
+        return Shaped(parts or {"routed": unpaid}, remembered)
+
+
+@entry(
+    "standardised",
+    kind="shaper",
+    formula="R = sum_k (R_k - mean R_k)/(std R_k + eps), over the batch",
+    provenance="derived",
+)
+@dataclass(frozen=True)
+class Standardised(Shaper):
+    """Every part of a shaper less its mean over the whole batch, over its standard deviation there.
+
+    So no part's scale decides, while prompts still differ (an estimator that normalises each group
+    takes that away again). Parts keep their names, (..., B, G); what was paid token by token counts
+    as its sum. A part that is level over the batch is 0.
+
+    ddof : of the standard deviation; eps : added to it, >= 0, in units of the part
+    """
+
+    term: Shaper
+    ddof: Annotated[float, DDOF] = 1.0
+    eps: Annotated[float, NOT_NEGATIVE] = 0.0
+    needs: ClassVar[tuple[str, ...]] = ()
+    scope: ClassVar[str] = "batch"
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Shaped:
+        answer, xp = _own(self.term, r, memory), r.xp
+        parts: Parts = {}
+        for name, own in answer.parts.items():
+            value = sum_parts({name: own}, r)
+            flat = (*value.shape[:-2], 1, value.shape[-2] * value.shape[-1])
+            w = xp.reshape(r.w + xp.zeros_like(value), flat)
+            w = xp.where(xp.isnan(xp.reshape(value, flat)), xp.zeros_like(w), w)
+            centre = stats.mean(xp.reshape(value, flat), w)
+            spread = stats.std(xp.reshape(value, flat), w, ddof=self.ddof)
+            varies = spread > 0
+            scale = xp.where(varies, spread + self.eps, xp.ones_like(spread))
+            level = xp.where(xp.isnan(value), value, xp.zeros_like(value))
+            parts[name] = xp.where(varies, (value - centre) / scale, level)
+        return Shaped(parts, answer.memory)
+
+    def all_token_level(self) -> bool:
+        """False: what is compared is one number a rollout."""
+        return False
+
+
+def _unique(name: str, parts: Parts) -> str:
+    """The name, with .2, .3, ... behind it if others have it."""
+    unique, n = name, 1
+    while unique in parts:
+        n += 1
+        unique = f"{name}.{n}"
+    return unique
