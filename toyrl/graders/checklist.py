@@ -41,6 +41,7 @@ LABELS = {
     "fully met": 1.0, "partially met": 0.5, "not met": 0.0, "fully": 1.0, "partially": 0.5,
     "not": 0.0, "1": 1.0, "1.0": 1.0, "0.5": 0.5, "0": 0.0, "0.0": 0.0,
 }  # fmt: skip
+EXACT = {"Fully Met": 1.0, "Partially Met": 0.5, "Not Met": 0.0}
 NUMBERED = re.compile(r"^\W{0,4}(?:constraint\s{0,4})?\d{1,4}\s{0,4}[.):]\s", re.IGNORECASE)
 CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 SHAPES = ("linear", "exp")
@@ -91,6 +92,9 @@ def verdict_score(label: Any) -> float:
             msg = f"a verdict is {label}; give 1, 0.5, 0 or a label such as 'Fully Met'"
             raise ValueError(msg)
         return float(label) if label in (0, 0.5, 1) else math.nan
+    found = EXACT.get(label) if isinstance(label, str) else None
+    if found is not None:
+        return found
     bare = " ".join(str(label).strip().strip("*`\"'.[]() ").lower().split())
     return LABELS.get(bare, math.nan)
 
@@ -116,8 +120,7 @@ def constraint_score(verdicts: Sequence[Any], constraints: int | None = None) ->
     Raises ValueError for a verdict that is a number and not finite.
     """
     n = len(verdicts) if constraints is None else constraints
-    scores = [verdict_score(v) for v in verdicts[:n]]
-    return sum(s for s in scores if not math.isnan(s)) / n if n else 0.0
+    return _mean([verdict_score(v) for v in verdicts[:n]], n)
 
 
 # -- the reward ------------------------------------------------------------------------------------
@@ -179,18 +182,33 @@ class Checklist(TaskReward):
         return (*asked, *(("verdicts",) if self.verifier == "verdicts" else ()))
 
     def graded(self, row: TextRow, step: float = 0.0) -> Graded:
+        return self.grade_parts([row], step)[0]
+
+    def grade_parts(self, rows: Sequence[TextRow], step: float = 0.0) -> list[Graded]:
+        """Each row's parts, in order; lengths are scored at once.
+
+        Raises KeyError for a missing column, ValueError as the class says.
+        """
         del step
-        row = unpacked(row, "checklist")
-        text, asked = answer_part(row.completion), self._asked(row)
+        rows = [unpacked(self._lent(row), "checklist") for row in rows]
+        texts = [answer_part(row.completion) for row in rows]
+        words = np.array([counted_words(text, self.unit) for text in texts], dtype=float)
+        target = np.array([_target(row) for row in rows], dtype=float)  # NaN: none
+        known = np.isfinite(target)
+        near = np.ones(len(rows))
+        near[known] = target_length_score(
+            words[known], target[known], self.delta, self.length_shape, self.decay
+        )
+        each = zip(rows, texts, words.tolist(), near.tolist(), strict=True)
+        return [self._graded(*row) for row in each]
+
+    def _graded(self, row: TextRow, text: str, words: float, near: float) -> Graded:
+        asked = self._asked(row)
         verdicts = self._verdicts(row, text, asked)
-        mean = constraint_score(verdicts, len(asked))
-        read = sum(not math.isnan(verdict_score(v)) for v in verdicts[: len(asked)])
-        unread = len(asked) - read
+        scores = [verdict_score(v) for v in verdicts[: len(asked)]]
+        unread = len(asked) - len(scores) + sum(map(math.isnan, scores))
+        mean = _mean(scores, len(asked))
         kept = mean if self.over == "mean" else float(mean == 1)
-        words, target = counted_words(text, self.unit), _target(row)
-        near = 1.0 if target is None else float(
-            target_length_score(float(words), target, self.delta, self.length_shape, self.decay)
-        )  # fmt: skip
         w = self.length_weight
         facts = {"R_L": near, "R_C": mean, "words": words, "asked": len(asked), "unread": unread}
         return Graded({"length": w * near, "constraints": (1 - w) * kept}, facts,
@@ -214,6 +232,11 @@ class Checklist(TaskReward):
         if self.verifier == "constraints":
             return [met(text, c) for c in asked]
         return read_verdicts(self.verifier(row.prompt, text, asked)) if asked else []
+
+
+def _mean(scores: Sequence[float], n: int) -> float:
+    """Sum of the scores that aren't NaN over n; 0 for n = 0."""
+    return sum(s for s in scores if not math.isnan(s)) / n if n else 0.0
 
 
 def _listed(given: Any) -> Any:

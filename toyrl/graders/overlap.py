@@ -23,6 +23,8 @@ from toyrl.messages import shortened
 Array = Any
 BLOCK = 2**22
 """Cosines held at a time."""
+SMALL, LARGE = 1e-100, 1e100
+"""Lengths of vectors whose squares neither vanish nor overflow."""
 SINGLE = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 TOKEN = re.compile(rf"\d|[{SINGLE}]|[^\W\d{SINGLE}]+|[^\w\s]")
 
@@ -63,14 +65,19 @@ def bmas(answer: Array, target: Array) -> Sides:
     if u.shape[1] != v.shape[1]:
         msg = f"answer has vectors of {u.shape[1]} numbers and target of {v.shape[1]}"
         raise ValueError(msg)
+    if len(u) * len(v) <= BLOCK:
+        s = u @ v.T
+        best = np.array([s.max(1).mean(), s.max(0).mean()])
+        return Sides(*np.clip(best, -1.0, 1.0).tolist())
     (u, often_u), (v, often_v) = (_distinct(x) for x in (u, v))
     p, q = np.empty(len(u)), np.full(len(v), -np.inf)
     step = max(BLOCK // len(v), 1)
     for i in range(0, len(u), step):
-        s = np.clip(u[i : i + step] @ v.T, -1.0, 1.0)
+        s = u[i : i + step] @ v.T
         p[i : i + step] = s.max(1)
         np.maximum(q, s.max(0), out=q)
-    return Sides(float(p @ often_u / often_u.sum()), float(q @ often_v / often_v.sum()))
+    best = np.array([p @ often_u / often_u.sum(), q @ often_v / often_v.sum()])
+    return Sides(*np.clip(best, -1.0, 1.0).tolist())
 
 
 def one_hot_bmas(answer: Sequence[str], target: Sequence[str]) -> Sides:
@@ -124,7 +131,13 @@ def row_texts(
 
 
 def _unit(name: str, rows: Array) -> np.ndarray:
+    """Rows of length 1, or of zeros."""
     rows = np.asarray(rows, dtype=float)
+    if rows.ndim == 2:
+        with np.errstate(over="ignore", under="ignore"):
+            size = np.sqrt(np.einsum("md,md->m", rows, rows))[:, None]
+        if size.size and size.min() > SMALL and size.max() < LARGE:  # NaN is neither
+            return rows / size
     if rows.ndim != 2 or not np.isfinite(rows).all():
         msg = f"{name} has shape {rows.shape}; give (m, d) finite token vectors, (0, d) for none"
         raise ValueError(msg)
