@@ -34,7 +34,10 @@ def reward(said, words, target, made: Checklist = GIVEN) -> float:
 @given(laws.verdicts(), st.integers(0, 40), st.integers(1, 20))
 def test_the_laws_of_a_checklist(said, words, target):
     for made in (GIVEN, Checklist(length_shape="exp")):
-        checked = lambda *x, made=made: reward(*x, made)  # noqa: E731
+
+        def checked(said, words, target, made=made):
+            return reward(said, words, target, made)
+
         assert laws.broken(laws.CHECKLIST_LAWS, checked, said, words, target) == []
     n = len(said)
     assert (2 * n * constraint_score(said)) == pytest.approx(round(2 * n * constraint_score(said)))

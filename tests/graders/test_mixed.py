@@ -70,7 +70,7 @@ def test_a_charts_unit_does_not_count(a, g, unit):
     k = chart_number(unit)
     assert k is not None
     scaled = [f"{float(k * x):.12g}" for x in (a, g)]
-    assert chart(*scaled) == chart(str(a), str(g)) == float(20 * abs(a - g) <= abs(g))
+    assert chart(scaled[0], scaled[1]) == chart(str(a), str(g)) == float(20 * abs(a - g) <= abs(g))
     assert match(str(a), str(g)) <= chart(str(a), str(g))
 
 

@@ -22,7 +22,7 @@ def test_each_task_is_paid_by_its_own_reward_and_an_unknown_one_by_none():
     terms = ("outcome() + linear_length()", "2*outcome()")
     found = parse(f"routed(({', '.join(terms)}))").apply(rollouts()).parts
     assert list(found) == ["outcome", "linear_length", "outcome.2"]
-    total = sum(found.values())
+    total = np.sum(list(found.values()), axis=0)
     for k, term in enumerate(terms):
         assert total[k == TASK] == pytest.approx(parse(term).reward(rollouts())[k == TASK])
     assert np.isnan(total[3]).all()

@@ -128,14 +128,15 @@ def iou(a: Box, b: Box) -> float:
 
     0 where one has x2 <= x1 or y2 <= y1: a box in the wrong order has no area, never a negative one
     """
-    both = np.array([a, b], dtype=float)
-    both = both / max(float(np.abs(both).max()), np.finfo(float).tiny)  # no square overflows
-    low, high = both[:, :2], both[:, 2:]
-    if not (high > low).all():
+    top = max(*map(abs, a), *map(abs, b))
+    if not top:
         return 0.0
-    shared = float(np.prod(np.maximum(high.min(0) - low.max(0), 0.0)))
-    areas = (high - low).prod(-1)
-    return shared / (float(areas.sum()) - shared) if areas.all() else 0.0
+    (ax, ay, aw, ah), (bx, by, bw, bh) = ([x / top for x in box] for box in (a, b))  # no overflow
+    if not (aw > ax and ah > ay and bw > bx and bh > by):
+        return 0.0
+    shared = max(min(aw, bw) - max(ax, bx), 0.0) * max(min(ah, bh) - max(ay, by), 0.0)
+    whole = (aw - ax) * (ah - ay) + (bw - bx) * (bh - by) - shared
+    return min(shared / whole, 1.0) if whole > 0 else 0.0
 
 
 # -- the reward ------------------------------------------------------------------------------------
@@ -159,7 +160,7 @@ class Mixed(TaskReward):
         mean, which sends the hacks of one direction nearly to 0 (an addition)
     rule : "routed", or one of the four for every row, whatever it is
     embed : "hashed", every distinct token a direction of its own; or a function from texts to one
-        (m, d) array of token vectors each (`toyrl.graders.overlap.TokenRows`)
+        (M, d) array of token vectors each (`toyrl.graders.overlap.TokenRows`)
 
     Parts: task in [0, 1], NaN where the target can't be read; format, 0 or `weight`. Facts: the
     task's number under its kind, and both directions of BMAS.
@@ -193,12 +194,15 @@ class Mixed(TaskReward):
         del step
         rows = [unpacked(self._lent(row), "target") for row in rows]
         for row in rows:
-            need(row, "target", self.__name__)
+            if "target" not in row.columns:
+                need(row, "target", self.__name__)
         vectors = self._vectors(rows)
         return [self._graded(row, vectors) for row in rows]
 
     def _kind(self, row: TextRow) -> str:
-        kind = need(row, "task_type", self.__name__)
+        kind = row.columns.get("task_type")
+        if kind is None:
+            kind = need(row, "task_type", self.__name__)
         if kind not in KINDS:
             msg = f"task_type={shortened(kind)} is not one of {', '.join(KINDS)}"
             raise ValueError(msg)

@@ -53,7 +53,7 @@ def tokens(text: str) -> list[str]:
 
 
 def bmas(answer: Array, target: Array) -> Sides:
-    """Compare token vectors (m, d) with (n, d).
+    """Compare token vectors (M, d) with (n, d).
 
     A row of zeros has cosine 0 with everything. Two empty sides are alike, one empty side is 0.
 
@@ -67,8 +67,7 @@ def bmas(answer: Array, target: Array) -> Sides:
         raise ValueError(msg)
     if len(u) * len(v) <= BLOCK:
         s = u @ v.T
-        best = np.array([s.max(1).mean(), s.max(0).mean()])
-        return Sides(*np.clip(best, -1.0, 1.0).tolist())
+        return _sides(s.max(1).sum() / len(u), s.max(0).sum() / len(v))
     (u, often_u), (v, often_v) = (_distinct(x) for x in (u, v))
     p, q = np.empty(len(u)), np.full(len(v), -np.inf)
     step = max(BLOCK // len(v), 1)
@@ -76,8 +75,7 @@ def bmas(answer: Array, target: Array) -> Sides:
         s = u[i : i + step] @ v.T
         p[i : i + step] = s.max(1)
         np.maximum(q, s.max(0), out=q)
-    best = np.array([p @ often_u / often_u.sum(), q @ often_v / often_v.sum()])
-    return Sides(*np.clip(best, -1.0, 1.0).tolist())
+    return _sides(p @ often_u / often_u.sum(), q @ often_v / often_v.sum())
 
 
 def one_hot_bmas(answer: Sequence[str], target: Sequence[str]) -> Sides:
@@ -91,7 +89,7 @@ def one_hot_bmas(answer: Sequence[str], target: Sequence[str]) -> Sides:
 
 @dataclass(frozen=True, eq=False)
 class TokenRows:
-    """Texts -> a list of (m, d) arrays, the rows of each text's tokens.
+    """Texts -> a list of (M, d) arrays, the rows of each text's tokens.
 
     matrix : (V, d), such as `model.get_input_embeddings().weight` of the frozen start: a matrix
         that moves would move the reward
@@ -104,30 +102,38 @@ class TokenRows:
     ids: Callable[[str], Sequence[int]]
 
     def __call__(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """One (m, d) array a text."""
+        """One (M, d) array a text."""
         matrix, out = np.asarray(self.matrix), []
         for text in texts:
             found = np.asarray(self.ids(text), dtype=int)
-            if found.size and not (found.min() >= 0 and found.max() < len(matrix)):
+            try:
+                if found.size and found.min() < 0:
+                    raise IndexError
+                out.append(matrix[found])
+            except IndexError:
                 msg = f"{shortened(text)} has a token without a row in a matrix of {len(matrix)}"
-                raise ValueError(msg)
-            out.append(matrix[found])
+                raise ValueError(msg) from None
         return out
 
 
 def row_texts(
     embed: Callable[[Sequence[str]], Sequence[Any]], texts: Sequence[str]
 ) -> Mapping[str, np.ndarray]:
-    """Each distinct text's token vectors (m, d), from one call of `embed`.
+    """Each distinct text's token vectors (M, d), from one call of `embed`.
 
     Raises ValueError where it answers for another number of texts.
     """
     distinct = list(dict.fromkeys(texts))
     found = list(embed(distinct)) if distinct else []
     if len(found) != len(distinct):
-        msg = f"embed gave {len(found)} arrays for {len(distinct)} texts; give one (m, d) each"
+        msg = f"embed gave {len(found)} arrays for {len(distinct)} texts; give one (M, d) each"
         raise ValueError(msg)
     return dict(zip(distinct, map(np.asarray, found), strict=True))
+
+
+def _sides(p: Any, q: Any) -> Sides:
+    """Both numbers without what rounding adds beyond 1."""
+    return Sides(min(max(float(p), -1.0), 1.0), min(max(float(q), -1.0), 1.0))
 
 
 def _unit(name: str, rows: Array) -> np.ndarray:
@@ -139,7 +145,7 @@ def _unit(name: str, rows: Array) -> np.ndarray:
         if size.size and size.min() > SMALL and size.max() < LARGE:  # NaN is neither
             return rows / size
     if rows.ndim != 2 or not np.isfinite(rows).all():
-        msg = f"{name} has shape {rows.shape}; give (m, d) finite token vectors, (0, d) for none"
+        msg = f"{name} has shape {rows.shape}; give (M, d) finite token vectors, (0, d) for none"
         raise ValueError(msg)
     rows = rows / np.where((top := np.abs(rows).max(-1, keepdims=True, initial=0)) > 0, top, 1)
     return rows / np.where((size := np.linalg.norm(rows, axis=-1, keepdims=True)) > 0, size, 1)

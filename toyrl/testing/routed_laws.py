@@ -31,7 +31,7 @@ def broken(laws: Mapping[str, Law], rule: Any, *given: Any) -> list[str]:
 
 
 def vectors(most: int = 5, size: int = 3) -> st.SearchStrategy[np.ndarray]:
-    """(m, d) arrays of small whole numbers, rows of zeros left out, 1 <= m <= most."""
+    """(M, d) arrays of small whole numbers, rows of zeros left out, 1 <= M <= most."""
     row = st.lists(st.integers(-3, 3), min_size=size, max_size=size).filter(any)
     return st.lists(row, min_size=1, max_size=most).map(lambda x: np.array(x, dtype=float))
 
@@ -47,16 +47,16 @@ def verdicts(most: int = 6) -> st.SearchStrategy[list[float]]:
     return st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=1, max_size=most)
 
 
-# -- similarity: a rule (U (m, d), V (n, d)) -> number, 1 for alike --------------------------------
+# -- similarity: a rule (U (M, d), V (N, d)) -> number, 1 for alike --------------------------------
 def both_ways_alike(rule: Any, u: np.ndarray, v: np.ndarray) -> str | None:
-    """Exchanging answer and target changes nothing, and a text is like itself."""
+    """Exchanging answer (M, d) and target (N, d) changes nothing; a text is like itself."""
     if _same(rule(u, v), rule(v, u)) and _same(rule(u, u), 1.0):
         return None
     return "answer and target can't be exchanged, or a text isn't like itself"
 
 
 def directions_alone_count(rule: Any, u: np.ndarray, v: np.ndarray) -> str | None:
-    """Neither the order of tokens, nor their vectors' lengths, nor a turn of all of them count."""
+    """Neither the order of tokens (M, d), nor their vectors' lengths, nor a turn of all count."""
     turn = np.linalg.qr(np.arange(1.0, 1 + u.shape[1] ** 2).reshape(-1, u.shape[1]) % 7 - 3)[0]
     scale = 1.0 + np.arange(len(u))[:, None]
     values = [rule(x, y) for x, y in ((u[::-1], v), (u * scale, v), (u @ turn, v @ turn))]
@@ -66,7 +66,7 @@ def directions_alone_count(rule: Any, u: np.ndarray, v: np.ndarray) -> str | Non
 
 
 def copies_never_pay(rule: Any, u: np.ndarray, v: np.ndarray) -> str | None:
-    """An answer written twice is paid as once; nothing lies outside [-1, 1]."""
+    """An answer (M, d) written twice is paid as once; nothing lies outside [-1, 1]."""
     once = rule(u, v)
     if _same(once, rule(np.vstack([u, u]), v)) and abs(once) <= 1 + TOLERANCE:
         return None

@@ -144,7 +144,7 @@ def runs(combine: str, side: str, adaptive: bool, seeds: int, updates: int, seed
         fill = picked(f, rng.random((*lead, size)))
         own, other = (has @ a / 5 for a in ASKED)
         checks = np.stack([own[:, 0], other[:, 1]], axis=1)
-        _, near, words = scores(has, fill, ASKED[0], side)
+        near, words = scores(has, fill, ASKED[0], side)[1:]
         every = rewarded(checks, near, checks if adaptive else (own + other) / 2, words, combine)
         paid = np.stack([every[n][i] for i, n in enumerate(NAMES)])
         a = advantages(estimator, paid.reshape(-1, size)).reshape(paid.shape)[..., None]
