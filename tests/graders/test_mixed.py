@@ -232,6 +232,7 @@ def test_sides_and_one_rule_for_all():
     assert paid("open", "a", reward=Mixed(side="recall")) == pytest.approx(1 / 3)
     assert paid("open", "a", reward=Mixed(side="harmonic")) == pytest.approx(0.5)
     assert paid("chart", "701", reward=Mixed(rule="open")) == 1
+    assert Mixed(rule="chart").grade([TextRow("p", "112", {"label": "107"})]) == [1]
     found = Mixed().grade_parts([row("open", "a a")])[0]
     assert found.facts == {"open": pytest.approx(2 / 3), "precision": 1, "recall": 1 / 3}
 

@@ -20,21 +20,24 @@ def rollouts(**fields) -> Rollouts:
 
 def test_each_task_is_paid_by_its_own_reward_and_an_unknown_one_by_none():
     terms = ("outcome() + linear_length()", "2*outcome()")
-    found = parse(f"routed(({', '.join(terms)}))").apply(rollouts()).parts
+    routed = parse(" + ".join(f"on_task({term}, {k})" for k, term in enumerate(terms)))
+    found = routed.apply(rollouts()).parts
     assert list(found) == ["outcome", "linear_length", "outcome.2"]
     total = np.sum(list(found.values()), axis=0)
     for k, term in enumerate(terms):
         assert total[k == TASK] == pytest.approx(parse(term).reward(rollouts())[k == TASK])
-    assert np.isnan(total[3]).all()
+    assert (total[TASK == 2] == 0).all()
     assert (found["outcome.2"][0] == 0).all()
 
 
 def test_what_one_reward_cannot_score_does_not_reach_the_others():
     judge = np.where(TASK == 1, 0.5, np.inf)
-    routed = parse("routed((outcome(), cooper(), outcome()))")
+    routed = parse("on_task(outcome()) + on_task(cooper(), 1) + on_task(outcome(), 2)")
     assert (routed.reward(rollouts(judge=judge))[TASK != 1] == RIGHT[TASK != 1]).all()
-    with pytest.raises(KeyError, match="kind of task"):
+    with pytest.raises(KeyError, match="the kind of task"):
         routed.reward(Rollouts(RIGHT, LENGTH, 8.0, fields={"judge": RIGHT}))
+    with pytest.raises(ValueError, match="task=-1"):
+        parse("on_task(outcome(), -1)")
 
 
 def test_standardised_parts_have_mean_0_and_deviation_1_over_the_batch():

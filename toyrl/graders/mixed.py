@@ -158,7 +158,7 @@ class Mixed(TaskReward):
     weight : of the format
     side : of BMAS: "mean" of both directions, "precision" or "recall" alone, or their "harmonic"
         mean, which sends the hacks of one direction nearly to 0 (an addition)
-    rule : "routed", or one of the four for every row, whatever it is
+    rule : "routed", or one of the four for every row, whatever it is; then no `task_type` is needed
     embed : "hashed", every distinct token a direction of its own; or a function from texts to one
         (M, d) array of token vectors each (`toyrl.graders.overlap.TokenRows`)
 
@@ -200,8 +200,8 @@ class Mixed(TaskReward):
         return [self._graded(row, vectors) for row in rows]
 
     def _kind(self, row: TextRow) -> str:
-        kind = row.columns.get("task_type")
-        if kind is None:
+        kind = row.columns.get("task_type", self.rule)
+        if kind == "routed":
             kind = need(row, "task_type", self.__name__)
         if kind not in KINDS:
             msg = f"task_type={shortened(kind)} is not one of {', '.join(KINDS)}"

@@ -41,7 +41,11 @@ class Sum(Shaper):
             answer = _own(term, r, memory)
             remembered.update(answer.memory)
             for name, value in answer.parts.items():
-                parts[_unique(name, parts)] = value
+                unique, n = name, 1
+                while unique in parts:
+                    n += 1
+                    unique = f"{name}.{n}"
+                parts[unique] = value
         return Shaped(parts, remembered)
 
     def __add__(self, other: Shaper) -> Shaper:
@@ -192,42 +196,37 @@ class Settled(Shaper):
 
 
 @entry(
-    "routed",
+    "on_task",
     kind="shaper",
-    formula="R = R_k for rollouts of task k",
+    formula="R = R_term 1[task = k]",
     cards=("50",),
-    section="one run over several kinds of tasks",
+    section="each kind of task by its own reward",
     provenance="derived",
 )
 @dataclass(frozen=True)
-class Routed(Shaper):
-    """Each rollout is paid by the reward of its own task: `routed((outcome(), judged()))`.
+class OnTask(Shaper):
+    """A shaper paid on one kind of task alone: `on_task(outcome(), 0) + on_task(cooper(), 1)`.
 
-    terms : one reward a task; the field `task`, 0, 1, ..., says which. Their parts stay apart, each
-        0 where another task's reward pays, and no NaN crosses over. A task without a reward is
-        unscorable (NaN) and never falls through to another's
+    Such a sum pays every rollout by the reward of its own task, and its parts stay apart. No NaN
+    crosses over from another task, and a task that no term names is paid 0, never by another's.
+
+    task : the number of the kind, 0, 1, ..., as in the field `task`
     """
 
-    terms: tuple[Shaper, ...] = ()
+    term: Shaper
+    task: Annotated[int, Range("[0, inf)", whole=True)] = 0
     needs: ClassVar[tuple[str, ...]] = ("task",)
 
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Shaped:
-        task, xp = r.need("task", by="routed"), r.xp
-        known = xp.zeros_like(task) > 0
-        for k in range(len(self.terms)):
-            known = known | (task == k)
-        unpaid = xp.where(known, xp.zeros_like(task), xp.full_like(task, xp.nan))
-        parts: Parts = {}
-        remembered: Parts = {}
-        for k, term in enumerate(self.terms):
-            answer = _own(term, r, memory)
-            remembered.update(answer.memory)
-            for name, value in answer.parts.items():
-                wide = value.ndim > task.ndim
-                here = (task == k)[..., None] if wide else task == k
-                none = unpaid[..., None] if wide else unpaid
-                parts[_unique(name, parts)] = xp.where(here, value, xp.zeros_like(value) + none)
-        return Shaped(parts or {"routed": unpaid}, remembered)
+        answer, xp = _own(self.term, r, memory), r.xp
+        here = r.need("task", by="on_task") == self.task
+        return Shaped(
+            {
+                k: xp.where(here[..., None] if v.ndim > here.ndim else here, v, xp.zeros_like(v))
+                for k, v in answer.parts.items()
+            },
+            answer.memory,
+        )
 
 
 @entry(
@@ -272,12 +271,3 @@ class Standardised(Shaper):
     def all_token_level(self) -> bool:
         """False: what is compared is one number a rollout."""
         return False
-
-
-def _unique(name: str, parts: Parts) -> str:
-    """The name, with .2, .3, ... behind it if others have it."""
-    unique, n = name, 1
-    while unique in parts:
-        n += 1
-        unique = f"{name}.{n}"
-    return unique
