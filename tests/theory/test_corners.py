@@ -34,8 +34,8 @@ from tests.theory.preference.corners import TOPOLOGY
 from tests.theory.process.corners import PROCESS
 from tests.theory.redistribution.corners import REDISTRIBUTION
 from tests.theory.shaping.corners import UNDEFINED, shaping_corners
-from tests.theory.tools.corners import TOOLS
 from tests.theory.sql.corners import SQL
+from tests.theory.tools.corners import TOOLS
 from tests.theory.traces.corners import TRACES
 from toyrl import registry
 from toyrl.theory.distance import PRESETS
