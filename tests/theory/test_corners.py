@@ -30,6 +30,7 @@ from tests.theory.length.corners import LENGTH, SPREAD
 from tests.theory.noise.corners import NOISE
 from tests.theory.preference.corners import TOPOLOGY
 from tests.theory.process.corners import PROCESS
+from tests.theory.relevance.corners import RELEVANCE
 from tests.theory.shaping.corners import UNDEFINED, shaping_corners
 from tests.theory.traces.corners import TRACES
 from toyrl import registry
@@ -274,6 +275,7 @@ CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
 CORNERS |= COMPOSITE | COTRAINED | LABEL_FREE | LEARNED | PRINCIPLES
 CORNERS |= SEGMENTS
 CORNERS |= TRACES
+CORNERS |= RELEVANCE
 CORNERS |= BANDITS
 NAN = (
     UNDEFINED
