@@ -43,9 +43,9 @@ ARMS: dict[str, list[str]] = {
     REFERENCE: words("on", 8),
     "medium on-topic": words("on", 40),
     "long on-topic, diverse": words("on", 160),
-    "long on-topic, 8 words cycled": words("on", 8, 25),
+    "8 on-topic words cycled": words("on", 8, 25),
     "long off-topic, diverse": words("off", 200),
-    "40 on-topic + 160 off-topic": words("on", 40) + words("off", 160),
+    "40 on, 160 off topic": words("on", 40) + words("off", 160),
 }
 NAMES = tuple(ARMS)
 QUERY = " ".join(words("q", 8))
@@ -82,7 +82,7 @@ TILTED = "c: E[utility] at beta 0.01 under R3"
 MISLED = "c: the same under r and r LI, largest"
 LENGTHY = "c: the same under LI RP"
 BLOCKS = "d: LI RP of n tokens k times over, 9 n and 6 k, largest gap"
-PADDED = "d: padding off the topic: R3 over 5 amounts, largest gap"
+PADDED = "d: padding off the topic: R3 over 17 amounts, largest gap"
 UNIT = "d: the same with vectors of length 1, where padding pays"
 COUNTED = "d: texts with punctuation whose tokens are counted wrongly"
 HACK = "e: R3 of the query's own 8 words in De Bruijn order, 200 tokens"
@@ -254,7 +254,7 @@ def known_answer(rule: str) -> Items:
     yield same(COPIED, mine[0] - mine[2], float(interpolated(MET - OWN)), 1e-12)
     found = who_hacks_what(NAMES, rewards, SHORT_UTILITY, tie=1e-9)
     yield found.table("known", "A question with a known answer; a short right text is worth 1.")
-    yield found.picture("known", "A known answer: who is liked with and without branching",
+    yield found.picture("known", "A known answer: who is liked by which reward",
                         "Likeness to the answer is paid whatever the length; a copy of the query "
                         "has the longer vector and is paid more than the answer.")  # fmt: skip
 
@@ -266,7 +266,7 @@ def forms(rule: str) -> Items:
     blocks = {f"{n} x {k}": words("on", n, k) for n, k in grid}
     yield apart(BLOCKS, paid(rule, blocks, relevance_scaling=False),
                 [law.repeated_block(n, k) for n, k in grid], 1e-12)  # fmt: skip
-    amounts = np.arange(0, 161, 40)
+    amounts = np.arange(0, 161, 10)
     padded = {str(b): words("on", 40) + words("off", int(b)) for b in amounts}
     mean = paid(rule, padded)
     yield apart(PADDED, mean, [law.padded_relevance(40, int(b), MET) for b in amounts], 1e-12)
@@ -313,7 +313,8 @@ def hacks(rule: str) -> Items:
         Mutant("variety of words", {"rule": "distinct words"}, (HACK, ABOVE)),
         Mutant("switches are ignored", {"rule": "all on"},
                (VALUES, WHO, WORST, PAIRS, MISLED, LENGTHY, BLIND)),
-        Mutant("relevance is not looked at", {"rule": "no relevance"}, (VALUES, FOUND, GOOD, TILTED)),
+        Mutant("relevance is not looked at", {"rule": "no relevance"},
+               (VALUES, FOUND, GOOD, TILTED)),
     ],
 )  # fmt: skip
 def run(*, rule: str = "released", seed: int = 0) -> Result:
