@@ -13,6 +13,7 @@ reconstructed and unverified**: the product is one of several combinations here.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -76,7 +77,8 @@ def answered_share(answered: Array, weights: Array | None = None) -> float:
 
     Raises ValueError for weights that are not finite and above 0, or of another number.
     """
-    right = np.nan_to_num(np.asarray(answered, dtype=float), nan=0.0)
+    given = np.asarray(answered, dtype=float)
+    right = np.where(np.isnan(given), 0.0, given)
     w = np.ones(right.shape) if weights is None else np.asarray(weights, dtype=float)
     if w.shape != right.shape:
         msg = f"{right.size} questions need as many weights, not {w.size}"
@@ -115,12 +117,12 @@ def ratio(kept: int, whole: int) -> float:
     return 1 - kept / whole if whole else 0.0
 
 
-def masked_scores(prompt: Array, keep: Array, need: Array, matrix: Array, budget: float
+def masked_scores(prompt: Array, keep: Array, need: Array, matrix: Array, budget: Array
                   ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """(utility, semantic, kept) of many capsules that keep some of the prompt's tokens.
 
     prompt : (n,) ids; keep : (..., n) bool, cut at the budget; need : (Q,) the one id a question
-    asks for; matrix : (V, d)
+    asks for; matrix : (V, d); budget : scalar, or (..., 1) for one each
     """
     ids, keep = np.asarray(prompt), np.asarray(keep, dtype=bool)
     read = keep & (np.cumsum(keep, -1) <= budget)
@@ -137,8 +139,16 @@ def contains(text: str, answer: str, *, whole: bool = True) -> bool:
 
     whole : not as a part of a longer word or number; for scripts without spaces say False
     """
-    text, answer = (" ".join(x.casefold().split()) for x in (text, answer))
-    if not (answer and whole):
+    return _holds(plain(text), plain(answer), whole)
+
+
+def plain(text: str) -> str:
+    """The text up to case and spaces."""
+    return " ".join(text.casefold().split())
+
+
+def _holds(text: str, answer: str, whole: bool) -> bool:
+    if answer not in text or not (answer and whole):
         return answer in text
     left = r"(?<!\w)" if re.match(r"\w", answer) else ""
     right = r"(?!\w)" if re.search(r"\w$", answer) else ""
@@ -213,21 +223,23 @@ class Capsule(TaskReward):
         vectors, place = embedded(embedder(self.embed), [*contexts, *(r[0] for r in read)])
         n = len(rows)
         semantic = cosines(vectors[place[:n]], vectors[place[n:]])
-        return [self._graded(*each) for each in zip(asked, read, found, contexts, semantic,
+        sizes = {text: len(self._units(text)) for text in set(contexts)}
+        long = [sizes[text] for text in contexts]
+        return [self._graded(*each) for each in zip(asked, read, found, long, semantic,
                                                     strict=True)]  # fmt: skip
 
     def _graded(self, asked: _Asked, read: tuple[str, int, bool], answered: list[float],
-                context: str, semantic: float) -> Graded:  # fmt: skip
+                size: int, semantic: float) -> Graded:  # fmt: skip
         _, kept, over = read
         utility = answered_share(answered, asked.weights)
         reward = float(combined(utility, semantic, combine=self.combine, weight=self.weight))
         if self.overflow == "zero" and over:
             reward = 0.0
         failed = sum(math.isnan(a) for a in answered)
-        said = "no answers" if not asked.answers else "" if context.strip() else "an empty context"
+        said = "no answers" if not asked.answers else "" if size else "an empty context"
         if failed and not said:
             said = f"{failed} of {len(answered)} questions failed downstream"
-        saved = ratio(kept, len(self._units(context)))
+        saved = ratio(kept, size)
         facts = {"utility": utility, "semantic": float(semantic), "kept": float(kept),
                  "ratio": saved, "failed": float(failed)}  # fmt: skip
         return Graded({"reward": reward}, facts, said)
@@ -236,8 +248,8 @@ class Capsule(TaskReward):
         """Match of each question of each text, NaN where the model failed."""
         if self.downstream is None:
             whole = self.match == "words"
-            return [[float(contains(text, a, whole=whole)) for a in row.answers]
-                    for text, row in zip(texts, asked, strict=True)]  # fmt: skip
+            return [[float(_holds(own, plain(a), whole)) for a in row.answers]
+                    for own, row in zip(map(plain, texts), asked, strict=True)]  # fmt: skip
         if any(len(row.questions) != len(row.answers) for row in asked):
             msg = "a downstream model needs the column `questions`, one for each of `answers`"
             raise ValueError(msg)
@@ -262,9 +274,11 @@ class Capsule(TaskReward):
         if self.unit == "characters":
             kept = text[: int(min(most, len(text)))]
             return kept, len(kept), len(text) > most
-        ends = [m.end() for m in WORDS.finditer(text)]
-        n = int(min(most, len(ends)))
-        return text[: ends[n - 1]] if n else "", n, len(ends) > most
+        m = len(text.split())
+        if m <= most:
+            return text, m, False
+        ends = [e.end() for e in itertools.islice(WORDS.finditer(text), int(most))]
+        return text[: ends[-1] if ends else 0], int(most), True
 
     def _units(self, text: str) -> Sequence[Any]:
         if self.unit == "tokens":

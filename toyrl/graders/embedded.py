@@ -108,8 +108,13 @@ class HashedWords:
         return found
 
 
+def lowered(tokens: Sequence[str]) -> list[str]:
+    """The tokens in lower case, one for one."""
+    return "\n".join(tokens).lower().split("\n") if tokens else []  # a token holds no line break
+
+
 def _lower(text: str) -> list[str]:
-    return words_and_marks(text.lower())
+    return lowered(words_and_marks(text))
 
 
 def _same(tokens: Sequence[str]) -> Sequence[str]:

@@ -26,6 +26,7 @@ from toyrl.graders.embedded import (
     dots,
     embedded,
     embedder,
+    lowered,
     mean_rows,
     words_and_marks,
 )
@@ -99,7 +100,8 @@ class Relevance(TaskReward):
     nan : a NaN of the embedding is paid as "nan" (no reward), or refused by "raise"
 
     Columns: `qtype` and `reference` (or another of `LABELS`), both optional; `query`, where the
-    prompt holds more than the question. Without a type or a reference a question is open.
+    prompt holds more than the question. Without a type or a reference a question is open; so is
+    every one under a trainer that hands over one gold column (OpenRLHF).
 
     Raises ValueError for a field out of its range, and for NaN as `nan` says.
     """
@@ -218,6 +220,4 @@ class Relevance(TaskReward):
 
 def _hashed(embed: HashedWords, texts: Sequence[str], split: dict[str, list[str]]) -> Any:
     """Hashed texts, with the tokens of those that were split already."""
-    return embed.of_tokens(
-        [[w.lower() for w in split[t]] if t in split else words_and_marks(t.lower()) for t in texts]
-    )
+    return embed.of_tokens([lowered(split[t] if t in split else words_and_marks(t)) for t in texts])

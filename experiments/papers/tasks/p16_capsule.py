@@ -118,7 +118,7 @@ def forms(budget: int, seed: int) -> Items:
 
 
 # -- (b) who hacks what ----------------------------------------------------------------------------
-def mask(*places: int) -> np.ndarray:
+def mask(*places: Any) -> np.ndarray:
     """A keep-mask (n,) of these places."""
     return np.isin(np.arange(PROMPT.size), places)
 

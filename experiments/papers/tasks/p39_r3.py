@@ -181,7 +181,8 @@ def unit_rows(texts: Sequence[str]) -> np.ndarray:
 def paid(rule: str, texts: Mapping[str, list[str]], known: bool = False, **options: Any
          ) -> np.ndarray:  # fmt: skip
     """(K,) rewards of the texts; known : the short text on the topic is the right answer."""
-    grader = pick(RULES, rule)(**({"embed": PooledRows(VECTORS, ids)} | options))
+    settings: dict[str, Any] = {"embed": PooledRows(VECTORS, ids), **options}
+    grader = pick(RULES, rule)(**settings)
     columns = {"qtype": "CONSTRAINED", "reference": " ".join(ARMS[REFERENCE])} if known else {}
     return np.array(grader.grade([TextRow(QUERY, " ".join(t), columns) for t in texts.values()]))
 
