@@ -77,6 +77,16 @@ ENTRIES = (
         "Make the value depend on the completion.",
     ),
     E(
+        "contract/bonus",
+        "Terms that pay for exploring (count_bonus, rdd, rnd, novelty, oni) were looked at where "
+        "their schedules end.",
+        "What was seen before is a property of the run, so such a bonus is no difference of "
+        "potentials: while it is paid another answer may be best. One that ends at 0 leaves the "
+        "optimum alone.",
+        "Anneal its weight to 0; the counterexample is a base reward for which it misleads.",
+        "outcome() + count_bonus(weight=linear(0.1, 0, 500)) ends at 0",
+    ),
+    E(
         "contract/history",
         "Texts were graded again after other texts.",
         "A reward that remembers pays the same completion differently, depending on what other "
@@ -248,5 +258,14 @@ ENTRIES = (
         "Something that was assumed while the reward was loaded.",
         "If it isn't so in your run, the answer is about another reward.",
         "Read it once.",
+    ),
+    E(
+        "judge/noise",
+        "The labels of this run come from a judge whose errors were measured (--judge-noise).",
+        "A false positive pays what is wrong, a false negative withholds what is right. What is "
+        "left of the signal is 1 less both rates; where an error is more frequent on long or "
+        "unmarked answers than on others, training climbs that slope.",
+        "Look at `toyrl audit-judge`: it says what the judge likes, and how accurate it would have "
+        "to be. A stricter threshold, both orders of each pair, a second judge make errors fewer.",
     ),
 )

@@ -19,6 +19,7 @@ from tests.theory.bandits.corners import BANDITS
 from tests.theory.composite.corners import COMPOSITE
 from tests.theory.cotrained.corners import COTRAINED
 from tests.theory.detection.corners import DETECTION, DETECTION_UNDEFINED
+from tests.theory.exploration.corners import EXPLORATION
 from tests.theory.judge.corners import JUDGE, JUDGE_UNDEFINED
 from tests.theory.label_free.corners import LABEL_FREE
 from tests.theory.learned.corners import LEARNED, LEARNED_UNDEFINED, PRINCIPLES
@@ -28,8 +29,10 @@ from tests.theory.learned.judge_corners import JUDGE_CHAIN
 from tests.theory.learned.segment_corners import SEGMENTS
 from tests.theory.length.corners import LENGTH, SPREAD
 from tests.theory.noise.corners import NOISE
+from tests.theory.population.corners import POPULATION
 from tests.theory.preference.corners import TOPOLOGY
 from tests.theory.process.corners import PROCESS
+from tests.theory.redistribution.corners import REDISTRIBUTION
 from tests.theory.relevance.corners import RELEVANCE
 from tests.theory.shaping.corners import UNDEFINED, shaping_corners
 from tests.theory.traces.corners import TRACES
@@ -272,11 +275,13 @@ CORNERS |= EXEMPLAR
 CORNERS |= FOLLOW_UPS
 CORNERS |= JUDGE_CHAIN
 CORNERS |= NOISE | DETECTION | JUDGE | TOPOLOGY | LENGTH | SPREAD | PROCESS
-CORNERS |= COMPOSITE | COTRAINED | LABEL_FREE | LEARNED | PRINCIPLES
+CORNERS |= COMPOSITE | COTRAINED | EXPLORATION | LABEL_FREE | LEARNED | PRINCIPLES
 CORNERS |= SEGMENTS
+CORNERS |= REDISTRIBUTION
 CORNERS |= TRACES
 CORNERS |= RELEVANCE
 CORNERS |= BANDITS
+CORNERS |= POPULATION
 NAN = (
     UNDEFINED
     | DETECTION_UNDEFINED

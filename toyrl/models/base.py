@@ -27,7 +27,14 @@ from toyrl.messages import shortened
 Array = Any
 FORMAT = "toyrl.model/1"
 KINDS: dict[str, type] = {}
-OWN = {"linear": "toyrl.models.linear", "step_rewards": "toyrl.models.step_rewards"}
+OWN = {
+    "linear": "toyrl.models.linear",
+    "step_rewards": "toyrl.models.step_rewards",
+    "caption_table": "toyrl.models.captions.table",
+    "template_votes": "toyrl.models.captions.table",
+    "running_moments": "toyrl.models.captions.ranking",
+    "novelty": "toyrl.models.novelty",
+}
 """Kinds of toyrl's own by the module that registers them, which is imported when a file asks."""
 T = TypeVar("T", bound=type)
 

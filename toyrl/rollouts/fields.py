@@ -85,6 +85,16 @@ register_field(
     origin="a reward model of sentences: its score on their last tokens, 0 elsewhere",
 )
 register_field(
+    "step_rewards",
+    axes="T",
+    origin="toyrl.models.return_decoder: a model of factors, on the last tokens of steps",
+)
+register_field(
+    "return_predictions",
+    axes="T",
+    origin="a model of the return expected after each step, on its last token",
+)
+register_field(
     "trace_prefix",
     low=0.0,
     high=1.0,
@@ -245,4 +255,25 @@ register_field(
     axes="T",
     unit="reward",
     origin="logsumexp of the target network's logits at each token's position",
+)
+register_field(
+    "helpful",
+    axes="T",
+    origin="toyrl.models.captions: a judgement of each step on its last token, 0 elsewhere",
+)
+register_field(
+    "caption_count",
+    axes="T",
+    low=0.0,
+    unit="repeats",
+    origin="a counter: how often the step that ends here has come up in the text so far",
+)
+register_field(
+    "visits",
+    low=0.0,
+    unit="visits",
+    origin="toyrl.models.novelty.Visits: how often this answer was given to this prompt before",
+)
+register_field(
+    "novelty", low=0.0, origin="toyrl.models.novelty: a model's bonus for what it has not seen"
 )

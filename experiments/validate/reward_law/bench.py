@@ -17,6 +17,7 @@ from toyrl.experiments.validate.reward_law.law import (
 )
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Scaled, Sum
+from toyrl.shapers.explore.bonus import ended
 from toyrl.worlds.chain.model import Chain
 
 H = 40
@@ -55,11 +56,13 @@ def as_shaper(terms: Sequence[tuple[Any, float]]) -> Shaper:
     """One shaper from weighted terms: catalogue shapers as they are, all text terms together.
 
     Text terms arrive graded and summed as the field `user_reward`; so they count once, weight 1.
+    Intrinsic bonuses are taken as they are at the end of their schedules.
     """
     parts: list[Shaper] = []
     for shaper, weight in terms:
         if shaper is not None:
-            parts.append(shaper if weight == 1.0 else Scaled(shaper, weight))
+            own = ended(shaper)
+            parts.append(own if weight == 1.0 else Scaled(own, weight))
     if any(shaper is None for shaper, _ in terms):
         parts.append(UserReward())
     return parts[0] if len(parts) == 1 else Sum(tuple(parts))
@@ -77,12 +80,15 @@ class Reference:
     prob : (B, K) class probabilities of the base policies, one prompt type per success rate
     difficulties : (B,) the difficulty of each
     success : (B,) success rates reached
+    ones : (B,) the chain of each; theta : (B, *chain.policy_shape) its logits
     """
 
     chain: Chain
     prob: np.ndarray
     difficulties: tuple[int, ...]
     success: np.ndarray
+    ones: tuple[Chain, ...]
+    theta: np.ndarray
 
     @property
     def shares(self) -> np.ndarray:
@@ -131,7 +137,7 @@ def reference(
     ]
     difficulties = tuple(difficulty_for(rate) for rate in success)
     merged = chain.with_(difficulties=difficulties, shares=tuple(np.full(len(ones), 1 / len(ones))))
-    return Reference(merged, prob, difficulties, reached), notes
+    return Reference(merged, prob, difficulties, reached, tuple(ones), theta), notes
 
 
 def law_of(
