@@ -122,11 +122,25 @@ def best_capsule(
     return best
 
 
-def every_capsule(budget: int, *, n_facts: int = 8, kinds: int = 4) -> np.ndarray:
+@entry(
+    "every_capsule",
+    kind="theorem",
+    cards=("16",),
+    provenance="derived",
+    section="optimum of the product, by enumeration",
+    formula="(a/J, cosine(a, g)) for every a and g",
+)
+@checked
+def every_capsule(
+    budget: Annotated[int, NUMBER], *, n_facts: Annotated[int, COUNT] = 8,
+    kinds: Annotated[int, COUNT] = 4,
+) -> np.ndarray:  # fmt: skip
     """(N, 2) utility and cosine of every multiset of at most `budget` tokens, by enumeration.
 
     Fillers are counted up to the order of their kinds. Derived: the slow definition that
     `best_capsule` is held against.
+
+    Raises ValueError for numbers out of their ranges.
     """
     found = []
     for g in itertools.combinations_with_replacement(range(n_facts + 1), kinds):

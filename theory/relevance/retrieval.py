@@ -145,10 +145,23 @@ def constrained_relevance(
     return r / largest * limit / UNIT * share
 
 
-def varied_text(words: int, limit: int, n: int = 3) -> list[int]:
+@entry(
+    "varied_text",
+    kind="theorem",
+    cards=("39",),
+    provenance="derived",
+    section="what the repetition penalty can't see",
+    formula="De Bruijn sequence of v words",
+)
+@checked
+def varied_text(
+    words: Annotated[int, COUNT], limit: Annotated[int, NUMBER], n: Annotated[int, COUNT] = 3
+) -> list[int]:
     """The first `limit` tokens, of 0 ... words - 1, of a text in which no n-gram stands twice.
 
     Textbook: the De Bruijn sequence from Lyndon words in order; at most `longest_varied` tokens.
+
+    Raises ValueError for numbers out of their ranges.
     """
     found: list[int] = []
     word = [-1]

@@ -20,4 +20,6 @@ RELEVANCE: dict[str, Any] = {
     "budget_utility": {"budget": (0, 1, np.inf), "weights": ((1.0,), (1.0, 2.0), (), (0.0, 1.0))},
     "random_order_utility": {"budget": (0, 1, np.inf), "n": (1, 40)},
     "best_capsule": {"budget": (0, 1, 12), "n_facts": (1, 8), "kinds": (1, 4)},
+    "every_capsule": {"budget": (0, 1, 12), "n_facts": (1, 4), "kinds": (1, 2)},
+    "varied_text": {"words": (1, 2, 1000), "limit": (0, 1, 10), "n": (1, 3)},
 }  # fmt: skip
