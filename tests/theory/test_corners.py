@@ -33,6 +33,7 @@ from tests.theory.population.corners import POPULATION
 from tests.theory.preference.corners import TOPOLOGY
 from tests.theory.process.corners import PROCESS
 from tests.theory.redistribution.corners import REDISTRIBUTION
+from tests.theory.relevance.corners import RELEVANCE
 from tests.theory.shaping.corners import UNDEFINED, shaping_corners
 from tests.theory.sql.corners import SQL
 from tests.theory.tools.corners import TOOLS
@@ -281,6 +282,7 @@ CORNERS |= SEGMENTS
 CORNERS |= REDISTRIBUTION
 CORNERS |= TRACES
 CORNERS |= SQL
+CORNERS |= RELEVANCE
 CORNERS |= BANDITS
 CORNERS |= TOOLS
 CORNERS |= POPULATION
