@@ -2,8 +2,8 @@
 
 Names are loaded when first used, so that `import toyrl` stays light. `validate`, `compare`,
 `distance`, `reproduce`, `scaling`, `grade`, `export` (all in `toyrl.experiments.api`), `transfer`,
-`calibrate`, `sweep` and `audit_judge` are the commands as functions; `watch` holds a live run
-against a predicted band. Submodules (`toyrl.testing`) load likewise.
+`calibrate`, `credit`, `sweep` and `audit_judge` are the commands as functions; `watch` holds a live
+run against a predicted band. Submodules (`toyrl.testing`) load likewise.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # what __getattr__ does, for editors and type checkers
     )
     from toyrl.experiments.audit.call import audit_judge
     from toyrl.experiments.calibrate.call import calibrate
+    from toyrl.experiments.credit.call import credit
     from toyrl.experiments.errors import UsageError
     from toyrl.experiments.sweep.call import sweep
     from toyrl.experiments.transfer.call import transfer
@@ -77,6 +78,7 @@ _FORWARDED = {
     "audit_judge": "toyrl.experiments.audit.call",
     "calibrate": "toyrl.experiments.calibrate.call",
     "compare": "toyrl.experiments.api",
+    "credit": "toyrl.experiments.credit.call",
     "distance": "toyrl.experiments.api",
     "export": "toyrl.experiments.api",
     "grade": "toyrl.experiments.api",
@@ -106,6 +108,7 @@ __all__ = [
     "check_invariants",
     "cite",
     "compare",
+    "credit",
     "distance",
     "entries",
     "export",

@@ -33,6 +33,7 @@ from toyrl.experiments.validate.forecast import beside as forecast_beside
 
 if TYPE_CHECKING:
     from toyrl.experiments.audit.result import Audit
+    from toyrl.experiments.credit.result import Credit
     from toyrl.experiments.distances.found import Distances
     from toyrl.experiments.validate.compare import Comparison
 
@@ -96,6 +97,21 @@ def distance_page(found: Distances) -> str:
             found=found,
             pictures=found.pictures(),
             parts=[(p, found.tables_of(p)) for p in found.pairs],
+            json_uri=data_uri(found.to_dict()),
+            css=stylesheet(),
+        )
+    )
+
+
+def credit_page(found: Credit) -> str:
+    """The page of a `credit` run."""
+    return (
+        _environment()
+        .get_template("credit.html.j2")
+        .render(
+            found=found,
+            picture=found.picture(),
+            examples=found.examples(),
             json_uri=data_uri(found.to_dict()),
             css=stylesheet(),
         )

@@ -50,7 +50,7 @@ PAGES = (
     "docs/steps.md",
 )
 # Their work is done by others: a model to train, a ledger of hours, a log of a run.
-STOOD_IN = ("transfer", "ledger", "scaling", "calibrate", "sweep")
+STOOD_IN = ("transfer", "ledger", "scaling", "calibrate", "sweep", "credit")
 
 
 def lines(page: str) -> list[str]:

@@ -85,6 +85,16 @@ register_field(
     origin="a reward model of sentences: its score on their last tokens, 0 elsewhere",
 )
 register_field(
+    "step_rewards",
+    axes="T",
+    origin="toyrl.models.return_decoder: a model of factors, on the last tokens of steps",
+)
+register_field(
+    "return_predictions",
+    axes="T",
+    origin="a model of the return expected after each step, on its last token",
+)
+register_field(
     "trace_prefix",
     low=0.0,
     high=1.0,

@@ -38,6 +38,7 @@ SCHEMAS = {
         Schema("compare", 3, "rewards side by side", "toyrl validate --compare A B --json FILE"),
         Schema("reproduce", 2, "checks of experiments", "toyrl reproduce ID --json FILE"),
         Schema("scaling", 1, "a log's curves over k", "toyrl scaling LOG --json FILE"),
+        Schema("credit", 1, "step rewards of a log", "toyrl credit LOG --factors F --json FILE"),
         Schema("grade", 1, "what rows are paid", "toyrl grade GRADER ROWS --json FILE"),
         Schema("outcome", 1, "one experiment's outcome", "toyrl reproduce ID --out FOLDER"),
         Schema("distance", 1, "distances of rewards", "toyrl distance A B --json FILE"),
