@@ -52,8 +52,9 @@ def export(
     """
     _check_count("max_completion_length", max_completion_length)
     _check_count("group_size", group_size)
-    task = registry.find("grader", reward.partition("(")[0].strip())
-    shaper = parse(reward) if task is None else task_parts(parse_grader(reward))
+    known = registry.find("grader", reward.partition("(")[0].strip())
+    task = None if known is None else parse_grader(reward)
+    shaper = parse(reward) if task is None else task_parts(task)
     chosen = None if estimator is None else parse_estimator(estimator)
     way = plan(shaper, chosen, target, tokenizer=tokenizer)
     values = {

@@ -39,6 +39,7 @@ from tests.theory.shaping.corners import UNDEFINED, shaping_corners
 from tests.theory.sql.corners import SQL
 from tests.theory.tools.corners import TOOLS
 from tests.theory.traces.corners import TRACES
+from tests.theory.writing.corners import WRITING
 from toyrl import registry
 from toyrl.theory.distance import PRESETS
 from toyrl.theory.group import signs, variance
@@ -283,6 +284,7 @@ CORNERS |= SEGMENTS
 CORNERS |= REDISTRIBUTION
 CORNERS |= TRACES
 CORNERS |= ROUTED
+CORNERS |= WRITING
 CORNERS |= SQL
 CORNERS |= RELEVANCE
 CORNERS |= BANDITS

@@ -17,7 +17,8 @@ from toyrl.messages import shortened
 
 TAG = "</think>"
 BLOCK = re.compile(r"<think>.*?</think>", re.DOTALL)
-ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
+OPEN, CLOSE = "<answer>", "</answer>"
+TAGS = ("<think>", TAG, OPEN, CLOSE)
 
 
 def is_thought(row: TextRow) -> float:
@@ -39,6 +40,35 @@ def answer_part(text: str) -> str:
 def answer_words(row: TextRow) -> float:
     """Words, between spaces, of the `answer_part`: the field `words`."""
     return float(len(answer_part(row.completion).split()))
+    return float(len(answer_part(row.completion).split()))
+
+
+def answer_part(text: str) -> str:
+    """What is meant to be read: inside the last answer tag, else behind the thinking, else all.
+
+    Nothing where the thinking was not closed; a tag that was opened last and not closed is left
+    out. Takes time linear in the text's length.
+    """
+    start, found = 0, None
+    while (i := text.find(OPEN, start)) >= 0 and (j := text.find(CLOSE, i)) >= 0:
+        found, start = text[i + len(OPEN) : j], j + len(CLOSE)
+    if found is not None:
+        return found
+    if "<think>" in text and TAG not in text:
+        return ""
+    return text.rpartition(TAG)[2].lstrip().removeprefix(OPEN)
+
+
+def is_laid_out(text: str) -> bool:
+    """True for one think block, one answer block behind it, and nothing else but spaces.
+
+    Each of the four tags stands there once: two answers, or text behind the last, don't pass.
+    """
+    if any(text.count(tag) != 1 for tag in TAGS):
+        return False
+    start, closed, answer, end = (text.find(tag) for tag in TAGS)
+    outside = (text[:start], text[closed + len(TAG) : answer], text[end + len(CLOSE) :])
+    return start < closed < answer < end and not any(part.strip() for part in outside)
 
 
 def think_end(pieces: Sequence[str], tag: str = TAG) -> np.ndarray:
