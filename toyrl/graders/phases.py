@@ -16,13 +16,13 @@ from toyrl.graders.base import TextRow
 from toyrl.messages import shortened
 
 TAG = "</think>"
-BLOCK = re.compile(r"<think>.*?</think>", re.DOTALL)
 ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 
 
 def is_thought(row: TextRow) -> float:
     """1.0 if the completion has a closed think block, empty or not: the field `thought`."""
-    return float(BLOCK.search(row.completion) is not None)
+    start = row.completion.find("<think>")
+    return float(start >= 0 and row.completion.find(TAG, start) >= 0)
 
 
 def answer_words(row: TextRow) -> float:
@@ -32,7 +32,8 @@ def answer_words(row: TextRow) -> float:
     0 where the thinking was not closed.
     """
     text = row.completion
-    tagged = ANSWER.findall(text)
+    # Up to the last closing tag: unclosed ones would be looked behind to the end, each anew.
+    tagged = ANSWER.findall(text[: text.rfind("</answer>") + len("</answer>")])
     if tagged:
         return float(len(tagged[-1].split()))
     if "<think>" in text and TAG not in text:
