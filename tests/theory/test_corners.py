@@ -32,6 +32,7 @@ from tests.theory.noise.corners import NOISE
 from tests.theory.population.corners import POPULATION
 from tests.theory.preference.corners import TOPOLOGY
 from tests.theory.process.corners import PROCESS
+from tests.theory.prompts.corners import PROMPTS as PROMPT_REWARDS
 from tests.theory.redistribution.corners import REDISTRIBUTION
 from tests.theory.shaping.corners import UNDEFINED, shaping_corners
 from tests.theory.traces.corners import TRACES
@@ -278,6 +279,7 @@ CORNERS |= COMPOSITE | COTRAINED | EXPLORATION | LABEL_FREE | LEARNED | PRINCIPL
 CORNERS |= SEGMENTS
 CORNERS |= REDISTRIBUTION
 CORNERS |= TRACES
+CORNERS |= PROMPT_REWARDS
 CORNERS |= BANDITS
 CORNERS |= POPULATION
 NAN = (
