@@ -183,7 +183,7 @@ def ties(mask: str, sound: str) -> Items:
     yield missed(WHO, found.best, want, (ENUMERATED, "by hand"))
     yield enumerated(WORST, float(found.worst[0]), 0.0, "==")
     yield found.table(caption="Two classes, four inputs; utility: share with the label on top.")
-    yield found.picture("who", "The released mask likes the prompt best that says nothing",
+    yield found.picture("who", "The released mask prefers a model left undecided",
                         "True utility: share of inputs whose label is on top, alone.")  # fmt: skip
 
 
