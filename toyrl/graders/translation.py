@@ -26,6 +26,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -106,8 +107,13 @@ def in_language(text: str, target: str, least: float = 0.5) -> float:
     return float(found == target and sure >= least)
 
 
+@lru_cache(maxsize=1)
+def _codes() -> frozenset[str]:
+    return frozenset(_identifier().labels)
+
+
 def _check_code(target: str) -> None:
-    known = _identifier().labels
+    known = _codes()
     if target not in known:
         msg = f"target language {shortened(target)} is not one of {', '.join(sorted(known))}"
         raise ValueError(msg)
@@ -129,13 +135,14 @@ def translation_of(text: str, *, think: bool = True) -> str | None:
     return text or None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _Read:
     """What one row says, and what is amiss."""
 
     form: float
     pivot: float
     grade: float = math.nan
+    leads: tuple[float, ...] = ()
     known: bool = False
     analysis: float = 0.0
     quality: float = 0.0
@@ -208,6 +215,7 @@ class Translation(TaskReward):
         if not found:
             return []
         names = ("form", "pivot", "grade", "analysis", "quality", "said")
+        self._grade_leads(found)
         of = {n: np.array([getattr(x, n) for x in found], dtype=float) for n in names}
         zero, known = 0 * of["form"], np.array([x.known for x in found])
         each = {"comparison": (of["grade"], zero, zero), "analysis": (zero, of["analysis"], zero),
@@ -222,23 +230,33 @@ class Translation(TaskReward):
             for n, x in each.items()
         }  # fmt: skip
         pay["language"] = multilingual_reward(zero, of["form"], of["said"], of["pivot"])
+        listed = zip(*(pay[n].tolist() for n in self.parts), strict=True)
         return [
-            Graded({n: float(pay[n][i]) for n in self.parts}, _facts(x), x.problem)
-            for i, x in enumerate(found)
+            Graded(dict(zip(self.parts, own, strict=True)), _facts(x), x.problem)
+            for own, x in zip(listed, found, strict=True)
         ]
+
+    def _grade_leads(self, found: Sequence[_Read]) -> None:
+        """Give rows the mean grade of their leads over exemplars, all graded at once."""
+        cuts = (-self.tie - self.step, -self.tie, self.tie, self.tie + self.step)
+        every = iter(grade(np.array([v for x in found for v in x.leads]), cuts).tolist())
+        for x in found:
+            if x.leads:
+                x.grade = sum(islice(every, len(x.leads))) / len(x.leads)
 
     def lead(self, text: str, references: Sequence[str], exemplar: str) -> float:
         """Points by which a text's metric exceeds the exemplar's, against the same references.
 
         Raises ValueError for references of which none holds a word.
         """
-        return self._score(text, references, keep=False) - self._score(exemplar, references)
+        mine, theirs = (
+            sentence_score(x, references, metric=self.metric, tokenize=self.tokenize)
+            for x in (text, exemplar)
+        )
+        return mine - theirs
 
-    def _score(self, text: str, references: Sequence[str], *, keep: bool = True) -> float:
-        known = _texts(references)
-        if not known or not keep:
-            return sentence_score(text, known, metric=self.metric, tokenize=self.tokenize)
-        return _kept_score(text, known, self.metric, self.tokenize)
+    def _score(self, text: str, references: tuple[str, ...]) -> float:
+        return float(_metric(self.metric, self.tokenize).sentence_score(text, references).score)
 
     def _read(self, row: TextRow) -> _Read:
         columns = row.columns
@@ -260,38 +278,42 @@ class Translation(TaskReward):
         return self._compared(columns, text, said, sure)
 
     def _compared(self, columns: Any, text: str, said: float, sure: float) -> _Read:
-        level, known, score, theirs, problem = self._grade(columns, text)
-        quality = _number(columns.get("quality_estimate"), 0.0)
-        return _Read(
-            said, 1.0, level, known, _number(columns.get("analysis"), 0.0), quality, said, sure,
-            score, theirs, problem,
-        )  # fmt: skip
+        read = self._grade(columns, text)
+        read.form = read.said = said
+        read.sure = sure
+        read.analysis = _number(columns.get("analysis"), 0.0)
+        read.quality = _number(columns.get("quality_estimate"), 0.0)
+        return read
 
-    def _grade(self, columns: Any, text: str) -> tuple[float, bool, float, float, str]:
-        """(grade, there is one, the text's score, the exemplar's, what is amiss)."""
-        nan, judged = math.nan, columns.get("comparison")
+    def _grade(self, columns: Any, text: str) -> _Read:
+        """What is known of a text against its exemplars; in good form."""
+        judged = columns.get("comparison")
         if judged is not None and self.paid == "exemplar":
-            level = comparison_grade(judged) if isinstance(judged, str) else _number(judged, nan)
-            level = level if 1 <= level <= 5 else nan
-            return level, True, nan, nan, "the comparison can't be read" * math.isnan(level)
+            level = (
+                comparison_grade(judged) if isinstance(judged, str) else _number(judged, math.nan)
+            )
+            level = level if 1 <= level <= 5 else math.nan
+            why = "the comparison can't be read" * math.isnan(level)
+            return _Read(1.0, 1.0, level, known=True, problem=why)
         references = _texts(columns.get("reference"))
         if self.paid == "metric":
             if not references:
-                return nan, True, nan, nan, "no reference"
-            score = self._score(text, references, keep=False)
-            return score / 100, True, score, nan, ""
+                return _Read(1.0, 1.0, known=True, problem="no reference")
+            score = self._score(text, references)
+            return _Read(1.0, 1.0, score / 100, known=True, score=score)
         exemplars = _texts(columns.get("exemplar"))
         if not exemplars:
-            return nan, False, nan, nan, "no exemplar: quality alone"
+            return _Read(1.0, 1.0, problem="no exemplar: quality alone")
         if not references:
-            return nan, True, nan, nan, "neither a reference nor a comparison"
+            return _Read(1.0, 1.0, known=True, problem="neither a reference nor a comparison")
         if set(exemplars) & set(references):
-            return nan, True, nan, nan, SAME
-        score = self._score(text, references, keep=False)
-        theirs = [self._score(e, references) for e in exemplars]
-        cuts = (-self.tie - self.step, -self.tie, self.tie, self.tie + self.step)
-        level = float(grade(score - np.array(theirs), cuts).mean())
-        return level, True, score, float(np.mean(theirs)), ""
+            return _Read(1.0, 1.0, known=True, problem=SAME)
+        score = self._score(text, references)
+        theirs = [_kept_score(e, references, self.metric, self.tokenize) for e in exemplars]
+        return _Read(
+            1.0, 1.0, leads=tuple(score - v for v in theirs), known=True, score=score,
+            theirs=sum(theirs) / len(theirs),
+        )  # fmt: skip
 
 
 def _facts(x: _Read) -> dict[str, float]:
@@ -301,8 +323,11 @@ def _facts(x: _Read) -> dict[str, float]:
 
 def _texts(value: Any) -> tuple[str, ...]:
     """One text or several as those that hold a word, without spaces at their ends."""
-    if value is None or isinstance(value, str):
-        value = (value,)
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        value = value.strip()
+        return (value,) if value else ()
     return tuple(x.strip() for x in value if isinstance(x, str) and x.strip())
 
 
