@@ -43,6 +43,7 @@ def assert_no_exploit(
 ) -> Report:
     """Fail where a wrong completion is paid like a right one, or a right one goes unpaid.
 
+    The listed edits are tried, then a search for what no list holds (`search` texts at most).
     reward : as for `toyrl.validate`; budget : calls of the reward at most (None: no limit)
     options : as for `toyrl.validate`; sections 1 and 2 alone are run, in seconds
 

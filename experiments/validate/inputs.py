@@ -21,7 +21,7 @@ from toyrl.experiments.validate.listening import Listener, heard
 from toyrl.experiments.validate.own.lengths import limit_of
 from toyrl.experiments.validate.own.texts import OwnTexts, own_texts
 from toyrl.experiments.validate.own.votes import identities
-from toyrl.experiments.validate.pace import Pace
+from toyrl.experiments.validate.pace import TEXTS, Pace
 from toyrl.experiments.validate.reward_law import bench
 from toyrl.experiments.validate.reward_law.law import GRADED, RewardLaw, renderings
 from toyrl.experiments.validate.settings import Settings
@@ -57,6 +57,7 @@ class Inputs:
     forecast, runs, told : of a run, in worlds of behaviours: as reported, the runs, and what was
         told of the base
     steps, step_scores : what edits of steps are paid, once looked at; who scores steps, if any text
+    search : what a search for exploits found, once it ran
     """
 
     rewards: Reward
@@ -78,6 +79,7 @@ class Inputs:
     told: Told | None = field(init=False, repr=False, default=None)
     steps: dict[str, Any] | None = field(init=False, repr=False, default=None)
     step_scores: Scores | None = field(init=False, repr=False, default=None)
+    search: dict[str, Any] | None = field(init=False, repr=False, default=None)
     _told: set[int] = field(init=False, repr=False, default_factory=set)
 
     def __post_init__(self) -> None:
@@ -160,7 +162,15 @@ class Inputs:
             others += len(self.log.rows)
         functions = len(self.reward.texts)
         kept = s.cache is not None
-        return Pace(self.tell, functions, others, hacks=hacks, workers=s.workers, kept=kept)
+        return Pace(
+            self.tell,
+            functions,
+            others,
+            hacks=hacks,
+            workers=s.workers,
+            kept=kept,
+            search=(TEXTS if s.search is None else s.search) if s.process is None else 0,
+        )
 
     @cached_property
     def assumed(self) -> tuple[dict[str, Any], ...]:

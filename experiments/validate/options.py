@@ -54,6 +54,7 @@ class Options(TypedDict, total=False):
     quick: bool
     only: Sequence[str] | str
     skip: Sequence[str] | str
+    search: int | None
     trl_config: str | Path | None
     verl_config: str | Path | None
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from toyrl.experiments.validate import judged, verdict
 from toyrl.experiments.validate.contract import kinds, steady
+from toyrl.experiments.validate.exploits import section as exploits_search
 from toyrl.experiments.validate.findings import SECTIONS, Finding, Report, Section
 from toyrl.experiments.validate.inputs import Inputs
 from toyrl.experiments.validate.left_out import left_out, not_run
@@ -140,6 +141,7 @@ class Pipeline(Inputs):
             assumed=self.assumed,
             forecast=self.forecast,
             steps=self.steps,
+            search=self.search,
             exit_code=verdict.exit_code(
                 word,
                 fail_on=self.settings.fail_on,
@@ -289,6 +291,7 @@ class Pipeline(Inputs):
             more = expressions.findings(self.reward, rows)
             section = replace(section, findings=(*more, *section.findings))
         section = steps.added(self, section)
+        section = exploits_search.added(self, section, exploits)
         found = price.on_classes(*self.reference_points, self.reference.shares, exploits)
         self.price = found.kl
         finding, picture = price.describe(found, len(exploits))

@@ -19,6 +19,7 @@ from toyrl.experiments.amounts import (
     LEARNING_RATE,
     LENGTH,
     RATE,
+    SEARCH,
     SECONDS,
     SEED,
     TYPICAL_LENGTH,
@@ -90,6 +91,9 @@ class Settings:
     quick : own rollouts, contract and hacks alone: what takes no training, in seconds
     only, skip : sections to run beside the contract, and sections to leave out, by their names in
         the report: "collapse,hacks" or a sequence (`toyrl.experiments.validate.left_out`)
+    search : texts that a search for exploits that no list holds may ask the reward for, >= 0; 0: no
+        search; None: 800, of a reward that takes more than 0.2 s a text 100. It never takes what
+        `max_calls` leaves for the sections behind it
     fail_on : the mildest verdict with exit code 1, "risky" or "unsafe"; a failed finding is 1 too
     allow_inconclusive : exit code 0 where the reward could not be judged, instead of 1
 
@@ -135,6 +139,7 @@ class Settings:
     quick: Annotated[bool, FLAG] = False
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
+    search: Annotated[int | None, SEARCH.or_none] = None
 
     def __post_init__(self) -> None:
         for name in ("rollouts", "data"):

@@ -164,4 +164,5 @@ def _reads(task: Any) -> str:
         return "The reward reads the completion alone."
     named = ", ".join(task.reads)
     other = " (or a trainer's own name for its gold column)" if len(task.reads) == 1 else ""
+    other += f" and one of {', '.join(task.any_of)}" if task.any_of else ""
     return f"The rows need the column {named}{other}; a row without it is an error, not a 0."

@@ -34,7 +34,10 @@ from tests.theory.preference.corners import TOPOLOGY
 from tests.theory.process.corners import PROCESS
 from tests.theory.prompts.corners import PROMPTS as PROMPT_REWARDS
 from tests.theory.redistribution.corners import REDISTRIBUTION
+from tests.theory.relevance.corners import RELEVANCE
 from tests.theory.shaping.corners import UNDEFINED, shaping_corners
+from tests.theory.sql.corners import SQL
+from tests.theory.tools.corners import TOOLS
 from tests.theory.traces.corners import TRACES
 from toyrl import registry
 from toyrl.theory.distance import PRESETS
@@ -280,7 +283,10 @@ CORNERS |= SEGMENTS
 CORNERS |= REDISTRIBUTION
 CORNERS |= TRACES
 CORNERS |= PROMPT_REWARDS
+CORNERS |= SQL
+CORNERS |= RELEVANCE
 CORNERS |= BANDITS
+CORNERS |= TOOLS
 CORNERS |= POPULATION
 NAN = (
     UNDEFINED
