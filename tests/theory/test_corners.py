@@ -32,6 +32,7 @@ from tests.theory.noise.corners import NOISE
 from tests.theory.population.corners import POPULATION
 from tests.theory.preference.corners import TOPOLOGY
 from tests.theory.process.corners import PROCESS
+from tests.theory.prompts.corners import PROMPTS as PROMPT_REWARDS
 from tests.theory.redistribution.corners import REDISTRIBUTION
 from tests.theory.relevance.corners import RELEVANCE
 from tests.theory.routed.corners import ROUTED
@@ -285,6 +286,7 @@ CORNERS |= REDISTRIBUTION
 CORNERS |= TRACES
 CORNERS |= ROUTED
 CORNERS |= WRITING
+CORNERS |= PROMPT_REWARDS
 CORNERS |= SQL
 CORNERS |= RELEVANCE
 CORNERS |= BANDITS
