@@ -164,7 +164,7 @@ class ServedReward:
 
     def measured(self, row: TextRow) -> TextRow:
         """The row with its tokens counted by the tokenizer, the end token included."""
-        ids = _tokenizer(self.tokenizer)(row.completion, add_special_tokens=False)["input_ids"]
+        ids = tokenizer_named(self.tokenizer)(row.completion, add_special_tokens=False)["input_ids"]
         limit = self.max_completion_length
         tokens = len(ids) + (not row.truncated and bare_text(row.completion) == row.completion)
         return replace(row, tokens=min(max(tokens, 1), limit))
@@ -302,7 +302,8 @@ def _listed(table: np.ndarray, place: tuple[np.ndarray, np.ndarray]) -> list[Val
 _tokenizers: dict[str, Any] = {}
 
 
-def _tokenizer(name: str | None) -> Any:
+def tokenizer_named(name: str | None) -> Any:
+    """A transformers tokenizer by its id or folder, loaded once."""
     if name not in _tokenizers:
         from transformers import AutoTokenizer
 

@@ -19,19 +19,32 @@ TAG = "</think>"
 BLOCK = re.compile(r"<think>.*?</think>", re.DOTALL)
 OPEN, CLOSE = "<answer>", "</answer>"
 TAGS = ("<think>", TAG, OPEN, CLOSE)
+ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 
 
 def is_thought(row: TextRow) -> float:
     """1.0 if the completion has a closed think block, empty or not: the field `thought`."""
-    return float(BLOCK.search(row.completion) is not None)
+    start = row.completion.find("<think>")
+    return float(start >= 0 and row.completion.find(TAG, start) >= 0)
+
+
+def answer_part(text: str) -> str:
+    """What a text answers: the last answer tag's content, else what stands behind the thinking.
+
+    Without either the whole text; nothing where the thinking was not closed.
+    """
+    tagged = ANSWER.findall(text)
+    text = row.completion
+    # Up to the last closing tag: unclosed ones would be looked behind to the end, each anew.
+    tagged = ANSWER.findall(text[: text.rfind("</answer>") + len("</answer>")])
+    if tagged:
+        return tagged[-1]
+    return "" if "<think>" in text and TAG not in text else text.rpartition(TAG)[2]
 
 
 def answer_words(row: TextRow) -> float:
-    """Words, between spaces, of the answer part: the field `words`.
-
-    That is what stands in the last answer tag, else behind the thinking, else the whole completion;
-    0 where the thinking was not closed.
-    """
+    """Words, between spaces, of the `answer_part`: the field `words`."""
+    return float(len(answer_part(row.completion).split()))
     return float(len(answer_part(row.completion).split()))
 
 

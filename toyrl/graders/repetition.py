@@ -44,8 +44,9 @@ def is_repeated(row: TextRow) -> float:
 
 def distinct_share(tokens: Sequence[Hashable], n: int = 4) -> float:
     """Distinct n-grams over all n-grams, in (0, 1]; 1 for a text shorter than n."""
-    grams = [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
-    return len(set(grams)) / len(grams) if grams else 1.0
+    grams = len(tokens) - n + 1
+    distinct = set(zip(*(tokens[i:] for i in range(n)), strict=False))
+    return len(distinct) / grams if grams > 0 else 1.0
 
 
 def repeated_share(tokens: Sequence[Hashable], n: int = 20) -> float:
