@@ -79,6 +79,25 @@ def gymnax_chain(envs: int, steps: int) -> float:
     return rate(step, steps, envs)
 
 
+def gymnax_scan(envs: int, steps: int) -> float:
+    """The same with all steps in one compiled `lax.scan`, which no trainer in Python can use."""
+    import gymnax
+    import jax
+
+    env, params = gymnax.make("DeepSea-bsuite")
+    keys = jax.random.split(jax.random.PRNGKey(0), envs)
+    _, state = jax.vmap(env.reset, in_axes=(0, None))(keys, params)
+    many = jax.vmap(env.step, in_axes=(0, 0, 0, None))
+    action = np.random.default_rng(0).integers(0, 2, (steps, envs))
+
+    def move(held: object, a: object) -> tuple[object, object]:
+        _, held, reward, _, _ = many(keys, held, a, params)
+        return held, reward
+
+    whole = jax.jit(lambda first, actions: jax.lax.scan(move, first, actions))
+    return rate(lambda _: whole(state, action)[1].block_until_ready(), 1, envs * steps)
+
+
 def main(envs: int = 1024, steps: int = 300) -> dict[str, float]:
     """Print the rates and ratios; name -> environment steps a CPU second."""
     found = {"toyrl CombinationLock": ours(envs, steps)}
@@ -86,6 +105,7 @@ def main(envs: int = 1024, steps: int = 300) -> dict[str, float]:
     found["gymnasium FrozenLake, sync"] = toy_text(envs, few)
     if importlib.util.find_spec("gymnax") is not None:
         found["gymnax DeepSea, jit"] = gymnax_chain(envs, steps)
+        found["gymnax DeepSea, scan"] = gymnax_scan(envs, steps)
     else:
         print("gymnax is not installed: it isn't compared")
     first = found["toyrl CombinationLock"]

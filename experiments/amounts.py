@@ -17,6 +17,7 @@ TYPICAL_LENGTH = Range("[1, 1e7]", whole=True)
 SEED = Range("[0, 9e18]", whole=True)
 WORKERS = Range("[1, 256]", whole=True)
 CALLS = Range("[1, 9e18]", whole=True)
+SEARCH = Range("[0, 1e6]", whole=True)
 BETA = Range("[0, 1e6]")
 SECONDS = Range("(0, 1e6]")
 RATE = Range("(0, 1)")
@@ -27,7 +28,7 @@ LEARNING_RATE = Range("(0, 1]")
 
 class Amounts:
     """The options of `validate` (worlds), `reproduce`, `transfer`, `export`, `distance`,
-    `scaling` and `grade` that are numbers."""
+    `scaling`, `credit` and `grade` that are numbers."""
 
     worlds: Annotated[int, COUNT]
     seed: Annotated[int, SEED]
@@ -42,6 +43,8 @@ class Amounts:
     samples: Annotated[int | None, COUNT.or_none]
     temperature: Annotated[float | None, POSITIVE.or_none]
     level: Annotated[float, RATE]
+    penalty: Annotated[float, Range("[0, 1e9]")]
+    picked: Annotated[int | None, Range("[2, 1e9]", whole=True).or_none]
     step: Annotated[float, Range("[0, 1e9]")]
 
 

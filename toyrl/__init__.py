@@ -2,8 +2,8 @@
 
 Names are loaded when first used, so that `import toyrl` stays light. `validate`, `compare`,
 `distance`, `reproduce`, `scaling`, `grade`, `export` (all in `toyrl.experiments.api`), `transfer`,
-`calibrate` and `sweep` are the commands as functions; `watch` holds a live run against a predicted
-band. Submodules (`toyrl.testing`) load likewise.
+`calibrate`, `credit`, `sweep` and `audit_judge` are the commands as functions; `watch` holds a live
+run against a predicted band. Submodules (`toyrl.testing`) load likewise.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ if TYPE_CHECKING:  # what __getattr__ does, for editors and type checkers
         scaling,
         validate,
     )
+    from toyrl.experiments.audit.call import audit_judge
     from toyrl.experiments.calibrate.call import calibrate
+    from toyrl.experiments.credit.call import credit
     from toyrl.experiments.errors import UsageError
     from toyrl.experiments.sweep.call import sweep
     from toyrl.experiments.transfer.call import transfer
@@ -73,8 +75,10 @@ _EXPORTS = {
 _FORWARDED = {
     "Settings": "toyrl.experiments.validate.settings",
     "UsageError": "toyrl.experiments.errors",
+    "audit_judge": "toyrl.experiments.audit.call",
     "calibrate": "toyrl.experiments.calibrate.call",
     "compare": "toyrl.experiments.api",
+    "credit": "toyrl.experiments.credit.call",
     "distance": "toyrl.experiments.api",
     "export": "toyrl.experiments.api",
     "grade": "toyrl.experiments.api",
@@ -99,10 +103,12 @@ __all__ = [
     "__version__",  # pyright: ignore[reportUnsupportedDunderAll]
     "advantages",
     "assert_invariants",
+    "audit_judge",
     "calibrate",
     "check_invariants",
     "cite",
     "compare",
+    "credit",
     "distance",
     "entries",
     "export",

@@ -150,7 +150,7 @@ _NUMBERED = (
           "Finetuning of Diffusion Models", "2402.08714", 2024, "preference", "second-hand", "",
           "Deng, Wang, Wei, Hou, Grundmann"),
     Paper("41", "lare", "Latent Reward: LLM-Empowered Credit Assignment in Episodic Reinforcement "
-          "Learning (LaRe)", None, 2024, "process", "code", "",
+          "Learning (LaRe)", None, 2024, "exploration", "code", "",
           "Qu, Jiang, Wang, Mao, Wang, Liu, Ji"),
     Paper("42", "brpo", "Writing-Zero: Bridge the Gap Between Non-verifiable Tasks and Verifiable "
           "Rewards", "2506.00103", 2025, "preference", "second-hand"),

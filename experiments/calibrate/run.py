@@ -15,6 +15,7 @@ from toyrl.experiments.calibrate.result import Calibration
 from toyrl.experiments.calibrate.worlds import farther, trained
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.forecast.horizon import horizon
+from toyrl.experiments.validate.judged import likely
 from toyrl.experiments.validate.settings import Settings
 from toyrl.worlds.behaviour import prior
 from toyrl.worlds.behaviour.training import Plan
@@ -118,7 +119,8 @@ def _beyond(
     s = m.settings
     far = horizon(s.updates, s.learning_rate, s.completions)
     size, updates = group_size or _usual(m), float(far.updates)
-    plan = Plan(group_size=size, beta=s.beta, updates=updates, looks=LOOKS, seed=s.seed)
+    plan = Plan(group_size=size, beta=s.beta, updates=updates, looks=LOOKS, seed=s.seed,
+                judge=likely(s) or None)  # fmt: skip
     runs = trained(farther(like.worlds(), far.reach), m.paid, m.estimator, plan)
     alone = None if m.reward == CORRECTNESS else runs.outcome
     return joined(found, runs.reward, alone, runs.luck)

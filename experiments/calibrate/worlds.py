@@ -59,7 +59,8 @@ def runs(told: Told, path: Path) -> Runs | None:
     n = len(found.weights)
     w = _taken(found.worlds, found.equal(n)) if np.ptp(found.weights) > 0 else found.worlds
     w = farther(w, told.horizon.reach)
-    plan = Plan(group_size=told.group_size, beta=told.beta, updates=float(told.horizon.updates))
+    plan = Plan(group_size=told.group_size, beta=told.beta, updates=float(told.horizon.updates),
+                judge=told.judges or None)  # fmt: skip
     try:
         return trained(replace(w, limit=told.limit), paid, parse_estimator(told.estimator), plan)
     except UnseenError:
@@ -67,11 +68,12 @@ def runs(told: Told, path: Path) -> Runs | None:
 
 
 def trained(w: Worlds, paid: Any, estimator: Estimator, plan: Plan) -> Runs:
-    """Both runs of the same worlds; paid : (shaper, what serves its fields)."""
+    """Both runs of the same worlds, the second on true labels; paid : (shaper, what serves its
+    fields)."""
     from toyrl.experiments.forecast.rivals.behaviour import Runs
 
     path = train(w, paid[0], estimator, plan, serve=paid[1])
-    return Runs(w, path, train(w, Outcome(), estimator, plan))
+    return Runs(w, path, train(w, Outcome(), estimator, replace(plan, judge=None)))
 
 
 def farther(w: Worlds, factor: float) -> Worlds:

@@ -5,9 +5,11 @@ here: `toyrl --help` answers at once, and each command loads what it needs.
 """
 
 from toyrl.experiments.cli import (
+    audit_judge,
     calibrate,
     catalogue,
     claims,
+    credit,
     distance,
     grading,
     scaling,
@@ -20,9 +22,11 @@ from toyrl.experiments.cli.main import main, run
 
 __all__ = [
     "app",
+    "audit_judge",
     "calibrate",
     "catalogue",
     "claims",
+    "credit",
     "distance",
     "grading",
     "main",

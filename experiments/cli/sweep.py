@@ -26,6 +26,7 @@ def sweep(
     at: Annotated[list[str] | None, Parameter(group=RUN, negative="")] = None,
     estimator: Annotated[str, Parameter(group=RUN)] = "grpo",
     model: Annotated[Literal["auto", "chain", "behaviour"], Parameter(group=DEPTH)] = "auto",
+    judge_noise: Annotated[Path | None, Parameter(group=RUN)] = None,
     worlds: Annotated[int | None, Parameter(group=DEPTH)] = None,
     refine: Annotated[bool, Parameter(group=DEPTH, negative="")] = False,
     seed: Annotated[int, Parameter(group=DEPTH)] = 0,
@@ -59,6 +60,9 @@ def sweep(
     model
         chain: exact worlds; behaviour: those of the forecast; auto: behaviour where it knows every
         parameter named.
+    judge_noise
+        File of a judge's errors (toyrl audit-judge JUDGE --noise FILE), whose verdicts stand where
+        the reward reads the right answer.
     worlds
         Worlds of each cell [default: 1 of the chain, 16 of behaviours].
     refine
@@ -85,6 +89,7 @@ def sweep(
         over=over,
         at=at or (),
         estimator=estimator,
+        judge_noise=judge_noise,
         model=model,
         worlds=worlds,
         refine=refine,

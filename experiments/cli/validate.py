@@ -62,9 +62,11 @@ def validate(
     allow_inconclusive: Annotated[bool, Parameter(group=LIMITS, negative="")] = False,
     seed: Annotated[int, Parameter(group=DEPTH)] = 0,
     conciseness: Annotated[Path | None, Parameter(group=GRADING)] = None,
+    judge_noise: Annotated[Path | None, Parameter(group=GRADING)] = None,
     timeout: Annotated[float, Parameter(group=GRADING)] = 10.0,
     cache: Annotated[Path | None, Parameter(group=GRADING)] = None,
     max_calls: Annotated[int | None, Parameter(group=GRADING)] = None,
+    search: Annotated[int | None, Parameter(group=DEPTH)] = None,
     workers: Annotated[int, Parameter(group=GRADING)] = 1,
     answer_mark: Annotated[str | None, Parameter(group=GRADING)] = None,
     text_parameter: Annotated[str | None, Parameter(group=GRADING)] = None,
@@ -163,13 +165,16 @@ def validate(
         Learned scorer (.json or .safetensors, see docs/length.md) whose scores are the field
         conciseness of a catalogue expression, such as crf(), in the place of an assumption; its
         error on texts of known redundancy is told and carried into noise and training.
+    judge_noise
+        File of a judge's measured errors (toyrl audit-judge JUDGE --noise FILE): its verdicts stand
+        where the reward reads the right answer.
     timeout
         Seconds that one call of the reward may take.
     cache
         Folder that keeps the values of a slow reward by text; a later run goes on from there.
     max_calls
         Texts that the reward may be asked to grade; a verdict with its forecast needs about 2,300,
-        and 750 more for every further format that the reward reads.
+        and 750 more for every further format that the reward reads; the search for exploits takes of the rest.
     workers
         Processes that grade texts side by side, for a reward of a file that looks at one text at
         a time and keeps no state; async functions get a whole call's texts at once anyway.
@@ -192,6 +197,9 @@ def validate(
     skip
         Sections to leave out, by name: own-rollouts, hacks, signal, collapse, order, selection,
         verdict (which here is the search for the nearest safe variant).
+    search
+        Texts that a search for exploits that no list holds may ask for, beside the listed ones; 0:
+        no search [default: 800, of a reward that takes more than 0.2 s a text 100].
     thorough
         More worlds and longer training.
     skip_bad_rows
@@ -222,9 +230,11 @@ def validate(
         "completions": completions,
         "seed": seed,
         "conciseness": conciseness,
+        "judge_noise": judge_noise,
         "timeout": timeout,
         "cache": cache,
         "max_calls": max_calls,
+        "search": search,
         "workers": workers,
         "answer_mark": answer_mark,
         "text_parameter": text_parameter,

@@ -81,7 +81,8 @@ def _read(rewards: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
     """Files that the command reads, by the words that a message names them with."""
     from toyrl.rewards.specs import FILE
 
-    names = ("rollouts", "calibrated", "data", "conciseness", "trl_config", "verl_config")
+    names = ("rollouts", "calibrated", "data", "conciseness", "judge_noise")
+    names = (*names, "trl_config", "verl_config")
     found = {name: values.get(name) for name in names}
     files = {f"the reward {spec}": FILE.match(spec.strip()) for spec in rewards}
     files["process"] = FILE.match(values.get("process") or "")

@@ -51,6 +51,8 @@ def paid(law: Any, reference: Any, counters: Sequence[str] = ()) -> tuple[np.nda
 
     counters : that the process carries; K has a class for each of their values
     """
+    if not counters:
+        return _by_class(law, reference)
     from toyrl.worlds.chain.classes import ClassSpace  # loads JAX
 
     chain = of_prompts(law.chain, reference)

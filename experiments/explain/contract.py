@@ -259,4 +259,13 @@ ENTRIES = (
         "If it isn't so in your run, the answer is about another reward.",
         "Read it once.",
     ),
+    E(
+        "judge/noise",
+        "The labels of this run come from a judge whose errors were measured (--judge-noise).",
+        "A false positive pays what is wrong, a false negative withholds what is right. What is "
+        "left of the signal is 1 less both rates; where an error is more frequent on long or "
+        "unmarked answers than on others, training climbs that slope.",
+        "Look at `toyrl audit-judge`: it says what the judge likes, and how accurate it would have "
+        "to be. A stricter threshold, both orders of each pair, a second judge make errors fewer.",
+    ),
 )

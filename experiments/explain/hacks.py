@@ -114,6 +114,31 @@ ENTRIES = (
         "Score every step; cut the text as the scorer cuts it (--steps).",
     ),
     E(
+        "hacks/found-*",
+        "A search put small edits together until a wrong rollout was paid like a right one, on "
+        "most of the problems that it was tried on; the text shown is the shortest that still is.",
+        "It is a hole that no list holds, and a fixed edit away: a policy that meets it once is "
+        "paid for staying there.",
+        "Mend what your function does with this text, then judge it again: a mended hole may hide "
+        "the next.",
+        "'cannot be determined' paid 1, for some questions of the data set had no answer",
+    ),
+    E(
+        "hacks/search",
+        "Whether chains of small edits, written with the texts of the reward's own source, make "
+        "wrong rollouts paid like right ones.",
+        "Nothing found is no proof: as many texts were tried as the finding says (--search N).",
+        "Nothing; give more texts to a reward that is worth it.",
+    ),
+    E(
+        "hacks/frontier",
+        "The policies that this reward prefers at each distance from the base, found exactly in "
+        "the chain token by token, and what becomes of accuracy along them.",
+        "Unlike the price, nobody chooses to be right here: a policy can only choose what it "
+        "writes.",
+        "See what the outcome that gains most is paid for, and pay it to right answers only.",
+    ),
+    E(
         "hacks/price",
         "Policies tilted towards this reward: how many nats from the base does it take until "
         "accuracy has fallen by 0.1 or by half?",

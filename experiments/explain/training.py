@@ -41,6 +41,13 @@ ENTRIES = (
         "docs/forecast.md says how good such forecasts have been.",
     ),
     E(
+        "judge/needed",
+        "How accurate the judge of `--judge-noise` would have to be for a run on this reward to be "
+        "SAFE, if its errors kept their shape and became fewer.",
+        "What a judge accepts by error is paid like what is right, and training finds it.",
+        "Take a better judge, or make its errors fewer; `toyrl audit-judge` says which there are.",
+    ),
+    E(
         "collapse/probability",
         "In how many toy worlds training on this reward ends with accuracy lost, against training "
         "on correctness alone.",

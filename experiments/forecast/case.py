@@ -17,6 +17,7 @@ from toyrl.experiments.forecast.horizon import USUAL_RUN, Horizon
 if TYPE_CHECKING:
     from toyrl.experiments.forecast.evidence import Evidence
     from toyrl.experiments.forecast.facts import Facts
+    from toyrl.worlds.chain.judge_errors import JudgeErrors
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Told:
     horizon : how long and how far it goes
     settings : the same as fields of `Settings`, for forecasters that run `validate`
     evidence : makes rollouts of such a base with the reward's values on them
+    judges : whose verdicts stand for the truth: likely forms of one judge, shared out over the
+        worlds; (): labels are right
     known : forecasts made and sealed earlier, forecaster -> its answer
     """
 
@@ -45,6 +48,7 @@ class Told:
     horizon: Horizon = USUAL_RUN
     settings: Mapping[str, Any] = field(default_factory=dict)
     evidence: Callable[[Told], Evidence | None] = field(default=lambda _: None, repr=False)
+    judges: tuple[JudgeErrors, ...] = ()
     known: Mapping[str, Forecast] = field(default_factory=dict, repr=False)
 
     @cached_property

@@ -32,6 +32,8 @@ from toyrl.experiments.validate.findings import STATUSES, Finding, Report
 from toyrl.experiments.validate.forecast import beside as forecast_beside
 
 if TYPE_CHECKING:
+    from toyrl.experiments.audit.result import Audit
+    from toyrl.experiments.credit.result import Credit
     from toyrl.experiments.distances.found import Distances
     from toyrl.experiments.validate.compare import Comparison
 
@@ -95,6 +97,49 @@ def distance_page(found: Distances) -> str:
             found=found,
             pictures=found.pictures(),
             parts=[(p, found.tables_of(p)) for p in found.pairs],
+            json_uri=data_uri(found.to_dict()),
+            css=stylesheet(),
+        )
+    )
+
+
+def credit_page(found: Credit) -> str:
+    """The page of a `credit` run."""
+    return (
+        _environment()
+        .get_template("credit.html.j2")
+        .render(
+            found=found,
+            picture=found.picture(),
+            examples=found.examples(),
+            json_uri=data_uri(found.to_dict()),
+            css=stylesheet(),
+        )
+    )
+
+
+def audit_page(found: Audit) -> str:
+    """The page of an `audit-judge` run."""
+    from toyrl.experiments.audit.result import MEANINGS as JUDGED
+    from toyrl.experiments.audit.result import TONES as JUDGED_TONES
+
+    names = {
+        "biases": "What sways it, and what that does",
+        "slices": "Right against wrong",
+        "others": "Consistency, calibration, agreement",
+        "errors": "Wrong verdicts by class",
+    }
+    return (
+        _environment()
+        .get_template("audit.html.j2")
+        .render(
+            found=found,
+            tone=JUDGED_TONES[found.word],
+            meaning=JUDGED[found.word],
+            said=[x for x in (*found.calls.said(), found.need(), found.rings) if x],
+            names=names,
+            tables=found.all_tables(),
+            pictures=found.pictures(),
             json_uri=data_uri(found.to_dict()),
             css=stylesheet(),
         )

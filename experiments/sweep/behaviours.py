@@ -32,6 +32,7 @@ from toyrl.worlds.behaviour import prior
 from toyrl.worlds.behaviour.rollouts import UnseenError
 from toyrl.worlds.behaviour.training import Path, Plan, train
 from toyrl.worlds.behaviour.worlds import Worlds, fitted
+from toyrl.worlds.chain.judge_errors import JudgeErrors
 
 SIZE = 8
 """Rollouts a prompt where nothing says how many."""
@@ -69,7 +70,7 @@ class Behaviours:
         beta = np.repeat([float(c["beta"]) for c in cells], W)[:, None, None]
         size = int(first.get("group_size") or SIZE)
         plan = Plan(group_size=size, beta=beta, steps=self.steps, looks=1, seed=self.seed,
-                    labels=given.labels, copies=n)  # fmt: skip
+                    labels=given.labels, copies=n, judge=judges(given, W, n))  # fmt: skip
         shaper = Changed(given.law.shaper, lambda own, right: given.mixed(own, right, weight))
         try:
             made = train(every, shaper, estimator_of(first), plan, serve=served(given))
@@ -122,6 +123,15 @@ def _key(cell: Cell) -> tuple[Any, ...]:
     apart = {**own_fields(cell, "reward."), **own_fields(cell, "estimator")}
     told = (cell["limit"], cell.get("group_size"))
     return (*told, *sorted((k, repr(v)) for k, v in apart.items()))
+
+
+def judges(given: Given, worlds: int, copies: int) -> tuple[JudgeErrors, ...] | None:
+    """Who says what is right in copies of so many worlds: a judge's likely forms, shared out alike
+    in each, or the judge as measured where the worlds can't be shared out."""
+    if given.judge is None:
+        return None
+    even = worlds % len(given.judges) == 0
+    return given.judges * copies if even else (given.judge,)
 
 
 def served(given: Given) -> tuple[tuple[str, ...], Any]:

@@ -37,6 +37,7 @@ def sweep(
     model: str = "auto",
     worlds: int | None = None,
     estimator: str = "grpo",
+    judge_noise: str | Path | None = None,
     refine: bool = False,
     engine: str = LOCAL,
     workers: int = 1,
@@ -56,6 +57,7 @@ def sweep(
     model : "chain" (exact worlds), "behaviour" (the forecast's), or "auto": behaviour where it
         knows every parameter that is named
     worlds : of each cell [default: 1 of the chain, 16 of behaviours]
+    judge_noise : file of a judge's errors, whose verdicts stand for labels (toyrl audit-judge)
     refine : train a coarse grid and then only cells along the boundary
     engine : "local", `workers` processes here, or "ray", on the cluster at `ray_address`
     progress : True shows a bar on standard error; or f(cells done, of how many, there before)
@@ -76,7 +78,7 @@ def sweep(
     if not told:
         axes_of([], {})  # says what is missing
     limit = _limit(shared)
-    own = given(rewards, limit)
+    own = given(rewards, limit, judge_noise)
     plan = _plan(own, told, shared, model, worlds, estimator, seed, refine)
     if out is not None:
         refuse_closed("out", Path(out))

@@ -118,12 +118,13 @@ class Chains:
         rows = worlds.batch.difficulties - DIFFICULTIES[0]
         mean = np.empty((*rows.shape, worlds.batch.chain.n_classes))
         spread = np.zeros_like(mean)
-        right = worlds.batch.chain.class_correct()
+        c = worlds.batch.chain
+        kinds = (c.class_correct(), c.class_length(), c.class_truncated())
         for places in grouped(cells, lambda c: tuple(sorted(own_fields(c, "reward.").items()))):
             g = self._changed(cells[places[0]], own)
             at = (np.asarray(places)[:, None] * self.worlds + np.arange(self.worlds)).ravel()
             w = weight[at][:, None, None]
-            mean[at] = g.mixed(g.law.table()[rows[at]], right, w)
+            mean[at] = g.mixed(g.law.table()[rows[at]], g.labels_of(*kinds), w)
             v = g.law.variance()
             if v is not None:
                 spread[at] = v[rows[at]] * w**2

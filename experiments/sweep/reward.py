@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from toyrl.experiments.errors import UsageError
+from toyrl.experiments.validate import judged
 from toyrl.experiments.validate.reward_law.law import RewardLaw
 from toyrl.experiments.validate.settings import Settings
 from toyrl.ranges import Range, declared
@@ -22,6 +23,7 @@ from toyrl.rewards.errors import RewardError
 from toyrl.rewards.specs import name_of
 from toyrl.shapers.base import Shaper
 from toyrl.worlds.behaviour.texts import TextReward
+from toyrl.worlds.chain.judge_errors import JudgeErrors
 
 ANY = Range("(-inf, inf)")
 
@@ -33,7 +35,8 @@ class Given:
     law : under a completion limit of `limit` tokens; auxiliary : it reads no gold answer
     text : what its text terms pay for behaviours, None where it has none; labels : False where it
         is of texts and does not depend on the right answer
-    files : the user's own files -> their sha256 when they were read
+    judge, judges : whose verdicts stand for labels, and its likely forms; None and (): the truth
+    files : the user's own files -> their sha256 when they were read; noise : the judge's file
     """
 
     name: str
@@ -43,7 +46,10 @@ class Given:
     auxiliary: bool
     text: TextReward | None = None
     labels: bool = True
+    judge: JudgeErrors | None = None
+    judges: tuple[JudgeErrors, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    noise: str | Path | None = None
 
     @property
     def group(self) -> bool:
@@ -87,13 +93,17 @@ class Given:
         """The same under another completion limit, graded again where it reads texts."""
         if limit == self.limit:
             return self
-        return replace(given(self.specs, limit), files=self.files)
+        return replace(given(self.specs, limit, self.noise), files=self.files, noise=self.noise)
+
+    def labels_of(self, right: np.ndarray, length: np.ndarray, cut: np.ndarray) -> np.ndarray:
+        """Mean label of classes (K,): their correctness, or the chance that the judge accepts."""
+        return right if self.judge is None else self.judge.accepted(right, length, cut)
 
 
-def given(specs: tuple[Any, ...], limit: int) -> Given:
+def given(specs: tuple[Any, ...], limit: int, noise: str | Path | None = None) -> Given:
     """The reward's law by `validate`'s own path.
 
-    specs : as on the command line, added up
+    specs : as on the command line, added up; noise : file of a judge's errors
 
     Raises UsageError for a reward that can't be loaded or graded.
     """
@@ -101,13 +111,17 @@ def given(specs: tuple[Any, ...], limit: int) -> Given:
 
     rewards: Any = specs[0] if len(specs) == 1 else list(specs)
     before = files_of(specs)
-    settings = Settings(max_completion_length=limit)
+    settings = Settings(max_completion_length=limit, judge_noise=noise)  # type: ignore[arg-type]
     try:
         name, law, facts, seen = law_and_facts(rewards, settings)
     except RewardError as error:
         raise UsageError(str(error)) from error
     text, labels = getattr(seen, "text", None), getattr(seen, "labels", True)
-    return Given(name, tuple(specs), law, limit, bool(facts.auxiliary), text, labels, before)
+    made = Given(name, tuple(specs), law, limit, bool(facts.auxiliary), text, labels)
+    judges = {"judge": judged.errors_of(settings), "judges": judged.likely(settings)}
+    if noise is not None:
+        before[str(noise)] = hashlib.sha256(Path(noise).read_bytes()).hexdigest()
+    return replace(made, files=before, noise=noise, **judges)
 
 
 def files_of(specs: tuple[Any, ...]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from toyrl.experiments.core import versions
 from toyrl.experiments.validate.findings import SECTIONS, Report, Section
+from toyrl.experiments.validate.judged import served
 from toyrl.experiments.validate.listening import heard
 from toyrl.experiments.validate.settings import Settings
 from toyrl.experiments.validate.steps.source import reward_of
@@ -84,7 +85,7 @@ def law_and_facts(
     from toyrl.experiments.validate.pipeline import Pipeline
 
     pipeline = Pipeline(rewards, settings, heard(None))
-    with pipeline.loaded() as pipeline.reward:
+    with served(settings), pipeline.loaded() as pipeline.reward:
         pipeline.contract()
         law = pipeline.law
         return pipeline.reward.name, law, pipeline.contract_facts, told_of(pipeline).seen
@@ -100,7 +101,7 @@ def law_and_values(
     from toyrl.experiments.validate.pipeline import Pipeline
 
     pipeline = Pipeline(rewards, settings, heard(None))
-    with pipeline.loaded() as pipeline.reward:
+    with served(settings), pipeline.loaded() as pipeline.reward:
         pipeline.contract()
         law, dialect = pipeline.law, pipeline.contract_facts.dialect
         own = rows(dialect) if pipeline.reward.kind != "shaper" else ()

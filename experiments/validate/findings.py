@@ -93,6 +93,8 @@ class Report(Answer):
         sentence (`toyrl.worlds.chain.declared.stated`)
     steps : what copies and other edits of steps are paid (`toyrl.experiments.validate.steps`), None
         where no scores of steps were given or they could not be looked at
+    search : what a search for exploits found (`toyrl.experiments.validate.exploits`), None where it
+        wasn't run
     """
 
     reward: str
@@ -111,6 +113,7 @@ class Report(Answer):
     forecast: Mapping[str, Any] | None = None
     assumed: tuple[Mapping[str, Any], ...] = ()
     steps: Mapping[str, Any] | None = None
+    search: Mapping[str, Any] | None = None
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -189,6 +192,7 @@ class Report(Answer):
             "assumed": [dict(x) for x in self.assumed],
             "forecast": None if self.forecast is None else dict(self.forecast),
             **({} if self.steps is None else {"steps": dict(self.steps)}),
+            **({} if self.search is None else {"search": dict(self.search)}),
             "safe_variant": self.safe_variant,
             "settings": dict(self.settings),
             "command": self.command,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from toyrl.experiments.core import Curve, Picture
 from toyrl.experiments.forecast.word import PILOT, word
 from toyrl.experiments.validate.findings import Finding, Section
+from toyrl.experiments.validate.judged import likely, needed
 from toyrl.experiments.validate.verdict import foretold
 from toyrl.rewards.errors import RewardError
 
@@ -36,15 +38,21 @@ PLAIN, EDITED = 64, 2
 
 def trained(pipeline: Pipeline) -> tuple[Told, Runs] | None:
     """What was told, and the runs; None where the reward reads what no behaviour serves."""
-    from toyrl.experiments.calibrate import worlds as calibrated
-    from toyrl.experiments.forecast.rivals import behaviour
-
-    told, file = told_of(pipeline), pipeline.settings.calibrated
+    told = told_of(pipeline)
     try:
-        runs = behaviour.trained(told) if file is None else calibrated.runs(told, file)
+        runs = trained_on(told, pipeline.settings.calibrated)
     except RewardError:  # it grades what it was asked before, not texts of other lengths
         return None
     return None if runs is None else (told, runs)
+
+
+def trained_on(told: Told, file: Path | None) -> Runs | None:
+    """The runs of what was told, in a file's worlds where one is named; None for a reward that
+    reads what no behaviour serves."""
+    from toyrl.experiments.calibrate import worlds as calibrated
+    from toyrl.experiments.forecast.rivals import behaviour
+
+    return behaviour.trained(told) if file is None else calibrated.runs(told, file)
 
 
 def added(pipeline: Pipeline, section: Section) -> Section:
@@ -54,9 +62,10 @@ def added(pipeline: Pipeline, section: Section) -> Section:
         return section
     pipeline.told, pipeline.runs = found
     pipeline.forecast = answer(*found)
-    return led(
+    led_by = led(
         section, pipeline.forecast, pipeline.runs, labelled=not pipeline.contract_facts.auxiliary
     )
+    return replace(led_by, findings=(*led_by.findings, *needed(pipeline)))
 
 
 def of_variant(pipeline: Pipeline, v: Variant) -> dict[str, Any]:
@@ -116,6 +125,7 @@ def told_of(pipeline: Pipeline) -> Told:
         group_size=s.group_size,
         beta=s.beta,
         horizon=horizon(s.updates, s.learning_rate, s.completions),
+        judges=likely(s),
         evidence=lambda told: _evidence(pipeline, told),
     )
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from toyrl.dynamics.chain.observed import Observed, observe
 from toyrl.estimators.base import Estimator
+from toyrl.experiments.validate import judged
 from toyrl.experiments.validate.contract.facts import Contract
 from toyrl.experiments.validate.findings import Section
 from toyrl.experiments.validate.formats.search import Search
@@ -20,7 +21,7 @@ from toyrl.experiments.validate.listening import Listener, heard
 from toyrl.experiments.validate.own.lengths import limit_of
 from toyrl.experiments.validate.own.texts import OwnTexts, own_texts
 from toyrl.experiments.validate.own.votes import identities
-from toyrl.experiments.validate.pace import Pace
+from toyrl.experiments.validate.pace import TEXTS, Pace
 from toyrl.experiments.validate.reward_law import bench
 from toyrl.experiments.validate.reward_law.law import GRADED, RewardLaw, renderings
 from toyrl.experiments.validate.settings import Settings
@@ -56,6 +57,7 @@ class Inputs:
     forecast, runs, told : of a run, in worlds of behaviours: as reported, the runs, and what was
         told of the base
     steps, step_scores : what edits of steps are paid, once looked at; who scores steps, if any text
+    search : what a search for exploits found, once it ran
     """
 
     rewards: Reward
@@ -77,6 +79,7 @@ class Inputs:
     told: Told | None = field(init=False, repr=False, default=None)
     steps: dict[str, Any] | None = field(init=False, repr=False, default=None)
     step_scores: Scores | None = field(init=False, repr=False, default=None)
+    search: dict[str, Any] | None = field(init=False, repr=False, default=None)
     _told: set[int] = field(init=False, repr=False, default_factory=set)
 
     def __post_init__(self) -> None:
@@ -159,7 +162,15 @@ class Inputs:
             others += len(self.log.rows)
         functions = len(self.reward.texts)
         kept = s.cache is not None
-        return Pace(self.tell, functions, others, hacks=hacks, workers=s.workers, kept=kept)
+        return Pace(
+            self.tell,
+            functions,
+            others,
+            hacks=hacks,
+            workers=s.workers,
+            kept=kept,
+            search=(TEXTS if s.search is None else s.search) if s.process is None else 0,
+        )
 
     @cached_property
     def assumed(self) -> tuple[dict[str, Any], ...]:
@@ -180,7 +191,7 @@ class Inputs:
     @property
     def terms(self) -> list[tuple[Any, float]]:
         """(shaper or None, weight as judged) of each term."""
-        return [(t.shaper, t.factor) for t in self.reward.terms]
+        return judged.terms(self.settings, [(t.shaper, t.factor) for t in self.reward.terms])
 
     @property
     def run_limit(self) -> float | None:
@@ -317,7 +328,7 @@ class Inputs:
             seed=self.settings.seed,
             run_limit=self.run_limit,
         )
-        return law
+        return judged.on(self.settings, law)
 
     @cached_property
     def reference(self) -> bench.Reference:
@@ -415,7 +426,12 @@ class Inputs:
 
         r, shaper = log.rollouts, bench.as_shaper(self.terms)
         needs = [n for n in shaper.all_needs() if n not in ("user_reward", "answer")]
-        flat = text_fields(log.rows, needs, shaper.all_wants())
+        judge = judged.errors_of(self.settings)
+        read = [n for n in needs if judge is None or n != judged.FIELD]
+        flat = text_fields(log.rows, read, shaper.all_wants())
+        if judge is not None:
+            verdicts = judge.sample(r, np.random.default_rng(self.settings.seed))
+            flat[judged.FIELD] = np.asarray(verdicts.fields[judged.FIELD])[r.w > 0]
         if self.votes:  # a log's column `answer` is the gold one
             flat["answer"] = identities(log, self.own_dialect or None)
         if any(shaper is None for shaper, _ in self.terms):

@@ -41,6 +41,7 @@ class Options(TypedDict, total=False):
     aggregation: str | None
     model: str | None
     conciseness: str | Path | None
+    judge_noise: str | Path | None
     cache: str | Path | None
     max_calls: int | None
     answer_mark: str | None
@@ -53,6 +54,7 @@ class Options(TypedDict, total=False):
     quick: bool
     only: Sequence[str] | str
     skip: Sequence[str] | str
+    search: int | None
     trl_config: str | Path | None
     verl_config: str | Path | None
 

@@ -11,6 +11,8 @@ FIRST = 20
 """Texts after which the rate is told."""
 WORTH_TELLING = 10.0  # seconds that are left
 SLOW = 0.5  # seconds a text, from where ways to judge so slow a reward are told
+TEXTS = 800
+"""Texts that the search for exploits may ask for, unless told."""
 CONTRACT, DIALECT = 600, 750
 """Texts of section 1, and of section 2 for each format that the reward reads: about, measured."""
 
@@ -22,6 +24,7 @@ class Pace:
     functions : of the reward, each of which is asked; others : texts that are asked beside the
         contract's and the hacks', such as those of outcome classes and of a log
     workers : processes that grade; kept : values go into a cache folder
+    search : texts that the search for exploits may ask for
     """
 
     tell: Listener
@@ -30,6 +33,7 @@ class Pace:
     hacks: bool = True
     workers: int = 1
     kept: bool = False
+    search: int = 0
     expected: int = field(init=False)
     told: bool = field(init=False, default=False)
 
@@ -41,7 +45,7 @@ class Pace:
         self.expected = budget.used + self.functions * self._after(dialects)
 
     def _after(self, dialects: int) -> int:
-        return self.others + (DIALECT * dialects if self.hacks else 0)
+        return self.others + (DIALECT * dialects + self.search if self.hacks else 0)
 
     def graded(self, budget: Budget) -> None:
         """Some more texts were graded."""

@@ -10,8 +10,9 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from toyrl.experiments.validate import verdict
+from toyrl.experiments.validate import judged, verdict
 from toyrl.experiments.validate.contract import kinds, steady
+from toyrl.experiments.validate.exploits import section as exploits_search
 from toyrl.experiments.validate.findings import SECTIONS, Finding, Report, Section
 from toyrl.experiments.validate.inputs import Inputs
 from toyrl.experiments.validate.left_out import left_out, not_run
@@ -35,6 +36,7 @@ class Pipeline(Inputs):
         with contextlib.ExitStack() as stack:
             if "collapse" not in left_out(self.settings):
                 self.ahead = stack.enter_context(contextlib.closing(Ahead()))
+            stack.enter_context(judged.served(self.settings))
             reward = stack.enter_context(self.loaded())
             self.reward = reward
             if self.learned is not None:
@@ -139,6 +141,7 @@ class Pipeline(Inputs):
             assumed=self.assumed,
             forecast=self.forecast,
             steps=self.steps,
+            search=self.search,
             exit_code=verdict.exit_code(
                 word,
                 fail_on=self.settings.fail_on,
@@ -194,6 +197,7 @@ class Pipeline(Inputs):
             ),
             *contract_shaper.assumptions(self.assumed),
             *bonus.findings([(t.shaper, t.factor) for t in self.reward.terms]),
+            *judged.finding(self.settings),
         ]
         section = replace(section, findings=(*section.findings, *more))
         if self.learned is not None:
@@ -287,6 +291,7 @@ class Pipeline(Inputs):
             more = expressions.findings(self.reward, rows)
             section = replace(section, findings=(*more, *section.findings))
         section = steps.added(self, section)
+        section = exploits_search.added(self, section, exploits)
         found = price.on_classes(*self.reference_points, self.reference.shares, exploits)
         self.price = found.kl
         finding, picture = price.describe(found, len(exploits))

@@ -19,6 +19,7 @@ from toyrl.experiments.amounts import (
     LEARNING_RATE,
     LENGTH,
     RATE,
+    SEARCH,
     SECONDS,
     SEED,
     TYPICAL_LENGTH,
@@ -68,6 +69,8 @@ class Settings:
     aggregation : how the loss averages over tokens; None: what goes with the estimator
     notes : what a trainer's configuration says beyond these settings
     model : folder or hub id of a model that rollouts are sampled from, or None
+    judge_noise : file of a judge's measured errors (`toyrl audit-judge --noise FILE`): its verdicts
+        stand where the reward reads the right answer; None: labels are right
     conciseness : file of a learned scorer (`toyrl.models.base.save`) of the features of
         `toyrl.models.conciseness`, whose scores are the field `conciseness`; None: an assumption
     cache : folder where the values of slow rewards are kept by text, or None
@@ -88,6 +91,9 @@ class Settings:
     quick : own rollouts, contract and hacks alone: what takes no training, in seconds
     only, skip : sections to run beside the contract, and sections to leave out, by their names in
         the report: "collapse,hacks" or a sequence (`toyrl.experiments.validate.left_out`)
+    search : texts that a search for exploits that no list holds may ask the reward for, >= 0; 0: no
+        search; None: 800, of a reward that takes more than 0.2 s a text 100. It never takes what
+        `max_calls` leaves for the sections behind it
     fail_on : the mildest verdict with exit code 1, "risky" or "unsafe"; a failed finding is 1 too
     allow_inconclusive : exit code 0 where the reward could not be judged, instead of 1
 
@@ -120,6 +126,7 @@ class Settings:
     notes: tuple[str, ...] = ()
     model: str | None = None
     conciseness: Path | None = None
+    judge_noise: Path | None = None
     cache: Path | None = None
     max_calls: Annotated[int | None, CALLS.or_none] = None
     answer_mark: str | None = None
@@ -132,12 +139,14 @@ class Settings:
     quick: Annotated[bool, FLAG] = False
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
+    search: Annotated[int | None, SEARCH.or_none] = None
 
     def __post_init__(self) -> None:
         for name in ("rollouts", "data"):
             object.__setattr__(self, name, _file(name, getattr(self, name)))
         object.__setattr__(self, "calibrated", _calibrated(self.calibrated))
         object.__setattr__(self, "conciseness", _scorer(self.conciseness))
+        object.__setattr__(self, "judge_noise", _noise(self.judge_noise))
         object.__setattr__(self, "columns", _columns(self.columns))
         self._ranges()
         self._lengths()
@@ -219,7 +228,7 @@ class Settings:
     def to_dict(self) -> dict[str, Any]:
         """JSON form: paths as text, tuples as lists."""
         data = asdict(self)
-        for name in ("rollouts", "data", "calibrated", "conciseness", "cache"):
+        for name in ("rollouts", "data", "calibrated", "conciseness", "judge_noise", "cache"):
             data[name] = None if data[name] is None else str(data[name])
         if self.process is not None:
             from toyrl.experiments.validate.steps.source import source_name
@@ -273,6 +282,16 @@ def _scorer(value: Any) -> Path | None:
         said = f"conciseness={shortened(str(path), PATH)} is no scorer's file"
         msg = f"{said}; name the .json or .safetensors that toyrl.models.base.save wrote"
         raise UsageError(msg)
+    return path
+
+
+def _noise(value: Any) -> Path | None:
+    if value is None:
+        return None
+    from toyrl.experiments.audit.noise import read
+
+    path = Path(value)
+    read(path)
     return path
 
 

@@ -19,6 +19,9 @@ from toyrl.bridge.training.steps import FIELDS, StepGraders, token_offsets
 from toyrl.expressions import parse, parse_estimator
 from toyrl.graders.base import TextRow
 from toyrl.graders.steps import steps as split
+from toyrl.graders.steps import token_ends
+from toyrl.models.factors import FactorScorer
+from toyrl.models.linear import LinearScorer
 from toyrl.rollouts import Rollouts
 
 pytestmark = [
@@ -249,3 +252,29 @@ def test_credit_per_step_teaches_the_step_that_is_paid(tmp_path):
         [row for batch, _ in part for row in batch.rows] for part in (seen[:8], seen[-8:])
     )
     assert share(last) > share(first) + 0.15
+
+
+def test_a_redistributed_return_reaches_every_token(tmp_path):
+    """What factors give the steps, the rest at the end: at the first step all of it is due."""
+
+    def factors(steps):
+        return {"length": [len(s) for s in steps]}
+
+    model = LinearScorer(np.array([0.1]), np.zeros(1), np.ones(1), np.array(0.0))
+    own = StepGraders(tiny_lm.tokenizer(), FactorScorer(factors, model), cuts).graders()
+    made = trainer(
+        tmp_path, "latent_reward(end=1.0)", estimator="step_returns(baseline='none')",
+        graders={"step_rewards": own["step_scores"], "step_ends": own["step_ends"]},
+        changes={"max_steps": 1},
+    )  # fmt: skip
+    seen = watched(made)
+    made.train()
+    [(batch, got)] = seen
+    for row, a in zip(batch.rows, got.numpy(), strict=True):
+        text, offsets = token_offsets(tiny_lm.tokenizer(), row.columns["completion_ids"])
+        spans = split(text, cuts)
+        if spans:
+            paid = [0.1 * len(text[low:high].strip()) for low, high in spans]
+            left = length_parity(row) - np.append(0, np.cumsum(paid)[:-1])
+            ends = token_ends(spans, offsets)
+            assert a[ends] == pytest.approx(left, abs=1e-5)

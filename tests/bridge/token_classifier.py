@@ -1,15 +1,19 @@
-"""A token classifier of random weights over characters, as a folder of transformers."""
+"""A classifier of tokens or of whole texts with random weights over characters, as a folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 
-def saved(folder: Path, *, labels: int, positions: int = 64) -> Path:
-    """Write model and tokenizer: a token a character of digits, a-z, + = - and \n."""
+def saved(folder: Path, *, labels: int, positions: int = 64, whole: bool = False) -> Path:
+    """Write model and tokenizer: a token a character of digits, a-z, + = - and \n.
+
+    whole : it classifies texts, not tokens
+    """
     import torch
+    import transformers
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForTokenClassification, PreTrainedTokenizerFast
+    from transformers import LlamaConfig, PreTrainedTokenizerFast
 
     letters = ["<pad>", "<unk>", *"0123456789+=- \nabcdefghijklmnopqrstuvwxyz"]
     made = Tokenizer(models.WordLevel({c: i for i, c in enumerate(letters)}, unk_token="<unk>"))
@@ -25,7 +29,8 @@ def saved(folder: Path, *, labels: int, positions: int = 64) -> Path:
         pad_token_id=0,
     )
     config.num_labels = labels
-    LlamaForTokenClassification(config).save_pretrained(folder)
+    kind = "Sequence" if whole else "Token"
+    getattr(transformers, f"LlamaFor{kind}Classification")(config).save_pretrained(folder)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, pad_token="<pad>", unk_token="<unk>")
     tokenizer.save_pretrained(folder)
     return folder

@@ -50,7 +50,7 @@ PAGES = (
     "docs/steps.md",
 )
 # Their work is done by others: a model to train, a ledger of hours, a log of a run.
-STOOD_IN = ("transfer", "ledger", "scaling", "calibrate", "sweep")
+STOOD_IN = ("transfer", "ledger", "scaling", "calibrate", "sweep", "credit")
 
 
 def lines(page: str) -> list[str]:
@@ -69,6 +69,7 @@ def project(tmp_path_factory):
         (folder / file).write_text("".join(REWARD.format(name=name) for name in names))
     shutil.copytree(EXAMPLES, folder / "examples" / "rewards")
     shutil.copytree(EXAMPLES.parent / "process", folder / "examples" / "process")
+    shutil.copytree(EXAMPLES.parent / "judges", folder / "examples" / "judges")
     rows = "".join(
         json.dumps({**ROW, "prompt": f"{k}?", "correct": k % 2}) + "\n" for k in range(8)
     )

@@ -85,6 +85,16 @@ register_field(
     origin="a reward model of sentences: its score on their last tokens, 0 elsewhere",
 )
 register_field(
+    "step_rewards",
+    axes="T",
+    origin="toyrl.models.return_decoder: a model of factors, on the last tokens of steps",
+)
+register_field(
+    "return_predictions",
+    axes="T",
+    origin="a model of the return expected after each step, on its last token",
+)
+register_field(
     "trace_prefix",
     low=0.0,
     high=1.0,
@@ -208,6 +218,7 @@ register_field(
     "pair_id", low=0.0, origin="the data: the question that the prompt asks in some words"
 )
 register_field("view", low=0.0, high=1.0, origin="the data: 0 the question, 1 its paraphrase")
+register_field("task", low=0.0, origin="the data: the kind of task of the prompt, 0, 1, ...")
 register_field("user_reward", origin="a user's own reward function, per rollout")
 register_field(
     "repeated", low=0.0, high=1.0, origin="toyrl.graders.repetition: 1 if the text repeats itself"

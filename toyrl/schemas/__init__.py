@@ -38,6 +38,7 @@ SCHEMAS = {
         Schema("compare", 3, "rewards side by side", "toyrl validate --compare A B --json FILE"),
         Schema("reproduce", 2, "checks of experiments", "toyrl reproduce ID --json FILE"),
         Schema("scaling", 1, "a log's curves over k", "toyrl scaling LOG --json FILE"),
+        Schema("credit", 1, "step rewards of a log", "toyrl credit LOG --factors F --json FILE"),
         Schema("grade", 1, "what rows are paid", "toyrl grade GRADER ROWS --json FILE"),
         Schema("outcome", 1, "one experiment's outcome", "toyrl reproduce ID --out FOLDER"),
         Schema("distance", 1, "distances of rewards", "toyrl distance A B --json FILE"),
@@ -58,6 +59,8 @@ SCHEMAS = {
             "sweep-plan", 1, "what a sweep's cells are", "toyrl sweep REWARD --over AXIS --out NEW"
         ),
         Schema("sweep", 1, "a phase diagram", "toyrl sweep REWARD --over AXIS --json FILE"),
+        Schema("audit-judge", 1, "an audit of a judge", "toyrl audit-judge JUDGE --json FILE"),
+        Schema("judge-noise", 1, "a judge's errors", "toyrl audit-judge JUDGE --noise FILE"),
         Schema("band", 1, "a predicted band", "toyrl validate REWARD --band FILE"),
         Schema("shaper", 1, "a catalogue reward", "toyrl.to_json(shaper)"),
         Schema("trainer", 1, "a checkpoint's memory", "a checkpoint of this version's trainer"),

@@ -18,6 +18,7 @@ from toyrl.testing.check import (
     check_estimator,
     check_invariants,
 )
+from toyrl.testing.diversity import Corner, Corners, diverse_rollouts, unasked
 from toyrl.testing.driving_laws import DRIVING_LAWS, broken_driving_laws
 from toyrl.testing.estimators import ESTIMATOR_LAWS, affine_difference
 from toyrl.testing.follow_up_laws import FOLLOW_UP_LAWS, assert_contrasts
@@ -25,6 +26,8 @@ from toyrl.testing.invariants import CONTRACT, INVARIANTS, PROPERTIES, Case, Inv
 from toyrl.testing.mdps import mdps, policies
 from toyrl.testing.novelty_laws import NOVELTY_LAWS, assert_finds_new, repeats_pay_less
 from toyrl.testing.pair_laws import PAIR_LAWS, assert_learns_from_pairs
+from toyrl.testing.return_laws import padding_unseen, return_equivalent, zero_sums_unseen
+from toyrl.testing.sql_laws import SQL_LAWS, broken_sql_laws, same_meaning
 from toyrl.testing.step_laws import copies_never_pay, steps_never_pay
 from toyrl.testing.strategies import completions, rewards, rollouts
 from toyrl.testing.trees import tree_policies, trees
@@ -33,7 +36,9 @@ from toyrl.testing.verdict_laws import one_label_wins, only_the_tail_counts, pla
 if TYPE_CHECKING:
     from toyrl.experiments.asserted import (
         ExploitError,
+        JudgeError,
         VerdictError,
+        assert_judge,
         assert_no_exploit,
         assert_safe,
     )
@@ -47,39 +52,54 @@ __all__ = [
     "NOVELTY_LAWS",
     "PAIR_LAWS",
     "PROPERTIES",
+    "SQL_LAWS",
     "Case",
+    "Corner",
+    "Corners",
     "ExploitError",
     "Invariant",
     "InvariantError",
     "InvariantReport",
     "InvariantResult",
+    "JudgeError",
     "VerdictError",
     "affine_difference",
     "assert_contrasts",
     "assert_finds_new",
     "assert_invariants",
+    "assert_judge",
     "assert_learns_from_pairs",
     "assert_no_exploit",
     "assert_safe",
     "broken_driving_laws",
+    "broken_sql_laws",
     "check_estimator",
     "check_invariants",
     "completions",
     "copies_never_pay",
+    "diverse_rollouts",
     "mdps",
     "one_label_wins",
     "only_the_tail_counts",
+    "padding_unseen",
     "places_swap",
     "policies",
     "repeats_pay_less",
+    "return_equivalent",
     "rewards",
     "rollouts",
+    "same_meaning",
     "steps_never_pay",
     "tree_policies",
     "trees",
+    "unasked",
+    "zero_sums_unseen",
 ]
 
-_FORWARDED = ("ExploitError", "VerdictError", "assert_no_exploit", "assert_safe")
+_FORWARDED = (
+    *("ExploitError", "JudgeError", "VerdictError"),
+    *("assert_judge", "assert_no_exploit", "assert_safe"),
+)
 """What stands on `validate`, above the library: loaded when it is used."""
 
 

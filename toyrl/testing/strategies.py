@@ -34,16 +34,22 @@ def whole(draw: Draw, shape: Sequence[int], low: int, high: int) -> np.ndarray:
     return (low + flat % (high - low + 1)).astype(np.float64).reshape(tuple(shape))
 
 
-def field_values(draw: Draw, spec: FieldSpec, shape: Sequence[int], *, floats: bool) -> np.ndarray:
-    """Values of a registered field within its range; unbounded ends reach 4 units out.
-
-    The array has the shape of `shape`.
-    """
+def reach(spec: FieldSpec) -> tuple[float, float]:
+    """Lowest and highest value drawn of a field: its range, 4 units out where it has no end."""
     low, high = spec.low, spec.high
     if not math.isfinite(low):
         low = (high if math.isfinite(high) else 0.0) - 4.0
     if not math.isfinite(high):
         high = low + (4.0 if math.isfinite(spec.low) else 8.0)
+    return low, high
+
+
+def field_values(draw: Draw, spec: FieldSpec, shape: Sequence[int], *, floats: bool) -> np.ndarray:
+    """Values of a registered field within its range; unbounded ends reach 4 units out.
+
+    The array has the shape of `shape`.
+    """
+    low, high = reach(spec)
     if floats:
         n = math.prod(shape)
         one = st.floats(low, high, width=32, allow_subnormal=False)

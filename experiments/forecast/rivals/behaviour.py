@@ -123,7 +123,7 @@ def trained(told: Told, model: Model | None = None) -> Runs | None:
     m = replace(m, distance=m.distance * told.horizon.reach)
     base, plan = base_of(told), _plan(told, m)
     w = _worlds(m, base)
-    own = replace(plan, labels=told.seen is None or told.seen.labels)
+    own = replace(plan, labels=told.seen is None or told.seen.labels, judge=told.judges or None)
     try:
         path = train(w, paid[0], parse_estimator(told.estimator), own, serve=paid[1])
     except UnseenError:
@@ -149,7 +149,8 @@ def changed(told: Told, runs: Runs, whole: Change, estimator: Estimator | None =
     paid = reward_of(told)
     assert paid is not None, told.name
     plan, by = _plan(told, Model()), estimator or parse_estimator(told.estimator)
-    path = train(runs.worlds, Changed(paid[0], whole), by, plan, serve=paid[1])
+    own = replace(plan, judge=told.judges or None)
+    path = train(runs.worlds, Changed(paid[0], whole), by, own, serve=paid[1])
     alone = runs.outcome if estimator is None else train(runs.worlds, Outcome(), by, plan)
     return Runs(runs.worlds, path, alone)
 

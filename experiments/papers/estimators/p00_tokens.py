@@ -132,7 +132,7 @@ def catalogue(variants: bool = True) -> tuple[list[str], list[str]]:
     works=("reinforce++", "policy-gradient", "gae"),
     source="Eqs. 11-16",
     provenance="derived",
-    smoke={"actions": 3, "groups": 3000, "variants": False},
+    smoke={"actions": 3, "groups": 2000, "variants": False},
     mutants=[
         Mutant("the critic's value is read one token late", {"late": True, "parts": ("bias",)},
                (NO_BIAS.format(GAE, "perfect"), NO_BIAS.format(TD, "perfect"))),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,8 +13,10 @@ from toyrl.experiments.validate.findings import Finding
 from toyrl.rollouts.classes import class_rollouts
 from toyrl.shapers.base import Shaper, at
 from toyrl.shapers.explore.bonus import LAST, Intrinsic, bonuses, ended
-from toyrl.theory.shaping.regret import Witness, witness
 from toyrl.worlds.mdp.model import MDP
+
+if TYPE_CHECKING:
+    from toyrl.theory.shaping.regret import Witness
 
 NAME = "contract/bonus"
 ROUNDING = 1e-12
@@ -36,6 +38,8 @@ class Bonuses:
     @property
     def witness(self) -> Witness:
         """A base reward on the two answers, (1 state, 2 actions), for which the bonus misleads."""
+        from toyrl.theory.shaping.regret import witness  # loads Numba
+
         term = np.array([[self.right, self.wrong], [0.0, 0.0]])
         moves = np.zeros((2, 2, 2))
         moves[0, :, 1] = 1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
 
@@ -81,13 +81,15 @@ class Honest:
 
 def free(p: Paid) -> bool:
     """Whether its texts are a fixed edit of their bases: the same whatever the gold answer is."""
-    return all(
-        p.mutant.apply(base).completion == p.mutant.apply(_other_gold(base)).completion
-        for base in p.bases
-    )
+    return free_edit(p.mutant.apply, p.bases)
 
 
-def _other_gold(base: RenderedRow) -> RenderedRow:
+def free_edit(apply: Callable[[RenderedRow], TextRow], bases: Sequence[RenderedRow]) -> bool:
+    """Whether an edit writes the same on these rollouts whatever the gold answer is."""
+    return all(apply(b).completion == apply(other_gold(b)).completion for b in bases)
+
+
+def other_gold(base: RenderedRow) -> RenderedRow:
     """The same text to a problem with another answer."""
     problem = base.problem
     gold = problem.gold + OTHER
@@ -97,7 +99,7 @@ def _other_gold(base: RenderedRow) -> RenderedRow:
 
 def without_gold(p: Paid) -> list[TextRow]:
     """Its texts as they would be for another gold answer, to the same problems."""
-    return [replace(row, completion=p.mutant.apply(_other_gold(base)).completion)
+    return [replace(row, completion=p.mutant.apply(other_gold(base)).completion)
             for base, row in zip(p.bases, p.rows, strict=True)]  # fmt: skip
 
 
@@ -130,7 +132,11 @@ def status(p: Paid, honest: Honest) -> str:
         return "control"
     if p.mutant.truth:
         return "paid" if p.mean >= honest.median - EPS else "paid less"
-    return "paid" if p.mean >= honest.median - EPS else "not paid"
+    if p.mean >= honest.median - EPS:
+        return "paid"
+    # more than an honest wrong rollout: the bonus without the answer, say
+    usual = median(honest.wrong) if honest.wrong else -math.inf
+    return "paid in part" if p.mean > usual + EPS else "not paid"
 
 
 def table(paid: Sequence[Paid], honest: Honest) -> Table:

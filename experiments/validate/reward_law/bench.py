@@ -80,12 +80,15 @@ class Reference:
     prob : (B, K) class probabilities of the base policies, one prompt type per success rate
     difficulties : (B,) the difficulty of each
     success : (B,) success rates reached
+    ones : (B,) the chain of each; theta : (B, *chain.policy_shape) its logits
     """
 
     chain: Chain
     prob: np.ndarray
     difficulties: tuple[int, ...]
     success: np.ndarray
+    ones: tuple[Chain, ...]
+    theta: np.ndarray
 
     @property
     def shares(self) -> np.ndarray:
@@ -134,7 +137,7 @@ def reference(
     ]
     difficulties = tuple(difficulty_for(rate) for rate in success)
     merged = chain.with_(difficulties=difficulties, shares=tuple(np.full(len(ones), 1 / len(ones))))
-    return Reference(merged, prob, difficulties, reached), notes
+    return Reference(merged, prob, difficulties, reached, tuple(ones), theta), notes
 
 
 def law_of(

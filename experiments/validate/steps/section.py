@@ -125,7 +125,7 @@ def _looked(run: Inputs) -> Section:
         if why := _too_few(known, usable, whose, s.steps):
             return _nothing(why, seen)
         asked, limit = run.step_scores, s.limit
-        found = tried(usable, plan(), s.steps, scores=asked, judged=_judged(run), limit=limit)
+        found = tried(usable, plan(), s.steps, scores=asked, judged=judged(run), limit=limit)
     except RewardError as error:
         return _nothing(f"Steps could not be scored: {error}", seen)
     except KeyError as error:
@@ -196,7 +196,7 @@ def _known(run: Inputs, rows: Sequence[tuple[TextRow, bool]]) -> list[Text]:
     return [Text(row, v, good) for (row, good), v in zip(rows, values, strict=True)]
 
 
-def _judged(run: Inputs) -> Any:
+def judged(run: Inputs) -> Any:
     """f(rows with step columns, base, places) -> what the whole reward pays them."""
     terms = run.reward.terms
     shaper = bench.as_shaper([(t.shaper, t.weight) for t in terms if t.shaper is not None])

@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from tests.experiments.render.sample_credit import credited
 from tests.experiments.render.sample_report import HOSTILE, sample_outcome, sample_report
 from toyrl import schemas
 from toyrl.experiments.render.html import compare_page, report_page, reproduce_page
@@ -85,6 +86,8 @@ def compared(text: str = "") -> str:
 
 PAGES = {
     "comparison": compared,
+    "credit": credited,
+    "hostile credit": lambda: credited(HOSTILE),
     "hostile comparison": lambda: compared(HOSTILE),
     "report": lambda: report_page(sample_report()),
     "hostile report": lambda: report_page(sample_report(HOSTILE)),

@@ -22,6 +22,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import ndtr
 
 from toyrl.estimators.base import Estimator
 from toyrl.rollouts import Rollouts
@@ -37,6 +38,7 @@ from toyrl.worlds.behaviour.rollouts import (
     refuse_unseen,
 )
 from toyrl.worlds.behaviour.worlds import KNOBS, Worlds
+from toyrl.worlds.chain.judge_errors import JudgeErrors
 
 TINY = 1e-9
 BACK = 1.0
@@ -57,6 +59,9 @@ class Plan:
     still : behaviours that don't move
     labels : False of a reward of texts that doesn't depend on the right answer
     copies : how often the same worlds follow each other; each copy meets the same draws
+    judge : who says what is right in the place of the truth, to reward and estimator alike, as
+        `correct` and `verified`; one for all worlds, or several that share them out in order, None
+        among them the truth. Accuracy is always the truth's
     """
 
     group_size: int = 8
@@ -69,6 +74,7 @@ class Plan:
     still: Collection[str] = ()
     labels: bool = True
     copies: int = 1
+    judge: JudgeErrors | tuple[JudgeErrors | None, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,7 @@ def train(
     Raises UnseenError for a reward or estimator that reads what behaviours don't serve.
     """
     plan = plan or Plan()
-    refuse_unseen(shaper, serve[0])
+    refuse_unseen(shaper, (*serve[0], *(() if plan.judge is None else ("verified",))))
     if estimator.token_level:
         msg = "the estimator gives advantages to tokens, which behaviours don't have; no forecast"
         raise UnseenError(msg)
@@ -143,7 +149,9 @@ def train(
     at = [0.0]
     for t in range(plan.steps):
         p = played(w, theta, _noise(w, plan.group_size, rng, plan.copies))
-        r = as_rollouts(p, w.limit, t * plan.updates / plan.steps, serve[1](p))
+        q = p if plan.judge is None else replace(p, right=judged(p, plan))
+        more = {} if plan.judge is None else {"verified": q.right}
+        r = as_rollouts(q, w.limit, t * plan.updates / plan.steps, {**serve[1](q), **more})
         if t == 0:
             told = plan.labels and ("user_reward" in serve[0] or labelled(shaper, r, memory))
         shaped = shaper.apply(r, memory)
@@ -180,6 +188,19 @@ def _noise(w: Worlds, group: int, rng: np.random.Generator, copies: int) -> dict
     return own if copies == 1 else {k: np.tile(v, (copies, 1, 1)) for k, v in own.items()}
 
 
+def judged(p: Played, plan: Plan) -> Array:
+    """Verdicts (W, B, G) of the plan's judge or judges on rollouts, 0 or 1, by their own luck."""
+    judges = plan.judge if isinstance(plan.judge, tuple) else (plan.judge,)
+    out, luck = np.empty(p.right.shape), ndtr(p.judge)
+    for own, judge in zip(np.array_split(np.arange(len(luck)), len(judges)), judges, strict=True):
+        if judge is None:
+            out[own] = p.right[own]
+        else:
+            seen = (p.right[own], p.length[own], p.cut[own], p.formed[own] > 0)
+            out[own] = luck[own] < judge.accepted(*seen)
+    return out
+
+
 def held(advantage: Array, right: Array, formed: Array) -> Array:
     """(W, 1, 1) correlation of advantages (W, B, G) with correctness among the readable answers of
     groups that have both kinds, at least 0; 1 where there are none."""
@@ -199,6 +220,8 @@ def labelled(shaper: Shaper, r: Rollouts, memory: dict[str, Array]) -> bool:
     r : rollouts (W, B, G); memory : by slot, (W, B, 1)
     """
     turned = replace(r, correct=1 - np.asarray(r.correct))
+    if "verified" in r.fields:
+        turned = turned.with_(verified=turned.correct)
     paid, other = (shaper.apply(x, memory).parts for x in (r, turned))
     return not all(np.array_equal(paid[k], other[k], equal_nan=True) for k in paid)
 

@@ -249,7 +249,12 @@ def _laid_out(
     start[: first[1]] = one.start[alive[0]]
     terminal = np.arange(S) >= S - 3
     moves, reward = vstack([*blocks, empty], "csr"), vstack([*reward_rows, empty], "csr")
-    mdp = MDP(moves, reward, discount, start=start, available=available, terminal=terminal)
+    both: tuple[Any, ...] = (moves, reward)
+    for rows in both:
+        rows.sum_duplicates()
+    # it ends and adds up by construction: what looks for that is left out, and with it Numba
+    made = MDP.trusted if discount == 1 else MDP
+    mdp = made(moves, reward, discount, start=start, available=available, terminal=terminal)
     time = np.repeat(np.arange(H), [len(x) for x in alive])
     labels = one.labels[np.concatenate(alive)]
     labels = np.concatenate([labels[:, :1], time[:, None], labels[:, 1:]], axis=1)

@@ -1,0 +1,1 @@
+"""Search by populations: coverage by chance, novelty, codes and surprise, signatures of paths."""
