@@ -55,7 +55,7 @@ def answer_text(row: TextRow) -> str | None:
 
 
 def has_layout(text: str) -> bool:
-    """True for <think>...</think>, white space or none, <answer>...</answer> and nothing around them.
+    """True for <think>...</think>, white space or none, <answer>...</answer>, nothing around them.
 
     A full match, as the paper has it: further tags may stand inside (`toyrl.graders.phases` has the
     strict one).
