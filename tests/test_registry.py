@@ -26,7 +26,7 @@ IDS = [f"{e.kind}-{e.name}" for e in ENTRIES]
 def test_an_entry_says_where_it_is_and_what_it_takes(entry: registry.Entry) -> None:
     module, _, name = entry.path.partition(":")
     made = getattr(importlib.import_module(module), name)
-    assert made is (entry.target if entry.kind in ("shaper", "environment", "theorem")
+    assert made is (entry.target if entry.kind in ("shaper", "environment", "theorem", "grader")
                     else type(entry.target))  # fmt: skip
     assert entry.summary
     assert "\n" not in entry.summary + entry.formula

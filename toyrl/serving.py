@@ -23,6 +23,7 @@ from toyrl.expressions import parse, parse_estimator, parse_grader
 from toyrl.graders.answers import is_correct
 from toyrl.graders.base import TextRow
 from toyrl.graders.parts import TaskReward
+from toyrl.graders.tool_texts import written_calls
 from toyrl.messages import shortened
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.texts import text_fields, text_rollouts
@@ -31,7 +32,9 @@ from toyrl.shapers.task import PREFIX, TaskParts
 
 Value = float | None
 Grader = Callable[[Sequence[TextRow]], Sequence[float]]
-END_TOKENS = re.compile(r"(<\|[^<>|]+\|>|</s>|<eos>|<end_of_turn>|<pad>|\s)+$")
+END_TOKEN = re.compile(r"(<\|[^<>|]+\|>|</s>|<eos>|<end_of_turn>|<pad>)\Z")
+LONGEST_TOKEN = 64
+"""Characters of the longest end-of-turn token."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,7 @@ class ServedReward:
 
     def measured(self, row: TextRow) -> TextRow:
         """The row with its tokens counted by the tokenizer, the end token included."""
-        ids = _tokenizer(self.tokenizer)(row.completion, add_special_tokens=False)["input_ids"]
+        ids = tokenizer_named(self.tokenizer)(row.completion, add_special_tokens=False)["input_ids"]
         limit = self.max_completion_length
         tokens = len(ids) + (not row.truncated and bare_text(row.completion) == row.completion)
         return replace(row, tokens=min(max(tokens, 1), limit))
@@ -224,8 +227,8 @@ class ServedTask(ServedReward):
 
 
 def task_parts(task: TaskReward) -> TaskParts:
-    """The shaper that sums a task's parts."""
-    return TaskParts(task.parts, task.reads, task.by_step)
+    """The shaper that sums a task's parts; of columns that do as well, the first stands for all."""
+    return TaskParts(task.parts, (*task.reads, *task.any_of[:1]), task.by_step)
 
 
 def run_groups(keys: Sequence[Hashable], group_size: int | None) -> list[int]:
@@ -253,22 +256,39 @@ def run_groups(keys: Sequence[Hashable], group_size: int | None) -> list[int]:
 
 
 def text_of(message: Any) -> str:
-    """Plain text of a completion or prompt: a string, or the contents of chat messages."""
+    """Plain text of a completion or prompt: a string, or the contents of chat messages.
+
+    A message's tool calls follow its content as a block of text (`toyrl.graders.tool_texts`).
+    """
     if isinstance(message, str):
         return message
     if message is None:
         return ""
-    return "\n".join(str(_content(m)) for m in message if _content(m) is not None)
+    return "\n".join(part for m in message for part in _written(m))
 
 
 def bare_text(text: str) -> str:
     """Text without end-of-turn tokens and padding at its end."""
-    return END_TOKENS.sub("", text)
+    end = len(text)
+    while True:
+        while end and text[end - 1].isspace():
+            end -= 1
+        token = END_TOKEN.search(text, max(end - LONGEST_TOKEN, 0), end)
+        if token is None:
+            return text[:end]
+        end = token.start()
 
 
-def _content(message: Any) -> Any:
+def _written(message: Any) -> list[str]:
+    """A message's content and its tool calls, where it has them."""
+    content, calls = (_field(message, name) for name in ("content", "tool_calls"))
+    said = [] if content is None else [str(content)]
+    return [*said, written_calls(calls)] if calls else said
+
+
+def _field(message: Any, name: str) -> Any:
     get = getattr(message, "get", None)
-    return get("content") if get else getattr(message, "content", None)
+    return get(name) if get else getattr(message, name, None)
 
 
 def _summed(value: np.ndarray, like: np.ndarray) -> np.ndarray:
@@ -282,7 +302,8 @@ def _listed(table: np.ndarray, place: tuple[np.ndarray, np.ndarray]) -> list[Val
 _tokenizers: dict[str, Any] = {}
 
 
-def _tokenizer(name: str | None) -> Any:
+def tokenizer_named(name: str | None) -> Any:
+    """A transformers tokenizer by its id or folder, loaded once."""
     if name not in _tokenizers:
         from transformers import AutoTokenizer
 

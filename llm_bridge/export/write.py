@@ -52,8 +52,9 @@ def export(
     """
     _check_count("max_completion_length", max_completion_length)
     _check_count("group_size", group_size)
-    task = registry.find("grader", reward.partition("(")[0].strip())
-    shaper = parse(reward) if task is None else task_parts(parse_grader(reward))
+    known = registry.find("grader", reward.partition("(")[0].strip())
+    task = None if known is None else parse_grader(reward)
+    shaper = parse(reward) if task is None else task_parts(task)
     chosen = None if estimator is None else parse_estimator(estimator)
     way = plan(shaper, chosen, target, tokenizer=tokenizer)
     values = {
@@ -164,4 +165,5 @@ def _reads(task: Any) -> str:
         return "The reward reads the completion alone."
     named = ", ".join(task.reads)
     other = " (or a trainer's own name for its gold column)" if len(task.reads) == 1 else ""
+    other += f" and one of {', '.join(task.any_of)}" if task.any_of else ""
     return f"The rows need the column {named}{other}; a row without it is an error, not a 0."

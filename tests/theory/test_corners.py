@@ -32,9 +32,15 @@ from tests.theory.noise.corners import NOISE
 from tests.theory.population.corners import POPULATION
 from tests.theory.preference.corners import TOPOLOGY
 from tests.theory.process.corners import PROCESS
+from tests.theory.prompts.corners import PROMPTS as PROMPT_REWARDS
 from tests.theory.redistribution.corners import REDISTRIBUTION
+from tests.theory.relevance.corners import RELEVANCE
+from tests.theory.routed.corners import ROUTED
 from tests.theory.shaping.corners import UNDEFINED, shaping_corners
+from tests.theory.sql.corners import SQL
+from tests.theory.tools.corners import TOOLS
 from tests.theory.traces.corners import TRACES
+from tests.theory.writing.corners import WRITING
 from toyrl import registry
 from toyrl.theory.distance import PRESETS
 from toyrl.theory.group import signs, variance
@@ -278,7 +284,13 @@ CORNERS |= COMPOSITE | COTRAINED | EXPLORATION | LABEL_FREE | LEARNED | PRINCIPL
 CORNERS |= SEGMENTS
 CORNERS |= REDISTRIBUTION
 CORNERS |= TRACES
+CORNERS |= ROUTED
+CORNERS |= WRITING
+CORNERS |= PROMPT_REWARDS
+CORNERS |= SQL
+CORNERS |= RELEVANCE
 CORNERS |= BANDITS
+CORNERS |= TOOLS
 CORNERS |= POPULATION
 NAN = (
     UNDEFINED

@@ -49,6 +49,7 @@ class TaskReward(Grader):
     parts : names of the parts, in order; the text reward is their sum
     facts : names of what else is measured
     reads : data columns without which nothing can be graded
+    any_of : data columns of which it needs one more, whichever a row has
 
     Raises ValueError for a field out of its range.
     """
@@ -56,6 +57,7 @@ class TaskReward(Grader):
     parts: ClassVar[tuple[str, ...]] = ("reward",)
     facts: ClassVar[tuple[str, ...]] = ()
     reads: ClassVar[tuple[str, ...]] = ()
+    any_of: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         ranges.check_fields(self)
@@ -85,10 +87,10 @@ class TaskReward(Grader):
 
         Raises KeyError for a column that the reward reads and a row lacks.
         """
-        rows = [self._lent(row) for row in rows]
+        rows, own = [self._lent(row) for row in rows], self.__name__
         for row in rows:
             for name in self.reads:
-                need(row, name, self.__name__)
+                need(row, name, own)
         return [self.graded(row, step) for row in rows]
 
     def _lent(self, row: TextRow) -> TextRow:

@@ -17,27 +17,63 @@ from toyrl.messages import shortened
 
 TAG = "</think>"
 BLOCK = re.compile(r"<think>.*?</think>", re.DOTALL)
+OPEN, CLOSE = "<answer>", "</answer>"
+TAGS = ("<think>", TAG, OPEN, CLOSE)
 ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 
 
 def is_thought(row: TextRow) -> float:
     """1.0 if the completion has a closed think block, empty or not: the field `thought`."""
-    return float(BLOCK.search(row.completion) is not None)
+    start = row.completion.find("<think>")
+    return float(start >= 0 and row.completion.find(TAG, start) >= 0)
+
+
+def answer_part(text: str) -> str:
+    """What a text answers: the last answer tag's content, else what stands behind the thinking.
+
+    Without either the whole text; nothing where the thinking was not closed.
+    """
+    tagged = ANSWER.findall(text)
+    text = row.completion
+    # Up to the last closing tag: unclosed ones would be looked behind to the end, each anew.
+    tagged = ANSWER.findall(text[: text.rfind("</answer>") + len("</answer>")])
+    if tagged:
+        return tagged[-1]
+    return "" if "<think>" in text and TAG not in text else text.rpartition(TAG)[2]
 
 
 def answer_words(row: TextRow) -> float:
-    """Words, between spaces, of the answer part: the field `words`.
+    """Words, between spaces, of the `answer_part`: the field `words`."""
+    return float(len(answer_part(row.completion).split()))
+    return float(len(answer_part(row.completion).split()))
 
-    That is what stands in the last answer tag, else behind the thinking, else the whole completion;
-    0 where the thinking was not closed.
+
+def answer_part(text: str) -> str:
+    """What is meant to be read: inside the last answer tag, else behind the thinking, else all.
+
+    Nothing where the thinking was not closed; a tag that was opened last and not closed is left
+    out. Takes time linear in the text's length.
     """
-    text = row.completion
-    tagged = ANSWER.findall(text)
-    if tagged:
-        return float(len(tagged[-1].split()))
+    start, found = 0, None
+    while (i := text.find(OPEN, start)) >= 0 and (j := text.find(CLOSE, i)) >= 0:
+        found, start = text[i + len(OPEN) : j], j + len(CLOSE)
+    if found is not None:
+        return found
     if "<think>" in text and TAG not in text:
-        return 0.0
-    return float(len(text.rpartition(TAG)[2].split()))
+        return ""
+    return text.rpartition(TAG)[2].lstrip().removeprefix(OPEN)
+
+
+def is_laid_out(text: str) -> bool:
+    """True for one think block, one answer block behind it, and nothing else but spaces.
+
+    Each of the four tags stands there once: two answers, or text behind the last, don't pass.
+    """
+    if any(text.count(tag) != 1 for tag in TAGS):
+        return False
+    start, closed, answer, end = (text.find(tag) for tag in TAGS)
+    outside = (text[:start], text[closed + len(TAG) : answer], text[end + len(CLOSE) :])
+    return start < closed < answer < end and not any(part.strip() for part in outside)
 
 
 def think_end(pieces: Sequence[str], tag: str = TAG) -> np.ndarray:

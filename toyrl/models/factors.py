@@ -81,7 +81,8 @@ def _column(value: Any, steps: int, name: str, by: str) -> np.ndarray:
         msg = f"{by}: {name!r} is {shortened(value)}; give {steps} numbers, one a step"
         raise FactorError(msg) from None
     if column.shape not in ((steps,), (steps, 1)):
-        msg = f"{by}: {name!r} has the shape {column.shape}; give ({steps},), one number a step"
+        want = f"{{name: ({steps},)}}, one number a step"
+        msg = f"{by}: {name!r} has the shape {column.shape}; give {want}"
         raise FactorError(msg)
     bad = ~np.isfinite(column)
     if bad.any():

@@ -218,6 +218,7 @@ register_field(
     "pair_id", low=0.0, origin="the data: the question that the prompt asks in some words"
 )
 register_field("view", low=0.0, high=1.0, origin="the data: 0 the question, 1 its paraphrase")
+register_field("task", low=0.0, origin="the data: the kind of task of the prompt, 0, 1, ...")
 register_field("user_reward", origin="a user's own reward function, per rollout")
 register_field(
     "repeated", low=0.0, high=1.0, origin="toyrl.graders.repetition: 1 if the text repeats itself"

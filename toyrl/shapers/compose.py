@@ -1,4 +1,5 @@
-"""Shapers made of shapers: sums, weights, gates, clips, totals, level groups, lengths of thinking.
+"""Shapers made of shapers: sums, weights, gates, routes by task, clips, totals, level groups, parts
+standardised over the batch, lengths of thinking.
 
 Part names stay those of the members; a name that would occur twice gets `.2`, `.3`, ...
 """
@@ -11,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 
 from toyrl import stats
 from toyrl.messages import shortened
-from toyrl.ranges import FINITE, NOT_NEGATIVE, Range
+from toyrl.ranges import DDOF, FINITE, NOT_NEGATIVE, Range
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.phases import trace_length
@@ -188,6 +189,84 @@ class Settled(Shaper):
         level = stats.mean(value, r.w) + xp.zeros_like(value)
         flat = spread + xp.zeros_like(value) < at(self.least, r.step)
         return Shaped({"settled": xp.where(flat, level, value)}, answer.memory)
+
+    def all_token_level(self) -> bool:
+        """False: what is compared is one number a rollout."""
+        return False
+
+
+@entry(
+    "on_task",
+    kind="shaper",
+    formula="R = R_term 1[task = k]",
+    cards=("50",),
+    section="each kind of task by its own reward",
+    provenance="derived",
+)
+@dataclass(frozen=True)
+class OnTask(Shaper):
+    """A shaper paid on one kind of task alone: `on_task(outcome(), 0) + on_task(cooper(), 1)`.
+
+    Such a sum pays every rollout by the reward of its own task, and its parts stay apart. No NaN
+    crosses over from another task, and a task that no term names is paid 0, never by another's.
+
+    task : the number of the kind, 0, 1, ..., as in the field `task`
+    """
+
+    term: Shaper
+    task: Annotated[int, Range("[0, inf)", whole=True)] = 0
+    needs: ClassVar[tuple[str, ...]] = ("task",)
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Shaped:
+        answer, xp = _own(self.term, r, memory), r.xp
+        here = r.need("task", by="on_task") == self.task
+        return Shaped(
+            {
+                k: xp.where(here[..., None] if v.ndim > here.ndim else here, v, xp.zeros_like(v))
+                for k, v in answer.parts.items()
+            },
+            answer.memory,
+        )
+
+
+@entry(
+    "standardised",
+    kind="shaper",
+    formula="R = sum_k (R_k - mean R_k)/(std R_k + eps), over the batch",
+    provenance="derived",
+)
+@dataclass(frozen=True)
+class Standardised(Shaper):
+    """Every part of a shaper less its mean over the whole batch, over its standard deviation there.
+
+    So no part's scale decides, while prompts still differ (an estimator that normalises each group
+    takes that away again). Parts keep their names, (..., B, G); what was paid token by token counts
+    as its sum. A part that is level over the batch is 0.
+
+    ddof : of the standard deviation; eps : added to it, >= 0, in units of the part
+    """
+
+    term: Shaper
+    ddof: Annotated[float, DDOF] = 1.0
+    eps: Annotated[float, NOT_NEGATIVE] = 0.0
+    needs: ClassVar[tuple[str, ...]] = ()
+    scope: ClassVar[str] = "batch"
+
+    def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Shaped:
+        answer, xp = _own(self.term, r, memory), r.xp
+        parts: Parts = {}
+        for name, own in answer.parts.items():
+            value = sum_parts({name: own}, r)
+            flat = (*value.shape[:-2], 1, value.shape[-2] * value.shape[-1])
+            w = xp.reshape(r.w + xp.zeros_like(value), flat)
+            w = xp.where(xp.isnan(xp.reshape(value, flat)), xp.zeros_like(w), w)
+            centre = stats.mean(xp.reshape(value, flat), w)
+            spread = stats.std(xp.reshape(value, flat), w, ddof=self.ddof)
+            varies = spread > 0
+            scale = xp.where(varies, spread + self.eps, xp.ones_like(spread))
+            level = xp.where(xp.isnan(value), value, xp.zeros_like(value))
+            parts[name] = xp.where(varies, (value - centre) / scale, level)
+        return Shaped(parts, answer.memory)
 
     def all_token_level(self) -> bool:
         """False: what is compared is one number a rollout."""

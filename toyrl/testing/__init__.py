@@ -27,6 +27,7 @@ from toyrl.testing.mdps import mdps, policies
 from toyrl.testing.novelty_laws import NOVELTY_LAWS, assert_finds_new, repeats_pay_less
 from toyrl.testing.pair_laws import PAIR_LAWS, assert_learns_from_pairs
 from toyrl.testing.return_laws import padding_unseen, return_equivalent, zero_sums_unseen
+from toyrl.testing.sql_laws import SQL_LAWS, broken_sql_laws, same_meaning
 from toyrl.testing.step_laws import copies_never_pay, steps_never_pay
 from toyrl.testing.strategies import completions, rewards, rollouts
 from toyrl.testing.trees import tree_policies, trees
@@ -51,6 +52,7 @@ __all__ = [
     "NOVELTY_LAWS",
     "PAIR_LAWS",
     "PROPERTIES",
+    "SQL_LAWS",
     "Case",
     "Corner",
     "Corners",
@@ -70,6 +72,7 @@ __all__ = [
     "assert_no_exploit",
     "assert_safe",
     "broken_driving_laws",
+    "broken_sql_laws",
     "check_estimator",
     "check_invariants",
     "completions",
@@ -85,6 +88,7 @@ __all__ = [
     "return_equivalent",
     "rewards",
     "rollouts",
+    "same_meaning",
     "steps_never_pay",
     "tree_policies",
     "trees",

@@ -23,6 +23,7 @@ from toyrl.rollouts.classes import class_rollouts
 from toyrl.shapers.base import Parts
 from toyrl.shapers.length.band import band_score
 from toyrl.theory.policies import softmax
+from toyrl.theory.writing.aggregation import component_say, mixture_spread
 
 NAMES = ("length", "write", "format")
 SUBSETS = [s for k in (1, 2, 3) for s in itertools.combinations(range(3), k)]
@@ -212,9 +213,8 @@ def predicted(x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray
     x : components (3, B, G), z_k standardised; weight (3, B)
     """
     z = standardised(x)
-    rho = np.einsum("jbg,kbg->jkb", z, z) / x.shape[-1]
-    spread = np.sqrt(np.einsum("jb,jkb,kb->b", weight, rho, weight))
-    return np.einsum("jkb,kb->jb", rho, weight) / spread, spread
+    rho = np.einsum("jbg,kbg->bjk", z, z) / x.shape[-1]
+    return component_say(rho, weight.T).T, mixture_spread(rho, weight.T)
 
 
 def formula_checks(e: Averaged, rival: Averaged, groups: int, seed: int) -> list[Check]:

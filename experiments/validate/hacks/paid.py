@@ -132,7 +132,11 @@ def status(p: Paid, honest: Honest) -> str:
         return "control"
     if p.mutant.truth:
         return "paid" if p.mean >= honest.median - EPS else "paid less"
-    return "paid" if p.mean >= honest.median - EPS else "not paid"
+    if p.mean >= honest.median - EPS:
+        return "paid"
+    # more than an honest wrong rollout: the bonus without the answer, say
+    usual = median(honest.wrong) if honest.wrong else -math.inf
+    return "paid in part" if p.mean > usual + EPS else "not paid"
 
 
 def table(paid: Sequence[Paid], honest: Honest) -> Table:

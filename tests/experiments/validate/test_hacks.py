@@ -286,6 +286,15 @@ def test_counterexamples_are_small_paid_and_wrong(grade):
         assert paid
 
 
+def test_a_bonus_without_the_answer_is_paid_in_part():
+    from toyrl.experiments.validate.hacks.paid import Honest, Paid, status
+
+    wrong = next(m for m in hacks.MUTANTS if not m.truth and m.family != "control")
+    honest = Honest([1.2, 1.2], [0.0, 0.2, 0.0])
+    told = [status(Paid(wrong, (), (), (v,)), honest) for v in (1.2, 0.2, 0.0)]
+    assert told == ["paid", "paid in part", "not paid"]
+
+
 def test_evidence():
     section, _ = judged(substring)
     (table, causes), (picture,) = section.tables, section.pictures

@@ -32,6 +32,7 @@ are assumptions, so whoever uses one says which (`stated`).
     helpful, ...  `Captions`      a step of 16 tokens; 4 new ones that help, then the last again
     visits, ...   `Seen`          right answers were seen 30 times before, wrong ones twice
     similarity    `Similarity`    0.8 to the reference if right, 0.5 if wrong; no prompt verifiable
+    task          `OneTask`       all prompts are of task 0
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ from toyrl.worlds.chain.latents import (
     token_places,
 )
 from toyrl.worlds.chain.phases import PhaseLevels, Thoughts, Words
-from toyrl.worlds.chain.references import Similarity
+from toyrl.worlds.chain.references import OneTask, Similarity
 from toyrl.worlds.chain.segments import Segments, StepCredit, ends_every
 from toyrl.worlds.chain.traces import TracePrefixes
 from toyrl.worlds.chain.verifier import VerifierFlips
@@ -251,6 +252,7 @@ DECLARED: dict[str, Latent] = {
     **dict.fromkeys(("helpful", "caption_count"), Captions()),
     **dict.fromkeys(("visits", "novelty"), Seen()),
     **dict.fromkeys(("similarity", "verifiable"), Similarity()),
+    "task": OneTask(),
 }
 
 

@@ -1,4 +1,4 @@
-"""Answers compared with a reference where no rule can verify them, as a latent of the chain."""
+"""Kinds of prompts, and references where no rule verifies them, as latents of the chain."""
 
 from __future__ import annotations
 
@@ -28,3 +28,14 @@ class Similarity(Latent):
     def law(self, kinds: Kinds) -> Law:
         level = np.where(kinds.correct > 0, self.right, self.wrong)[:, None]
         return np.ones((len(kinds), 1)), {"similarity": level, "verifiable": 0 * level}
+
+
+@dataclass(frozen=True)
+class OneTask(Latent):
+    """All prompts are of one kind of task. Field: `task`."""
+
+    task: Annotated[int, Range("[0, inf)", whole=True)] = 0
+    says: ClassVar[str] = "all prompts are of the kind of task number {task}"
+
+    def law(self, kinds: Kinds) -> Law:
+        return np.ones((len(kinds), 1)), {"task": np.full((len(kinds), 1), float(self.task))}

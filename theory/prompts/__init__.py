@@ -1,0 +1,1 @@
+"""What rewards of prompts pay for: even and uneven prompts, ties, best outputs, inputs' offsets."""

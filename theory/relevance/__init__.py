@@ -1,0 +1,1 @@
+"""What rewards of relevance and of compression are maximised by, in closed form."""

@@ -1,0 +1,1 @@
+"""What is a tool call worth piece by piece, and what does that do to training?"""

@@ -1,0 +1,1 @@
+"""Writers' rewards: averaged advantages, phrases that are paid, scores that are calibrated."""
