@@ -47,6 +47,7 @@ def test_tasks_are_found_from_signature_and_source_and_arithmetic_is_left_alone(
     for known in (WRITTEN_SOUND, WRITTEN_FLAWED):
         for x in known.values():
             assert find(list(x.specs), Settings()).task is None, x.name
+    assert find("reasoning_sql()", Settings()).task is None  # its rows have a form of their own
 
 
 def test_a_task_is_found_from_data_columns_and_the_evidence_is_named(tmp_path):
