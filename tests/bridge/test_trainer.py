@@ -170,6 +170,7 @@ class Entropic(Shaper):
         return {"entropy": (r.need("entropy", by="Entropic") * r.mask).sum(-1) / r.mask.sum(-1)}
 
 
+@pytest.mark.slow
 def test_entropies_come_from_the_pass_that_is_made_anyway(tmp_path):
     passes = {}
     for name, shaper in (("plain", "outcome()"), ("entropic", Entropic())):
@@ -203,6 +204,7 @@ def test_memory_advances_in_training_and_not_on_evaluation(tmp_path):
     assert made.memory.to_json() == before
 
 
+@pytest.mark.slow
 def test_checkpoints_hold_memory_and_a_resumed_run_ends_the_same(tmp_path):
     changes = {"max_steps": 4, "save_strategy": "steps", "save_steps": 2}
     whole = trainer(tmp_path / "a", MEMORY, changes=changes)

@@ -63,6 +63,8 @@ def phrase_pay(lam: Array, *, divisor: Annotated[int, COUNT] = 20) -> np.ndarray
 def phrase_drift(lam: Array, *, divisor: Annotated[int, COUNT] = 20) -> np.ndarray:
     """Derivative of `phrase_pay` in lam, above 0: training on phrases never stops adding them.
 
+    lam : any shape, >= 0; divisor : phrases for full pay
+
     Raises ValueError for arguments out of their ranges.
     """
     return pdtr(divisor - 1, _mean(lam)) / divisor

@@ -7,7 +7,6 @@ A model without such a tag needs a mark that its prompt forces; name it as `tag`
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,10 +15,8 @@ from toyrl.graders.base import TextRow
 from toyrl.messages import shortened
 
 TAG = "</think>"
-BLOCK = re.compile(r"<think>.*?</think>", re.DOTALL)
 OPEN, CLOSE = "<answer>", "</answer>"
 TAGS = ("<think>", TAG, OPEN, CLOSE)
-ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 
 
 def is_thought(row: TextRow) -> float:
@@ -28,23 +25,8 @@ def is_thought(row: TextRow) -> float:
     return float(start >= 0 and row.completion.find(TAG, start) >= 0)
 
 
-def answer_part(text: str) -> str:
-    """What a text answers: the last answer tag's content, else what stands behind the thinking.
-
-    Without either the whole text; nothing where the thinking was not closed.
-    """
-    tagged = ANSWER.findall(text)
-    text = row.completion
-    # Up to the last closing tag: unclosed ones would be looked behind to the end, each anew.
-    tagged = ANSWER.findall(text[: text.rfind("</answer>") + len("</answer>")])
-    if tagged:
-        return tagged[-1]
-    return "" if "<think>" in text and TAG not in text else text.rpartition(TAG)[2]
-
-
 def answer_words(row: TextRow) -> float:
     """Words, between spaces, of the `answer_part`: the field `words`."""
-    return float(len(answer_part(row.completion).split()))
     return float(len(answer_part(row.completion).split()))
 
 

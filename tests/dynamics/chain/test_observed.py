@@ -102,6 +102,7 @@ def test_worlds_do_what_the_rollouts_show_by_another_route(known):
         assert len(np.unique(found.worlds.batch.difficulties, axis=0)) > 1
 
 
+@pytest.mark.slow
 def test_rounds_go_through_the_points_of_one_sequence():
     r, difficulty = drawn()
     seen = observe(r, difficulty, depth=8)

@@ -107,6 +107,7 @@ def test_joining_by_hand():
     assert f.below_base == pytest.approx(0.9522, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_command_writes_what_validate_reads(tmp_path, capsys):
     log = write(tmp_path / "log.jsonl", rows())
     out, told = tmp_path / "new", tmp_path / "found.json"

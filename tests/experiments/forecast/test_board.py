@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, fields, replace
+from functools import cache
 
 import fastjsonschema
 import pytest
@@ -166,9 +167,10 @@ def test_a_ledger_that_is_not_there_is_refused(capsys):
 
 # -- the page of the docs --------------------------------------------------------------------------
 KEPT = json.loads((RESULTS / "scoreboard.json").read_text())
-EACH = 4
+EACH = 2
 
 
+@cache
 def docs_studies() -> list[Study]:
     measured = (SMALL[0], RESULTS / "zoo-dev", RESULTS / "zoo-test")
     return studies(ROOT / "docs" / "ledger.json", measured)

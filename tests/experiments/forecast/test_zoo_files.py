@@ -65,6 +65,7 @@ def test_the_bases_own_rollouts_are_the_evidence_of_text_rewards_too(zoo):
     assert text.walks[0].accuracy == (0.4, 0.3, 0.2)
 
 
+@pytest.mark.slow
 def test_a_folder_of_bases_is_one_study_with_a_picture_a_base(zoo, tmp_path, monkeypatch):
     # All published runs are scored in test_board.py, against the page of the docs.
     few = [c for c in published.cases() if c.told.name.startswith("05-laser")]

@@ -16,6 +16,7 @@ import pytest
 import toyrl
 from toyrl import schemas
 from toyrl.dynamics.chain.exact import LossOptions
+from toyrl.experiments.cli import main
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.sweep import boundary, run, store
 from toyrl.experiments.sweep.axes import axes_of
@@ -303,12 +304,12 @@ def test_a_reward_file_that_changes_is_noticed_and_cells_are_kept(tmp_path, monk
 def test_a_kill_loses_no_finished_cell(tmp_path):
     """kill -9 in the middle: what was there stays, the numbers are those of an undisturbed run."""
     over = ["--over", "weight=0:4:64", "--over", "rho=0.2:0.8:6", "--at", "updates=100"]
-    line = [sys.executable, "-m", "toyrl.experiments.cli", "sweep", SUM, *over,
-            "--estimator", "dr_grpo", "-q", "--out"]  # fmt: skip
+    line = ["sweep", SUM, *over, "--estimator", "dr_grpo", "-q", "--out"]
     root = str(Path(toyrl.__file__).parents[1])
     env = {**os.environ, "PYTHONPATH": root}
     out = tmp_path / "killed"
-    process = subprocess.Popen([*line, str(out)], env=env, cwd=tmp_path)
+    command = [sys.executable, "-m", "toyrl.experiments.cli", *line, str(out)]
+    process = subprocess.Popen(command, env=env, cwd=tmp_path)
     while not list(out.glob("parts/*.npz")):
         time.sleep(0.05)
         assert process.poll() is None, "it ended before it could be killed"
@@ -316,10 +317,10 @@ def test_a_kill_loses_no_finished_cell(tmp_path):
     process.wait()
     kept = {p.name: p.read_bytes() for p in out.glob("parts/*.npz")}
     assert 0 < len(kept) < 3
-    assert subprocess.run([*line, str(out)], env=env, cwd=tmp_path, check=False).returncode == 0
+    assert main([*line, str(out)]) == 0
     for name, data in kept.items():
         assert (out / "parts" / name).read_bytes() == data
-    subprocess.run([*line, str(tmp_path / "whole")], env=env, cwd=tmp_path, check=True)
+    assert main([*line, str(tmp_path / "whole")]) == 0
     one, other = ((tmp_path / n / "cells.csv").read_bytes() for n in ("killed", "whole"))
     assert one == other
     assert one.count(b"\n") == 1 + 384

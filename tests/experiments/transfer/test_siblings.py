@@ -62,6 +62,7 @@ def test_what_reads_siblings_is_told_from_what_does_not(log):
     assert not evidence.reads_siblings(reward("luck", Luck(np.random.default_rng(0))), log)
 
 
+@pytest.mark.slow
 def test_it_is_graded_in_whole_groups_and_forecast(log):
     made = evidence.paid(reward("vote", vote), log)
     assert isinstance(made, groups.GroupReward)

@@ -11,7 +11,7 @@ import pytest
 
 from toyrl.dynamics.chain import exact, observed
 from toyrl.experiments.cli import main
-from toyrl.experiments.transfer import again, calibrate, graders, predict, result, rewards
+from toyrl.experiments.transfer import again, calibrate, graders, predict, result, rewards, score
 from toyrl.experiments.validate.reward_law.law import RewardLaw
 from toyrl.expressions import parse, parse_estimator
 from toyrl.graders.base import TextRow
@@ -244,9 +244,9 @@ def test_a_measured_suite_is_predicted_again_at_its_weights(monkeypatch, tmp_pat
     found = again.outcomes_in(known.result, {n: e["family"] for n, e in new.items()})
     numbers = result.compare(known.predictions, found)  # the old scores come out again
     for name in result.PREDICTORS:
-        for score in ("tau_accuracy", "brier"):
-            was = known.result["predictors"][name][score]
-            assert numbers["predictors"][name][score] == pytest.approx(was, rel=1e-9)
+        for which in ("tau_accuracy", "brier"):
+            was = known.result["predictors"][name][which]
+            assert numbers["predictors"][name][which] == pytest.approx(was, rel=1e-9)
     line = ["transfer", "--measured", str(MEASURED), "--predictions", str(SEALED)]
     assert main([*line, "--out", str(tmp_path / "o"), "--quiet"]) == 2
     assert "holds predictions already" in capsys.readouterr().err
@@ -282,6 +282,13 @@ def model(tmp_path_factory):
     return str(tiny.folder(recipe, cache=tmp_path_factory.mktemp("model")))
 
 
+def cheap(monkeypatch) -> None:
+    """Few worlds and few draws of the intervals: no assertion looks at either."""
+    monkeypatch.setattr(observed, "ROUND", 32)
+    monkeypatch.setattr(calibrate, "WANTED", 8)
+    monkeypatch.setitem(score.paired.__kwdefaults__, "draws", 100)
+
+
 SHORT = ["--seeds", "2", "--steps", "2", "--completions", "8", "--group-size", "4", "--quiet",
          "--learning-rate", "2e-4"]  # fmt: skip
 TASK = ["--task", "shorthand", "--max-completion-length", "16"]
@@ -289,7 +296,8 @@ TASK = ["--task", "shorthand", "--max-completion-length", "16"]
 
 @pytest.mark.slow
 @pytest.mark.bridge
-def test_transfer_from_prediction_to_result(tmp_path, model, capsys):
+def test_transfer_from_prediction_to_result(tmp_path, model, capsys, monkeypatch):
+    cheap(monkeypatch)
     own = tmp_path / "mine.py"
     own.write_text("def short(text, answer):\n    return -len(text) / 100\n")
     out = tmp_path / "out"

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from toyrl.dynamics.chain import observed
 from toyrl.experiments.cli import main
 from toyrl.experiments.errors import UsageError
-from toyrl.experiments.transfer import ends, graders, zoo
+from toyrl.experiments.transfer import ends, graders, score, zoo
 from toyrl.graders.base import TextRow
 from toyrl.rollouts.texts import text_rollouts
 
@@ -213,6 +214,8 @@ def micro(monkeypatch, tmp_path):
     monkeypatch.setattr(bases, "BASES", (dev, poor, kept))
     monkeypatch.setenv("TOYRL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(zoo, "WORLDS", 4)
+    monkeypatch.setattr(observed, "ROUND", 32)
+    monkeypatch.setitem(score.paired.__kwdefaults__, "draws", 100)
     short = [e for e in zoo.LIST if e.name in ("outcome", "kimi", "majority", "step-sum")]
     monkeypatch.setattr(zoo, "LIST", tuple(short))
     some = published.cases({})[:2]  # the others stand on the board of the docs

@@ -97,6 +97,7 @@ def test_a_mix_with_a_catalogue_shaper_counts_its_values():
 
 
 # -- broken contracts ----------------------------------------------------------------------------
+@pytest.mark.slow
 def test_randomness_memory_and_neighbours_are_told_apart():
     _, c = bad("unstable.py", "noise")
     assert (c.deterministic, c.history_dependent) == (False, False)

@@ -12,6 +12,7 @@ import pytest
 
 from tests.places import BAD_REWARDS as BAD
 from tests.places import ROOT
+from toyrl.dynamics.chain import observed
 from toyrl.experiments.api import validate
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.render.ci import junit
@@ -26,6 +27,7 @@ EXAMPLES = ROOT / "examples" / "rewards"
 LOG = ROOT / "examples" / "data" / "smollm2-arithmetic-rollouts.jsonl"
 WORLDS = 32  # enough to tell the examples apart; the command draws 256
 FEW = 8  # where training decides nothing, or all worlds alike
+NOT_LOOKED_AT = ("order", "selection", "verdict")  # where what is unsafe is so without them
 
 pytestmark = pytest.mark.slow
 apart = pytest.mark.xdist_group("validate, rewards judged by one test alone")
@@ -74,7 +76,7 @@ def test_correctness_is_safe(name, function):
 @cache
 def unpaired(name: str) -> Judged:
     """A gold-free example alone; its largest safe weight is one of 64 worlds."""
-    return Judged(f"{EXAMPLES / name}.py:reward", worlds=64)
+    return Judged(f"{EXAMPLES / name}.py:reward", worlds=64, skip=NOT_LOOKED_AT)
 
 
 @pytest.mark.parametrize("name", ["format_only", "phrase_count"])
@@ -96,7 +98,8 @@ def test_phrases_far_above_their_weight_are_unsafe_beside_correctness_too():
     """Format is not: among rollouts that end in time it is a constant, which no group sees."""
     limit = unpaired("phrase_count").finding("collapse/auxiliary").value
     path = f"{EXAMPLES / 'phrase_count'}.py:reward"
-    above = Judged(str(EXAMPLES / "correctness.py"), f"{path}:{20 * limit:.4g}", worlds=FEW)
+    above = Judged(str(EXAMPLES / "correctness.py"), f"{path}:{20 * limit:.4g}",
+                   worlds=FEW, skip=NOT_LOOKED_AT)  # fmt: skip
     assert above.verdict == "UNSAFE"
 
 
@@ -156,7 +159,7 @@ def label(completions, answer, **kwargs):
 def test_a_wrong_text_paid_like_a_right_one_is_unsafe_and_said_first(tmp_path, name, hack):
     file = tmp_path / "field.py"
     file.write_text(FIELD)
-    judged = Judged(f"{file}:{name}", worlds=FEW)
+    judged = Judged(f"{file}:{name}", worlds=FEW, skip=NOT_LOOKED_AT)
     assert (judged.verdict, judged.report.exit_code) == ("UNSAFE", 1)
     assert hack in judged.report.reasons[0]
     assert not any(r.startswith("Collapse comes with") for r in judged.report.reasons)
@@ -195,7 +198,7 @@ def test_trls_reasoning_accuracy_reward_is_safe(monkeypatch):
     ],
 )
 def test_trls_gold_free_rewards_are_unsafe_alone(name):
-    judged = Judged(trl(name), worlds=FEW)
+    judged = Judged(trl(name), worlds=FEW, skip=NOT_LOOKED_AT)
     assert judged.verdict == "UNSAFE"
     assert judged.finding("collapse/auxiliary")
 
@@ -217,7 +220,8 @@ def test_the_sum_people_train_on_is_safe(monkeypatch):
 
 
 # -- a real log, data columns ----------------------------------------------------------------------
-def test_a_real_log_gives_section_0():
+def test_a_real_log_gives_section_0(monkeypatch):
+    monkeypatch.setattr(observed, "ROUND", WORLDS)
     judged = Judged(str(EXAMPLES / "correctness.py"), rollouts=LOG)
     own = judged.report.sections[0]
     assert own.number == 0

@@ -19,8 +19,9 @@ pytest.importorskip("trl", reason="needs the extra llm")
 from tests.experiments.commands.command import call
 from tests.faults.limits import largest_file
 from tests.places import ROOT
+from toyrl.dynamics.chain import observed
 from toyrl.experiments.errors import UsageError
-from toyrl.experiments.transfer import calibrate, predict, run, suite, training
+from toyrl.experiments.transfer import calibrate, predict, run, score, suite, training
 from toyrl.experiments.transfer.rewards import SuiteReward
 from toyrl.expressions import parse
 from toyrl.files import write_file
@@ -160,8 +161,14 @@ LINE = ("transfer", "outcome()", "--task", "shorthand", "-q",
 
 
 @pytest.mark.slow
-def test_a_killed_transfer_goes_on_to_the_same_curve(tmp_path, model, capsys):
-    """Sealed, then killed by -9 after a checkpoint (of update 40), then --resume."""
+def test_a_killed_transfer_goes_on_to_the_same_curve(tmp_path, model, capsys, monkeypatch):
+    """Sealed, then killed by -9 after a checkpoint (of update 40), then --resume.
+
+    The predictions are made of few worlds: what is killed only reads them.
+    """
+    monkeypatch.setattr(observed, "ROUND", 32)
+    monkeypatch.setattr(calibrate, "WANTED", 8)
+    monkeypatch.setitem(score.paired.__kwdefaults__, "draws", 100)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     line = (*LINE, "--model", model)
     code, _, said = call(capsys, *line, "--out", str(whole))
