@@ -356,12 +356,12 @@ def _mark(value: Any) -> None:
 
 def _task(value: Any) -> None:
     from toyrl.worlds.text.tasks.base import TaskError
-    from toyrl.worlds.text.tasks.find import task_of
+    from toyrl.worlds.text.tasks.find import check_name
 
     if value is None:
         return
     try:
-        task_of(value)
+        check_name(value)
     except TaskError as error:
         raise UsageError(str(error)) from error
 

@@ -21,6 +21,21 @@ NAMES = (ARITHMETIC, *KNOWN)
 FILE = re.compile(r"(?P<path>.+\.py):(?P<name>[A-Za-z_]\w*)\Z")
 
 
+def check_name(spec: Any) -> None:
+    """TaskError for an unknown name, for a file that isn't there and for an object that is no task;
+    a file is not run."""
+    if not isinstance(spec, str):
+        check(spec)
+    elif found := FILE.match(spec):
+        _refuse_missing(Path(found["path"]))
+    elif spec not in NAMES:
+        msg = (
+            f"task={shortened(spec)} is no task; there are {', '.join(NAMES)}, and a task of your "
+            "own: file.py:NAME (docs/tasks.md)"
+        )
+        raise TaskError(msg)
+
+
 def task_of(spec: Any) -> Task | None:
     """The task of a name or of file.py:NAME, or the object itself; None for arithmetic.
 
@@ -29,27 +44,26 @@ def task_of(spec: Any) -> Task | None:
 
     Raises TaskError for an unknown name, and for a file or an object that is no task.
     """
+    check_name(spec)
     if not isinstance(spec, str):
-        return check(spec)
+        return spec
     if spec == ARITHMETIC:
         return None
-    if spec in KNOWN:
-        module = importlib.import_module(f"toyrl.worlds.text.tasks.{spec}")
-        return getattr(module, KNOWN[spec])
     if found := FILE.match(spec):
         return _of_file(Path(found["path"]), found["name"])
-    msg = (
-        f"task={shortened(spec)} is no task; there are {', '.join(NAMES)}, and a task of your own: "
-        "file.py:NAME (docs/tasks.md)"
-    )
-    raise TaskError(msg)
+    module = importlib.import_module(f"toyrl.worlds.text.tasks.{spec}")
+    return getattr(module, KNOWN[spec])
+
+
+def _refuse_missing(path: Path) -> None:
+    if not path.is_file():
+        where = shortened(str(path), PATH)
+        msg = f"task={where} does not exist; name a Python file with a task in it, file.py:NAME"
+        raise TaskError(msg)
 
 
 def _of_file(path: Path, name: str) -> Task:
     where = shortened(str(path), PATH)
-    if not path.is_file():
-        msg = f"task={where} does not exist; name a Python file with a task in it, file.py:NAME"
-        raise TaskError(msg)
     spec = importlib.util.spec_from_file_location(f"toyrl_task_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
