@@ -4,8 +4,9 @@
 
 Every reward of `tests/experiments/validate/task_zoo` goes through `toyrl.validate(..., quick=True)`
 without being told its task: contract and hacks, no training. A line each, then for each task how
-many flawed ones were found (UNSAFE or RISKY), how many for an expected first reason, and how many
-sound ones were blamed.
+many flawed ones were found (UNSAFE, RISKY or INCONCLUSIVE), how many were warned of alone
+(training, which is not run here, decides about those), how many for an expected reason, and how
+many sound ones were blamed or not judged. Seconds are of this process: the reward's own go beside.
 """
 
 from __future__ import annotations
@@ -52,7 +53,12 @@ class Scored:
         """A sound one that isn't blamed and could be judged; a flawed one that isn't SAFE."""
         if self.case.sound:
             return self.report.verdict == "SAFE SO FAR" and not self.blamed
-        return self.blamed or self.report.verdict == "INCONCLUSIVE" or self.warned
+        return self.found or self.warned
+
+    @property
+    def found(self) -> bool:
+        """Its verdict speaks against it."""
+        return self.blamed or self.report.verdict == "INCONCLUSIVE"
 
     @property
     def warned(self) -> bool:
@@ -88,9 +94,11 @@ def main() -> None:
             print(f"{fine:7}{task:8}{kind:7}{s.case.name:24}{s.report.verdict:14}{s.first}")
         sound, flawed = ([s for s in done if s.case.sound is k] for k in (True, False))
         print(
-            f"{task}: {sum(s.right for s in flawed)} of {len(flawed)} flawed found "
-            f"({sum(s.named for s in flawed)} for an expected reason), "
-            f"{sum(not s.right for s in sound)} of {len(sound)} sound blamed; "
+            f"{task}: of {len(flawed)} flawed {sum(s.found for s in flawed)} found and "
+            f"{sum(s.right and not s.found for s in flawed)} warned of "
+            f"({sum(s.named for s in flawed)} for an expected reason); of {len(sound)} sound "
+            f"{sum(s.blamed for s in sound)} blamed, "
+            f"{sum(not s.right and not s.blamed for s in sound)} not judged; "
             f"{sum(s.seconds for s in done) / len(done):.1f} CPU s each\n"
         )
 

@@ -100,8 +100,9 @@ def find(rewards: Reward, settings: Settings) -> Found:
             raise UsageError(str(error)) from error
         name = ARITHMETIC if task is None else task.name
         _refuse_others(name, columns)
+        _refuse_steps(name, settings)
         return Found(name, task, told=True, clues=clues)
-    name = winner(clues)
+    name = winner(clues) if _open(rewards, settings) else ARITHMETIC
     return Found(name, task_of(name), clues=clues)
 
 
@@ -192,6 +193,26 @@ def rows_of(settings: Settings) -> Sequence[Mapping[str, Any]]:
     except LogError:
         return ()
     return rows[:64]
+
+
+def _open(rewards: Reward, settings: Settings) -> bool:
+    """Whether a task may be taken unasked: a log brings texts of its own, scores of steps are about
+    arithmetic, and a reward of the catalogue reads no text."""
+    if settings.rollouts is not None or settings.model is not None or settings.process is not None:
+        return False
+    try:
+        return any(term.shaper is None for term in read(rewards))
+    except RewardError:
+        return False
+
+
+def _refuse_steps(name: str, settings: Settings) -> None:
+    if name != ARITHMETIC and settings.process is not None:
+        msg = (
+            f"task={name!r} and process are both given; steps are scored on arithmetic texts, "
+            "leave one of the two out"
+        )
+        raise UsageError(msg)
 
 
 def _refuse_others(name: str, columns: Sequence[str]) -> None:

@@ -59,6 +59,8 @@ def test_a_task_is_found_from_data_columns_and_the_evidence_is_named(tmp_path):
     assert "the data column `choices`" in found.finding().message
     told = find(f"{file}:colour", Settings(data=data, task="arithmetic"))
     assert told.task is None
+    assert find(["outcome()"], Settings(data=data)).task is None
+    assert find(f"{file}:colour", Settings(rollouts=data)).task is None
 
 
 def test_a_weaker_sign_is_a_hint():
@@ -130,6 +132,7 @@ def test_the_page_shows_the_example_as_it_is():
         ("tools", {"tools": ["x"]}, "is no list of schemas"),
         ("sql", {"sql": "SELECT 1", "db_path": "/none.sqlite"}, "does not exist"),
         ("sql", {"sql": "SELECT 1", "schema": "CREATE TABEL t"}, "is no script that SQLite runs"),
+        ("sql", {"sql": "SELECT 1", "schema": "VACUUM INTO 'x.sqlite'"}, "is no script that SQL"),
     ],
 )
 def test_rows_that_cannot_be_used_are_refused_in_one_message(tmp_path, task, row, said):
@@ -137,6 +140,13 @@ def test_rows_that_cannot_be_used_are_refused_in_one_message(tmp_path, task, row
     spec = next(c.spec for c in cases(task) if c.sound)
     with pytest.raises(UsageError, match=said):
         validate(spec, quick=True, task=task, data=data)
+
+
+def test_scores_of_steps_are_of_arithmetic(tmp_path):
+    file = tmp_path / "prm.py"
+    file.write_text("def score(steps):\n    return [1.0] * len(steps)\n")
+    with pytest.raises(UsageError, match="task='sql' and process are both given"):
+        find("outcome()", Settings(task="sql", process=f"{file}:score"))
 
 
 def test_an_unknown_task_is_refused_at_the_door():

@@ -75,6 +75,12 @@ def test_nothing_that_runs_forever_or_writes_is_run_to_its_end():
     assert sql.rows_of("SELECT 1; DELETE FROM person") is None
 
 
+def test_no_query_writes_a_file(tmp_path):
+    for query in ("VACUUM INTO '{}'", "ATTACH '{}' AS other"):
+        assert sql.rows_of(query.format(tmp_path / "a.sqlite")) is None
+    assert not [*tmp_path.iterdir()]
+
+
 # -- texts -----------------------------------------------------------------------------------------
 def test_base_texts_come_in_pairs_of_equal_length_and_hold_their_answer():
     made = rows.base_rows(CHOICE, "tag", 24, 0, typical_tokens=100, max_tokens=512)
