@@ -55,7 +55,11 @@ def answer_text(row: TextRow) -> str | None:
 
 
 def has_layout(text: str) -> bool:
-    """True for <think>...</think>, white space or none, <answer>...</answer> and nothing else."""
+    """True for <think>...</think>, white space or none, <answer>...</answer>, nothing around them.
+
+    A full match, as the paper has it: further tags may stand inside (`toyrl.graders.phases` has the
+    strict one).
+    """
     if not (text.startswith("<think>") and text.endswith("</answer>")):
         return False
     return MIDDLE.search(text, len("<think>"), len(text) - len("</answer>")) is not None

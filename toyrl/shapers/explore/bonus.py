@@ -64,8 +64,10 @@ class Bonus(Intrinsic):
     def parts(self, r: Rollouts, memory: Mapping[str, Array]) -> Parts:
         del memory
         b = at(self.weight, r.step) * self.bonus(r)
-        if self.gate and r.has("answered"):
-            b = r.xp.where(r.need("answered", by=type(self).__name__) > 0, b, r.xp.zeros_like(b))
+        if r.has("answered"):
+            answered = r.need("answered", by=type(self).__name__)
+            paid = answered + (1 - self.gate) > 0  # gate may be traced
+            b = r.xp.where(paid, b, r.xp.zeros_like(b))
         return {"bonus": b}
 
     def bonus(self, r: Rollouts) -> Array:

@@ -87,7 +87,5 @@ def visit_bonus(visits: Array, *, sigma: Any = 1.0, step: Any = None, start: Any
         seen = visits > 0
         n = xp.where(seen, visits, xp.ones_like(visits))
         return xp.where(seen, sigma**2 / n, start + 0 * visits)
-    left = (
-        (1 - step) ** (2 * visits) if step < 1 else xp.where(visits > 0, 0 * visits, 1 + 0 * visits)
-    )
+    left = (1 - step) ** (2 * visits)  # 0 to the power of 0 is 1, and step may be traced
     return left * start + sigma**2 * step / (2 - step) * (1 - left)
