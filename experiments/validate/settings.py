@@ -240,6 +240,7 @@ class Settings:
             data["process"] = source_name(self.process)
         rates = self.success_rates
         data["success_rates"] = None if rates is None else list(rates)
+        del data["task"]  # said where there is one
         if self.task is not None:
             data["task"] = self.task if isinstance(self.task, str) else self.task.name
         for name in ("notes", "only", "skip"):
