@@ -68,6 +68,7 @@ def validate(
     max_calls: Annotated[int | None, Parameter(group=GRADING)] = None,
     search: Annotated[int | None, Parameter(group=DEPTH)] = None,
     workers: Annotated[int, Parameter(group=GRADING)] = 1,
+    task: Annotated[str | None, Parameter(group=GRADING)] = None,
     answer_mark: Annotated[str | None, Parameter(group=GRADING)] = None,
     text_parameter: Annotated[str | None, Parameter(group=GRADING)] = None,
     env: Annotated[list[str] | None, Parameter(group=GRADING, negative_iterable="no-")] = None,
@@ -179,6 +180,9 @@ def validate(
     workers
         Processes that grade texts side by side, for a reward of a file that looks at one text at
         a time and keeps no state; async functions get a whole call's texts at once anyway.
+    task
+        What the reward is for: arithmetic, choice, tools or sql, or a task of your own,
+        file.py:NAME [default: found from its source, signature and data columns].
     answer_mark
         How the reward wants answers marked, where it is none of the usual ways: text with {} for
         the answer, such as 'Final answer: {}'; <think></think> before it for working in tags.
@@ -237,6 +241,7 @@ def validate(
         "max_calls": max_calls,
         "search": search,
         "workers": workers,
+        "task": task,
         "answer_mark": answer_mark,
         "text_parameter": text_parameter,
         "env": env,

@@ -36,6 +36,23 @@ ENTRIES = (
         "Judge crf() or conciseness_additive(), or leave the option out.",
     ),
     E(
+        "contract/task",
+        "Which task's texts the reward was judged on, and what in its signature, source or data "
+        "columns says so.",
+        "A reward for tool calls, SQL or multiple choice pays nothing on arithmetic texts: nothing "
+        "could be said of it there.",
+        "Say the task where it was found wrongly: --task choice, tools, sql, arithmetic, or one of "
+        "your own, file.py:NAME (docs/tasks.md).",
+        "a parameter `choices` says multiple choice",
+    ),
+    E(
+        "contract/task-company",
+        "The reward reads its siblings, and a task's texts were graded in the calls in which they "
+        "stood.",
+        "In training its company is a group of one prompt, in which values may be others.",
+        "Look at its values on groups of yours: --rollouts.",
+    ),
+    E(
         "contract/usable",
         "The reward could not be loaded or called at all.",
         "Nothing else can be judged, so the run ends here with exit code 2.",

@@ -51,6 +51,30 @@ ENTRIES = (
         "Return a number for every completion.",
     ),
     E(
+        "hacks/task-search",
+        "The search for exploits that no list holds was not run: it edits arithmetic texts.",
+        "An exploit that the task's own list lacks may still be paid.",
+        "Add wrong texts of your own to the task (docs/tasks.md).",
+    ),
+    E(
+        "hacks/task-notation",
+        "Right answers in other notations of the task were graded: small letters, JSON with other "
+        "white space, a query with a semicolon.",
+        "A policy that writes so gets no signal for being right; a prompt may well demand one "
+        "notation, so this is said and no more.",
+        "Parse before you compare, or ask for one notation in the prompt.",
+    ),
+    E(
+        "hacks/task-*",
+        "A wrong completion of the task's own list is paid like a right one: the finding says what "
+        "it is and why it is wrong.",
+        "A policy finds what is paid and easier than the task; what takes no knowledge of the "
+        "answer it finds first. A warning is what usual graders pay and a policy can't reach "
+        "without solving the task.",
+        "Do what the finding says: compare the whole marked answer, parsed, with the gold one.",
+        "float(gold in marked) pays 'A, B, C, D'",
+    ),
+    E(
         "hacks/length",
         "The value follows length, among answers that are equally right.",
         "The policy learns the length first: it is the easiest thing to move. Alone it makes a "

@@ -18,8 +18,10 @@ from toyrl.experiments.validate.verdict import exit_code
 if TYPE_CHECKING:
     from toyrl.experiments.forecast.evidence import Evidence
     from toyrl.experiments.validate.contract.facts import Contract
+    from toyrl.experiments.validate.listening import Listener
     from toyrl.experiments.validate.pipeline import Pipeline
     from toyrl.experiments.validate.reward_law.law import RewardLaw
+    from toyrl.experiments.validate.tasks.found import Found
     from toyrl.graders.base import TextRow
     from toyrl.rewards.specs import Reward
 
@@ -42,7 +44,7 @@ def judged(
     used.
     """
     from toyrl.experiments.errors import UsageError
-    from toyrl.experiments.validate.pipeline import Pipeline
+    from toyrl.experiments.validate.tasks.found import find
     from toyrl.rewards.cache import CacheError
     from toyrl.rewards.errors import RewardError
     from toyrl.rewards.specs import name_of
@@ -52,8 +54,11 @@ def judged(
     tell, rewards = heard(progress), reward_of(rewards, settings)
     pipeline: Pipeline | None = None
     try:
-        pipeline = Pipeline(rewards, settings, tell, n_worlds=n_worlds)
+        found = find(rewards, settings)
+        pipeline = pipeline_for(rewards, settings, tell, n_worlds=n_worlds, found=found)
         report = pipeline.run()
+        if report.verdict == "INCONCLUSIVE" and (hint := found.hint()):
+            report = replace(report, reasons=(*report.reasons, hint))
     except RewardError as error:
         if error.kind in LOADING:
             raise UsageError(str(error)) from error
@@ -63,6 +68,24 @@ def judged(
         raise UsageError(str(error)) from error
     seconds = time.perf_counter() - start
     return replace(report, versions=versions(), seconds=seconds), pipeline
+
+
+def pipeline_for(
+    rewards: Reward, settings: Settings, tell: Listener, *, n_worlds: int = 256, found: Found
+) -> Pipeline:
+    """The run of a reward: on arithmetic texts, or on those of the task that was found.
+
+    Raises UsageError for data rows that can't be used.
+    """
+    from toyrl.experiments.validate.pipeline import Pipeline
+
+    if found.task is None:
+        return Pipeline(rewards, settings, tell, n_worlds=n_worlds)
+    from toyrl.experiments.validate.tasks.data import check_rows
+    from toyrl.experiments.validate.tasks.pipeline import TaskPipeline
+
+    check_rows(found.name, settings)
+    return TaskPipeline(rewards, settings, tell, n_worlds=n_worlds, found=found)
 
 
 def law_alone(rewards: Reward, settings: Settings) -> tuple[str, RewardLaw]:

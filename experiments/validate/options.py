@@ -55,6 +55,7 @@ class Options(TypedDict, total=False):
     only: Sequence[str] | str
     skip: Sequence[str] | str
     search: int | None
+    task: Any
     trl_config: str | Path | None
     verl_config: str | Path | None
 

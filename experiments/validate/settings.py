@@ -75,6 +75,8 @@ class Settings:
         `toyrl.models.conciseness`, whose scores are the field `conciseness`; None: an assumption
     cache : folder where the values of slow rewards are kept by text, or None
     max_calls : texts that the reward may be asked to grade, or None
+    task : name of a task (`toyrl.worlds.text.tasks.find.NAMES`), file.py:NAME of one's own, or the
+        object; None: found from the reward
     answer_mark : how the reward wants answers marked: text with {} where the answer stands
         (`toyrl.worlds.text.dialects`), or None: the dialect of five that it reads best
     text_parameter : the reward functions' parameter that takes the completion, or None to guess it
@@ -140,6 +142,7 @@ class Settings:
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     search: Annotated[int | None, SEARCH.or_none] = None
+    task: Any = None
 
     def __post_init__(self) -> None:
         for name in ("rollouts", "data"):
@@ -166,6 +169,7 @@ class Settings:
 
             source.check(self.process, self.steps, log=self.rollouts is not None)
         refuse_estimator(self.estimator)
+        _task(self.task)
         _mark(self.answer_mark)
         object.__setattr__(self, "env", _env(self.env))
         for name in ("only", "skip"):
@@ -227,7 +231,7 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form: paths as text, tuples as lists."""
-        data = asdict(self)
+        data = asdict(replace(self, task=None))
         for name in ("rollouts", "data", "calibrated", "conciseness", "judge_noise", "cache"):
             data[name] = None if data[name] is None else str(data[name])
         if self.process is not None:
@@ -236,6 +240,9 @@ class Settings:
             data["process"] = source_name(self.process)
         rates = self.success_rates
         data["success_rates"] = None if rates is None else list(rates)
+        del data["task"]  # said where there is one
+        if self.task is not None:
+            data["task"] = self.task if isinstance(self.task, str) else self.task.name
         for name in ("notes", "only", "skip"):
             data[name] = list(data[name])
         data["env"] = None if self.env is None else list(self.env)
@@ -346,6 +353,18 @@ def _mark(value: Any) -> None:
         check_dialect(value)
     except ValueError as error:
         raise UsageError(str(error).replace("dialect=", "answer_mark=", 1)) from error
+
+
+def _task(value: Any) -> None:
+    from toyrl.worlds.text.tasks.base import TaskError
+    from toyrl.worlds.text.tasks.find import check_name
+
+    if value is None:
+        return
+    try:
+        check_name(value)
+    except TaskError as error:
+        raise UsageError(str(error)) from error
 
 
 def _env(value: Any) -> tuple[str, ...] | None:

@@ -282,6 +282,7 @@ ORIGINS = {
     "file": "found elsewhere in the source's file",
     "usual": "one of the usual formats",
     "combined": "put together from what the reward's source or your rollouts show",
+    "task": "usual for its task",
 }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from toyrl.graders.base import TextRow
 from toyrl.rewards.signatures import GOLD_SYNONYMS
 
+OF_TASKS = ("sql", "gold_sql", "expected", "answer_index")  # columns of `worlds.text.tasks`
 CARRIERS = ("info", "extra_info", "metadata", "reward_model")  # columns that may hold gold inside
 HUGE = 100_000  # characters
 NON_ASCII = "答案是四十二。 Ответ ١٢٣ ½ x² ③ Ａ́ \u200b\u202e 🙂\u200d🚀 \x00 \ufffd"
@@ -18,7 +19,8 @@ NON_ASCII = "答案是四十二。 Ответ ١٢٣ ½ x² ③ Ａ́ \u200b\u20
 
 def gold_columns(row: TextRow) -> dict[str, Any]:
     """The row's columns that hold, or may hold, the gold answer."""
-    return {k: v for k, v in row.columns.items() if k in GOLD_SYNONYMS or k in CARRIERS}
+    held = (*GOLD_SYNONYMS, *CARRIERS, *OF_TASKS)
+    return {k: v for k, v in row.columns.items() if k in held}
 
 
 def permute_gold(rows: Sequence[TextRow], *, seed: int = 0) -> list[TextRow]:

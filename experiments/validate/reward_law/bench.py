@@ -149,16 +149,19 @@ def law_of(
     thorough: bool,
     seed: int,
     run_limit: float | None = None,
+    class_rows: Callable[..., list[Any]] | None = None,
 ) -> tuple[RewardLaw, int]:
     """The reward on every class and the number of texts graded for it.
 
     run_limit : tokens, as shapers read it, where the chain ends earlier
+    class_rows : writes the texts of a class; None: arithmetic
     """
     shaper = as_shaper(terms)
     if score is None:
         return RewardLaw(chain, shaper, run_limit=run_limit), 0
-    from toyrl.worlds.text.render import class_rows
+    from toyrl.worlds.text import render
 
+    class_rows = class_rows or render.class_rows
     mean, variance, ends, texts = grade_classes(
         chain, score, class_rows, dialect=dialect, renderings=renderings(thorough), seed=seed
     )

@@ -1,0 +1,176 @@
+"""Tasks: what is called right is right, what is called wrong is wrong, and texts say so."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import replace
+
+import pytest
+
+from toyrl.worlds.chain.model import Chain
+from toyrl.worlds.text.tasks import rows, sql
+from toyrl.worlds.text.tasks.base import Asked, Made, Said, TaskError, check, gold
+from toyrl.worlds.text.tasks.choice import CHOICE
+from toyrl.worlds.text.tasks.find import KNOWN, task_of
+from toyrl.worlds.text.tasks.tools import TOOL_CALLS
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_every_task_has_ten_mutants_other_notations_and_layouts(name):
+    task = check(task_of(name))
+    assert len(rows.names(task)) >= 10
+    assert len(task.layouts) >= 4
+    for _, right, wrong in rows.answers(task):
+        assert sum(bool(x.name) for x in right) >= 5
+        assert sum(not x.name for x in wrong) == 2
+        names = [x.name for x in wrong if x.name]
+        assert len(names) == len(set(names))
+        assert all(x.fix for x in wrong if x.name)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_what_is_called_free_is_the_same_whatever_the_answer_is(name):
+    seen: dict[str, set[str]] = {}
+    for asked, _, wrong in rows.answers(check(task_of(name))):
+        for said in wrong:
+            if said.free and said.text not in ("", asked.prompt):
+                seen.setdefault(said.name, set()).add(said.text)
+    seen.pop("options-echoed", None)  # the options are the prompt's
+    assert all(len(texts) == 1 for texts in seen.values())
+
+
+def test_queries_are_right_on_both_databases_and_wrong_ones_on_neither_or_one():
+    for asked, right, wrong in rows.answers(check(task_of("sql"))):
+        good = asked.columns["sql"]
+        assert all(sql.is_right(x.text, good) for x in right)
+        for said in wrong:
+            assert said.bare or said.work is not None or not sql.is_right(said.text, good), said
+        lucky = {x.name: x.text for x in wrong}
+        for name in ("same-by-accident", "rows-written-out"):
+            assert sql.rows_of(lucky[name]) == sql.rows_of(good)
+
+
+def test_calls_are_right_as_json_and_wrong_ones_are_other_json():
+    for asked, right, wrong in rows.answers(TOOL_CALLS):
+        call = asked.columns["expected"]
+        assert all(json.loads(x.text) == call for x in right)
+        for said in wrong:
+            try:
+                assert json.loads(said.text) != call
+            except json.JSONDecodeError:
+                assert said.name in ("cut-off", "in-prose", "blank", "empty", "prompt-echoed")
+
+
+def test_letters_go_round_and_options_differ():
+    asked = CHOICE.problems()
+    assert [p.columns["answer"] for p in asked[:4]] == list("ABCD")
+    assert all(len(set(p.columns["choices"])) == 4 for p in asked)
+
+
+def test_nothing_that_runs_forever_or_writes_is_run_to_its_end():
+    endless = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT MAX(n) FROM t"
+    assert sql.rows_of(endless) is None
+    assert sql.rows_of("DELETE FROM person") is None
+    assert sql.rows_of("SELECT 1; DELETE FROM person") is None
+
+
+def test_no_query_writes_a_file(tmp_path):
+    for query in ("VACUUM INTO '{}'", "ATTACH '{}' AS other"):
+        assert sql.rows_of(query.format(tmp_path / "a.sqlite")) is None
+    assert not [*tmp_path.iterdir()]
+
+
+# -- texts -----------------------------------------------------------------------------------------
+def test_base_texts_come_in_pairs_of_equal_length_and_hold_their_answer():
+    made = rows.base_rows(CHOICE, "tag", 24, 0, typical_tokens=100, max_tokens=512)
+    assert sum(x.truncated for x in made) == 2
+    assert not any(x.correct for x in made if x.truncated)
+    whole = [x for x in made if not x.truncated]
+    for right, wrong in zip(whole[::2], whole[1::2], strict=True):
+        assert right.correct
+        assert not wrong.correct
+        assert right.row.prompt == wrong.row.prompt
+        assert abs(right.row.tokens - wrong.row.tokens) <= 2
+        assert right.row.completion.endswith(f"<answer>{right.gold}</answer>")
+
+
+def test_class_texts_have_the_length_of_their_class():
+    chain = Chain(tokens_per_action=12.0)
+    for truth in (True, False):
+        made = rows.class_rows(
+            TOOL_CALLS, chain, 5, TOOL_CALLS.layouts[0], correct=truth, length_actions=20,
+            truncated=False, renderings=3, seed=1,
+        )  # fmt: skip
+        assert [x.row.tokens for x in made] == [240] * 3
+        assert all(x.correct is truth for x in made)
+
+
+def test_a_mutant_is_written_whole_bare_or_behind_the_answer():
+    found = rows.mutants(CHOICE, "tag", truth=False, tokens=30, limit=0)
+    assert found["empty"][0].row.completion == ""
+    assert "</answer>\nI also thought of" in found["denied-behind"][0].row.completion
+    assert found["mentioned"][0].row.completion.startswith("<think>\nIt could be (A)")
+
+
+# -- bad input -------------------------------------------------------------------------------------
+def made(**changes) -> Made:
+    asked = tuple(Asked(f"Say {x}.", gold(x)) for x in "ab")
+    task = Made(
+        "mine", ("tag",), asked, lambda p: [Said(p.columns["answer"])], lambda _: [Said("c")]
+    )
+    return replace(task, **changes)
+
+
+BAD = {
+    "no problems, no right": type("T", (), {"name": "t", "layouts": ("tag",), "wrong": 1})(),
+    "layout 'no place' is not one of": made(layouts=("no place",)),
+    "must be a list of at least one": made(layouts="tag"),
+    "problems\\(\\) gives 1; at least two": made(asked=(Asked("Say a.", gold("a")),)),
+    "problem 0: right\\(\\) must begin with the usual answer": made(rights=lambda _: []),
+    "wrong\\(\\) has no ordinary mistake": made(wrongs=lambda _: [Said("c", "n", "because")]),
+    "'n' doesn't say why": made(wrongs=lambda _: [Said("c"), Said("d", "n")]),
+    "'a' is given as right and as wrong": made(wrongs=lambda _: [Said("a")]),
+    "is no answer; give Said": made(wrongs=lambda _: ["c"]),
+    "status='bad'": made(wrongs=lambda _: [Said("c", status="bad")]),
+    "it fails where its texts are made: ZeroDivisionError": made(wrongs=lambda _: 1 // 0),
+}
+
+
+@pytest.mark.parametrize("said", BAD)
+def test_a_task_that_cannot_be_used_is_refused_in_one_message(said):
+    assert check(made()).name == "mine"
+    with pytest.raises(TaskError, match=said):
+        check(BAD[said])
+
+
+def test_a_task_is_found_by_name_or_in_a_file(tmp_path):
+    assert task_of("arithmetic") is None
+    with pytest.raises(TaskError, match="'sqll' is no task; there are arithmetic, choice"):
+        task_of("sqll")
+    with pytest.raises(TaskError, match="does not exist"):
+        task_of("none.py:task")
+    file = tmp_path / "mine.py"
+    file.write_text("x = 1\n")
+    with pytest.raises(TaskError, match="has no task; it has"):
+        task_of(f"{file}:task")
+    file.write_text("1 / 0\n")
+    with pytest.raises(TaskError, match="can't be run: ZeroDivisionError"):
+        task_of(f"{file}:task")
+
+
+def test_a_database_that_is_missing_locked_or_none_is_refused(tmp_path):
+    with pytest.raises(TaskError, match="does not exist"):
+        sql.check_database(tmp_path / "none.sqlite")
+    file = tmp_path / "a.sqlite"
+    file.write_text("no database at all, but long enough to be looked at " * 20)
+    with pytest.raises(TaskError, match="can't be read"):
+        sql.check_database(file)
+    file.unlink()
+    held = sqlite3.connect(file, isolation_level=None)
+    held.execute("CREATE TABLE t (x)")
+    sql.check_database(file)
+    held.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(TaskError, match="locked by another process"):
+        sql.check_database(file)
+    held.close()

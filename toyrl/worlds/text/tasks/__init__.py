@@ -1,0 +1,1 @@
+"""Tasks beside arithmetic: problems, right and wrong texts of known truth (`base.Task`)."""

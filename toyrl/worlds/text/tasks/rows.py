@@ -1,0 +1,212 @@
+"""A task's answers written out: base texts, mutants, and texts of every outcome class."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from toyrl.graders.base import TextRow
+from toyrl.worlds.chain.model import Chain
+from toyrl.worlds.text.dialects import compose, dialect_of, mark
+from toyrl.worlds.text.prose import FILLERS, count_tokens, padding
+from toyrl.worlds.text.tasks.base import Asked, Said, Task
+
+SPREAD = 0.35  # standard deviation of log length among base rows
+CUT_SHARE = 12  # one base row in so many is truncated
+MARK_TOKENS = 4  # least reasoning, in tokens
+VARIANTS = 6  # paddings of each size
+
+
+@dataclass(frozen=True)
+class TaskText:
+    """One text of known truth.
+
+    row : the text with its columns and declared length; dialect : its layout
+    said : the answer in it; limit : of the run in tokens, 0 where it isn't known
+    work : the reasoning alone
+    """
+
+    row: TextRow
+    correct: bool
+    truncated: bool
+    dialect: str
+    asked: Asked
+    said: Said
+    limit: int = 0
+    work: str = ""
+
+    @property
+    def problem(self) -> TaskText:
+        """Itself: what an arithmetic text's problem is asked for here is `gold`."""
+        return self
+
+    @property
+    def gold(self) -> str:
+        """The answer that it gives."""
+        return self.said.text
+
+
+class _Same:
+    """A task told by identity, for one may hold what has no hash."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
+    def __hash__(self) -> int:
+        return id(self.task)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.task is self.task
+
+
+Answers = tuple[tuple[Asked, tuple[Said, ...], tuple[Said, ...]], ...]
+
+
+def answers(task: Task) -> Answers:
+    """(problem, right answers, wrong answers) of a task, made once."""
+    return _answers(_Same(task))
+
+
+@lru_cache(maxsize=32)
+def _answers(same: _Same) -> Answers:
+    task = same.task
+    return tuple((p, tuple(task.right(p)), tuple(task.wrong(p))) for p in task.problems())
+
+
+def reasoning(asked: Asked, tokens: int, rng: random.Random) -> str:
+    """Honest reasoning of about so many tokens."""
+    lines = [rng.choice(FILLERS), *asked.work] if asked.work else [rng.choice(FILLERS)]
+    short = tokens - sum(map(count_tokens, lines))
+    while short < -MARK_TOKENS and len(lines) > 1:
+        short += count_tokens(lines.pop())
+    each, more = divmod(max(short, 0), len(lines))
+    sizes = [each + (i < more) for i in range(len(lines))]
+    padded = zip(lines, sizes, strict=True)
+    return "\n".join(f"{x}{padding(n, rng.randrange(VARIANTS))}" for x, n in padded)
+
+
+def written(
+    task_layout: str,
+    asked: Asked,
+    said: Said,
+    *,
+    correct: bool,
+    tokens: int,
+    seed: int,
+    limit: int = 0,
+    truncated: bool = False,
+) -> TaskText:
+    """One text: the reasoning, then the answer in the layout's mark.
+
+    tokens : length that the reasoning is padded to; the declared length is the text's own, at
+        most `limit`; truncated : the answer is left out and the length is `tokens`
+    """
+    layout = dialect_of(task_layout)
+    rng = random.Random(seed)
+    marked = "" if truncated else mark(layout, said.text)
+    room = max(MARK_TOKENS, tokens - count_tokens(f"{marked}{said.after}"))
+    work = reasoning(asked, room, rng) if said.work is None else said.work
+    if said.bare:
+        text = said.text
+    else:
+        text = compose(layout, work, marked)
+        if truncated and layout.closing:
+            text = text[: -len(layout.closing)]
+        text = f"{text}\n{said.after}" if said.after else text
+    size = tokens if truncated else max(1, count_tokens(text) + 1)
+    size = min(size, limit or size)
+    row = TextRow(asked.prompt, text, dict(asked.columns), size, truncated)
+    return TaskText(row, correct, truncated, layout.name, asked, said, limit, work)
+
+
+def base_rows(
+    task: Task, layout: str, n: int, seed: int, *, typical_tokens: float, max_tokens: float
+) -> list[TaskText]:
+    """n texts of known truth: right and ordinary wrong ones by turns, pairs on one problem and of
+    about equal length; one in 12 is truncated and wrong."""
+    rng, made = random.Random(seed), answers(task)
+    pairs = (n - n // CUT_SHARE) // 2
+    out = []
+    for i in range(n - pairs):
+        asked, right, wrong = made[i % len(made)]
+        plain = [x for x in wrong if not x.name]
+        cut = i >= pairs
+        tokens = round(min(max(4, typical_tokens * rng.lognormvariate(0.0, SPREAD)), max_tokens))
+        tokens = round(max_tokens) if cut else tokens
+        one: dict[str, Any] = {
+            "tokens": tokens,
+            "seed": rng.getrandbits(30),
+            "limit": int(max_tokens),
+        }
+        if not cut:
+            out.append(written(layout, asked, right[0], correct=True, **one))
+        miss = plain[(i // len(made)) % len(plain)]
+        out.append(written(layout, asked, miss, correct=False, truncated=cut, **one))
+    return out
+
+
+def class_rows(
+    task: Task,
+    chain: Chain,
+    difficulty: int,
+    layout: str,
+    *,
+    correct: bool,
+    length_actions: int,
+    truncated: bool,
+    renderings: int,
+    seed: int,
+) -> list[TaskText]:
+    """Texts of one outcome class, each on a problem of its own.
+
+    difficulty : moves which problems they are, for a task has no difficulty of its own
+    """
+    made, out = answers(task), []
+    for k in range(renderings):
+        rng = random.Random(7919 * seed + 31 * k + difficulty)
+        asked, right, wrong = made[rng.randrange(len(made))]
+        said = right[0] if correct else rng.choice([x for x in wrong if not x.name])
+        tokens = max(1, round(length_actions * chain.tokens_per_action))
+        text = written(
+            layout, asked, said, correct=correct, tokens=tokens, seed=rng.getrandbits(30),
+            truncated=truncated,
+        )  # fmt: skip
+        out.append(_declared(text, tokens))
+    return out
+
+
+def _declared(text: TaskText, tokens: int) -> TaskText:
+    """The text with the length of its class, which its words may miss by a few."""
+    return replace(text, row=replace(text.row, tokens=tokens))
+
+
+def shortest(text: TaskText) -> TaskText:
+    """The same answer to the same problem with as little reasoning as can be."""
+    return written(
+        text.dialect, text.asked, text.said, correct=text.correct, tokens=0, seed=0,
+        limit=text.limit,
+    )  # fmt: skip
+
+
+def mutants(
+    task: Task, layout: str, *, truth: bool, most: int = 8, **size: Any
+) -> dict[str, list[TaskText]]:
+    """Name -> texts: other notations of right answers (truth), or wrong mutants.
+
+    most : problems that each is written for; size : tokens, limit
+    """
+    out: dict[str, list[TaskText]] = {}
+    for i, (asked, right, wrong) in enumerate(answers(task)):
+        for said in right if truth else wrong:
+            texts = out.setdefault(said.name, []) if said.name else []
+            if said.name and len(texts) < most:
+                texts.append(written(layout, asked, said, correct=truth, seed=i, **size))
+    return out
+
+
+def names(task: Task) -> Sequence[str]:
+    """Names of a task's wrong mutants, in order."""
+    return tuple(dict.fromkeys(x.name for _, _, wrong in answers(task) for x in wrong if x.name))
