@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import numpy as np
 
@@ -88,7 +88,7 @@ class HashedWords:
         with needed_by("a hashed TF-IDF"):
             from sklearn.feature_extraction.text import TfidfTransformer
         counts = _hasher(self.features).transform([_lower(t) for t in texts])
-        return replace(self, weights=TfidfTransformer(norm=None).fit(counts).idf_)
+        return replace(self, weights=TfidfTransformer(norm=cast("Any", None)).fit(counts).idf_)
 
     def __call__(self, texts: Sequence[str]) -> Any:
         """(n, features) CSR matrix."""
@@ -126,7 +126,8 @@ def _hasher(features: int) -> Any:
     with needed_by("hashing words"):
         from sklearn.feature_extraction.text import HashingVectorizer
 
-    return HashingVectorizer(n_features=features, analyzer=_same, norm=None, alternate_sign=False)
+    options: Any = {"analyzer": _same, "norm": None}  # both are allowed, and not in the stubs
+    return HashingVectorizer(n_features=features, alternate_sign=False, **options)
 
 
 def embedder(embed: Any) -> Callable[[Sequence[str]], Any]:
