@@ -203,6 +203,8 @@ class ServedTask(ServedReward):
         self, rows: Sequence[TextRow], groups: Sequence[Hashable], step: float = 0
     ) -> tuple[Rollouts, tuple[np.ndarray, np.ndarray]]:
         """As `ServedReward.rollouts`, the parts of each row as fields task/NAME."""
+        if self.tokenizer:
+            rows = [self.measured(row) for row in rows]
         found = self.task.grade_parts(rows, step)
         paid = [{f"{PREFIX}{n}": v for n, v in f.parts.items()} for f in found]
         rows = [replace(row, columns={**row.columns, **own})
@@ -228,7 +230,8 @@ class ServedTask(ServedReward):
 
 def task_parts(task: TaskReward) -> TaskParts:
     """The shaper that sums a task's parts; of columns that do as well, the first stands for all."""
-    return TaskParts(task.parts, (*task.reads, *task.any_of[:1]), task.by_step)
+    reads = (*task.reads, *task.any_of[:1])
+    return TaskParts(task.parts, reads, task.by_step, task.of_text, task.asks)
 
 
 def run_groups(keys: Sequence[Hashable], group_size: int | None) -> list[int]:

@@ -127,7 +127,7 @@ def _texts(
 
 def _need(task: TaskReward, name: str, rows: Sequence[TextRow]) -> None:
     named = dict.fromkeys(n for row in rows for n in row.columns)
-    alias = len(task.reads) == 1 and any(n in named for n in LABELS)
+    alias = len(task.reads) == 1 and not task.of_text and any(n in named for n in LABELS)
     missing = [n for n in task.reads if n not in named and not alias]
     if missing:
         there = ", ".join(map(shortened, named))

@@ -82,6 +82,8 @@ def plan(
         why = f"the reward keeps memory between visits ({names}), which {target} would neither"
         msg = f"{why} save with checkpoints nor keep still in evaluation; {TRAINER}"
         raise CannotCarry(msg)
+    if isinstance(shaper, TaskParts):
+        _refuse_found(shaper, target)
     by_step = isinstance(shaper, TaskParts) and shaper.by_step
     if target != "trl" and (
         by_step or scheduled(shaper) or (estimator and steps_matter(estimator))
@@ -123,14 +125,22 @@ def _paired(plan: Plan) -> Plan:
 # -- the four targets ---------------------------------------------------------------------------
 def _trl(shaper: Shaper, estimator: Estimator | None, _tokenizer: str | None) -> Plan:
     grouped = shaper.all_scope() != "rollout"
+    found = ()
+    if isinstance(shaper, TaskParts) and shaper.of_text:
+        named = ", ".join(shaper.of_text)
+        found = (
+            f"{named}: found of each text, so no column of the data; give the reward a model "
+            f"in its place, or a rollout_func that returns {named} with the completions",
+        )
     if estimator is None:
-        return Plan("trl", "rewards", grouped, {}, ("GRPOConfig's scale_rewards stays as set",))
+        left = "GRPOConfig's scale_rewards stays as set"
+        return Plan("trl", "rewards", grouped, {}, (left, *found))
     for scale, name in (("group", "grpo"), ("none", "dr_grpo"), ("batch", "grpo_batch")):
         if estimator == PRESETS[name]:
-            return Plan("trl", "rewards", grouped, {"scale_rewards": scale})
+            return Plan("trl", "rewards", grouped, {"scale_rewards": scale}, found)
     _refuse_tokens(estimator, "trl")
     _refuse_uncentred(estimator, "TRL")
-    return Plan("trl", "advantages", True, {"scale_rewards": "none"}, (_AS_REWARDS,))
+    return Plan("trl", "advantages", True, {"scale_rewards": "none"}, (_AS_REWARDS, *found))
 
 
 def _verl(shaper: Shaper, estimator: Estimator | None, _tokenizer: str | None) -> Plan:
@@ -154,7 +164,7 @@ def _verl(shaper: Shaper, estimator: Estimator | None, _tokenizer: str | None) -
         raise CannotCarry(msg)
     if _reads_tokens(shaper):
         why = "the reward looks at the length in tokens, which verl gives the estimator, and at"
-        msg = f"{why} {reads}, which only its reward function gets; {TRAINER}"
+        msg = f"{why} {reads or 'the text'}, which only its reward function gets; {TRAINER}"
         raise CannotCarry(msg)
     if estimator is not None and parts_matter(estimator):
         why = f"the estimator normalises parts apart, but {reads} reach verl's reward function"
@@ -163,7 +173,11 @@ def _verl(shaper: Shaper, estimator: Estimator | None, _tokenizer: str | None) -
     if "trace_" in reads:  # read off the text, by the program that these two name
         reads = ", ".join([*(n for n in reads.split(", ") if "trace_" not in n), TASK, INPUT])
     own = isinstance(shaper, TaskParts) and len(shaper.reads) <= 1  # ground_truth stands for it
-    notes = () if own else (f"extra_info must hold {reads}",)
+    asks = shaper.asks if isinstance(shaper, TaskParts) else ()
+    held = [*([] if own else [reads]), *(["the prompt, as prompt"] if "prompt" in asks else [])]
+    notes = (f"extra_info must hold {' and '.join(held)}",) if held else ()
+    if "truncated" in asks:
+        notes += ("verl doesn't tell a reward that a text was cut off: such texts count as ended",)
     return Plan("verl", "rewards", False, settings, notes)
 
 
@@ -330,6 +344,19 @@ def _refuse_group(shaper: Shaper, target: str) -> None:
     if shaper.all_scope() != "rollout":
         why = f"the reward looks at its {shaper.all_scope()}, but {target} calls a reward once"
         msg = f"{why} per rollout, with no view of the others; {TRAINER}"
+        raise CannotCarry(msg)
+
+
+def _refuse_found(shaper: TaskParts, target: str) -> None:
+    """Refuse a task's reward that reads what was found of each text, but under TRL."""
+    if shaper.of_text and target != "trl":
+        named = ", ".join(shaper.of_text)
+        why = f"the reward reads {named}, found of each text: texts in training are new, and"
+        msg = (
+            f"{why} {target} hands over columns of the data alone; give the reward a model or a "
+            "function in its place, where it takes one (model=FOLDER), or grade logs with `toyrl "
+            "grade`"
+        )
         raise CannotCarry(msg)
 
 

@@ -17,7 +17,7 @@ from toyrl.expressions import parse_estimator
 from toyrl.graders.base import TextRow
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.texts import flat_rollouts, ran_out
-from toyrl.serving import ServedReward
+from toyrl.serving import ServedReward, text_of
 from toyrl.shapers.base import Shaper
 
 
@@ -25,8 +25,11 @@ def score_function(served: ServedReward, *, shaped: bool) -> Callable[..., dict[
     """compute_score(data_source, solution_str, ground_truth, extra_info) -> {"score", "correct"}.
 
     shaped : the score is the shaped reward, else correctness
+
+    The function raises KeyError where the reward reads the prompt and extra_info holds none.
     """
     plain = replace(served, estimator=None)
+    asks = "prompt" in getattr(served.shaper, "asks", ())
 
     def compute_score(
         data_source: str,
@@ -37,7 +40,12 @@ def score_function(served: ServedReward, *, shaped: bool) -> Callable[..., dict[
     ) -> dict[str, float]:
         del data_source
         lent = extra_info if isinstance(extra_info, Mapping) else {}
-        row = TextRow("", solution_str, {**lent, "ground_truth": ground_truth})
+        if asks and not any(lent.get(name) for name in ("prompt", "query", "context")):
+            msg = "the reward reads the prompt, and verl gives none: put it in extra_info['prompt']"
+            raise KeyError(msg)
+        row = TextRow(
+            text_of(lent.get("prompt", "")), solution_str, {**lent, "ground_truth": ground_truth}
+        )
         correct = plain.correctness(row)
         if not shaped:
             return {"score": correct, "correct": correct}

@@ -179,7 +179,17 @@ class Checklist(TaskReward):
     def reads(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The columns: `checklist` unless it is static, `verdicts` where they are given."""
         asked = () if self.static is not None else ("checklist",)
-        return (*asked, *(("verdicts",) if self.verifier == "verdicts" else ()))
+        return (*asked, *self.of_text)
+
+    @property
+    def of_text(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The verdicts, where they are given: no data set holds those of a new text."""
+        return ("verdicts",) if self.verifier == "verdicts" else ()
+
+    @property
+    def asks(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The prompt, if a function sees it."""
+        return ("prompt",) if callable(self.verifier) else ()
 
     def graded(self, row: TextRow, step: float = 0.0) -> Graded:
         return self.grade_parts([row], step)[0]

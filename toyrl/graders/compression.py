@@ -197,6 +197,7 @@ class Capsule(TaskReward):
     parts: ClassVar[tuple[str, ...]] = ("reward",)
     facts: ClassVar[tuple[str, ...]] = ("utility", "semantic", "kept", "ratio", "failed")
     reads: ClassVar[tuple[str, ...]] = ("answers",)
+    asks: ClassVar[tuple[str, ...]] = ("prompt",)
 
     def __post_init__(self) -> None:
         super().__post_init__()

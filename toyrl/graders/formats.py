@@ -145,6 +145,11 @@ class TextFormat(TaskReward):
     parts: ClassVar[tuple[str, ...]] = ("thought", "answered", "bump")
     facts: ClassVar[tuple[str, ...]] = ("tokens",)
 
+    @property
+    def asks(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Tokens, if the length is paid."""
+        return ("tokens",) if self.kind == "length" else ()
+
     def graded(self, row: TextRow, step: float = 0.0) -> Graded:
         """One text's parts."""
         there, thought = parsed_answers([row])[0], is_thought(row)

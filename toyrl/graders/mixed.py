@@ -180,6 +180,7 @@ class Mixed(TaskReward):
     parts: ClassVar[tuple[str, ...]] = ("task", "format")
     facts: ClassVar[tuple[str, ...]] = (*KINDS, "precision", "recall")
     reads: ClassVar[tuple[str, ...]] = ("target",)
+    asks: ClassVar[tuple[str, ...]] = ("truncated",)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -50,6 +50,9 @@ class TaskReward(Grader):
     facts : names of what else is measured
     reads : data columns without which nothing can be graded
     any_of : data columns of which it needs one more, whichever a row has
+    of_text : of these columns, those that say what somebody found of the text itself (a model's
+        score, a verdict): logs hold them, the data of a training run can't
+    asks : what else of a row it reads: "prompt", "tokens", "truncated"
 
     Raises ValueError for a field out of its range.
     """
@@ -58,6 +61,8 @@ class TaskReward(Grader):
     facts: ClassVar[tuple[str, ...]] = ()
     reads: ClassVar[tuple[str, ...]] = ()
     any_of: ClassVar[tuple[str, ...]] = ()
+    of_text: ClassVar[tuple[str, ...]] = ()
+    asks: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         ranges.check_fields(self)

@@ -246,6 +246,8 @@ class PromptClassification(PromptReward):
     right: Annotated[float, NOT_NEGATIVE] = 200.0
     others: Annotated[str, OTHERS] = "equality"
     reads: ClassVar[tuple[str, ...]] = ("labels",)
+    any_of: ClassVar[tuple[str, ...]] = ("probs", "logits")
+    of_text: ClassVar[tuple[str, ...]] = ("probs",)
     facts: ClassVar[tuple[str, ...]] = ("raw", "gap", "accuracy", "inputs")
 
     def measured(self, row: TextRow) -> tuple[Graded, np.ndarray]:
@@ -298,6 +300,8 @@ class PromptStyle(PromptReward):
     low: Annotated[float, FINITE] = -20.0
     high: Annotated[float, FINITE] = 80.0
     segments: Annotated[int, COUNT] = 4
+    any_of: ClassVar[tuple[str, ...]] = ("scores", "content")
+    of_text: ClassVar[tuple[str, ...]] = ("scores",)
     facts: ClassVar[tuple[str, ...]] = ("raw", "mean", "best", "outputs")
 
     def measured(self, row: TextRow) -> tuple[Graded, np.ndarray]:

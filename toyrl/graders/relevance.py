@@ -118,6 +118,7 @@ class Relevance(TaskReward):
     clip: Annotated[bool, FLAG] = False
     nan: Annotated[str, one_of("nan", "raise")] = "nan"
     parts: ClassVar[tuple[str, ...]] = ("reward",)
+    asks: ClassVar[tuple[str, ...]] = ("prompt",)
     facts: ClassVar[tuple[str, ...]] = (
         "relevance", "length_incentive", "repetition_penalty", "tokens", "constrained",
     )  # fmt: skip

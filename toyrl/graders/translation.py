@@ -201,6 +201,7 @@ class Translation(TaskReward):
     facts: ClassVar[tuple[str, ...]] = (
         "format", "score", "exemplar_score", "in_language", "certainty",
     )  # fmt: skip
+    asks: ClassVar[tuple[str, ...]] = ("truncated",)
 
     def graded(self, row: TextRow, step: float = 0.0) -> Graded:
         """One text's parts."""

@@ -110,6 +110,16 @@ class Writing(TaskReward):
         """The score's column, if a column has it."""
         return (self.column,) if self.model == COLUMN else ()
 
+    @property
+    def of_text(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The score's column: no data set holds the score of a new text."""
+        return self.reads
+
+    @property
+    def asks(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The prompt, if a model sees it."""
+        return () if self.model in (COLUMN, NONE) else ("prompt",)
+
     def graded(self, row: TextRow, step: float = 0.0) -> Graded:
         """One text's parts."""
         return self.grade_parts([row], step)[0]
