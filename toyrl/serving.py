@@ -261,13 +261,20 @@ def run_groups(keys: Sequence[Hashable], group_size: int | None) -> list[int]:
 def text_of(message: Any) -> str:
     """Plain text of a completion or prompt: a string, or the contents of chat messages.
 
-    A message's tool calls follow its content as a block of text (`toyrl.graders.tool_texts`).
+    Of content in pieces the texts count. A message's tool calls follow its content as a block of
+    text (`toyrl.graders.tool_texts`).
+
+    Raises TypeError for anything else, such as a number.
     """
     if isinstance(message, str):
         return message
     if message is None:
         return ""
-    return "\n".join(part for m in message for part in _written(m))
+    if isinstance(message, (int, float)):
+        msg = f"{message!r} is neither a text nor chat messages"
+        raise TypeError(msg)
+    many = [message] if isinstance(message, Mapping) else message
+    return "\n".join(part for m in many for part in _written(m))
 
 
 def bare_text(text: str) -> str:
@@ -285,7 +292,10 @@ def bare_text(text: str) -> str:
 def _written(message: Any) -> list[str]:
     """A message's content and its tool calls, where it has them."""
     content, calls = (_field(message, name) for name in ("content", "tool_calls"))
-    said = [] if content is None else [str(content)]
+    if isinstance(content, list | tuple):
+        said = [str(_field(piece, "text")) for piece in content if _field(piece, "text")]
+    else:
+        said = [] if content is None else [str(content)]
     return [*said, written_calls(calls)] if calls else said
 
 

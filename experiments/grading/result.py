@@ -68,7 +68,7 @@ class Grades(Answer):
 
     def lines(self) -> list[str]:
         """Mean reward, what couldn't be read, the speed."""
-        known = self.total[~np.isnan(self.total)]
+        known = self.total[np.isfinite(self.total)]
         paid = "no reward"
         if known.size:
             paid = f"mean reward {known.mean():.4g}, spread {known.std():.3g}"
@@ -88,7 +88,7 @@ class Grades(Answer):
         """A row for the reward, each part and each fact, with a histogram in ten steps."""
         rows = []
         for name, values in self.measured.items():
-            known = values[~np.isnan(values)]
+            known = values[np.isfinite(values)]
             if not known.size:
                 rows.append([name, "", "", "", "", "", "", self.rows])
                 continue
@@ -185,7 +185,7 @@ def _bars(known: np.ndarray) -> str:
 
 
 def _histogram(name: str, values: np.ndarray) -> Picture:
-    known = values[~np.isnan(values)]
+    known = values[np.isfinite(values)]
     counts, edges = np.histogram(known, bins=BINS) if known.size else (np.zeros(1), np.arange(2))
     labels = tuple(f"{a:.3g} to {b:.3g}" for a, b in itertools.pairwise(edges))
     rows = list(range(len(counts)))

@@ -15,7 +15,7 @@ from toyrl.experiments.errors import UsageError
 from toyrl.experiments.grading.result import Grades
 from toyrl.expressions import ExpressionError, parse_grader, to_expression
 from toyrl.graders.base import TextRow
-from toyrl.graders.parts import LABELS, Graded, TaskReward
+from toyrl.graders.parts import LABELS, Graded, TaskReward, is_blank
 from toyrl.messages import shortened
 from toyrl.rollouts.log_columns import Columns, asked_columns
 from toyrl.rollouts.logs import LogError, read_columns
@@ -117,12 +117,22 @@ def _texts(
             msg = f"row {i + 1} has no completion (there are {there}); say columns=completion=NAME"
             raise UsageError(msg)
         own = {**row, **{n: row[c] for n, c in lent.items() if c in row}}
-        said = "" if prompt is None else text_of(row[prompt])
-        texts.append(TextRow(said, text_of(row[key]), own))
+        said, text = (_text(row, name, i) for name in (prompt, key))
+        texts.append(TextRow(said, text, own))
     if not texts:
         msg = "there are no rows to grade"
         raise UsageError(msg)
     return texts
+
+
+def _text(row: Mapping[str, Any], name: str | None, i: int) -> str:
+    """What a column says, "" for none; UsageError for what is no text."""
+    value = None if name is None else row[name]
+    try:
+        return "" if is_blank(value) else text_of(value)
+    except (TypeError, AttributeError):
+        msg = f"row {i + 1}: {name} is {shortened(value)}, neither a text nor chat messages"
+        raise UsageError(msg) from None
 
 
 def _need(task: TaskReward, name: str, rows: Sequence[TextRow]) -> None:

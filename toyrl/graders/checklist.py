@@ -15,7 +15,6 @@ and the units other than words are ours.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -27,9 +26,11 @@ import numpy as np
 from toyrl import stats
 from toyrl.graders.base import TextRow
 from toyrl.graders.constraints import met
-from toyrl.graders.packed import unpacked
-from toyrl.graders.parts import Graded, TaskReward, need
+from toyrl.graders.model_scores import number
+from toyrl.graders.packed import listed, unpacked
+from toyrl.graders.parts import Graded, TaskReward, need, told
 from toyrl.graders.phases import answer_part
+from toyrl.graders.writing import count_words
 from toyrl.messages import shortened
 from toyrl.ranges import POSITIVE, SHARE, Range, checked, one_of
 from toyrl.registry import entry
@@ -43,7 +44,6 @@ LABELS = {
 }  # fmt: skip
 EXACT = {"Fully Met": 1.0, "Partially Met": 0.5, "Not Met": 0.0}
 NUMBERED = re.compile(r"^\W{0,4}(?:constraint\s{0,4})?\d{1,4}\s{0,4}[.):]\s", re.IGNORECASE)
-CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 SHAPES = ("linear", "exp")
 TOLERANCE = Range("[0, 1)")
 
@@ -76,9 +76,7 @@ def counted_words(text: str, unit: str = "words") -> int:
     """Length of a text: words between spaces ("words"), or those, but for signs of Chinese and
     Japanese, of which each counts ("signs"); a text in these has hardly any spaces.
     """
-    if unit == "words":
-        return len(text.split())
-    return len(CJK.findall(text)) + len(CJK.sub(" ", text).split())
+    return count_words(text, "words" if unit == "words" else "characters")
 
 
 # -- verdicts --------------------------------------------------------------------------------------
@@ -104,7 +102,7 @@ def read_verdicts(given: Any) -> list[Any]:
 
     A line may begin with its number, "2. Partially Met"; what stands behind its last colon counts.
     """
-    found = _listed(given)
+    found = listed(given)
     if isinstance(found, list):
         return found
     lines = [NUMBERED.sub("", line).strip() for line in str(found).splitlines()]
@@ -226,7 +224,7 @@ class Checklist(TaskReward):
 
     def _asked(self, row: TextRow) -> list[str]:
         given = self.static if self.static is not None else need(row, "checklist", self.__name__)
-        found = _listed(given)
+        found = listed(given)
         if found is None:
             return []
         if isinstance(found, str):
@@ -249,32 +247,12 @@ def _mean(scores: Sequence[float], n: int) -> float:
     return sum(s for s in scores if not math.isnan(s)) / n if n else 0.0
 
 
-def _listed(given: Any) -> Any:
-    """A list out of a list, tuple, array or a JSON list; a text or None as it is."""
-    if isinstance(given, str):
-        if given.lstrip().startswith("["):
-            try:
-                found = json.loads(given)
-            except (ValueError, RecursionError):
-                return given
-            return found if isinstance(found, list) else given
-        return given
-    if isinstance(given, (list, tuple)):
-        return list(given)
-    return given.tolist() if hasattr(given, "tolist") else given
-
-
 def _target(row: TextRow) -> float | None:
-    given = row.columns.get("target_len")
-    if given is None or given == "":
+    given = told(row, "target_len")
+    if given is None:
         return None
-    try:
-        target = float(given)
-    except (TypeError, ValueError):
-        target = math.nan
-    if math.isnan(target) and isinstance(given, float):  # how tables write "none"
-        return None
-    if not 0 < target < math.inf:
+    target = number(given)
+    if not target > 0:
         msg = f"target_len={shortened(given)} must be a number of words above 0, or None"
         raise ValueError(msg)
     return target

@@ -25,7 +25,8 @@ import numpy as np
 from toyrl.graders.answers import same_answer
 from toyrl.graders.base import TextRow
 from toyrl.graders.embedded import HASHED, cosines, embedded, embedder, mean_rows
-from toyrl.graders.parts import Graded, TaskReward, need
+from toyrl.graders.packed import listed
+from toyrl.graders.parts import Graded, TaskReward, is_blank, need, told
 from toyrl.messages import shortened
 from toyrl.ranges import SHARE, Range, one_of
 from toyrl.registry import entry
@@ -178,9 +179,10 @@ class Capsule(TaskReward):
         answer of the row (`same_answer`)
     embed : "hashed", or a function from texts to (n, d)
 
-    Columns: `answers`, a list or one; `questions` and `question_weights`, lists of the same length,
-    optional (the first is needed by a downstream model); `context`, the long prompt, else the
-    prompt itself; `budget`, optional; `completion_ids`, read for tokens where there are some.
+    Columns: `answers`, one or a list, JSON of one too; `questions` and `question_weights`, lists of
+    the same length, optional (the first is needed by a downstream model); `context`, the long
+    prompt, else the prompt itself; `budget`, optional; `completion_ids`, read for tokens where
+    there are some.
 
     Raises ValueError for a field out of its range, and for tokens without a tokenizer.
     """
@@ -220,7 +222,7 @@ class Capsule(TaskReward):
         asked = [_asked(row) for row in rows]
         read = [self._cut(row) for row in rows]
         found = self._answered([text for text, _, _ in read], asked)
-        contexts = [_text(row.columns.get("context", row.prompt)) for row in rows]
+        contexts = [_text(told(row, "context", otherwise=row.prompt)) for row in rows]
         vectors, place = embedded(embedder(self.embed), [*contexts, *(r[0] for r in read)])
         n = len(rows)
         semantic = cosines(vectors[place[:n]], vectors[place[n:]])
@@ -238,6 +240,7 @@ class Capsule(TaskReward):
             reward = 0.0
         failed = sum(math.isnan(a) for a in answered)
         said = "no answers" if not asked.answers else "" if size else "an empty context"
+        said = "the embedding is NaN" if math.isnan(semantic) else said
         if failed and not said:
             said = f"{failed} of {len(answered)} questions failed downstream"
         saved = ratio(kept, size)
@@ -264,7 +267,8 @@ class Capsule(TaskReward):
 
     def _cut(self, row: TextRow) -> tuple[str, int, bool]:
         """The text up to the budget, its length in units, and whether more was written."""
-        budget = row.columns.get("budget", self.budget)
+        budget = row.columns.get("budget")
+        budget = self.budget if budget is None else budget
         most = math.inf if budget is None else _number(budget)
         text = row.completion
         if self.unit == "tokens":
@@ -304,15 +308,16 @@ def _asked(row: TextRow) -> _Asked:
     answers, questions = (
         _list(x) for x in (need(row, "answers", "capsule"), row.columns.get("questions"))
     )
-    weights = row.columns.get("question_weights")
+    weights = listed(told(row, "question_weights"))
     numbers = None if weights is None else [float(w) for w in weights]
     return _Asked([_text(a) for a in answers], [_text(q) for q in questions], numbers)
 
 
 def _list(given: Any) -> list[Any]:
-    """The column's values; one value stands for a list of one, None for none."""
-    if given is None:
+    """The column's values; one value stands for a list of one, nothing (`is_blank`) for none."""
+    if is_blank(given):
         return []
+    given = listed(given)
     alone = isinstance(given, str) or not hasattr(given, "__iter__")
     return [given] if alone else list(given)
 

@@ -35,7 +35,11 @@ def met(text: str, constraint: str) -> float:
             f"{', '.join(DECIDED)}, or give a verifier or a column of verdicts"
         )
         raise ValueError(msg)
-    return decide(text.lower(), asked.strip().lower())
+    asked = asked.strip().lower()
+    if decide in (_contains, _forbids) and not _pieces(asked):
+        msg = f"{shortened(constraint)} names no text; write {name.strip()}: TEXT|TEXT"
+        raise ValueError(msg)
+    return decide(text.lower(), asked)
 
 
 def level(share: float) -> float:
@@ -49,7 +53,11 @@ def _pieces(asked: str) -> list[str]:
 
 def _contains(text: str, asked: str) -> float:
     pieces = _pieces(asked)
-    return level(sum(p in text for p in pieces) / max(len(pieces), 1))
+    return level(sum(p in text for p in pieces) / len(pieces))
+
+
+def _forbids(text: str, asked: str) -> float:
+    return float(not any(p in text for p in _pieces(asked)))
 
 
 def _number(asked: str) -> int:
@@ -75,7 +83,7 @@ def _paragraphs(text: str, asked: str) -> float:
 
 DECIDED: dict[str, Callable[[str, str], float]] = {
     "contains": _contains,
-    "forbids": lambda text, asked: float(not any(p in text for p in _pieces(asked))),
+    "forbids": _forbids,
     "begins": lambda text, asked: float(text.lstrip().startswith(asked)),
     "ends": lambda text, asked: float(text.rstrip().endswith(asked)),
     "headings": _lines(lambda line: line.lstrip().startswith("#")),

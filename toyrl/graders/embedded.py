@@ -48,7 +48,7 @@ class PooledRows:
     matrix : (V, d), one row a token
     ids : text -> its tokens' row numbers; ids that are None are left out
 
-    Calling it raises ValueError for a token beyond the matrix.
+    Calling it raises ValueError for a token without a row in the matrix.
     """
 
     matrix: Array
@@ -58,8 +58,8 @@ class PooledRows:
         """(n, d) mean rows."""
         found = [[i for i in self.ids(text) if i is not None] for text in texts]
         size = len(self.matrix)
-        worst = max((i for ids in found for i in (*ids, 0)), default=0)
-        if worst >= size:
+        worst = next((i for ids in found for i in ids if not 0 <= i < size), None)
+        if worst is not None:
             msg = f"token {worst} has no row in a matrix of {size}; tokenizer and matrix differ"
             raise ValueError(msg)
         return np.array([mean_rows(self.matrix, ids) for ids in found])
@@ -96,7 +96,11 @@ class HashedWords:
 
     def of_tokens(self, texts: Sequence[Sequence[str]]) -> Any:
         """The same from texts that are split into tokens already, in lower case."""
-        found = _hasher(self.features).transform(texts)
+        try:
+            found = _hasher(self.features).transform(texts)
+        except UnicodeEncodeError:  # halves of a character, which no UTF-8 holds
+            whole = [[t.encode(errors="replace").decode() for t in own] for own in texts]
+            found = _hasher(self.features).transform(whole)
         if self.weights is not None:
             found = found.multiply(np.asarray(self.weights)).tocsr()
         size = (

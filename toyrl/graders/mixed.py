@@ -24,16 +24,16 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 
 from toyrl.graders.base import TextRow
+from toyrl.graders.embedded import HASHED
 from toyrl.graders.overlap import bmas, one_hot_bmas, row_texts, tokens
 from toyrl.graders.packed import unpacked
-from toyrl.graders.parts import Graded, TaskReward, need
+from toyrl.graders.parts import Graded, TaskReward, is_blank, need
 from toyrl.messages import shortened
 from toyrl.ranges import NOT_NEGATIVE, one_of
 from toyrl.registry import entry
 
 KINDS = ("match", "chart", "iou", "open")
 SIDES = ("mean", "precision", "recall", "harmonic")
-HASHED = "hashed"
 NUMBER = re.compile(r"([+-]?)(\d{1,60}|\d{1,3}(?:,\d{3}){1,18})?(\.\d{0,60})?(?:e([+-]?\d{1,3}))?")
 COORDINATE = re.compile(r"[+-]?(?:\d{1,15}\.?\d{0,15}|\.\d{1,15})")
 MIDDLE = re.compile(r"</think>\s*<answer>")
@@ -260,8 +260,8 @@ Embedding = Callable[[Sequence[str]], Sequence[Any]]
 
 
 def _said(target: Any) -> str:
-    """A target as a text: lists as they are written, nothing for None."""
-    return "" if target is None else str(target)
+    """A target as a text: lists as they are written, nothing for what is blank."""
+    return "" if is_blank(target) else str(target)
 
 
 def _is_box(given: Any) -> bool:

@@ -5,8 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from toyrl.graders.base import TextRow
+
+
+def listed(given: Any) -> Any:
+    """A list out of a list, tuple, array or a JSON list as text; anything else as it is."""
+    if isinstance(given, str):
+        if given.lstrip().startswith("["):
+            try:
+                found = json.loads(given)
+            except (ValueError, RecursionError):
+                return given
+            return found if isinstance(found, list) else given
+        return given
+    if isinstance(given, (list, tuple)):
+        return list(given)
+    return given.tolist() if hasattr(given, "tolist") else given
 
 
 def unpacked(row: TextRow, name: str) -> TextRow:

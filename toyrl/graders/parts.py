@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
+
 from toyrl import ranges
 from toyrl.graders.base import Grader, TextRow
 from toyrl.messages import shortened
@@ -116,7 +118,10 @@ class TaskReward(Grader):
         trainer_state: Any = None,
         **columns: Any,
     ) -> list[float | None]:
-        """TRL's form: one reward a completion, None where it can't be graded."""
+        """TRL's form: one reward a completion, None where it can't be graded.
+
+        columns : lists, tuples or arrays with an entry a completion; anything else is passed over
+        """
         return self._column("", prompts, completions, trainer_state, columns)
 
     def functions(self) -> list[Callable[..., list[float | None]]]:
@@ -133,7 +138,8 @@ class TaskReward(Grader):
     ) -> list[float | None]:
         from toyrl.serving import text_of
 
-        own = {k: v for k, v in columns.items() if isinstance(v, list) and len(v) == len(prompts)}
+        listed = {k: v for k, v in columns.items() if isinstance(v, list | tuple | np.ndarray)}
+        own = {k: v for k, v in listed.items() if len(v) == len(prompts)}
         rows = [
             TextRow(text_of(prompt), text_of(text), {k: v[i] for k, v in own.items()})
             for i, (prompt, text) in enumerate(zip(prompts, completions, strict=True))
@@ -155,6 +161,19 @@ class _Part:
         **columns: Any,
     ) -> list[float | None]:  # fmt: skip
         return self.reward._column(self.__name__, prompts, completions, trainer_state, columns)
+
+
+def is_blank(value: Any) -> bool:
+    """True for what stands in a table where nothing is said: None, "" and NaN."""
+    if value is None or (isinstance(value, str) and not value):
+        return True
+    return isinstance(value, (float, np.floating)) and math.isnan(value)
+
+
+def told(row: TextRow, *names: str, otherwise: Any = None) -> Any:
+    """The first of a row's columns that holds something (`is_blank`), else `otherwise`."""
+    found = (row.columns[name] for name in names if not is_blank(row.columns.get(name)))
+    return next(found, otherwise)
 
 
 def need(row: TextRow, name: str, by: str) -> Any:

@@ -30,7 +30,7 @@ from toyrl.graders.embedded import (
     mean_rows,
     words_and_marks,
 )
-from toyrl.graders.parts import LABELS, Graded, TaskReward
+from toyrl.graders.parts import LABELS, Graded, TaskReward, told
 from toyrl.graders.repetition import distinct_share
 from toyrl.messages import shortened
 from toyrl.ranges import COUNT, FLAG, POSITIVE, one_of
@@ -205,18 +205,17 @@ class Relevance(TaskReward):
 
     def _asked(self, row: TextRow) -> tuple[str, bool, str]:
         """What a text is compared with, whether that is the reference, and what is amiss."""
-        question = str(row.columns.get("query", row.prompt))
-        said = row.columns.get("qtype")
+        question = str(told(row, "query", otherwise=row.prompt))
+        said = told(row, "qtype")
         kind = "" if said is None else str(said).strip().upper()
         if not (self.reward_branching and self.relevance_scaling) or kind in ("", OPEN):
             return question, False, ""
         if kind != CONSTRAINED:
             return question, False, f"qtype {shortened(said, 30)}: open"
-        names = (n for n in ("reference", *LABELS) if row.columns.get(n) not in (None, ""))
-        name = next(names, None)
-        if name is None:
+        reference = told(row, "reference", *LABELS)
+        if reference is None:
             return question, False, "no reference: open"
-        return str(row.columns[name]), True, ""
+        return str(reference), True, ""
 
 
 def _hashed(embed: HashedWords, texts: Sequence[str], split: dict[str, list[str]]) -> Any:

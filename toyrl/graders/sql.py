@@ -23,7 +23,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 from toyrl.extras import needed_by
 from toyrl.graders.base import TextRow
-from toyrl.graders.parts import Graded, TaskReward
+from toyrl.graders.parts import Graded, TaskReward, is_blank, told
 from toyrl.graders.sql_database import (
     ROWS,
     SECONDS,
@@ -273,7 +273,7 @@ class ReasoningSql(TaskReward):
                           dict.fromkeys(self.facts, 0.0), said)  # fmt: skip
         selects = "SELECT" in (pred if self.select == "upper" else pred.upper())
         seen = self._run(row, pred, gold)
-        match = seen.match if selects else 0.0
+        match = seen.match if selects or self._dropped(seen) else 0.0
         linked = self._linked(gold, pred) if selects else (0.0, 0.0)
         shared = jaccard(ngrams(gold, self.n), ngrams(pred, self.n))
         asked = selects and match == 0 and self.w_judge > 0
@@ -294,7 +294,7 @@ class ReasoningSql(TaskReward):
 
         Raises DatabaseProblem, DatabaseLocked as `toyrl.graders.sql_database` does.
         """
-        named = next((n for n in self.any_of if row.columns.get(n) not in (None, "")), "")
+        named = next((n for n in self.any_of if not is_blank(row.columns.get(n))), "")
         value = row.columns.get(named)
         if not isinstance(value, str | Path):
             there = ", ".join(map(str, row.columns)) or "none"
@@ -328,6 +328,10 @@ class ReasoningSql(TaskReward):
             problem = "the gold query gives no rows"
         return _Seen(match, float(found.began), (found.count, right.count), problem)
 
+    def _dropped(self, seen: _Seen) -> bool:
+        """True where the gold query has no row and such items are left out, whatever is said."""
+        return self.empty == "drop" and math.isnan(seen.match) and not math.isnan(seen.syntax)
+
     def _linked(self, gold: str, pred: str) -> tuple[float, float]:
         """Recall and Jaccard of the names."""
         want, found = identifiers(gold), identifiers(pred)
@@ -342,9 +346,10 @@ class ReasoningSql(TaskReward):
         """The judge's number, and what went wrong with it."""
         said = row.columns.get("judge", 0.0)
         if self.judge is not None:
-            question = row.columns.get("question", row.prompt)
+            question, hint = (told(row, n, otherwise=o)
+                              for n, o in (("question", row.prompt), ("evidence", "")))  # fmt: skip
             try:
-                said = self.judge(question, row.columns.get("evidence", ""), pred, gold)
+                said = self.judge(question, hint, pred, gold)
             except Exception as error:  # a model's server, whatever it raises: 0 as released
                 return 0.0, f"the judge failed: {shortened(str(error))}"
         return judge_number(said, self.judge_read), ""

@@ -253,7 +253,8 @@ class ToolCalls(TaskReward):
     granularity, matching, call_order, key_order : see `call_score`
     scale, top, bonus, switch, ramp : see `tool_scales`
     length : "off"; "fixed": words of the thought over `cap`; "dynamic": over a cap that goes from
-        `cap_first` by cap_last - cap_first every `cap_steps` updates, without end
+        `cap_first` by cap_last - cap_first every `cap_steps` updates, upwards without end,
+        downwards to `cap_last`
     parsing : "strict" or "repair", see `read_calls`
 
     The column `ground_truth` is the gold text, or calls or messages that hold them. Gold without
@@ -329,6 +330,7 @@ class ToolCalls(TaskReward):
         cap = self.cap
         if self.length == "dynamic":
             cap = self.cap_first + (self.cap_last - self.cap_first) * step / self.cap_steps
+            cap = max(cap, min(self.cap_first, self.cap_last))
         return tool_length_score(thinking_words(text), cap)
 
 

@@ -34,7 +34,8 @@ import numpy as np
 from toyrl.extras import needed_by
 from toyrl.graders.base import TextRow
 from toyrl.graders.comparisons import comparison_grade
-from toyrl.graders.parts import Graded, TaskReward
+from toyrl.graders.model_scores import number
+from toyrl.graders.parts import Graded, TaskReward, is_blank, told
 from toyrl.messages import shortened
 from toyrl.ranges import COUNT, FLAG, NOT_NEGATIVE, POSITIVE, SHARE, one_of
 from toyrl.registry import entry
@@ -261,7 +262,7 @@ class Translation(TaskReward):
 
     def _read(self, row: TextRow) -> _Read:
         columns = row.columns
-        direction = str(columns.get("direction") or self.pivot).lower()
+        direction = str(told(row, "direction", otherwise=self.pivot)).lower()
         pivot = float(direction == self.pivot.lower())
         text = None if row.truncated else translation_of(row.completion, think=self.think)
         if text is None or not _number(columns.get("only_translation"), 1.0) >= 0.5:
@@ -270,7 +271,7 @@ class Translation(TaskReward):
             return _Read(0.0, pivot, problem=f"over {self.most} characters")
         said, sure = 1.0, math.nan
         if self.check == "always" or (self.check == "light" and not pivot):
-            target = str(columns.get("target_language") or _last(direction)).lower()
+            target = str(told(row, "target_language", otherwise=_last(direction))).lower()
             _check_code(target)
             found, sure = language(text)
             said = float(found == target and sure >= self.least)
@@ -324,7 +325,7 @@ def _facts(x: _Read) -> dict[str, float]:
 
 def _texts(value: Any) -> tuple[str, ...]:
     """One text or several as those that hold a word, without spaces at their ends."""
-    if value is None:
+    if is_blank(value):
         return ()
     if isinstance(value, str):
         value = value.strip()
@@ -338,9 +339,6 @@ def _last(direction: str) -> str:
 
 
 def _number(value: Any, missing: float) -> float:
-    """A cell as a number; `missing` where there is none, NaN included."""
-    try:
-        found = math.nan if value is None else float(value)
-    except (TypeError, ValueError):
-        found = math.nan
+    """A cell as a number; `missing` where there is no finite one."""
+    found = number(value)
     return missing if math.isnan(found) else found

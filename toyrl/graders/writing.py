@@ -22,7 +22,7 @@ import numpy as np
 
 from toyrl.graders.base import TextRow
 from toyrl.graders.model_scores import COLUMN, check_model, model_scores, number, refuse_nan
-from toyrl.graders.parts import Graded, TaskReward
+from toyrl.graders.parts import Graded, TaskReward, told
 from toyrl.graders.phases import answer_part, is_laid_out
 from toyrl.graders.repetition import WORDS, duplicate_paragraphs, similar_paragraphs
 from toyrl.ranges import NOT_NEGATIVE, PART, POSITIVE, one_of
@@ -153,9 +153,7 @@ class Writing(TaskReward):
     def _band(self, row: TextRow) -> tuple[tuple[float, float, float], str]:
         """The prompt's own range, else the fields', and what is amiss with it."""
         own = (("L_lower", self.lower), ("L_upper", self.upper), ("L_max", self.last))
-        told = [row.columns.get(name) for name, _ in own]
-        found = [default if said is None else number(said)
-                 for said, (_, default) in zip(told, own, strict=True)]  # fmt: skip
+        found = [number(told(row, name, otherwise=default)) for name, default in own]
         lower, upper, last = found
         wrong = [name for x, (name, _) in zip(found, own, strict=True) if not x >= 0]
         problem = f"{wrong[0]} is no number from 0 on" if wrong else ""
