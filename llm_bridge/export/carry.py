@@ -178,6 +178,8 @@ def _verl(shaper: Shaper, estimator: Estimator | None, _tokenizer: str | None) -
     notes = (f"extra_info must hold {' and '.join(held)}",) if held else ()
     if "truncated" in asks:
         notes += ("verl doesn't tell a reward that a text was cut off: such texts count as ended",)
+    if estimator is None and isinstance(shaper, TaskParts):
+        notes += (_ABSENT,)
     return Plan("verl", "rewards", False, settings, notes)
 
 
@@ -234,6 +236,10 @@ _PLANS: dict[str, Callable[[Shaper, Estimator | None, str | None], Plan]] = {
     "openrlhf": _openrlhf,
     "verifiers": _verifiers,
 }
+_ABSENT = (
+    "a text that can't be graded is NaN, which verl's own estimators spread over its group; name "
+    "an estimator, and this file registers one that leaves such texts out"
+)
 _AS_REWARDS = (
     "advantages are returned as rewards: their mean in a group is 0, so the trainer's own "
     "centring leaves them as they are; the reward itself is logged as toyrl/reward"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 
 import pytest
@@ -12,6 +13,7 @@ from toyrl import registry
 PAGE = (ROOT / "docs" / "graders.md").read_text(encoding="utf-8")
 ROWS = {name: line for line in PAGE.splitlines() if line.startswith("| `")
         for name in re.findall(r"`(\w+)`", line.split("|")[1])}  # fmt: skip
+ARGUMENTS = ("verifier", "calibrated", "score")
 GRADERS = {e.name: e for e in registry.entries("grader")}
 
 
@@ -24,7 +26,9 @@ def test_papers_and_columns_are_said(name):
     entry = GRADERS[name]
     _, _, paper, columns, _, _ = ROWS[name].split("|")
     assert paper.strip() in entry.cards
-    own = entry.target().reads
-    alternatives = {"verdicts": "checklist"}  # one of the two is enough
-    for column in own:
-        assert f"`{column}`" in columns or f"`{alternatives.get(column)}`" in columns
+    task = entry.target()
+    for column in (*task.reads, *task.any_of):
+        assert f"`{column}`" in columns
+    for column in re.findall(r"`(\w+)`", columns):  # each of them is known to the grader
+        said = inspect.getdoc(entry.target) or ""
+        assert column in (*task.reads, *task.any_of, *ARGUMENTS) or f"`{column}`" in said

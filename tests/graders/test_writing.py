@@ -13,6 +13,8 @@ from toyrl.estimators.parts import Averaged
 from toyrl.experiments.papers.tasks.p10_longwriter import texts
 from toyrl.expressions import parse_grader, to_expression
 from toyrl.graders.base import TextRow
+from toyrl.graders.formats import stated_answer
+from toyrl.graders.mixed import answer_text
 from toyrl.graders.phases import answer_part, answer_words, is_laid_out
 from toyrl.graders.repetition import jaccard, similar_paragraphs
 from toyrl.graders.writing import WORDS, Writing, copied, count_words
@@ -178,6 +180,9 @@ def test_layout_and_the_part_that_counts():
     for text in odd:
         assert not is_laid_out(text)
     assert answer_part("<think>a</think> <answer>cut off") == "cut off"
+    mentioned = "<think>an <answer> tag, then</think><answer>B</answer></answer>"
+    assert answer_part(mentioned) == "B"
+    assert answer_text(TextRow("", mentioned)) == stated_answer(mentioned) == "B"
     assert answer_words(TextRow("", "<think>a</think><answer> cut off")) == 2
     again = Writing(docking="exact", unit="characters", lower=1.0)
     assert parse_grader(to_expression(again)) == again

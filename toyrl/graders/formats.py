@@ -25,7 +25,7 @@ import numpy as np
 
 from toyrl.graders.base import TextRow
 from toyrl.graders.parts import Graded, TaskReward
-from toyrl.graders.phases import TAG, is_thought
+from toyrl.graders.phases import TAG, is_thought, last_answer
 from toyrl.ranges import COUNT, FINITE, one_of
 from toyrl.registry import entry
 from toyrl.shapers.label_free.format_length import INSIDE, bump
@@ -66,7 +66,7 @@ def stated_answer(text: str) -> str:
     In the last answer tag the last balanced box, else the last \\( \\), else all that stands there;
     without such a tag the last box behind the thinking.
     """
-    tagged = _last_between(text, "<answer>", "</answer>")
+    tagged = last_answer(text)
     if tagged is None:
         return (last_boxed(text.rpartition(TAG)[2]) or "").strip()
     boxed = last_boxed(tagged)

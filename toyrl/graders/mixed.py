@@ -28,6 +28,7 @@ from toyrl.graders.embedded import HASHED
 from toyrl.graders.overlap import bmas, one_hot_bmas, row_texts, tokens
 from toyrl.graders.packed import unpacked
 from toyrl.graders.parts import Graded, TaskReward, is_blank, need
+from toyrl.graders.phases import last_answer
 from toyrl.messages import shortened
 from toyrl.ranges import NOT_NEGATIVE, one_of
 from toyrl.registry import entry
@@ -46,12 +47,11 @@ def answer_text(row: TextRow) -> str | None:
 
     Cut off is a text with an open answer tag that was never closed, and a truncated one without.
     """
-    text = row.completion
-    end = text.rfind("</answer>")
-    start = text.rfind("<answer>", 0, max(end, 0))
-    if end >= 0 and start >= 0:
-        return text[start + len("<answer>") : end].strip()
-    return None if row.truncated or "<answer>" in text else text.strip()
+    found = last_answer(row.completion)
+    if found is not None:
+        return found.strip()
+    cut = row.truncated or "<answer>" in row.completion
+    return None if cut else row.completion.strip()
 
 
 def has_layout(text: str) -> bool:

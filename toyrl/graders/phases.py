@@ -30,15 +30,25 @@ def answer_words(row: TextRow) -> float:
     return float(len(answer_part(row.completion).split()))
 
 
-def answer_part(text: str) -> str:
-    """What is meant to be read: inside the last answer tag, else behind the thinking, else all.
+def last_answer(text: str) -> str | None:
+    """What stands in the last closed answer tag, None without one; of tags in tags the inner one.
 
-    Nothing where the thinking was not closed; a tag that was opened last and not closed is left
-    out. Takes time linear in the text's length.
+    So a thought that speaks of an opening tag adds nothing to the answer, and neither does a
+    closing tag too many. Takes time linear in the text's length.
     """
     start, found = 0, None
     while (i := text.find(OPEN, start)) >= 0 and (j := text.find(CLOSE, i)) >= 0:
         found, start = text[i + len(OPEN) : j], j + len(CLOSE)
+    return None if found is None else found.rpartition(OPEN)[2]
+
+
+def answer_part(text: str) -> str:
+    """What is meant to be read: inside the last answer tag, else behind the thinking, else all.
+
+    Nothing where the thinking was not closed; a tag that was opened last and not closed is left
+    out.
+    """
+    found = last_answer(text)
     if found is not None:
         return found
     if "<think>" in text and TAG not in text:
