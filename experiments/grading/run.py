@@ -14,6 +14,7 @@ from toyrl.experiments.begin import Begin
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.grading.result import Grades
 from toyrl.expressions import ExpressionError, parse_grader, to_expression
+from toyrl.extras import MissingExtra
 from toyrl.graders.base import TextRow
 from toyrl.graders.parts import LABELS, Graded, TaskReward, is_blank
 from toyrl.messages import shortened
@@ -152,9 +153,11 @@ def _graded(task: TaskReward, row: TextRow, step: float) -> Graded:
     """A row's grade; what raises is told with the row and ends no one else's grading."""
     try:
         return task.grade_parts([row], step)[0]
-    except (ValueError, KeyError, TypeError) as error:
+    except MissingExtra:
+        raise
+    except Exception as error:  # whatever a reward, or one of the user's own, raises
         said = str(error.args[0]) if error.args else type(error).__name__
-        return Graded(dict.fromkeys(task.parts, math.nan), problem=shortened(said, 120))
+        return Graded(dict.fromkeys(task.parts, math.nan), problem=shortened(said, 120, write=str))
 
 
 def _column(found: Sequence[Mapping[str, float]], name: str) -> np.ndarray:

@@ -6,6 +6,7 @@ Tables write "nothing" as None, "" or NaN; it never becomes the word "nan" that 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from toyrl.experiments.grading.result import Grades
 from toyrl.expressions import parse_grader
 from toyrl.graders.base import TextRow
 from toyrl.graders.embedded import PooledRows
-from toyrl.graders.parts import Graded, is_blank, told
+from toyrl.graders.parts import Graded, TaskReward, is_blank, told
 from toyrl.serving import text_of
 
 NOTHING = (None, "", math.nan, np.float32("nan"))
@@ -129,3 +130,17 @@ def test_numbers_without_end_are_left_out_of_summaries():
     assert "mean reward 1" in found.lines()[0]
     assert found.table().rows[0][1] == "1"
     assert found.pictures()[0].caption == "1 rows; 2 have no number."
+
+
+@dataclass(frozen=True)
+class Share(TaskReward):
+    """Raises ZeroDivisionError on an empty text."""
+
+    def graded(self, row: TextRow, step: float = 0.0) -> Graded:
+        return Graded({"reward": 1 / len(row.completion)})
+
+
+def test_whatever_a_reward_raises_ends_no_other_row():
+    found = toyrl.grade(Share(), [{"completion": ""}, {"completion": "ab"}])
+    assert found.total[1] == 0.5
+    assert found.problems == ("division by zero", "")

@@ -121,6 +121,8 @@ class TaskReward(Grader):
         """TRL's form: one reward a completion, None where it can't be graded.
 
         columns : lists, tuples or arrays with an entry a completion; anything else is passed over
+
+        Whether a text was cut off isn't known here: each counts as ended (`toyrl export` knows it)
         """
         return self._column("", prompts, completions, trainer_state, columns)
 
