@@ -277,6 +277,21 @@ def text_of(message: Any) -> str:
     return "\n".join(part for m in many for part in _written(m))
 
 
+def text_rows(
+    prompts: Sequence[Any], completions: Sequence[Any], columns: Mapping[str, Any]
+) -> list[TextRow]:
+    """The rows of a call in TRL's form, prompts and completions being texts or messages.
+
+    columns : lists, tuples or arrays with an entry a row; anything else is passed over
+    """
+    listed = {k: v for k, v in columns.items() if isinstance(v, list | tuple | np.ndarray)}
+    own = {k: v for k, v in listed.items() if len(v) == len(prompts)}
+    return [
+        TextRow(text_of(prompt), text_of(text), {k: v[i] for k, v in own.items()})
+        for i, (prompt, text) in enumerate(zip(prompts, completions, strict=True))
+    ]
+
+
 def bare_text(text: str) -> str:
     """Text without end-of-turn tokens and padding at its end."""
     end = len(text)

@@ -15,6 +15,7 @@ from typing import Any
 from toyrl.estimators.base import Estimator
 from toyrl.expressions import parse_estimator
 from toyrl.graders.base import TextRow
+from toyrl.graders.parts import is_blank
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.texts import flat_rollouts, ran_out
 from toyrl.serving import ServedReward, text_of
@@ -40,7 +41,7 @@ def score_function(served: ServedReward, *, shaped: bool) -> Callable[..., dict[
     ) -> dict[str, float]:
         del data_source
         lent = extra_info if isinstance(extra_info, Mapping) else {}
-        if asks and not any(lent.get(name) for name in ("prompt", "query", "context")):
+        if asks and all(is_blank(lent.get(name)) for name in ("prompt", "query", "context")):
             msg = "the reward reads the prompt, and verl gives none: put it in extra_info['prompt']"
             raise KeyError(msg)
         row = TextRow(

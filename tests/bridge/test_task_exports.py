@@ -7,6 +7,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="needs the extra llm")
@@ -68,6 +69,6 @@ def test_verl_is_told_the_prompt_in_its_extra_info(monkeypatch, tmp_path):
     score = runpy.run_path(str(path))["compute_score"]
     with pytest.raises(KeyError, match="put it in extra_info"):
         score("d", "whales swim", "", {})
-    asked = [{"prompt": "whales swim"}, {"query": "whales swim"},
-             {"prompt": [{"role": "user", "content": "whales swim"}]}]  # fmt: skip
+    chat = np.array([{"role": "user", "content": "whales"}, {"role": "user", "content": "swim"}])
+    asked = [{"prompt": "whales swim"}, {"query": "whales swim"}, {"prompt": chat}]
     assert {score("d", "whales swim", "", extra)["score"] for extra in asked} == {0.01}
