@@ -112,7 +112,7 @@ def test_laws_see_what_breaks_them():
 def test_a_prompts_own_range_and_what_cannot_be_read():
     row = TextRow("", laws.written(["one two three"]), {"L_lower": "6", "L_upper": 8})
     assert TOY.grade_parts([row])[0].parts["length"] == pytest.approx(0.5)
-    for bad in ({"L_lower": "six"}, {"L_lower": 9, "L_upper": 8}, {"L_upper": math.nan}):
+    for bad in ({"L_lower": "six"}, {"L_lower": 9, "L_upper": 8}, {"L_upper": math.inf}):
         found = TOY.grade_parts([TextRow("", "x", bad)])[0]
         assert math.isnan(found.total)
         assert found.problem
