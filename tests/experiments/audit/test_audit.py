@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import fastjsonschema
 import numpy as np
@@ -12,7 +13,12 @@ import toyrl
 from tests.experiments.audit import judges
 from toyrl import schemas
 from toyrl.experiments.audit.answers import preference_of, score_of
+from toyrl.experiments.audit.asking import ask
+from toyrl.experiments.audit.carry import Base
+from toyrl.experiments.audit.judges import Call, judge_of
+from toyrl.experiments.audit.measures import Share, _difference
 from toyrl.experiments.audit.noise import read
+from toyrl.experiments.audit.result import Audit, Calls
 from toyrl.experiments.cli import main
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.render.text import dumps
@@ -142,6 +148,55 @@ def test_the_budget_lowers_the_number_of_prompts_or_is_refused():
     assert found.prompts == 200 // 17
     with pytest.raises(UsageError, match="max_calls=20 is too few: 8 prompts"):
         toyrl.audit_judge(judges.fair, max_calls=20)
+
+
+@pytest.mark.parametrize(("most", "failed"), [(None, 2), (200, 2), (136, 64)])
+def test_a_call_of_many_that_fails_is_asked_one_by_one_within_the_budget(most, failed):
+    """17 texts of 8 prompts are 136: three calls, of which the first holds a text that fails, and
+    the same under a claim."""
+    asked = []
+
+    def grades(completions, prompts, **kwargs):
+        asked.extend(completions)
+        if asked[0] in completions:
+            raise ConnectionError("down")
+        return [float(len(x)) for x in completions]
+
+    found = toyrl.audit_judge(grades, worlds=0, prompts=8, max_calls=most)
+    assert found.calls.planned == 136
+    assert (found.calls.failed, found.calls.answered) == (failed, 136 - failed)
+    assert len(asked) == 136 + (64 if failed == 2 else 0)
+
+
+def test_answers_are_handed_on_before_a_slow_judge_is_done():
+    """The second call waits until the first one's answer was told."""
+    told = threading.Event()
+
+    def grades(completion):
+        if grades.asked and not told.wait(20):
+            raise TimeoutError
+        grades.asked = True
+        return 1.0
+
+    grades.asked = False
+    calls = [Call("p", text) for text in ("one", "two")]
+    found = ask(judge_of(grades), calls, progress=lambda done, _: done and told.set())
+    assert found.answered == 2
+
+
+def test_few_prompts_near_a_half_say_nothing_and_many_say_a_coin():
+    word = [Audit("j", "scores", n, Calls(), Share(0.55, n), {}, (), {}, Base()).word
+            for n in (10, 64)]  # fmt: skip
+    assert word == ["INCONCLUSIVE", "USELESS"]
+
+
+def test_shares_that_exclude_each_other_have_the_wider_interval():
+    """Against draws: as often as 95 % says, where independent shares would be surer."""
+    rng, n = np.random.default_rng(0), 64
+    drawn = rng.multinomial(n, [0.35, 0.25, 0.4], 400)[:, :2] / n
+    held = [low <= 0.1 <= high for low, high in (_difference(a, b, n) for a, b in drawn)]
+    assert np.mean(held) > 0.93
+    assert _difference(0.0, 0.0, n) == pytest.approx((-0.0566, 0.0566), abs=1e-3)
 
 
 def test_two_judges_agree_by_more_than_chance():
