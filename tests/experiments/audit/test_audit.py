@@ -309,6 +309,8 @@ def test_answers_are_read_or_not():
     scores |= nothing
     assert all(score_of(k) == v for k, v in scores.items())
     assert score_of({"score": 2}) == 2.0
+    several = type("Tensor", (), {"item": lambda _: 1 / 0})()
+    assert score_of(several) is preference_of(several) is None  # torch raises RuntimeError here
     assert score_of(np.float32(0.5)) == 0.5
     verdicts = {"A": 1.0, "[[B]]": 0.0, "first": 1.0, "Response 2": 0.0, "tie": 0.5, True: 1.0,
                 0.3: 0.3, 7: None, "both A and B": None, "I can't say": None, "2": 0.0,
