@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 
@@ -22,6 +23,7 @@ from toyrl.experiments.audit.result import Audit, Calls
 from toyrl.experiments.cli import main
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.render.text import dumps
+from toyrl.rewards.cache import ValueCache
 from toyrl.testing import JudgeError, assert_judge
 
 QUICK = {"worlds": 0, "prompts": 40}
@@ -301,6 +303,17 @@ def test_assert_judge_fails_with_the_text_that_won():
     assert assert_judge(judges.fair, prompts=40, least=0.9).ok
     with pytest.raises(ValueError, match="most=2"):
         assert_judge(judges.fair, most=2)
+
+
+def test_an_edited_judge_is_another_one_in_the_same_process(tmp_path):
+    """Else the old function's answers would be kept under the new one's name."""
+    file, calls = tmp_path / "j.py", [Call("p", "text")]
+    with contextlib.closing(ValueCache(tmp_path / "kept")) as kept:
+        for k in (1, 10, 1):
+            file.write_text(f"def score(completion):\n    return {k}\n")
+            found = ask(judge_of(f"{file}:score"), calls, cache=kept)
+            assert found.values.tolist() == [k]
+        assert (found.asked, found.known) == (0, 1)
 
 
 def test_answers_are_read_or_not():
