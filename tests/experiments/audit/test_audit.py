@@ -229,12 +229,12 @@ def test_the_command_writes_page_numbers_and_noise_and_says_how_it_went(tmp_path
     files = {name: tmp_path / name for name in ("page.html", "noise.json", "found.json")}
     told = ("--report", "--noise", "--json")
     options = [w for pair in zip(told, map(str, files.values()), strict=True) for w in pair]
-    few = ["--prompts", "12", "--worlds", "0"]
+    few = ["--prompts", "24", "--worlds", "0"]
     code = main(["audit-judge", f"{place}:score", *options, *few])
     out, err = capsys.readouterr()
     assert code == 1
     assert out.startswith("USELESS: a right text wins")
-    assert "204 calls of" in err
+    assert "408 calls of" in err
     assert json.loads(files["found.json"].read_text())["word"] == "USELESS"
     assert read(files["noise.json"]).judge.endswith("my_judge.py:score")
     assert "<!doctype html>" in files["page.html"].read_text()
