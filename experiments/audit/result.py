@@ -105,7 +105,7 @@ class Audit(Answer):
         if not self.accuracy.n or self.accuracy.n < FEW:
             return INCONCLUSIVE
         if low <= 0.5:
-            coin = abs(self.accuracy.value - 0.5) < 0.1 and high - low <= TELLING
+            coin = self.accuracy.value < 0.6 and high - low <= TELLING
             return USELESS if coin else INCONCLUSIVE
         return BIASED if self.swayed else USABLE
 
