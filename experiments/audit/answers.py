@@ -88,6 +88,6 @@ def _finite(value: Any) -> float | None:
         return None
     try:
         number = float(value.item() if hasattr(value, "item") else value)
-    except (TypeError, ValueError, OverflowError):
+    except Exception:  # a tensor of several numbers raises what its library likes
         return None
     return number if math.isfinite(number) else None

@@ -1,7 +1,7 @@
 """Asking a judge: in threads, each call with its time, failures counted, answers kept.
 
 A call over its time is given up and its thread left behind; what failed is counted and asked again
-by the next run, what was answered is kept in the cache at once.
+by the next run, what was answered is in the cache a second later.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from toyrl.rewards.cache import ValueCache
 
 FAILURE = 200
 """Characters of a failure that are told."""
-KEEP = 256
-"""Answers that are written together."""
+KEEP, HAND = 256, 1.0
+"""Answers that are written together, at the latest after so many seconds."""
 Progress = Callable[[int, int], None]
 
 
@@ -28,12 +28,14 @@ Progress = Callable[[int, int], None]
 class Answers:
     """What came of calls: values (n,) with NaN where there is none.
 
-    asked : calls made; known : answers of earlier runs; unread : answers that could not be read
+    asked : calls made; again : of them a second time, after a call of many had failed
+    known : answers of earlier runs; unread : answers that could not be read
     failed, late : calls that raised, that took too long; first : the first failure, in words
     """
 
     values: np.ndarray
     asked: int = 0
+    again: int = 0
     known: int = 0
     unread: int = 0
     failed: int = 0
@@ -55,8 +57,12 @@ def ask(
     workers: int = 1,
     cache: ValueCache | None = None,
     progress: Progress | None = None,
+    spare: int | None = None,
 ) -> Answers:
-    """Ask everything once; equal calls share an answer."""
+    """Ask everything once; equal calls share an answer.
+
+    spare : questions of calls that failed together which may be asked again one by one; None: all
+    """
     places: dict[str, list[int]] = {}
     for i, call in enumerate(calls):
         places.setdefault(call.key, []).append(i)
@@ -68,7 +74,7 @@ def ask(
         found.values[places[key]] = np.nan if value is None else value
     todo = [k for k in keys if k not in known]
     at = {k: calls[places[k][0]] for k in todo}
-    run = _Run(judge, at, timeout, max(1, min(workers, len(todo) or 1)))
+    run = _Run(judge, at, timeout, max(1, min(workers, len(todo) or 1)), spare)
 
     def told(done: dict[str, float | None]) -> None:
         for key, value in done.items():
@@ -80,6 +86,7 @@ def ask(
 
     run.go(todo, told)
     found.asked, found.failed, found.late = len(todo), run.failed, run.late
+    found.again = run.again
     found.unread += run.unread
     found.first, found.unread_text = run.first, run.unread_text
     return found
@@ -93,6 +100,8 @@ class _Run:
     calls: dict[str, Call]
     timeout: float
     workers: int
+    spare: int | None = None
+    again: int = 0
     failed: int = 0
     late: int = 0
     unread: int = 0
@@ -129,9 +138,10 @@ class _Run:
         told(now)
 
     def _wait(self, threads: Sequence[_Worker]) -> float:
-        """Seconds until the first call is late."""
+        """Seconds until the first call is late, or until answers are handed on."""
         began = [t.began for t in threads if t.alive]
-        return max(0.0, min(began, default=0.0) + self.timeout - time.monotonic()) + 1e-3
+        late = max(0.0, min(began, default=0.0) + self.timeout - time.monotonic()) + 1e-3
+        return min(late, HAND)
 
     def _overdue(self, thread: _Worker) -> bool:
         """Whether a thread's call is late: it is given up, and what it held is dealt with."""
@@ -139,12 +149,19 @@ class _Run:
             if not thread.alive or time.monotonic() - thread.began <= self.timeout:
                 return False
             thread.alive = False
-            if len(thread.unit) > 1:
-                self.queue.extend([k] for k in thread.unit)
-            elif thread.unit:
-                self.late += 1
-                self.finished += 1
+            if thread.unit and not self._one_by_one(thread.unit):
+                self.late += len(thread.unit)
+                self.finished += len(thread.unit)
                 self.first = self.first or f"no answer within {self.timeout:g} s"
+        return True
+
+    def _one_by_one(self, unit: Sequence[str]) -> bool:
+        """Under the lock: ask a call's questions again by themselves, if there are several and the
+        budget has them."""
+        if len(unit) == 1 or (self.spare is not None and self.again + len(unit) > self.spare):
+            return False
+        self.again += len(unit)
+        self.queue.extend([k] for k in unit)
         return True
 
     def answered(self, unit: Sequence[str], answers: Sequence[object]) -> None:
@@ -158,12 +175,11 @@ class _Run:
         self.finished += len(unit)
 
     def raised(self, unit: Sequence[str], error: BaseException) -> None:
-        """Under the lock: a unit's call raised; many are asked again one by one."""
-        if len(unit) > 1:
-            self.queue.extend([k] for k in unit)
+        """Under the lock: a unit's call raised."""
+        if self._one_by_one(unit):
             return
-        self.failed += 1
-        self.finished += 1
+        self.failed += len(unit)
+        self.finished += len(unit)
         self.first = self.first or f"{type(error).__name__}: {error}"[:FAILURE]
 
 

@@ -111,7 +111,7 @@ def audit_judge(
     except CacheError as error:
         raise UsageError(str(error)) from error
     try:
-        made = _asked(plan, found, base, timeout, workers, disk, threshold, tell)
+        made = _asked(plan, found, base, timeout, workers, disk, threshold, tell, max_calls)
     finally:
         if disk is not None:
             disk.close()
@@ -167,13 +167,13 @@ def _usual(found: Sequence[Item]) -> float:
 
 def _asked(
     plan: _Plan, found: Sequence[Item], base: carry.Base, timeout: float, workers: int,
-    disk: ValueCache | None, threshold: float | None, tell: Tell,
+    disk: ValueCache | None, threshold: float | None, tell: Tell, max_calls: int | None,
 ) -> Audit:  # fmt: skip
     asked = [questions(found, j.kind) for j in plan.judges]
     planned = sum(len(q.calls) for q in asked)
     tell(f"{planned:,} calls of {' and '.join(j.name for j in plan.judges)}, about "
          f"{len(found)} prompts, {workers} at a time")  # fmt: skip
-    answers = []
+    answers: list[Answers] = []
     for judge, q in zip(plan.judges, asked, strict=True):
         due = [0.1]
 
@@ -182,9 +182,11 @@ def _asked(
                 due[0] = done / total + 0.1
                 tell(f"{done:,} of {total:,} calls")
 
+        again = planned + sum(a.again for a in answers)
+        spare = None if max_calls is None else max_calls - again
         try:
             answers.append(ask(judge, q.calls, timeout=timeout, workers=workers, cache=disk,
-                               progress=moved))  # fmt: skip
+                               progress=moved, spare=spare))  # fmt: skip
         except CacheError as error:
             raise UsageError(str(error)) from error
     made = [read.READERS[j.kind](found, q, a.values)

@@ -236,10 +236,20 @@ def _sycophancy(c: Compared, unit: float) -> Bias:
 
 
 def _difference(one: float, other: float, n: int) -> tuple[float, float]:
-    """95 % interval of a difference of shares, from their own (square and add)."""
+    """95 % interval of a difference of shares that exclude each other, of one sample.
+
+    Newcombe (1998), method 10: from their own intervals by square and add, with the correlation of
+    two outcomes of which one alone can happen.
+    """
     (l1, u1), (l2, u2) = (wilson(x * n, n) for x in (one, other))  # type: ignore[arg-type]
+    rest = (1 - one) * (1 - other)
+    together = min(1.0, math.sqrt(one * other / rest)) if rest > 0 else 0.0
+
+    def apart(a: float, b: float) -> float:
+        return math.sqrt(a**2 + 2 * together * a * b + b**2)
+
     d = one - other
-    return d - math.hypot(one - l1, u2 - other), d + math.hypot(u1 - one, other - l2)
+    return d - apart(one - l1, u2 - other), d + apart(u1 - one, other - l2)
 
 
 def consistency(c: Compared) -> dict[str, Share]:

@@ -158,7 +158,7 @@ def _read(path: Path, _written: int) -> Noise:
         raise UsageError(msg) from error
     except SchemaError as error:
         raise UsageError(str(error)) from error
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         msg = f"judge_noise={shortened(str(path), PATH)} can't be read: {error}; write it anew"
         raise UsageError(msg) from error
     return found

@@ -105,7 +105,8 @@ class Audit(Answer):
         if not self.accuracy.n or self.accuracy.n < FEW:
             return INCONCLUSIVE
         if low <= 0.5:
-            return USELESS if abs(self.accuracy.value - 0.5) < 0.1 else INCONCLUSIVE
+            coin = self.accuracy.value < 0.6 and high - low <= TELLING
+            return USELESS if coin else INCONCLUSIVE
         return BIASED if self.swayed else USABLE
 
     @property
@@ -340,6 +341,8 @@ CHANCE = 0.55
 """Accuracy of verdicts up to which they count as chance."""
 FEW = 8
 """Prompts below which nothing is said of a judge."""
+TELLING = 0.4
+"""Width of the accuracy's interval up to which a judge near a half counts as a coin."""
 
 
 def _signed(x: float) -> str:

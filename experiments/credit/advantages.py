@@ -28,6 +28,8 @@ from toyrl.shapers.process.redistribution import LatentReward, UniformRedistribu
 KINDS = (".npz", ".jsonl")
 MOST = 2**30
 """Numbers of a padded table, 4 GiB; beyond it the rows are written one by one."""
+BLOCK = 2**22
+"""Numbers of a table of steps that are worked on at once, of several prompts."""
 RESIDUALS = ("end", "spread", "drop")
 
 
@@ -48,32 +50,62 @@ def advantages(t: Table, r_hat: np.ndarray | None, residual: str) -> Advantages:
     residual : what becomes of the return beside them: "end", on the last step (the expected
         gradient stays as it was); "spread", evenly (it does not); "drop", left out
     """
-    here = np.asarray(t.log.rollouts.w) > 0
-    K = int(t.steps.max())
-    inside = np.arange(K) < t.steps[:, None]
+    start = np.append(0, np.cumsum(t.steps))
+    parts = [_of(t, r_hat, residual, a, b, start) for a, b in _blocks(t)]
+    own, told = (np.concatenate(x) for x in zip(*parts, strict=True))
+    if t.baseline != "group":  # no siblings: the mean over all rollouts at the same step
+        place = np.arange(len(told)) - np.repeat(start[:-1], t.steps)
+        told = told - (np.bincount(place, told) / np.bincount(place))[place]
+    return Advantages(own, told)
+
+
+def _blocks(t: Table) -> list[tuple[int, int]]:
+    """Prompts from a on and before b, in tables of `BLOCK` numbers: one endless completion doesn't
+    make all of them as wide."""
+    B, G = t.log.rollouts.w.shape
+    longest = np.zeros(B, dtype=int)
+    np.maximum.at(longest, t.groups, t.steps)
+    out, a, wide = [], 0, 0
+    for b in range(B):
+        wide = max(wide, int(longest[b]))
+        if b > a and (b + 1 - a) * G * wide > BLOCK:
+            out.append((a, b))
+            a, wide = b, int(longest[b])
+    return [*out, (a, B)]
+
+
+def _of(
+    t: Table, r_hat: np.ndarray | None, residual: str, a: int, b: int, start: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rewards and advantages of the steps of prompts a to b, which no other prompt changes."""
+    here = np.asarray(t.log.rollouts.w)[a:b] > 0
+    first, last = np.searchsorted(t.groups, [a, b])
+    own = slice(start[first], start[last])
+    length, returns = t.steps[first:last], t.returns[first:last]
+    K = max(int(length.max(initial=0)), 1)
+    inside = np.arange(K) < length[:, None]
 
     def wide(x: np.ndarray) -> np.ndarray:
         table = np.zeros((*here.shape, K))
-        own = np.zeros((len(t.returns), K))
-        own[inside] = x
-        table[here] = own
+        rows = np.zeros((len(length), K))
+        rows[inside] = x
+        table[here] = rows
         return table
 
-    mask, outcome, steps = wide(np.ones(len(t.x))), np.zeros(here.shape), np.zeros(here.shape)
-    outcome[here], steps[here] = t.returns, t.steps
-    fields = {} if r_hat is None else {"step_rewards": wide(r_hat)}
+    mask, outcome, steps = (
+        wide(np.ones(int(length.sum()))),
+        np.zeros(here.shape),
+        np.zeros(here.shape),
+    )
+    outcome[here], steps[here] = returns, length
+    fields = {} if r_hat is None else {"step_rewards": wide(r_hat[own])}
     r = Rollouts(outcome, steps, float(K), mask=mask, weight=here * 1.0, fields=fields)
     shares = {} if residual == "drop" else {residual: 1.0}
     shaper = UniformRedistribution() if r_hat is None else LatentReward(**shares)
     parts = shaper.apply(r).parts
     estimator = StepReturns("step" if t.baseline == "group" else "none")
-    a = np.asarray(estimator.apply(parts, r)[0])
-    own = np.asarray(parts["redistributed"])[here][inside]
-    told = a[here][inside]
-    if t.baseline != "group":  # no siblings: the mean over all rollouts at the same step
-        place = np.broadcast_to(np.arange(K), inside.shape)[inside]
-        told = told - (np.bincount(place, told) / np.bincount(place))[place]
-    return Advantages(own, told)
+    told = np.asarray(estimator.apply(parts, r)[0])
+    return np.asarray(parts["redistributed"])[here][inside], told[here][inside]
 
 
 # -- tokens ----------------------------------------------------------------------------------------

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toyrl.dynamics.chain.observed import Observed, observe
 from toyrl.estimators.base import Estimator
 from toyrl.experiments.validate import judged
 from toyrl.experiments.validate.contract.facts import Contract
@@ -19,15 +17,14 @@ from toyrl.experiments.validate.formats.search import Search
 from toyrl.experiments.validate.left_out import left_out
 from toyrl.experiments.validate.listening import Listener, heard
 from toyrl.experiments.validate.own.lengths import limit_of
+from toyrl.experiments.validate.own.rollouts import sampled, shown, with_fields
 from toyrl.experiments.validate.own.texts import OwnTexts, own_texts
-from toyrl.experiments.validate.own.votes import identities
 from toyrl.experiments.validate.pace import TEXTS, Pace
 from toyrl.experiments.validate.reward_law import bench
 from toyrl.experiments.validate.reward_law.law import GRADED, RewardLaw, renderings
 from toyrl.experiments.validate.settings import Settings
 from toyrl.experiments.validate.steps.source import Scores, read_in
 from toyrl.experiments.validate.terms.facts import TermFacts
-from toyrl.extras import needed_by
 from toyrl.graders.base import TextRow
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rewards.specs import Reward
@@ -35,6 +32,7 @@ from toyrl.rollouts.logs import Log, read_log
 
 if TYPE_CHECKING:
     from toyrl.dynamics.chain.compiling import Ahead
+    from toyrl.dynamics.chain.observed import Observed
     from toyrl.experiments.forecast.case import Told
     from toyrl.experiments.forecast.rivals.behaviour import Runs
     from toyrl.experiments.validate.learned import LearnedScores
@@ -347,37 +345,8 @@ class Inputs:
         return prob, reward, np.broadcast_to(self.law.correct, prob.shape).copy()
 
     def _sampled(self) -> Settings:
-        """The settings with a log of rollouts sampled from the model, kept in the cache folder."""
-        import tempfile
-
-        from toyrl.experiments.errors import UsageError
-        from toyrl.rollouts.logs import read_columns
-
-        with needed_by("model"):
-            import torch  # noqa: F401 - found out before anything is sampled
-            import transformers  # noqa: F401
-
-            from toyrl.bridge.models.load import ModelError
-            from toyrl.bridge.models.sampling import sample_log
-        s = self.settings
-        own = {"skip_bad": s.skip_bad_rows, "columns": dict(s.columns)}
-        rows = read_columns(s.data, **own)[0] if s.data else []
-        folder = Path(s.cache) if s.cache else Path(tempfile.mkdtemp(prefix="toyrl-"))
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            log = sample_log(
-                str(s.model),
-                folder / "sampled-rollouts.jsonl",
-                rows=rows,
-                group_size=s.group_size,
-                max_new_tokens=s.limit,
-                seed=s.seed,
-                answer_mark=s.answer_mark,
-                tell=lambda message: self.tell(0, message),
-            )
-        except (ModelError, KeyError) as error:
-            raise UsageError(str(error.args[0])) from error
-        return replace(s, model=None, rollouts=log, max_completion_length=s.limit)
+        """The settings with a log of rollouts sampled from the model."""
+        return sampled(self.settings, lambda message: self.tell(0, message))
 
     def _read_log(self) -> None:
         """Read the log, if there is one; it says lengths and success where the user did not."""
@@ -404,15 +373,7 @@ class Inputs:
     @property
     def seen(self) -> Observed | None:
         """What the log shows of its policy, with what was asked instead; None without a log."""
-        if self.log is None:
-            return None
-        r, asked = self.log.rollouts, self.asked
-        found = observe(r, self.log.difficulty, depth=bench.DEPTH)
-        mean = float(np.average(r.length, weights=r.w))
-        return found.told(
-            success=float(np.mean(asked.success_rates)) if asked.success_rates else None,
-            longer=self.settings.typical / mean if asked.typical_length else 1.0,
-        )
+        return None if self.log is None else shown(self.log, self.asked, self.settings.typical)
 
     @property
     def votes(self) -> bool:
@@ -421,27 +382,4 @@ class Inputs:
 
     def with_fields(self, log: Any) -> Any:
         """The log's rollouts with what the reward reads: text rewards graded, fields by column."""
-        from toyrl.rollouts.classes import token_mask
-        from toyrl.rollouts.texts import text_fields
-
-        r, shaper = log.rollouts, bench.as_shaper(self.terms)
-        needs = [n for n in shaper.all_needs() if n not in ("user_reward", "answer")]
-        judge = judged.errors_of(self.settings)
-        read = [n for n in needs if judge is None or n != judged.FIELD]
-        flat = text_fields(log.rows, read, shaper.all_wants())
-        if judge is not None:
-            verdicts = judge.sample(r, np.random.default_rng(self.settings.seed))
-            flat[judged.FIELD] = np.asarray(verdicts.fields[judged.FIELD])[r.w > 0]
-        if self.votes:  # a log's column `answer` is the gold one
-            flat["answer"] = identities(log, self.own_dialect or None)
-        if any(shaper is None for shaper, _ in self.terms):
-            values = self.reward.score_text(log.rows)
-            graded = [np.nan if v is None else v for v in values]
-            flat["user_reward"] = np.array(graded, dtype=float)
-        if self.learned is not None and "conciseness" in shaper.all_wants():
-            flat["conciseness"] = np.array(self.learned.model.graded(log.rows))
-        own = dict(r.fields)
-        for name, value in flat.items():
-            own[name] = np.full((*r.shape, *value.shape[1:]), np.nan)
-            own[name][r.w > 0] = value
-        return r.with_(fields=own, mask=token_mask(own, r.length))
+        return with_fields(self, log)

@@ -6,9 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property, partial
-
-import numpy as np
+from functools import cached_property
 
 from toyrl.experiments.validate import judged, verdict
 from toyrl.experiments.validate.contract import kinds, steady
@@ -380,36 +378,6 @@ class Pipeline(Inputs):
 
     def variants(self) -> tuple[str, Section]:
         """The nearest safe variant, validated."""
-        from toyrl.experiments.validate import forecast
-        from toyrl.experiments.validate.collapse.variants import (
-            WEIGHTS,
-            nearest_foreseen,
-            nearest_safe,
-            of_reward,
-        )
+        from toyrl.experiments.validate.collapse import variants
 
-        candidates = of_reward(
-            self.runner,
-            self.worlds,
-            self.outcome_runs,
-            self.facts,
-            auxiliary=self.contract_facts.auxiliary,
-            estimator_name=self.settings.estimator,
-            distance=self._distance,
-            weights=() if self.forecast is None else WEIGHTS,
-        )
-
-        def tell(message: str) -> None:
-            self.tell(7, message)
-
-        if self.forecast is not None:
-            return nearest_foreseen(candidates, partial(forecast.of_variant, self), tell)
-        return nearest_safe(candidates, len(self.facts.judged.learnable), tell=tell)
-
-    def _distance(self, table: np.ndarray) -> float:
-        """Of a reward (D, N) on the law's points from the one as given, under the references."""
-        from toyrl.theory.distance.order import distance
-
-        prob, own, _ = self.reference_points
-        rows = np.asarray(self.reference.difficulties) - 1
-        return float(distance(prob, table[rows], own, self.reference.shares))
+        return variants.of_run(self)

@@ -15,6 +15,7 @@ from tests.docs.test_commands import printed, tokens
 from tests.experiments.render.sample_report import sample_outcome, sample_report
 from tests.places import EXAMPLES, ROOT
 from toyrl.experiments import api, reproduction
+from toyrl.experiments.audit.noise import Noise, Rate
 from toyrl.experiments.cli import main
 from toyrl.experiments.validate import settings
 
@@ -95,6 +96,9 @@ def project(tmp_path_factory):
     (folder / "grpo.yaml").write_text("num_generations: 8\n")
     (folder / "ppo.yaml").write_text("algorithm: {adv_estimator: grpo}\n")
     (folder / "noise.json").write_text(json.dumps(NOISE))
+    few = Rate(1.0, 10)
+    noise = Noise("a judge", 100.0, (few,) * 3, (few,) * 3, few, few)
+    (folder / "noise.json").write_text(json.dumps(noise.to_dict()))
     (folder / "small").mkdir()
     (folder / "path" / "to" / "model").mkdir(parents=True)
     return folder

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -289,3 +290,37 @@ def safe_weight(limit: float) -> float:
     target = min(0.9 * limit, 0.5)
     digits = 1 - int(np.floor(np.log10(target)))
     return float(np.floor(target * 10**digits) / 10**digits)
+
+
+# -- of a run --------------------------------------------------------------------------------------
+def of_run(run: Any) -> tuple[str, Section]:
+    """The nearest safe variant of a reward: forecast where there is a forecast, else trained in
+    the chain's worlds. run : a `Pipeline` whose sections have run"""
+    from toyrl.experiments.validate import forecast
+
+    candidates = of_reward(
+        run.runner,
+        run.worlds,
+        run.outcome_runs,
+        run.facts,
+        auxiliary=run.contract_facts.auxiliary,
+        estimator_name=run.settings.estimator,
+        distance=partial(_from_own, run),
+        weights=() if run.forecast is None else WEIGHTS,
+    )
+
+    def tell(message: str) -> None:
+        run.tell(7, message)
+
+    if run.forecast is not None:
+        return nearest_foreseen(candidates, partial(forecast.of_variant, run), tell)
+    return nearest_safe(candidates, len(run.facts.judged.learnable), tell=tell)
+
+
+def _from_own(run: Any, table: np.ndarray) -> float:
+    """Distance of a reward (D, N) on the law's points from the one as given, under the base."""
+    from toyrl.theory.distance.order import distance
+
+    prob, own, _ = run.reference_points
+    rows = np.asarray(run.reference.difficulties) - 1
+    return float(distance(prob, table[rows], own, run.reference.shares))

@@ -130,16 +130,7 @@ def _reached(
         tree = ast.parse(inspect.cleandoc(source) if source[:1].isspace() else source)
     except (SyntaxError, ValueError):
         return [], []
-    known = {n: node for node in tree.body for n in _defined(node)}
-    todo = [name] if name in known else []
-    reached: dict[str, ast.stmt] = {}
-    while todo:
-        current = todo.pop(0)
-        if current in reached:
-            continue
-        reached[current] = known[current]
-        todo += [n for n in _names(known[current]) if n in known]
-    nodes = sorted({id(n): n for n in reached.values()}.values(), key=lambda n: n.lineno)
+    nodes = reached(tree, name)
     values = _constants(tree)
     words = _words(tree)
     imports = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
@@ -151,6 +142,21 @@ def _reached(
     told = bool(nodes or near)  # else everything may be the function's own
     rest = [found for node in others for found in _read(node, values, words, not told)]
     return (near, rest) if told else (rest, [])
+
+
+def reached(tree: ast.Module, name: str) -> list[ast.stmt]:
+    """Statements of a module that define `name` and whatever of it that names, in order; none where
+    the module defines no such name."""
+    known = {n: node for node in tree.body for n in _defined(node)}
+    todo = [name] if name in known else []
+    found: dict[str, ast.stmt] = {}
+    while todo:
+        current = todo.pop(0)
+        if current in found:
+            continue
+        found[current] = known[current]
+        todo += [n for n in _names(known[current]) if n in known]
+    return sorted({id(n): n for n in found.values()}.values(), key=lambda n: n.lineno)
 
 
 def _imported(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.findings import Finding
-from toyrl.experiments.validate.formats.source import literals, source_of
+from toyrl.experiments.validate.formats.source import literals, reached, source_of
 from toyrl.messages import shortened
 from toyrl.rewards.errors import RewardError
 from toyrl.rewards.specs import read
@@ -123,7 +123,7 @@ def of_columns(names: Sequence[str], what: str) -> Iterator[Clue]:
 
 
 def of_source(source: str, name: str) -> Iterator[Clue]:
-    """What a function's parameters, the modules that its file imports and its strings say."""
+    """What a function's parameters, the modules that it reaches and its strings say."""
     try:
         tree = ast.parse(source)
     except SyntaxError:
@@ -133,7 +133,8 @@ def of_source(source: str, name: str) -> Iterator[Clue]:
         if f.name == name:
             asked = [a.arg for a in (*f.args.posonlyargs, *f.args.args, *f.args.kwonlyargs)]
             yield from of_columns(asked, "parameter")
-    used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    own = reached(tree, name) or [tree]  # another reward of the file says nothing of this one
+    used = {n.id for node in own for n in ast.walk(node) if isinstance(n, ast.Name)}
     for task, modules in MODULES.items():
         for module in modules:
             if module in used:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 
 import fastjsonschema
 import numpy as np
@@ -12,10 +14,16 @@ import toyrl
 from tests.experiments.audit import judges
 from toyrl import schemas
 from toyrl.experiments.audit.answers import preference_of, score_of
+from toyrl.experiments.audit.asking import ask
+from toyrl.experiments.audit.carry import Base
+from toyrl.experiments.audit.judges import Call, judge_of
+from toyrl.experiments.audit.measures import Share, _difference
 from toyrl.experiments.audit.noise import read
+from toyrl.experiments.audit.result import Audit, Calls
 from toyrl.experiments.cli import main
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.render.text import dumps
+from toyrl.rewards.cache import ValueCache
 from toyrl.testing import JudgeError, assert_judge
 
 QUICK = {"worlds": 0, "prompts": 40}
@@ -144,6 +152,55 @@ def test_the_budget_lowers_the_number_of_prompts_or_is_refused():
         toyrl.audit_judge(judges.fair, max_calls=20)
 
 
+@pytest.mark.parametrize(("most", "failed"), [(None, 2), (200, 2), (136, 64)])
+def test_a_call_of_many_that_fails_is_asked_one_by_one_within_the_budget(most, failed):
+    """17 texts of 8 prompts are 136: three calls, of which the first holds a text that fails, and
+    the same under a claim."""
+    asked = []
+
+    def grades(completions, prompts, **kwargs):
+        asked.extend(completions)
+        if asked[0] in completions:
+            raise ConnectionError("down")
+        return [float(len(x)) for x in completions]
+
+    found = toyrl.audit_judge(grades, worlds=0, prompts=8, max_calls=most)
+    assert found.calls.planned == 136
+    assert (found.calls.failed, found.calls.answered) == (failed, 136 - failed)
+    assert len(asked) == 136 + (64 if failed == 2 else 0)
+
+
+def test_answers_are_handed_on_before_a_slow_judge_is_done():
+    """The second call waits until the first one's answer was told."""
+    told = threading.Event()
+
+    def grades(completion):
+        if grades.asked and not told.wait(20):
+            raise TimeoutError
+        grades.asked = True
+        return 1.0
+
+    grades.asked = False
+    calls = [Call("p", text) for text in ("one", "two")]
+    found = ask(judge_of(grades), calls, progress=lambda done, _: done and told.set())
+    assert found.answered == 2
+
+
+def test_few_prompts_near_a_half_say_nothing_and_many_say_a_coin():
+    word = [Audit("j", "scores", n, Calls(), Share(0.55, n), {}, (), {}, Base()).word
+            for n in (10, 64)]  # fmt: skip
+    assert word == ["INCONCLUSIVE", "USELESS"]
+
+
+def test_shares_that_exclude_each_other_have_the_wider_interval():
+    """Against draws: as often as 95 % says, where independent shares would be surer."""
+    rng, n = np.random.default_rng(0), 64
+    drawn = rng.multinomial(n, [0.35, 0.25, 0.4], 400)[:, :2] / n
+    held = [low <= 0.1 <= high for low, high in (_difference(a, b, n) for a, b in drawn)]
+    assert np.mean(held) > 0.93
+    assert _difference(0.0, 0.0, n) == pytest.approx((-0.0566, 0.0566), abs=1e-3)
+
+
 def test_two_judges_agree_by_more_than_chance():
     same = toyrl.audit_judge(judges.fair, against=judges.listed, **QUICK).agreement
     assert same.kappa == 1.0
@@ -172,12 +229,12 @@ def test_the_command_writes_page_numbers_and_noise_and_says_how_it_went(tmp_path
     files = {name: tmp_path / name for name in ("page.html", "noise.json", "found.json")}
     told = ("--report", "--noise", "--json")
     options = [w for pair in zip(told, map(str, files.values()), strict=True) for w in pair]
-    few = ["--prompts", "12", "--worlds", "0"]
+    few = ["--prompts", "24", "--worlds", "0"]
     code = main(["audit-judge", f"{place}:score", *options, *few])
     out, err = capsys.readouterr()
     assert code == 1
     assert out.startswith("USELESS: a right text wins")
-    assert "204 calls of" in err
+    assert "408 calls of" in err
     assert json.loads(files["found.json"].read_text())["word"] == "USELESS"
     assert read(files["noise.json"]).judge.endswith("my_judge.py:score")
     assert "<!doctype html>" in files["page.html"].read_text()
@@ -248,12 +305,25 @@ def test_assert_judge_fails_with_the_text_that_won():
         assert_judge(judges.fair, most=2)
 
 
+def test_an_edited_judge_is_another_one_in_the_same_process(tmp_path):
+    """Else the old function's answers would be kept under the new one's name."""
+    file, calls = tmp_path / "j.py", [Call("p", "text")]
+    with contextlib.closing(ValueCache(tmp_path / "kept")) as kept:
+        for k in (1, 10, 1):
+            file.write_text(f"def score(completion):\n    return {k}\n")
+            found = ask(judge_of(f"{file}:score"), calls, cache=kept)
+            assert found.values.tolist() == [k]
+        assert (found.asked, found.known) == (0, 1)
+
+
 def test_answers_are_read_or_not():
     nothing = dict.fromkeys(["none", None, float("nan"), "Score: 3, no, score: 4"])
     scores = {7: 7.0, "7": 7.0, "7/10": 7.0, "Score: 7.5/10": 7.5, "[[3]]": 3.0, (4, "why"): 4.0}
     scores |= nothing
     assert all(score_of(k) == v for k, v in scores.items())
     assert score_of({"score": 2}) == 2.0
+    several = type("Tensor", (), {"item": lambda _: 1 / 0})()
+    assert score_of(several) is preference_of(several) is None  # torch raises RuntimeError here
     assert score_of(np.float32(0.5)) == 0.5
     verdicts = {"A": 1.0, "[[B]]": 0.0, "first": 1.0, "Response 2": 0.0, "tie": 0.5, True: 1.0,
                 0.3: 0.3, 7: None, "both A and B": None, "I can't say": None, "2": 0.0,

@@ -47,9 +47,15 @@ def test_what_is_written_is_read_back_and_lies_in_its_interval(file):
     assert (likely.std(0) > 0).all()
 
 
+TOO_MANY = '{"schema": "toyrl.judge-noise/1", "judge": "j", "typical_length": 9, "ranges": [' + (
+    '{"from": 0, "false_negative": {"wrong": 0, "n": 1e999}}]}'
+)
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
-    [("{", "is no JSON"), ('{"schema": "toyrl.worlds/1"}', "is toyrl.worlds/1"),
+    [("{", "is no JSON"), (TOO_MANY, "can't be read"),
+     ('{"schema": "toyrl.worlds/1"}', "is toyrl.worlds/1"),
      ('{"schema": "toyrl.judge-noise/1"}', "can't be read"), (None, "is no file")],
 )  # fmt: skip
 def test_another_file_is_refused_by_what_it_is(tmp_path, content, says):

@@ -12,7 +12,9 @@ import pytest
 import toyrl
 from tests.places import ROOT
 from tests.test_schemas import VALIDATORS, plain
+from toyrl.estimators.steps import StepReturns
 from toyrl.experiments.cli import main
+from toyrl.experiments.credit import advantages
 from toyrl.experiments.errors import UsageError
 from toyrl.graders.base import TextRow
 from toyrl.models.base import load
@@ -181,6 +183,20 @@ def test_a_log_without_siblings_has_one_level(tmp_path):
     assert found.ok
     assert found.table.baseline == "all"
     assert "no prompt has siblings" in " ".join(found.notes)
+
+
+@pytest.mark.parametrize("group", [4, 1])
+def test_advantages_are_the_same_prompt_by_prompt(tmp_path, monkeypatch, group):
+    rows = [{**r, "prompt_id": k // group} for k, r in enumerate(rows_of(120 // group, group))]
+    rows[17]["completion"] = "\n".join(["idle"] * 400)  # as wide as no other
+    log = write(tmp_path / "log.jsonl", rows)
+    whole, wide = toyrl.credit(log, words, returns="reward").steps, []
+    monkeypatch.setattr(advantages, "BLOCK", 200)
+    monkeypatch.setattr(advantages, "StepReturns", lambda kind: wide.append(1) or StepReturns(kind))
+    found = toyrl.credit(log, words, returns="reward").steps
+    assert len(wide) >= 5
+    assert found.reward == pytest.approx(whole.reward)
+    assert found.advantage == pytest.approx(whole.advantage)
 
 
 def one(steps):

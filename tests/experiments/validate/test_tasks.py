@@ -63,6 +63,27 @@ def test_a_task_is_found_from_data_columns_and_the_evidence_is_named(tmp_path):
     assert find(f"{file}:colour", Settings(rollouts=data)).task is None
 
 
+TWO = """
+import sqlite3
+
+def _rows(query, path):
+    return sqlite3.connect(path).execute(query).fetchall()
+
+def runs(completion, answer, path):
+    return float(_rows(completion, path) == answer)
+
+def number(completion, answer):
+    return float(answer in completion)
+"""
+
+
+def test_another_reward_of_the_file_says_nothing_of_the_task(tmp_path):
+    file = tmp_path / "r.py"
+    file.write_text(TWO)
+    assert find(f"{file}:runs", Settings()).name == "sql"  # through the function that it calls
+    assert find(f"{file}:number", Settings()).task is None
+
+
 def test_a_weaker_sign_is_a_hint():
     case = Case("choice", "compute_score")
     assert "say --task choice" in find(case.spec, Settings()).hint()

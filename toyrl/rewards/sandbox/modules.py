@@ -26,9 +26,25 @@ def by_location(path: Path) -> types.ModuleType:
     if "." in dotted and (levels or dotted.partition(".")[0] in tops):
         return _in_package(root, dotted, path)
     name = f"user_reward_{path.stem}"  # a prefix, so that a file random.py replaces no module
-    if name in sys.modules and sys.modules[name].__file__ == str(path):
-        return sys.modules[name]
-    return _run(name, path)
+    return _known(name, path) or _run(name, path)
+
+
+READ = "__toyrl_read__"
+"""Name under which a module holds when its file was written, so that an edited one is run anew."""
+
+
+def _known(name: str, path: Path) -> types.ModuleType | None:
+    """The module of a file that was imported before and not edited since."""
+    module = sys.modules.get(name)
+    if module is None or module.__file__ != str(path):
+        return None
+    written = _read(path)
+    return module if getattr(module, READ, written) == written else None
+
+
+def _read(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
 
 
 def _run(name: str, path: Path) -> types.ModuleType:
@@ -36,10 +52,12 @@ def _run(name: str, path: Path) -> types.ModuleType:
     spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
+    written = _read(path)
     sys.modules[name] = module
     sys.dont_write_bytecode = True
     try:
         loader.exec_module(module)
+        setattr(module, READ, written)
     except BaseException:
         del sys.modules[name]
         raise
@@ -75,8 +93,9 @@ def _package(path: Path, levels: int) -> tuple[Path, str]:
 
 
 def _in_package(root: Path, dotted: str, path: Path) -> types.ModuleType:
-    if dotted in sys.modules and sys.modules[dotted].__file__ == str(path):
-        return sys.modules[dotted]
+    known = _known(dotted, path)
+    if known is not None:
+        return known
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))  # first, so that an installed copy isn't taken instead
     sys.dont_write_bytecode = True

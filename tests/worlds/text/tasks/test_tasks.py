@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -79,6 +81,30 @@ def test_no_query_writes_a_file(tmp_path):
     for query in ("VACUUM INTO '{}'", "ATTACH '{}' AS other"):
         assert sql.rows_of(query.format(tmp_path / "a.sqlite")) is None
     assert not [*tmp_path.iterdir()]
+
+
+def test_what_a_reward_did_to_the_database_is_undone_for_the_next():
+    path = task_of("sql").problems()[0].columns["db_path"]
+    with contextlib.closing(sqlite3.connect(path)) as base:
+        base.executescript("DELETE FROM person; CREATE TABLE more (x);")
+    task_of("sql")
+    with contextlib.closing(sqlite3.connect(path)) as base:
+        assert base.execute("SELECT COUNT(*) FROM person").fetchone() == (len(sql.PEOPLE),)
+        assert len(base.execute("SELECT * FROM sqlite_master").fetchall()) == 2
+    before = Path(path).stat().st_mtime_ns
+    task_of("sql")
+    assert Path(path).stat().st_mtime_ns == before
+
+
+def test_odd_names_and_texts_are_no_fault_of_a_database(tmp_path):
+    path = tmp_path / "a #1?%41.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as base:
+        base.executescript("CREATE TABLE t (x);")
+    sql.check_database(path)
+    with pytest.raises(TaskError, match="does not exist"):
+        sql.check_database(3.5)
+    assert sql.rows_of("SELECT '\ud800'") is None
+    assert sql.rows_of("SELECT '\x00'") is None
 
 
 # -- texts -----------------------------------------------------------------------------------------

@@ -52,6 +52,8 @@ def task_of(spec: Any) -> Task | None:
     if found := FILE.match(spec):
         return _of_file(Path(found["path"]), found["name"])
     module = importlib.import_module(f"toyrl.worlds.text.tasks.{spec}")
+    if spec == "sql":
+        module.restored()
     return getattr(module, KNOWN[spec])
 
 

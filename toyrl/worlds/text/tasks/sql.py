@@ -32,6 +32,7 @@ TWIN = (
     (6, "Mia", 2, 65), (7, "Ann", 3, 55),
 )  # fmt: skip
 """The people of the second database; its teams are the same."""
+FILE = "people.sqlite"
 STEPS = 100_000  # of SQLite's machine that a query may take
 ROWS = "run both queries and compare all rows, with how often each stands there"
 PARSED = "run the query, or compare parsed queries; words in common prove nothing"
@@ -95,7 +96,7 @@ def rows_of(query: str, people: Sequence[Sequence[Any]] = PEOPLE) -> list[tuple[
         base.set_progress_handler(lambda: next(left, None) is None, 1000)
         try:
             found = base.execute(query.strip().rstrip(";"))
-        except (sqlite3.Error, sqlite3.Warning):
+        except (sqlite3.Error, sqlite3.Warning, ValueError):  # or no text that SQLite takes
             return None
         if found.description is None:
             return None
@@ -113,12 +114,13 @@ def is_right(query: str, gold_query: str) -> bool:
 
 def check_database(path: str | Path) -> None:
     """TaskError for a database file that is missing, locked, or none."""
-    where = shortened(str(path), PATH)
-    if not Path(path).is_file():
+    where, file = shortened(str(path), PATH), Path(str(path))
+    if not file.is_file():
         msg = f"db_path={where} does not exist; give the path of an SQLite file"
         raise TaskError(msg)
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=0)) as b:
+        named = f"{file.resolve().as_uri()}?mode=ro"  # a name may hold what ends a URI's path
+        with contextlib.closing(sqlite3.connect(named, uri=True, timeout=0)) as b:
             b.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
     except sqlite3.Error as error:
         locked = "locked" in str(error)
@@ -131,10 +133,36 @@ def check_database(path: str | Path) -> None:
 def _folder() -> tempfile.TemporaryDirectory[str]:
     """A folder with the database as a file, which goes when the process ends."""
     folder = tempfile.TemporaryDirectory(prefix="toyrl-sql-", ignore_cleanup_errors=True)
-    with contextlib.closing(sqlite3.connect(Path(folder.name) / "people.sqlite")) as base:
+    _write(Path(folder.name) / FILE)
+    return folder
+
+
+def _write(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as base:
         base.executescript(script())
         base.commit()
-    return folder
+
+
+def restored() -> None:
+    """Write the file anew if a reward that runs what it is given changed or removed it, so that the
+    next one is judged on the same rows."""
+    path = Path(_folder().name) / FILE
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as base:
+            same = "\n".join(base.iterdump()) == _dump()
+    except sqlite3.Error:
+        same = False
+    if not same:
+        for own in path.parent.iterdir():
+            own.unlink()
+        _write(path)
+
+
+@lru_cache(maxsize=1)
+def _dump() -> str:
+    with contextlib.closing(sqlite3.connect(":memory:")) as base:
+        base.executescript(script())
+        return "\n".join(base.iterdump())
 
 
 @lru_cache(maxsize=1)
@@ -144,7 +172,7 @@ def problems() -> tuple[Asked, ...]:
     columns : the gold query under every usual name, `sql` and `gold_sql`; `schema`, the script of
     the whole database; `db_path`, the same as a file; `db_id`; `question`
     """
-    path = str(Path(_folder().name) / "people.sqlite")
+    path = str(Path(_folder().name) / FILE)
     out = []
     for q in QUERIES:
         named = {**gold(q.text()), "sql": q.text(), "gold_sql": q.text()}
