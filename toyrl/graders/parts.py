@@ -126,13 +126,9 @@ class TaskReward(Grader):
         trainer_state: Any,
         columns: Mapping[str, Any],
     ) -> list[float | None]:
-        from toyrl.serving import text_of
+        from toyrl.serving import call_rows
 
-        own = {k: v for k, v in columns.items() if isinstance(v, list) and len(v) == len(prompts)}
-        rows = [
-            TextRow(text_of(prompt), text_of(text), {k: v[i] for k, v in own.items()})
-            for i, (prompt, text) in enumerate(zip(prompts, completions, strict=True))
-        ]
+        rows = call_rows(prompts, completions, columns)
         found = self.grade_parts(rows, float(getattr(trainer_state, "global_step", 0)))
         values = [f.parts.get(part, math.nan) if part else f.total for f in found]
         return [None if math.isnan(v) else v for v in values]

@@ -91,8 +91,9 @@ class NoveltyLearner:
         bonus of the unseen is 1/ridge, else 1e-6
 
     RDD's mean has coordinates of modulus 1 on one-hot features, by frozen random signs: an unseen
-    state then has bonus 1, whichever it is; of other features |x|^2 on average. With a mean that is equal for all states a predictor that generalises learns
-    "1 everywhere". Raises ValueError for settings out of their ranges.
+    state then has bonus 1, whichever it is; other features x have |x|^2 on average. With a mean
+    that is equal for all states a predictor that generalises learns "1 everywhere". Raises
+    ValueError for settings out of their ranges.
     """
 
     rule: Annotated[str, KIND] = "rdd"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from toyrl.graders.steps import SPLITTERS
 from toyrl.graders.steps import steps as split
 from toyrl.messages import PATH, shortened
 from toyrl.rewards.specs import FILE
-from toyrl.serving import text_of
+from toyrl.serving import call_rows
 
 STEP = "toyrl_step"
 """Column that says which step `of_step` is asked for, from 0."""
@@ -115,7 +115,7 @@ def of_step(
         **columns: Any,
     ) -> list[float | None]:
         out: list[float | None] = []
-        rows = _rows(prompts, completions, columns)
+        rows = call_rows(prompts, completions, columns)
         for row, k in zip(rows, toyrl_step, strict=True):
             found = scored(row)
             known = int(k) < len(found) and not math.isnan(found[int(k)])
@@ -145,16 +145,6 @@ class _Remembered:
         if self.last is None or self.last[0] != key:
             self.last = (key, scores_of(row, self.scorer, self.how, by=self.by))
         return self.last[1]
-
-
-def _rows(
-    prompts: Sequence[Any], completions: Sequence[Any], columns: Mapping[str, Any]
-) -> list[TextRow]:
-    own = {k: v for k, v in columns.items() if isinstance(v, list) and len(v) == len(prompts)}
-    return [
-        TextRow(text_of(prompt), text_of(text), {k: v[i] for k, v in own.items()})
-        for i, (prompt, text) in enumerate(zip(prompts, completions, strict=True))
-    ]
 
 
 def _label(scores: Any) -> str:
