@@ -176,7 +176,7 @@ def validate(
     max_calls
         Texts that the reward may be asked to grade; a verdict with its forecast needs about 2,300,
         and 750 more for every further format that the reward reads; the search for exploits takes
-        of the rest.
+        up to 800 of the rest.
     workers
         Processes that grade texts side by side, for a reward of a file that looks at one text at
         a time and keeps no state; async functions get a whole call's texts at once anyway.

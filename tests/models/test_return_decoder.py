@@ -155,7 +155,7 @@ def nothing(steps):
 def test_the_first_sound_candidate_is_taken():
     found = verified([short, broken, nothing, lengths], STEPS)
     assert (found.function, found.place, found.names) == (lengths, 3, ("length", "so"))
-    assert "has the shape (1,); give {name: (2,)}" in found.failures[0]
+    assert "has the shape (1,); give {name: (2,)}, one number a step" in found.failures[0]
     assert "raised ZeroDivisionError on sample 1" in found.failures[1]
     assert "'mean' is nan at step 1 of 2" in found.failures[2]
     assert fault(lengths, STEPS) is None

@@ -228,7 +228,8 @@ def test_a_whole_verdict_on_a_served_judge(tmp_path, spec, served):
     first = validate(spec, Settings(cache=tmp_path / "c"))
     asked = len(served.asked)
     assert first.verdict == "SAFE"
-    assert asked < 2300  # what the help says a verdict asks of a judge
+    # what the help says a verdict asks of a judge, and the search for exploits beside it
+    assert asked < 2300 + 800
     second = validate(spec, Settings(cache=tmp_path / "c"))
     assert second.verdict == "SAFE"
     assert len(served.asked) - asked < 0.4 * asked

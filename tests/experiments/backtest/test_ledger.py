@@ -117,12 +117,11 @@ def test_process_sums_pay_padding_and_clipped_ones_do_not():
 
 
 def test_patterns_count_phrases_once_and_subtract_repetition():
-    assert len(set(patterns.PHRASES)) == 40
     once = "<think>Wait, therefore it is so."
     assert patterns.pattern_reward([once, once + " Wait, therefore."]) == [0.1, 0.1]
-    words = [str(i) for i in range(21)]
-    assert patterns.repeated(words) == 0
-    assert patterns.repeated(words * 2) == pytest.approx(2 / 23)
+    words = " ".join(str(i) for i in range(21))
+    assert patterns.pattern_reward([f"{once} {words}"]) == [0.1]
+    assert patterns.pattern_reward([f"{once} {words} {words}"])[0] < 0.1
 
 
 # -- rule and score ------------------------------------------------------------------------------

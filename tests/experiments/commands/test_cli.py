@@ -47,7 +47,7 @@ from toyrl.experiments.validate.settings import Settings
         (("list", "--kind", "spell"), "theorem"),
         (("list", "lenght"), "no entry for 'lenght'; did you mean length (family)"),
         (("list", "--paper", "99"), "no paper is called '99'; numbers run from 00 to 58"),
-        (("list", "--paper", "38"), "no entry from Reasoning-SQL"),
+        (("list", "--paper", "58"), "no entry from "),
         (("calibrate",), "calibrate"),
     ],
 )
