@@ -36,6 +36,14 @@ def test_an_entry_says_where_it_is_and_what_it_takes(entry: registry.Entry) -> N
         assert list(entry.fields) == list(inspect.signature(made).parameters)
 
 
+def test_modules_of_environments_are_in_the_catalogue() -> None:
+    """Worlds are listed module by module, so that one with an entry could be forgotten."""
+    made = (ROOT / "toyrl" / "worlds").rglob("*.py")
+    own = {".".join(p.relative_to(ROOT / "toyrl").with_suffix("").parts) for p in made
+           if "@entry(" in p.read_text()}  # fmt: skip
+    assert own == {m for m in registry.CATALOGUE if m.startswith("worlds.")}
+
+
 def test_one_kind_of_thing_for_each_kind() -> None:
     for e in ENTRIES:
         if e.kind == "shaper":

@@ -292,6 +292,23 @@ def text_rows(
     ]
 
 
+def call_rows(
+    prompts: Sequence[Any], completions: Sequence[Any], columns: Mapping[str, Any]
+) -> list[TextRow]:
+    """Rows of texts of a call of TRL's: prompts, completions (N,), texts or chat messages.
+
+    columns : the data's; lists and arrays (N, ...) have a value a row, all else is no column
+    """
+    n = len(prompts)
+    kinds = (list, tuple, np.ndarray)
+    listed = {k: v for k, v in columns.items() if isinstance(v, kinds)}
+    own = {k: v for k, v in listed.items() if getattr(v, "ndim", 1) and len(v) == n}
+    return [
+        TextRow(text_of(prompt), text_of(text), {k: v[i] for k, v in own.items()})
+        for i, (prompt, text) in enumerate(zip(prompts, completions, strict=True))
+    ]
+
+
 def bare_text(text: str) -> str:
     """Text without end-of-turn tokens and padding at its end."""
     end = len(text)

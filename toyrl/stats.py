@@ -177,6 +177,16 @@ def quantile(x: Array, w: Array, q: Any, *, axis: int = -1) -> Array:
     return xp.where(some, middle, zero + xp.inf)
 
 
+def picked(law: Array, u: Array) -> Array:
+    """(...) entries that uniform numbers u (...) in [0, 1) pick from laws (..., A).
+
+    Laws need not sum to 1; an entry of probability 0 is never picked.
+    """
+    xp = array_namespace(law, u)
+    upto = xp.cumulative_sum(law, axis=-1)
+    return xp.sum(xp.astype(u[..., None] * upto[..., -1:] >= upto, xp.int64), axis=-1)
+
+
 def sigmoid(x: Array) -> Array:
     """1/(1 + e^-x) without overflow; any shape and backend."""
     xp = array_namespace(x)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from toyrl.dynamics.tabular.episodes import learn_by_acting
+from toyrl.stats import picked
 from toyrl.worlds.mdp.control import optimal
 from toyrl.worlds.mdp.model import MDP
 
@@ -37,3 +38,10 @@ def test_table_is_the_optimal_one_less_the_potential(phi: np.ndarray | None):
 def test_what_it_does_not_take_is_told():
     with pytest.raises(ValueError, match="epsilon=2"):
         learn_by_acting(corridor(), np.random.default_rng(0), 1, horizon=1, rate=0.5, epsilon=2)
+
+
+def test_uniform_numbers_pick_by_law_and_never_what_has_no_chance():
+    law = np.array([[0.0, 2.0, 0.0, 6.0, 0.0]])  # not normed
+    u = np.array([0.0, 0.2499, 0.25, 1 - 2.0**-53])
+    assert picked(law, u).tolist() == [1, 1, 3, 3]
+    assert picked(np.broadcast_to(law, (2, 3, 5)), np.full((2, 3), 0.5)).tolist() == [[3] * 3] * 2

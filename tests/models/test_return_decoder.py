@@ -115,6 +115,13 @@ def test_levels_of_groups_are_taken_off():
     assert one.weight == pytest.approx([1, -1, 0], abs=1e-10)
     alike = ReturnDecoder(baseline="all", scale="sum").fit(x, which, np.ones(40))
     assert np.abs(alike.weight).max() < 1e-12
+    four, z = np.repeat(np.arange(40), 4), np.random.default_rng(2).standard_normal((160, 2))
+    for level in (1e8 / 3, 1e12 / 7):  # a constant factor, whose mean is rounded
+        for loss in ("rd", "rrd"):
+            flat = np.c_[z, np.full(160, level)]
+            assert ReturnDecoder(loss, picked=2, baseline="all").fit(flat, four, R).weight[2] == 0
+    tiny = ReturnDecoder().fit(x * [1, 1, 1e-12], which, R)
+    assert tiny.weight * [1, 1, 1e-12] == pytest.approx(ReturnDecoder().fit(x, which, R).weight)
     held = ReturnDecoder(penalty=1e12).fit(x, which, R)
     assert np.abs(held.weight).max() < 1e-9
     with pytest.raises(ValueError, match="needs groups"):
@@ -162,8 +169,9 @@ def test_the_first_sound_candidate_is_taken():
     assert len(told[1]) == 1
     with pytest.raises(FactorError, match="no sound factor function in 5 rounds"):
         self_verified(lambda _: broken, STEPS)
-    with pytest.raises(ValueError, match="no sample"):
-        verified([lengths], [])
+    for call in (verified, fault):
+        with pytest.raises(ValueError, match="no sample"):
+            call([lengths] if call is verified else lengths, [])
 
 
 def test_forms_of_factors():

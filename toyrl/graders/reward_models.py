@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from toyrl.extras import needed_by
-from toyrl.messages import PATH, shortened
+from toyrl.graders.pretrained import classifier
+
+LAYOUT = (
+    "a reward model has one number, or bad and good, so give file.py:function that reads it as "
+    "you do"
+)
 
 
 class SequenceClassifier:
@@ -26,32 +29,9 @@ class SequenceClassifier:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        with needed_by(f"the reward model {folder}"):
-            import torch
-            from transformers import AutoModelForSequenceClassification, AutoTokenizer
-        self._torch = torch
-        shown = shortened(str(folder), PATH)
-        try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            self._model: Any = AutoModelForSequenceClassification.from_pretrained(
-                folder, local_files_only=True
-            )
-        except (OSError, ValueError, KeyError) as error:
-            msg = (
-                f"{shown} holds no sequence-classification model with a tokenizer ({error}); give "
-                "a folder that save_pretrained wrote for both, or file.py:function"
-            )
-            raise ValueError(msg) from error
-        labels = int(self._model.config.num_labels)
-        if labels not in (1, 2):
-            msg = (
-                f"{shown} has {labels} labels; a reward model has one number, or bad and good, so "
-                "give file.py:function that reads it as you do"
-            )
-            raise ValueError(msg)
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._model.eval().to(self._device)
-        self._longest = getattr(self._model.config, "max_position_embeddings", None)
+        self._torch, self._tokenizer, self._model, self._device, self._longest = classifier(
+            folder, "sequence", by="the reward model", layout=LAYOUT
+        )
 
     def __call__(self, texts: Sequence[tuple[str, str]]) -> list[float]:
         """One score for each (prompt, completion)."""

@@ -11,13 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from toyrl.extras import needed_by
 from toyrl.graders.base import TextRow
-from toyrl.messages import PATH, shortened
+from toyrl.graders.pretrained import classifier
 
 SEPARATOR = "\n"
+LAYOUT = (
+    "a step is bad or good, so give a model of two (the second is good) or one, or "
+    "file.py:function that reads it as you do"
+)
 
 
 class StepClassifier:
@@ -31,33 +33,11 @@ class StepClassifier:
     """
 
     def __init__(self, folder: str | Path, *, separator: str = SEPARATOR) -> None:
-        with needed_by(f"the process reward model {folder}"):
-            import torch
-            from transformers import AutoModelForTokenClassification, AutoTokenizer
-        self._torch = torch
-        shown = shortened(str(folder), PATH)
-        try:
-            self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            self._model: Any = AutoModelForTokenClassification.from_pretrained(
-                folder, local_files_only=True
-            )
-        except (OSError, ValueError, KeyError) as error:
-            msg = (
-                f"{shown} holds no token-classification model with a tokenizer ({error}); give a "
-                "folder that save_pretrained wrote for both, or file.py:function"
-            )
-            raise ValueError(msg) from error
-        labels = int(self._model.config.num_labels)
-        if labels not in (1, 2):
-            msg = (
-                f"{shown} has {labels} labels; a step is bad or good, so give a model of two "
-                "(the second is good) or one, or file.py:function that reads it as you do"
-            )
-            raise ValueError(msg)
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._model.eval().to(self._device)
+        self._torch, self._tokenizer, self._model, self._device, longest = classifier(
+            folder, "token", by="the process reward model", layout=LAYOUT
+        )
         self._separator = self._ids(separator)
-        self._longest = getattr(self._model.config, "max_position_embeddings", None) or math.inf
+        self._longest = longest or math.inf
 
     def _ids(self, text: str) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])

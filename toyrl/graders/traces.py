@@ -162,15 +162,10 @@ def trace_reward(prompts: Sequence[Any], completions: Sequence[Any], **columns: 
     A completion that poses no task gets the answer's part alone.
     """
     from toyrl.graders.answers import is_correct
-    from toyrl.serving import text_of
+    from toyrl.serving import call_rows
 
-    out = []
-    for i, (asked, said) in enumerate(zip(prompts, completions, strict=True)):
-        own = {
-            k: v[i] for k, v in columns.items() if isinstance(v, list) and len(v) == len(prompts)
-        }
-        row = TextRow(text_of(asked), text_of(said), own)
-        (share,) = TraceVerifier().grade([row])
+    out, rows = [], call_rows(prompts, completions, columns)
+    for row, share in zip(rows, TraceVerifier().grade(rows), strict=True):
         try:
             right = is_correct(row)
         except KeyError:

@@ -99,8 +99,17 @@ def fault(function: Callable[..., Any], samples: Sequence[tuple[Any, ...]]) -> s
 
     Whatever it raises is told, never raised. Sound: every call gives one finite number a step for
     the same factors.
+
+    Raises ValueError without a sample: nothing would be looked at.
     """
+    _some(samples)
     return _tried(function, samples)[0]
+
+
+def _some(samples: Sequence[tuple[Any, ...]]) -> None:
+    if not samples:
+        msg = "no sample to run the factors on: give the steps of two completions, say"
+        raise ValueError(msg)
 
 
 def _tried(
@@ -154,9 +163,7 @@ def self_verified(
 
     Raises ValueError without a sample, FactorError after `rounds` without a sound one.
     """
-    if not samples:
-        msg = "no sample to run the factors on: give the steps of two completions, say"
-        raise ValueError(msg)
+    _some(samples)
     failures: list[str] = []
     for place in range(rounds):
         function = write(tuple(failures))

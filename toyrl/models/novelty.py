@@ -69,13 +69,15 @@ class NoveltyModel:
         return np.where(good & np.isfinite(b), b, 0.0)
 
     def pseudo_count(self, x: Array) -> np.ndarray:
-        """(N,) 1/(x^T (X^T X)^-1 x) of features (N, F); inf for a row of zeros.
+        """(N,) 1/(x^T (X^T X)^-1 x) of features (N, F); inf for a row of zeros, NaN for a row with
+        numbers that aren't finite.
 
         Raises ValueError for another number of features.
         """
-        rows, _ = _rows(x, len(self.weight))
+        rows, good = _rows(x, len(self.weight))
         norm = elliptical_bonus(rows, self.inverse)
-        return np.where(norm > 0, 1 / np.where(norm > 0, norm, 1.0), np.inf)
+        count = np.where(norm > 0, 1 / np.where(norm > 0, norm, 1.0), np.inf)
+        return np.where(good, count, np.nan)
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,10 @@ class NoveltyLearner:
     networks : frozen targets of DRND; ridge : on X^T X, in visits; None: 1 for "elliptical", whose
         bonus of the unseen is 1/ridge, else 1e-6
 
-    RDD's mean has coordinates of modulus 1, by frozen random signs: an unseen state then has bonus
-    1, whichever it is. With a mean that is equal for all states a predictor that generalises learns
-    "1 everywhere". Raises ValueError for settings out of their ranges.
+    RDD's mean has coordinates of modulus 1 on one-hot features, by frozen random signs: an unseen
+    state then has bonus 1, whichever it is; other features x have |x|^2 on average. With a mean
+    that is equal for all states a predictor that generalises learns "1 everywhere". Raises
+    ValueError for settings out of their ranges.
     """
 
     rule: Annotated[str, KIND] = "rdd"

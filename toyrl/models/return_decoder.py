@@ -25,7 +25,9 @@ from toyrl.ranges import NOT_NEGATIVE, check_fields, one_of
 
 Array = Any
 FLAT = 1e-10
-"""Share of a column's own size below which what is left of it is rounding."""
+"""Share of the largest singular value below which factors repeat each other."""
+ROUNDING = 1e-13
+"""Share of a column's own size below which what is left of it, less means, is rounding."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,8 @@ def picked_apart(x: np.ndarray, which: np.ndarray, N: int, picked: int) -> np.nd
     T = np.maximum(np.bincount(which, minlength=N), 1).astype(float)
     K = np.minimum(picked, T)
     each = T**2 * (1 - K / T) / K / np.maximum(T - 1, 1)
-    return (x - (episode_sums(x, which, N) / T[:, None])[which]) * np.sqrt(each)[which][:, None]
+    apart = _less(x, (episode_sums(x, which, N) / T[:, None])[which])
+    return apart * np.sqrt(each)[which][:, None]
 
 
 def episode_sums(x: np.ndarray, which: np.ndarray, N: int) -> np.ndarray:
@@ -143,7 +146,14 @@ def less_means(x: np.ndarray, of: np.ndarray, w: np.ndarray) -> np.ndarray:
     table = x.reshape(len(x), -1)
     total = np.bincount(of, w, n)
     sums = episode_sums(w[:, None] * table, of, n)
-    return (table - (sums / np.where(total > 0, total, 1)[:, None])[of]).reshape(x.shape)
+    return _less(table, (sums / np.where(total > 0, total, 1)[:, None])[of]).reshape(x.shape)
+
+
+def _less(table: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """The difference of tables (M, F); columns of which rounding alone is left are 0."""
+    left = table - means
+    some = np.linalg.norm(left, axis=0) > ROUNDING * np.linalg.norm(table, axis=0)
+    return np.where(some, left, 0.0)
 
 
 def solved(gram: np.ndarray, right: np.ndarray, penalty: float) -> np.ndarray:
@@ -152,6 +162,6 @@ def solved(gram: np.ndarray, right: np.ndarray, penalty: float) -> np.ndarray:
     gram (F, F), right (F,) : normal equations; penalty : as a share of a column's squared size
     """
     size = np.sqrt(np.diag(gram))
-    scale = np.where(size > FLAT * size.max(initial=0.0), size, np.inf)
+    scale = np.where(size > 0, size, np.inf)
     scaled = gram / np.outer(scale, scale) + penalty * np.eye(len(gram))
     return np.linalg.lstsq(scaled, right / scale, rcond=FLAT)[0] / scale

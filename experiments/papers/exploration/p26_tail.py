@@ -129,14 +129,16 @@ def keys(swaps: dict[str, str], longest: int, seed: int) -> Items:
     yield beyond(PLACED, float(here), float(error), 0.2, ">", SAMPLED)
     none = [addition_success(10, by_place, length) for length in LENGTHS[1:]]
     yield missed(BEYOND, got["position"][1:], none, SAMPLED)
-    most = TESTS * max(got["block"].max(), got["input"].max())
+    wide = addition_coverage(100, N, (1, 2, 3, 4, 5), known=True)
+    seen_whole = key_coverage(1e20, N / LONGEST)[0]
+    told = max(addition_success(100, wide, LENGTHS[0] // 2), seen_whole)
+    most = TESTS * max(got["block"].max(), got["input"].max(), told)
     yield Check(OTHERS, float(most), 0.01 * TESTS, routes=("sampled", "key counts"))
     lengths = list(range(2, 41, 2))
     curve = {
         "full trace": [addition_success(10, seen, n) for n in lengths],
         "no fetcher": [max(addition_success(10, by_place, n), 1e-12) for n in lengths],
     }
-    wide = addition_coverage(100, N, (1, 2, 3, 4, 5), known=True)
     curve["blocks of 2"] = [max(addition_success(100, wide, n // 2), 1e-12) for n in lengths]
     curve["whole input"] = [
         max(key_coverage(float(10) ** (2 * n), N / LONGEST * (n <= LONGEST))[0], 1e-12)
@@ -259,7 +261,7 @@ def programs(fetcher: str, tested: str, seed: int) -> Items:
                      len(known), share, 1 - fails[name] / len(right)])  # fmt: skip
     yield missed(FINITE, [fails[k] for k in ALPHABET], np.zeros(4), ("table of short", "long"))
     rest = [1 - v / len(long[k]) for k, v in fails.items() if k not in ALPHABET]
-    yield Check(GROWS, max(rest), 0.97, "<", routes=("table of short", "long"))
+    yield Check(GROWS, max(rest), 0.7, "<", routes=("table of short", "long"))
     columns = ("program", "class", "states, short", "states, long", "keys of the short ones",
                "known of the states, long", "long traces whole")  # fmt: skip
     yield Table("18 programs", columns, rows)

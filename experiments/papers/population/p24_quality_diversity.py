@@ -127,7 +127,7 @@ def codes(get: Get, seeds: int, budget: int, rule: str, train: bool, never: bool
     """Novelty search with learned descriptors over the same with true ones."""
     flat = "plane untrained" if never else "plane"
     found = get(flat, budget // 2)[0][:, -1].mean()
-    yield Check(UNTRAINED, float(found), 0.4, "<=", routes=("untrained", "bound"))
+    yield Check(UNTRAINED, float(found), 0.4, "<=", why_one_route=WHY)
     true = get(NOVELTY, budget)[0][:, -1].mean()
     plane = get("plane", budget, rule)[0][:, -1].mean()
     yield Check(PLANE, float(plane / true), 0.9, ">=", routes=TWO)

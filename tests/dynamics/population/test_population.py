@@ -97,6 +97,22 @@ def test_what_is_nan_is_left_out_and_counted():
     assert found.rejected + len(found.reward) >= 2000
 
 
+def test_emitters_whose_whole_generation_is_rejected_begin_again():
+    class Breaks(Redundant):
+        calls = 0
+
+        def evaluate(self, genomes, rng):
+            behaviour, seen, reward = super().evaluate(genomes, rng)
+            Breaks.calls += 1
+            if len(genomes) in (6, 12) and Breaks.calls % 2:  # an emitter's
+                return behaviour * np.nan, seen * np.nan, reward
+            return behaviour, seen, reward + 0.01
+
+    found = SERENE.run(Breaks(), np.random.default_rng(0), 1500)
+    assert found.rejected > 100
+    assert len(found.reward) + found.rejected >= 1500
+
+
 @pytest.mark.parametrize("small", [{"population": 1}, {"stored": 1, "k": 100}, {"stored": 0}])
 def test_a_population_or_an_archive_of_one_runs(small):
     found = replace(SERENE, **small).run(Redundant(), np.random.default_rng(1), 600)
@@ -149,6 +165,8 @@ def test_signatures_of_one_point_of_time_and_of_bad_orders():
     assert signature(slow, time=True).tolist() != signature(quick, time=True).tolist()
     with pytest.raises(ValueError, match="order=3"):
         signature(slow, 3)
+    with pytest.raises(ValueError, match="coordinates"):
+        signature(np.zeros((3, 0)))
 
 
 def test_ribs_drives_the_same_world():

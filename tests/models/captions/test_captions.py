@@ -197,6 +197,9 @@ def test_repeated_steps_of_a_completion_pay_less_and_groups_are_judged_alike():
         reward(texts)
     graded = CaptionReward(lambda c: [0] * len(c), verify=lambda text, **_: float("x" in text))
     assert graded(texts) == [1, 0]
+    told = CaptionReward(lambda c: [0] * len(c), verify=lambda _, gold, rule: gold + 10 * rule)
+    assert told(texts, gold=np.array([1, 2]), rule=(0, 1), name="ab") == [1, 12]
+    told.close()
     for r in (reward, graded):
         r.close()
     with pytest.raises(ValueError, match="kind='other'"):

@@ -75,6 +75,8 @@ def test_schedules_end_and_only_those_of_bonuses():
     assert "linear(0.5, 0.1, 100" in said
     assert "alpha_int=0.04999" in said  # 0.2 + (0.05 - 0.2), rounded
     assert "linear(1" not in said
+    twice = parse("outcome() + linear(1, 0, 3)*(0.5*count_bonus()) + linear(1, 0, 3)*gated(rdd())")
+    assert "linear" not in repr(ended(twice))
     assert [type(b) for b in bonuses(whole)] == [Oni, Rdd]
     assert ended(CountBonus(weight=Decay(1.0, 0.5, 7, least=0.25))).weight == 0.25
     plain = parse("outcome()")
@@ -166,6 +168,7 @@ def test_the_mean_of_the_draws_does_not_know_their_order_and_noise_scales():
     bad = np.array([[np.nan, 1.0]])
     assert small.update(begin, bad, rng()).weight.tolist() == begin.weight.tolist()
     assert begin.score(bad).tolist() == [0]
+    assert np.isnan(begin.pseudo_count(bad)).all()
     with pytest.raises(ValueError, match=r"\(N, 2\)"):
         begin.score(np.ones((1, 3)))
     with pytest.raises(ValueError, match="rule='other'"):
@@ -177,6 +180,8 @@ def test_drnd_by_hand_and_laws_of_the_distance():
     f, nets = np.array([1.0, 2.0]), np.array([[0.0, 2.0], [2.0, 2.0]])
     # first: mu 1, B2 2, |1 - 1|/1 -> 1e-6; second: all agree -> 1e-6
     assert drnd_bonus(f, nets) == pytest.approx(0.1 * 2e-3)
+    for n in range(2, 12):  # all agree, on a number whose mean is rounded
+        assert drnd_bonus(f, np.full((n, 2), 0.1)) == pytest.approx(0.9 * 4.42 + 0.1 * 2e-3)
     far = np.array([3.0, 0.0])
     assert drnd_bonus(far, nets) == pytest.approx(0.9 * 8 + 0.1 * (1 + 1e-3))
     a, b, mu = RNG.normal(size=(3, 50, 5))

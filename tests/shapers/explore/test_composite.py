@@ -50,6 +50,15 @@ def test_survival_and_the_sum_pay_for_time():
     assert paid(CarlAdditive(), gated)[:2] == pytest.approx([0, 100 / 32 * rough])
 
 
+def test_tokens_of_a_tool_are_no_steps_of_the_route():
+    route, mask = [0.2, 0.4, 0.0, 0.6], [1.0, 1, 0, 1]
+    for hole in (0.0, 0.9, np.nan):
+        route[2] = hole
+        own = {"mask": np.array([[mask]]), "fields": {"route": np.array([[route]])}}
+        r = Rollouts(np.ones((1, 1)), np.full((1, 1), 3.0), 4.0, **own)
+        assert paid(Carl(), r) == pytest.approx([20, 20, 0, 20])
+
+
 def test_steps_back_cost_unless_the_route_is_monotone():
     back = drive(route=[0.2, 0.1, 0.1, 0.1, 0.1], hard=[0] * 5)
     assert paid(Carl(), back) == pytest.approx([20, -5, 0, 0, 0])

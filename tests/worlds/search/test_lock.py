@@ -59,6 +59,8 @@ def test_many_locks_move_as_one_does():
                 want = (level, paid, ended, stopped, more["kind"])
             assert (seen[i], reward[i], top[i], cut[i], info["kind"][i]) == want
         over = top | cut
+    with pytest.raises(ValueError, match="must be 0 or 1"):
+        many.step(np.array([0, 1, 2, 3, 0, 0]))
     made = gymnasium.make_vec("toyrl/CombinationLock-v0", num_envs=3, lock=lock)
     assert made.reset(seed=1)[0].tolist() == [0, 0, 0]
 

@@ -72,6 +72,21 @@ def test_what_is_no_maze_is_refused(options, said):
         Maze(**options)
 
 
+def test_what_compiled_code_would_read_outside_the_maze_is_refused():
+    maze = Maze()
+    lost = np.zeros((2, maze.genes))
+    lost[1, 3] = np.nan
+    for call in (
+        lambda: maze.move(maze.start, [np.nan, 0]),
+        lambda: maze.move([0.5, 0.5], [1, 0]),  # in a wall
+        lambda: maze.observe([1e9, 1.5]),
+        lambda: maze.observe([np.nan, 1.5]),
+        lambda: maze.evaluate(lost, None),
+    ):
+        with pytest.raises(ValueError, match="must"):
+            call()
+
+
 def test_an_agent_of_stable_baselines_trains_in_it():
     """A2C in an open room: more of the way to the goal than a random walk makes."""
     stable = pytest.importorskip("stable_baselines3")

@@ -118,6 +118,15 @@ def test_laws_name_what_breaks_them():
         def pay(self):
             return -np.ones(self.arms)
 
+    class Unknown(BetaArms):
+        def mean(self, counts):
+            return super().mean(counts) * np.nan
+
+    for law in (laws.mean_is_a_martingale, laws.value_grows, laws.no_policy_is_better,
+                laws.arms_are_alike):  # fmt: skip
+        with np.errstate(invalid="ignore"):
+            assert "nan" in str(law(Unknown(2), 2))
+    assert "nan" in str(laws.one_pull_ignores_credit(Unknown(2)))
     assert "a pull moves a mean by" in str(laws.mean_is_a_martingale(Forgetful(3), 2))
     assert "with pulls" in str(laws.value_grows(Costly(2), 2))
     generous = [np.full((1, 2), 2.0)]  # two arms at once

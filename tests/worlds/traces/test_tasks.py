@@ -89,6 +89,12 @@ TRUTH = {
 }
 
 
+def test_numbers_below_zero_are_numbers_too():
+    assert TASKS["maximum"].trace({"x": [-5, -3]}).answer == "-3"
+    assert TASKS["maximum"].trace({"x": []}).answer == "none"
+    assert TASKS["intervals"].trace({"spans": [[-3, -1], [-9, -4], [0, 2]]}).answer == "3"
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_answers_and_states(name):
     task = TASKS[name]

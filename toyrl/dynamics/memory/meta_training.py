@@ -24,6 +24,7 @@ import numpy as np
 
 from toyrl.dynamics.tabular.experience import Steps
 from toyrl.dynamics.tabular.q_learning import learn_rows
+from toyrl.stats import picked
 from toyrl.worlds.search.beliefs import Beliefs, beliefs, greedy, total
 from toyrl.worlds.search.hidden_tasks import Prior
 
@@ -163,8 +164,7 @@ def _played(
         if chances is None:
             arm = rng.integers(K, size=blocks)
         else:
-            upto = np.cumsum(chances[t], -1)[at]
-            arm = np.minimum((rng.random((blocks, 1)) * upto[:, -1:] >= upto).sum(-1), K - 1)
+            arm = picked(chances[t][at], rng.random(blocks))
         hit = rng.random(blocks) < theta[each, arm]
         states[:, t], arms[:, t], won[:, t] = at, arm, hit
         at = layer.after[at, arm, np.where(hit, 0, 1)]

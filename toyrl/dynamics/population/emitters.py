@@ -87,8 +87,11 @@ class Emitter:
         return max(len(self.values) - 1, 0)
 
     def parents(self, size: int, offspring: int) -> np.ndarray:
-        """(n, genes) to be mutated: the ancestor `size` times at first, then each its offspring."""
-        if self.members is None:
+        """(n, genes) to be mutated: the ancestor `size` times at first, then each its offspring.
+
+        The ancestor again where all that were born so far were rejected.
+        """
+        if self.members is None or not len(self.members):
             return np.repeat(self.ancestor.genome, size, axis=0)
         return np.repeat(self.members.genome, offspring, axis=0)
 

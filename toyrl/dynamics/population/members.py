@@ -45,7 +45,9 @@ class Members:
         return Members(*(getattr(self, f.name)[index] for f in fields(self)))
 
     def join(self, other: Members) -> Members:
-        """These, then the other."""
+        """These, then the other; nobody adds nothing, whatever the length of its descriptors."""
+        if not len(self) or not len(other):
+            return self if len(self) else other
         pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
         return Members(*(np.concatenate(pair) for pair in pairs))
 

@@ -32,8 +32,8 @@ def signature(path: Array, order: int = 2, *, time: bool = False) -> np.ndarray:
     if order not in (1, 2):
         msg = f"order={order} must be 1 or 2"
         raise ValueError(msg)
-    if x.ndim < 2 or not x.shape[-2]:
-        msg = f"path has shape {x.shape}; it is (..., points, coordinates) with a point or more"
+    if x.ndim < 2 or not x.shape[-2] or not x.shape[-1]:
+        msg = f"path has shape {x.shape}; it is (..., points, coordinates), both 1 or more"
         raise ValueError(msg)
     if time:
         clock = np.linspace(0.0, 1.0, x.shape[-2])[:, None]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from toyrl.stats import picked
 from toyrl.worlds.mdp.model import MDP, policy_matrix
 
 __all__ = ["Steps", "random_steps"]
@@ -49,7 +50,7 @@ def random_steps(
         raise ValueError(msg)
     pi, A = policy_matrix(mdp, policy), mdp.n_actions
     state = rng.choice(np.flatnonzero(~mdp.is_terminal), size=n)
-    action = _picked(pi[state], rng.random(n))
+    action = picked(pi[state], rng.random(n))
     P, row = mdp.pairs, state * A + action
     upto = np.concatenate([[0.0], np.cumsum(P.data)])
     first, last = P.indptr[row], P.indptr[row + 1]
@@ -59,14 +60,8 @@ def random_steps(
     after = P.indices[place]
     paid = _paid(mdp, mdp.reward if reward is None else reward, state, action, after)
     ended = mdp.is_terminal[after]
-    onward = _picked(np.where(ended[:, None], 1 / A, pi[after]), rng.random(n))
+    onward = picked(np.where(ended[:, None], 1 / A, pi[after]), rng.random(n))
     return Steps(state, action, after.astype(np.int64), paid, ended, onward)
-
-
-def _picked(law: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """(N,) entries that uniform numbers pick from laws (N, A); never one of probability 0."""
-    upto = np.cumsum(law, -1)
-    return (u[:, None] * upto[:, -1:] >= upto).sum(-1)
 
 
 def _paid(mdp: MDP, reward: Any, s: np.ndarray, a: np.ndarray, t: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ import numpy as np
 from toyrl.graders.steps import steps as split
 from toyrl.models.captions.annotator import BATCH, Annotator, Judge
 from toyrl.models.captions.table import CaptionTable, TemplateVotes
+from toyrl.serving import call_rows
 from toyrl.shapers.explore.oni import BETA, caption_counts, mixed_reward
 
 KINDS = ("retrieval", "classification")
@@ -95,16 +96,15 @@ class CaptionReward:
         votes = None
         if self.kind == "classification":
             votes = TemplateVotes.of(self.labels, template=self.template)
-        texts = [x if isinstance(x, str) else x[-1]["content"] for x in completions]
+        rows = call_rows([""] * len(completions), completions, columns)
         given = columns.get("correct")
         if given is None and self.verify is None:
             msg = "there is neither a column `correct` nor verify=: who says what is right?"
             raise ValueError(msg)
         paid, unseen = [], []
-        for i, text in enumerate(texts):
-            own = self.captions(text)
-            row = {k: v[i] for k, v in columns.items() if isinstance(v, Sequence) and len(v) > i}
-            right = float(given[i] if given is not None else self.verify(text, **row))  # type: ignore[misc]
+        for i, row in enumerate(rows):
+            own, text = self.captions(row.completion), row.completion
+            right = float(given[i] if given is not None else self.verify(text, **row.columns))  # type: ignore[misc]
             unseen += [c for c in own if c not in self.labels]
             paid.append(right * self.alpha_ext + self._intrinsic(own, votes))
         self.annotator.offer(unseen)

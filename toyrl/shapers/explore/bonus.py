@@ -202,6 +202,6 @@ def _ended(node: Any) -> Any:
 
 
 def _scales_a_bonus(node: Shaper) -> bool:
-    """Whether a shaper's only child is a bonus: its weight is then the bonus's."""
+    """Whether a shaper holds one bonus and nothing else: its weight is then the bonus's."""
     inside = node.children()
-    return len(inside) == 1 and isinstance(inside[0], Intrinsic)
+    return len(inside) == 1 and (isinstance(inside[0], Intrinsic) or _scales_a_bonus(inside[0]))

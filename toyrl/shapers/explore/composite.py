@@ -28,6 +28,7 @@ from toyrl.ranges import FINITE, FLAG, NOT_NEGATIVE, POSITIVE, SHARE
 from toyrl.registry import entry
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper, at, filled, in_tokens, r_xp
+from toyrl.shapers.process.segments import prefix_drops
 
 Array = Any
 FACTORS = ("lane", "off_route", "speed", "comfort", "ttc")
@@ -69,7 +70,8 @@ class Driving(Shaper):
         xp, by = r.xp, type(self).__name__
         mask, route = r.need("mask", by=by), r.need("route", by=by)
         hard = xp.where(mask > 0, r.fields["hard"], 0 * mask) if r.has("hard") else 0 * route
-        gain = route - xp.concat((0 * route[..., :1], route[..., :-1]), axis=-1)
+        route = xp.where(mask > 0, route, 0 * mask)
+        gain = -prefix_drops(route, mask)  # since the last step of the mask
         flag = xp.asarray(1.0 * self.monotone) > 0.5  # may be traced
         gain = xp.where(flag & (gain < 0), xp.zeros_like(gain), gain)
         factors = {n: r.fields[n] if r.has(n) else xp.ones_like(route) for n in FACTORS}

@@ -54,7 +54,8 @@ def drnd_bonus(predicted: Array, targets: Array, *, alpha: float = DRND_ALPHA) -
     spread = xp.mean(targets * targets, axis=-2) - mu * mu
     gap = predicted - mu
     off = xp.abs(predicted * predicted - mu * mu)
-    some = spread > 0
+    # Where all agree rounding may leave a spread; it is no spread.
+    some = (xp.max(targets, axis=-2) > xp.min(targets, axis=-2)) & (spread > 0)
     ratio = xp.where(some, off / xp.where(some, spread, xp.ones_like(spread)), 0 * off)
     ratio = xp.minimum(xp.maximum(ratio, LOW + 0 * ratio), HIGH + 0 * ratio)
     b = alpha * xp.sum(gap * gap, axis=-1) + (1 - alpha) * xp.sum(xp.sqrt(ratio), axis=-1)

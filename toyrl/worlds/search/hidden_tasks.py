@@ -16,6 +16,8 @@ from typing import Protocol
 
 import numpy as np
 
+from toyrl.stats import picked
+
 
 class Prior(Protocol):
     """What a prior of tasks has; one of your own needs no more. Counts are (..., K, 2), successes
@@ -201,9 +203,8 @@ class HiddenBoxes:
 
     def sample(self, rng: np.random.Generator, counts: np.ndarray) -> np.ndarray:
         """(..., G) chances drawn from the posterior: 1 for one box, of counts (..., G, 2)."""
-        upto = np.cumsum(self.mean(counts), -1)
-        box = (rng.random((*upto.shape[:-1], 1)) * upto[..., -1:] >= upto).sum(-1)
-        return np.eye(self.boxes)[np.minimum(box, self.boxes - 1)]
+        law = self.mean(counts)
+        return np.eye(self.boxes)[picked(law, rng.random(law.shape[:-1]))]
 
 
 def noted(prior: Prior, counts: np.ndarray, arm: np.ndarray, won: np.ndarray) -> np.ndarray:

@@ -206,7 +206,13 @@ class VectorLock(VectorEnv):
     def step(
         self, actions: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Take one action in each copy (N,)."""
+        """Take one action in each copy (N,).
+
+        Raises ValueError for actions other than 0, 1 and 2.
+        """
+        if not np.isin(actions, (0, 1, POKE)).all():
+            msg = f"actions={actions!r} must be 0 or 1 (a bit) or {POKE} (poke)"
+            raise ValueError(msg)
         cell = np.where(self._over, 0, self.level) * 3 + actions
         self.level = np.where(self._over, 0, self._next[cell])
         self.steps = np.where(self._over, 0, self.steps + 1)

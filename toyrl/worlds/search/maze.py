@@ -105,19 +105,36 @@ class Maze:
         return (self.observed + 1) * self.hidden + (self.hidden + 1) * 2
 
     def observe(self, place: Array, carries: bool = False) -> Array:
-        """(observed,) what the robot sees at a place (2,); each number in [-1, 1]."""
-        from toyrl.worlds.maze_kernels import see
+        """(observed,) what the robot sees at a place (2,); each number in [-1, 1].
+
+        Raises ValueError for a place that is not on the floor.
+        """
+        from toyrl.worlds.search.maze_kernels import see
 
         out = np.empty(self.observed)
-        see(self.walls, np.asarray(place, dtype=float), 1.0 if carries else 0.0, out)
+        see(self.walls, self._floor(place), 1.0 if carries else 0.0, out)
         return out
 
-    def move(self, place: Array, action: Array) -> Array:
-        """(2,) where an action (2,), cut to [-1, 1], leads from a place (2,)."""
-        from toyrl.worlds.maze_kernels import step
+    def _floor(self, place: Array) -> Array:
+        at = np.array(place, dtype=float)
+        inside = at.shape == (2,) and bool(((at >= 0) & (at < self.walls.shape)).all())
+        if not inside or self.walls[tuple(at.astype(int))]:
+            msg = f"place={place} must be two numbers (x, y) on the floor, such as {self.start}"
+            raise ValueError(msg)
+        return at
 
-        to = np.array(place, dtype=float)
-        step(self.walls, to, np.clip(np.asarray(action, dtype=float), -1, 1))
+    def move(self, place: Array, action: Array) -> Array:
+        """(2,) where an action (2,), cut to [-1, 1], leads from a place (2,).
+
+        Raises ValueError for a place that is not on the floor, and for an action with NaN.
+        """
+        from toyrl.worlds.search.maze_kernels import step
+
+        a, to = np.asarray(action, dtype=float), self._floor(place)
+        if a.shape != (2,) or np.isnan(a).any():
+            msg = f"action={action} must be two numbers (dx, dy)"
+            raise ValueError(msg)
+        step(self.walls, to, np.clip(a, -1, 1))
         return to
 
     def evaluate(self, genomes: Array, rng: Any) -> tuple[Array, Array, Array]:
@@ -125,12 +142,14 @@ class Maze:
 
         genomes : (n, genes) controllers; deterministic. The deceptive maze pays the way gained on
         the goal over the way there at first, in (-inf, 1], the others as an episode does.
+
+        Raises ValueError for genomes of another length and for weights that aren't finite.
         """
-        from toyrl.worlds.maze_kernels import episodes
+        from toyrl.worlds.search.maze_kernels import episodes
 
         g = np.ascontiguousarray(genomes, dtype=float)
-        if g.ndim != 2 or g.shape[1] != self.genes:
-            msg = f"genomes has shape {g.shape}; a controller here has {self.genes} weights"
+        if g.ndim != 2 or g.shape[1] != self.genes or not np.isfinite(g).all():
+            msg = f"genomes of shape {g.shape} must have {self.genes} finite weights each"
             raise ValueError(msg)
         path, reward = episodes(self.walls, self.start, self.goal, self.balls, g, self.hidden,
                                  self.observed, self.steps, KINDS.index(self.kind))  # fmt: skip

@@ -79,10 +79,12 @@ def play(logits: Any, a: Any, b: Any, base: int, u: Any) -> Played:
     With rows of one state (2 base^2) the place doesn't matter, with n times as many it does. The
     policy goes on with its own carry; a state is right if it is so for the true one.
     """
+    from scipy.special import softmax
+
     logits, a, b, u = (np.asarray(v) for v in (logits, a, b, u))
     n, size = a.shape[1], 2 * base * base
     placed = len(logits) > size
-    cdf = np.cumsum(softmax(logits), axis=-1)
+    cdf = np.cumsum(softmax(logits, axis=-1), axis=-1)
     true = carries(a, b, base)
     keys, out = np.zeros(a.shape, dtype=np.int64), np.zeros(a.shape, dtype=np.int64)
     right, carry = np.zeros(a.shape, dtype=bool), np.zeros(len(a), dtype=np.int64)
@@ -101,6 +103,8 @@ def gradient(logits: Any, played: Played, advantage: Any) -> np.ndarray:
 
     Mean over the rollouts; logits : (rows, 2 * base).
     """
+    from scipy.special import softmax
+
     logits = np.asarray(logits)
     weight = np.repeat(np.asarray(advantage, dtype=float), played.out.shape[1]) / len(played.out)
     keys, out = played.keys.ravel(), played.out.ravel()
@@ -108,11 +112,4 @@ def gradient(logits: Any, played: Played, advantage: Any) -> np.ndarray:
     np.add.at(step, (keys, out), weight)
     total = np.zeros(len(logits))
     np.add.at(total, keys, weight)
-    return step - total[:, None] * softmax(logits)
-
-
-def softmax(logits: Any) -> np.ndarray:
-    """Chances along the last axis, same shape."""
-    z = np.asarray(logits, dtype=float)
-    e = np.exp(z - z.max(axis=-1, keepdims=True))
-    return np.asarray(e / e.sum(axis=-1, keepdims=True))
+    return step - total[:, None] * softmax(logits, axis=-1)

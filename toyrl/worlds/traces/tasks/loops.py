@@ -68,11 +68,14 @@ def _many(n: int, rng: random.Random) -> dict[str, Any]:
 
 
 def _maximum(given: Mapping[str, Any]) -> Trace:
-    pen, best = Pen(), -1
+    """The largest number; "-" stands for none yet."""
+    pen = Pen()
+    best: Any = "-"
     for x in given["x"]:
-        pen.write("max", (best, x), (max(best, x),))
-        best = max(best, x)
-    return pen.done(best)
+        new = x if best == "-" else max(best, x)
+        pen.write("max", (best, x), (new,))
+        best = new
+    return pen.done("none" if best == "-" else best)
 
 
 def _amount(n: int, rng: random.Random) -> dict[str, Any]:
@@ -95,10 +98,13 @@ def _spans(n: int, rng: random.Random) -> dict[str, Any]:
 
 
 def _intervals(given: Mapping[str, Any]) -> Trace:
-    """The most intervals that don't overlap: by their ends, equal ones by their starts."""
-    pen, end, count = Pen(), 0, 0
+    """The most intervals that don't overlap: by their ends, equal ones by their starts.
+
+    "-" is the end of none yet."""
+    pen, count = Pen(), 0
+    end: Any = "-"
     for low, high in sorted(given["spans"], key=lambda s: (s[1], s[0])):
-        take = low >= end
+        take = end == "-" or low >= end
         pen.write("fits", (end, low, high), ("take" if take else "leave", high if take else end))
         end, count = (high, count + 1) if take else (end, count)
     return pen.done(count)

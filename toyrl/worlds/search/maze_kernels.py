@@ -1,6 +1,6 @@
-"""Compiled steps of the mazes in `toyrl.worlds.search.maze`.
+"""Compiled steps of the mazes in `toyrl.worlds.search.maze`, which imports them when one moves.
 
-They stand outside that folder because the catalogue imports all of it, and must not load Numba.
+Places must lie inside the walls and numbers be finite: nothing is checked here.
 """
 
 from __future__ import annotations
@@ -8,7 +8,9 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-SPEED, REACH, RAYS, STEP = 0.5, 0.6, 8, 0.1
+from toyrl.worlds.search.maze import RAYS, REACH
+
+SPEED, STEP = 0.5, 0.1
 
 
 @numba.njit(cache=True)
