@@ -280,29 +280,13 @@ def text_of(message: Any) -> str:
 def text_rows(
     prompts: Sequence[Any], completions: Sequence[Any], columns: Mapping[str, Any]
 ) -> list[TextRow]:
-    """The rows of a call in TRL's form, prompts and completions being texts or messages.
+    """Rows of texts of a call in TRL's form: prompts, completions (N,), texts or chat messages.
 
-    columns : lists, tuples or arrays with an entry a row; anything else is passed over
+    columns : the data's; lists, tuples and arrays (N, ...) have a value a row, all else is no
+        column
     """
     listed = {k: v for k, v in columns.items() if isinstance(v, list | tuple | np.ndarray)}
-    own = {k: v for k, v in listed.items() if len(v) == len(prompts)}
-    return [
-        TextRow(text_of(prompt), text_of(text), {k: v[i] for k, v in own.items()})
-        for i, (prompt, text) in enumerate(zip(prompts, completions, strict=True))
-    ]
-
-
-def call_rows(
-    prompts: Sequence[Any], completions: Sequence[Any], columns: Mapping[str, Any]
-) -> list[TextRow]:
-    """Rows of texts of a call of TRL's: prompts, completions (N,), texts or chat messages.
-
-    columns : the data's; lists and arrays (N, ...) have a value a row, all else is no column
-    """
-    n = len(prompts)
-    kinds = (list, tuple, np.ndarray)
-    listed = {k: v for k, v in columns.items() if isinstance(v, kinds)}
-    own = {k: v for k, v in listed.items() if getattr(v, "ndim", 1) and len(v) == n}
+    own = {k: v for k, v in listed.items() if getattr(v, "ndim", 1) and len(v) == len(prompts)}
     return [
         TextRow(text_of(prompt), text_of(text), {k: v[i] for k, v in own.items()})
         for i, (prompt, text) in enumerate(zip(prompts, completions, strict=True))

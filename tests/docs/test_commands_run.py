@@ -42,16 +42,6 @@ ROW = {
     "correct": 1,
     "score": 1,
 }
-SHARE = {"rate": 0.1, "low": 0.05, "high": 0.2, "wrong": 10.0, "n": 100}
-NOISE = {
-    "schema": "toyrl.judge-noise/1",
-    "judge": "my_judge.py:score",
-    "typical_length": 50.0,
-    "accuracy": 0.9,
-    "ranges": [{"from": 0.0, "to": None, "false_negative": SHARE, "false_positive": SHARE}],
-    "unmarked": SHARE,
-    "truncated": SHARE,
-}
 PAGES = (
     "README.md",
     "docs/index.md",
@@ -95,7 +85,6 @@ def project(tmp_path_factory):
         (folder / log).write_text(rows)
     (folder / "grpo.yaml").write_text("num_generations: 8\n")
     (folder / "ppo.yaml").write_text("algorithm: {adv_estimator: grpo}\n")
-    (folder / "noise.json").write_text(json.dumps(NOISE))
     few = Rate(1.0, 10)
     noise = Noise("a judge", 100.0, (few,) * 3, (few,) * 3, few, few)
     (folder / "noise.json").write_text(json.dumps(noise.to_dict()))

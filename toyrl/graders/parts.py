@@ -141,9 +141,6 @@ class TaskReward(Grader):
         from toyrl.serving import text_rows
 
         rows = text_rows(prompts, completions, columns)
-        from toyrl.serving import call_rows
-
-        rows = call_rows(prompts, completions, columns)
         found = self.grade_parts(rows, float(getattr(trainer_state, "global_step", 0)))
         values = [f.parts.get(part, math.nan) if part else f.total for f in found]
         return [None if math.isnan(v) else v for v in values]

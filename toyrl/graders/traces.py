@@ -162,9 +162,9 @@ def trace_reward(prompts: Sequence[Any], completions: Sequence[Any], **columns: 
     A completion that poses no task gets the answer's part alone.
     """
     from toyrl.graders.answers import is_correct
-    from toyrl.serving import call_rows
+    from toyrl.serving import text_rows
 
-    out, rows = [], call_rows(prompts, completions, columns)
+    out, rows = [], text_rows(prompts, completions, columns)
     for row, share in zip(rows, TraceVerifier().grade(rows), strict=True):
         try:
             right = is_correct(row)

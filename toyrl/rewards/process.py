@@ -30,7 +30,7 @@ from toyrl.graders.steps import SPLITTERS
 from toyrl.graders.steps import steps as split
 from toyrl.messages import PATH, shortened
 from toyrl.rewards.specs import FILE
-from toyrl.serving import call_rows, text_rows
+from toyrl.serving import text_rows
 
 STEP = "toyrl_step"
 """Column that says which step `of_step` is asked for, from 0."""
@@ -116,7 +116,6 @@ def of_step(
     ) -> list[float | None]:
         out: list[float | None] = []
         rows = text_rows(prompts, completions, columns)
-        rows = call_rows(prompts, completions, columns)
         for row, k in zip(rows, toyrl_step, strict=True):
             found = scored(row)
             known = int(k) < len(found) and not math.isnan(found[int(k)])

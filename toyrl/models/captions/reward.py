@@ -21,7 +21,7 @@ import numpy as np
 from toyrl.graders.steps import steps as split
 from toyrl.models.captions.annotator import BATCH, Annotator, Judge
 from toyrl.models.captions.table import CaptionTable, TemplateVotes
-from toyrl.serving import call_rows
+from toyrl.serving import text_rows
 from toyrl.shapers.explore.oni import BETA, caption_counts, mixed_reward
 
 KINDS = ("retrieval", "classification")
@@ -96,7 +96,7 @@ class CaptionReward:
         votes = None
         if self.kind == "classification":
             votes = TemplateVotes.of(self.labels, template=self.template)
-        rows = call_rows([""] * len(completions), completions, columns)
+        rows = text_rows([""] * len(completions), completions, columns)
         given = columns.get("correct")
         if given is None and self.verify is None:
             msg = "there is neither a column `correct` nor verify=: who says what is right?"
