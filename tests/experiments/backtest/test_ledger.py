@@ -22,6 +22,8 @@ from toyrl.experiments.backtest.why import WHY
 from toyrl.experiments.cli import main
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.settings import Settings
+from toyrl.graders.base import TextRow
+from toyrl.graders.patterns import ReasoningPatterns
 from toyrl.papers import paper
 from toyrl.rewards.specs import read
 
@@ -120,8 +122,15 @@ def test_patterns_count_phrases_once_and_subtract_repetition():
     once = "<think>Wait, therefore it is so."
     assert patterns.pattern_reward([once, once + " Wait, therefore."]) == [0.1, 0.1]
     words = " ".join(str(i) for i in range(21))
-    assert patterns.pattern_reward([f"{once} {words}"]) == [0.1]
-    assert patterns.pattern_reward([f"{once} {words} {words}"])[0] < 0.1
+    twice = f"{words} {words}"
+    reward = ReasoningPatterns()
+    found = reward.grade_parts([TextRow("", words), TextRow("", twice)])
+    facts = [g.facts for g in found]
+    assert [f["repetition"] for f in facts] == pytest.approx([0, 2 / 23])
+    shown = f"{once} {twice}"
+    lost = reward.grade_parts([TextRow("", shown)])[0].facts["repetition"]
+    assert patterns.pattern_reward([shown]) == [pytest.approx(0.1 - lost)]
+    assert 0 < lost < 0.1
 
 
 # -- rule and score ------------------------------------------------------------------------------
