@@ -16,10 +16,40 @@ from functools import lru_cache
 from typing import Any
 
 from toyrl.graders.base import TextRow
+from toyrl.graders.parts import Graded, TaskReward
 from toyrl.messages import PATH, shortened
 
-COLUMN = "column"
+COLUMN, NONE = "column", "none"
 Model = Callable[[Sequence[tuple[str, str]]], Sequence[float]]
+
+
+class ScoredByModel(TaskReward):
+    """Base of rewards with a field `model`, and `column` for where "column" finds its score.
+
+    A subclass grades many rows at once (`grade_parts`). Source: ours.
+    """
+
+    model: Any
+    column: str
+
+    @property
+    def reads(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The score's column, if a column has it."""
+        return (self.column,) if self.model == COLUMN else ()
+
+    @property
+    def of_text(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The score's column: no data set holds the score of a new text."""
+        return self.reads
+
+    @property
+    def asks(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The prompt, if a model sees it."""
+        return () if self.model in (COLUMN, NONE) else ("prompt",)
+
+    def graded(self, row: TextRow, step: float = 0.0) -> Graded:
+        """One text's parts."""
+        return self.grade_parts([row], step)[0]
 
 
 def check_model(model: Any) -> None:

@@ -23,7 +23,13 @@ import numpy as np
 from toyrl import stats
 from toyrl.graders.answers import marked_answer
 from toyrl.graders.base import TextRow
-from toyrl.graders.model_scores import COLUMN, check_model, model_scores, refuse_nan
+from toyrl.graders.model_scores import (
+    COLUMN,
+    ScoredByModel,
+    check_model,
+    model_scores,
+    refuse_nan,
+)
 from toyrl.graders.parts import Graded, TaskReward
 from toyrl.graders.repetition import distinct_share, repeated_share
 from toyrl.messages import shortened
@@ -193,7 +199,7 @@ def thought_and_answer(text: str) -> tuple[str, str] | None:
     provenance="code",
 )
 @dataclass(frozen=True)
-class Calibrated(_Phrases):
+class Calibrated(ScoredByModel, _Phrases):
     """A reward model's score, raised by phrases of reasoning where it is low.
 
     phrases, divisor, repetition, n : as of `reasoning_patterns`, here with the phrases for steps
@@ -227,25 +233,6 @@ class Calibrated(_Phrases):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_model(self.model)
-
-    @property
-    def reads(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The score's column, if a column has it."""
-        return (self.column,) if self.model == COLUMN else ()
-
-    @property
-    def of_text(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The score's column: no data set holds the score of a new text."""
-        return self.reads
-
-    @property
-    def asks(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The prompt, if a model sees it."""
-        return () if self.model in (COLUMN,) else ("prompt",)
-
-    def graded(self, row: TextRow, step: float = 0.0) -> Graded:
-        """One text's parts."""
-        return self.grade_parts([row], step)[0]
 
     def grade_parts(self, rows: Sequence[TextRow], step: float = 0.0) -> list[Graded]:
         """Each row's parts; the model sees all rows in one call.

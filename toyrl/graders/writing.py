@@ -21,15 +21,22 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 
 from toyrl.graders.base import TextRow
-from toyrl.graders.model_scores import COLUMN, check_model, model_scores, number, refuse_nan
-from toyrl.graders.parts import Graded, TaskReward, told
+from toyrl.graders.model_scores import (
+    COLUMN,
+    NONE,
+    ScoredByModel,
+    check_model,
+    model_scores,
+    number,
+    refuse_nan,
+)
+from toyrl.graders.parts import Graded, told
 from toyrl.graders.phases import answer_part, is_laid_out
 from toyrl.graders.repetition import WORDS, duplicate_paragraphs, similar_paragraphs
 from toyrl.ranges import NOT_NEGATIVE, PART, POSITIVE, one_of
 from toyrl.registry import entry
 from toyrl.shapers.length.band import band_score
 
-NONE = "none"
 HAN = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 CHARACTERS = re.compile(rf"[{HAN}]|[^\s{HAN}]+")
 WORD_CHARACTERS = re.compile(rf"[{HAN}]|[^\W{HAN}]+")
@@ -63,7 +70,7 @@ def copied(text: str, docking: str = "similar", tau: float = 0.8, unit: str = "w
     provenance="second-hand",
 )
 @dataclass(frozen=True)
-class Writing(TaskReward):
+class Writing(ScoredByModel):
     """Length within a band, a model's quality, and tags times paragraphs that are not copies.
 
     lower, upper : the band, in words; columns `L_lower` and `L_upper` give each prompt its own,
@@ -104,25 +111,6 @@ class Writing(TaskReward):
         if self.lower > self.upper:
             msg = f"lower={self.lower} is above upper={self.upper}; give the band's edges in order"
             raise ValueError(msg)
-
-    @property
-    def reads(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The score's column, if a column has it."""
-        return (self.column,) if self.model == COLUMN else ()
-
-    @property
-    def of_text(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The score's column: no data set holds the score of a new text."""
-        return self.reads
-
-    @property
-    def asks(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The prompt, if a model sees it."""
-        return () if self.model in (COLUMN, NONE) else ("prompt",)
-
-    def graded(self, row: TextRow, step: float = 0.0) -> Graded:
-        """One text's parts."""
-        return self.grade_parts([row], step)[0]
 
     def grade_parts(self, rows: Sequence[TextRow], step: float = 0.0) -> list[Graded]:
         """Each row's parts; the model sees all rows in one call.
