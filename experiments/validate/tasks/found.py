@@ -7,64 +7,40 @@ that shows none.
 
 from __future__ import annotations
 
-import ast
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.findings import Finding
-from toyrl.experiments.validate.formats.source import literals, reached, source_of
-from toyrl.messages import shortened
+from toyrl.experiments.validate.formats.source import source_of
+from toyrl.experiments.validate.tasks.clues import Clue, of_columns, of_source, winner
 from toyrl.rewards.errors import RewardError
 from toyrl.rewards.specs import read
 from toyrl.worlds.text.tasks.base import Task, TaskError
-from toyrl.worlds.text.tasks.find import ARITHMETIC, KNOWN, task_of
+from toyrl.worlds.text.tasks.find import ARITHMETIC, KNOWN, of_rows, task_of
 
 if TYPE_CHECKING:
     from toyrl.experiments.validate.settings import Settings
     from toyrl.rewards.specs import Reward
 
-ENOUGH = 2
-"""Weight from where a task is taken without being told."""
-COLUMNS = {
-    "tools": ("tools", "tool_calls", "tool_call", "available_tools", "expected_calls"),
-    "sql": ("sql", "gold_sql", "db_path", "db_id", "db_file", "database"),
-    "choice": ("choices", "options", "answer_index"),
-}
-"""Names of parameters and data columns; each weighs 2."""
-MODULES = {"sql": ("sqlite3", "sqlglot", "sqlparse", "duckdb")}
-"""Modules that its code names; each weighs 2."""
-TEXTS = {
-    "tools": ((re.compile(r"</?tool_calls?>"), 2), (re.compile(r"\Aarguments\Z"), 1),
-              (re.compile(r"\Aparameters\Z"), 1)),
-    "sql": ((re.compile(r"```sql|<sql>"), 2), (re.compile(r"\bSELECT\b.*\bFROM\b"), 1)),
-    "choice": ((re.compile(r"\[\(?A-[DEJ]|\bABCD\b"), 1),),
-}  # fmt: skip
-"""Patterns of strings that its code names, with their weights."""
-COLUMN, MODULE = 2, 2
 OURS = "toyrl.graders"
 """Graders of the catalogue say their task by `task` alone: they read rows of their own form."""
 
 
 @dataclass(frozen=True)
-class Clue:
-    """One thing that speaks for a task: which, how much, and what it is in words."""
-
-    task: str
-    weight: int
-    said: str
-
-
-@dataclass(frozen=True)
 class Found:
-    """The task that is judged on. told : by the user; task : None for arithmetic."""
+    """The task that is judged on.
+
+    told : by the user; task : None for arithmetic; source : whose problems they are, where data
+    rows were given
+    """
 
     name: str
     task: Task | None
     told: bool = False
     clues: tuple[Clue, ...] = ()
+    source: str = ""
 
     def finding(self) -> Finding:
         """Which task it is, and why."""
@@ -76,6 +52,7 @@ class Found:
         assert self.task is not None
         layouts = ", ".join(x.replace("\n", "\\n") for x in self.task.layouts)
         text = f"Judged on texts of the task {self.name} ({why}), answers marked as: {layouts}."
+        text = f"{text} {self.source}".strip()
         return Finding(1, "contract/task", "info", text)
 
     def hint(self) -> str:
@@ -101,61 +78,22 @@ def find(rewards: Reward, settings: Settings) -> Found:
         name = ARITHMETIC if task is None else task.name
         _refuse_others(name, columns)
         _refuse_steps(name, settings)
-        return Found(name, task, told=True, clues=clues)
+        return _on_rows(Found(name, task, told=True, clues=clues), settings)
     name = winner(clues) if _open(rewards, settings) else ARITHMETIC
-    return Found(name, task_of(name), clues=clues)
+    return _on_rows(Found(name, task_of(name), clues=clues), settings)
 
 
-def winner(clues: Sequence[Clue]) -> str:
-    """The task that most speaks for, where that is enough and no other has as much."""
-    weights = {t: sum(c.weight for c in clues if c.task == t) for t in KNOWN}
-    best = max(weights, key=lambda t: weights[t])
-    alone = sum(w == weights[best] for w in weights.values()) == 1
-    return best if weights[best] >= ENOUGH and alone else ARITHMETIC
-
-
-def of_columns(names: Sequence[str], what: str) -> Iterator[Clue]:
-    """What names of columns or parameters say."""
-    for name in names:
-        for task, known in COLUMNS.items():
-            if name in known:
-                yield Clue(task, COLUMN, f"the {what} `{name}`")
-
-
-def of_source(source: str, name: str) -> Iterator[Clue]:
-    """What a function's parameters, the modules that it reaches and its strings say."""
+def _on_rows(found: Found, settings: Settings) -> Found:
+    """A task of ours on the user's data rows, where they hold what it needs."""
+    rows = rows_of(settings) if settings.data is not None else ()
+    if found.name not in KNOWN or not rows:
+        return found
     try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        return
-    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
-    for f in functions:
-        if f.name == name:
-            asked = [a.arg for a in (*f.args.posonlyargs, *f.args.args, *f.args.kwonlyargs)]
-            yield from of_columns(asked, "parameter")
-    own = reached(tree, name) or [tree]  # another reward of the file says nothing of this one
-    used = {n.id for node in own for n in ast.walk(node) if isinstance(n, ast.Name)}
-    for task, modules in MODULES.items():
-        for module in modules:
-            if module in used:
-                yield Clue(task, MODULE, f"the module {module}")
-    for found in literals(_alone(source, tree), name):
-        if not found.near:
-            continue
-        for task, patterns in TEXTS.items():
-            for pattern, weight in patterns:
-                if pattern.search(found.text):
-                    yield Clue(task, weight, f"{shortened(found.text)} in line {found.line}")
-
-
-def _alone(source: str, tree: ast.Module) -> str:
-    """The source without its imports, line by line as it was: what a library names says nothing."""
-    lines = source.splitlines()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            first, last = node.lineno - 1, node.end_lineno or node.lineno
-            lines[first:last] = [" " * node.col_offset + "pass", *[""] * (last - first - 1)]
-    return "\n".join(lines)
+        task = of_rows(found.name, rows)
+    except TaskError as error:
+        return replace(found, source=f"Problems are toyrl's own, not those of your rows: {error}.")
+    n = len(task.problems())
+    return replace(found, task=task, source=f"Problems are those of your data rows, {n} of them.")
 
 
 def _of_terms(rewards: Reward) -> Iterator[Clue]:

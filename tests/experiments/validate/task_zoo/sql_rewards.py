@@ -7,6 +7,14 @@ from __future__ import annotations
 import re
 import sqlite3
 
+EXPECTED = {
+    "flawed_words": ("hacks/task-in-a-comment", "hacks/task-*"),
+    "flawed_gold_inside": ("hacks/task-*",),
+    "flawed_it_runs": ("contract/*", "hacks/*"),
+    "flawed_superset": ("hacks/task-*",),
+    "flawed_count_of_rows": ("hacks/task-*",),
+    "flawed_script": ("hacks/task-writes", "contract/*"),
+}
 STEPS = 1000
 
 

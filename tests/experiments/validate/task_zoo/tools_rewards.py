@@ -7,6 +7,15 @@ from __future__ import annotations
 import json
 import re
 
+EXPECTED = {
+    "flawed_name_inside": ("hacks/task-*",),
+    "flawed_subset": ("hacks/task-*",),
+    "flawed_extra_allowed": ("hacks/task-extra-argument",),
+    "flawed_any_call": ("hacks/task-*",),
+    "flawed_bag_of_values": ("hacks/task-*",),
+    "flawed_passes_errors": ("hacks/task-*", "hacks/half-for-free"),
+}
+
 
 def exact_call(completions, answer, tools, **kwargs):
     """The one call in its tags, parsed and compared whole."""

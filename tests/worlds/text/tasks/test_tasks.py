@@ -14,7 +14,7 @@ from toyrl.worlds.chain.model import Chain
 from toyrl.worlds.text.tasks import rows, sql
 from toyrl.worlds.text.tasks.base import Asked, Made, Said, TaskError, check, gold
 from toyrl.worlds.text.tasks.choice import CHOICE
-from toyrl.worlds.text.tasks.find import KNOWN, task_of
+from toyrl.worlds.text.tasks.find import KNOWN, of_rows, task_of
 from toyrl.worlds.text.tasks.tools import TOOL_CALLS
 
 
@@ -40,6 +40,72 @@ def test_what_is_called_free_is_the_same_whatever_the_answer_is(name):
                 seen.setdefault(said.name, set()).add(said.text)
     seen.pop("options-echoed", None)  # the options are the prompt's
     assert all(len(texts) == 1 for texts in seen.values())
+
+
+def truthful() -> list[str]:
+    """Tasks of ours that can tell whether any answer is right."""
+    return [n for n in KNOWN if getattr(task_of(n), "truth", None) is not None]
+
+
+@pytest.mark.parametrize("name", truthful())
+def test_what_a_task_holds_for_right_is_what_it_calls_right(name):
+    task = check(task_of(name))
+    for layout in task.layouts:
+        for i, (asked, right, wrong) in enumerate(rows.answers(task)):
+            if i % 4:
+                continue
+            for said, truth in [(x, True) for x in right] + [(x, False) for x in wrong]:
+                text = rows.written(layout, asked, said, correct=truth, tokens=30, seed=i)
+                told = rows.correct(task, asked, text.row.completion)
+                assert told == truth, (layout, said.name, text.row.completion)
+
+
+QUESTIONS = [
+    {
+        "question": "?",
+        "choices": {"text": ["a", "b", "c"], "label": ["1", "2", "3"]},
+        "answerKey": "2",
+    },
+    {"question": "?", "choices": ["yes", "no"], "answer": 1},
+    {"question": "?", "opa": "u", "opb": "v", "opc": "w", "opd": "x", "cop": 3},
+    {"question": "?", "options": {"A": "x", "B": "All of them"}, "answer_idx": "A"},
+    {"prompt": "Which?", "options": ["x", "y"], "answer": "y"},
+]
+
+
+def test_questions_of_public_data_sets_are_read():
+    task = of_rows("choice", QUESTIONS)
+    assert [task.right(p)[0].text for p in task.problems()] == ["2", "B", "D", "A", "B"]
+    assert [p.columns for p in task.problems()] == QUESTIONS
+    assert task.problems()[4].prompt == "Which?"
+    assert task.problems()[0].prompt.splitlines() == [
+        "?",
+        "1) a",
+        "2) b",
+        "3) c",
+        "Answer with the letter.",
+    ]
+    for asked, right, wrong in rows.answers(task):
+        assert all(task.holds(asked, x.text) for x in right)
+        assert not any(
+            task.holds(asked, x.text)
+            for x in wrong
+            if not x.bare and x.work is None and not x.after
+        )
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"question": "?", "answer": "A"}, "choices=None are no options"),
+        ({"choices": ["x"], "answer": "A"}, "are no options"),
+        ({"choices": ["x", "y"]}, "no column says which option is right"),
+        ({"choices": ["x", "y"], "answer": "C"}, "answer='C' is none of its options"),
+    ],
+)
+def test_questions_that_cannot_be_read_are_named(row, said):
+    with pytest.raises(TaskError, match=f"data row 1: .*{said}"):
+        of_rows("choice", [QUESTIONS[1], row])
 
 
 def test_queries_are_right_on_both_databases_and_wrong_ones_on_neither_or_one():

@@ -10,6 +10,16 @@ A task is any object with a name, layouts and three methods; nothing is to be de
                 name and the reason why it is wrong
 
 `rows.base_rows` writes them out as texts of known truth. `docs/tasks.md` has a task of 40 lines.
+
+A task may have one more method, which `toyrl transfer` and `rows.correct` ask for:
+
+    holds(p, text)  whether an answer that a policy gave, what stands in the mark, is right
+
+The module of a task of ours has, beside the task itself:
+
+    of_rows(rows)   the same task with a user's data rows as its problems; TaskError where they
+                    lack something that it needs
+    check_row(row)  TaskError for a row that no reward of this task could be graded on
 """
 
 from __future__ import annotations
@@ -32,11 +42,14 @@ class Asked:
     prompt : what the policy is asked; columns : the data row that goes with it, gold answer
     included, under every name that a reward may ask for
     work : sentences of honest reasoning that don't give the answer away
+    facts : what the task itself knows of the problem, however its columns are called; no reward
+        sees it
     """
 
     prompt: str
     columns: Mapping[str, Any]
     work: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,6 +115,7 @@ class Made:
     asked: tuple[Asked, ...]
     rights: Callable[[Asked], Sequence[Said]] = field(repr=False)
     wrongs: Callable[[Asked], Sequence[Said]] = field(repr=False)
+    truth: Callable[[Asked, str], bool] | None = field(default=None, repr=False)
 
     def problems(self) -> tuple[Asked, ...]:
         """What is asked."""
@@ -114,6 +128,16 @@ class Made:
     def wrong(self, asked: Asked) -> Sequence[Said]:
         """Wrong answers."""
         return self.wrongs(asked)
+
+    def holds(self, asked: Asked, text: str) -> bool:
+        """Whether an answer is right.
+
+        Raises TaskError where the task was made without a truth of any answer.
+        """
+        if self.truth is None:
+            msg = f"task {self.name} can't tell whether an answer of a policy's own is right"
+            raise TaskError(msg)
+        return self.truth(asked, text)
 
 
 class TaskError(ValueError):

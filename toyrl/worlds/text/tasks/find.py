@@ -6,12 +6,13 @@ import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from toyrl.messages import PATH, shortened
-from toyrl.worlds.text.tasks.base import Task, TaskError, check
+from toyrl.worlds.text.tasks.base import Made, Task, TaskError, check
 
 ARITHMETIC = "arithmetic"
 """The task of `toyrl.worlds.text.problems`, which is none of these."""
@@ -51,10 +52,29 @@ def task_of(spec: Any) -> Task | None:
         return None
     if found := FILE.match(spec):
         return _of_file(Path(found["path"]), found["name"])
-    module = importlib.import_module(f"toyrl.worlds.text.tasks.{spec}")
+    module = module_of(spec)
     if spec == "sql":
         module.restored()
     return getattr(module, KNOWN[spec])
+
+
+def module_of(name: str) -> ModuleType:
+    """The module of a task of ours, one of `KNOWN`."""
+    return importlib.import_module(f"toyrl.worlds.text.tasks.{name}")
+
+
+def of_rows(name: str, rows: Sequence[Mapping[str, Any]]) -> Made:
+    """The task of this name with a user's data rows as its problems.
+
+    Raises TaskError where the rows lack what the task needs, or are too few.
+    """
+    module = module_of(name)
+    if not hasattr(module, "of_rows"):
+        msg = f"the task {name} has problems of its own alone"
+        raise TaskError(msg)
+    made = module.of_rows(rows)
+    check(made)
+    return made
 
 
 def _refuse_missing(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -10,9 +11,10 @@ from typing import Any
 
 from toyrl.graders.base import TextRow
 from toyrl.worlds.chain.model import Chain
+from toyrl.worlds.text.dialects import answers as read
 from toyrl.worlds.text.dialects import compose, dialect_of, mark
 from toyrl.worlds.text.prose import FILLERS, count_tokens, padding
-from toyrl.worlds.text.tasks.base import Asked, Said, Task
+from toyrl.worlds.text.tasks.base import Asked, Said, Task, TaskError
 
 SPREAD = 0.35  # standard deviation of log length among base rows
 CUT_SHARE = 12  # one base row in so many is truncated
@@ -205,6 +207,36 @@ def mutants(
             if said.name and len(texts) < most:
                 texts.append(written(layout, asked, said, correct=truth, seed=i, **size))
     return out
+
+
+def marked(layout: str, completion: str) -> str | None:
+    """The last answer that a completion marks in a layout; None where it marks none.
+
+    An answer may stand over several lines where the mark closes; a layout without a mark reads the
+    whole completion.
+    """
+    d = dialect_of(layout)
+    if not d.before.strip():
+        return completion.strip()
+    if d.name != d.template or not d.after.strip():
+        found = read(completion, d)
+    else:
+        ends = re.escape(d.before.strip()), re.escape(d.after.strip())
+        found = re.findall(f"{ends[0]}(.*?){ends[1]}", completion, re.DOTALL)
+    return found[-1].strip() if found else None
+
+
+def correct(task: Task, asked: Asked, completion: str) -> bool:
+    """Whether a policy's completion is right: its last answer in the first layout that it has.
+
+    Raises TaskError for a task that can't tell, as it has no `holds`.
+    """
+    if not hasattr(task, "holds"):
+        msg = f"task {task.name} has no holds(problem, text), so no policy can be trained on it"
+        raise TaskError(msg)
+    said = (marked(layout, completion) for layout in task.layouts)
+    text = next((x for x in said if x is not None), None)
+    return text is not None and bool(task.holds(asked, text))  # type: ignore[attr-defined]
 
 
 def names(task: Task) -> Sequence[str]:

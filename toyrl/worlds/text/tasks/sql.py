@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -33,6 +33,8 @@ TWIN = (
 )  # fmt: skip
 """The people of the second database; its teams are the same."""
 FILE = "people.sqlite"
+DATABASES = ("db_path", "db_file")
+SCRIPT = 1_000_000  # of SQLite's machine that a schema's script may take
 STEPS = 100_000  # of SQLite's machine that a query may take
 ROWS = "run both queries and compare all rows, with how often each stands there"
 PARSED = "run the query, or compare parsed queries; words in common prove nothing"
@@ -127,6 +129,30 @@ def check_database(path: str | Path) -> None:
         what = "is locked by another process; close that" if locked else f"can't be read ({error})"
         msg = f"db_path={where} {what}, or give a copy"
         raise TaskError(msg) from error
+
+
+def check_row(row: Mapping[str, Any]) -> None:
+    """TaskError for a database that is missing, locked or none, and for a schema that SQLite
+    doesn't run."""
+    for name in DATABASES:
+        if row.get(name):
+            check_database(row[name])
+    script = row.get("schema")
+    if isinstance(script, str):
+        _script(script)
+
+
+def _script(script: str) -> None:
+    """Run a schema in memory; nothing is written anywhere."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as base:
+        base.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        left = iter(range(SCRIPT // 1000))
+        base.set_progress_handler(lambda: next(left, None) is None, 1000)
+        try:
+            base.executescript(script)
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            msg = f"schema={shortened(script)} is no script that SQLite runs: {error}"
+            raise TaskError(msg) from error
 
 
 @lru_cache(maxsize=1)

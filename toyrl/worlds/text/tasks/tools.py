@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from toyrl.worlds.text.tasks.base import Asked, Made, Said, gold
+from toyrl.messages import shortened
+from toyrl.worlds.text.tasks.base import Asked, Made, Said, TaskError, gold
 
 N = 24
 LAYOUTS = ("<think></think><tool_call>\n{}\n</tool_call>", "tag", "```json\n{}\n```", "{none}{}")
@@ -32,6 +33,7 @@ TOOLS = (
     _tool("convert", "Convert money.", {"amount": "integer", "from": "string", "to": "string"}),
     _tool("send_mail", "Send a mail.", {"to": "string", "subject": "string"}),
 )
+SCHEMAS = ("tools", "available_tools")
 WORDS = {
     "city": ("Oslo", "Lima", "Graz", "Bern"),
     "place": ("Luigi", "Anker", "Corte", "Linde"),
@@ -81,6 +83,23 @@ def problems(n: int = N, seed: int = 0) -> tuple[Asked, ...]:
         work = ("The request names what is wanted.", "One tool is enough for it.")
         out.append(Asked(prompt, columns, work))
     return tuple(out)
+
+
+def check_row(row: Mapping[str, Any]) -> None:
+    """TaskError for schemas that can't be read, where a row has any."""
+    for name in SCHEMAS:
+        value = row.get(name)
+        if value is None:
+            continue
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError as error:
+                msg = f"{name}={shortened(value)} is no JSON ({error}); give a list of schemas"
+                raise TaskError(msg) from error
+        if not isinstance(value, list) or not all(isinstance(t, Mapping) for t in value):
+            msg = f"{name}={shortened(value)} is no list of schemas, each a mapping with a name"
+            raise TaskError(msg)
 
 
 def call_of(asked: Asked) -> tuple[str, dict[str, Any]]:

@@ -1,0 +1,92 @@
+"""What speaks for a task: names of parameters and columns, modules, strings. Nothing is run."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from toyrl.experiments.validate.formats.source import literals, reached
+from toyrl.messages import shortened
+from toyrl.worlds.text.tasks.find import ARITHMETIC, KNOWN
+
+ENOUGH = 2
+"""Weight from where a task is taken without being told."""
+COLUMNS = {
+    "tools": ("tools", "tool_calls", "tool_call", "available_tools", "expected_calls"),
+    "sql": ("sql", "gold_sql", "db_path", "db_id", "db_file", "database"),
+    "choice": ("choices", "options", "answer_index", "answerKey", "answer_idx", "cop"),
+}
+"""Names of parameters and data columns; each weighs 2."""
+MODULES = {"sql": ("sqlite3", "sqlglot", "sqlparse", "duckdb")}
+"""Modules that its code names; each weighs 2."""
+TEXTS = {
+    "tools": ((re.compile(r"</?tool_calls?>"), 2), (re.compile(r"\Aarguments\Z"), 1),
+              (re.compile(r"\Aparameters\Z"), 1)),
+    "sql": ((re.compile(r"```sql|<sql>"), 2), (re.compile(r"\bSELECT\b.*\bFROM\b"), 1)),
+    "choice": ((re.compile(r"\[\(?A-[DEJ]|\bABCD\b"), 1),),
+}  # fmt: skip
+"""Patterns of strings that its code names, with their weights."""
+COLUMN, MODULE = 2, 2
+
+
+@dataclass(frozen=True)
+class Clue:
+    """One thing that speaks for a task: which, how much, and what it is in words."""
+
+    task: str
+    weight: int
+    said: str
+
+
+def winner(clues: Sequence[Clue]) -> str:
+    """The task that most speaks for, where that is enough and no other has as much."""
+    weights = {t: sum(c.weight for c in clues if c.task == t) for t in KNOWN}
+    best = max(weights, key=lambda t: weights[t])
+    alone = sum(w == weights[best] for w in weights.values()) == 1
+    return best if weights[best] >= ENOUGH and alone else ARITHMETIC
+
+
+def of_columns(names: Sequence[str], what: str) -> Iterator[Clue]:
+    """What names of columns or parameters say."""
+    for name in names:
+        for task, known in COLUMNS.items():
+            if name in known:
+                yield Clue(task, COLUMN, f"the {what} `{name}`")
+
+
+def of_source(source: str, name: str) -> Iterator[Clue]:
+    """What a function's parameters, the modules that it reaches and its strings say."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return
+    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    for f in functions:
+        if f.name == name:
+            asked = [a.arg for a in (*f.args.posonlyargs, *f.args.args, *f.args.kwonlyargs)]
+            yield from of_columns(asked, "parameter")
+    own = reached(tree, name) or [tree]  # another reward of the file says nothing of this one
+    used = {n.id for node in own for n in ast.walk(node) if isinstance(n, ast.Name)}
+    for task, modules in MODULES.items():
+        for module in modules:
+            if module in used:
+                yield Clue(task, MODULE, f"the module {module}")
+    for found in literals(_alone(source, tree), name):
+        if not found.near:
+            continue
+        for task, patterns in TEXTS.items():
+            for pattern, weight in patterns:
+                if pattern.search(found.text):
+                    yield Clue(task, weight, f"{shortened(found.text)} in line {found.line}")
+
+
+def _alone(source: str, tree: ast.Module) -> str:
+    """The source without its imports, line by line as it was: what a library names says nothing."""
+    lines = source.splitlines()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            first, last = node.lineno - 1, node.end_lineno or node.lineno
+            lines[first:last] = [" " * node.col_offset + "pass", *[""] * (last - first - 1)]
+    return "\n".join(lines)
