@@ -5,6 +5,8 @@
     traces:addition      addition digit by digit, each step with its operands, likewise
     chain                the chain as English prose, for models that read English
     gym:NAME             a task of reasoning-gym; an answer counts if its score is 1.0
+    choice, tools, ...   tasks of `toyrl validate --task`, on rows of yours: choice:rows.jsonl
+    file.py:NAME         a task of your own, likewise
     rows.jsonl           a prompt column and a gold column
 
 Options follow a colon: shorthand:easy=2,hard=5,share=0.5 and gym:chain_sum:max_terms=3. Training
@@ -24,13 +26,14 @@ from typing import Any
 
 from toyrl.bridge.models.sampling import QUESTION, framed
 from toyrl.extras import install
-from toyrl.graders.answers import gold_answer, is_correct, marked_answer
+from toyrl.graders.answers import gold_answer, is_answered, is_correct, marked_answer
 from toyrl.graders.base import TextRow
 from toyrl.messages import shortened
 from toyrl.serving import text_of
 from toyrl.worlds.text import habits, script
 from toyrl.worlds.text.problems import make_problem
 from toyrl.worlds.text.scripts import SCRIPTS
+from toyrl.worlds.text.tasks.find import FILE, KNOWN
 
 HELD_OUT = 5_000_000
 """Distance of held-out seeds from those of training, more than any run draws."""
@@ -51,6 +54,8 @@ class Task:
     solve : row -> a right completion for a warm-up, or None where none can be written
     chain : whether texts are shorthand, which the toy is calibrated on action by action
     dialect : how answers are marked (`toyrl.worlds.text.dialects`)
+    answered : row -> 1.0 where an answer is marked, right or wrong
+    texts : the task of `toyrl.worlds.text.tasks` that writes its texts, where there is one
     """
 
     name: str
@@ -61,6 +66,8 @@ class Task:
     chain: bool = False
     dialect: str = "prose"
     about: dict[str, Any] = field(default_factory=dict)
+    answered: Callable[[TextRow], float] = is_answered
+    texts: Any = None
 
 
 def load_task(text: str, *, prompts: int = 512, held_out: int = 64, seed: int = 0) -> Task:
@@ -70,23 +77,28 @@ def load_task(text: str, *, prompts: int = 512, held_out: int = 64, seed: int = 
     Raises TaskError for an unknown name or option.
     """
     path = Path(text)
+    name, _, rest = text.partition(":")
+    if name in KNOWN or FILE.match(text):
+        from toyrl.bridge.text_tasks import load
+
+        return load(name, rest, prompts=prompts, held_out=held_out, seed=seed)
     if path.suffix in (".jsonl", ".json"):
         return _rows(path, prompts, held_out, seed)
-    name, _, rest = text.partition(":")
     if name == "gym":
         kind, _, options = rest.partition(":")
-        return _gym(kind, _options(text, options), prompts, held_out, seed)
+        return _gym(kind, options_of(text, options), prompts, held_out, seed)
     sub, _, options = rest.partition(":")
     if f"{name}:{sub}" in SCRIPTS:
-        return _graded(f"{name}:{sub}", _options(text, options), prompts, held_out, seed)
+        return _graded(f"{name}:{sub}", options_of(text, options), prompts, held_out, seed)
     if name == "chain" or name in SCRIPTS:
-        return _graded(name, _options(text, rest), prompts, held_out, seed)
-    own = ", ".join((*SCRIPTS, "chain"))
-    msg = f"task={shortened(text)} is unknown; use {own}, gym:NAME or a .jsonl file"
+        return _graded(name, options_of(text, rest), prompts, held_out, seed)
+    own = ", ".join((*SCRIPTS, "chain", *KNOWN))
+    msg = f"task={shortened(text)} is unknown; use {own}, gym:NAME, file.py:NAME or a .jsonl file"
     raise TaskError(msg)
 
 
-def _options(text: str, rest: str) -> dict[str, Any]:
+def options_of(text: str, rest: str) -> dict[str, Any]:
+    """Options written as a=1,b=2. Raises TaskError for a part that is none."""
     out: dict[str, Any] = {}
     for part in filter(None, rest.split(",")):
         key, equals, value = part.partition("=")
@@ -213,17 +225,27 @@ def _rows(path: Path, n: int, held: int, seed: int) -> Task:
     except LogError as error:
         raise TaskError(str(error)) from error
     made = [_asked(path, row) for row in rows]
-    made.sort(key=lambda row: hashlib.sha256(f"{seed} {row['prompt']}".encode()).hexdigest())
-    kept = min(held, len(made) // HELD_OUT_SHARE)
-    if kept == 0:
+    kept, train = held_out_rows(made, held, seed)
+    if not kept:
         msg = (
             f"task={str(path)!r} has {len(made)} rows; at least {HELD_OUT_SHARE} are needed, as "
             f"one in {HELD_OUT_SHARE} is held out"
         )
         raise TaskError(msg)
+    return Task(path.name, train[:n], kept)
+
+
+def held_out_rows(
+    rows: Sequence[dict[str, Any]], most: int, seed: int
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(held-out rows, training rows): one in five, at most `most`, by a hash of prompt and seed; no
+    prompt stands on both sides. Nothing is held out of fewer than five."""
+    made = sorted(
+        rows, key=lambda row: hashlib.sha256(f"{seed} {row['prompt']}".encode()).hexdigest()
+    )
+    kept = min(most, len(made) // HELD_OUT_SHARE)
     texts = {str(row["prompt"]) for row in made[:kept]}
-    train = [row for row in made[kept:] if str(row["prompt"]) not in texts]
-    return Task(path.name, train[:n], made[:kept])
+    return made[:kept], [row for row in made[kept:] if str(row["prompt"]) not in texts]
 
 
 def _asked(path: Path, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -259,7 +281,25 @@ def for_model(task: Task, tokenizer: Any) -> Task:
 
 
 def as_dataset(rows: Sequence[Mapping[str, Any]]) -> Any:
-    """Rows as the data set that TRL's trainer takes."""
+    """Rows as the data set that TRL's trainer takes, each value as it was.
+
+    A table has one type a column: mappings would be given each other's keys, filled with None. Such
+    columns are kept as JSON and read again where a row is taken.
+    """
     from datasets import Dataset
 
-    return Dataset.from_list([dict(row) for row in rows])
+    kept = sorted({k for row in rows for k, v in row.items() if k != "prompt" and _nested(v)})
+    table = Dataset.from_list(
+        [{**row, **{k: json.dumps(row.get(k)) for k in kept}} for row in rows]
+    )
+    if not kept:
+        return table
+
+    def read(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        return {k: [json.loads(x) for x in v] if k in kept else v for k, v in batch.items()}
+
+    return table.with_transform(read)
+
+
+def _nested(value: Any) -> bool:
+    return isinstance(value, Mapping) or (isinstance(value, list) and any(map(_nested, value)))

@@ -73,8 +73,9 @@ def transfer(
     gguf
         GGUF file with the model's weights; converted once.
     task
-        shorthand, brackets, edits, traces:addition, chain, gym:NAME (reasoning-gym) or rows.jsonl;
-        options as shorthand:easy=2,hard=5 [default: shorthand for tiny, else chain].
+        shorthand, brackets, edits, traces:addition, chain, gym:NAME (reasoning-gym), rows.jsonl; or
+        as validate's, choice:rows.jsonl, file.py:NAME; options as shorthand:easy=2,hard=5, or
+        choice:layout=boxed [default: shorthand for tiny, else chain].
     out
         Folder of predictions, runs and results.
     steps

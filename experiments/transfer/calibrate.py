@@ -8,6 +8,7 @@ base policy is fitted to success by prompt type and to the lengths of right and 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,23 +17,31 @@ import numpy as np
 from toyrl.dynamics.chain.observed import Fitted, Observed, observe, worlds_like
 from toyrl.dynamics.chain.prior import PriorRanges
 from toyrl.experiments.errors import UsageError
+from toyrl.graders.answers import is_answered, is_correct
 from toyrl.graders.base import TextRow
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.texts import text_rollouts
 from toyrl.worlds.chain.model import Chain
 from toyrl.worlds.text import shorthand
 
+Grader = Callable[[TextRow], float]
+"""A fact of one text."""
 WANTED, MOST = 64, 2048
 """Worlds kept, and tried at most."""
 
 
 @dataclass(frozen=True)
 class BaseLog:
-    """Rollouts of the base model: (B, G) with texts, and each prompt's difficulty where known."""
+    """Rollouts of the base model: (B, G) with texts, and each prompt's difficulty where known.
+
+    truth, answered : row -> 1.0 for a right answer, for one that is marked, as the task says
+    """
 
     rollouts: Rollouts
     rows: list[TextRow]
     difficulty: np.ndarray  # (B,), NaN where unknown
+    truth: Grader = is_correct
+    answered: Grader = is_answered
 
     @property
     def success(self) -> float:
@@ -45,15 +54,30 @@ class BaseLog:
         return float(np.mean(self.rollouts.length))
 
 
-def log_of(rows: list[TextRow], correct: list[float], group: int, limit: float) -> BaseLog:
+def log_of(
+    rows: list[TextRow],
+    correct: list[float],
+    group: int,
+    limit: float,
+    *,
+    truth: Grader = is_correct,
+    answered: Grader = is_answered,
+) -> BaseLog:
     """A log from rows in groups of `group` neighbours."""
     groups = np.arange(len(rows)) // group
     made, _ = text_rollouts(rows, groups.tolist(), correct=correct, max_length=limit)
     known = [float(row.columns.get("difficulty", np.nan)) for row in rows[::group]]
-    return BaseLog(made, rows, np.array(known))
+    return BaseLog(made, rows, np.array(known), truth, answered)
 
 
-def read_base(path: Path, group: int, limit: float) -> BaseLog:
+def read_base(
+    path: Path,
+    group: int,
+    limit: float,
+    *,
+    truth: Grader = is_correct,
+    answered: Grader = is_answered,
+) -> BaseLog:
     """The log of sampled rollouts as it was written, a row with "correct" a line.
 
     Raises UsageError for a file that was damaged.
@@ -68,7 +92,7 @@ def read_base(path: Path, group: int, limit: float) -> BaseLog:
         bad = f"line {len(rows) + 1} can't be read ({type(error).__name__})"
         msg = f"{path}: {bad}; remove the file, and --resume samples the same rollouts again"
         raise UsageError(msg) from error
-    return log_of(rows, correct, group, limit)
+    return log_of(rows, correct, group, limit, truth=truth, answered=answered)
 
 
 def template(limit: int, *, chain: bool, hardest: int = 8) -> Chain:

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from toyrl.experiments.transfer.calibrate import BaseLog
-from toyrl.experiments.transfer.graders import answer_identity
 from toyrl.experiments.transfer.rewards import SuiteReward
-from toyrl.graders.answers import is_correct
+from toyrl.graders.answers import answer_identities
 from toyrl.graders.base import TextRow
 from toyrl.rollouts.texts import text_rollouts
 from toyrl.worlds.behaviour import groups, own_texts, texts
@@ -61,7 +60,7 @@ def paid(reward: SuiteReward, log: BaseLog) -> TextReward | GroupReward | None:
         each = [slice(i * size, (i + 1) * size) for i in range(n)]
         prompts = [(log.rows[at], np.ravel(r.correct)[at]) for at in each]
         made = groups.logged(prompts, r.max_length, size)
-        return groups.graded(made, lambda rows: _of_group(reward, rows, r.max_length))
+        return groups.graded(made, lambda rows: _of_group(reward, rows, log))
     cells = own_texts.design(log.rows, right, formed(log), r.max_length)
     rows = [c.row for c in cells]
     truth = [float(c.right) for c in cells]
@@ -72,32 +71,35 @@ def paid(reward: SuiteReward, log: BaseLog) -> TextReward | GroupReward | None:
 def reads_siblings(reward: SuiteReward, log: BaseLog) -> bool:
     """Whether it pays a text alone otherwise than in its group, and a group the same twice; looked
     at in the first groups that have both kinds of answers."""
-    size, limit = log.rollouts.shape[-1], log.rollouts.max_length
+    size = log.rollouts.shape[-1]
     mixed = np.flatnonzero(np.ptp(log.rollouts.correct, axis=-1) > 0)[:LOOKED_AT]
     for i in mixed.tolist():
         rows = log.rows[i * size : (i + 1) * size]
-        one, two = (_of_group(reward, rows, limit) for _ in range(2))
-        alone = [_of_group(reward, [row], limit)[0] for row in rows]
+        one, two = (_of_group(reward, rows, log) for _ in range(2))
+        alone = [_of_group(reward, [row], log)[0] for row in rows]
         if one == two and not np.allclose(one, alone, equal_nan=True):
             return True
     return False
 
 
-def _of_group(reward: SuiteReward, rows: Sequence[TextRow], limit: float) -> list[float]:
-    truth = [is_correct(row) for row in rows]
+def _of_group(reward: SuiteReward, rows: Sequence[TextRow], log: BaseLog) -> list[float]:
+    truth = [log.truth(row) for row in rows]
+    limit = log.rollouts.max_length
     made, _ = text_rollouts(rows, [0] * len(rows), correct=truth, max_length=limit)
     return np.ravel(reward.values(made, list(rows))).tolist()
 
 
 def formed(log: BaseLog) -> np.ndarray:
     """(N,) whether an answer can be read."""
-    return own_texts.readable(log.rows, np.ravel(log.rollouts.correct))
+    return own_texts.readable(log.rows, np.ravel(log.rollouts.correct), log.answered)
 
 
 def identities(log: BaseLog) -> list[float]:
     """(N,) of the answers within each group, as `graders.answer_identity` has them."""
     G = log.rollouts.shape[-1]
-    return [x for i in range(0, len(log.rows), G) for x in answer_identity(log.rows[i : i + G])]
+    right = np.ravel(log.rollouts.correct).tolist()
+    groups_ = [slice(i, i + G) for i in range(0, len(log.rows), G)]
+    return [x for at in groups_ for x in answer_identities(log.rows[at], right[at])]
 
 
 def ways_of(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[dict[str, Any]]]:

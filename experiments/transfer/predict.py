@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -30,7 +30,7 @@ from toyrl.expressions import to_expression
 from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.theory import policies
 from toyrl.worlds.chain.model import Chain
-from toyrl.worlds.text import render, shorthand
+from toyrl.worlds.text import render
 
 UPDATES, CHECKPOINTS = 1500, 30
 FALLBACK = 1.0
@@ -88,13 +88,18 @@ def threshold_drop(base: float) -> float:
 
 # -- the toy --------------------------------------------------------------------------------------
 def law_of(
-    reward: SuiteReward | Family, chain: Chain, *, dialect: str, short: bool, seed: int = 0
+    reward: SuiteReward | Family,
+    chain: Chain,
+    *,
+    dialect: str,
+    rows: Callable[..., list[Any]] = render.class_rows,
+    seed: int = 0,
 ) -> RewardLaw:
-    """The reward on the chain's outcome classes; text terms are graded on rendered texts."""
+    """The reward on the chain's outcome classes; text terms are graded on texts that `rows` writes
+    of each class."""
     shaper = reward.shaper if isinstance(reward, SuiteReward) else reward.alone
     if reward.text is None:
         return RewardLaw(chain, shaper)
-    rows = shorthand.class_rows if short else render.class_rows
     score = reward.text
     mean, variance, ends, _ = grade_classes(
         chain, lambda texts: list(score(texts)), rows, dialect=dialect, seed=seed
@@ -155,7 +160,7 @@ def predict(runner: Runner, worlds: Worlds, kl: float) -> tuple[Prediction, Path
 class Toy:
     """The calibrated worlds and how rewards are trained in them.
 
-    form : `dialect` and `short` of `law_of`
+    form : `dialect` and `rows` of `law_of`
     """
 
     chain: Chain
@@ -323,12 +328,12 @@ def family_thresholds(
     group_size: int,
     *,
     dialect: str,
-    short: bool,
+    rows: Callable[..., list[Any]] = render.class_rows,
 ) -> tuple[dict[str, float], dict[str, float]]:
     """(weights that stand for one threshold, the measured thresholds, inf where none) by family."""
     measured = {}
     for family in chosen:
-        law = law_of(family, chain, dialect=dialect, short=short)
+        law = law_of(family, chain, dialect=dialect, rows=rows)
         measured[family.name] = threshold(runner_of(law, estimator, objective, group_size), worlds)
     finite = {k: v for k, v in measured.items() if np.isfinite(v)}
     # A gate is compared with the same weights ungated.

@@ -156,6 +156,9 @@ def _prepare(
     del run_settings["seed"]
     name = task or ("shorthand" if model == "tiny" and gguf is None else "chain")
     made = load_task(name)
+    if made.texts is not None and model == "tiny" and gguf is None:
+        msg = f"task={name!r}: the model tiny reads tasks in a few characters; name another --model"
+        raise UsageError(msg)
     with contextlib.ExitStack() as stack:
         own = own_rewards(rewards, stack) if rewards else ()  # refused before a model is built
         source = models.prepare(model, gguf=gguf, tell=tell)

@@ -118,7 +118,10 @@ class Transfer:
         path = self.folder / "base.jsonl"
         if not path.is_file():
             self._sample_base(path)
-        return calibrate.read_base(path, BASE_GROUP, self.limit)
+        task = self.task()
+        return calibrate.read_base(
+            path, BASE_GROUP, self.limit, truth=task.correct, answered=task.answered
+        )
 
     def _sample_base(self, path: Path) -> None:
         from toyrl.bridge.tasks import for_model
@@ -261,8 +264,18 @@ def toy_of(plan: Plan, task: Any, chain: Chain, fitted: Fitted) -> predict.Toy:
         parse_estimator(plan.run["estimator"]),
         PolicyGradient(aggregation=plan.run["aggregation"]),
         int(plan.run["group_size"]),
-        {"dialect": task.dialect, "short": task.chain},
+        {"dialect": task.dialect, "rows": class_rows_of(task)},
     )
+
+
+def class_rows_of(task: Any) -> Callable[..., list[Any]]:
+    """What writes a task's outcome classes as texts: shorthand, its own, or arithmetic in prose."""
+    from toyrl.worlds.text import render, shorthand
+    from toyrl.worlds.text.tasks import rows
+
+    if task.chain:
+        return shorthand.class_rows
+    return render.class_rows if task.texts is None else partial(rows.class_rows, task.texts)
 
 
 def calibration(fitted: Fitted) -> dict[str, Any]:

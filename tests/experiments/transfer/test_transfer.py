@@ -126,7 +126,7 @@ def test_first_crossing_takes_the_first_of_several(level, value):
 def test_thresholds_are_smaller_for_harmful_terms(fitted):
     args = (CHAIN, fitted.worlds, GRPO, OBJECTIVE, 8)
     used, measured = predict.family_thresholds(
-        (rewards.ADDITIVE, rewards.STEPS), *args, dialect="gsm8k", short=True
+        (rewards.ADDITIVE, rewards.STEPS), *args, dialect="gsm8k", rows=shorthand.class_rows
     )
     assert 0 < measured["additive"] < 8
     assert math.isinf(measured["right-steps"])

@@ -10,7 +10,7 @@ lines that are most frequent in the log, and a spare sentence.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -31,9 +31,16 @@ LONGEST = 60
 """Characters of a line that may be a filler."""
 
 
-def readable(rows: Sequence[TextRow], right: Array) -> Array:
-    """(N,) whether an answer can be read: it is marked, or was found right."""
-    return np.array([is_answered(row) for row in rows]) + np.asarray(right) > 0.5
+def readable(
+    rows: Sequence[TextRow],
+    right: Array,
+    answered: Callable[[TextRow], float] = is_answered,
+) -> Array:
+    """(N,) whether an answer can be read: it is marked, or was found right.
+
+    answered : row -> 1.0 for a marked answer
+    """
+    return np.array([answered(row) for row in rows]) + np.asarray(right) > 0.5
 
 
 def design(
