@@ -93,8 +93,8 @@ BEFORE = {
     "lines of the longest file": "629",
     "checks that no mutant breaks, in the golden record": "199 of 342",
 }
-"""What this file prints of commit ec9339c6 of 2026-11-29, the last one before the folders; the checks
-are those first recorded, in commit 3c64fcab of the same day."""
+"""What this file prints of commit ec9339c6 of 2026-11-29, the last one before the folders; of
+the checks what was first recorded, in commit 3c64fcab of that day."""
 
 
 def counted(root: Path) -> Structure:
