@@ -16,7 +16,7 @@ from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Clipped, Gated, Scaled, Sum
 from toyrl.shapers.length.absolute import LinearLength
 from toyrl.shapers.outcome import Outcome
-from toyrl.testing.invariants import Case, cases
+from toyrl.testing.cases import Case, cases
 from toyrl.testing.strategies import rollouts
 
 EXAMPLES = 20  # per backend, all of one shape

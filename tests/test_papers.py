@@ -15,6 +15,7 @@ from toyrl.experiments import core
 from toyrl.papers import FAMILIES, PROVENANCE, cite, paper, papers, works
 
 PACKAGES = ("toyrl", "theory", "llm_bridge", "experiments")
+ARXIV = re.compile(r"(?<![\d.])\d{4}\.\d{5}(?![\d])")
 LONG = 25  # shorter titles ("DAPO", "ReMax") are names of methods, which code may say
 
 
@@ -91,12 +92,16 @@ def strings(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def second_places(file: Path) -> list[str]:
-    """Strings of a file that hold a title or arXiv number of `toyrl.papers`."""
+    """Strings of a file that hold a title of `toyrl.papers`, or any arXiv number."""
     rows = (*papers(), *works())
     titles = [re.sub(r" \([^)]*\)$", "", p.title) for p in rows]
     known = [t for t in titles if len(t) >= LONG] + [p.arxiv for p in rows if p.arxiv]
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    return [f"{file}:{n}: {s[:60]!r}" for n, s in strings(tree) if any(k in s for k in known)]
+    return [
+        f"{file}:{n}: {s[:60]!r}"
+        for n, s in strings(tree)
+        if any(k in s for k in known) or ARXIV.search(s)
+    ]
 
 
 def test_no_title_and_no_arxiv_number_stands_in_a_second_place() -> None:
@@ -109,4 +114,6 @@ def test_control_a_second_place_is_seen(tmp_path: Path) -> None:
     file = tmp_path / "code.py"
     file.write_text('"""DLER (arXiv 2510.15110)."""\nX = "arXiv " "2510.15110"\n')
     assert [s.split(":")[-2] for s in second_places(file)] == ["2"]
+    file.write_text("X = 'a work without a row, arXiv 2510.99999; 0.1234 and 20250.12345'\n")
+    assert [s.split(":")[-2] for s in second_places(file)] == ["1"]
     assert second_places(ROOT / "toyrl" / "papers.py") != []

@@ -133,7 +133,7 @@ for e in lazy.values():
     e.target
     now = toyrl.get("theorem", e.name)
     assert now == e and now.loaded is e.target, e
-    assert list(now.fields) == list(before), e
+    assert now.fields == before, e
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
@@ -147,7 +147,25 @@ def test_a_decorator_that_cannot_be_read_is_refused(tmp_path, monkeypatch) -> No
     for text, said in (
         (head.format("a", "CARDS"), "toyrl.theory.one, line 1: @entry of f takes one name"),
         (head.format("a", "()") * 2, "theorem 'a' stands twice"),
+        (
+            head.format("a", "()").replace("f()", "f(x=near())"),
+            "toyrl.theory.one, line 2: a default of f is neither a literal nor a constant",
+        ),
     ):
         (tmp_path / "one.py").write_text(text)
         with pytest.raises(ValueError, match=said.replace("(", r"\(")):
             theorems.index.__wrapped__()
+
+
+def test_a_named_default_is_told_by_its_value(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(theorems, "FOLDER", tmp_path)
+    (tmp_path / "limits.py").write_text("MOST = 1_000\nOTHER = near()\n")
+    (tmp_path / "one.py").write_text(
+        "from toyrl.theory.limits import MOST as M\n"
+        "LEAST = 0.5\n"
+        "@entry('a', kind='theorem')\n"
+        "def f(x, y=M // 10, *, low=LEAST, high=np.inf, name='z'): ...\n"
+    )
+    (only,) = theorems.index.__wrapped__()
+    told = {"x": None, "y": "100", "low": "0.5", "high": "inf", "name": "'z'"}
+    assert dict(only.parameters) == told

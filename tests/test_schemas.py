@@ -84,11 +84,53 @@ def test_what_is_written_is_valid(name):
             VALIDATORS[name](broken)
 
 
-def test_sealed_predictions_are_valid():
-    paths = sorted((ROOT / "docs" / "results").rglob("*predictions.json"))
-    assert paths
-    for path in paths:
-        VALIDATORS["transfer"](json.loads(path.read_text(encoding="utf-8")))
+def kept():
+    """Every JSON under docs/ that names a schema: path -> what it holds."""
+    paths = [ROOT / "docs" / "ledger.json", *sorted((ROOT / "docs" / "results").rglob("*.json"))]
+    found = {p: json.loads(p.read_text(encoding="utf-8")) for p in paths}
+    return {p: data for p, data in found.items() if "schema" in data}
+
+
+def test_kept_results_are_valid():
+    named = {path: data["schema"].removeprefix("toyrl.") for path, data in kept().items()}
+    assert {"ledger/1", "scoreboard/1", "transfer/1", "transfer-result/1", "zoo/1"} <= {
+        *named.values()
+    }
+    sealed = [path for path, name in named.items() if path.stem.endswith("predictions")]
+    assert sealed
+    assert {named[path] for path in sealed} == {"transfer/1"}
+    for path, data in kept().items():
+        VALIDATORS[named[path].partition("/")[0]](data)
+
+
+def test_results_of_the_zoo_are_valid():
+    from toyrl.experiments.transfer.zoo_run import ZooRuns
+
+    folder = ROOT / "docs" / "results" / "zoo-dev"
+    bases = {path.stem: data for path, data in kept().items() if path.parent == folder}
+    runs = {k: x for k, x in bases.items() if not k.endswith("predictions")}
+    assert runs
+    found = ZooRuns("dev", runs, (), folder).to_dict()
+    VALIDATORS["transfer-zoo"](found)
+    with pytest.raises(fastjsonschema.JsonSchemaException):
+        VALIDATORS["transfer-zoo"]({**found, "bases": {"a": {}}})
+
+
+def test_a_checkpoints_memory_is_valid(tmp_path):
+    pytest.importorskip("torch", reason="needs the extra llm")
+    from toyrl.bridge.training import state
+
+    state.save(
+        tmp_path,
+        "hapo()",
+        "grpo()",
+        toyrl.Store.of(toyrl.parse("hapo()")),
+        {"mean": np.zeros(3)},
+        2,
+    )
+    data = json.loads((tmp_path / state.FILE).read_text(encoding="utf-8"))
+    VALIDATORS["trainer"](data)
+    assert (data["schema"], data["step"]) == (schemas.tag("trainer"), 2)
 
 
 @pytest.mark.parametrize(

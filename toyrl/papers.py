@@ -200,6 +200,13 @@ _NUMBERED = (
 # fmt: on
 # Works that the numbered papers build on: short name, title, arXiv, year, authors.
 _OTHERS: tuple[tuple[str, str, str | None, int | None, str], ...] = (
+    (
+        "best-of-n",
+        "Theoretical Guarantees on the Best-of-n Alignment Policy",
+        "2401.01879",
+        2024,
+        "Beirami et al.",
+    ),
     ("cispo", "MiniMax-M1", "2506.13585", 2025, ""),
     ("cosine", "Demystifying Long Chain-of-Thought Reasoning", "2502.03373", 2025, ""),
     ("dapo", "DAPO", "2503.14476", 2025, ""),
@@ -216,8 +223,8 @@ _OTHERS: tuple[tuple[str, str, str | None, int | None, str], ...] = (
     (
         "entropy",
         "The Entropy Mechanism of Reinforcement Learning for Reasoning Language Models",
-        None,
-        None,
+        "2505.22617",
+        2025,
         "",
     ),
     (
@@ -238,6 +245,14 @@ _OTHERS: tuple[tuple[str, str, str | None, int | None, str], ...] = (
     ("max-rl", "Maximum Likelihood Reinforcement Learning", "2602.02710", 2026, ""),
     ("opo", "On-Policy RL with Optimal Reward Baseline", "2505.23585", 2025, ""),
     (
+        "overoptimisation",
+        "Scaling Laws for Reward Model Overoptimization",
+        "2210.10760",
+        2022,
+        "Gao, Schulman, Hilton",
+    ),
+    ("overthinking", "Do NOT Think That Much", "2412.21187", 2024, ""),
+    (
         "passk",
         "Optimizing Language Models for Inference Time Objectives using RL",
         "2503.19595",
@@ -255,7 +270,10 @@ _OTHERS: tuple[tuple[str, str, str | None, int | None, str], ...] = (
         "Ahmadian et al.",
     ),
     ("sapo", "Soft Adaptive Policy Optimization", "2511.20347", 2025, ""),
+    ("short-m", "short-m@k", "2505.17813", 2025, ""),
+    ("top-entropy", "Beyond the 80/20 Rule", "2506.01939", 2025, ""),
     ("ttrl", "TTRL: Test-Time Reinforcement Learning", "2504.16084", 2025, ""),
+    ("up-grpo", "UP-GRPO", "2607.06987", 2026, ""),
     ("vespo", "VESPO", None, None, ""),
 )  # fmt: skip
 _PAPERS: dict[str, Paper] = {p.number: p for p in _NUMBERED}

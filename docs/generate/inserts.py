@@ -6,6 +6,7 @@
 <!-- length: equal thinking -->                 a table of length-pareto for one base, as last run
 <!-- phase: maps -->                            where every form turns, as last run
 <!-- prior: behaviour -->                       ranges of the behaviour worlds, with sources
+<!-- structure: table -->                       how the code is laid out, before and now
 <!-- code: toyrl/shapers/judge/trust.py trust_weight -->   a function or class as it stands
 paper 13                                        a link to the paper's page
 """
@@ -123,6 +124,12 @@ def _board(*names: str) -> str:
     return "\n".join(lines)
 
 
+def _structure(_: str) -> str:
+    from docs.generate import structure
+
+    return structure.table()
+
+
 def _number(x: float | str, digits: int = 2) -> str:
     """A score as the board stores it: a number, or the word "NaN"."""
     value = float(x)
@@ -146,4 +153,5 @@ KINDS: dict[str, Callable[..., str]] = {
     "board": _board,
     "length": length.rows,
     "phase": phase_maps.rows,
+    "structure": _structure,
 }

@@ -42,12 +42,7 @@ def run(
     )
     if settings.cache is not None:
         refuse_closed("cache", settings.cache)
-    if compare and (junit or sarif or band):
-        msg = "junit, sarif and band belong to one report; leave them out with --compare"
-        raise UsageError(msg)
-    if band is not None and "collapse" in left_out(settings):
-        msg = "band is predicted by training, and quick, only or skip leave out collapse; drop one"
-        raise UsageError(msg)
+    _refuse_apart(settings, compare=compare, of_one=bool(junit or sarif or band), band=band)
     if compare:
         return _compare(rewards, settings, outputs, page=page, json=json, quiet=quiet)
 
@@ -75,6 +70,16 @@ def run(
     if report.verdict == "INCONCLUSIVE" and not report.error:
         print("toyrl: warning: the verdict is INCONCLUSIVE, not safe", file=sys.stderr)
     return outputs.code(report.exit_code)
+
+
+def _refuse_apart(settings: Settings, *, compare: bool, of_one: bool, band: Path | None) -> None:
+    """UsageError for outputs that this run doesn't have; of_one : some belong to one report."""
+    if compare and of_one:
+        msg = "junit, sarif and band belong to one report; leave them out with --compare"
+        raise UsageError(msg)
+    if band is not None and "collapse" in left_out(settings):
+        msg = "band is predicted by training, and quick, only or skip leave out collapse; drop one"
+        raise UsageError(msg)
 
 
 def _read(rewards: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def run(
     settings = run_options(options)
     refuse_engine(engine, ray_address)
     if bool(rewards) == (suite is not None):
-        msg = "name either rewards (such as 'outcome() - 0.5*linear_length()') or --suite"
+        msg = "name either rewards (such as 'outcome() - 0.5*linear_length()') or a suite"
         raise UsageError(msg)
     refuse_outside(seeds=seeds, workers=workers, warm_up=warm_up, kl=kl)
     with needed_by("transfer"):

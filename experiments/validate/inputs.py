@@ -307,6 +307,11 @@ class Inputs:
             return self.score_in(dialect)
         return partial(self.reward.score, cached=False)
 
+    @property
+    def class_rows(self) -> Callable[..., list[Any]] | None:
+        """Writes the texts of a class; None: arithmetic."""
+        return None
+
     @cached_property
     def law(self) -> RewardLaw:
         """The reward on every outcome class."""
@@ -325,6 +330,7 @@ class Inputs:
             thorough=self.settings.thorough,
             seed=self.settings.seed,
             run_limit=self.run_limit,
+            class_rows=self.class_rows,
         )
         return judged.on(self.settings, law)
 

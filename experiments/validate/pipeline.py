@@ -46,23 +46,48 @@ class Pipeline(Inputs):
 
     def _run(self) -> Report:
         sections: list[Section] = []
+        if (early := self._begun(sections)) is not None:
+            return early
+        for section in sorted(sections, key=lambda s: s.number):
+            self._ended(section)
+        self._wanted(sections, 2, "hacks and the price of the exploit", self.hacks)
+        unseen = steps.unseen(sections)
+        if unseen and not verdict.any_failed(sections):  # else worlds train on nobody's scores
+            return self._report("INCONCLUSIVE", tuple(unseen)[: verdict.REASONS], sections)
+        for number, message, work in (
+            (3, "signal at low, middle and high success rates", self.signal),
+            (4, "training: worlds of the chain, and a forecast", self.training),
+            (5, "does it order policies as the truth does", self.order),
+            (6, "selection: best of k", self.selection),
+        ):
+            self._wanted(sections, number, message, work)
+        self._looked_again(sections)
+        sections.sort(key=lambda s: s.number)
+        word, reasons = self._decided(sections)
+        return self._report(word, reasons, sections)
 
-        def add(number: int, message: str, work: Callable[[], Section]) -> Section:
-            self.tell(number, message)
-            start = time.perf_counter()
-            done = only_of_what_fired(work(), self.term_facts)
-            done = replace(done, seconds=time.perf_counter() - start)
-            sections.append(done)
-            if number > 1:  # the contract's terms are looked at later
-                self._ended(done)
-            return done
+    def _add(
+        self, sections: list[Section], number: int, message: str, work: Callable[[], Section]
+    ) -> None:
+        self.tell(number, message)
+        start = time.perf_counter()
+        done = only_of_what_fired(work(), self.term_facts)
+        done = replace(done, seconds=time.perf_counter() - start)
+        sections.append(done)
+        if number > 1:  # the contract's terms are looked at later
+            self._ended(done)
 
-        def wanted(number: int, message: str, work: Callable[[], Section]) -> None:
-            if SECTIONS[number] not in self.left_out:
-                add(number, message, work)
+    def _wanted(
+        self, sections: list[Section], number: int, message: str, work: Callable[[], Section]
+    ) -> None:
+        if SECTIONS[number] not in self.left_out:
+            self._add(sections, number, message, work)
 
+    def _begun(self, sections: list[Section]) -> Report | None:
+        """Contract, own rollouts and terms; a report where they leave nothing to ask."""
+        what = "contract: does it answer, always the same, on any text"
         try:
-            add(1, "contract: does it answer, always the same, on any text", self.contract)
+            self._add(sections, 1, what, self.contract)
         except RewardError as error:
             return self._by_log_alone(error)
         if self.settings.model is not None:
@@ -71,32 +96,23 @@ class Pipeline(Inputs):
             self._read_log()
             steps.score_log(self)
         if self.log is not None:
-            wanted(0, "your own rollouts", self.own)
-        early = self._decided_by_log(sections) or self._stop_early(sections)
-        if early is not None:
+            self._wanted(sections, 0, "your own rollouts", self.own)
+        if early := self._decided_by_log(sections) or self._stop_early(sections):
             return early
         self._look_at_terms(sections)
-        early = self._stop_early(sections)
-        if early is not None:
-            return early
-        for section in sorted(sections, key=lambda s: s.number):
-            self._ended(section)
-        wanted(2, "hacks and the price of the exploit", self.hacks)
-        unseen = steps.unseen(sections)
-        if unseen and not verdict.any_failed(sections):  # else worlds train on nobody's scores
-            return self._report("INCONCLUSIVE", tuple(unseen)[: verdict.REASONS], sections)
-        wanted(3, "signal at low, middle and high success rates", self.signal)
-        wanted(4, "training: worlds of the chain, and a forecast", self.training)
-        wanted(5, "does it order policies as the truth does", self.order)
-        wanted(6, "selection: best of k", self.selection)
-        first = sections[0]  # everything is graded: are the first values still the same?
+        return self._stop_early(sections)
+
+    def _looked_again(self, sections: list[Section]) -> None:
+        """Everything is graded: are the first values still the same?"""
+        first = sections[0]
         sections[0] = steady.again(self.reward, self.contract_facts, first)
         later = tuple(f for f in sections[0].findings if f not in first.findings)
         self.tell.ended(replace(first, findings=later))  # what the last look added
         if "law" in self.__dict__:  # where no section asked for it, nor does a picture
             sections[0] = replace(sections[0], pictures=(self.law.picture(), *sections[0].pictures))
-        sections.sort(key=lambda s: s.number)
-        word, reasons = verdict.decide(
+
+    def _decided(self, sections: list[Section]) -> tuple[str, tuple[str, ...]]:
+        return verdict.decide(
             collapse=self.facts.judged.count if hasattr(self, "facts") else None,
             forecast=self.forecast,
             labelled=not self.contract_facts.auxiliary,
@@ -112,7 +128,6 @@ class Pipeline(Inputs):
                 *steps.unseen(sections),
             ),
         )
-        return self._report(word, reasons, sections)
 
     def _report(self, word: str, reasons: tuple[str, ...], sections: list[Section]) -> Report:
         safe, missing = "", dict(self.left_out)

@@ -75,7 +75,7 @@ def plan(
     Raises CannotCarry with the reason, ValueError for another target.
     """
     if target not in TARGETS:
-        msg = f"target={shortened(target)} is not one of {', '.join(TARGETS)}"
+        msg = f"to={shortened(target)} is not one of {', '.join(TARGETS)}"
         raise ValueError(msg)
     if shaper.all_memory():
         names = ", ".join(m.name for m in shaper.all_memory())

@@ -256,7 +256,7 @@ def test_an_export_shows_and_saves_itself(tmp_path):
     for reward in (right, "mine.py:f"):
         with pytest.raises(toyrl.UsageError, match="Python in a trainer's own form already"):
             toyrl.export(reward, "trl")
-    with pytest.raises(toyrl.UsageError, match="target='x' is not one of"):
+    with pytest.raises(toyrl.UsageError, match="to='x' is not one of"):
         toyrl.export("outcome()", "x")
 
 

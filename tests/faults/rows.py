@@ -135,7 +135,7 @@ TRAINING = {
     "test_damage_of_a_checkpoint_is_found_and_named",
     "9 another kind": "faults/training/test_models.py::test_what_is_no_causal_model_is_refused",
     "9 no pad token": "faults/training/test_models.py::test_a_run_without_a_pad_token",
-    "9 NaN loss": "bridge/test_trainer.py::test_a_loss_that_is_not_finite_ends_the_run",
+    "9 NaN loss": "bridge/training/test_trainer.py::test_a_loss_that_is_not_finite_ends_the_run",
     "9 out of memory": "faults/training/test_runs.py::test_out_of_memory_at_an_evaluation",
     "9 workers": "faults/training/test_transfer.py::test_a_process_that_dies_is_told",
     "9 model of validate": "faults/training/test_models.py::"

@@ -132,7 +132,7 @@ def _row(function, r, b):
     ("reward", "said"),
     [
         ([], "no reward is named"),
-        (3, "3 is no reward but a int"),
+        (3, "3 is no reward but of type int"),
         ((plain, float("nan")), "the weight of plain is nan; it must be a finite number"),
         ({plain: "2"}, "the weight of plain is '2'; it must be a finite number"),
         (Brevity, "Brevity is a class, not a function; make an object of it"),

@@ -19,6 +19,21 @@ from tests.theory.bandits.corners import BANDITS
 from tests.theory.composite.corners import COMPOSITE
 from tests.theory.cotrained.corners import COTRAINED
 from tests.theory.detection.corners import DETECTION, DETECTION_UNDEFINED
+from tests.theory.ends import (
+    ALL,
+    BATCH,
+    GROUP,
+    INF,
+    ONE,
+    PAID,
+    POLICIES,
+    PROMPTS,
+    SHARES,
+    SOME,
+    SURE,
+    UNIT,
+    P,
+)
 from tests.theory.exploration.corners import EXPLORATION
 from tests.theory.judge.corners import JUDGE, JUDGE_UNDEFINED
 from tests.theory.label_free.corners import LABEL_FREE
@@ -36,6 +51,7 @@ from tests.theory.prompts.corners import PROMPTS as PROMPT_REWARDS
 from tests.theory.redistribution.corners import REDISTRIBUTION
 from tests.theory.relevance.corners import RELEVANCE
 from tests.theory.routed.corners import ROUTED
+from tests.theory.selection.corners import SELECTION
 from tests.theory.shaping.corners import UNDEFINED, shaping_corners
 from tests.theory.sql.corners import SQL
 from tests.theory.tools.corners import TOOLS
@@ -51,21 +67,11 @@ from toyrl.theory.preference import nash, regularised, votes
 from toyrl.theory.selection import best_of_k, bon_cloning
 from toyrl.worlds.mdp.model import MDP
 
-INF = math.inf
-P = (0.0, 0.3, 1.0)
-UNIT = (0.0, 0.5, 1.0)
-GROUP = (1, 2, 8)
-ONE, ALL, SOME, SURE = [1.0], [0.2, 0.3, 0.5], [0.4, 0.6, 0.0], [1.0, 0.0, 0.0]
-LAWS = (ALL, SOME, SURE)
-REWARDS = ([1.0, 0.0, 2.0], [1.0, 1.0, 1.0], [0.0, 0.0, 0.0])
 TABLES = (
     np.full((3, 3), 0.5),
     np.array([[0.5, 1.0, 0.0], [0.0, 0.5, 1.0], [1.0, 0.0, 0.5]]),
     np.array([[0.5, 0.8, 0.8], [0.2, 0.5, 0.6], [0.2, 0.4, 0.5]]),
 )
-POLICIES = tuple(np.array(x) for x in LAWS)
-PAID = tuple(np.array(x) for x in REWARDS)
-RARE = np.array([1 - 1e-15, 1e-15, 1e-300])
 SCORES = tuple(
     {"law": ScoreLaw(p, m1, v1, m0, v0, kappa)}
     for p in P
@@ -73,9 +79,6 @@ SCORES = tuple(
     for kappa in (0.0, 1 / 0.9, 2.0)
 )
 CHAINS = (LengthChain(), LengthChain(limit=2), LengthChain(ceiling=0.0), LengthChain(tau=1e-3))
-PROMPTS = tuple(np.array([p, q]) for p in LAWS for q in LAWS)
-BATCH = tuple(np.array([r, s]) for r in REWARDS for s in REWARDS)
-SHARES = (np.array([0.5, 0.5]), np.array([1.0, 0.0]))
 ARMS = dict.fromkeys(("p_short", "p_long"), UNIT) | dict.fromkeys(("c_short", "c_long"), UNIT)
 GRADIENT = {"estimator": variance.ESTIMATORS, "p": P, "group_size": GROUP}
 # One state, no discount, no end; a discount of 1, an end and an action that can't be taken.
@@ -213,69 +216,10 @@ CORNERS: dict[str, Any] = {
     "win_rate": {"P": TABLES, "pi": POLICIES},
     "z_score_alignment": {"sigma": (0.0, 1.0, INF), "group_size": GROUP},
     "z_score_error": {"sigma": (0.0, 1.0, INF), "group_size": GROUP},
-    "all_k_right": {"n": (1, 8), "c": (np.array([0]), np.array([1])), "k_max": (1, 3)},
-    "best_of_k_kl": {"prob": (*POLICIES, RARE), "reward": PAID, "k": ([1], [1, 2, 1e9], INF)},
-    "best_of_k_quantiles": {"prob": POLICIES, "reward": PAID, "truth": PAID[:2],
-                            "k": ([1], [1, 1e9]), "q": ([0.0, 0.5, 1.0],)},
-    "best_of_k_win_rate": {"prob": (*POLICIES, RARE), "reward": PAID, "k": ([1], [1e9], INF)},
-    "best_of_pool": {"proxy": (*PAID, np.array([-1e308, 1e308])), "gold": (None, 1.0, -1e308),
-                     "k_max": (None, 1)},
-    "majority_of_counts": {"counts": ([3], [0, 2, 3], [5, 5, 5]), "k": (0, 1, 3, 4)},
-    "majority_vote": {"prob": (np.array(ONE), *POLICIES, RARE), "k": (0, 1, 2, 9)},
-    "normal_maximum": {"k": (0.5, 1, 2, [1.0, 1e9, 1e300])},
-    "pass_at_k_variance": {"p": (np.array(P), 1e-300), "n": (1, 8), "k": (1, [1, 8])},
-    "pool_weights": {"n": (1, 300), "k_max": (1, 300)},
-    "simultaneous_band": {"table": (np.zeros((2, 3)), np.eye(3), np.array([[0.0, 1e-300]] * 3)),
-                          "level": (0.0, 0.95), "multipliers": (16,)},
-    "softmax_of_pool": {"proxy": (np.array(REWARDS), 4e307 * np.array(REWARDS)),
-                        "gold": (np.array(REWARDS),), "temperature": (0.0, 1e-300, 1.0, INF)},
-    "softmax_selection": {"prob": (*POLICIES, RARE), "reward": (*PAID, 5e307 * PAID[0]),
-                          "k": ([1], [1.0, 2.0, 1e9]), "temperature": (0.0, 1e-300, 1.0, INF)},
-    "softmax_selection_rate": {"prob": (*POLICIES, RARE), "reward": PAID,
-                               "temperature": (0.0, 1e-3, 1.0, INF)},
-    "tilt_curve": {"ref": PROMPTS[:4], "reward": BATCH[:3], "gold": BATCH[:2],
-                   "inverse_beta": ([0.0, 1.0, INF],), "shares": (None, *SHARES)},
-    "tilt_to_kl": {"ref": (*POLICIES, RARE), "reward": PAID, "nats": (0.0, 1e-6, 0.1, 1e3)},
-    "vote_reward": {"counts": ([3], [0, 2, 3], [5, 5, 5]), "none": (0, 2), "sizes": (None, [1])},
-    "vote_of_pool": {"answer": (np.array([[0, 0, 1]]), np.array([[-1, -1, -1]])),
-                     "gold": (np.array([[1.0, 1.0, 0.0]]),),
-                     "weight": (None, np.zeros((1, 3)), np.array([[0.0, 1e300, 1e-300]]))},
-    "bent_gold": {"k": (1, [1.0, 1e300]), "a": (0.0, 1.0), "b": (0.0, 0.2)},
-    "causal_gold": {"k": (1, [1.0, 1e300]), "weight": (0.0, 1e300), "harm": (0.0, 1.0)},
-    "gaussian_gold": {"k": (0, 1, [1.0, 1e300]), "rho": (-2.0, -1.0, 0.0, 1.0)},
-    "hacked_best_k": {"eps": P, "p": P, "loss": (-2.0, -1.0, 0.0, 1.0)},
-    "hacked_gold": {"k": ([1.0, 1e9],), "eps": (*P, 1e-300, 2.0), "p": P, "loss": (0.0, 1e300)},
-    "manufactured_gold": {"nats": (0.0, [0.1, 1e3], -1.0), "eps": (*P, 1e-300), "p": P,
-                          "loss": (1.0,)},
-    "scaling_law_fit": {"d": (np.arange(1, 5.0), np.arange(4.0)),
-                        "gain": (np.zeros(4), np.array([1.0, 1.5, 1.2, 0.1])),
-                        "form": ("best_of_n", "rl")},
-    "winners_curse": {"k": (1, [1.0, 1e300]), "noise": (-1.0, 0.0, 1.0, 1e300)},
-    "best_of_n_per_symbol": {"p": (0.0, 1e-300, 0.3), "delta": (0.0, 1e-6, 0.1, 5.0),
-                             "m": ([0], [1, 50])},
-    "pythagorean_gap": {"phi": POLICIES, "prob": (np.array(ALL), RARE), "reward": PAID,
-                        "inverse_beta": (0.0, 1.0, 1e3)},
-    "renyi_cross_entropy": {"A": POLICIES, "Q": POLICIES, "s": (np.array([-1.0, 1.0, 1e3]),)},
-    "reward_bound": {"prob": (*POLICIES, RARE), "reward": PAID, "nats": (-1.0, 0.0, 0.1, 1e3)},
-    "reward_rate": {"T": (*POLICIES, RARE), "rho": PAID, "x": (np.array([-1.0, 0.0, 0.5, 1.0]),)},
-    "scaled_cumulant": {"T": (*POLICIES, RARE), "rho": PAID, "t": (np.array([0.0, 1e3, -1e3]),)},
-    "symbol_tilt": {"P": (*POLICIES, RARE), "rho": PAID, "delta": (-1.0, 0.0, 0.1, 1e3)},
-    "beam_survival": {"beams": (1, 2, 16), "keep": (0, 1, 2),
-                      "share": (-1.0, 0.0, 1e-300, 0.5, 1.0)},
-    "chain_accuracy": {"q": (*P, 2.0), "steps": (1, 3), "length": (1, 4), "tau": (1, 4),
-                       "beams": (1, 8), "width": (1, 4)},
-    "drift_bound": {"beams": (1, 8), "delta": (0.0, 1.0), "tau": ([0.0, 1e6],),
-                    "sigma": (0.0, 1.0)},
-    "drift_miss": {"beams": (1, 8), "delta": (-1.0, 0.0, 1.0), "tau": (0.0, [0.0, 1.0, 1e6])},
-    "pair_survival": {"share": ([0.0, 1e-300, 1 - 1e-16, 1.0], 2.0)},
-    "score_loss": {"beams": (1, 2, 16), "keep": (0, 1, 2), "share": (-1.0, 0.0, 1e-300, 0.5, 1.0)},
-    "scoring_saving": {"prefix": ([0.0, 1e9],), "length": (8.0,), "tau": (0.0, 1.0, 8.0)},
-    "survivors": {"scores": (np.array([[1.0, np.nan, 2.0]]), np.zeros((2, 1)), np.zeros(0)),
-                  "budget": (0, 1, 8), "width": (1, 4)},
-    "token_saving": {"share": ([0.0, 1.0], -1.0), "width": (1, 4)},
     "zero_signal": {"p": P, "group_size": GROUP},
 }  # fmt: skip
 CORNERS |= shaping_corners(TINY, ENDING)
+CORNERS |= SELECTION
 CORNERS |= EXEMPLAR
 CORNERS |= FOLLOW_UPS
 CORNERS |= JUDGE_CHAIN

@@ -17,11 +17,9 @@ import math
 import re
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple
 
-from toyrl.extras import needed_by
 from toyrl.graders.base import TextRow
 from toyrl.graders.parts import Graded, TaskReward, is_blank, told
 from toyrl.graders.sql_database import (
@@ -34,6 +32,7 @@ from toyrl.graders.sql_database import (
     with_file,
     with_script,
 )
+from toyrl.graders.sql_words import read
 from toyrl.messages import shortened
 from toyrl.ranges import COUNT, NOT_NEGATIVE, POSITIVE, one_of
 from toyrl.registry import entry
@@ -41,7 +40,6 @@ from toyrl.registry import entry
 BLOCK = re.compile(r"```sql(.*?)```", re.DOTALL)
 INSIDE = r"\n(?:(?!</?(?:reasoning|answer)>).)*\n"
 STRICT = re.compile(f"<reasoning>{INSIDE}</reasoning>\n<answer>{INSIDE}</answer>\n?", re.DOTALL)
-WORD = re.compile(r"\w+")
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 LONGEST = 100_000
 """Characters of a query that is still read."""
@@ -79,7 +77,7 @@ def identifiers(sql: str) -> frozenset[str] | None:
 
     Aliases of tables are not resolved, names are compared to the letter.
     """
-    return _read(sql).names
+    return read(sql).names
 
 
 def ngrams(sql: str, n: int = 2) -> frozenset[tuple[str, ...]]:
@@ -89,7 +87,7 @@ def ngrams(sql: str, n: int = 2) -> frozenset[tuple[str, ...]]:
 
     Which aliases are dropped is reconstructed: those of tables, subqueries and columns, and "as".
     """
-    words = _read(sql).words
+    words = read(sql).words
     return frozenset(zip(*(words[i:] for i in range(n)), strict=False))
 
 
@@ -362,32 +360,3 @@ class _Seen(NamedTuple):
     syntax: float
     counts: tuple[float, float]
     problem: str
-
-
-# -- sqlglot ---------------------------------------------------------------------------------------
-class _Read(NamedTuple):
-    """names : of columns and tables, None if it doesn't parse; words : without aliases."""
-
-    names: frozenset[str] | None
-    words: tuple[str, ...]
-
-
-@lru_cache(maxsize=512)
-def _read(sql: str) -> _Read:
-    with needed_by("the reward reasoning_sql"):
-        import sqlglot
-        from sqlglot import exp
-        from sqlglot.errors import SqlglotError
-    try:
-        tree = sqlglot.parse_one(sql, read="sqlite")
-        found = list(tree.find_all(exp.Column, exp.Table, exp.Alias, exp.Subquery))
-        names = frozenset(x.name for x in found if isinstance(x, exp.Column | exp.Table))
-        dropped = {x.alias.lower() for x in found if not isinstance(x, exp.Column)}
-        text = tree.sql(dialect="sqlite", copy=False)  # which may change the tree
-    except (SqlglotError, RecursionError, ValueError):
-        return _Read(None, _words(sql, {"as"}))
-    return _Read(names, _words(text, dropped | {"as"}))
-
-
-def _words(text: str, dropped: AbstractSet[str]) -> tuple[str, ...]:
-    return tuple(w for w in WORD.findall(text.lower()) if w not in dropped)

@@ -222,7 +222,8 @@ class OffPolicyMask(Objective):
     kind="objective",
     formula="J on the tokens whose entropy is among the largest share of the batch",
     cards=("00",),
-    section="TRL top_entropy_quantile; Beyond the 80/20 Rule, arXiv 2506.01939",
+    works=("top-entropy",),
+    section="TRL top_entropy_quantile",
     provenance="code",
 )
 @dataclass(frozen=True)

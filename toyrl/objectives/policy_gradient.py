@@ -101,7 +101,8 @@ for _name, _preset in PRESETS.items():
     kind="objective",
     formula="A log pi where A > 0, else min(rho A, clip(rho, 1-low, 1+high) A)",
     cards=("00",),
-    section='UP-GRPO, arXiv 2607.06987, Eq. 15; verl loss_mode="up"',
+    works=("up-grpo",),
+    section='Eq. 15; verl loss_mode="up"',
     provenance="code",
 )
 @dataclass(frozen=True)

@@ -144,8 +144,9 @@ def _terms(rewards: Reward, weight: float) -> Iterable[Term]:
             yield from _terms(reward, weight)
     else:
         msg = (
-            f"{shortened(rewards)} is no reward but a {type(rewards).__name__}; give a function, "
-            f"a shaper, a pair (reward, weight), a list of these, or text such as {EXAMPLES}"
+            f"{shortened(rewards)} is no reward but of type {type(rewards).__name__}; give a "
+            "function, a shaper, a pair (reward, weight), a list of these, or text such as "
+            f"{EXAMPLES}"
         )
         raise RewardError(kind="bad_spec", message=msg)
 

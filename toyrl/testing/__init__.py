@@ -10,6 +10,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from toyrl.testing.cases import Case
 from toyrl.testing.check import (
     InvariantError,
     InvariantReport,
@@ -22,7 +23,7 @@ from toyrl.testing.diversity import Corner, Corners, diverse_rollouts, unasked
 from toyrl.testing.driving_laws import DRIVING_LAWS, broken_driving_laws
 from toyrl.testing.estimators import ESTIMATOR_LAWS, affine_difference
 from toyrl.testing.follow_up_laws import FOLLOW_UP_LAWS, assert_contrasts
-from toyrl.testing.invariants import CONTRACT, INVARIANTS, PROPERTIES, Case, Invariant
+from toyrl.testing.invariants import CONTRACT, INVARIANTS, PROPERTIES, Invariant
 from toyrl.testing.mdps import mdps, policies
 from toyrl.testing.novelty_laws import NOVELTY_LAWS, assert_finds_new, repeats_pay_less
 from toyrl.testing.pair_laws import PAIR_LAWS, assert_learns_from_pairs

@@ -16,8 +16,9 @@ from toyrl.estimators.base import Estimator
 from toyrl.rewards.columns import as_shaper, is_text_reward
 from toyrl.shapers.base import Shaper
 from toyrl.testing.arrays import describe
+from toyrl.testing.cases import Case, smaller_cases
 from toyrl.testing.estimators import ESTIMATOR_LAWS, EstimatorLaw
-from toyrl.testing.invariants import CONTRACT, INVARIANTS, Case, Invariant, smaller_cases
+from toyrl.testing.invariants import CONTRACT, INVARIANTS, Invariant
 from toyrl.testing.kept import kept
 from toyrl.testing.texts import TEXT_INVARIANTS, TextInvariant, TextReward
 

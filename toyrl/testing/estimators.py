@@ -16,7 +16,7 @@ from toyrl.estimators.base import Estimator
 from toyrl.rollouts import Rollouts
 from toyrl.testing import arrays
 from toyrl.testing.arrays import difference
-from toyrl.testing.invariants import Case, cases
+from toyrl.testing.cases import Case, cases
 
 BOUND = 1e5
 """Advantages beyond this come of a division by rounding: rewards here are below 10."""

@@ -7,7 +7,7 @@ design goals that some published rewards break on purpose.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,19 +25,10 @@ from toyrl.testing import (
     step_laws,
     token_laws,
 )
-from toyrl.testing.strategies import rollouts
+from toyrl.testing.cases import Case, cases
 
 BOUND = 1e9
 """Rewards beyond this are taken for unbounded: the drawn inputs are below 10 units."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One drawn situation: rollouts, a permutation of the group, and one rollout's place."""
-
-    rollouts: Rollouts
-    order: tuple[int, ...]
-    at: tuple[int, int]
 
 
 Law = Callable[[Shaper, Case], "str | None"]
@@ -59,35 +50,6 @@ class Invariant:
         """Situations on which to try the law for this shaper."""
         needs = (*shaper.all_needs(), *shaper.all_wants())
         return cases(needs, weights=self.weights, graded=self.graded)
-
-
-@st.composite
-def cases(
-    draw: Callable,
-    needs: tuple[str, ...],
-    *,
-    weights: str | None = None,
-    graded: bool | None = None,
-) -> Case:
-    """Situations with the arrays named in `needs` (graded None: either)."""
-    fine = draw(st.booleans()) if graded is None else graded
-    r = draw(rollouts(needs=needs, weights=weights, graded=fine))
-    order = draw(st.permutations(range(r.shape[1])))
-    at = draw(st.integers(0, r.shape[0] * r.shape[1] - 1))
-    return Case(r, tuple(order), (at // r.shape[1], at % r.shape[1]))
-
-
-def smaller_cases(case: Case) -> Iterator[Case]:
-    """The case without one prompt, or without one rollout of every group."""
-    (b, g), r = case.at, case.rollouts
-    for out in range(r.shape[0] if r.shape[0] > 1 else 0):
-        rows = [i for i in range(r.shape[0]) if i != out]
-        yield Case(arrays.prompts(r, rows), case.order, (min(b, len(rows) - 1), g))
-    if r.group_size is None:  # class probabilities would no longer sum to 1
-        for out in range(r.shape[1] if r.shape[1] > 1 else 0):
-            rows = [i for i in range(r.shape[1]) if i != out]
-            order = tuple(i - (i > out) for i in case.order if i != out)
-            yield Case(arrays.take(r, rows), order, (b, min(g, len(rows) - 1)))
 
 
 # -- contracts ---------------------------------------------------------------------------------

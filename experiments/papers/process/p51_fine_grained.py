@@ -12,7 +12,7 @@ from toyrl.estimators.steps import StepReturns
 from toyrl.estimators.tokens import Gae
 from toyrl.experiments.core import Check, Mutant, Result, Table, experiment
 from toyrl.experiments.core.work import UPDATE, spend
-from toyrl.experiments.lab.bandits import sigmoid
+from toyrl.experiments.lab.bandits import climb
 from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.mutants import pick, replaced
@@ -139,25 +139,28 @@ def updates_to(L: int, G: int, rate: float, swaps: dict[str, str], seeds: int, m
     """Median updates until the mean chance is 0.9, from 0.3; all rules on the same draws."""
     names = ("holistic", "reward-to-go", "exact critic")
     rules = [swaps.get(name, name) for name in names]
-    theta = np.full((len(names), seeds, L), np.log(3 / 7))
-    reached, rng = np.full((len(names), seeds), float(most)), draws(seed, L + G)
-    r = rollouts((seeds, G, L))
-    for k in range(1, most + 1):
+    start = np.full((len(names), seeds, L), np.log(3 / 7))
+    done, rng, r = np.zeros((len(names), seeds), bool), draws(seed, L + G), rollouts((seeds, G, L))
+
+    def change(chance: np.ndarray, _: int) -> np.ndarray:
+        np.logical_or(done, chance.mean(-1) >= 0.9, out=done)
+        if done.all():
+            return np.zeros_like(chance)
         u = rng.random((seeds, G, L))
-        for i, rule in enumerate(rules):
-            q = sigmoid(theta[i])[:, None]
-            x = (u < q) * 1.0
-            if rule == "exact critic":
-                a = x - q
-            else:
-                paid = at_the_end(x) if rule == "holistic" else x
-                a = np.asarray(StepReturns().apply({"reward": paid}, r)[0]) * G / (G - 1)
-            theta[i] += rate * ((x - q) * a).mean(1)
-        there = sigmoid(theta).mean(-1) >= 0.9
-        reached = np.where(there & (reached == most), k, reached)
         spend(UPDATE * len(names) + u.size * len(names))
-        if (reached < most).all():
-            break
+        return rate * np.stack([pull(rule, u, q[:, None])
+                                for rule, q in zip(rules, chance, strict=True)])  # fmt: skip
+
+    def pull(rule: str, u: np.ndarray, q: np.ndarray) -> np.ndarray:
+        x = (u < q) * 1.0
+        if rule == "exact critic":
+            return ((x - q) * (x - q)).mean(1)
+        paid = at_the_end(x) if rule == "holistic" else x
+        a = np.asarray(StepReturns().apply({"reward": paid}, r)[0]) * G / (G - 1)
+        return ((x - q) * a).mean(1)
+
+    there = climb(change, start, most).mean(-1) >= 0.9
+    reached = np.where(there.any(0), there.argmax(0), most)
     return dict(zip(names, np.median(reached, axis=-1).tolist(), strict=True))
 
 

@@ -16,6 +16,7 @@ from toyrl.experiments.lab.mutants import pick
 from toyrl.experiments.lab.optimised import gold_against_kl
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import apart, deviation, mean_error, missed
+from toyrl.papers import cite
 from toyrl.theory.policies import kl, tilt
 from toyrl.theory.selection import best_of_k as theory
 from toyrl.theory.selection import overoptimisation as goodhart
@@ -276,8 +277,8 @@ PARTS = ("law", "samples", "soft", "goodhart", "fits")
     claim="Best of k has a closed law with ties and a KL that log k - (k-1)/k only bounds; pass@k "
     "is estimated without bias; the proxy rises while gold rises and falls; softmax selection "
     "becomes the tilt, for finitely many rewards as 1/k^2 in KL.",
-    source="order statistics; Chen et al. 2021; Beirami et al. 2024 (2401.01879); Verdun et al. "
-    "2025; Gao et al. 2022 (2210.10760); the rest derived in theory/selection",
+    source=f"order statistics; Chen et al. 2021; {cite('best-of-n')}; Verdun et al. 2025; "
+    f"{cite('overoptimisation')}; the rest derived in theory/selection",
     provenance="derived",
     smoke={"samples": 40_000},
     mutants=(

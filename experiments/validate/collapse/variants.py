@@ -195,57 +195,76 @@ def of_reward(
     if runner.law.scope != "rollout":
         return []
     gap = 0.0 if auxiliary else runner.law.gap()
-    base = 1.0 if auxiliary else gap
-
-    def variant(text: str, change: Change, formula: str = "", by: Runner = runner) -> Variant:
-        def whole(own: np.ndarray, right: np.ndarray) -> np.ndarray:
-            return base * right + change(own - gap * right, right)
-
-        def count(rows: np.ndarray) -> Collapse:
-            some = worlds.take(rows)
-            reward, variance = by.changed(some, whole)
-            own = reference.take(rows) if by is runner else by.outcome_only(some)
-            return by.count(some, reward, own, variance=variance)
-
-        if by is not runner:
-            return Variant(text, count, whole=whole, estimator=by.estimator)
-        apart = distance(whole(runner.law.values(), runner.law.correct))
-        return Variant(text, count, apart, formula, whole)
-
-    def gate(weight: float) -> Change:
-        return lambda extra, right: weight * right * extra
-
-    def light(weight: float) -> Variant:
-        what = "this reward" if auxiliary else "the part beyond correctness"
-        text = f"{'outcome + ' if auxiliary else ''}{weight:g} x {what}"
-        made = variant(text, lambda extra, _: weight * extra, pays.light(weight))
-        return replace(made, weight=weight)
-
+    make = _Maker(runner, worlds, reference, distance, 1.0 if auxiliary else gap, gap)
+    what = "this reward" if auxiliary else "the part beyond correctness"
     gated = (
         "outcome x (1 + this reward)"
         if auxiliary
         else "the part beyond correctness paid to right answers only"
     )
     limit = CAP * (abs(gap) or 1.0)
-    pays = Formulas(base, gap)
+    pays = Formulas(make.base, gap)
+
+    def light(weight: float) -> Variant:
+        text = f"{'outcome + ' if auxiliary else ''}{weight:g} x {what}"
+        made = make.variant(text, lambda extra, _: weight * extra, pays.light(weight))
+        return replace(made, weight=weight)
+
+    def cut(extra: np.ndarray, _: np.ndarray) -> np.ndarray:
+        return np.clip(extra, -limit, limit)
+
     out = [
         *map(light, weights or (safe_weight(facts.largest_safe),)),
-        variant(gated, gate(1.0), pays.gated(1.0)),
-        variant(
-            f"outcome + this reward cut off at +-{limit:.2g}"
-            if auxiliary
-            else f"the part beyond correctness cut off at +-{limit:.2g}",
-            lambda extra, _: np.clip(extra, -limit, limit),
+        make.variant(gated, _gate(1.0), pays.gated(1.0)),
+        make.variant(
+            f"{'outcome + ' if auxiliary else ''}{what} cut off at +-{limit:.2g}",
+            cut,
             pays.capped(limit),
         ),
-        variant(f"{gated}, weight 0.1", gate(0.1), pays.gated(0.1)),
+        make.variant(f"{gated}, weight 0.1", _gate(0.1), pays.gated(0.1)),
     ]
     e = runner.estimator
     if isinstance(e, GroupEstimator) and e.scale != "none" and not auxiliary:
         plain = replace(runner, estimator=replace(e, scale="none"))
         text = f"the same reward without std normalisation (dr_grpo for {estimator_name})"
-        out.append(variant(text, lambda extra, _: extra, by=plain))
+        out.append(make.variant(text, lambda extra, _: extra, by=plain))
     return out
+
+
+def _gate(weight: float) -> Change:
+    return lambda extra, right: weight * right * extra
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Makes variants that pay base right + change(reward - gap right) in the worlds."""
+
+    runner: Runner
+    worlds: Worlds
+    reference: Reference
+    distance: Callable[[np.ndarray], float]
+    base: float
+    gap: float
+
+    def variant(
+        self, text: str, change: Change, formula: str = "", by: Runner | None = None
+    ) -> Variant:
+        """by : trains in the place of the runner of the reward as given"""
+        runner = by or self.runner
+
+        def whole(own: np.ndarray, right: np.ndarray) -> np.ndarray:
+            return self.base * right + change(own - self.gap * right, right)
+
+        def count(rows: np.ndarray) -> Collapse:
+            some = self.worlds.take(rows)
+            reward, variance = runner.changed(some, whole)
+            own = self.reference.take(rows) if by is None else runner.outcome_only(some)
+            return runner.count(some, reward, own, variance=variance)
+
+        if by is not None:
+            return Variant(text, count, whole=whole, estimator=by.estimator)
+        apart = self.distance(whole(runner.law.values(), runner.law.correct))
+        return Variant(text, count, apart, formula, whole)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from toyrl.worlds.chain.model import Chain
 H = 40
 ACTIONS_HELD = 8
 """Actions that a mean length takes at least in a chain that still does what it shows: with fewer,
-base policies miss its success rate and length (tests/experiments/validate/test_own_lengths.py)."""
+base policies miss its success rate and length (test_own_lengths.py holds it)."""
 DEPTH = 8
 REACHED = 0.9
 """Share of the limit that base policies' mean length is asked for at most."""

@@ -70,7 +70,7 @@ def used(tree: ast.Module) -> set[str]:
     heads = [
         f"for {ast.unparse(n.target)} in {ast.unparse(n.iter)}"
         for n in nodes
-        if isinstance(n, ast.For) and repeats(n)
+        if isinstance(n, ast.For) and (repeats(n) or steps(n))
     ]
     return (names & OWN_LOOPS) | set(heads)
 
@@ -86,6 +86,13 @@ def repeats(loop: ast.For) -> bool:
 @pytest.mark.parametrize("name", BY_EXPERIMENT)
 def test_claims_are_proven_by_two_routes_within_the_budget(name: str):
     assert lacks(name) == {}
+
+
+def steps(loop: ast.For) -> bool:
+    """A number is moved by something times a rate, as an update does."""
+    moved = [n for n in ast.walk(loop) if isinstance(n, ast.AugAssign)]
+    factors = {ast.unparse(f) for n in moved for f in ast.walk(n.value) if isinstance(f, ast.Name)}
+    return bool(factors & {"rate", "learning_rate", "lr", "eta"})
 
 
 # -- the gate itself -------------------------------------------------------------------------------
@@ -131,6 +138,8 @@ def test_no_mutant_no_proof():
         ("from scipy.integrate import solve_ivp\nsolve_ivp(f)", ["solve_ivp"]),
         ("for _ in range(updates):\n    step()", ["for _ in range(updates)"]),
         ("for k in range(updates + 1):\n    step(k)", ["for k in range(updates + 1)"]),
+        ("for k in range(9):\n    z[k] += rate * pull", ["for k in range(9)"]),
+        ("for k in range(9):\n    total += k", []),
         ("from toyrl.experiments.lab.bandits import train_sampled\ntrain_sampled()", []),
     ],
 )

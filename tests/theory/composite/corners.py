@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-P = (0.0, 0.3, 1.0)
+from tests.theory.ends import P
+
 SETTING = {"G": (1.0, 2.0), "C": (0.0, 1.0), "w": (0.0, 0.3, 1.0), "c": (0.0, 0.1, 1.0)}
 PAID = (np.array([0.3, 0.2, -1.0, 0.9]), np.zeros(4))
 BATCH = (1, 2, 512)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-UNIT = (0.0, 0.5, 1.0)
-POLICIES = tuple(np.array(x) for x in ([0.2, 0.3, 0.5], [0.4, 0.6, 0.0], [1.0, 0.0, 0.0]))
+from tests.theory.ends import POLICIES, UNIT
+
 PAID = tuple(np.array(x) for x in ([1.0, 0.0, 2.0], [1.0, 1.0, 1.0], [0.0, 0.0, 0.0]))
 
 DETECTION: dict[str, Any] = {

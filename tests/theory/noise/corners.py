@@ -5,10 +5,9 @@ from __future__ import annotations
 from math import inf as INF
 from typing import Any
 
+from tests.theory.ends import UNIT, P
 from toyrl.theory.group import variance
 
-P = (0.0, 0.3, 1.0)
-UNIT = (0.0, 0.5, 1.0)
 GROUP = (1, 2, 8)
 
 NOISE: dict[str, Any] = {

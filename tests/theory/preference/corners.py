@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-POLICIES = tuple(np.array(x) for x in ([0.2, 0.3, 0.5], [0.4, 0.6, 0.0], [1.0, 0.0, 0.0]))
+from tests.theory.ends import POLICIES
+
 GRAPHS = [
     {"edges": edges, "variance": variance, "nodes": nodes}
     for edges, nodes in (([], 1), ([], 3), ([[0, 1]], 2), ([[0, 0], [0, 1], [1, 0]], 2),

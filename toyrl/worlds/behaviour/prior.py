@@ -27,8 +27,8 @@ SHORT_UP_TO, SHORT_FROM = 2000.0, 800.0
 TINY_SURE, TINY_UP_TO = 60.0, 120.0
 THINKING_FROM, THINKING_SURE = 1500.0, 5000.0
 
-SM = "short-m@k (arXiv 2505.17813), tables by length rank"
-OT = "Do NOT Think That Much (arXiv 2412.21187)"
+SM = f"{cite('short-m')}, tables by length rank"
+OT = cite("overthinking")
 BUDGETS = (
     "public token budgets of fine-tuned reasoners (Optimal-Reasoning-Efficiency): half of the top "
     "at 0.19 (AIME, 0.44 right) and 0.08 (AMC, 0.85) of the present length, a line through both"
@@ -112,7 +112,7 @@ RANGES: tuple[Range, ...] = (
     Range("padding_length", "length of such a sentence over a completion", SAMPLES,
           (0.01, 0.03), (0.003, 0.01), (0.005, 0.015), (0.05, 0.3), log=True),
     Range("teachable", "how fast right answers are learnt, in steps of a behaviour",
-          "Entropy Mechanism (arXiv 2505.22617): gains within 200 updates",
+          f"{cite('entropy')}: gains within 200 updates",
           (0.1, 0.4), (0.05, 0.2), (0.03, 0.15), (0.1, 0.4), log=True),
     Range("learnable", "logits of success that are left to learn",
           f"{SURROGATE}: 61.7 to 74.0, of which the form is half",

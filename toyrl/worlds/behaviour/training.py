@@ -143,15 +143,13 @@ def train(
     memory = {m.name: np.full((*w.size, 1), m.initial) for m in shaper.all_memory()}
     state: dict[str, Array] = {}
     told = True
-    rate, energy = w.numbers["distance"] / plan.steps, 0.0
+    energy = np.zeros((w.size[0], 1, 1))
     rewards, spread = [], np.zeros(w.size[0])
     seen = [measured(w, theta, eyes)]
     at = [0.0]
     for t in range(plan.steps):
         p = played(w, theta, _noise(w, plan.group_size, rng, plan.copies))
-        q = p if plan.judge is None else replace(p, right=judged(p, plan))
-        more = {} if plan.judge is None else {"verified": q.right}
-        r = as_rollouts(q, w.limit, t * plan.updates / plan.steps, {**serve[1](q), **more})
+        r = _seen(w, plan, p, t, serve[1])
         if t == 0:
             told = plan.labels and ("user_reward" in serve[0] or labelled(shaper, r, memory))
         shaped = shaper.apply(r, memory)
@@ -161,17 +159,7 @@ def train(
             rewards, spread = [paid.mean((1, 2))], paid.std((1, 2))
         advantage, state = _apply(estimator, shaped.parts, r, state)
         energy = energy + (advantage**2).mean((1, 2), keepdims=True)
-        known = held(advantage, p.right, p.formed) if told else 0.0
-        moving = (advantage**2).max((1, 2), keepdims=True) > TINY
-        change = moving * (1 - known - BACK * known * theta["lost"])
-        theta["lost"] = theta["lost"] + w.numbers["drift"] / plan.steps * change
-        scale = np.sqrt(np.maximum(energy / (t + 1), TINY))
-        for name in KNOBS:
-            if name not in plan.still:
-                slope = (advantage * p.scores[name]).mean((1, 2), keepdims=True)
-                slope = slope - plan.beta * pull(w, theta, name, p.solved)
-                moved = theta[name] + rate * slope / scale
-                theta[name] = np.clip(moved, -FARTHEST, FARTHEST)
+        _step(w, plan, theta, p, advantage, energy / (t + 1), told=told)
         if (t + 1) % max(plan.steps // plan.looks, 1) == 0 or t + 1 == plan.steps:
             seen.append(measured(w, theta, eyes))
             at.append((t + 1) / plan.steps)
@@ -179,6 +167,40 @@ def train(
     rows = {name: np.stack([s[name] for s in seen]) for name in seen[0]}
     gained = (np.stack(rewards) - rewards[0]) / np.maximum(spread, TINY)
     return Path(step=np.array(at), theta=theta, gained=gained, **rows)
+
+
+def _seen(w: Worlds, plan: Plan, p: Played, t: int, serve: Serve) -> Rollouts:
+    """What reward and estimator see of these rollouts: with the judge's verdicts as the truth."""
+    q = p if plan.judge is None else replace(p, right=judged(p, plan))
+    more = {} if plan.judge is None else {"verified": q.right}
+    return as_rollouts(q, w.limit, t * plan.updates / plan.steps, {**serve(q), **more})
+
+
+def _step(
+    w: Worlds,
+    plan: Plan,
+    theta: dict[str, Array],
+    p: Played,
+    advantage: Array,
+    square: Array,
+    *,
+    told: bool,
+) -> None:
+    """One step of every behaviour, in place; square : mean squared advantage of the run so far.
+
+    told : the reward reads the label, so that correctness can hold what it holds
+    """
+    known = held(advantage, p.right, p.formed) if told else 0.0
+    moving = (advantage**2).max((1, 2), keepdims=True) > TINY
+    change = moving * (1 - known - BACK * known * theta["lost"])
+    theta["lost"] = theta["lost"] + w.numbers["drift"] / plan.steps * change
+    rate, scale = w.numbers["distance"] / plan.steps, np.sqrt(np.maximum(square, TINY))
+    for name in KNOBS:
+        if name not in plan.still:
+            slope = (advantage * p.scores[name]).mean((1, 2), keepdims=True)
+            slope = slope - plan.beta * pull(w, theta, name, p.solved)
+            moved = theta[name] + rate * slope / scale
+            theta[name] = np.clip(moved, -FARTHEST, FARTHEST)
 
 
 def _noise(w: Worlds, group: int, rng: np.random.Generator, copies: int) -> dict[str, Array]:

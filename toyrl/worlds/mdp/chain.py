@@ -213,32 +213,20 @@ def _laid_out(
     """One copy of the step for each t, without what is never reached."""
     from scipy.sparse import csr_array, vstack
 
-    H, A, X = chain.H, len(chain.actions), len(one.labels)
+    H, A = chain.H, len(chain.actions)
     move = one.moves.multiply(one.legal.reshape(-1, 1)).tocsr()
-    onward = csr_array((move.data, move.indices, move.indptr[::A]), shape=(X, X))
-    alive = [np.flatnonzero(one.start > 0)]
-    for _ in range(H - 1):
-        seen = np.zeros(X)
-        seen[alive[-1]] = 1.0
-        alive.append(np.flatnonzero(onward.T @ seen > 0))
+    alive = _alive(move, one.start, A, H)
     first = np.concatenate([[0], np.cumsum([len(x) for x in alive])])
     S = int(first[-1]) + 3
     blocks, classes, available = [], np.zeros((S, A, 3), dtype=np.int64), np.ones((S, A), bool)
     reward_rows = []
-    answers = ~np.isnan(one.right)
     for t, here in enumerate(alive):
         span = slice(first[t], first[t + 1])
-        pairs = (here[:, None] * A + np.arange(A)).ravel()
-        legal = one.legal[here]
-        ends = np.zeros((*legal.shape, 3))
-        ends[..., 0] = np.where(legal & answers[here], np.nan_to_num(one.right[here]), 0.0)
-        ends[..., 1] = np.where(legal & answers[here], 1 - ends[..., 0], 0.0)
-        if t == H - 1:
-            ends[..., 2] = legal & ~answers[here]
+        ends = _ends(one, here, last=t == H - 1)
         kinds = np.array([t, H + t, 2 * H]) * bins
         classes[span] = kinds + one.bin[here][..., None]
-        available[span] = legal
-        rows = move[pairs]
+        available[span] = one.legal[here]
+        rows = move[(here[:, None] * A + np.arange(A)).ravel()]
         inner = _shifted(rows, alive[t + 1], first[t + 1], S) if t < H - 1 else None
         outer = _ending(ends.reshape(-1, 3), S)
         blocks.append(outer if inner is None else inner + outer)
@@ -260,6 +248,32 @@ def _laid_out(
     labels = np.concatenate([labels[:, :1], time[:, None], labels[:, 1:]], axis=1)
     assert labels.shape[1] == len(LABELS) + n_counters
     return ChainMDP(mdp, chain, labels, classes, (2 * H + 1) * bins)
+
+
+def _alive(move: Any, start: np.ndarray, actions: int, horizon: int) -> list[np.ndarray]:
+    """Local states that can be reached, at each of the steps."""
+    from scipy.sparse import csr_array
+
+    X = len(start)
+    onward = csr_array((move.data, move.indices, move.indptr[::actions]), shape=(X, X))
+    alive = [np.flatnonzero(start > 0)]
+    for _ in range(horizon - 1):
+        seen = np.zeros(X)
+        seen[alive[-1]] = 1.0
+        alive.append(np.flatnonzero(onward.T @ seen > 0))
+    return alive
+
+
+def _ends(one: _Local, here: np.ndarray, *, last: bool) -> np.ndarray:
+    """(N, A, 3) chance to end right, wrong and truncated by an action from these states."""
+    legal, right = one.legal[here], one.right[here]
+    answers = legal & ~np.isnan(right)
+    ends = np.zeros((*legal.shape, 3))
+    ends[..., 0] = np.where(answers, np.nan_to_num(right), 0.0)
+    ends[..., 1] = np.where(answers, 1 - ends[..., 0], 0.0)
+    if last:
+        ends[..., 2] = legal & ~answers
+    return ends
 
 
 def _shifted(rows: Any, kept: np.ndarray, offset: int, S: int) -> Any:

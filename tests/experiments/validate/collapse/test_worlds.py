@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
+from tests.places import ROOT
 from toyrl.dynamics.chain import observed
 from toyrl.dynamics.chain.observed import observe
 from toyrl.dynamics.chain.prior import prior
@@ -17,7 +16,7 @@ from toyrl.experiments.validate.settings import LIMIT, TYPICAL, Settings
 from toyrl.rollouts.logs import read_log
 from toyrl.rollouts.ragged import from_lists
 
-LOG = Path(__file__).parent.parent.parent.parent / "examples/data/smollm2-arithmetic-rollouts.jsonl"
+LOG = ROOT / "examples/data/smollm2-arithmetic-rollouts.jsonl"
 
 
 def test_without_a_log_worlds_are_those_of_the_prior():

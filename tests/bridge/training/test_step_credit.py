@@ -13,7 +13,7 @@ pytest.importorskip("trl", reason="needs the extra llm")
 import torch
 
 from tests.bridge import tiny_lm
-from tests.bridge.test_trainer import length_parity, trainer, watched
+from tests.bridge.training.test_trainer import length_parity, trainer, watched
 from toyrl.bridge.training.faults import TrainingFault
 from toyrl.bridge.training.steps import FIELDS, StepGraders, token_offsets
 from toyrl.expressions import parse, parse_estimator

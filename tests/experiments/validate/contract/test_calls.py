@@ -16,7 +16,7 @@ from toyrl.experiments.validate.findings import Finding, Section
 from toyrl.rewards.errors import RewardError
 from toyrl.rewards.user import load
 
-CALLED = Path(__file__).with_name("called_rewards.py")
+CALLED = Path(__file__).parents[1] / "called_rewards.py"
 
 
 def judge(name: str, *, data=(), **more) -> tuple[Section, Contract]:

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra llm")
 pytest.importorskip("trl", reason="needs the extra llm")
 
-from tests.bridge.test_trainer import trainer, watched
+from tests.bridge.training.test_trainer import trainer, watched
 from toyrl.bridge.training.pairs import PairSampler, pairs_of
 
 pytestmark = [

@@ -155,7 +155,7 @@ def test_a_build_that_was_killed_leaves_nothing_half(tmp_path):
         "import os, signal, sys\n"
         "from pathlib import Path\n"
         "from toyrl.bridge.models import tiny\n"
-        "from tests.bridge.test_zoo import QUICK\n"
+        "from tests.bridge.zoo.test_zoo import QUICK\n"
         "from toyrl.bridge.zoo import bases\n"
         "tiny.write_file = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "bases.folder(QUICK, cache=Path(sys.argv[1]))\n"

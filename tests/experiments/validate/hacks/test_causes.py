@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.experiments.validate.test_hacks import (
+from tests.experiments.validate.hacks.test_hacks import (
     brevity,
     contained_either_way,
     judged,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.experiments.validate.test_hacks import (
+from tests.experiments.validate.hacks.test_hacks import (
     any_number,
     contained_either_way,
     first_tag,

@@ -6,12 +6,14 @@ import json
 import math
 from dataclasses import asdict, replace
 
+import fastjsonschema
 import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="needs the extra llm")
 import torch
 
+from toyrl import schemas
 from toyrl.bridge.models import tiny
 from toyrl.bridge.models.load import ModelError
 from toyrl.bridge.tasks import load_task
@@ -45,6 +47,7 @@ def test_a_run_writes_its_curve(tmp_path, model, task):
     told = []
     curve = run.train(tmp_path / "r", model, task, reward(), SETTINGS, tell=told.append)
     assert curve == json.loads((tmp_path / "r" / "curve.json").read_text())
+    fastjsonschema.compile(schemas.document("run"))(curve)
     points = curve["points"]
     assert [p["step"] for p in points] == [0, 2, 4]
     assert points[0]["kl"] == 0.0

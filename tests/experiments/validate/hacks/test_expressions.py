@@ -12,7 +12,7 @@ from toyrl.experiments.validate.hacks.expressions import findings
 from toyrl.rewards.user import load
 from toyrl.worlds.text.render import base_rows
 
-CALLED = Path(__file__).with_name("called_rewards.py")
+CALLED = Path(__file__).parents[1] / "called_rewards.py"
 
 
 @pytest.mark.parametrize(
