@@ -207,7 +207,7 @@ def _cells(pipeline: Pipeline, told: Told, dialect: str) -> list[Cell]:
 
     log = pipeline.log
     if log is None:
-        return texts.design(dialect, told.length, told.limit)
+        return texts.design(pipeline.author(dialect), told.length, told.limit)
     right = log.rollouts.correct[log.rollouts.w > 0] > 0.5
     formed = own_texts.readable(log.rows, right)
     return own_texts.design(log.rows, right, formed, told.limit, plain=PLAIN, edited=EDITED)
@@ -219,7 +219,7 @@ def _groups(pipeline: Pipeline, told: Told, dialect: str) -> list[Group]:
 
     log, size = pipeline.log, pipeline.settings.group_size
     if log is None:
-        return groups.design(dialect, told.length, told.limit, size)
+        return groups.design(pipeline.author(dialect), told.length, told.limit, size)
     there = log.rollouts.w > 0
     right = (log.rollouts.correct[there] > 0.5).astype(float)
     ends = np.cumsum(there.sum(-1))

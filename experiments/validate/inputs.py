@@ -14,14 +14,13 @@ from toyrl.experiments.validate import judged
 from toyrl.experiments.validate.contract.facts import Contract
 from toyrl.experiments.validate.findings import Section
 from toyrl.experiments.validate.formats.search import Search
-from toyrl.experiments.validate.left_out import left_out
 from toyrl.experiments.validate.listening import Listener, heard
 from toyrl.experiments.validate.own.lengths import limit_of
 from toyrl.experiments.validate.own.rollouts import sampled, shown, with_fields
 from toyrl.experiments.validate.own.texts import OwnTexts, own_texts
-from toyrl.experiments.validate.pace import TEXTS, Pace
+from toyrl.experiments.validate.pace import Pace
 from toyrl.experiments.validate.reward_law import bench
-from toyrl.experiments.validate.reward_law.law import GRADED, RewardLaw, renderings
+from toyrl.experiments.validate.reward_law.law import RewardLaw
 from toyrl.experiments.validate.settings import Settings
 from toyrl.experiments.validate.steps.source import Scores, read_in
 from toyrl.experiments.validate.terms.facts import TermFacts
@@ -36,8 +35,10 @@ if TYPE_CHECKING:
     from toyrl.experiments.forecast.case import Told
     from toyrl.experiments.forecast.rivals.behaviour import Runs
     from toyrl.experiments.validate.learned import LearnedScores
+    from toyrl.experiments.validate.reward_law.company import Posed
     from toyrl.experiments.validate.reward_law.own_rollouts import OwnFacts
     from toyrl.rewards.user import UserReward
+    from toyrl.worlds.behaviour.texts import Author
 
 
 @dataclass
@@ -148,28 +149,6 @@ class Inputs:
             heard=lambda budget: self.pace.graded(budget) if self.pace else None,
         )
 
-    def _paced(self) -> Pace:
-        """What follows the texts that the reward grades."""
-        s, missing = self.settings, left_out(self.settings)
-        hacks = "hacks" not in missing
-        classes = any(
-            n not in missing for n in ("hacks", "signal", "collapse", "order", "selection")
-        )
-        others = self.chain.n_classes * len(GRADED) * renderings(s.thorough) if classes else 0
-        if self.log is not None and "own rollouts" not in missing:
-            others += len(self.log.rows)
-        functions = len(self.reward.texts)
-        kept = s.cache is not None
-        return Pace(
-            self.tell,
-            functions,
-            others,
-            hacks=hacks,
-            workers=s.workers,
-            kept=kept,
-            search=(TEXTS if s.search is None else s.search) if s.process is None else 0,
-        )
-
     @cached_property
     def assumed(self) -> tuple[dict[str, Any], ...]:
         """The latents that supply fields of the catalogue terms."""
@@ -276,12 +255,36 @@ class Inputs:
         )
         return found, self.probes_in(found.dialects)
 
+    @property
+    def class_rows(self) -> Callable[..., list[Any]]:
+        """Writes texts of an outcome class, as `toyrl.worlds.text.render.class_rows`."""
+        from toyrl.worlds.text import render
+
+        return render.class_rows
+
+    def author(self, dialect: str) -> Author:
+        """Writes texts of behaviours, for the forecast."""
+        from toyrl.worlds.behaviour import texts
+
+        return texts.arithmetic(dialect)
+
+    def about(self, row: TextRow | None) -> Posed | None:
+        """The problem that a row is about; of None one of ours."""
+        from toyrl.experiments.validate.reward_law.company import Posed, posed
+        from toyrl.worlds.text.problems import make_problem
+
+        if row is not None:
+            return posed(row)
+        problem = make_problem(4, self.settings.seed)
+        return Posed(problem, problem.difficulty, problem.prompt)
+
     def group_in(self, dialect: str) -> list[Any]:
         """Right and wrong rollouts of one prompt, short and long."""
         from toyrl.experiments.validate.reward_law.company import mixed_group
-        from toyrl.worlds.text.problems import make_problem
 
-        return mixed_group(self.chain, make_problem(4, self.settings.seed), dialect)
+        of = self.about(None)
+        assert of is not None
+        return mixed_group(self.chain, of, dialect, write=self.class_rows)
 
     def score_in(self, dialect: str) -> Callable[[Sequence[Any]], list[float | None]]:
         """The text reward on rows in a dialect: in whole groups where it reads its siblings."""
@@ -295,8 +298,9 @@ class Inputs:
             return self.reward.score_text
         ref, s = self.reference, self.settings
         drawn = drawn_siblings(
-            self.chain, ref.prob, ref.difficulties, dialect, s.group_size, seed=s.seed
-        )
+            self.chain, ref.prob, ref.difficulties, dialect, s.group_size, seed=s.seed,
+            about=self.about, write=self.class_rows,
+        )  # fmt: skip
         if self.log is not None:
             drawn = real_siblings(self.log.rows, s.group_size, otherwise=drawn)
         return Company(self.reward.grade, drawn).score
@@ -325,6 +329,7 @@ class Inputs:
             thorough=self.settings.thorough,
             seed=self.settings.seed,
             run_limit=self.run_limit,
+            class_rows=self.class_rows,
         )
         return judged.on(self.settings, law)
 

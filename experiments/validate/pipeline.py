@@ -15,6 +15,7 @@ from toyrl.experiments.validate.findings import SECTIONS, Finding, Report, Secti
 from toyrl.experiments.validate.inputs import Inputs
 from toyrl.experiments.validate.left_out import left_out, not_run
 from toyrl.experiments.validate.own.evidence import decided
+from toyrl.experiments.validate.pace import paced
 from toyrl.experiments.validate.reward_law import bench
 from toyrl.experiments.validate.steps import section as steps
 from toyrl.experiments.validate.terms.section import only_of_what_fired, unjudged
@@ -40,7 +41,7 @@ class Pipeline(Inputs):
             if self.learned is not None:
                 stack.enter_context(self.learned.served(self.chain.H))
             stack.enter_context(steps.scored(self))
-            self.pace = self._paced()
+            self.pace = paced(self)
             self.tell.judging(reward.name)
             return self._run()
 

@@ -7,33 +7,28 @@ for exploits are made of arithmetic texts and say "not tested".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
-from toyrl.experiments.validate import judged
 from toyrl.experiments.validate.contract.kinds import named
 from toyrl.experiments.validate.findings import NOT_TESTED, Finding, Section
 from toyrl.experiments.validate.formats.search import Search
 from toyrl.experiments.validate.hacks import price
 from toyrl.experiments.validate.hacks.section import Exploit
 from toyrl.experiments.validate.pipeline import Pipeline
-from toyrl.experiments.validate.reward_law import bench
-from toyrl.experiments.validate.reward_law.law import RewardLaw
+from toyrl.experiments.validate.reward_law.company import Posed
 from toyrl.experiments.validate.tasks import hacks
 from toyrl.experiments.validate.tasks.found import Found
 from toyrl.graders.base import TextRow
+from toyrl.worlds.behaviour import task_texts
+from toyrl.worlds.behaviour.texts import Author
 from toyrl.worlds.text.dialects import dialect_of
 from toyrl.worlds.text.tasks import rows
 from toyrl.worlds.text.tasks.base import Task
 
 SEARCH = "The search for exploits edits arithmetic texts."
-FORECAST = "The forecast grades arithmetic texts of its behaviours."
-COMPANY = (
-    "It reads its siblings, and a task's texts were graded in the calls in which they "
-    "stood, not in groups that a policy would draw."
-)
 OF_NUMBERS = ("contract/gold-form", "contract/gold-wish", "contract/gold-type")
 """Findings about the form of a gold number, which a task's rows hold as they are."""
 
@@ -88,51 +83,43 @@ class TaskPipeline(Pipeline):
         ]
         return replace(found, found=tuple(own)), probes
 
-    def group_in(self, dialect: str) -> list[TextRow]:
-        """Right and wrong texts of one problem, short and long."""
-        asked, right, wrong = rows.answers(self.task)[0]
-        miss = next(x for x in wrong if not x.name)
-        return [
-            rows.written(dialect, asked, said, correct=good, tokens=tokens, seed=tokens).row
-            for tokens in (self.settings.typical // 2, self.settings.typical)
-            for said, good in ((right[0], True), (miss, False))
-        ]
+    @property
+    def class_rows(self) -> Callable[..., list[Any]]:
+        """Writes the task's texts of an outcome class."""
+        return partial(rows.class_rows, self.task)
 
-    def score_in(self, dialect: str) -> Callable[[Sequence[Any]], list[float | None]]:
-        """The text reward on rows, each call as it comes."""
-        del dialect
-        return self.reward.score_text
+    def about(self, row: TextRow | None) -> Posed | None:
+        """The task's problem that a row is about; of None the first.
+
+        A task's problems have no difficulty: the reference policies take them by turns.
+        """
+        places = [0] if row is None else self._places.get(row.prompt, [])
+        if not places:
+            return None
+        asked = [x[0] for x in rows.answers(self.task)]
+        own = (i for i in places if row is not None and _same(asked[i].columns, row.columns))
+        at = next(own, places[0])  # a prompt may be asked of several images or databases
+        turns = (1,) if row is None else self.reference.difficulties
+        return Posed(asked[at], turns[at % len(turns)], f"{at} {asked[at].prompt}")
+
+    def author(self, dialect: str) -> Author:
+        """Writes the task's texts of behaviours."""
+        return task_texts.author(self.task, dialect)
 
     @cached_property
-    def law(self) -> RewardLaw:
-        """The reward on every outcome class, on the task's texts."""
-        text = self.reward.kind != "shaper"
-
-        def graded(texts: Sequence[TextRow]) -> list[float | None]:
-            self.class_texts = list(texts)
-            return self.reward.score_text(texts)
-
-        law, self.texts = bench.law_of(
-            self.chain,
-            self.terms,
-            graded if text else None,
-            dialect=self.contract_facts.dialect,
-            thorough=self.settings.thorough,
-            seed=self.settings.seed,
-            run_limit=self.run_limit,
-            class_rows=partial(rows.class_rows, self.task),
-        )
-        return judged.on(self.settings, law)
+    def _places(self) -> dict[str, list[int]]:
+        """Places of the task's problems by prompt."""
+        found: dict[str, list[int]] = {}
+        for i, (asked, _, _) in enumerate(rows.answers(self.task)):
+            found.setdefault(asked.prompt, []).append(i)
+        return found
 
     # -- sections --------------------------------------------------------------------------------
     def contract(self) -> Section:
         """The contract, led by which task it is and why."""
         section = super().contract()
-        more = [self.found.finding()]
-        if self.contract_facts.batch_dependent:
-            more.append(Finding(1, "contract/task-company", NOT_TESTED, COMPANY))
         kept = [f for f in section.findings if f.name not in OF_NUMBERS]
-        return replace(section, findings=(*more, *kept))
+        return replace(section, findings=(self.found.finding(), *kept))
 
     def hacks(self) -> Section:
         """The task's mutants, and the price on classes."""
@@ -173,8 +160,7 @@ class TaskPipeline(Pipeline):
             exploits += [e for e in paid if e.name not in {x.name for x in exploits}]
         return replace(section, findings=tuple(findings)), exploits
 
-    def training(self) -> Section:
-        """The chain's worlds; no forecast."""
-        section = self.collapse()
-        finding = Finding(4, "forecast/task", NOT_TESTED, FORECAST)
-        return replace(section, findings=(*section.findings, finding))
+
+def _same(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether two rows hold the same objects: images and arrays have no equality of their own."""
+    return all(b.get(k) is v for k, v in a.items())

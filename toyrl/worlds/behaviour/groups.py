@@ -21,9 +21,15 @@ from toyrl.graders.base import TextRow
 from toyrl.worlds.behaviour import own_texts
 from toyrl.worlds.behaviour.knobs import Array
 from toyrl.worlds.behaviour.rollouts import Played
-from toyrl.worlds.behaviour.texts import ADDED, COUNTS, SENTENCE, STEPS, Cell, TextReward, written
-from toyrl.worlds.text.dialects import Dialect
-from toyrl.worlds.text.problems import make_problem
+from toyrl.worlds.behaviour.texts import (
+    ADDED,
+    COUNTS,
+    SENTENCE,
+    Author,
+    Cell,
+    Shown,
+    TextReward,
+)
 
 GROUPS, LARGEST = 96, 16
 """Groups that are graded, and texts in one of them at most."""
@@ -145,9 +151,9 @@ def read(x: Mapping[str, Any]) -> TextReward | GroupReward:
 
 # -- designs ---------------------------------------------------------------------------------------
 def design(
-    dialect: str | Dialect, length: float, limit: float, group_size: int, seed: int = 0
+    write: Author, length: float, limit: float, group_size: int, seed: int = 0
 ) -> list[Group]:
-    """Groups of rendered texts, in the layout in which the reward reads answers.
+    """Groups of this author's texts, in the layout in which the reward reads answers.
 
     length : typical, in tokens; limit : of the run
     """
@@ -157,7 +163,6 @@ def design(
     for g in range(GROUPS):
         agree, scale = AGREE[g % len(AGREE)], length * SHIFTS[g // len(AGREE) % len(SHIFTS)]
         right = rng.permutation(size) < round(size * (g % (size + 1)) / size)
-        problem = make_problem(STEPS, seed + g)
         cells, identity = [], []
         for i in range(size):
             cut, unread = rng.random() < CUT, rng.random() < UNREAD
@@ -170,12 +175,10 @@ def design(
                 kind, count = ADDED[int(rng.integers(len(ADDED)))], COUNTS[int(rng.integers(2))]
                 if tokens + count * SENTENCE > limit:
                     kind, count = "", 0
-            made = written(
-                dialect, problem, good, formed, limit if cut else tokens, cut, kind, count,
-                1000 * g + i, None if good else problem.gold + who,
-            )  # fmt: skip
-            cells.append(Cell(good, formed, cut, made.row.tokens, kind, count, made.row))
-            identity.append(who if formed else -1)
+            shown = Shown(good, formed, limit if cut else tokens, cut, kind, count, who)
+            row, whose = write(seed + g, shown, 1000 * g + i)
+            cells.append(Cell(good, formed, cut, row.tokens, kind, count, row))
+            identity.append(whose)
         out.append(Group(tuple(cells), tuple(identity)))
     return out
 

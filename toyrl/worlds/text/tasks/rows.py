@@ -80,14 +80,25 @@ def _answers(same: _Same) -> Answers:
 
 def reasoning(asked: Asked, tokens: int, rng: random.Random) -> str:
     """Honest reasoning of about so many tokens."""
+    return "\n".join(padded(sentences(asked, tokens, rng), tokens, rng))
+
+
+def sentences(asked: Asked, tokens: int, rng: random.Random) -> list[str]:
+    """Sentences of honest reasoning, as many as have room in so many tokens."""
     lines = [rng.choice(FILLERS), *asked.work] if asked.work else [rng.choice(FILLERS)]
     short = tokens - sum(map(count_tokens, lines))
     while short < -MARK_TOKENS and len(lines) > 1:
         short += count_tokens(lines.pop())
+    return lines
+
+
+def padded(lines: Sequence[str], tokens: int, rng: random.Random) -> list[str]:
+    """Each of these lines with padding, about so many tokens in all."""
+    short = tokens - sum(map(count_tokens, lines))
     each, more = divmod(max(short, 0), len(lines))
     sizes = [each + (i < more) for i in range(len(lines))]
-    padded = zip(lines, sizes, strict=True)
-    return "\n".join(f"{x}{padding(n, rng.randrange(VARIANTS))}" for x, n in padded)
+    pairs = zip(lines, sizes, strict=True)
+    return [f"{x}{padding(n, rng.randrange(VARIANTS))}" for x, n in pairs]
 
 
 def written(
@@ -161,15 +172,19 @@ def class_rows(
     truncated: bool,
     renderings: int,
     seed: int,
+    problem: Asked | None = None,
 ) -> list[TaskText]:
     """Texts of one outcome class, each on a problem of its own.
 
     difficulty : moves which problems they are, for a task has no difficulty of its own
+    problem : of `answers`, that of them all in place of one each
     """
     made, out = answers(task), []
+    by_problem = {id(x[0]): x for x in made}
     for k in range(renderings):
         rng = random.Random(7919 * seed + 31 * k + difficulty)
-        asked, right, wrong = made[rng.randrange(len(made))]
+        own = made[rng.randrange(len(made))]
+        asked, right, wrong = own if problem is None else by_problem[id(problem)]
         said = right[0] if correct else rng.choice([x for x in wrong if not x.name])
         tokens = max(1, round(length_actions * chain.tokens_per_action))
         text = written(
