@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from toyrl.dynamics.chain.observed import Observed
     from toyrl.experiments.forecast.case import Told
     from toyrl.experiments.forecast.rivals.behaviour import Runs
+    from toyrl.experiments.validate.exploits.ground import Ground
     from toyrl.experiments.validate.learned import LearnedScores
     from toyrl.experiments.validate.reward_law.company import Posed
     from toyrl.experiments.validate.reward_law.own_rollouts import OwnFacts
@@ -267,6 +268,12 @@ class Inputs:
         from toyrl.worlds.behaviour import texts
 
         return texts.arithmetic(dialect)
+
+    def ground(self, wrong: Sequence[Any], _dialect: str) -> Ground:
+        """What a search for exploits stands on: wrong base texts."""
+        from toyrl.experiments.validate.exploits.ground import arithmetic
+
+        return arithmetic(wrong)
 
     def about(self, row: TextRow | None) -> Posed | None:
         """The problem that a row is about; of None one of ours."""

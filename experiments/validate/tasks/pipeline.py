@@ -7,20 +7,21 @@ for exploits are made of arithmetic texts and say "not tested".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
 from toyrl.experiments.validate.contract.kinds import named
-from toyrl.experiments.validate.findings import NOT_TESTED, Finding, Section
+from toyrl.experiments.validate.exploits.ground import Ground
+from toyrl.experiments.validate.findings import Section
 from toyrl.experiments.validate.formats.search import Search
-from toyrl.experiments.validate.hacks import price
 from toyrl.experiments.validate.hacks.section import Exploit
 from toyrl.experiments.validate.pipeline import Pipeline
 from toyrl.experiments.validate.reward_law.company import Posed
 from toyrl.experiments.validate.tasks import hacks
 from toyrl.experiments.validate.tasks.found import Found
+from toyrl.experiments.validate.tasks.ground import of_task
 from toyrl.graders.base import TextRow
 from toyrl.worlds.behaviour import task_texts
 from toyrl.worlds.behaviour.texts import Author
@@ -28,7 +29,6 @@ from toyrl.worlds.text.dialects import dialect_of
 from toyrl.worlds.text.tasks import rows
 from toyrl.worlds.text.tasks.base import Task
 
-SEARCH = "The search for exploits edits arithmetic texts."
 OF_NUMBERS = ("contract/gold-form", "contract/gold-wish", "contract/gold-type")
 """Findings about the form of a gold number, which a task's rows hold as they are."""
 
@@ -106,6 +106,13 @@ class TaskPipeline(Pipeline):
         """Writes the task's texts of behaviours."""
         return task_texts.author(self.task, dialect)
 
+    def ground(self, wrong: Sequence[Any], dialect: str) -> Ground:
+        """What a search for exploits stands on: wrong texts of the task.
+
+        Raises TaskError for a task that can't tell whether any answer is right.
+        """
+        return of_task(self.task, dialect, wrong)
+
     @cached_property
     def _places(self) -> dict[str, list[int]]:
         """Places of the task's problems by prompt."""
@@ -121,21 +128,7 @@ class TaskPipeline(Pipeline):
         kept = [f for f in section.findings if f.name not in OF_NUMBERS]
         return replace(section, findings=(self.found.finding(), *kept))
 
-    def hacks(self) -> Section:
-        """The task's mutants, and the price on classes."""
-        if self.reward.kind == "shaper":
-            section, exploits = Section(2, "", ()), []
-        else:
-            section, exploits = self._in_each()
-        found = price.on_classes(*self.reference_points, self.reference.shares, exploits)
-        self.price = found.kl
-        finding, picture = price.describe(found, len(exploits))
-        search = Finding(2, "hacks/task-search", NOT_TESTED, SEARCH)
-        summary = " ".join(x for x in (section.summary, finding.message) if x)
-        return Section(2, summary, (*section.findings, finding, search),
-                       (*section.pictures, picture), section.tables)  # fmt: skip
-
-    def _in_each(self) -> tuple[Section, list[Exploit]]:
+    def listed(self) -> tuple[Section, list[Exploit]]:
         """The mutants in the layout that it is judged in; of others that it reads, what is new."""
         size = {"tokens": self.settings.typical, "limit": self.worlds_limit}
         done = [

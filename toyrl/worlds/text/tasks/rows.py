@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -241,17 +241,37 @@ def marked(layout: str, completion: str) -> str | None:
     return found[-1].strip() if found else None
 
 
+def readings(layouts: Sequence[str], completion: str) -> list[str]:
+    """The last answer that a completion marks in each of these layouts, in their order; where it
+    marks none the whole of it, if one of them has no mark."""
+    bare = [x for x in layouts if not dialect_of(x).before.strip()]
+    found = [marked(layout, completion) for layout in layouts if layout not in bare]
+    said = list(dict.fromkeys(x for x in found if x is not None))
+    return said or [completion.strip() for _ in bare[:1]]
+
+
+def truth_of(task: Task) -> Callable[[Asked, str], bool]:
+    """The task's `holds`: whether any answer to a problem is right.
+
+    Raises TaskError for a task that can't tell.
+    """
+    holds = getattr(task, "holds", None)
+    if holds is None:
+        msg = f"task {task.name} has no holds(problem, text), so it can't tell whether any answer "
+        msg += "that a policy gives is right"
+        raise TaskError(msg)
+    asked, right, _ = answers(task)[0]
+    holds(asked, right[0].text)  # one that was made without a truth says so
+    return lambda problem, text: bool(holds(problem, text))
+
+
 def correct(task: Task, asked: Asked, completion: str) -> bool:
     """Whether a policy's completion is right: its last answer in the first layout that it has.
 
     Raises TaskError for a task that can't tell, as it has no `holds`.
     """
-    if not hasattr(task, "holds"):
-        msg = f"task {task.name} has no holds(problem, text), so no policy can be trained on it"
-        raise TaskError(msg)
-    said = (marked(layout, completion) for layout in task.layouts)
-    text = next((x for x in said if x is not None), None)
-    return text is not None and bool(task.holds(asked, text))  # type: ignore[attr-defined]
+    holds, said = truth_of(task), readings(task.layouts, completion)
+    return bool(said) and holds(asked, said[0])
 
 
 def names(task: Task) -> Sequence[str]:
