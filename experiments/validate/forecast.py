@@ -154,7 +154,7 @@ def _of_log(pipeline: Pipeline, told: Told) -> Any:
     r, s = log.rollouts, pipeline.asked
     there = r.w > 0
     read = np.zeros(r.shape)
-    read[there] = own_texts.readable(log.rows, r.correct[there])
+    read[there] = own_texts.readable(log.rows, r.correct[there], pipeline.reading)
     own = replace(r, truncated=r.cut, weight=r.w, mask=None, fields={"answered": read})
     own = replace(own, max_length=told.limit)
     whole = own.with_(
@@ -209,8 +209,11 @@ def _cells(pipeline: Pipeline, told: Told, dialect: str) -> list[Cell]:
     if log is None:
         return texts.design(pipeline.author(dialect), told.length, told.limit)
     right = log.rollouts.correct[log.rollouts.w > 0] > 0.5
-    formed = own_texts.readable(log.rows, right)
-    return own_texts.design(log.rows, right, formed, told.limit, plain=PLAIN, edited=EDITED)
+    how = pipeline.reading
+    formed = own_texts.readable(log.rows, right, how)
+    return own_texts.design(
+        log.rows, right, formed, told.limit, plain=PLAIN, edited=EDITED, reading=how
+    )
 
 
 def _groups(pipeline: Pipeline, told: Told, dialect: str) -> list[Group]:
@@ -226,7 +229,8 @@ def _groups(pipeline: Pipeline, told: Told, dialect: str) -> list[Group]:
     prompts = [
         (log.rows[a:b], right[a:b]) for a, b in zip([0, *ends[:-1]], ends, strict=True) if b > a
     ]
-    return groups.logged(prompts, told.limit, size, mark=pipeline.own_dialect or None)
+    mark = pipeline.own_dialect or None
+    return groups.logged(prompts, told.limit, size, mark=mark, reading=pipeline.reading)
 
 
 # -- in the report ---------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from toyrl.experiments.validate.reward_law import bench
 from toyrl.experiments.validate.reward_law.law import RewardLaw
 from toyrl.experiments.validate.settings import Settings
 from toyrl.experiments.validate.steps.source import Scores, read_in
+from toyrl.experiments.validate.subject import Subject
 from toyrl.experiments.validate.terms.facts import TermFacts
 from toyrl.graders.base import TextRow
 from toyrl.objectives.policy_gradient import PolicyGradient
@@ -34,16 +35,13 @@ if TYPE_CHECKING:
     from toyrl.dynamics.chain.observed import Observed
     from toyrl.experiments.forecast.case import Told
     from toyrl.experiments.forecast.rivals.behaviour import Runs
-    from toyrl.experiments.validate.exploits.ground import Ground
     from toyrl.experiments.validate.learned import LearnedScores
-    from toyrl.experiments.validate.reward_law.company import Posed
     from toyrl.experiments.validate.reward_law.own_rollouts import OwnFacts
     from toyrl.rewards.user import UserReward
-    from toyrl.worlds.behaviour.texts import Author
 
 
 @dataclass
-class Inputs:
+class Inputs(Subject):
     """The pieces that a run of `validate` shares, each made when it is first asked for.
 
     tell : hears the run; a plain function (section number, message) will do
@@ -255,35 +253,6 @@ class Inputs:
             reads_gold=reads,
         )
         return found, self.probes_in(found.dialects)
-
-    @property
-    def class_rows(self) -> Callable[..., list[Any]]:
-        """Writes texts of an outcome class, as `toyrl.worlds.text.render.class_rows`."""
-        from toyrl.worlds.text import render
-
-        return render.class_rows
-
-    def author(self, dialect: str) -> Author:
-        """Writes texts of behaviours, for the forecast."""
-        from toyrl.worlds.behaviour import texts
-
-        return texts.arithmetic(dialect)
-
-    def ground(self, wrong: Sequence[Any], _dialect: str) -> Ground:
-        """What a search for exploits stands on: wrong base texts."""
-        from toyrl.experiments.validate.exploits.ground import arithmetic
-
-        return arithmetic(wrong)
-
-    def about(self, row: TextRow | None) -> Posed | None:
-        """The problem that a row is about; of None one of ours."""
-        from toyrl.experiments.validate.reward_law.company import Posed, posed
-        from toyrl.worlds.text.problems import make_problem
-
-        if row is not None:
-            return posed(row)
-        problem = make_problem(4, self.settings.seed)
-        return Posed(problem, problem.difficulty, problem.prompt)
 
     def group_in(self, dialect: str) -> list[Any]:
         """Right and wrong rollouts of one prompt, short and long."""

@@ -1,8 +1,8 @@
 """`validate` on the texts of a task: the sections of arithmetic where they can take these texts.
 
 Contract and hacks look at the task's own texts. Signal, collapse, order and selection stand on
-outcome classes, right or wrong by length, whose texts the task writes. The forecast and the search
-for exploits are made of arithmetic texts and say "not tested".
+outcome classes, right or wrong by length, whose texts the task writes; the forecast on texts of
+behaviours that it writes too. The search for exploits asks it whether a text is right.
 """
 
 from __future__ import annotations
@@ -12,22 +12,26 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
+from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.contract.kinds import named
 from toyrl.experiments.validate.exploits.ground import Ground
-from toyrl.experiments.validate.findings import Section
+from toyrl.experiments.validate.findings import Finding, Section
 from toyrl.experiments.validate.formats.search import Search
 from toyrl.experiments.validate.hacks.section import Exploit
+from toyrl.experiments.validate.own.rollouts import sampled
 from toyrl.experiments.validate.pipeline import Pipeline
 from toyrl.experiments.validate.reward_law.company import Posed
+from toyrl.experiments.validate.settings import Settings
 from toyrl.experiments.validate.tasks import hacks
 from toyrl.experiments.validate.tasks.found import Found
 from toyrl.experiments.validate.tasks.ground import of_task
 from toyrl.graders.base import TextRow
 from toyrl.worlds.behaviour import task_texts
+from toyrl.worlds.behaviour.own_texts import Reading
 from toyrl.worlds.behaviour.texts import Author
-from toyrl.worlds.text.dialects import dialect_of
+from toyrl.worlds.text.dialects import dialect_of, mark
 from toyrl.worlds.text.tasks import rows
-from toyrl.worlds.text.tasks.base import Task
+from toyrl.worlds.text.tasks.base import Task, TaskError
 
 OF_NUMBERS = ("contract/gold-form", "contract/gold-wish", "contract/gold-type")
 """Findings about the form of a gold number, which a task's rows hold as they are."""
@@ -113,6 +117,20 @@ class TaskPipeline(Pipeline):
         """
         return of_task(self.task, dialect, wrong)
 
+    @property
+    def reading(self) -> Reading:
+        """How answers are read in a log's texts: in the task's layouts, the one judged in first."""
+        first = self.contract_facts.dialect
+        layouts = tuple(dict.fromkeys((first, *self.task.layouts)))
+        if first and not dialect_of(first).before.strip():  # the whole text is the answer
+            layouts = (first,)
+        else:
+            layouts = tuple(x for x in layouts if x and dialect_of(x).before.strip())
+        return Reading(
+            lambda text: next(iter(rows.readings(layouts, text)), None),
+            partial(rows.start_of, layouts),
+        )
+
     @cached_property
     def _places(self) -> dict[str, list[int]]:
         """Places of the task's problems by prompt."""
@@ -121,7 +139,47 @@ class TaskPipeline(Pipeline):
             found.setdefault(asked.prompt, []).append(i)
         return found
 
+    def _sampled(self) -> Settings:
+        """The settings with a log of what the model says to the task's problems.
+
+        Raises UsageError for a task that can't tell whether an answer is right.
+        """
+        try:
+            rows.truth_of(self.task)
+        except TaskError as error:
+            msg = f"model={self.settings.model}: {error}; mark rollouts yourself: --rollouts"
+            raise UsageError(msg) from error
+        asked = [
+            {**x.columns, "prompt": self._with_mark(x.prompt)}
+            for x, _, _ in rows.answers(self.task)
+        ]
+        places = {self._with_mark(p): k for p, k in self._places.items()}
+
+        def correct(row: TextRow) -> float:
+            made, here = rows.answers(self.task), places[row.prompt]
+            own = (i for i in here if _same(row.columns, made[i][0].columns))
+            return float(rows.correct(self.task, made[next(own, here[0])][0], row.completion))
+
+        tell = partial(self.tell, 0)
+        return sampled(self.settings, tell, asked=asked, correct=correct)
+
+    def _with_mark(self, prompt: str) -> str:
+        """A prompt as a model is asked it: the user's own say how to answer, ours don't."""
+        if self.found.own_rows:
+            return prompt
+        return f"{prompt}\nMark it so: {mark(self._dialects[0], '...')}"
+
     # -- sections --------------------------------------------------------------------------------
+    def own(self) -> Section:
+        """The reward on the user's own log, and whose texts the others stand on."""
+        section = super().own()
+        text = (
+            f"Contract and hacks stand on texts of the task {self.task.name}; your log is judged "
+            "here, as it says what is right, and the forecast stands on it."
+        )
+        finding = Finding(0, "own/texts", "info", text)
+        return replace(section, findings=(*section.findings, finding))
+
     def contract(self) -> Section:
         """The contract, led by which task it is and why."""
         section = super().contract()

@@ -20,6 +20,7 @@ from toyrl.graders.answers import answer_identities
 from toyrl.graders.base import TextRow
 from toyrl.worlds.behaviour import own_texts
 from toyrl.worlds.behaviour.knobs import Array
+from toyrl.worlds.behaviour.own_texts import USUAL, Reading
 from toyrl.worlds.behaviour.rollouts import Played
 from toyrl.worlds.behaviour.texts import (
     ADDED,
@@ -190,21 +191,25 @@ def logged(
     *,
     mark: str | None = None,
     seed: int = 0,
+    reading: Reading = USUAL,
 ) -> list[Group]:
     """Groups that a log holds, drawn anew, with some texts edited.
 
     prompts : of each its G rollouts, and (G,) whether each is right
     mark : how answers are marked (a dialect), None: one of the usual ways
+    reading : how answers are read in them
     """
+    read = None if reading is USUAL else reading.answer
     cells, identity = [], []
     for rows, right in prompts:
-        formed = own_texts.readable(rows, right)
+        formed = own_texts.readable(rows, right, reading)
         each = zip(rows, right, formed, strict=True)
         cells.append([own_texts.as_it_is(r, bool(c > 0), bool(f)) for r, c, f in each])
-        identity.append([int(x) for x in answer_identities(rows, right.tolist(), mark)])
+        identity.append([int(x) for x in answer_identities(rows, right.tolist(), mark, read)])
     rng = np.random.default_rng([seed, 7])
     size = min(group_size, LARGEST)
-    lines = own_texts.frequent([c.row.completion for each in cells for c in each if not c.cut])
+    whole = [c.row.completion for each in cells for c in each if not c.cut]
+    lines = own_texts.frequent(whole, reading)
     out = []
     for g in range(GROUPS):
         own, who = cells[g % len(cells)], identity[g % len(cells)]
@@ -212,7 +217,7 @@ def logged(
         group, said = [own[i] for i in at], [who[i] for i in at]
         for i, cell in enumerate(group):
             if rng.random() < PADDED and cell.formed:
-                edits = [*own_texts.edits(cell.row, cell.right, limit, lines)]
+                edits = [*own_texts.edits(cell.row, cell.right, limit, lines, reading)]
                 group[i] = edits[int(rng.integers(len(edits)))] if edits else cell
                 said[i] = said[i] if group[i].formed else -1
         out.append(Group(tuple(group), tuple(said)))

@@ -241,6 +241,14 @@ def marked(layout: str, completion: str) -> str | None:
     return found[-1].strip() if found else None
 
 
+def start_of(layouts: Sequence[str], completion: str) -> int | None:
+    """Character at which the last answer that a completion marks begins, with its mark; None where
+    none of these layouts marks one."""
+    known = [x for x in layouts if dialect_of(x).before.strip() and marked(x, completion)]
+    found = [completion.rfind(dialect_of(x).before.strip()) for x in known]
+    return max(found, default=None)
+
+
 def readings(layouts: Sequence[str], completion: str) -> list[str]:
     """The last answer that a completion marks in each of these layouts, in their order; where it
     marks none the whole of it, if one of them has no mark."""
