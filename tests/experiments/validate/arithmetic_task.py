@@ -1,4 +1,4 @@
-"""Arithmetic written as a task: what is said on its texts is to be what is said on the built-in ones."""
+"""Arithmetic written as a task: what is said of it is to be what is said of the built-in one."""
 
 from __future__ import annotations
 

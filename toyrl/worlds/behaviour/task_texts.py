@@ -62,7 +62,10 @@ def _text(
         whole = max(whole, (len(lines) + 1 + shown.count) * SENTENCE)
         _add(lines, asked, shown, rng)
     room = max(rows.MARK_TOKENS, round(whole) - count_tokens(answer))
-    work = "\n".join(rows.padded(lines, room, rng))
+    lines = rows.padded(lines, room, rng)
+    if shown.cut:  # the end of the last sentence is lost
+        lines[-1] = lines[-1][: max(1, 2 * len(lines[-1]) // 3)].rstrip()
+    work = "\n".join(lines)
     text = compose(layout, work, answer, tags=shown.formed or shown.cut)
     closing = dialect_of(layout).closing
     if shown.cut and closing:
