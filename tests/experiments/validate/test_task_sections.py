@@ -112,6 +112,7 @@ def test_a_flaw_that_no_list_holds_is_found_on_a_tasks_texts(file, name, piece):
     if not piece:
         assert report.verdict == "SAFE SO FAR"
         assert said["hacks/search"].status == "pass"
+        assert "contract/gold-form" not in said  # which is of numbers
         return
     assert report.verdict == "UNSAFE"
     assert report.reasons[0].startswith("A search found a wrong completion")
