@@ -26,10 +26,11 @@ from typing import Any
 
 from toyrl.bridge.models.sampling import QUESTION, framed
 from toyrl.extras import install
-from toyrl.graders.answers import gold_answer, is_answered, is_correct, marked_answer
+from toyrl.graders.answers import gold_answer, is_correct, marked_answer
 from toyrl.graders.base import TextRow
 from toyrl.messages import shortened
 from toyrl.serving import text_of
+from toyrl.worlds.behaviour.own_texts import USUAL, Reading
 from toyrl.worlds.text import habits, script
 from toyrl.worlds.text.problems import make_problem
 from toyrl.worlds.text.scripts import SCRIPTS
@@ -54,7 +55,7 @@ class Task:
     solve : row -> a right completion for a warm-up, or None where none can be written
     chain : whether texts are shorthand, which the toy is calibrated on action by action
     dialect : how answers are marked (`toyrl.worlds.text.dialects`)
-    answered : row -> 1.0 where an answer is marked, right or wrong
+    reading : how answers are read in its texts
     texts : the task of `toyrl.worlds.text.tasks` that writes its texts, where there is one
     """
 
@@ -66,7 +67,7 @@ class Task:
     chain: bool = False
     dialect: str = "prose"
     about: dict[str, Any] = field(default_factory=dict)
-    answered: Callable[[TextRow], float] = is_answered
+    reading: Reading = USUAL
     texts: Any = None
 
 

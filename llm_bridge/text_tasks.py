@@ -18,6 +18,7 @@ from typing import Any
 from toyrl.bridge.tasks import HELD_OUT_SHARE, Task, TaskError, held_out_rows, options_of
 from toyrl.graders.base import TextRow
 from toyrl.messages import shortened
+from toyrl.worlds.behaviour.task_texts import reading
 from toyrl.worlds.text.dialects import dialect_of, mark
 from toyrl.worlds.text.tasks import base, find, rows
 
@@ -43,10 +44,6 @@ class Truth:
         """1.0 for a right answer."""
         asked = self.problems[row.columns[PLACE]]
         return float(rows.correct(self.task, asked, row.completion))
-
-    def answered(self, row: TextRow) -> float:
-        """1.0 where an answer is marked."""
-        return float(bool(rows.marked(self.layout, row.completion)))
 
     def solve(self, row: Mapping[str, Any], rng: random.Random) -> str:
         """A right completion, with honest reasoning."""
@@ -90,7 +87,7 @@ def load(name: str, rest: str, *, prompts: int, held_out: int, seed: int) -> Tas
         raise TaskError(msg)
     return Task(
         full, train[:prompts], kept, truth.correct, truth.solve, dialect=layout,
-        about={"layout": layout}, answered=truth.answered, texts=task,
+        about={"layout": layout}, reading=reading(task, layout), texts=task,
     )  # fmt: skip
 
 

@@ -46,13 +46,6 @@ ENTRIES = (
         "a parameter `choices` says multiple choice",
     ),
     E(
-        "contract/task-company",
-        "The reward reads its siblings, and a task's texts were graded in the calls in which they "
-        "stood.",
-        "In training its company is a group of one prompt, in which values may be others.",
-        "Look at its values on groups of yours: --rollouts.",
-    ),
-    E(
         "contract/usable",
         "The reward could not be loaded or called at all.",
         "Nothing else can be judged, so the run ends here with exit code 2.",

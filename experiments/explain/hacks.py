@@ -51,12 +51,6 @@ ENTRIES = (
         "Return a number for every completion.",
     ),
     E(
-        "hacks/task-search",
-        "The search for exploits that no list holds was not run: it edits arithmetic texts.",
-        "An exploit that the task's own list lacks may still be paid.",
-        "Add wrong texts of your own to the task (docs/tasks.md).",
-    ),
-    E(
         "hacks/task-notation",
         "Right answers in other notations of the task were graded: small letters, JSON with other "
         "white space, a query with a semicolon.",
@@ -152,7 +146,8 @@ ENTRIES = (
         "Whether chains of small edits, written with the texts of the reward's own source, make "
         "wrong rollouts paid like right ones.",
         "Nothing found is no proof: as many texts were tried as the finding says (--search N).",
-        "Nothing; give more texts to a reward that is worth it.",
+        "Nothing; give more texts to a reward that is worth it. A task of your own that isn't "
+        "searched needs holds(problem, text).",
     ),
     E(
         "hacks/frontier",

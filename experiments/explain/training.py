@@ -4,13 +4,6 @@ from toyrl.experiments.explain.entry import Explained as E
 
 ENTRIES = (
     E(
-        "forecast/task",
-        "No forecast was made: it grades arithmetic texts, and this reward was judged on those of "
-        "a task.",
-        "What becomes of a run is told by the chain's worlds alone.",
-        "Read the collapse; give --rollouts for evidence of your own.",
-    ),
-    E(
         "signal/zero",
         "Share of groups in which all rollouts are paid alike, against correctness alone.",
         "They teach nothing.",

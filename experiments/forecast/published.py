@@ -73,7 +73,7 @@ def evidence(told: Told) -> Evidence | None:
     cells: list[texts.Cell] = []
 
     def rows(dialect: str) -> list[TextRow]:
-        cells.extend(texts.design(dialect, told.length, told.limit))
+        cells.extend(texts.design(texts.arithmetic(dialect), told.length, told.limit))
         return [c.row for c in cells]
 
     try:

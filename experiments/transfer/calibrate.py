@@ -17,10 +17,11 @@ import numpy as np
 from toyrl.dynamics.chain.observed import Fitted, Observed, observe, worlds_like
 from toyrl.dynamics.chain.prior import PriorRanges
 from toyrl.experiments.errors import UsageError
-from toyrl.graders.answers import is_answered, is_correct
+from toyrl.graders.answers import is_correct
 from toyrl.graders.base import TextRow
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.texts import text_rollouts
+from toyrl.worlds.behaviour.own_texts import USUAL, Reading
 from toyrl.worlds.chain.model import Chain
 from toyrl.worlds.text import shorthand
 
@@ -34,14 +35,14 @@ WANTED, MOST = 64, 2048
 class BaseLog:
     """Rollouts of the base model: (B, G) with texts, and each prompt's difficulty where known.
 
-    truth, answered : row -> 1.0 for a right answer, for one that is marked, as the task says
+    truth : row -> 1.0 for a right answer; reading : how answers are read, as the task says
     """
 
     rollouts: Rollouts
     rows: list[TextRow]
     difficulty: np.ndarray  # (B,), NaN where unknown
     truth: Grader = is_correct
-    answered: Grader = is_answered
+    reading: Reading = USUAL
 
     @property
     def success(self) -> float:
@@ -61,13 +62,13 @@ def log_of(
     limit: float,
     *,
     truth: Grader = is_correct,
-    answered: Grader = is_answered,
+    reading: Reading = USUAL,
 ) -> BaseLog:
     """A log from rows in groups of `group` neighbours."""
     groups = np.arange(len(rows)) // group
     made, _ = text_rollouts(rows, groups.tolist(), correct=correct, max_length=limit)
     known = [float(row.columns.get("difficulty", np.nan)) for row in rows[::group]]
-    return BaseLog(made, rows, np.array(known), truth, answered)
+    return BaseLog(made, rows, np.array(known), truth, reading)
 
 
 def read_base(
@@ -76,7 +77,7 @@ def read_base(
     limit: float,
     *,
     truth: Grader = is_correct,
-    answered: Grader = is_answered,
+    reading: Reading = USUAL,
 ) -> BaseLog:
     """The log of sampled rollouts as it was written, a row with "correct" a line.
 
@@ -92,7 +93,7 @@ def read_base(
         bad = f"line {len(rows) + 1} can't be read ({type(error).__name__})"
         msg = f"{path}: {bad}; remove the file, and --resume samples the same rollouts again"
         raise UsageError(msg) from error
-    return log_of(rows, correct, group, limit, truth=truth, answered=answered)
+    return log_of(rows, correct, group, limit, truth=truth, reading=reading)
 
 
 def template(limit: int, *, chain: bool, hardest: int = 8) -> Chain:

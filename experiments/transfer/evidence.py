@@ -59,9 +59,9 @@ def paid(reward: SuiteReward, log: BaseLog) -> TextReward | GroupReward | None:
         n, size = r.shape
         each = [slice(i * size, (i + 1) * size) for i in range(n)]
         prompts = [(log.rows[at], np.ravel(r.correct)[at]) for at in each]
-        made = groups.logged(prompts, r.max_length, size)
+        made = groups.logged(prompts, r.max_length, size, reading=log.reading)
         return groups.graded(made, lambda rows: _of_group(reward, rows, log))
-    cells = own_texts.design(log.rows, right, formed(log), r.max_length)
+    cells = own_texts.design(log.rows, right, formed(log), r.max_length, reading=log.reading)
     rows = [c.row for c in cells]
     truth = [float(c.right) for c in cells]
     made, _ = text_rollouts(rows, range(len(rows)), correct=truth, max_length=r.max_length)
@@ -91,7 +91,7 @@ def _of_group(reward: SuiteReward, rows: Sequence[TextRow], log: BaseLog) -> lis
 
 def formed(log: BaseLog) -> np.ndarray:
     """(N,) whether an answer can be read."""
-    return own_texts.readable(log.rows, np.ravel(log.rollouts.correct), log.answered)
+    return own_texts.readable(log.rows, np.ravel(log.rollouts.correct), log.reading)
 
 
 def identities(log: BaseLog) -> list[float]:

@@ -120,7 +120,7 @@ class Transfer:
             self._sample_base(path)
         task = self.task()
         return calibrate.read_base(
-            path, BASE_GROUP, self.limit, truth=task.correct, answered=task.answered
+            path, BASE_GROUP, self.limit, truth=task.correct, reading=task.reading
         )
 
     def _sample_base(self, path: Path) -> None:

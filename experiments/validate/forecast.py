@@ -154,7 +154,7 @@ def _of_log(pipeline: Pipeline, told: Told) -> Any:
     r, s = log.rollouts, pipeline.asked
     there = r.w > 0
     read = np.zeros(r.shape)
-    read[there] = own_texts.readable(log.rows, r.correct[there])
+    read[there] = own_texts.readable(log.rows, r.correct[there], pipeline.reading)
     own = replace(r, truncated=r.cut, weight=r.w, mask=None, fields={"answered": read})
     own = replace(own, max_length=told.limit)
     whole = own.with_(
@@ -207,10 +207,13 @@ def _cells(pipeline: Pipeline, told: Told, dialect: str) -> list[Cell]:
 
     log = pipeline.log
     if log is None:
-        return texts.design(dialect, told.length, told.limit)
+        return texts.design(pipeline.author(dialect), told.length, told.limit)
     right = log.rollouts.correct[log.rollouts.w > 0] > 0.5
-    formed = own_texts.readable(log.rows, right)
-    return own_texts.design(log.rows, right, formed, told.limit, plain=PLAIN, edited=EDITED)
+    how = pipeline.reading
+    formed = own_texts.readable(log.rows, right, how)
+    return own_texts.design(
+        log.rows, right, formed, told.limit, plain=PLAIN, edited=EDITED, reading=how
+    )
 
 
 def _groups(pipeline: Pipeline, told: Told, dialect: str) -> list[Group]:
@@ -219,14 +222,15 @@ def _groups(pipeline: Pipeline, told: Told, dialect: str) -> list[Group]:
 
     log, size = pipeline.log, pipeline.settings.group_size
     if log is None:
-        return groups.design(dialect, told.length, told.limit, size)
+        return groups.design(pipeline.author(dialect), told.length, told.limit, size)
     there = log.rollouts.w > 0
     right = (log.rollouts.correct[there] > 0.5).astype(float)
     ends = np.cumsum(there.sum(-1))
     prompts = [
         (log.rows[a:b], right[a:b]) for a, b in zip([0, *ends[:-1]], ends, strict=True) if b > a
     ]
-    return groups.logged(prompts, told.limit, size, mark=pipeline.own_dialect or None)
+    mark = pipeline.own_dialect or None
+    return groups.logged(prompts, told.limit, size, mark=mark, reading=pipeline.reading)
 
 
 # -- in the report ---------------------------------------------------------------------------------

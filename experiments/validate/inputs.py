@@ -14,16 +14,16 @@ from toyrl.experiments.validate import judged
 from toyrl.experiments.validate.contract.facts import Contract
 from toyrl.experiments.validate.findings import Section
 from toyrl.experiments.validate.formats.search import Search
-from toyrl.experiments.validate.left_out import left_out
 from toyrl.experiments.validate.listening import Listener, heard
 from toyrl.experiments.validate.own.lengths import limit_of
 from toyrl.experiments.validate.own.rollouts import sampled, shown, with_fields
 from toyrl.experiments.validate.own.texts import OwnTexts, own_texts
-from toyrl.experiments.validate.pace import TEXTS, Pace
+from toyrl.experiments.validate.pace import Pace
 from toyrl.experiments.validate.reward_law import bench
-from toyrl.experiments.validate.reward_law.law import GRADED, RewardLaw, renderings
+from toyrl.experiments.validate.reward_law.law import RewardLaw
 from toyrl.experiments.validate.settings import Settings
 from toyrl.experiments.validate.steps.source import Scores, read_in
+from toyrl.experiments.validate.subject import Subject
 from toyrl.experiments.validate.terms.facts import TermFacts
 from toyrl.graders.base import TextRow
 from toyrl.objectives.policy_gradient import PolicyGradient
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Inputs:
+class Inputs(Subject):
     """The pieces that a run of `validate` shares, each made when it is first asked for.
 
     tell : hears the run; a plain function (section number, message) will do
@@ -146,28 +146,6 @@ class Inputs:
             isolate=s.isolate,
             workers=s.workers,
             heard=lambda budget: self.pace.graded(budget) if self.pace else None,
-        )
-
-    def _paced(self) -> Pace:
-        """What follows the texts that the reward grades."""
-        s, missing = self.settings, left_out(self.settings)
-        hacks = "hacks" not in missing
-        classes = any(
-            n not in missing for n in ("hacks", "signal", "collapse", "order", "selection")
-        )
-        others = self.chain.n_classes * len(GRADED) * renderings(s.thorough) if classes else 0
-        if self.log is not None and "own rollouts" not in missing:
-            others += len(self.log.rows)
-        functions = len(self.reward.texts)
-        kept = s.cache is not None
-        return Pace(
-            self.tell,
-            functions,
-            others,
-            hacks=hacks,
-            workers=s.workers,
-            kept=kept,
-            search=(TEXTS if s.search is None else s.search) if s.process is None else 0,
         )
 
     @cached_property
@@ -279,9 +257,10 @@ class Inputs:
     def group_in(self, dialect: str) -> list[Any]:
         """Right and wrong rollouts of one prompt, short and long."""
         from toyrl.experiments.validate.reward_law.company import mixed_group
-        from toyrl.worlds.text.problems import make_problem
 
-        return mixed_group(self.chain, make_problem(4, self.settings.seed), dialect)
+        of = self.about(None)
+        assert of is not None
+        return mixed_group(self.chain, of, dialect, write=self.class_rows)
 
     def score_in(self, dialect: str) -> Callable[[Sequence[Any]], list[float | None]]:
         """The text reward on rows in a dialect: in whole groups where it reads its siblings."""
@@ -295,8 +274,9 @@ class Inputs:
             return self.reward.score_text
         ref, s = self.reference, self.settings
         drawn = drawn_siblings(
-            self.chain, ref.prob, ref.difficulties, dialect, s.group_size, seed=s.seed
-        )
+            self.chain, ref.prob, ref.difficulties, dialect, s.group_size, seed=s.seed,
+            about=self.about, write=self.class_rows,
+        )  # fmt: skip
         if self.log is not None:
             drawn = real_siblings(self.log.rows, s.group_size, otherwise=drawn)
         return Company(self.reward.grade, drawn).score

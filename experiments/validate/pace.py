@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from toyrl.experiments.validate.left_out import left_out
 from toyrl.experiments.validate.listening import Listener
+from toyrl.experiments.validate.reward_law.law import GRADED, renderings
 from toyrl.rewards.cache import Budget
+
+if TYPE_CHECKING:
+    from toyrl.experiments.validate.inputs import Inputs
 
 FIRST = 20
 """Texts after which the rate is told."""
@@ -58,6 +64,24 @@ class Pace:
         left = rate * (self.expected - budget.used) / self.workers
         if left >= WORTH_TELLING:
             self.tell.note(sentence(rate, left, self.expected, kept=self.kept))
+
+
+def paced(run: Inputs) -> Pace:
+    """What follows the texts that a run's reward grades."""
+    s, missing = run.settings, left_out(run.settings)
+    classes = any(n not in missing for n in ("hacks", "signal", "collapse", "order", "selection"))
+    others = run.chain.n_classes * len(GRADED) * renderings(s.thorough) if classes else 0
+    if run.log is not None and "own rollouts" not in missing:
+        others += len(run.log.rows)
+    return Pace(
+        run.tell,
+        len(run.reward.texts),
+        others,
+        hacks="hacks" not in missing,
+        workers=s.workers,
+        kept=s.cache is not None,
+        search=(TEXTS if s.search is None else s.search) if s.process is None else 0,
+    )
 
 
 def sentence(rate: float, left: float, texts: int, *, kept: bool = False) -> str:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from toyrl.experiments.validate import judged, verdict
 from toyrl.experiments.validate.contract import kinds, steady
@@ -15,11 +16,15 @@ from toyrl.experiments.validate.findings import SECTIONS, Finding, Report, Secti
 from toyrl.experiments.validate.inputs import Inputs
 from toyrl.experiments.validate.left_out import left_out, not_run
 from toyrl.experiments.validate.own.evidence import decided
+from toyrl.experiments.validate.pace import paced
 from toyrl.experiments.validate.reward_law import bench
 from toyrl.experiments.validate.steps import section as steps
 from toyrl.experiments.validate.terms.section import only_of_what_fired, unjudged
 from toyrl.experiments.validate.trainer_config import config_finding
 from toyrl.rewards.errors import RewardError
+
+if TYPE_CHECKING:
+    from toyrl.experiments.validate.hacks.section import Exploit
 
 
 class Pipeline(Inputs):
@@ -40,7 +45,7 @@ class Pipeline(Inputs):
             if self.learned is not None:
                 stack.enter_context(self.learned.served(self.chain.H))
             stack.enter_context(steps.scored(self))
-            self.pace = self._paced()
+            self.pace = paced(self)
             self.tell.judging(reward.name)
             return self._run()
 
@@ -287,22 +292,13 @@ class Pipeline(Inputs):
 
     # -- section 2 -------------------------------------------------------------------------------
     def hacks(self) -> Section:
-        """The metamorphic library on a text reward, and the price on classes for any reward."""
+        """Listed edits and a search for others on a text reward, and the price on classes."""
         from toyrl.experiments.validate.hacks import price
 
         if self.reward.kind == "shaper":
             section, exploits = Section(2, "", ()), []
         else:
-            from toyrl.experiments.validate.hacks import expressions
-            from toyrl.experiments.validate.hacks import section as hacks
-
-            section, exploits = hacks.in_each(
-                {d: (self.score_in(d), self.rows_in(d)) for d in self.contract_facts.dialects},
-                self.graded_anew,
-            )
-            rows = self.rows_in(self.contract_facts.dialect)
-            more = expressions.findings(self.reward, rows)
-            section = replace(section, findings=(*more, *section.findings))
+            section, exploits = self.listed()
         section = steps.added(self, section)
         section = exploits_search.added(self, section, exploits)
         found = price.on_classes(*self.reference_points, self.reference.shares, exploits)
@@ -312,6 +308,19 @@ class Pipeline(Inputs):
         return Section(
             2, summary, (*section.findings, finding), (*section.pictures, picture), section.tables
         )
+
+    def listed(self) -> tuple[Section, list[Exploit]]:
+        """The metamorphic library on a text reward."""
+        from toyrl.experiments.validate.hacks import expressions
+        from toyrl.experiments.validate.hacks import section as hacks
+
+        section, exploits = hacks.in_each(
+            {d: (self.score_in(d), self.rows_in(d)) for d in self.contract_facts.dialects},
+            self.graded_anew,
+        )
+        rows = self.rows_in(self.contract_facts.dialect)
+        more = expressions.findings(self.reward, rows)
+        return replace(section, findings=(*more, *section.findings)), exploits
 
     # -- sections 3, 5, 6 ------------------------------------------------------------------------
     def signal(self) -> Section:

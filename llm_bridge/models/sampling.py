@@ -43,6 +43,7 @@ def sample_log(
     temperature: float = 1.0,
     seed: int = 0,
     answer_mark: str | None = None,
+    correct: Callable[[TextRow], float] | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Sample `group_size` completions of each prompt and write them to `out`.
@@ -52,6 +53,8 @@ def sample_log(
         are used. Without rows: chain arithmetic of one to eight operations
     max_new_tokens, temperature : as in the planned run
     answer_mark : how answers are marked (`toyrl.worlds.text.dialects`); None: any usual way
+    correct : whether a completion is right, of rows that may have no gold column; None: its marked
+        answer is the gold one
 
     Raises ModelError for a model that can't be loaded, KeyError for rows without gold.
     """
@@ -62,7 +65,7 @@ def sample_log(
     network.eval()
     lines = []
     for number, (prompt, text, columns) in enumerate(
-        _asked(rows, prompts, tokenizer, seed, answer_mark)
+        _asked(rows, prompts, tokenizer, seed, answer_mark, gold=correct is None)
     ):
         tell(f"sampling {model}: prompt {number + 1}")
         try:
@@ -79,7 +82,7 @@ def sample_log(
                 "prompt_id": str(number),
                 "prompt": prompt,
                 "completion": completion,
-                "correct": is_correct(row, answer_mark),
+                "correct": is_correct(row, answer_mark) if correct is None else correct(row),
                 "length": length,
                 "truncated": cut,
             }
@@ -89,9 +92,15 @@ def sample_log(
 
 
 def _asked(
-    rows: Sequence[Mapping[str, Any]], n: int, tokenizer: Any, seed: int, answer_mark: str | None
+    rows: Sequence[Mapping[str, Any]],
+    n: int,
+    tokenizer: Any,
+    seed: int,
+    answer_mark: str | None,
+    *,
+    gold: bool,
 ) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """(prompt as logged, text for the model, gold and other columns)."""
+    """(prompt as logged, text for the model, gold and other columns); gold : rows must have one."""
     if not rows:
         for i in range(n):
             problem = make_problem(1 + i % 8, seed * 10_000 + i)
@@ -104,7 +113,8 @@ def _asked(
             msg = f"data rows have no prompt (columns: {', '.join(row)}); name one of {QUESTION}"
             raise ModelError(msg)
         columns = {k: v for k, v in row.items() if k != key}
-        gold_answer(TextRow("", "", columns))
+        if gold:
+            gold_answer(TextRow("", "", columns))
         asked = row[key]
         shown = asked if isinstance(asked, str) else "\n".join(m["content"] for m in asked)
         yield shown, _as_text(asked, tokenizer), columns

@@ -8,7 +8,7 @@ these that a text uses counts, and of several marks the last. Equal means the sa
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from toyrl.graders.base import TextRow
@@ -68,17 +68,21 @@ def is_correct(row: TextRow, mark: str | None = None) -> float:
 
 
 def answer_identities(
-    rows: Sequence[TextRow], right: Sequence[float], mark: str | None = None
+    rows: Sequence[TextRow],
+    right: Sequence[float],
+    mark: str | None = None,
+    read: Callable[[str], str | None] | None = None,
 ) -> list[float]:
     """Which answer each text of one prompt gives: 0 the right one, 1, 2, ... wrong ones in order of
     appearance, -1 none that can be read.
 
     right : whether each was found right; mark : a dialect to read alone
+    read : the answer of a text, None where there is none; in the place of `marked_answer`
     """
     known: dict[object, int] = {}
     out = []
     for row, good in zip(rows, right, strict=True):
-        said = marked_answer(row.completion, mark)
+        said = marked_answer(row.completion, mark) if read is None else read(row.completion)
         if good > 0:
             out.append(0.0)
         elif said is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from toyrl.experiments.validate import judged
 from toyrl.experiments.validate.own.votes import identities
 from toyrl.experiments.validate.reward_law import bench
 from toyrl.extras import needed_by
+from toyrl.graders.base import TextRow
 from toyrl.rollouts.logs import Log
 
 if TYPE_CHECKING:
@@ -21,10 +22,18 @@ if TYPE_CHECKING:
     from toyrl.experiments.validate.settings import Settings
 
 
-def sampled(s: Settings, tell: Callable[[str], Any]) -> Settings:
+def sampled(
+    s: Settings,
+    tell: Callable[[str], Any],
+    *,
+    asked: Sequence[Mapping[str, Any]] | None = None,
+    correct: Callable[[TextRow], float] | None = None,
+) -> Settings:
     """The settings with a log of rollouts sampled from their model, kept in the cache folder.
 
     tell : hears how far it is
+    asked, correct : data rows to ask, and whether a completion is right; None: those of `data`
+        or arithmetic, and whether its marked answer is the gold one
 
     Raises UsageError for a model that can't be used, MissingExtra without torch and transformers.
     """
@@ -40,7 +49,7 @@ def sampled(s: Settings, tell: Callable[[str], Any]) -> Settings:
         from toyrl.bridge.models.load import ModelError
         from toyrl.bridge.models.sampling import sample_log
     own = {"skip_bad": s.skip_bad_rows, "columns": dict(s.columns)}
-    rows = read_columns(s.data, **own)[0] if s.data else []
+    rows = asked if asked is not None else read_columns(s.data, **own)[0] if s.data else []
     folder = Path(s.cache) if s.cache else Path(tempfile.mkdtemp(prefix="toyrl-"))
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -52,6 +61,7 @@ def sampled(s: Settings, tell: Callable[[str], Any]) -> Settings:
             max_new_tokens=s.limit,
             seed=s.seed,
             answer_mark=s.answer_mark,
+            correct=correct,
             tell=tell,
         )
     except (ModelError, KeyError) as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +18,12 @@ from toyrl.graders.base import TextRow
 from toyrl.rewards.errors import RewardError
 from toyrl.rewards.user import TextTerm, UserReward, same
 from toyrl.worlds.chain.model import Chain
-from toyrl.worlds.text.problems import Problem, problem_of
-from toyrl.worlds.text.render import RenderedRow, class_rows
+from toyrl.worlds.text.problems import problem_of
+from toyrl.worlds.text.render import class_rows
 
 Siblings = Callable[[TextRow], Sequence[TextRow]]
+Write = Callable[..., Sequence[Any]]
+"""Writes texts of a class, as `toyrl.worlds.text.render.class_rows` does."""
 SHORT, LONG = 0.3, 0.8  # of H, lengths in the group that dependence is looked for in
 
 
@@ -40,6 +42,21 @@ class Company:
         return [self.grade([row, *self.siblings(row)])[0] for row in rows]
 
 
+@dataclass(frozen=True)
+class Posed:
+    """A problem that a row is about, its difficulty, and what it is told from others by."""
+
+    problem: Any
+    difficulty: int
+    key: str
+
+
+def posed(row: TextRow) -> Posed | None:
+    """The arithmetic problem of a row; None for a foreign prompt."""
+    problem = problem_of(row.prompt)
+    return None if problem is None else Posed(problem, problem.difficulty, row.prompt)
+
+
 def drawn_siblings(
     chain: Chain,
     prob: np.ndarray,
@@ -48,28 +65,36 @@ def drawn_siblings(
     group_size: int,
     *,
     seed: int = 0,
+    about: Callable[[TextRow], Posed | None] = posed,
+    write: Write = class_rows,
 ) -> Siblings:
     """group_size - 1 rollouts of a row's prompt, as a policy draws them; none for a foreign prompt.
 
     prob : (B, K) class probabilities of the policy on prompts of these B difficulties; a prompt
         takes the nearest. The same prompt has the same siblings.
+    about, write : a row's problem, and texts of it; arithmetic ones unless told
     """
     near = np.asarray(difficulties)
+    kept: dict[str, tuple[TextRow, ...]] = {}
 
-    @lru_cache(maxsize=4096)
-    def of(prompt: str) -> tuple[TextRow, ...]:
-        problem = problem_of(prompt)
-        if problem is None:
-            return ()
-        rng = np.random.default_rng([seed, zlib.crc32(prompt.encode())])
-        p = prob[int(np.argmin(np.abs(near - problem.difficulty)))]
-        drawn = rng.choice(len(p), size=group_size - 1, p=p / p.sum())
+    def drawn(of: Posed) -> tuple[TextRow, ...]:
+        rng = np.random.default_rng([seed, zlib.crc32(of.key.encode())])
+        p = prob[int(np.argmin(np.abs(near - of.difficulty)))]
+        classes = rng.choice(len(p), size=group_size - 1, p=p / p.sum())
         return tuple(
-            of_class(chain, int(k), problem, dialect, seed=seed + i).row
-            for i, k in enumerate(drawn)
+            of_class(chain, int(k), of, dialect, seed=seed + i, write=write)
+            for i, k in enumerate(classes)
         )
 
-    return lambda row: of(row.prompt)
+    def siblings(row: TextRow) -> tuple[TextRow, ...]:
+        of = about(row)
+        if of is None:
+            return ()
+        if of.key not in kept:
+            kept[of.key] = drawn(of)
+        return kept[of.key]
+
+    return siblings
 
 
 def real_siblings(rows: Sequence[TextRow], group_size: int, *, otherwise: Siblings) -> Siblings:
@@ -90,26 +115,31 @@ def real_siblings(rows: Sequence[TextRow], group_size: int, *, otherwise: Siblin
     return of
 
 
-def of_class(chain: Chain, k: int, problem: Problem, dialect: str, *, seed: int = 0) -> RenderedRow:
-    """A rollout of the chain's class k on this prompt."""
-    return class_rows(
+def of_class(
+    chain: Chain, k: int, of: Posed, dialect: str, *, seed: int = 0, write: Write = class_rows
+) -> TextRow:
+    """A rollout of the chain's class k on this problem; write : as for `drawn_siblings`."""
+    return write(
         chain,
-        problem.difficulty,
+        of.difficulty,
         dialect,
         correct=k < chain.H,
         length_actions=chain.H if k == 2 * chain.H else k % chain.H + 1,
         truncated=k == 2 * chain.H,
         renderings=1,
         seed=seed,
-        problem=problem,
-    )[0]
+        problem=of.problem,
+    )[0].row
 
 
-def mixed_group(chain: Chain, problem: Problem, dialect: str) -> list[TextRow]:
-    """Two right and two wrong rollouts of one prompt, a short and a long one of each."""
+def mixed_group(
+    chain: Chain, of: Posed, dialect: str, *, write: Write = class_rows
+) -> list[TextRow]:
+    """Two right and two wrong rollouts of one problem, a short and a long one of each; write : as
+    for `drawn_siblings`."""
     lengths = [round(share * chain.H) for share in (SHORT, LONG)]
     classes = [side * chain.H + length for side in (0, 1) for length in lengths]
-    return [of_class(chain, k, problem, dialect, seed=k).row for k in classes]
+    return [of_class(chain, k, of, dialect, seed=k, write=write) for k in classes]
 
 
 def depends(text: TextTerm, group: Sequence[TextRow]) -> bool:

@@ -33,7 +33,7 @@ class Found:
     """The task that is judged on.
 
     told : by the user; task : None for arithmetic; source : whose problems they are, where data
-    rows were given
+    rows were given; own_rows : they are those of the data rows
     """
 
     name: str
@@ -41,6 +41,7 @@ class Found:
     told: bool = False
     clues: tuple[Clue, ...] = ()
     source: str = ""
+    own_rows: bool = False
 
     def finding(self) -> Finding:
         """Which task it is, and why."""
@@ -93,7 +94,8 @@ def _on_rows(found: Found, settings: Settings) -> Found:
     except TaskError as error:
         return replace(found, source=f"Problems are toyrl's own, not those of your rows: {error}.")
     n = len(task.problems())
-    return replace(found, task=task, source=f"Problems are those of your data rows, {n} of them.")
+    said = f"Problems are those of your data rows, {n} of them."
+    return replace(found, task=task, source=said, own_rows=True)
 
 
 def _of_terms(rewards: Reward) -> Iterator[Clue]:

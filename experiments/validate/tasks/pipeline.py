@@ -1,39 +1,38 @@
 """`validate` on the texts of a task: the sections of arithmetic where they can take these texts.
 
 Contract and hacks look at the task's own texts. Signal, collapse, order and selection stand on
-outcome classes, right or wrong by length, whose texts the task writes. The forecast and the search
-for exploits are made of arithmetic texts and say "not tested".
+outcome classes, right or wrong by length, whose texts the task writes; the forecast on texts of
+behaviours that it writes too. The search for exploits asks it whether a text is right.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
-from toyrl.experiments.validate import judged
+from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.contract.kinds import named
-from toyrl.experiments.validate.findings import NOT_TESTED, Finding, Section
+from toyrl.experiments.validate.exploits.ground import Ground
+from toyrl.experiments.validate.findings import Finding, Section
 from toyrl.experiments.validate.formats.search import Search
-from toyrl.experiments.validate.hacks import price
 from toyrl.experiments.validate.hacks.section import Exploit
+from toyrl.experiments.validate.own.rollouts import sampled
 from toyrl.experiments.validate.pipeline import Pipeline
-from toyrl.experiments.validate.reward_law import bench
-from toyrl.experiments.validate.reward_law.law import RewardLaw
+from toyrl.experiments.validate.reward_law.company import Posed
+from toyrl.experiments.validate.settings import Settings
 from toyrl.experiments.validate.tasks import hacks
 from toyrl.experiments.validate.tasks.found import Found
+from toyrl.experiments.validate.tasks.ground import of_task
 from toyrl.graders.base import TextRow
-from toyrl.worlds.text.dialects import dialect_of
+from toyrl.worlds.behaviour import task_texts
+from toyrl.worlds.behaviour.own_texts import Reading
+from toyrl.worlds.behaviour.texts import Author
+from toyrl.worlds.text.dialects import dialect_of, mark
 from toyrl.worlds.text.tasks import rows
-from toyrl.worlds.text.tasks.base import Task
+from toyrl.worlds.text.tasks.base import Task, TaskError
 
-SEARCH = "The search for exploits edits arithmetic texts."
-FORECAST = "The forecast grades arithmetic texts of its behaviours."
-COMPANY = (
-    "It reads its siblings, and a task's texts were graded in the calls in which they "
-    "stood, not in groups that a policy would draw."
-)
 OF_NUMBERS = ("contract/gold-form", "contract/gold-wish", "contract/gold-type")
 """Findings about the form of a gold number, which a task's rows hold as they are."""
 
@@ -88,67 +87,97 @@ class TaskPipeline(Pipeline):
         ]
         return replace(found, found=tuple(own)), probes
 
-    def group_in(self, dialect: str) -> list[TextRow]:
-        """Right and wrong texts of one problem, short and long."""
-        asked, right, wrong = rows.answers(self.task)[0]
-        miss = next(x for x in wrong if not x.name)
-        return [
-            rows.written(dialect, asked, said, correct=good, tokens=tokens, seed=tokens).row
-            for tokens in (self.settings.typical // 2, self.settings.typical)
-            for said, good in ((right[0], True), (miss, False))
-        ]
+    @property
+    def class_rows(self) -> Callable[..., list[Any]]:
+        """Writes the task's texts of an outcome class."""
+        return partial(rows.class_rows, self.task)
 
-    def score_in(self, dialect: str) -> Callable[[Sequence[Any]], list[float | None]]:
-        """The text reward on rows, each call as it comes."""
-        del dialect
-        return self.reward.score_text
+    def about(self, row: TextRow | None) -> Posed | None:
+        """The task's problem that a row is about; of None the first.
+
+        A task's problems have no difficulty: the reference policies take them by turns.
+        """
+        places = [0] if row is None else self._places.get(row.prompt, [])
+        if not places:
+            return None
+        asked = [x[0] for x in rows.answers(self.task)]
+        own = (i for i in places if row is not None and _same(asked[i].columns, row.columns))
+        at = next(own, places[0])  # a prompt may be asked of several images or databases
+        turns = (1,) if row is None else self.reference.difficulties
+        return Posed(asked[at], turns[at % len(turns)], f"{at} {asked[at].prompt}")
+
+    def author(self, dialect: str) -> Author:
+        """Writes the task's texts of behaviours."""
+        return task_texts.author(self.task, dialect)
+
+    def ground(self, wrong: Sequence[Any], dialect: str) -> Ground:
+        """What a search for exploits stands on: wrong texts of the task.
+
+        Raises TaskError for a task that can't tell whether any answer is right.
+        """
+        return of_task(self.task, dialect, wrong)
+
+    @property
+    def reading(self) -> Reading:
+        """How answers are read in a log's texts: in the task's layouts, the one judged in first."""
+        return task_texts.reading(self.task, self.contract_facts.dialect)
 
     @cached_property
-    def law(self) -> RewardLaw:
-        """The reward on every outcome class, on the task's texts."""
-        text = self.reward.kind != "shaper"
+    def _places(self) -> dict[str, list[int]]:
+        """Places of the task's problems by prompt."""
+        found: dict[str, list[int]] = {}
+        for i, (asked, _, _) in enumerate(rows.answers(self.task)):
+            found.setdefault(asked.prompt, []).append(i)
+        return found
 
-        def graded(texts: Sequence[TextRow]) -> list[float | None]:
-            self.class_texts = list(texts)
-            return self.reward.score_text(texts)
+    def _sampled(self) -> Settings:
+        """The settings with a log of what the model says to the task's problems.
 
-        law, self.texts = bench.law_of(
-            self.chain,
-            self.terms,
-            graded if text else None,
-            dialect=self.contract_facts.dialect,
-            thorough=self.settings.thorough,
-            seed=self.settings.seed,
-            run_limit=self.run_limit,
-            class_rows=partial(rows.class_rows, self.task),
-        )
-        return judged.on(self.settings, law)
+        Raises UsageError for a task that can't tell whether an answer is right.
+        """
+        try:
+            rows.truth_of(self.task)
+        except TaskError as error:
+            msg = f"model={self.settings.model}: {error}; mark rollouts yourself: --rollouts"
+            raise UsageError(msg) from error
+        asked = [
+            {**x.columns, "prompt": self._with_mark(x.prompt)}
+            for x, _, _ in rows.answers(self.task)
+        ]
+        places = {self._with_mark(p): k for p, k in self._places.items()}
+
+        def correct(row: TextRow) -> float:
+            made, here = rows.answers(self.task), places[row.prompt]
+            own = (i for i in here if _same(row.columns, made[i][0].columns))
+            return float(rows.correct(self.task, made[next(own, here[0])][0], row.completion))
+
+        tell = partial(self.tell, 0)
+        return sampled(self.settings, tell, asked=asked, correct=correct)
+
+    def _with_mark(self, prompt: str) -> str:
+        """A prompt as a model is asked it: the user's own say how to answer, ours don't."""
+        if self.found.own_rows:
+            return prompt
+        return f"{prompt}\nMark it so: {mark(self._dialects[0], '...')}"
 
     # -- sections --------------------------------------------------------------------------------
+    def own(self) -> Section:
+        """The reward on the user's own log, and whose texts the others stand on."""
+        section = super().own()
+        text = (
+            f"Contract and hacks stand on texts of the task {self.task.name}; your log is judged "
+            "here, as it says what is right, and the forecast stands on it."
+        )
+        finding = Finding(0, "own/texts", "info", text)
+        return replace(section, findings=(*section.findings, finding))
+
     def contract(self) -> Section:
         """The contract, led by which task it is and why."""
         section = super().contract()
-        more = [self.found.finding()]
-        if self.contract_facts.batch_dependent:
-            more.append(Finding(1, "contract/task-company", NOT_TESTED, COMPANY))
         kept = [f for f in section.findings if f.name not in OF_NUMBERS]
-        return replace(section, findings=(*more, *kept))
+        return replace(section, findings=(self.found.finding(), *kept))
 
-    def hacks(self) -> Section:
-        """The task's mutants, and the price on classes."""
-        if self.reward.kind == "shaper":
-            section, exploits = Section(2, "", ()), []
-        else:
-            section, exploits = self._in_each()
-        found = price.on_classes(*self.reference_points, self.reference.shares, exploits)
-        self.price = found.kl
-        finding, picture = price.describe(found, len(exploits))
-        search = Finding(2, "hacks/task-search", NOT_TESTED, SEARCH)
-        summary = " ".join(x for x in (section.summary, finding.message) if x)
-        return Section(2, summary, (*section.findings, finding, search),
-                       (*section.pictures, picture), section.tables)  # fmt: skip
-
-    def _in_each(self) -> tuple[Section, list[Exploit]]:
+    def listed(self) -> tuple[Section, list[Exploit]]:
         """The mutants in the layout that it is judged in; of others that it reads, what is new."""
         size = {"tokens": self.settings.typical, "limit": self.worlds_limit}
         done = [
@@ -173,8 +202,7 @@ class TaskPipeline(Pipeline):
             exploits += [e for e in paid if e.name not in {x.name for x in exploits}]
         return replace(section, findings=tuple(findings)), exploits
 
-    def training(self) -> Section:
-        """The chain's worlds; no forecast."""
-        section = self.collapse()
-        finding = Finding(4, "forecast/task", NOT_TESTED, FORECAST)
-        return replace(section, findings=(*section.findings, finding))
+
+def _same(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether two rows hold the same objects: images and arrays have no equality of their own."""
+    return all(b.get(k) is v for k, v in a.items())

@@ -33,7 +33,7 @@ def vote(rows) -> list[float]:
 
 @pytest.fixture(scope="module")
 def log() -> BaseLog:
-    design = groups.design("boxed", 200.0, LIMIT, SIZE)[:40]
+    design = groups.design(texts.arithmetic("boxed"), 200.0, LIMIT, SIZE)[:40]
     rows = [c.row for g in design for c in g.cells]
     at = [i for i, g in enumerate(design) for _ in g.cells]
     truth = [is_correct(row) for row in rows]

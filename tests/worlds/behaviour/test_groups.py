@@ -14,8 +14,8 @@ from toyrl.worlds.behaviour.rollouts import as_rollouts, noise, played
 from toyrl.worlds.behaviour.worlds import fitted
 
 LENGTH, LIMIT, SIZE = 200.0, 2048.0, 8
-DESIGN = groups.design("boxed", LENGTH, LIMIT, SIZE)
-CELLS = texts.design("boxed", LENGTH, LIMIT)
+DESIGN = groups.design(texts.arithmetic("boxed"), LENGTH, LIMIT, SIZE)
+CELLS = texts.design(texts.arithmetic("boxed"), LENGTH, LIMIT)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from toyrl.worlds.behaviour import texts
 from toyrl.worlds.behaviour.rollouts import Played
 
 LENGTH, LIMIT = 200.0, 2048.0
-CELLS = texts.design("boxed", LENGTH, LIMIT)
+CELLS = texts.design(texts.arithmetic("boxed"), LENGTH, LIMIT)
 
 
 def played(*, right, formed, length, cut=0, rounds=0, units=0) -> Played:

@@ -20,10 +20,17 @@ from toyrl.graders.answers import answer_identities
 from toyrl.graders.base import TextRow
 from toyrl.worlds.behaviour import own_texts
 from toyrl.worlds.behaviour.knobs import Array
+from toyrl.worlds.behaviour.own_texts import USUAL, Reading
 from toyrl.worlds.behaviour.rollouts import Played
-from toyrl.worlds.behaviour.texts import ADDED, COUNTS, SENTENCE, STEPS, Cell, TextReward, written
-from toyrl.worlds.text.dialects import Dialect
-from toyrl.worlds.text.problems import make_problem
+from toyrl.worlds.behaviour.texts import (
+    ADDED,
+    COUNTS,
+    SENTENCE,
+    Author,
+    Cell,
+    Shown,
+    TextReward,
+)
 
 GROUPS, LARGEST = 96, 16
 """Groups that are graded, and texts in one of them at most."""
@@ -145,9 +152,9 @@ def read(x: Mapping[str, Any]) -> TextReward | GroupReward:
 
 # -- designs ---------------------------------------------------------------------------------------
 def design(
-    dialect: str | Dialect, length: float, limit: float, group_size: int, seed: int = 0
+    write: Author, length: float, limit: float, group_size: int, seed: int = 0
 ) -> list[Group]:
-    """Groups of rendered texts, in the layout in which the reward reads answers.
+    """Groups of this author's texts, in the layout in which the reward reads answers.
 
     length : typical, in tokens; limit : of the run
     """
@@ -157,7 +164,6 @@ def design(
     for g in range(GROUPS):
         agree, scale = AGREE[g % len(AGREE)], length * SHIFTS[g // len(AGREE) % len(SHIFTS)]
         right = rng.permutation(size) < round(size * (g % (size + 1)) / size)
-        problem = make_problem(STEPS, seed + g)
         cells, identity = [], []
         for i in range(size):
             cut, unread = rng.random() < CUT, rng.random() < UNREAD
@@ -170,12 +176,10 @@ def design(
                 kind, count = ADDED[int(rng.integers(len(ADDED)))], COUNTS[int(rng.integers(2))]
                 if tokens + count * SENTENCE > limit:
                     kind, count = "", 0
-            made = written(
-                dialect, problem, good, formed, limit if cut else tokens, cut, kind, count,
-                1000 * g + i, None if good else problem.gold + who,
-            )  # fmt: skip
-            cells.append(Cell(good, formed, cut, made.row.tokens, kind, count, made.row))
-            identity.append(who if formed else -1)
+            shown = Shown(good, formed, limit if cut else tokens, cut, kind, count, who)
+            row, whose = write(seed + g, shown, 1000 * g + i)
+            cells.append(Cell(good, formed, cut, row.tokens, kind, count, row))
+            identity.append(whose)
         out.append(Group(tuple(cells), tuple(identity)))
     return out
 
@@ -187,21 +191,25 @@ def logged(
     *,
     mark: str | None = None,
     seed: int = 0,
+    reading: Reading = USUAL,
 ) -> list[Group]:
     """Groups that a log holds, drawn anew, with some texts edited.
 
     prompts : of each its G rollouts, and (G,) whether each is right
     mark : how answers are marked (a dialect), None: one of the usual ways
+    reading : how answers are read in them
     """
+    read = None if reading is USUAL else reading.answer
     cells, identity = [], []
     for rows, right in prompts:
-        formed = own_texts.readable(rows, right)
+        formed = own_texts.readable(rows, right, reading)
         each = zip(rows, right, formed, strict=True)
         cells.append([own_texts.as_it_is(r, bool(c > 0), bool(f)) for r, c, f in each])
-        identity.append([int(x) for x in answer_identities(rows, right.tolist(), mark)])
+        identity.append([int(x) for x in answer_identities(rows, right.tolist(), mark, read)])
     rng = np.random.default_rng([seed, 7])
     size = min(group_size, LARGEST)
-    lines = own_texts.frequent([c.row.completion for each in cells for c in each if not c.cut])
+    whole = [c.row.completion for each in cells for c in each if not c.cut]
+    lines = own_texts.frequent(whole, reading)
     out = []
     for g in range(GROUPS):
         own, who = cells[g % len(cells)], identity[g % len(cells)]
@@ -209,7 +217,7 @@ def logged(
         group, said = [own[i] for i in at], [who[i] for i in at]
         for i, cell in enumerate(group):
             if rng.random() < PADDED and cell.formed:
-                edits = [*own_texts.edits(cell.row, cell.right, limit, lines)]
+                edits = [*own_texts.edits(cell.row, cell.right, limit, lines, reading)]
                 group[i] = edits[int(rng.integers(len(edits)))] if edits else cell
                 said[i] = said[i] if group[i].formed else -1
         out.append(Group(tuple(group), tuple(said)))

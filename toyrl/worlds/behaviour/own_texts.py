@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from toyrl.graders.answers import is_answered
+from toyrl.graders.answers import marked_answer
 from toyrl.graders.base import TextRow
 from toyrl.worlds.behaviour.knobs import Array
 from toyrl.worlds.behaviour.texts import COUNTS, Cell
@@ -31,16 +31,26 @@ LONGEST = 60
 """Characters of a line that may be a filler."""
 
 
-def readable(
-    rows: Sequence[TextRow],
-    right: Array,
-    answered: Callable[[TextRow], float] = is_answered,
-) -> Array:
-    """(N,) whether an answer can be read: it is marked, or was found right.
+@dataclass(frozen=True)
+class Reading:
+    """How answers are read in a log's texts.
 
-    answered : row -> 1.0 for a marked answer
+    answer : of a text, as it is marked; None where no answer is marked
+    start : character at which the marked answer begins; None: with the last line that says
+        something
     """
-    return np.array([answered(row) for row in rows]) + np.asarray(right) > 0.5
+
+    answer: Callable[[str], str | None] = marked_answer
+    start: Callable[[str], int | None] = lambda _: None
+
+
+USUAL = Reading()
+
+
+def readable(rows: Sequence[TextRow], right: Array, reading: Reading = USUAL) -> Array:
+    """(N,) whether an answer can be read: it is marked, or was found right."""
+    marked = [reading.answer(row.completion) is not None for row in rows]
+    return np.array(marked) | (np.asarray(right) > 0.5)
 
 
 def design(
@@ -51,6 +61,7 @@ def design(
     *,
     plain: int = PLAIN,
     edited: int = EDITED,
+    reading: Reading = USUAL,
 ) -> list[Cell]:
     """The cells of a log.
 
@@ -60,11 +71,11 @@ def design(
     at = np.unique(np.linspace(0, len(rows) - 1, min(plain, len(rows))).astype(int))
     cells = [as_it_is(rows[i], bool(right[i]), bool(formed[i])) for i in at.tolist()]
     ended = [i for i in range(len(rows)) if not rows[i].truncated and rows[i].completion.strip()]
-    lines = frequent([rows[i].completion for i in ended])
+    lines = frequent([rows[i].completion for i in ended], reading)
     for good in (True, False):
         mine = [i for i in ended if bool(right[i]) == good and formed[i]]
         for i in _spread(mine, edited):
-            cells += edits(rows[i], good, limit, lines)
+            cells += edits(rows[i], good, limit, lines, reading)
     return cells
 
 
@@ -79,22 +90,29 @@ def _spread(places: Sequence[int], n: int) -> list[int]:
     return [places[i] for i in at]
 
 
-def frequent(texts: Sequence[str]) -> list[str]:
-    """The lines that stand in most texts, last lines left out."""
-    seen = Counter(line for text in texts for line in {x.strip() for x in _split(text)[0]} if line)
+def frequent(texts: Sequence[str], reading: Reading = USUAL) -> list[str]:
+    """The lines that stand in most texts, answers left out."""
+    bodies = [_split(text, reading)[0] for text in texts]
+    seen = Counter(line for body in bodies for line in {x.strip() for x in body} if line)
     return [line for line, _ in seen.most_common() if len(line) <= LONGEST][:FREQUENT]
 
 
-def _split(text: str) -> tuple[list[str], str]:
-    """The lines before the last one that says something, and that one with what follows."""
+def _split(text: str, reading: Reading) -> tuple[list[str], str]:
+    """The lines before the answer, and that with what follows."""
+    begins = reading.start(text)
+    if begins is not None:
+        begins = text.rfind("\n", 0, begins) + 1
+        return text[:begins].splitlines(keepends=True), text[begins:]
     lines = text.splitlines(keepends=True)
     at = max((i for i, line in enumerate(lines) if line.strip()), default=0)
     return lines[:at], "".join(lines[at:])
 
 
-def edits(row: TextRow, good: bool, limit: float, lines: Sequence[str]) -> Iterator[Cell]:
+def edits(
+    row: TextRow, good: bool, limit: float, lines: Sequence[str], reading: Reading = USUAL
+) -> Iterator[Cell]:
     """Edits of one text; lines : of the log that are tried as padding."""
-    body, last = _split(row.completion)
+    body, last = _split(row.completion, reading)
     each = max(row.tokens, 1) / max(len(row.completion), 1)
 
     def cell(text: str, right: bool, formed: bool, cut: bool, kind: str = "", n: int = 0) -> Cell:

@@ -1,5 +1,7 @@
 """A text reward on behaviours: graded on about a hundred rendered texts, interpolated between.
 
+An `Author` writes them: `arithmetic` here, `task_texts.author` for the texts of a task.
+
 The design holds right and wrong answers, readable or not, of six lengths; cut ones; and, at the
 typical length, texts with more and more sentences of each kind that can be added for nothing. A
 rollout's value is that of its answer, form and length, plus what its re-checks and its padding add;
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -46,17 +48,60 @@ class Cell:
     row: TextRow
 
 
-def design(dialect: str | Dialect, length: float, limit: float, seed: int = 0) -> list[Cell]:
-    """The texts, in the layout in which the reward reads answers; length, limit in tokens."""
+@dataclass(frozen=True)
+class Shown:
+    """What a text is to show: as in `Cell`, with its length in tokens.
+
+    who : whose answer it gives: 0 the right one, 1 the common wrong one, others other wrong ones;
+        None: the right one, or a mistake as it comes
+    """
+
+    right: bool
+    formed: bool
+    tokens: float
+    cut: bool = False
+    kind: str = ""
+    count: int = 0
+    who: int | None = None
+
+
+class Author(Protocol):
+    """Writes the texts of a design on problems of its own."""
+
+    def __call__(self, number: int, shown: Shown, seed: int) -> tuple[TextRow, int]:
+        """A text with its length declared, and whose answer it gives, -1 where none can be read.
+
+        number : which problem; seed : of the wording
+        """
+        ...
+
+
+def arithmetic(dialect: str | Dialect) -> Author:
+    """Texts on arithmetic problems in a layout."""
+
+    def write(number: int, shown: Shown, seed: int) -> tuple[TextRow, int]:
+        problem, who = make_problem(STEPS, number), shown.who
+        made = written(
+            dialect, problem, shown.right, shown.formed, shown.tokens, shown.cut, shown.kind,
+            shown.count, seed, None if shown.right or who is None else problem.gold + who,
+        )  # fmt: skip
+        return made.row, (0 if shown.right else who or 1) if shown.formed else -1
+
+    return write
+
+
+def design(write: Author, length: float, limit: float, seed: int = 0) -> list[Cell]:
+    """The texts of this author, in the layout in which the reward reads answers; length, limit in
+    tokens."""
     cells: list[Cell] = []
 
     def add(right: bool, formed: bool, tokens: float, cut: bool = False, kind: str = "",
             count: int = 0) -> None:  # fmt: skip
+        shown = Shown(right, formed, tokens, cut, kind, count)
         for copy in range(COPIES):
             number = seed + 1000 * copy + len(cells)
-            problem = make_problem(STEPS, number)
-            text = written(dialect, problem, right, formed, tokens, cut, kind, count, number)
-            cells.append(Cell(right, formed, cut, text.row.tokens, kind, count, text.row))
+            row, _ = write(number, shown, number)
+            cells.append(Cell(right, formed, cut, row.tokens, kind, count, row))
 
     for tokens in lengths(length, limit):
         for right in (True, False):

@@ -15,6 +15,7 @@ from toyrl.experiments.validate.pipeline import Pipeline
 from toyrl.experiments.validate.reward_law import bench
 from toyrl.experiments.validate.reward_law.company import (
     Company,
+    Posed,
     drawn_siblings,
     look,
     mixed_group,
@@ -34,6 +35,10 @@ DIFFICULTIES = (2, 6)
 G = 6
 
 
+def about(problem) -> Posed:
+    return Posed(problem, problem.difficulty, problem.prompt)
+
+
 @given(difficulty=st.integers(1, 9), seed=st.integers(0, 10_000))
 def test_a_prompt_says_its_problem(difficulty, seed):
     problem = make_problem(difficulty, seed)
@@ -46,7 +51,7 @@ def test_a_prompt_says_its_problem(difficulty, seed):
     [("alone", False), ("shortest_right", True), ("rare_right", True), ("majority", True)],
 )
 def test_other_company_shows_who_reads_siblings(name, reads):
-    group = mixed_group(CHAIN, make_problem(4, 0), "boxed")
+    group = mixed_group(CHAIN, about(make_problem(4, 0)), "boxed")
     with load(f"{SIBLINGS}:{name}", timeout=60.0) as reward:
         reward.settle(group)
         assert look(reward, group) is reads
@@ -91,7 +96,7 @@ def test_the_value_of_a_class_is_its_expectation_over_the_policys_groups(action)
     """P(no right sibling is shorter) = (1 - P(right and shorter))**(G - 1)."""
     n, difficulty = 200, DIFFICULTIES[0]
     company = Company(shortest_right, drawn_siblings(CHAIN, PROB, DIFFICULTIES, "boxed", G))
-    rows = [of_class(CHAIN, action, make_problem(difficulty, i), "boxed").row for i in range(n)]
+    rows = [of_class(CHAIN, action, about(make_problem(difficulty, i)), "boxed") for i in range(n)]
     shorter = float(PROB[0, :action].sum())
     expected = (1 - shorter) ** (G - 1)
     got = float(np.mean([v for v in company.score(rows) if v is not None]))

@@ -130,13 +130,6 @@ def test_a_task_of_ones_own_is_judged_as_the_page_says(tmp_path, check, name):
     assert report.to_dict()["settings"]["task"] == f"{OWN}:Colours"
 
 
-def test_what_tasks_leave_out_says_so():
-    report = validate(Case("choice", "tag_letter").spec, quick=True)
-    said = {f.name: f.status for f in report.findings}
-    assert said["hacks/task-search"] == "not tested"
-    assert "contract/gold-form" not in said
-
-
 def test_the_page_shows_the_example_as_it_is():
     page = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
     source = OWN.read_text(encoding="utf-8")

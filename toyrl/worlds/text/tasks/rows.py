@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -80,14 +80,25 @@ def _answers(same: _Same) -> Answers:
 
 def reasoning(asked: Asked, tokens: int, rng: random.Random) -> str:
     """Honest reasoning of about so many tokens."""
+    return "\n".join(padded(sentences(asked, tokens, rng), tokens, rng))
+
+
+def sentences(asked: Asked, tokens: int, rng: random.Random) -> list[str]:
+    """Sentences of honest reasoning, as many as have room in so many tokens."""
     lines = [rng.choice(FILLERS), *asked.work] if asked.work else [rng.choice(FILLERS)]
     short = tokens - sum(map(count_tokens, lines))
     while short < -MARK_TOKENS and len(lines) > 1:
         short += count_tokens(lines.pop())
+    return lines
+
+
+def padded(lines: Sequence[str], tokens: int, rng: random.Random) -> list[str]:
+    """Each of these lines with padding, about so many tokens in all."""
+    short = tokens - sum(map(count_tokens, lines))
     each, more = divmod(max(short, 0), len(lines))
     sizes = [each + (i < more) for i in range(len(lines))]
-    padded = zip(lines, sizes, strict=True)
-    return "\n".join(f"{x}{padding(n, rng.randrange(VARIANTS))}" for x, n in padded)
+    pairs = zip(lines, sizes, strict=True)
+    return [f"{x}{padding(n, rng.randrange(VARIANTS))}" for x, n in pairs]
 
 
 def written(
@@ -161,15 +172,19 @@ def class_rows(
     truncated: bool,
     renderings: int,
     seed: int,
+    problem: Asked | None = None,
 ) -> list[TaskText]:
     """Texts of one outcome class, each on a problem of its own.
 
     difficulty : moves which problems they are, for a task has no difficulty of its own
+    problem : of `answers`, that of them all in place of one each
     """
     made, out = answers(task), []
+    by_problem = {id(x[0]): x for x in made}
     for k in range(renderings):
         rng = random.Random(7919 * seed + 31 * k + difficulty)
-        asked, right, wrong = made[rng.randrange(len(made))]
+        own = made[rng.randrange(len(made))]
+        asked, right, wrong = own if problem is None else by_problem[id(problem)]
         said = right[0] if correct else rng.choice([x for x in wrong if not x.name])
         tokens = max(1, round(length_actions * chain.tokens_per_action))
         text = written(
@@ -226,17 +241,45 @@ def marked(layout: str, completion: str) -> str | None:
     return found[-1].strip() if found else None
 
 
+def start_of(layouts: Sequence[str], completion: str) -> int | None:
+    """Character at which the last answer that a completion marks begins, with its mark; None where
+    none of these layouts marks one."""
+    known = [x for x in layouts if dialect_of(x).before.strip() and marked(x, completion)]
+    found = [completion.rfind(dialect_of(x).before.strip()) for x in known]
+    return max(found, default=None)
+
+
+def readings(layouts: Sequence[str], completion: str) -> list[str]:
+    """The last answer that a completion marks in each of these layouts, in their order; where it
+    marks none the whole of it, if one of them has no mark."""
+    bare = [x for x in layouts if not dialect_of(x).before.strip()]
+    found = [marked(layout, completion) for layout in layouts if layout not in bare]
+    said = list(dict.fromkeys(x for x in found if x is not None))
+    return said or [completion.strip() for _ in bare[:1]]
+
+
+def truth_of(task: Task) -> Callable[[Asked, str], bool]:
+    """The task's `holds`: whether any answer to a problem is right.
+
+    Raises TaskError for a task that can't tell.
+    """
+    holds = getattr(task, "holds", None)
+    if holds is None:
+        msg = f"task {task.name} has no holds(problem, text), so it can't tell whether any answer "
+        msg += "that a policy gives is right"
+        raise TaskError(msg)
+    asked, right, _ = answers(task)[0]
+    holds(asked, right[0].text)  # one that was made without a truth says so
+    return lambda problem, text: bool(holds(problem, text))
+
+
 def correct(task: Task, asked: Asked, completion: str) -> bool:
     """Whether a policy's completion is right: its last answer in the first layout that it has.
 
     Raises TaskError for a task that can't tell, as it has no `holds`.
     """
-    if not hasattr(task, "holds"):
-        msg = f"task {task.name} has no holds(problem, text), so no policy can be trained on it"
-        raise TaskError(msg)
-    said = (marked(layout, completion) for layout in task.layouts)
-    text = next((x for x in said if x is not None), None)
-    return text is not None and bool(task.holds(asked, text))  # type: ignore[attr-defined]
+    holds, said = truth_of(task), readings(task.layouts, completion)
+    return bool(said) and holds(asked, said[0])
 
 
 def names(task: Task) -> Sequence[str]:
