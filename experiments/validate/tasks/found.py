@@ -51,7 +51,10 @@ class Found:
             why = f"found from {', '.join(own[:4])}; --task {ARITHMETIC} says that it is none"
         assert self.task is not None
         layouts = ", ".join(x.replace("\n", "\\n") for x in self.task.layouts)
-        text = f"Judged on texts of the task {self.name} ({why}), answers marked as: {layouts}."
+        form = getattr(self.task, "form", "")
+        kind = f" with {form}" if form else ""
+        text = f"Judged on texts of the task {self.name}{kind} ({why}), "
+        text += f"answers marked as: {layouts}."
         text = f"{text} {self.source}".strip()
         return Finding(1, "contract/task", "info", text)
 
