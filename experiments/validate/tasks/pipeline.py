@@ -99,6 +99,12 @@ class TaskPipeline(Pipeline):
         ]
         return replace(found, found=tuple(own)), probes
 
+    def _candidates(self) -> list[Candidate]:
+        """Those of the source, and the task's own layouts behind them."""
+        found = super()._candidates()
+        known = {c.dialect for c in found}
+        return [*found, *(Candidate(d, "task") for d in self._dialects if d not in known)]
+
     def group_in(self, dialect: str) -> list[TextRow]:
         """Right and wrong texts of one problem, short and long."""
         asked, right, wrong = rows.answers(self.task)[0]

@@ -69,7 +69,7 @@ def wrong(asked: Asked) -> list[Said]:
     good = say(f.calls, f)
     bad = _listed(variants.ordinary(asked)[1].calls)
     name, given = f.calls[0]
-    cut = [_one(n, json.dumps(a)[:-1]) for n, a in f.calls]
+    cut = [_one(n, json.dumps(a).rstrip("]}")[:-2]) for n, a in f.calls]
     other = [_one(n, [*a.values()]) for n, a in f.calls]
     silent = {"role": "assistant", "content": WORK, "tool_calls": []}
     said = [

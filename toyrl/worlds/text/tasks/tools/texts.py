@@ -112,7 +112,7 @@ def wrong(asked: Asked) -> list[Said]:
           for v in variants.mutants(asked)),
         Said(json.dumps({"name": name}), "name-alone", "the right tool's name alone",
              fix=variants.KEYS),
-        Said(good[:-2], "cut-off", "the right call without its end, which is no JSON", fix=PARSED),
+        Said(good.rstrip("]}")[:-2], "cut-off", "the right call without its end, which is no JSON", fix=PARSED),
         Said(told(name, given), "in-prose", "the call told in words, none made", bare=True,
              fix=PARSED),
         Said(bad, "mentioned", "the right call is weighed, another one made",
