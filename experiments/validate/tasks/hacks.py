@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
+from typing import Any
 
 from toyrl.experiments.core import Curve, Picture, Table
 from toyrl.experiments.validate.findings import Finding, Section
@@ -116,9 +117,21 @@ def _short(score: Score, reached: Sequence[Paid], honest: Honest) -> dict[str, s
 
 
 def readable(row: TextRow) -> str:
-    """The completion as it is shown: chat messages as JSON over several lines."""
+    """The completion as it is shown: chat messages as JSON, each call in a line of its own."""
     found = written_messages(row.completion) if row.messages else None
-    return row.completion if found is None else json.dumps(found, indent=1, ensure_ascii=False)
+    if found is None:
+        return row.completion
+    lines = ",\n ".join(map(_message, found))
+    return f"[{lines}]"
+
+
+def _message(message: dict[str, Any]) -> str:
+    said = {k: v for k, v in message.items() if k != "tool_calls"}
+    calls = message.get("tool_calls")
+    if not isinstance(calls, list) or not calls:
+        return json.dumps(message, ensure_ascii=False)
+    lines = ",\n   ".join(json.dumps(c, ensure_ascii=False) for c in calls)
+    return f'{json.dumps(said, ensure_ascii=False)[:-1]}, "tool_calls": [\n   {lines}]}}'
 
 
 def _finding(p: Paid, honest: Honest, shown: str) -> Finding:
