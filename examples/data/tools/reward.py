@@ -6,13 +6,15 @@ import re
 
 def sound(completions, answers, **kwargs):
     """1 where the calls between the tags are the gold ones, in any order."""
-    return [float(_same(_marked(c), json.loads(a))) for c, a in zip(completions, answers)]
+    return [
+        float(_same(_marked(c), json.loads(a))) for c, a in zip(completions, answers, strict=True)
+    ]
 
 
 def flawed(completions, answers, **kwargs):
     """1 where the tools of the gold calls are called: nobody looks at their arguments."""
     out = []
-    for c, a in zip(completions, answers):
+    for c, a in zip(completions, answers, strict=True):
         named = [call.get("name") for call in _marked(c)]
         out.append(float(all(call["name"] in named for call in json.loads(a))))
     return out
@@ -20,13 +22,15 @@ def flawed(completions, answers, **kwargs):
 
 def sound_messages(completions, answers, **kwargs):
     """The same for an agent's messages: all tool calls of the assistant are the gold ones."""
-    return [float(_same(_called(m), json.loads(a))) for m, a in zip(completions, answers)]
+    return [
+        float(_same(_called(m), json.loads(a))) for m, a in zip(completions, answers, strict=True)
+    ]
 
 
 def flawed_messages(completions, answers, **kwargs):
     """1 where every gold call is made: others may be made beside them."""
     out = []
-    for m, a in zip(completions, answers):
+    for m, a in zip(completions, answers, strict=True):
         called = _called(m)
         out.append(float(all(call in called for call in json.loads(a))))
     return out

@@ -33,7 +33,7 @@ class Forms:
 
 def find(reward: UserReward, task: Task, **size: Any) -> Forms:
     """The forms of a task that a reward reads. size : of `rows.base_rows`"""
-    others = tuple(getattr(task, "forms", ()))
+    others: tuple[Task, ...] = tuple(getattr(task, "forms", ()))
     if not others or not reward.texts:
         return Forms(task)
     named = any(t.signature.calls_hint for t in reward.texts)

@@ -48,4 +48,6 @@ class Tolerant:
             f"({', '.join([*failed][:SHOWN])}{more}), such as {name}: "
             f"{self.errors[row.completion]}. Where the trainer doesn't catch that, training ends."
         )
-        return [Finding(2, "hacks/task-raised", "warn", text, counterexample=row.completion, fix=FIX)]
+        return [
+            Finding(2, "hacks/task-raised", "warn", text, counterexample=row.completion, fix=FIX)
+        ]

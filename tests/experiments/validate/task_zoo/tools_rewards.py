@@ -117,7 +117,7 @@ def flawed_passes_errors(completions, answer, tools, **kwargs):
 
 
 def messages_exact(completions, answer, **kwargs):
-    """TRL's agent form: exactly one call in all assistant messages, name and arguments the gold's."""
+    """TRL's agent form: one call in all of the assistant's messages, which is the gold one."""
     out = []
     for messages, a in zip(completions, answer):
         calls = [_called(c) for m in messages for c in _calls(m)]

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from toyrl.messages import shortened
 from toyrl.worlds.text.tasks.base import GOLD, Asked, Made, TaskError
 from toyrl.worlds.text.tasks.tools import messages, texts
 from toyrl.worlds.text.tasks.tools.calls import Gold, gold_of
@@ -146,5 +145,5 @@ def _seen(read: Sequence[_Read]) -> list[Tool]:
     out: dict[str, dict[str, Any]] = {}
     for x in read:
         for e in x.gold.calls:
-            out.setdefault(e.name, {}).update(dict.fromkeys(e.values, {}))
+            out.setdefault(e.name, {}).update({k: {} for k in e.values})
     return [Tool(name, properties) for name, properties in out.items()]

@@ -17,7 +17,7 @@ from toyrl.worlds.text.dialects import CALLED
 from toyrl.worlds.text.tasks.base import Asked, Made, Said
 from toyrl.worlds.text.tasks.tools import variants
 from toyrl.worlds.text.tasks.tools.calls import KEYS, Call, said_calls
-from toyrl.worlds.text.tasks.tools.texts import GATE, PARSED, say, same, told
+from toyrl.worlds.text.tasks.tools.texts import GATE, PARSED, same, say, told
 from toyrl.worlds.text.tasks.tools.variants import Facts, facts
 
 FORM = "calls as chat messages"

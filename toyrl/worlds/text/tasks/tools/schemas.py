@@ -3,6 +3,8 @@
     {"name", "description", "parameters": {"type": "object", "properties", "required"}}
     {"type": "function", "function": {...}}       as OpenAI and TRL have them
     {"name", "parameters": {"city": {"type": "str", "default": ""}}}        as xLAM has them
+
+An argument without a type takes any value.
 """
 
 from __future__ import annotations
@@ -109,7 +111,7 @@ def schemas_of(row: Mapping[str, Any]) -> tuple[str, list[Mapping[str, Any]]]:
     value = _json(name, row[name])
     many = [value] if isinstance(value, Mapping) else value
     if isinstance(many, list):
-        many = [_json(name, x) for x in many]
+        many = [_json(name, x) if str(x)[:1] == "{" else x for x in many]
     if not isinstance(many, list) or not all(isinstance(t, Mapping) for t in many):
         msg = f"{name}={shortened(value)} is no list of schemas, each a mapping with a name"
         raise TaskError(msg)
