@@ -184,6 +184,10 @@ def test_types_of_all_data_sets_are_those_of_json():
     assert [t.required for t in tools_of(XLAM)] == [("start", "seats"), ()]
 
 
+def test_our_own_requests_differ():
+    assert len({p.prompt for p in TOOL_CALLS.problems()}) == 24
+
+
 # -- rows ------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("shape", SHAPES)
 def test_rows_of_public_data_sets_are_problems(shape):

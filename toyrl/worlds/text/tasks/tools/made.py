@@ -18,6 +18,7 @@ from toyrl.worlds.text.tasks.tools.schemas import tool_of
 from toyrl.worlds.text.tasks.tools.variants import Facts
 
 N = 24
+TRIES = 32  # of a request that none before has asked
 PARAMETERS = "arguments under `parameters`, gold as ToolRL's text"
 
 
@@ -85,12 +86,17 @@ def _problems(
     n: int, seed: int, key: str, columns: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> tuple[Asked, ...]:
     listed = "\n".join(json.dumps(t) for t in TOOLS)
-    tools, out = tuple(map(tool_of, TOOLS)), []
+    tools, out, seen = tuple(map(tool_of, TOOLS)), [], []
     for i in range(n):
         rng = random.Random(1009 * seed + i)
         schema = TOOLS[i % len(TOOLS)]
         name = schema["name"]
-        given = {k: rng.choice(POOL[name, k]) for k in schema["parameters"]["required"]}
+        given = {}
+        for _ in range(TRIES):
+            given = {k: rng.choice(POOL[name, k]) for k in schema["parameters"]["required"]}
+            if (name, given) not in seen:
+                break
+        seen.append((name, given))
         call = {"name": name, key: given}
         prompt = f"{ASKS[name].format(**given)}\nTools:\n{listed}\nAnswer with one call as JSON."
         own = {**columns(call), "tools": [dict(t) for t in TOOLS]}
