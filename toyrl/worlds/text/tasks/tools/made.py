@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from toyrl.graders.tool_texts import tool_text
 from toyrl.worlds.text.tasks.base import Asked, Made, gold
 from toyrl.worlds.text.tasks.tools import messages, texts
-from toyrl.worlds.text.tasks.tools.calls import Gold, gold_of
+from toyrl.worlds.text.tasks.tools.calls import gold_of
 from toyrl.worlds.text.tasks.tools.data import WORK
 from toyrl.worlds.text.tasks.tools.schemas import tool_of
 from toyrl.worlds.text.tasks.tools.variants import Facts
 
 N = 24
 TRIES = 32  # of a request that none before has asked
-PARAMETERS = "arguments under `parameters`, gold as ToolRL's text"
 
 
 def _tool(name: str, about: str, kinds: Mapping[str, str]) -> dict[str, Any]:
@@ -58,33 +57,35 @@ POOL = {
 }
 
 
-@lru_cache(maxsize=4)
-def problems(n: int = N, seed: int = 0) -> tuple[Asked, ...]:
-    """n requests, the tools by turns.
+@dataclass(frozen=True)
+class Written:
+    """How calls are written, and gold answers: key, many : as of `calls.Gold`.
 
-    columns : the call as JSON under every usual name; `tools`, the four schemas; `expected`, the
-    call as a mapping
+    form : in words, "" for the usual way; gold : a call -> the gold answer
     """
 
-    def columns(call: dict[str, Any]) -> dict[str, Any]:
-        return {**gold(json.dumps(call)), "expected": call}
-
-    return _problems(n, seed, "arguments", columns)
-
-
-def parameters(n: int = N, seed: int = 0) -> tuple[Asked, ...]:
-    """The same requests as ToolRL's data has them: arguments under `parameters`, the gold answer
-    a text with its block of calls."""
-
-    def columns(call: dict[str, Any]) -> dict[str, Any]:
-        return {**gold(tool_text([call], " ".join(WORK))), "expected": call}
-
-    return _problems(n, seed, "parameters", columns)
+    gold: Callable[[dict[str, Any]], Any]
+    form: str = ""
+    key: str = "arguments"
+    many: str = "one"
 
 
-def _problems(
-    n: int, seed: int, key: str, columns: Callable[[dict[str, Any]], dict[str, Any]]
-) -> tuple[Asked, ...]:
+USUAL = Written(json.dumps)
+OTHERS = (
+    Written(lambda call: json.dumps([call]), "calls in a list", many="list"),
+    Written(json.dumps, "arguments under `parameters`", "parameters"),
+    Written(lambda call: tool_text([call], " ".join(WORK)),
+            "arguments under `parameters`, gold as ToolRL's text", "parameters"),
+)  # fmt: skip
+
+
+@lru_cache(maxsize=8)
+def problems(written: Written = USUAL, n: int = N, seed: int = 0) -> tuple[Asked, ...]:
+    """n requests, the tools by turns.
+
+    columns : the gold answer under every usual name; `tools`, the four schemas; `expected`, the
+    call as a mapping
+    """
     listed = "\n".join(json.dumps(t) for t in TOOLS)
     tools, out, seen = tuple(map(tool_of, TOOLS)), [], []
     for i in range(n):
@@ -97,19 +98,19 @@ def _problems(
             if (name, given) not in seen:
                 break
         seen.append((name, given))
-        call = {"name": name, key: given}
+        call = {"name": name, written.key: given}
         prompt = f"{ASKS[name].format(**given)}\nTools:\n{listed}\nAnswer with one call as JSON."
-        own = {**columns(call), "tools": [dict(t) for t in TOOLS]}
-        read: Gold = gold_of(call)
-        known = Facts(read.calls, tools, POOL, json.dumps(TOOLS), key)
+        own = {**gold(written.gold(call)), "tools": [dict(t) for t in TOOLS], "expected": call}
+        calls = gold_of(call).calls
+        known = Facts(calls, tools, POOL, json.dumps(TOOLS), written.key, written.many)
         out.append(Asked(prompt, own, WORK, {"tools": known}))
     return tuple(out)
 
 
 def _made() -> Made:
     usual = Made("tools", texts.LAYOUTS, problems(), texts.right, texts.wrong, texts.holds)
-    lines = replace(usual, asked=parameters(), form=PARAMETERS)
-    return replace(usual, forms=(lines, messages.made(usual)))
+    others = [replace(usual, asked=problems(w), form=w.form) for w in OTHERS]
+    return replace(usual, forms=(*others, messages.made(usual)))
 
 
 TOOL_CALLS = _made()
