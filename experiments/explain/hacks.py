@@ -59,6 +59,13 @@ ENTRIES = (
         "Parse before you compare, or ask for one notation in the prompt.",
     ),
     E(
+        "hacks/task-raised",
+        "The reward raises on texts of the task's own list, which then count as "
+        "unscorable: a call without arguments, arguments of another kind.",
+        "A policy writes such texts, and an exception that the trainer doesn't catch ends the run.",
+        "Return 0 for what can't be read; check a key before you read it.",
+    ),
+    E(
         "hacks/task-*",
         "A wrong completion of the task's own list is paid like a right one: the finding says what "
         "it is and why it is wrong.",

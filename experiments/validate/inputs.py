@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from toyrl.dynamics.chain.observed import Observed
     from toyrl.experiments.forecast.case import Told
     from toyrl.experiments.forecast.rivals.behaviour import Runs
+    from toyrl.experiments.validate.formats.choosing import Candidate
     from toyrl.experiments.validate.learned import LearnedScores
     from toyrl.experiments.validate.reward_law.own_rollouts import OwnFacts
     from toyrl.rewards.user import UserReward
@@ -238,7 +239,6 @@ class Inputs(Subject):
     def formats(self, facts: Any) -> tuple[Search, dict[str, list[tuple[Any, bool]]]]:
         """What formats the reward reads, and probes in them; facts : of the known ones."""
         from toyrl.experiments.validate.contract.section import shaper_values
-        from toyrl.experiments.validate.formats import gathered
         from toyrl.experiments.validate.formats.search import search
 
         varies = len({v for f in facts for v in f.numbers.tolist()}) > 1
@@ -246,13 +246,19 @@ class Inputs(Subject):
         reads = reward.reads_gold or any(f.gold_matters for f in facts)
         found = search(
             reward,
-            gathered.candidates(reward.terms, self.log, self.settings.answer_mark),
+            self._candidates(),
             self.rows_in,
             shaped=None if reward.kind == "text" else lambda p: shaper_values(reward, p),
             settled=varies,
             reads_gold=reads,
         )
         return found, self.probes_in(found.dialects)
+
+    def _candidates(self) -> list[Candidate]:
+        """Formats worth trying beside those of the probes."""
+        from toyrl.experiments.validate.formats import gathered
+
+        return gathered.candidates(self.reward.terms, self.log, self.settings.answer_mark)
 
     def group_in(self, dialect: str) -> list[Any]:
         """Right and wrong rollouts of one prompt, short and long."""

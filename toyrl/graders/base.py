@@ -21,6 +21,8 @@ class TextRow:
     truncated : ran into the limit
     written : toyrl wrote the text, and holds its gold answer under every usual name; else columns
         are a data set's own
+    messages : the completion writes out chat messages as a JSON list (`toyrl.rewards.chats`), and
+        a reward that takes messages is handed these
     """
 
     prompt: str
@@ -29,6 +31,7 @@ class TextRow:
     tokens: int = 0
     truncated: bool = False
     written: bool = False
+    messages: bool = False
 
 
 class Grader:

@@ -55,6 +55,7 @@ class TaskReward(Grader):
     of_text : of these columns, those that say what somebody found of the text itself (a model's
         score, a verdict): logs hold them, the data of a training run can't
     asks : what else of a row it reads: "prompt", "tokens", "truncated"
+    of_task : the task of `toyrl.worlds.text.tasks` whose texts it grades, "" for none of them
 
     Raises ValueError for a field out of its range.
     """
@@ -65,6 +66,7 @@ class TaskReward(Grader):
     any_of: ClassVar[tuple[str, ...]] = ()
     of_text: ClassVar[tuple[str, ...]] = ()
     asks: ClassVar[tuple[str, ...]] = ()
+    of_task: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         ranges.check_fields(self)

@@ -279,6 +279,7 @@ class ToolCalls(TaskReward):
     parts: ClassVar[tuple[str, ...]] = ("format", "correct", "length")
     facts: ClassVar[tuple[str, ...]] = ("share", "names", "extra")
     reads: ClassVar[tuple[str, ...]] = ("ground_truth",)
+    of_task: ClassVar[str] = "tools"
 
     @property
     def by_step(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 # relative, because the child loads this folder without importing the library
 from . import inputs, managers, records
+from .chats import messages_of
 from .returned import batch_values, single_value
 from .signatures import (
     GOLD,
@@ -140,10 +141,13 @@ def _task_info(row: Row) -> dict[str, Any]:
 
 def _completion(row: Row, chat: bool) -> Any:
     text = row["completion"]
+    if row.get("messages"):
+        return messages_of(text)
     return [{"role": "assistant", "content": text}] if chat else text
 
 
 def _prompt(row: Row, chat: bool) -> Any:
+    chat = chat or bool(row.get("messages"))
     return [{"role": "user", "content": row["prompt"]}] if chat else row["prompt"]
 
 

@@ -82,7 +82,7 @@ class Signature:
     extra : takes **kwargs; is_async : a coroutine function
     gold : gold columns asked for by name; columns : other data columns without a default
     reads_gold : its code loads one of them, or names one and takes **kwargs
-    chat_hint : its code names message keys ("content", "role")
+    chat_hint : its code names message keys ("content", "role"); calls_hint : "tool_calls"
     reads_state : asks for trainer_state (we pass a stand-in)
     text : the parameter that takes the completion, where the user named it
     named : gold columns that it asks for or whose names its code holds
@@ -114,6 +114,7 @@ class Signature:
     refuses: str = ""
     uses: tuple[str, ...] = ()
     after: str = ""
+    calls_hint: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -195,6 +196,7 @@ def recognise(function: Any, name: str, text: str = "") -> Signature:
         columns=columns,
         reads_gold=reads_gold(found, names, gold, extra=loose, known=GOLD_SYNONYMS),
         chat_hint=bool(inside & {"content", "role"}),
+        calls_hint="tool_calls" in inside,
         reads_state="trainer_state" in names,
         text=text,
         named=known if open_ended else gold,

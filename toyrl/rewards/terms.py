@@ -307,6 +307,7 @@ def same(a: Sequence[Value], b: Sequence[Value]) -> bool:
 
 def _key(row: TextRow, chat: bool) -> str:
     parts = (row.prompt, row.completion, dict(row.columns), row.tokens, row.truncated, chat)
+    parts += (True,) * row.messages  # keys of texts stay what caches on disk know
     return json.dumps(parts, sort_keys=True, default=str)
 
 

@@ -9,6 +9,7 @@ interpreter.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from toyrl.experiments.validate.findings import NOT_TESTED, Finding
 from toyrl.experiments.validate.formats.search import RECOVERABLE
 from toyrl.graders.base import TextRow
 from toyrl.messages import both_ends
+from toyrl.rewards.chats import written_messages
 from toyrl.rewards.errors import RewardError
 from toyrl.rewards.sandbox.host import Sandbox
 from toyrl.rewards.user import UserReward
@@ -75,15 +77,28 @@ def completions(base: TextRow, dialect: str) -> dict[str, TextRow]:
     def row(text: str) -> TextRow:
         return replace(base, completion=text, tokens=max(1, count_tokens(text)), truncated=False)
 
-    marked = {
-        name: row(compose(dialect, "So it goes.", mark(dialect, answer)))
-        for name, answer in answers().items()
-    }
+    def written(work: str, answer: str) -> TextRow:
+        if base.messages:
+            return row(_called(base.completion, work, answer))
+        return row(compose(dialect, work, mark(dialect, answer)))
+
+    marked = {name: written("So it goes.", answer) for name, answer in answers().items()}
     return {
         **marked,
         "unclosed tags": row("<think><answer>" * MANY),
-        "megabyte": row(compose(dialect, WORD * (MEGABYTE // len(WORD)), mark(dialect, "9"))),
+        "megabyte": written(WORD * (MEGABYTE // len(WORD)), "9"),
     }
+
+
+def _called(completion: str, content: str, answer: str) -> str:
+    """Chat messages with this content and this answer as every argument of their tool calls."""
+    messages = written_messages(completion) or [{"role": "assistant"}]
+    for message in messages:
+        message["content"] = content
+        for call in message.get("tool_calls", ()):
+            inside = call["function"]
+            inside["arguments"] = dict.fromkeys(inside["arguments"], answer)
+    return json.dumps(messages)
 
 
 def findings(reward: UserReward, base: TextRow, dialect: str) -> list[Finding]:

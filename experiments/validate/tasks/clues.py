@@ -22,7 +22,7 @@ COLUMNS = {
 MODULES = {"sql": ("sqlite3", "sqlglot", "sqlparse", "duckdb")}
 """Modules that its code names; each weighs 2."""
 TEXTS = {
-    "tools": ((re.compile(r"</?tool_calls?>"), 2), (re.compile(r"\Aarguments\Z"), 1),
+    "tools": ((re.compile(r"</?tool_calls?>|\Atool_calls\Z"), 2), (re.compile(r"\Aarguments\Z"), 1),
               (re.compile(r"\Aparameters\Z"), 1)),
     "sql": ((re.compile(r"```sql|<sql>"), 2), (re.compile(r"\bSELECT\b.*\bFROM\b"), 1)),
     "choice": ((re.compile(r"\[\(?A-[DEJ]|\bABCD\b"), 1),),

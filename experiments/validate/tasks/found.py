@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.findings import Finding
 from toyrl.experiments.validate.formats.source import source_of
-from toyrl.experiments.validate.tasks.clues import Clue, of_columns, of_source, winner
+from toyrl.experiments.validate.tasks.clues import ENOUGH, Clue, of_columns, of_source, winner
 from toyrl.rewards.errors import RewardError
 from toyrl.rewards.specs import read
 from toyrl.worlds.text.tasks.base import Task, TaskError
@@ -22,10 +23,11 @@ from toyrl.worlds.text.tasks.find import ARITHMETIC, KNOWN, of_rows, task_of
 
 if TYPE_CHECKING:
     from toyrl.experiments.validate.settings import Settings
-    from toyrl.rewards.specs import Reward
+    from toyrl.rewards.specs import Reward, Term
 
 OURS = "toyrl.graders"
-"""Graders of the catalogue say their task by `task` alone: they read rows of their own form."""
+"""Graders of the catalogue say their task themselves (`of_task`), or are told it: the source of one
+names what all of its kind may read."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,10 @@ class Found:
             why = f"found from {', '.join(own[:4])}; --task {ARITHMETIC} says that it is none"
         assert self.task is not None
         layouts = ", ".join(x.replace("\n", "\\n") for x in self.task.layouts)
-        text = f"Judged on texts of the task {self.name} ({why}), answers marked as: {layouts}."
+        form = getattr(self.task, "form", "")
+        kind = f" with {form}" if form else ""
+        text = f"Judged on texts of the task {self.name}{kind} ({why}), "
+        text += f"answers marked as: {layouts}."
         text = f"{text} {self.source}".strip()
         return Finding(1, "contract/task", "info", text)
 
@@ -104,11 +109,28 @@ def _of_terms(rewards: Reward) -> Iterator[Clue]:
     except RewardError:  # told where the reward is loaded
         return
     for term in terms:
-        if term.target is not None and term.target.module.startswith(OURS):
+        of_task = _of_grader(term)
+        if of_task is not None:
+            if of_task:
+                yield Clue(of_task, ENOUGH, f"the catalogue, which says it of {term.spec}")
             continue
         found = source_of(term)
         if found is not None:
             yield from of_source(*found[:2])
+
+
+def _of_grader(term: Term) -> str | None:
+    """The task that a grader of the catalogue says, "" for one that says none; None for others."""
+    if term.target is None:
+        own = type(term.function)
+        return getattr(own, "of_task", "") if own.__module__.startswith(OURS) else None
+    if not term.target.module.startswith(OURS):
+        return None
+    try:
+        grader = getattr(import_module(term.target.module), term.target.name, None)
+    except ImportError:  # told where the reward is loaded
+        return ""
+    return getattr(grader, "of_task", "")
 
 
 def _distinct(clues: Sequence[Clue]) -> list[Clue]:

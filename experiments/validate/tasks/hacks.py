@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
+from typing import Any
 
 from toyrl.experiments.core import Curve, Picture, Table
 from toyrl.experiments.validate.findings import Finding, Section
 from toyrl.experiments.validate.hacks.findings import amount
 from toyrl.experiments.validate.hacks.paid import EPS, SHOWN, Honest
 from toyrl.experiments.validate.hacks.section import Exploit
+from toyrl.experiments.validate.tasks.raised import Tolerant
 from toyrl.graders.base import TextRow
+from toyrl.rewards.chats import written_messages
 from toyrl.worlds.text.tasks.rows import TaskText, shortest
 
 Score = Callable[[Sequence[TextRow]], list[float | None]]
@@ -61,6 +65,7 @@ def run(
 
     base : honest texts of known truth; wrong, right : mutants and other notations by name
     """
+    score = Tolerant(score)
     honest = _honest(score, base)
     if not honest.right or not honest.wrong:
         kind = "wrong" if honest.right else "right"
@@ -80,8 +85,9 @@ def run(
         findings += _unpaid(all_right, honest)
     else:
         findings = [_ungated(honest, reached)]
+    findings += score.finding({p.name: [t.row for t in p.texts] for p in (*all_wrong, *all_right)})
     exploits = [
-        Exploit(p.name, p.mean or 0.0, honest.median, p.best.row.completion, p.free)
+        Exploit(p.name, p.mean or 0.0, honest.median, readable(p.best.row), p.free)
         for p in reached
         if p.texts[0].said.status == "fail"
     ]
@@ -105,9 +111,27 @@ def _short(score: Score, reached: Sequence[Paid], honest: Honest) -> dict[str, s
     short = [shortest(p.best) for p in reached]
     values = score([t.row for t in short]) if short else []
     return {
-        p.name: (t if v is not None and v >= honest.median - EPS else p.best).row.completion
+        p.name: readable((t if v is not None and v >= honest.median - EPS else p.best).row)
         for p, t, v in zip(reached, short, values, strict=True)
     }
+
+
+def readable(row: TextRow) -> str:
+    """The completion as it is shown: chat messages as JSON, each call in a line of its own."""
+    found = written_messages(row.completion) if row.messages else None
+    if found is None:
+        return row.completion
+    lines = ",\n ".join(map(_message, found))
+    return f"[{lines}]"
+
+
+def _message(message: dict[str, Any]) -> str:
+    said = {k: v for k, v in message.items() if k != "tool_calls"}
+    calls = message.get("tool_calls")
+    if not isinstance(calls, list) or not calls:
+        return json.dumps(message, ensure_ascii=False)
+    lines = ",\n   ".join(json.dumps(c, ensure_ascii=False) for c in calls)
+    return f'{json.dumps(said, ensure_ascii=False)[:-1]}, "tool_calls": [\n   {lines}]}}'
 
 
 def _finding(p: Paid, honest: Honest, shown: str) -> Finding:
@@ -144,7 +168,7 @@ def _near(rest: Sequence[Paid], honest: Honest) -> list[Finding]:
     top = max(close, key=lambda p: (p.free, p.mean or 0.0))
     names = ", ".join(p.name for p in close)
     text = f"Wrong completions are paid more than half of what right is worth: {names}."
-    shown, fix = top.best.row.completion, top.best.said.fix
+    shown, fix = readable(top.best.row), top.best.said.fix
     name = "hacks/half-for-free" if top.free else "hacks/near"
     status = "fail" if top.free else "warn"
     return [Finding(2, name, status, text, top.mean, None, honest.half, shown, fix)]
@@ -160,7 +184,7 @@ def _unpaid(right: Sequence[Paid], honest: Honest) -> list[Finding]:
         f"Right answers go unpaid in {len(low)} of {len(right)} other notations: {names}. If "
         "policies write so, that is signal lost."
     )
-    shown, fix = low[0].best.row.completion, low[0].best.said.fix
+    shown, fix = readable(low[0].best.row), low[0].best.said.fix
     return [Finding(2, NOTATION, "info", text, low[0].mean, None, honest.half, shown, fix)]
 
 

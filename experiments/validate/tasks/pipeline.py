@@ -16,13 +16,14 @@ from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.contract.kinds import named
 from toyrl.experiments.validate.exploits.ground import Ground
 from toyrl.experiments.validate.findings import Finding, Section
-from toyrl.experiments.validate.formats.search import Search
+from toyrl.experiments.validate.formats.choosing import Candidate
+from toyrl.experiments.validate.formats.search import Search, search
 from toyrl.experiments.validate.hacks.section import Exploit
 from toyrl.experiments.validate.own.rollouts import sampled
 from toyrl.experiments.validate.pipeline import Pipeline
 from toyrl.experiments.validate.reward_law.company import Posed
 from toyrl.experiments.validate.settings import Settings
-from toyrl.experiments.validate.tasks import hacks
+from toyrl.experiments.validate.tasks import forms, hacks
 from toyrl.experiments.validate.tasks.found import Found
 from toyrl.experiments.validate.tasks.ground import of_task
 from toyrl.graders.base import TextRow
@@ -39,9 +40,13 @@ OF_NUMBERS = ("contract/gold-form", "contract/gold-wish", "contract/gold-type")
 
 @dataclass
 class TaskPipeline(Pipeline):
-    """One run of `validate` on a task's texts; found : which task, and why."""
+    """One run of `validate` on a task's texts.
+
+    found : which task, and why; also : (form, layout) of other forms that the reward reads
+    """
 
     found: Found = field(kw_only=True)
+    also: tuple[tuple[Task, str], ...] = field(init=False, default=())
 
     @property
     def task(self) -> Task:
@@ -64,20 +69,26 @@ class TaskPipeline(Pipeline):
 
     def rows_in(self, dialect: str) -> list[Any]:
         """The task's base texts in a layout."""
-        s, name = self.settings, dialect_of(dialect).name
+        name = dialect_of(dialect).name
         if name not in self.base_rows:
-            self.base_rows[name] = rows.base_rows(
-                self.task,
-                name,
-                self._texts_wanted,
-                s.seed,
-                typical_tokens=s.typical,
-                max_tokens=self.worlds_limit,
-            )
+            self.base_rows[name] = self._base_rows(self.task, name)
         return self.base_rows[name]
 
+    def _base_rows(self, task: Task, layout: str) -> list[Any]:
+        return rows.base_rows(task, layout, self._texts_wanted, self.settings.seed, **self._size)
+
+    @property
+    def _size(self) -> dict[str, float]:
+        """Lengths of base texts."""
+        return {"typical_tokens": self.settings.typical, "max_tokens": self.worlds_limit}
+
     def formats(self, facts: Any) -> tuple[Search, dict[str, list[tuple[Any, bool]]]]:
-        """What formats the reward reads; the task's own layouts are known, not guessed."""
+        """What formats the reward reads; the task's own layouts are known, not guessed, and
+        messages have no other."""
+        if forms.in_messages(self.task):
+            told = [Candidate(d, "told") for d in self._dialects]
+            known = search(self.reward, told, self.rows_in, reads_gold=False)
+            return known, self.probes_in(known.dialects)
         found, probes = super().formats(facts)
         own = [
             replace(f, candidate=replace(f.candidate, origin="task"))
@@ -91,6 +102,12 @@ class TaskPipeline(Pipeline):
     def class_rows(self) -> Callable[..., list[Any]]:
         """Writes the task's texts of an outcome class."""
         return partial(rows.class_rows, self.task)
+
+    def _candidates(self) -> list[Candidate]:
+        """Those of the source, and the task's own layouts behind them."""
+        found = super()._candidates()
+        known = {c.dialect for c in found}
+        return [*found, *(Candidate(d, "task") for d in self._dialects if d not in known)]
 
     def about(self, row: TextRow | None) -> Posed | None:
         """The task's problem that a row is about; of None the first.
@@ -173,25 +190,29 @@ class TaskPipeline(Pipeline):
 
     def contract(self) -> Section:
         """The contract, led by which task it is and why."""
+        read = forms.find(self.reward, self.task, **self._size)
+        self.found, self.also = replace(self.found, task=read.first), read.also
         section = super().contract()
         kept = [f for f in section.findings if f.name not in OF_NUMBERS]
         return replace(section, findings=(self.found.finding(), *kept))
 
     def listed(self) -> tuple[Section, list[Exploit]]:
         """The mutants in the layout that it is judged in; of others that it reads, what is new."""
+        own = [(self.task, d, self.rows_in(d)) for d in self.contract_facts.dialects]
+        read = [*own, *((form, d, self._base_rows(form, d)) for form, d in self.also)]
         size = {"tokens": self.settings.typical, "limit": self.worlds_limit}
         done = [
             hacks.run(
                 self.score_in(d),
-                self.rows_in(d),
-                rows.mutants(self.task, d, truth=False, **size),
-                rows.mutants(self.task, d, truth=True, **size),
+                base,
+                rows.mutants(task, d, truth=False, **size),
+                rows.mutants(task, d, truth=True, **size),
             )
-            for d in self.contract_facts.dialects
+            for task, d, base in read
         ]
         section, exploits = done[0]
         findings = list(section.findings)
-        for dialect, (more, paid) in zip(self.contract_facts.dialects[1:], done[1:], strict=True):
+        for (_, dialect, _), (more, paid) in zip(read[1:], done[1:], strict=True):
             known = {f.name for f in findings if f.status in ("fail", "warn")}
             where = f" That is in the {named(dialect)}, which it reads too."
             findings += [

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toyrl.worlds.text import render as R
-from toyrl.worlds.text.dialects import DIALECTS, Dialect, answers, compose, dialect_of, mark, spans
+from toyrl.worlds.text.dialects import (
+    CALLED,
+    DIALECTS,
+    Dialect,
+    answers,
+    compose,
+    dialect_of,
+    mark,
+    spans,
+)
 
 NESTED = "<think>\n{work}\n</think>\n<answer>\\boxed{{}}</answer>"
 LINES = "<plan>\n{work}\n</plan>\n<result>\n{}\n</result>\n"
@@ -25,6 +34,7 @@ OWN = (
     "<think></think>{}!".replace("{}!", "= {} ="),
     "[WORK]{work}[/WORK][ANSWER]{}[/ANSWER]",
     "{trace}\n#### {}",
+    CALLED,
 )
 
 

@@ -338,7 +338,7 @@ def wire(row: TextRow) -> dict[str, Any]:
         "columns": dict(row.columns),
         "tokens": int(row.tokens),
         "truncated": bool(row.truncated),
-        "written": row.written,
+        **{"written": row.written, "messages": row.messages},
     }
 
 

@@ -8,12 +8,15 @@ likes, `{work}` where the working stands:
     <plan>\\n{work}\\n</plan>\\n<answer>\\n{}\\n</answer>    all of it as it is
 
 `{line}` in place of `{work}` writes the working in one line, `{none}` leaves it out, `{trace}` has
-each step as an atomic state that `toyrl.graders.traces` verifies. Each is read once into a
-`Dialect`; a template that says the same as one of the five names is that one.
+each step as an atomic state that `toyrl.graders.traces` verifies. `{content}` says that the whole
+is a JSON list of chat messages and the working the content of one (`CALLED` is such a template).
+Each is read once into a `Dialect`; a template that says the same as one of the five names is that
+one.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,7 +28,12 @@ DIALECTS = ("tag", "boxed", "think_boxed", "gsm8k", "prose")
 BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
 PLACE = "{}"
 THINK = "<think></think>"
-WORKINGS = {"{work}": "lines", "{line}": "line", "{none}": "none", "{trace}": "trace"}
+WORKINGS = {
+    **{"{work}": "lines", "{line}": "line", "{none}": "none", "{trace}": "trace"},
+    "{content}": "content",
+}
+CALLED = '[{"role": "assistant", "content": "{content}", "tool_calls": {}}]'
+"""An assistant's message whose answer is its tool calls, a JSON list."""
 _READ = {  # what is read as marked is wider than what is written
     "tag": re.compile(r"<answer>(.*?)</answer>", re.DOTALL),
     "boxed": BOXED,
@@ -45,7 +53,7 @@ class Dialect:
     opening, closing : around the working; gap : between it and the marked answer
     before, after : around the answer
     working : "lines" as it comes, "line" in one line, "none" left out where there is an answer,
-        "trace" with its steps as states
+        "trace" with its steps as states, "content" of a chat message, written as JSON
     """
 
     opening: str = ""
@@ -77,9 +85,14 @@ class Dialect:
         return f"{self.before}{PLACE}{self.after}"
 
     @property
+    def messages(self) -> bool:
+        """Whether completions are chat messages, written out as a JSON list."""
+        return self.working == "content"
+
+    @property
     def tagged(self) -> bool:
         """Whether the working ends at a sign of its own, which no marked answer has."""
-        end = self.closing.strip()
+        end = "" if self.messages else self.closing.strip()
         return bool(end) and end not in self.before + self.after
 
 
@@ -223,10 +236,20 @@ def compose(
             work, after = _STEP.sub(_state, work), _STEP.sub(_state, after)
         if d.working == "none" and answer:
             return answer
+        if d.messages:
+            return _message(d, "\n".join(x for x in (work, after) if x), answer)
         work = f"{d.opening}{work}{d.closing}" if d.opening or d.closing else work
     if not (tags and work and answer) or d.gap == "\n":
         return "\n".join(part for part in (work, after, answer) if part)
     return d.gap.join(part for part in (work, after, answer) if part)
+
+
+def _message(d: Dialect, content: str, answer: str) -> str:
+    """A message with this content; without an answer nothing but that."""
+    if not answer:
+        return json.dumps([{"role": "assistant", "content": content}], ensure_ascii=False)
+    inside = json.dumps(content, ensure_ascii=False)[1:-1]
+    return f"{d.opening}{inside}{d.closing}{d.gap}{answer}"
 
 
 def _state(step: re.Match[str]) -> str:

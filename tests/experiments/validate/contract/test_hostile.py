@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.experiments.validate.text_probes import probes, rows
 from toyrl.experiments.validate.contract import hostile
 from toyrl.experiments.validate.contract.section import run
 from toyrl.experiments.validate.findings import Finding
+from toyrl.graders.base import TextRow
 from toyrl.messages import both_ends
+from toyrl.rewards.chats import messages_of
 from toyrl.rewards.user import load
 from toyrl.worlds.text import render
+from toyrl.worlds.text.dialects import CALLED
 
 LIMIT = 0.7  # seconds, met by texts that a reward never ends on
 
@@ -180,3 +185,15 @@ def test_the_texts_stand_where_an_answer_does(dialect):
 def test_long_texts_are_shown_by_their_ends():
     assert both_ends("short") == "'short'"
     assert both_ends("a" * 500) == f"'{'a' * 30}...{'a' * 30}' (500 characters)"
+
+
+def test_in_messages_hostile_texts_are_values_of_the_calls_arguments():
+    call = {"type": "function", "function": {"name": "f", "arguments": {"x": 1, "y": "b"}}}
+    said = [{"role": "assistant", "content": "", "tool_calls": [call]}]
+    base = TextRow("Call f.", json.dumps(said), {"answer": "f"}, 9, messages=True)
+    made = hostile.completions(base, CALLED)
+    for name, answer in hostile.answers().items():
+        (message,) = messages_of(made[name].completion)
+        assert message["tool_calls"][0]["function"]["arguments"] == {"x": answer, "y": answer}
+    assert len(messages_of(made["megabyte"].completion)[0]["content"]) > 900_000
+    assert messages_of(made["unclosed tags"].completion)[0]["content"].startswith("<think>")

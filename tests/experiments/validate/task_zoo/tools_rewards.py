@@ -1,4 +1,4 @@
-"""Rewards for tool calls as text: six sound, six flawed."""
+"""Rewards for tool calls: as text six sound and six flawed, as messages three of each."""
 
 # ruff: noqa: B905 - as users write it
 
@@ -14,6 +14,9 @@ EXPECTED = {
     "flawed_any_call": ("hacks/task-*",),
     "flawed_bag_of_values": ("hacks/task-*",),
     "flawed_passes_errors": ("hacks/task-*", "hacks/half-for-free"),
+    "flawed_messages_named": ("hacks/task-*",),
+    "flawed_messages_any": ("hacks/task-*",),
+    "flawed_messages_inside": ("hacks/task-*",),
 }
 
 
@@ -113,6 +116,64 @@ def flawed_passes_errors(completions, answer, tools, **kwargs):
     return out
 
 
+def messages_exact(completions, answer, **kwargs):
+    """TRL's agent form: one call in all of the assistant's messages, which is the gold one."""
+    out = []
+    for messages, a in zip(completions, answer):
+        calls = [_called(c) for m in messages for c in _calls(m)]
+        out.append(float(calls == [json.loads(a)]))
+    return out
+
+
+def messages_by_parts(completions, expected, **kwargs):
+    """Messages: a fifth for one call of the right tool, the rest for its arguments."""
+    out = []
+    for messages, e in zip(completions, expected):
+        calls = [_called(c) for m in messages for c in _calls(m)]
+        right = len(calls) == 1 and isinstance(calls[0], dict) and calls[0]["name"] == e["name"]
+        out.append(1.0 if right and calls == [e] else 0.2 * right)
+    return out
+
+
+def messages_or_text(completions, answer, **kwargs):
+    """The one call of the messages; where the server made none of it, the tag in the content."""
+    out = []
+    for messages, a in zip(completions, answer):
+        calls = [_called(c) for m in messages for c in _calls(m)]
+        if not calls and messages:
+            calls = [_call(messages[-1]["content"] or "")]
+        out.append(float(calls == [json.loads(a)]))
+    return out
+
+
+def flawed_messages_named(completions, answer, **kwargs):
+    """Messages: the right tool was called, whatever with."""
+    out = []
+    for messages, a in zip(completions, answer):
+        names = [c["function"]["name"] for m in messages for c in m.get("tool_calls") or []]
+        out.append(float(json.loads(a)["name"] in names))
+    return out
+
+
+def flawed_messages_any(completions, expected, **kwargs):
+    """Messages: one of the calls is right; nobody counts them."""
+    out = []
+    for messages, e in zip(completions, expected):
+        calls = [_called(c) for m in messages for c in _calls(m)]
+        out.append(float(e in calls))
+    return out
+
+
+def flawed_messages_inside(completions, answer, **kwargs):
+    """Messages: tool and values stand somewhere in what is said, written out as text."""
+    out = []
+    for messages, a in zip(completions, answer):
+        gold, said = json.loads(a), json.dumps(messages)
+        called = "tool_calls" in said and gold["name"] in said
+        out.append(float(called and all(str(v) in said for v in gold["arguments"].values())))
+    return out
+
+
 def _text(completion):
     found = re.findall(r"<tool_call>(.*?)</tool_call>", completion, re.S)
     return found[-1] if found else ""
@@ -128,3 +189,15 @@ def _json(text):
 def _call(completion):
     found = re.findall(r"<tool_call>(.*?)</tool_call>", completion, re.S)
     return _json(found[0]) if len(found) == 1 else None
+
+
+def _calls(message):
+    return (message.get("tool_calls") or []) if message.get("role") == "assistant" else []
+
+
+def _called(call):
+    function = call.get("function") or {}
+    arguments = function.get("arguments")
+    if isinstance(arguments, str):
+        arguments = _json(arguments)
+    return {"name": function.get("name"), "arguments": arguments}

@@ -16,6 +16,7 @@ from toyrl.experiments.api import validate
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.settings import Settings
 from toyrl.experiments.validate.tasks.found import find
+from toyrl.expressions import parse_grader
 
 OWN = ROOT / "examples" / "tasks" / "colours.py"
 REWARD = """import re
@@ -36,7 +37,8 @@ def rows(folder: Path, *given: dict) -> Path:
 def test_the_zoo_has_six_of_each_and_all_expectations_are_of_its_rewards():
     for task in TASKS:
         sound = [c.sound for c in cases(task)]
-        assert (sum(sound), len(sound)) == (6, 12)
+        more = 3 if task == "tools" else 0  # of messages
+        assert (sum(sound), len(sound)) == (6 + more, 12 + 2 * more)
         assert set(expected(task)) == {c.name for c in cases(task) if not c.sound}
 
 
@@ -101,6 +103,8 @@ def test_a_weaker_sign_is_a_hint():
         ("choice", "flawed_letter_inside"),
         ("tools", "bare_json"),
         ("tools", "flawed_extra_allowed"),
+        ("tools", "messages_or_text"),
+        ("tools", "flawed_messages_any"),
         ("sql", "same_rows"),
         ("sql", "flawed_script"),
     ],
@@ -115,6 +119,53 @@ def test_a_sound_reward_passes_and_a_flawed_one_is_told_its_flaw_first(task, nam
     assert report.verdict == "UNSAFE"
     first = next(f.name for f in report.findings if report.reasons[0].startswith(f.message))
     assert any(fnmatchcase(first, p) for p in case.expected), first
+
+
+AGENT = """
+def agent(completions, expected, **kwargs):
+    calls = [m[0].get("tool_calls") or [{}] for m in completions]
+    return [float(c[-1].get("function") == e) for c, e in zip(calls, expected)]
+
+def raises(completions, expected, **kwargs):
+    out = []
+    for m, e in zip(completions, expected):
+        calls = m[0].get("tool_calls") or []
+        said = {k: call["function"][k] for call in calls for k in ("name", "arguments")}
+        out.append(float(len(calls) == 1 and said == e))
+    return out
+"""
+
+
+def test_calls_of_messages_are_judged_and_shown_as_json(tmp_path):
+    file = tmp_path / "agent.py"
+    file.write_text(AGENT)
+    report = validate(f"{file}:agent", quick=True)
+    found = next(f for f in report.findings if f.name == "hacks/task-repeated")
+    (message,) = json.loads(found.counterexample)
+    assert [c["type"] for c in message["tool_calls"]] == ["function"] * 2
+    assert "calls as chat messages" in next(
+        f.message for f in report.findings if f.name == "contract/task"
+    )
+
+
+def test_a_reward_that_raises_on_a_mutant_is_judged_on_the_others(tmp_path):
+    file = tmp_path / "agent.py"
+    file.write_text(AGENT)
+    report = validate(f"{file}:raises", quick=True)
+    assert report.verdict == "SAFE SO FAR"
+    said = next(f for f in report.findings if f.name == "hacks/task-raised")
+    assert said.status == "warn"
+    assert "name-alone" in said.message
+    assert "KeyError" in said.message
+
+
+def test_graders_of_the_catalogue_find_their_task_and_its_form():
+    for spec in ("tool_calls()", "tool_calls_sound()", parse_grader("tool_calls()")):
+        assert find(spec, Settings()).name == "tools"
+    said = {f.name: f for f in validate("tool_calls()", only="contract").findings}
+    assert "gold as ToolRL's text" in said["contract/task"].message
+    assert said["contract/gold"].status == "pass"
+    assert said["contract/dialect"].value == 1.0
 
 
 @pytest.mark.parametrize(("check", "name"), [("f[-1].strip() == a", ""), ("a in f[-1]", "all")])

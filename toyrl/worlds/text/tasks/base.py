@@ -108,7 +108,12 @@ class Task(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """A task put together of functions, for those who would rather write no class."""
+    """A task put together of functions, for those who would rather write no class.
+
+    form : what this way to write its answers is called, "" for the usual one
+    forms : the same problems in other forms; the first in which a reward tells right from wrong is
+        the one that is judged
+    """
 
     name: str
     layouts: tuple[str, ...]
@@ -116,6 +121,8 @@ class Made:
     rights: Callable[[Asked], Sequence[Said]] = field(repr=False)
     wrongs: Callable[[Asked], Sequence[Said]] = field(repr=False)
     truth: Callable[[Asked, str], bool] | None = field(default=None, repr=False)
+    form: str = ""
+    forms: tuple[Made, ...] = field(default=(), repr=False)
 
     def problems(self) -> tuple[Asked, ...]:
         """What is asked."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from toyrl.graders.base import TextRow
+from toyrl.rewards.chats import messages_of
 from toyrl.worlds.chain.model import Chain
 from toyrl.worlds.text.dialects import answers as read
 from toyrl.worlds.text.dialects import compose, dialect_of, mark
@@ -126,12 +128,14 @@ def written(
         text = said.text
     else:
         text = compose(layout, work, marked)
-        if truncated and layout.closing:
+        if truncated and layout.closing and not layout.messages:
             text = text[: -len(layout.closing)]
         text = f"{text}\n{said.after}" if said.after else text
     size = tokens if truncated else max(1, count_tokens(text) + 1)
     size = min(size, limit or size)
-    row = TextRow(asked.prompt, text, dict(asked.columns), size, truncated)
+    row = TextRow(
+        asked.prompt, text, dict(asked.columns), size, truncated, messages=layout.messages
+    )
     return TaskText(row, correct, truncated, layout.name, asked, said, limit, work)
 
 
@@ -228,9 +232,11 @@ def marked(layout: str, completion: str) -> str | None:
     """The last answer that a completion marks in a layout; None where it marks none.
 
     An answer may stand over several lines where the mark closes; a layout without a mark reads the
-    whole completion.
+    whole completion. Of chat messages it is the tool calls of all that the assistant says.
     """
     d = dialect_of(layout)
+    if d.messages:
+        return _calls(completion)
     if not d.before.strip():
         return completion.strip()
     if d.name != d.template or not d.after.strip():
@@ -271,6 +277,13 @@ def truth_of(task: Task) -> Callable[[Asked, str], bool]:
     asked, right, _ = answers(task)[0]
     holds(asked, right[0].text)  # one that was made without a truth says so
     return lambda problem, text: bool(holds(problem, text))
+
+
+def _calls(completion: str) -> str | None:
+    """Tool calls of an assistant's messages as a JSON list; None where none is made."""
+    own = [m for m in messages_of(completion) if m["role"] == "assistant"]
+    listed = [c for m in own if isinstance(m.get("tool_calls"), list) for c in m["tool_calls"]]
+    return json.dumps(listed, ensure_ascii=False) if listed else None
 
 
 def correct(task: Task, asked: Asked, completion: str) -> bool:
