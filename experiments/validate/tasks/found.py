@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toyrl.experiments.errors import UsageError
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from toyrl.rewards.specs import Reward
 
 OURS = "toyrl.graders"
-"""Graders of the catalogue say their task by `task` alone: they read rows of their own form."""
+"""Graders of the catalogue say their task by the columns that they declare, not by their source."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +104,19 @@ def _of_terms(rewards: Reward) -> Iterator[Clue]:
         return
     for term in terms:
         if term.target is not None and term.target.module.startswith(OURS):
+            yield from of_columns(_declared(term.spec), "column that it declares,")
             continue
         found = source_of(term)
         if found is not None:
             yield from of_source(*found[:2])
+
+
+def _declared(spec: str) -> tuple[str, ...]:
+    """Columns without which a grader of the catalogue can't grade."""
+    from toyrl import registry
+
+    kind = registry.find("grader", spec.partition("(")[0].strip())
+    return (*getattr(kind, "reads", ()), *getattr(kind, "any_of", ()))
 
 
 def _distinct(clues: Sequence[Clue]) -> list[Clue]:
@@ -131,7 +141,17 @@ def rows_of(settings: Settings) -> Sequence[Mapping[str, Any]]:
         )
     except LogError:
         return ()
-    return rows[:64]
+    return [_located(row, settings.data) for row in rows[:64]]
+
+
+def _located(row: Mapping[str, Any], source: Any) -> Mapping[str, Any]:
+    """A row of a file, with paths of databases that are told from where the file is."""
+    if not isinstance(source, str | Path) or not Path(source).exists():
+        return row
+    from toyrl.worlds.text.tasks.sql import located
+
+    place = Path(source)
+    return located(row, place if place.is_dir() else place.parent)
 
 
 def _open(rewards: Reward, settings: Settings) -> bool:

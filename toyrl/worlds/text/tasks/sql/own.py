@@ -17,7 +17,7 @@ from typing import Any
 
 from toyrl.worlds.text.tasks.base import Asked, gold
 from toyrl.worlds.text.tasks.sql.answers import Case
-from toyrl.worlds.text.tasks.sql.databases import Base, same
+from toyrl.worlds.text.tasks.sql.databases import Base, ordered, same
 from toyrl.worlds.text.tasks.sql.edits import Edits
 
 SCHEMA = """CREATE TABLE team (id INTEGER PRIMARY KEY, name TEXT, city TEXT);
@@ -43,7 +43,6 @@ class Query:
     """One question with its query in parts.
 
     cols : what is selected; source : after FROM; where : condition; tail : ORDER BY and so on
-    key : the column that tells rows apart
     """
 
     question: str
@@ -51,7 +50,6 @@ class Query:
     source: str
     where: str
     tail: str = ""
-    key: str = "person.id"
 
     def text(self, where: str | None = None, cols: str | None = None, tail: str = "") -> str:
         """The query, with another condition, other columns, or another end."""
@@ -60,10 +58,9 @@ class Query:
         said = f"SELECT {cols or self.cols} FROM {self.source} WHERE {condition}"
         return f"{said} {end}" if end else said
 
-    @property
-    def edits(self) -> Edits:
-        """Queries near it."""
-        picked = _fetch(f"SELECT {self.key} FROM {self.source} WHERE {self.where}", PEOPLE) or []
+    def edits(self, turn: int) -> Edits:
+        """Queries near it; turn : which of two ordinary mistakes comes first."""
+        picked = _fetch(f"SELECT person.id FROM {self.source} WHERE {self.where}", PEOPLE) or []
         ids = ", ".join(str(x) for (x,) in sorted(picked))
         right = {
             "in-brackets": self.text(f"({self.where})"),
@@ -72,43 +69,39 @@ class Query:
         if not self.tail:
             right["subquery"] = f"SELECT * FROM ({self.text()})"
         wrong = {
-            "same-by-accident": self.text(f"{self.key} IN ({ids})"),
+            "same-by-accident": self.text(f"person.id IN ({ids})"),
             "everything": f"SELECT * FROM {self.source}",
             "no-condition": self.text("1 = 1"),
         }
         if "ORDER" in self.tail:
             wrong["no-order"] = self.text(tail=self.tail[: self.tail.index("ORDER")])
-        mistakes = (self.text(f"NOT ({self.where})"), self.text(f"{self.key} = 4"),
-                    self.text(f"{self.key} = 2"), self.text("1 = 0"))  # fmt: skip
+        mistakes = [self.text(f"NOT ({self.where})"), self.text("person.id = 4"),
+                    self.text("person.id = 2"), self.text("1 = 0")]  # fmt: skip
+        if turn % 2:
+            mistakes[:2] = mistakes[1::-1]
         return Edits(right, mistakes, wrong)
 
 
-def _queries() -> Iterator[Query]:
-    """Of each kind a few."""
-    for n in (35, 45, 55):
-        yield Query(f"Who is paid more than {n}?", "name", PERSON, f"pay > {n}")
-        yield Query(f"Who is paid less than {n}?", "name", PERSON, f"pay < {n}")
-        yield Query(f"How many people are paid at least {n + 5}?", "COUNT(*)", PERSON,
-                    f"pay >= {n + 5}")  # fmt: skip
-        yield Query(f"Which teams have someone paid under {n}?", "DISTINCT team_id", PERSON,
-                    f"pay < {n}")  # fmt: skip
-        yield Query(f"Who is paid over {n}, in which city, the best paid first?",
-                    "person.name, city", JOINED, f"pay > {n}",
-                    tail="ORDER BY pay DESC")  # fmt: skip
-    for team in (1, 2):
-        yield Query(f"Who is in team {team}?", "name", PERSON, f"team_id = {team}")
-        yield Query(f"Name and pay of those not in team {team}?", "name, pay", PERSON,
-                    f"team_id <> {team}")  # fmt: skip
-        yield Query(f"What is the highest pay in team {team}?", "MAX(pay)", PERSON,
-                    f"team_id = {team}")  # fmt: skip
-        yield Query(f"How many people has each team but team {team}?", "team_id, COUNT(*)", PERSON,
-                    f"team_id <> {team}", tail="GROUP BY team_id")  # fmt: skip
-    yield Query("Which teams in Oslo pay someone more than 55, or are the first?", "name", "team",
-                "city = 'Oslo' AND id IN (SELECT team_id FROM person WHERE pay > 55 OR id = 1)",
-                key="team.id")  # fmt: skip
+def _kinds() -> Iterator[list[Query]]:
+    """Three questions of each kind."""
+    limits, teams = (45, 35, 55), (2, 1, 3)
+    yield [Query(f"Who is paid more than {n}?", "name", PERSON, f"pay > {n}") for n in limits]
+    yield [Query(f"Who is paid less than {n}?", "name", PERSON, f"pay < {n}") for n in limits]
+    yield [Query(f"Who is paid over {n}, in which city, the best paid first?", "person.name, city",
+                 JOINED, f"pay > {n}", "ORDER BY pay DESC") for n in limits]  # fmt: skip
+    yield [Query(f"Who is in team {t}?", "name", PERSON, f"team_id = {t}") for t in teams]
+    yield [Query(f"How many people are paid at least {n}?", "COUNT(*)", PERSON, f"pay >= {n}")
+           for n in (50, 40, 60)]  # fmt: skip
+    yield [Query(f"Which teams have someone paid under {n}?", "DISTINCT team_id", PERSON,
+                 f"pay < {n}") for n in (45, 55, 40)]  # fmt: skip
+    yield [Query(f"Name and pay of those not in team {t}?", "name, pay", PERSON, f"team_id <> {t}")
+           for t in teams]  # fmt: skip
+    yield [Query(f"What is the highest pay in team {t}?", "MAX(pay)", PERSON, f"team_id = {t}")
+           for t in teams]  # fmt: skip
 
 
-QUERIES = tuple(_queries())
+QUERIES = tuple(q for some in zip(*_kinds(), strict=True) for q in some)
+"""A question of each kind, then the next of each."""
 
 
 def script(people: Sequence[Sequence[Any]] = PEOPLE) -> str:
@@ -130,10 +123,11 @@ def rows_of(query: str, people: Sequence[Sequence[Any]] = PEOPLE) -> list[tuple[
 
 
 def is_right(query: str, gold_query: str) -> bool:
-    """Whether a query gives the gold query's rows on both databases, in any order."""
+    """Whether a query gives the gold query's rows on both databases, in any order unless
+    the gold query orders them."""
     bases = [Base(script=script(people)) for people in (PEOPLE, TWIN)]
     pairs = [(b.fetch(query, steps=STEPS), b.fetch(gold_query, steps=STEPS)) for b in bases]
-    return all(same(a, b, in_order=False) for a, b in pairs)
+    return all(same(a, b, in_order=ordered(gold_query)) for a, b in pairs)
 
 
 @lru_cache(maxsize=1)
@@ -181,21 +175,21 @@ def problems() -> tuple[Asked, ...]:
     """
     path = str(Path(_folder().name) / FILE)
     out = []
-    for q in QUERIES:
+    for i, q in enumerate(QUERIES):
         text, made = q.text(), script()
         named = {**gold(text), "sql": text, "query": text, "gold_sql": text}
         about = {"schema": made, "ddl": made, "db_path": path, "db_id": "people"}
         work = ("The tables say who is in which team.", "One query is enough for it.")
         prompt = f"{SCHEMA}\n{q.question}\nAnswer with one SQLite query."
         columns = {**named, **about, "question": q.question}
-        out.append(Asked(prompt, columns, work, {"case": _case(q)}))
+        out.append(Asked(prompt, columns, work, {"case": _case(q, q.edits(i))}))
     return tuple(out)
 
 
-def _case(q: Query) -> Case:
+def _case(q: Query, edits: Edits) -> Case:
     first, second = (Base(script=script(people)) for people in (PEOPLE, TWIN))
     found = first.fetch(q.text())
     return Case(
-        q.text(), first, second, found, q.edits, ("person", "team"), "DELETE FROM person", SCHEMA,
+        q.text(), first, second, found, edits, ("person", "team"), "DELETE FROM person", SCHEMA,
         ("name", "pay", "team", "person"), small=True,
     )  # fmt: skip
