@@ -15,15 +15,16 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple
 
-from toyrl.extras import needed_by
 from toyrl.graders.base import TextRow
 from toyrl.graders.parts import Graded, TaskReward, is_blank, told
+from toyrl.graders.sql_batch import ahead
 from toyrl.graders.sql_database import (
     ROWS,
     SECONDS,
@@ -34,6 +35,7 @@ from toyrl.graders.sql_database import (
     with_file,
     with_script,
 )
+from toyrl.graders.sql_words import read
 from toyrl.messages import shortened
 from toyrl.ranges import COUNT, NOT_NEGATIVE, POSITIVE, one_of
 from toyrl.registry import entry
@@ -41,7 +43,6 @@ from toyrl.registry import entry
 BLOCK = re.compile(r"```sql(.*?)```", re.DOTALL)
 INSIDE = r"\n(?:(?!</?(?:reasoning|answer)>).)*\n"
 STRICT = re.compile(f"<reasoning>{INSIDE}</reasoning>\n<answer>{INSIDE}</answer>\n?", re.DOTALL)
-WORD = re.compile(r"\w+")
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 LONGEST = 100_000
 """Characters of a query that is still read."""
@@ -79,7 +80,7 @@ def identifiers(sql: str) -> frozenset[str] | None:
 
     Aliases of tables are not resolved, names are compared to the letter.
     """
-    return _read(sql).names
+    return read(sql).names
 
 
 def ngrams(sql: str, n: int = 2) -> frozenset[tuple[str, ...]]:
@@ -89,7 +90,7 @@ def ngrams(sql: str, n: int = 2) -> frozenset[tuple[str, ...]]:
 
     Which aliases are dropped is reconstructed: those of tables, subqueries and columns, and "as".
     """
-    words = _read(sql).words
+    words = read(sql).words
     return frozenset(zip(*(words[i:] for i in range(n)), strict=False))
 
 
@@ -219,7 +220,8 @@ class ReasoningSql(TaskReward):
         w_ngram: 3 < 2 + 1 + 1 as released
     schema : "recall" (code) or "jaccard" (paper); bare : a gold query without names scores 0
         ("zero"), or 1 for a query without names ("equal")
-    n : of the n-grams; seconds, rows : limits of each query
+    n : of the n-grams; seconds, rows : limits of each query; workers : threads that run the queries
+        of a batch where these are slow, at most one a processor (`toyrl.graders.sql_batch`)
     judge : callable of (question, hint, predicted, gold), asked where the rows are wrong; question
         and hint are the columns `question` (else the prompt) and `evidence`
 
@@ -245,6 +247,7 @@ class ReasoningSql(TaskReward):
     rows: Annotated[int, COUNT] = ROWS
     folder: str = ""
     judge: Any = None
+    workers: Annotated[int, COUNT] = 4
 
     parts: ClassVar[tuple[str, ...]] = (
         "execution", "judge", "syntax", "schema", "ngram", "format",
@@ -261,6 +264,24 @@ class ReasoningSql(TaskReward):
         Raises DatabaseProblem for a database that is missing, none, or not named; KeyError without
         the column `answer`; ValueError for a gold query that is no text.
         """
+        return self._graded(row, lambda: self._run(row))
+
+    def graded_all(self, rows: Sequence[TextRow], step: float = 0.0) -> list[Graded]:
+        """As `graded` of each row; slow queries of a batch run side by side, and the rest of the
+        reward row by row."""
+        runs = ahead([partial(self._run, row) for row in rows if self._asks(row)], self.workers)
+        ready = iter(runs)
+        return [
+            self._graded(row, next(ready) if self._asks(row) else partial(self._run, row))
+            for row in rows
+        ]
+
+    def _asks(self, row: TextRow) -> bool:
+        """Whether a row's queries are run."""
+        return isinstance(row.columns["answer"], str) and len(sql_of(row.completion)) <= LONGEST
+
+    def _graded(self, row: TextRow, run: Callable[[], _Seen]) -> Graded:
+        """Parts of a text; run : what its query and the gold one gave."""
         gold = row.columns["answer"]
         if not isinstance(gold, str):
             msg = f"answer={shortened(gold)} is no text; give the gold query"
@@ -272,7 +293,7 @@ class ReasoningSql(TaskReward):
             return Graded({**dict.fromkeys(self.parts, 0.0), "format": form},
                           dict.fromkeys(self.facts, 0.0), said)  # fmt: skip
         selects = "SELECT" in (pred if self.select == "upper" else pred.upper())
-        seen = self._run(row, pred, gold)
+        seen = run()
         match = seen.match if selects or self._dropped(seen) else 0.0
         linked = self._linked(gold, pred) if selects else (0.0, 0.0)
         shared = jaccard(ngrams(gold, self.n), ngrams(pred, self.n))
@@ -311,7 +332,8 @@ class ReasoningSql(TaskReward):
             value = Path(self.folder) / str(value) / f"{value}.sqlite"
         return with_file(value, wait=self.seconds)
 
-    def _run(self, row: TextRow, pred: str, gold: str) -> _Seen:
+    def _run(self, row: TextRow) -> _Seen:
+        pred, gold = sql_of(row.completion), row.columns["answer"]
         limits: dict[str, Any] = {"seconds": self.seconds, "rows": self.rows}
         clean = cleaned if self.quotes == "clean" else str
         try:
@@ -362,32 +384,3 @@ class _Seen(NamedTuple):
     syntax: float
     counts: tuple[float, float]
     problem: str
-
-
-# -- sqlglot ---------------------------------------------------------------------------------------
-class _Read(NamedTuple):
-    """names : of columns and tables, None if it doesn't parse; words : without aliases."""
-
-    names: frozenset[str] | None
-    words: tuple[str, ...]
-
-
-@lru_cache(maxsize=512)
-def _read(sql: str) -> _Read:
-    with needed_by("the reward reasoning_sql"):
-        import sqlglot
-        from sqlglot import exp
-        from sqlglot.errors import SqlglotError
-    try:
-        tree = sqlglot.parse_one(sql, read="sqlite")
-        found = list(tree.find_all(exp.Column, exp.Table, exp.Alias, exp.Subquery))
-        names = frozenset(x.name for x in found if isinstance(x, exp.Column | exp.Table))
-        dropped = {x.alias.lower() for x in found if not isinstance(x, exp.Column)}
-        text = tree.sql(dialect="sqlite", copy=False)  # which may change the tree
-    except (SqlglotError, RecursionError, ValueError):
-        return _Read(None, _words(sql, {"as"}))
-    return _Read(names, _words(text, dropped | {"as"}))
-
-
-def _words(text: str, dropped: AbstractSet[str]) -> tuple[str, ...]:
-    return tuple(w for w in WORD.findall(text.lower()) if w not in dropped)

@@ -95,8 +95,10 @@ class Case:
         """Whether an answer gives the gold query's rows on both databases."""
         if not bare(text):
             return False
-        if self.second is not None and self.again is not None:
-            if not same(self.second.fetch(text), self.again, in_order=self.in_order):
+        one, again = self.second, self.again
+        if one is not None and again is not None:
+            found = one.fetch(text)
+            if not same(found, again, in_order=self.in_order):
                 return False
         return same(self.first.fetch(text), self.found, in_order=self.in_order)
 
