@@ -8,7 +8,7 @@ first alone is a warning, for usual graders pay it. What runs past its limit is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -18,6 +18,7 @@ from toyrl.worlds.text.tasks.sql.databases import (
     HIDDEN,
     STEPS,
     Base,
+    Row,
     bare,
     flat,
     like,
@@ -203,7 +204,7 @@ def _rights(case: Case) -> Iterator[Said]:
     yield Said(f"{query}\n-- done", "comment", fix="take comments off")
 
 
-def _outside(query: str, change) -> str:
+def _outside(query: str, change: Callable[[str], str]) -> str:
     """The query with its text outside strings, quoted names and comments changed."""
     out, at = [], 0
     for found in HIDDEN.finditer(query):
@@ -240,7 +241,7 @@ def _wrongs(case: Case, mistake: str) -> Iterator[Said]:
 
 def _of_rows(case: Case, query: str) -> Iterator[Said]:
     """What is made of the right rows, and of all rows."""
-    rows: Sequence = case.found.rows or ()
+    rows: Sequence[Row] = case.found.rows or ()
     if rows and len(rows) <= LONGEST:
         written = " UNION ALL SELECT ".join(", ".join(map(literal, r)) for r in rows)
         yield Said(f"SELECT {written}", "rows-written-out",

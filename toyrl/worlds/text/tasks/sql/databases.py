@@ -41,20 +41,23 @@ class Base:
     path: str = ""
     script: str = ""
 
-    def fetch(self, query: str, *, steps: float = STEPS, rows: int = ROWS) -> Fetched:
+    def fetch(self, query: str, *, steps: float | None = None, rows: int = ROWS) -> Fetched:
         """Rows of one query in order, a semicolon behind it taken off.
+
+        steps : of SQLite's machine that it may take; None: `STEPS`
 
         Raises TaskError for a database that can't be used.
         """
         try:
             database = with_file(self.path, wait=0.0) if self.path else with_script(self.script)
-            return database.fetch(bare(query), seconds=SECONDS, rows=rows, steps=steps)
+            most = STEPS if steps is None else steps
+            return database.fetch(bare(query), seconds=SECONDS, rows=rows, steps=most)
         except DatabaseLocked as error:
             raise TaskError(_locked(self.path)) from error
         except DatabaseProblem as error:
             if self.path:
                 check_database(self.path)
-            what = str(error).rpartition(": ")[2]
+            what = str(error).rpartition("makes no database: ")[2]
             msg = f"schema={shortened(self.script)} is no script that SQLite runs: {what}"
             raise TaskError(msg if self.script else str(error)) from error
 
