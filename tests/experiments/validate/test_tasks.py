@@ -74,6 +74,7 @@ def test_a_grader_of_the_catalogue_is_found_from_the_columns_that_it_declares():
     assert find("text_format()", Settings()).task is None
 
 
+@pytest.mark.slow
 def test_a_grader_of_the_catalogue_is_judged_on_its_task():
     pytest.importorskip("sqlglot", reason="needs the extra tasks")
     report = validate("reasoning_sql()", only="contract")
@@ -94,7 +95,7 @@ def test_a_path_beside_the_data_file_is_found_and_its_rows_are_the_problems(tmp_
     assert "Problems are those of your data rows, 2" in found.finding().message
     assert found.task.problems()[0].columns["db_path"] == str(tmp_path / "own.sqlite")
     data = rows(tmp_path, *({**g, "db_path": "gone.sqlite"} for g in given))
-    with pytest.raises(UsageError, match="data row 0: db_path='gone.sqlite' does not exist"):
+    with pytest.raises(UsageError, match=r"data row 0: db_path='gone\.sqlite' does not exist"):
         validate(spec, quick=True, data=data)
 
 
