@@ -1,10 +1,11 @@
 """What the sandbox and the parts of reasoning_sql cost over SQLite and sqlglot themselves.
 
-    python benchmarks/graders_sql.py [--queries 1000 --megabytes 10]
+    python benchmarks/graders_sql.py [--queries 1000 --megabytes 10 --batch 64 --workers 4]
 
 CPU seconds of one thread on one database file. Each side opens it once; both must find the same
 rows before anything is timed. The peers do what cannot be saved: run the query and keep its set of
-rows, parse it and write it out again.
+rows, parse it and write it out again. Then, in wall time, what threads gain on a batch: they lose
+on lookups, which the reward runs one by one therefore, and gain by the processors that are free.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import sqlglot
 
-from toyrl.graders import sql
+from toyrl.graders import sql, sql_words
 from toyrl.graders.base import TextRow
+from toyrl.graders.sql_batch import ahead, processors
 from toyrl.graders.sql_database import ROWS, with_file
 
 CITIES = ("Oslo", "Rome", "Lima", "Bonn", "Kyiv")
@@ -94,9 +97,37 @@ def times(path: Path, count: int) -> dict[str, tuple[float, float]]:
     for name, mine, peer in rows:
         spent(mine, warm)
         spent(peer, warm)
-        sql._read.cache_clear()
+        sql_words.read.cache_clear()
         found[name] = (spent(mine, queries), spent(peer, queries))
     plain.close()
+    return found
+
+
+def side_by_side(path: Path, count: int, workers: int, turns: int = 3) -> dict[str, float]:
+    """Kind of query -> seconds of `count` of them one by one over seconds by threads.
+
+    The least of some turns each, taken in turn; threads are used however small the batch is, and
+    both must give the same.
+    """
+    kinds = {
+        "a lookup": "SELECT name FROM customer WHERE id = {i}",
+        "a search of all rows": "SELECT COUNT(*), SUM(price) FROM purchase WHERE item LIKE '%{i}%'",
+    }
+    found = {}
+    for kind, text in kinds.items():
+        row = {"answer": text.format(i=7), "db_path": str(path)}
+        rows = [TextRow("", text.format(i=k % 90), row) for k in range(count)]
+        reward = sql.ReasoningSql(w_judge=0.0)
+        runs = [partial(reward._run, r) for r in rows]
+        spent: dict[int, list[float]] = {1: [], workers: []}
+        for _ in range(turns):
+            given = {}
+            for n, seconds in spent.items():
+                start = time.perf_counter()
+                given[n] = [repr(run()) for run in ahead(runs, n, worth=0.0)]
+                seconds.append(time.perf_counter() - start)
+            assert given[1] == given[workers], kind
+        found[kind] = min(spent[1]) / min(spent[workers])
     return found
 
 
@@ -105,6 +136,8 @@ def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("--queries", type=int, default=1000)
     ask.add_argument("--megabytes", type=float, default=10.0)
+    ask.add_argument("--batch", type=int, default=64)
+    ask.add_argument("--workers", type=int, default=4)
     given = ask.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "shop.sqlite"
@@ -113,6 +146,10 @@ def main() -> None:
         for name, (own, peer) in times(path, given.queries).items():
             print(f"    {name:<20} {own:7.3f} s  {given.queries / own:8.0f} a second   "
                   f"{own / peer:5.2f} x the libraries' own calls")  # fmt: skip
+        workers = max(2, min(given.workers, processors()))
+        for kind, gain in side_by_side(path, given.batch, workers).items():
+            print(f"    {given.batch} times {kind} by {workers} threads: {gain:.2f} times as fast "
+                  f"as one by one")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -100,6 +100,10 @@ class TaskReward(Grader):
         for row in rows:
             for name in self.reads:
                 need(row, name, own)
+        return self.graded_all(rows, step)
+
+    def graded_all(self, rows: Sequence[TextRow], step: float = 0.0) -> list[Graded]:
+        """`graded` of each row, in order; a reward that can do several at once does so here."""
         return [self.graded(row, step) for row in rows]
 
     def _lent(self, row: TextRow) -> TextRow:

@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 from toyrl.graders.base import TextRow
 from toyrl.graders.parts import Graded, TaskReward, is_blank, told
+from toyrl.graders.sql_batch import ahead
 from toyrl.graders.sql_database import (
     ROWS,
     SECONDS,
@@ -217,7 +220,8 @@ class ReasoningSql(TaskReward):
         w_ngram: 3 < 2 + 1 + 1 as released
     schema : "recall" (code) or "jaccard" (paper); bare : a gold query without names scores 0
         ("zero"), or 1 for a query without names ("equal")
-    n : of the n-grams; seconds, rows : limits of each query
+    n : of the n-grams; seconds, rows : limits of each query; workers : threads that run the queries
+        of a batch where these are slow, at most one a processor (`toyrl.graders.sql_batch`)
     judge : callable of (question, hint, predicted, gold), asked where the rows are wrong; question
         and hint are the columns `question` (else the prompt) and `evidence`
 
@@ -243,6 +247,7 @@ class ReasoningSql(TaskReward):
     rows: Annotated[int, COUNT] = ROWS
     folder: str = ""
     judge: Any = None
+    workers: Annotated[int, COUNT] = 4
 
     parts: ClassVar[tuple[str, ...]] = (
         "execution", "judge", "syntax", "schema", "ngram", "format",
@@ -252,6 +257,7 @@ class ReasoningSql(TaskReward):
     )  # fmt: skip
     reads: ClassVar[tuple[str, ...]] = ("answer",)
     any_of: ClassVar[tuple[str, ...]] = ("ddl", "db_path", "db", "db_id")
+    of_task: ClassVar[str] = "sql"
 
     def graded(self, row: TextRow, step: float = 0.0) -> Graded:
         """Parts of one text; execution and syntax are NaN while the database is in use.
@@ -259,6 +265,24 @@ class ReasoningSql(TaskReward):
         Raises DatabaseProblem for a database that is missing, none, or not named; KeyError without
         the column `answer`; ValueError for a gold query that is no text.
         """
+        return self._graded(row, lambda: self._run(row))
+
+    def graded_all(self, rows: Sequence[TextRow], step: float = 0.0) -> list[Graded]:
+        """As `graded` of each row; slow queries of a batch run side by side, and the rest of the
+        reward row by row."""
+        runs = ahead([partial(self._run, row) for row in rows if self._asks(row)], self.workers)
+        ready = iter(runs)
+        return [
+            self._graded(row, next(ready) if self._asks(row) else partial(self._run, row))
+            for row in rows
+        ]
+
+    def _asks(self, row: TextRow) -> bool:
+        """Whether a row's queries are run."""
+        return isinstance(row.columns["answer"], str) and len(sql_of(row.completion)) <= LONGEST
+
+    def _graded(self, row: TextRow, run: Callable[[], _Seen]) -> Graded:
+        """Parts of a text; run : what its query and the gold one gave."""
         gold = row.columns["answer"]
         if not isinstance(gold, str):
             msg = f"answer={shortened(gold)} is no text; give the gold query"
@@ -270,7 +294,7 @@ class ReasoningSql(TaskReward):
             return Graded({**dict.fromkeys(self.parts, 0.0), "format": form},
                           dict.fromkeys(self.facts, 0.0), said)  # fmt: skip
         selects = "SELECT" in (pred if self.select == "upper" else pred.upper())
-        seen = self._run(row, pred, gold)
+        seen = run()
         match = seen.match if selects or self._dropped(seen) else 0.0
         linked = self._linked(gold, pred) if selects else (0.0, 0.0)
         shared = jaccard(ngrams(gold, self.n), ngrams(pred, self.n))
@@ -309,7 +333,8 @@ class ReasoningSql(TaskReward):
             value = Path(self.folder) / str(value) / f"{value}.sqlite"
         return with_file(value, wait=self.seconds)
 
-    def _run(self, row: TextRow, pred: str, gold: str) -> _Seen:
+    def _run(self, row: TextRow) -> _Seen:
+        pred, gold = sql_of(row.completion), row.columns["answer"]
         limits: dict[str, Any] = {"seconds": self.seconds, "rows": self.rows}
         clean = cleaned if self.quotes == "clean" else str
         try:

@@ -69,12 +69,29 @@ class Ran(NamedTuple):
     error: str = ""
 
 
+class Fetched(NamedTuple):
+    """What a query gave, in order.
+
+    began, cut, error : as of `Ran`; rows : in the order in which they came, None where it failed or
+        ran past a limit; count : rows fetched; steps : instructions of SQLite's machine, in whole
+        multiples of `STEPS`
+    """
+
+    began: bool
+    rows: list[tuple[Any, ...]] | None
+    count: int = 0
+    cut: bool = False
+    error: str = ""
+    steps: int = 0
+
+
 class Database:
     """One connection that reads. `with_script` and `with_file` make one and keep it."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._deadline = math.inf
+        self._deadline = self._left = math.inf
+        self._used = 0
         self._gold: OrderedDict[tuple[str, float, int], Ran] = OrderedDict()
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA query_only = 1")
@@ -86,33 +103,48 @@ class Database:
         connection.set_authorizer(_reads)
 
     def run(self, sql: str, *, seconds: float = SECONDS, rows: int = ROWS) -> Ran:
-        """The first `rows` rows of one query, within `seconds`.
+        """The set of the first `rows` rows of one query, within `seconds`.
 
         Raises DatabaseLocked where somebody else holds the file; no other error of SQLite.
         """
-        began, found, count = False, set(), 0
+        got = self.fetch(sql, seconds=seconds, rows=rows)
+        found = None if got.rows is None else frozenset(got.rows)
+        return Ran(got.began, found, got.count, got.cut, got.error)
+
+    def fetch(
+        self, sql: str, *, seconds: float = SECONDS, rows: int = ROWS, steps: float = math.inf
+    ) -> Fetched:
+        """The first `rows` rows of one query in order, within `seconds` and `steps`.
+
+        steps : instructions of SQLite's machine; looked at every `STEPS`
+
+        Raises DatabaseLocked as `run` does.
+        """
+        began, found = False, []
         cursor = self._connection.cursor()
-        self._deadline = time.monotonic() + seconds
+        self._deadline, self._left = time.monotonic() + seconds, steps
+        self._used = 0
         try:
             cursor.execute(sql)
             began = True
             size = 0
-            while count < rows:
-                chunk = cursor.fetchmany(min(CHUNK, rows - count))
+            while len(found) < rows:
+                chunk = cursor.fetchmany(min(CHUNK, rows - len(found)))
                 if not chunk:
                     break
-                found.update(chunk)
-                count += len(chunk)
-                if count > CHUNK:
+                found += chunk
+                if len(found) > CHUNK:
                     size += sum(len(v) for row in chunk for v in row if isinstance(v, str | bytes))
                     if size > ALTOGETHER:
-                        return Ran(True, None, count, True, "the rows are larger than 64 MiB")
-            cut = count == rows and cursor.fetchone() is not None
-            return Ran(True, frozenset(found), count, cut)
+                        said = "the rows are larger than 64 MiB"
+                        return Fetched(True, None, len(found), True, said, self._used)
+            cut = len(found) == rows and cursor.fetchone() is not None
+            return Fetched(True, found, len(found), cut, "", self._used)
         except (sqlite3.Error, sqlite3.Warning, ValueError, MemoryError) as error:
-            return Ran(began, None, count, False, self._said(error, seconds))
+            said = self._said(error, seconds, steps)
+            return Fetched(began, None, len(found), False, said, self._used)
         finally:
-            self._deadline = math.inf
+            self._deadline = self._left = math.inf
             cursor.close()
 
     def remembered(self, sql: str, *, seconds: float = SECONDS, rows: int = ROWS) -> Ran:
@@ -134,14 +166,17 @@ class Database:
         self._connection.close()
 
     def _late(self) -> bool:
-        return time.monotonic() > self._deadline
+        self._used += STEPS
+        return self._used > self._left or time.monotonic() > self._deadline
 
-    def _said(self, error: BaseException, seconds: float) -> str:
+    def _said(self, error: BaseException, seconds: float, steps: float) -> str:
         code = getattr(error, "sqlite_errorcode", 0)
         if code & 0xFF in BUSY:
             msg = f"the database is in use: {error}"
             raise DatabaseLocked(msg) from None
         if code == sqlite3.SQLITE_INTERRUPT:
+            if self._used > steps:
+                return f"stopped after {steps:,.0f} steps of SQLite's machine"
             return f"stopped after {seconds:g} seconds"
         if isinstance(error, MemoryError):
             return f"SQLite holds more than {HEAP / 2**20:g} MiB"
@@ -174,7 +209,8 @@ def with_file(path: str | os.PathLike[str], *, wait: float = WAIT) -> Database:
     except (OSError, ValueError) as error:
         msg = f"there is no database {shortened(str(path), 250)}: {_reason(error)}"
         raise DatabaseProblem(msg) from None
-    key = ("file", os.path.abspath(path), told.st_mtime_ns, told.st_size)  # noqa: PTH100
+    place = os.path.abspath(path)  # noqa: PTH100
+    key = ("file", place, told.st_mtime_ns, told.st_size, min(wait, WAIT))
     return _kept(key, lambda: _from_file(Path(path), wait))
 
 

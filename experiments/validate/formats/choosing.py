@@ -116,13 +116,17 @@ def outweighed(graded: Sequence[Graded]) -> Outweighed | None:
     """The best paid wrong layout against the worst paid right one of those that read the answer.
 
     Wrong texts count in any layout, read or not: policies move to what is paid. Layouts that were
-    guessed (usual ones) are no way in which a policy was asked to answer. None unless wrong
-    reaches right, in another layout.
+    guessed (usual ones) are no way in which a policy was asked to answer. Nor is the answer read
+    where right is worth a trace of what it is elsewhere: words in common of a query that isn't run.
+    None unless wrong reaches right, in another layout.
     """
     asked = [g for g in graded if g.candidate.origin != "usual"]
     wrong = {g.candidate.dialect: _middle(g.wrong) for g in asked}
     top_auc = max((g.auc for g in asked if g.side > 0), default=math.nan)
     read = [g for g in asked if g.side > 0 and g.auc >= top_auc - CLOSE_AUC]  # not by chance
+    worth = {g.candidate.dialect: _middle(g.right) - _middle(g.wrong) for g in read}
+    trace = CLOSE * max((w for w in worth.values() if np.isfinite(w)), default=0.0)
+    read = [g for g in read if not worth[g.candidate.dialect] < trace]
     right = {g.candidate.dialect: _middle(g.right) for g in read}
     wrong, right = ({d: v for d, v in x.items() if np.isfinite(v)} for x in (wrong, right))
     if not wrong or not right:

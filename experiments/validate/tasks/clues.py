@@ -15,9 +15,10 @@ ENOUGH = 2
 """Weight from where a task is taken without being told."""
 COLUMNS = {
     "tools": ("tools", "tool_calls", "tool_call", "available_tools", "expected_calls"),
-    "sql": ("sql", "gold_sql", "db_path", "db_id", "db_file", "database"),
+    "sql": ("sql", "SQL", "gold_sql", "gold_query", "sql_context", "sql_prompt", "db_path", "db_id",
+            "db_file", "db_root", "database"),
     "choice": ("choices", "options", "answer_index", "answerKey", "answer_idx", "cop"),
-}
+}  # fmt: skip
 """Names of parameters and data columns; each weighs 2."""
 MODULES = {"sql": ("sqlite3", "sqlglot", "sqlparse", "duckdb")}
 """Modules that its code names; each weighs 2."""

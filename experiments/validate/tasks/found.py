@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toyrl.experiments.errors import UsageError
@@ -155,7 +156,17 @@ def rows_of(settings: Settings) -> Sequence[Mapping[str, Any]]:
         )
     except LogError:
         return ()
-    return rows[:64]
+    return [_located(row, settings.data) for row in rows[:64]]
+
+
+def _located(row: Mapping[str, Any], source: Any) -> Mapping[str, Any]:
+    """A row of a file, with paths of databases that are told from where the file is."""
+    if not isinstance(source, str | Path) or not Path(source).exists():
+        return row
+    from toyrl.worlds.text.tasks.sql import located
+
+    place = Path(source)
+    return located(row, place if place.is_dir() else place.parent)
 
 
 def _open(rewards: Reward, settings: Settings) -> bool:

@@ -38,9 +38,12 @@ class Paid:
 
     @property
     def best(self) -> TaskText:
-        """The best paid text."""
-        known = [(-1e300 if v is None else v, i) for i, v in enumerate(self.values)]
-        return self.texts[max(known)[1]]
+        """The best paid text; of several one that is a failure, not a warning."""
+        known = [
+            (-1e300 if v is None else v, t.said.status == "fail", i)
+            for i, (v, t) in enumerate(zip(self.values, self.texts, strict=True))
+        ]
+        return self.texts[max(known)[2]]
 
     @property
     def free(self) -> bool:
@@ -89,7 +92,7 @@ def run(
     exploits = [
         Exploit(p.name, p.mean or 0.0, honest.median, readable(p.best.row), p.free)
         for p in reached
-        if p.texts[0].said.status == "fail"
+        if p.best.said.status == "fail"
     ]
     table, picture = _table([*all_wrong, *all_right], honest), _picture(all_wrong, honest)
     summary = (

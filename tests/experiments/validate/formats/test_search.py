@@ -109,6 +109,12 @@ def test_a_format_outweighs_only_what_is_read():
     assert outweighed([graded("tag", 3.0, math.nan)]) is None
 
 
+def test_a_format_in_which_right_is_worth_a_trace_is_not_read():
+    fenced, words = graded("tag", 5.0, 2.9), graded("prose", 0.07, 0.02)
+    assert outweighed([fenced, words]) is None
+    assert outweighed([fenced, graded("prose", 0.5, 0.3)]) == Outweighed("tag", "prose", 2.9, 0.5)
+
+
 def test_a_wrong_text_counts_in_formats_that_are_not_read_but_not_in_guessed_ones():
     bare = graded("boxed", 1.0, 0.0)
     assert outweighed([bare, graded("tag", 2.0, 2.0, side=0)]) == Outweighed(

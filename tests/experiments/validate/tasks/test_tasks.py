@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,7 +18,10 @@ from toyrl.experiments.api import validate
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.settings import Settings
 from toyrl.experiments.validate.tasks.found import find
+from toyrl.experiments.validate.tasks.hacks import Paid
 from toyrl.expressions import parse_grader
+from toyrl.worlds.text.tasks import rows as task_rows
+from toyrl.worlds.text.tasks.find import task_of
 
 OWN = ROOT / "examples" / "tasks" / "colours.py"
 REWARD = """import re
@@ -49,7 +54,6 @@ def test_tasks_are_found_from_signature_and_source_and_arithmetic_is_left_alone(
     for known in (WRITTEN_SOUND, WRITTEN_FLAWED):
         for x in known.values():
             assert find(list(x.specs), Settings()).task is None, x.name
-    assert find("reasoning_sql()", Settings()).task is None  # its rows have a form of their own
 
 
 def test_a_task_is_found_from_data_columns_and_the_evidence_is_named(tmp_path):
@@ -63,6 +67,47 @@ def test_a_task_is_found_from_data_columns_and_the_evidence_is_named(tmp_path):
     assert told.task is None
     assert find(["outcome()"], Settings(data=data)).task is None
     assert find(f"{file}:colour", Settings(rollouts=data)).task is None
+
+
+def test_a_grader_of_the_catalogue_says_its_task():
+    found = find("reasoning_sql()", Settings())
+    assert found.name == "sql"
+    assert "the catalogue, which says it of reasoning_sql()" in found.finding().message
+    assert find("text_format()", Settings()).task is None
+
+
+@pytest.mark.slow
+def test_a_grader_of_the_catalogue_is_judged_on_its_task():
+    pytest.importorskip("sqlglot", reason="needs the extra tasks")
+    report = validate("reasoning_sql()", only="contract")
+    names = {f.name: f.status for f in report.findings}
+    assert "fail" not in names.values()
+    layout = next(f.message for f in report.findings if f.name == "contract/dialect")
+    assert "AUC 1.00" in layout
+    assert "```sql" in layout
+
+
+def test_a_path_beside_the_data_file_is_found_and_its_rows_are_the_problems(tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "own.sqlite")) as base:
+        base.executescript("CREATE TABLE t (a); INSERT INTO t VALUES (1), (2);")
+    given = [{"question": "?", "SQL": f"SELECT a FROM t WHERE a > {n}"} for n in (0, 1)]
+    data = rows(tmp_path, *({**g, "db_path": "own.sqlite"} for g in given))
+    spec = Case("sql", "same_rows").spec
+    found = find(spec, Settings(data=data))
+    assert "Problems are those of your data rows, 2" in found.finding().message
+    assert found.task.problems()[0].columns["db_path"] == str(tmp_path / "own.sqlite")
+    data = rows(tmp_path, *({**g, "db_path": "gone.sqlite"} for g in given))
+    with pytest.raises(UsageError, match=r"data row 0: db_path='gone\.sqlite' does not exist"):
+        validate(spec, quick=True, data=data)
+
+
+def test_of_best_paid_texts_a_failure_is_shown_before_a_warning():
+    asked, _, wrong = task_rows.answers(task_of("sql"))[0]
+    both = [replace(x, name="n") for x in wrong if x.name in ("everything", "rows-repeated")]
+    texts = tuple(task_rows.written("tag", asked, x, correct=False, tokens=9, seed=0) for x in both)
+    assert {t.said.status for t in texts} == {"fail", "warn"}
+    assert Paid("n", texts, (1.0, 1.0)).best.said.status == "fail"
+    assert Paid("n", texts[::-1], (1.0, 1.0)).best.said.status == "fail"
 
 
 TWO = """
