@@ -207,12 +207,22 @@ def _verified(held: Mapping[str, Any], entry: str) -> Suite:
         msg = f"test_cases={shortened(cases)} is no list of objects with input and output"
         raise TestsUnread(msg)
     named = next((str(c["fn_name"]) for c in cases if c.get("fn_name")), entry)
-    both = {"inputs": [c["input"] for c in cases], "outputs": [c["output"] for c in cases]}
+    both: dict[str, Any] = {k + "s": [c[k] for c in cases] for k in ("input", "output")}
     stdin = all(c.get("type", "stdin_stdout") == "stdin_stdout" for c in cases)
     if not stdin and not named:
         msg = "test_cases call a function, and no fn_name says which"
         raise TestsUnread(msg)
-    return _paired(both, "") if stdin else _paired({**both, "fn_name": named}, "")
+    if stdin:
+        return _paired(both, "")
+    return _paired({k: [*map(_value, both[k])] for k in both} | {"fn_name": named}, "")
+
+
+def _value(text: Any) -> Any:
+    """What a JSON text says; anything else as it is."""
+    try:
+        return json.loads(text) if isinstance(text, str) else text
+    except ValueError:
+        return text
 
 
 def _parses(source: str) -> bool:

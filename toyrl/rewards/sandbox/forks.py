@@ -11,6 +11,7 @@ and, where the system allows it, namespaces (`isolation`). Standard library only
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -42,6 +43,7 @@ def serve(own: int, replies: int) -> NoReturn:
     sys.dont_write_bytecode = True
     for name in (*USUAL, f"{__package__}.roles"):
         importlib.import_module(name)
+    gc.freeze()  # what is there now is shared with every program
     server = socket.socket(fileno=own)
     os.write(replies, json.dumps({"pid": os.getpid()}).encode() + b"\n")
     running: dict[int, int] = {}

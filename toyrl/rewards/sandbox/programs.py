@@ -42,11 +42,13 @@ class Outcome(NamedTuple):
 
     passed : of each test whether it holds; problem : what went wrong first, "" where all hold
     fault : the tests themselves can't be run so, whatever the program is
+    loaded : the program ran to its end, so that there was something to test
     """
 
     passed: tuple[bool, ...]
     problem: str = ""
     fault: bool = False
+    loaded: bool = True
 
 
 class Printed(NamedTuple):
@@ -134,13 +136,13 @@ class Programs:
             problem = f"a program of {len(code):,} characters is not run"
             return Outcome((False,) * len(tests), problem)
         run = _Tested(len(tests), time.monotonic() + limits.seconds, limits)
-        with self._program(limits) as theirs, self._program(limits) as ours:
-            return run.outcome(
-                theirs,
-                ours,
-                {"role": "solution", "code": code, "prelude": prelude},
-                {"role": "tests", "setup": setup, "tests": list(tests), "entry": entry},
-            )
+        with self._program(limits) as theirs:
+            if not run.loads(theirs, {"role": "solution", "code": code, "prelude": prelude}):
+                return run.outcome()
+            with self._program(limits) as ours:
+                told = {"role": "tests", "setup": setup, "tests": list(tests), "entry": entry}
+                run.between(theirs, ours, told)
+                return run.outcome()
 
     def printed(self, code: str, stdin: str = "", *, limits: Limits | None = None) -> Printed:
         """What the code prints as a whole program that reads `stdin`."""
@@ -283,38 +285,52 @@ class _Tested:
 
     def __init__(self, n: int, deadline: float, limits: Limits) -> None:
         self.passed, self.deadline, self.limits = [False] * n, deadline, limits
-        self.problem, self.fault = "", False
+        self.problem, self.fault, self.used, self.loaded = "", False, 0.0, False
 
-    def outcome(
-        self, theirs: _Line, ours: _Line, code: dict[str, Any], tests: dict[str, Any]
-    ) -> Outcome:
-        """Pass frames on until the tests end, or either process does."""
-        waits, of = theirs, "the program"
+    def loads(self, theirs: _Line, code: dict[str, Any]) -> bool:
+        """Whether the program runs to its end."""
         try:
             theirs.send(**code)
             first = theirs.receive(self.deadline)
-            if "ready" not in first:
-                self._say(f"the program raised {_text(first.get('raised'))}")
-                return self._done()
+        except (_Late, _Ended) as error:
+            self._say(f"the program {self._why(error)}")
+            return False
+        self.loaded = "ready" in first
+        if not self.loaded:
+            self._say(f"the program raised {_text(first.get('raised'))}")
+        return self.loaded
+
+    def between(self, theirs: _Line, ours: _Line, tests: dict[str, Any]) -> None:
+        """Pass frames on until the tests end, or either process does."""
+        waits = ours
+        try:
             ours.send(**tests)
             while True:
-                waits, of = ours, "a test"
+                waits = ours
                 asked = ours.receive(self.deadline)
                 if "test" in asked:
                     self._note(asked)
                 elif "end" in asked:
-                    return self._done()
+                    return
                 else:
-                    waits, of = theirs, "the program"
+                    waits, start = theirs, time.monotonic()
                     theirs.pass_on(asked, self.deadline)
                     answer = theirs.receive(self.deadline)
+                    self.used += time.monotonic() - start
+                    waits = ours
                     ours.pass_on(answer, self.deadline)
-        except _Late:
-            self._say(f"{of} took more than {self.limits.seconds:g} s")
-        except _Ended:
-            self._say(f"{of} ended its process")
-        self.fault = self.fault or waits is ours
-        return self._done()
+        except (_Late, _Ended) as error:
+            self._say(f"{'a test' if waits is ours else 'the program'} {self._why(error)}")
+            own = self.used < self.limits.seconds / 2  # else the program used up the tests' time
+            self.fault = self.fault or (waits is ours and own)
+
+    def outcome(self) -> Outcome:
+        """What was found so far."""
+        return Outcome(tuple(self.passed), self.problem, self.fault, self.loaded)
+
+    def _why(self, error: Exception) -> str:
+        late = isinstance(error, _Late)
+        return f"took more than {self.limits.seconds:g} s" if late else "ended its process"
 
     def _note(self, said: dict[str, Any]) -> None:
         self.passed[said["test"]] = bool(said["ok"])
@@ -324,9 +340,6 @@ class _Tested:
 
     def _say(self, problem: str) -> None:
         self.problem = self.problem or problem
-
-    def _done(self) -> Outcome:
-        return Outcome(tuple(self.passed), self.problem, self.fault)
 
 
 def _text(raised: Any) -> str:

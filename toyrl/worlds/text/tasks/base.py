@@ -66,6 +66,8 @@ class Said:
     status : of the finding where it is paid: "fail", or "warn" for what usual graders pay and a
         policy can't reach without solving the task
     fix : what keeps a reward from paying it
+    risky : a reward that runs what it is given may hang or end on it, so it is graded alone, once,
+        and last
     """
 
     text: str
@@ -77,6 +79,7 @@ class Said:
     free: bool = False
     status: str = "fail"
     fix: str = ""
+    risky: bool = False
 
 
 @runtime_checkable
