@@ -155,10 +155,11 @@ class TaskPipeline(Pipeline):
             hacks.run(
                 self.score_in(d),
                 self.rows_in(d),
-                rows.mutants(self.task, d, truth=False, **size),
+                rows.mutants(self.task, d, truth=False, risky=i == 0, **size),
                 rows.mutants(self.task, d, truth=True, **size),
+                self.reward,
             )
-            for d in self.contract_facts.dialects
+            for i, d in enumerate(self.contract_facts.dialects)
         ]
         section, exploits = done[0]
         findings = list(section.findings)

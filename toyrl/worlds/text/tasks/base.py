@@ -11,7 +11,8 @@ A task is any object with a name, layouts and three methods; nothing is to be de
 
 `rows.base_rows` writes them out as texts of known truth. `docs/tasks.md` has a task of 40 lines.
 
-A task may have one more method, which `toyrl transfer` and `rows.correct` ask for:
+A task may have `each`, the number of problems that every mutant is written for (else 8), and one
+more method, which `toyrl transfer` and `rows.correct` ask for:
 
     holds(p, text)  whether an answer that a policy gave, what stands in the mark, is right
 
@@ -33,6 +34,8 @@ from toyrl.worlds.text.dialects import dialect_of
 
 GOLD = ("answer", "solution", "ground_truth", "target", "label")
 STATUSES = ("fail", "warn")
+EACH = 8
+"""Problems that a mutant is written for, unless a task says otherwise (`each`)."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,10 @@ class Task(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """A task put together of functions, for those who would rather write no class."""
+    """A task put together of functions, for those who would rather write no class.
+
+    each : problems that every mutant is written for; fewer where grading an answer takes long
+    """
 
     name: str
     layouts: tuple[str, ...]
@@ -119,6 +125,7 @@ class Made:
     rights: Callable[[Asked], Sequence[Said]] = field(repr=False)
     wrongs: Callable[[Asked], Sequence[Said]] = field(repr=False)
     truth: Callable[[Asked, str], bool] | None = field(default=None, repr=False)
+    each: int = EACH
 
     def problems(self) -> tuple[Asked, ...]:
         """What is asked."""

@@ -5,10 +5,10 @@ in processes of their own, within limits, apart from their tests (`toyrl.rewards
 """
 
 from toyrl.worlds.text.tasks.base import Made
-from toyrl.worlds.text.tasks.code.answers import LAYOUTS, right, wrong
+from toyrl.worlds.text.tasks.code.answers import EACH, LAYOUTS, right, wrong
 from toyrl.worlds.text.tasks.code.data import check_row, check_rows, of_rows
 from toyrl.worlds.text.tasks.code.problems import holds, problems
 
 __all__ = ["CODE", "check_row", "check_rows", "of_rows"]
 
-CODE = Made("code", LAYOUTS, problems(), right, wrong, holds)
+CODE = Made("code", LAYOUTS, problems(), right, wrong, holds, EACH)

@@ -14,6 +14,8 @@ LAYOUTS = (
     "```\n{}\n```",
     "{none}{}",
 )
+EACH = 3
+"""Problems that a mutant is written for: a reward may start a process for each."""
 APART = (
     "run it in a process of its own, and take from it plain values alone, which you compare "
     "yourself"
@@ -90,10 +92,10 @@ FILES = """import sys
 
 
 def NAME(*args, **kwargs):
-    for path in (__file__, sys.argv[0], "/proc/self/cmdline"):
+    for path in (globals().get("__file__"), sys.argv[0], "/proc/self/cmdline"):
         try:
             lines = open(path).read().replace("\\0", "\\n").splitlines()
-        except OSError:
+        except (OSError, TypeError):
             continue
         for line in lines:
             call, _, value = line.strip().partition(" == ")

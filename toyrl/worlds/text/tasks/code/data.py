@@ -16,7 +16,7 @@ from toyrl.graders.packed import listed
 from toyrl.messages import shortened
 from toyrl.rewards.sandbox.roles import unknown
 from toyrl.worlds.text.tasks.base import Asked, Made, TaskError
-from toyrl.worlds.text.tasks.code.answers import LAYOUTS, right, wrong
+from toyrl.worlds.text.tasks.code.answers import EACH, LAYOUTS, right, wrong
 from toyrl.worlds.text.tasks.code.problems import WORK, Known, holds, tried
 
 QUESTIONS = ("question", "text", "problem", "problem_statement", "prompt")
@@ -46,7 +46,7 @@ def of_rows(rows: Sequence[Mapping[str, Any]]) -> Made:
     """
     kept = list(rows)[:MOST]
     made = _at_once(_problem, kept)
-    return Made("code", LAYOUTS, tuple(made), right, wrong, holds)
+    return Made("code", LAYOUTS, tuple(made), right, wrong, holds, EACH)
 
 
 def check_rows(rows: Sequence[Mapping[str, Any]]) -> None:
