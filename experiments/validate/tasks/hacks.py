@@ -179,7 +179,9 @@ def _table(rows: Sequence[Paid], honest: Honest) -> Table:
          len(p.texts))
         for p in rows
     ]  # fmt: skip
-    return Table("hacks", heads, said, caption="The task's own mutants, on up to 8 problems each.")
+    most = max((len(p.texts) for p in rows), default=0)
+    told = f"The task's own mutants, on up to {most} problems each."
+    return Table("hacks", heads, said, caption=told)
 
 
 def _picture(wrong: Sequence[Paid], honest: Honest) -> Picture:

@@ -42,13 +42,14 @@ class Outcome(NamedTuple):
 
     passed : of each test whether it holds; problem : what went wrong first, "" where all hold
     fault : the tests themselves can't be run so, whatever the program is
-    loaded : the program ran to its end, so that there was something to test
+    loaded : the program ran to its end, so that there was something to test; late : time ran out
     """
 
     passed: tuple[bool, ...]
     problem: str = ""
     fault: bool = False
     loaded: bool = True
+    late: bool = False
 
 
 class Printed(NamedTuple):
@@ -107,12 +108,7 @@ class Programs:
     def close(self) -> None:
         """End the interpreter and all that it forked; safe to call twice."""
         with self._lock:
-            child, self._child = self._child, None
-            if child is not None:
-                stop(child)
-            if self._line is not None:
-                self._line.close()
-                self._line = None
+            self._drop()
 
     # -- what is asked -----------------------------------------------------------------------------
     def test(
@@ -187,17 +183,20 @@ class Programs:
                 socket.send_fds(line, [word], fds)
             except OSError:  # its interpreter was ended by someone: a new one, once
                 if given is not None:
-                    self._ended_badly()
+                    self._drop()
                     socket.send_fds(self._started(), [word], fds)
 
-    def _ended_badly(self) -> None:
+    def _drop(self) -> None:
         child, self._child = self._child, None
+        line, self._line = self._line, None
         if child is not None:
             stop(child)
+        if line is not None:
+            line.close()
 
     def _started(self) -> socket.socket:
         if self._child is not None and self._child.process.poll() is not None:
-            self._ended_badly()
+            self._drop()
         if self._child is None or self._line is None:
             self._child, self._line = self._start(self.isolate != "no")
         return self._line
@@ -286,6 +285,7 @@ class _Tested:
     def __init__(self, n: int, deadline: float, limits: Limits) -> None:
         self.passed, self.deadline, self.limits = [False] * n, deadline, limits
         self.problem, self.fault, self.used, self.loaded = "", False, 0.0, False
+        self.late = False
 
     def loads(self, theirs: _Line, code: dict[str, Any]) -> bool:
         """Whether the program runs to its end."""
@@ -326,11 +326,11 @@ class _Tested:
 
     def outcome(self) -> Outcome:
         """What was found so far."""
-        return Outcome(tuple(self.passed), self.problem, self.fault, self.loaded)
+        return Outcome(tuple(self.passed), self.problem, self.fault, self.loaded, self.late)
 
     def _why(self, error: Exception) -> str:
-        late = isinstance(error, _Late)
-        return f"took more than {self.limits.seconds:g} s" if late else "ended its process"
+        self.late = isinstance(error, _Late)
+        return f"took more than {self.limits.seconds:g} s" if self.late else "ended its process"
 
     def _note(self, said: dict[str, Any]) -> None:
         self.passed[said["test"]] = bool(said["ok"])

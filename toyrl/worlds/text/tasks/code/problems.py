@@ -53,9 +53,8 @@ _UNLOADED: dict[str, Outcome] = {}
 """Programs that ended or hung before any test was run: no test can change that."""
 
 
-@lru_cache(maxsize=4096)
 def tried(code: str, suite: Suite) -> Outcome:
-    """Which tests of a suite hold of a program; kept, for texts repeat."""
+    """Which tests of a suite hold of a program."""
     if not suite.prelude and code in _UNLOADED and not suite.pairs:
         return _UNLOADED[code]._replace(passed=(False,) * suite.count)
     found = held(own(), code, suite, LIMITS)
