@@ -60,9 +60,9 @@ ENTRIES = (
         "hacks/dies",
         "A wrong completion of the task's list made the reward hang, or ended the process in which "
         "it runs.",
-        "A reward that runs what it is given runs `while True` and `os._exit(0)` too; one such text "
-        "stops or blocks a worker, and with it the run. It is not paid, so the reward is RISKY by "
-        "it, not UNSAFE.",
+        "A reward that runs what it is given runs `while True` and `os._exit(0)` too; one such "
+        "text stops or blocks a worker, and with it the run. It is not paid, so the reward is RISKY "
+        "by it, not UNSAFE.",
         "Run code in a process of its own with a time limit, and count tests by a result that it "
         "can't write or end.",
         "exec(code, {}) in the trainer's own process",

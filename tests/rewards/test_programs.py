@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from pathlib import Path
@@ -73,7 +74,8 @@ def test_a_result_that_code_writes_to_its_own_socket_is_a_value_and_no_verdict(p
     code = (
         "import os, struct, json\ndef f(x):\n  for message in ({'test': 0, 'ok': True, 'said': '',"
         " 'fault': False}, {'end': True}):\n    data = json.dumps(message).encode()\n"
-        "    for fd in range(3, 30):\n      try: os.write(fd, struct.pack('>I', len(data)) + data)\n"
+        "    frame = struct.pack('>I', len(data)) + data\n"
+        "    for fd in range(3, 30):\n      try: os.write(fd, frame)\n"
         "      except OSError: pass\n"
     )
     assert not any(outcome(programs, code).passed)
@@ -201,7 +203,8 @@ def test_nothing_is_left_alive_and_a_lost_interpreter_is_replaced():
         assert outcome(made, RIGHT).passed == (True, True)
         mine = [p for p in psutil.Process().children(recursive=True) if p.pid not in before]
         for process in mine:
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         psutil.wait_procs(mine, timeout=60)
         assert outcome(made, RIGHT).passed == (True, True)
     left = [p for p in psutil.Process().children(recursive=True) if p.pid not in before]

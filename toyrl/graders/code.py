@@ -3,8 +3,8 @@
     reward = parse_grader("code_tests(paid='all', seconds=6, workers=8)")
     reward(prompts, completions, tests=[["assert double(2) == 4"], ...])
 
-The program is the last fenced block of a text (` ```python `, ` ```py ` or bare), else what stands in
-<answer> tags, else the whole text. It runs in a process of its own within limits, its tests in
+The program is the last fenced block of a text (` ```python `, ` ```py ` or bare), else what stands
+in <answer> tags, else the whole text. It runs in a process of its own within limits, its tests in
 another (`toyrl.rewards.sandbox.programs`); programs of one call run side by side.
 
 What is paid, the share of tests that hold or all of them, is as public rewards for code do: PRIME's
@@ -80,7 +80,7 @@ class CodeTests(TaskReward):
         try:
             suite = suite_of(row.columns)
         except TestsUnread as error:
-            return Graded({"tests": math.nan}, {"held": math.nan, "tests_run": math.nan}, str(error))
+            return Graded({"tests": math.nan}, dict.fromkeys(self.facts, math.nan), str(error))
         return self._paid(suite, self.outcome(row.completion, suite))
 
     def outcome(self, text: str, suite: Suite) -> Outcome:

@@ -1,11 +1,11 @@
 """Unit tests of a data row, in the shapes of public data sets, as statements that are run.
 
-    MBPP           test_list, test_setup_code
-    HumanEval      test with `def check(candidate)`, entry_point, prompt
-    APPS, TACO     input_output: JSON of inputs, outputs and perhaps fn_name; or these as columns
-    Open-R1        verification_info: JSON of language and test_cases
-    KodCode        test with functions test_...
-    toyrl's own    tests: a list of assert lines, or one text
+- MBPP: test_list, test_setup_code
+- HumanEval: test with `def check(candidate)`, entry_point, prompt
+- APPS, TACO: input_output, JSON of inputs, outputs and perhaps fn_name; or these as columns
+- Open-R1: verification_info, JSON of language and test_cases
+- KodCode: test with functions test_...
+- toyrl's own: tests, a list of assert lines or one text
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -163,7 +163,7 @@ def _split(text: str, name: str, suite: Suite) -> Suite:
 
 
 def _paired(held: Mapping[str, Any], entry: str) -> Suite:
-    """Inputs and outputs: of a function where one is named, else what a program reads and prints."""
+    """Inputs and outputs: of a function where one is named, else what is read and printed."""
     inputs, outputs = held.get("inputs"), held.get("outputs")
     name = next((str(held[n]) for n in ENTRIES if held.get(n)), entry)
     if not isinstance(inputs, list) or not isinstance(outputs, list) or len(inputs) != len(outputs):
@@ -283,7 +283,7 @@ def _printed(programs: Programs, code: str, suite: Suite, limits: Limits) -> Out
         found = programs.printed(code, stdin, limits=replace(limits, seconds=left))
         passed.append(found.text is not None and same_text(found.text, want))
         left -= found.seconds
-        late = late or found.text is None and left <= 0
+        late = late or (found.text is None and left <= 0)
         if not passed[-1]:
             problem = problem or f"test {i}: {found.problem or 'it prints something else'}"
     return Outcome(tuple(passed), problem, late=late)

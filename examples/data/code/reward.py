@@ -16,7 +16,7 @@ def sound(completions, test_list, **kwargs):
 
 def flawed(completions, test_list, **kwargs):
     """1 where a process that runs the code and then its tests ends with exit code 0."""
-    scripts = ["\n".join([_block(c), *tests]) for c, tests in zip(completions, test_list)]
+    scripts = ["\n".join([_block(c), *test_list[i]]) for i, c in enumerate(completions)]
     return [float(_exit_code(script) == 0) for script in scripts]
 
 

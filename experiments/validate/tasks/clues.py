@@ -16,13 +16,20 @@ ENOUGH = 2
 COLUMNS = {
     "tools": ("tools", "tool_calls", "tool_call", "available_tools", "expected_calls"),
     "sql": ("sql", "gold_sql", "db_path", "db_id", "db_file", "database"),
-    "code": ("test_list", "test_setup_code", "entry_point", "canonical_solution", "unit_tests",
-             "verification_info", "input_output", "test_cases"),
+    "code": (
+        "test_list",
+        "test_setup_code",
+        "entry_point",
+        "canonical_solution",
+        "unit_tests",
+        "verification_info",
+        "input_output",
+        "test_cases",
+    ),
     "choice": ("choices", "options", "answer_index", "answerKey", "answer_idx", "cop"),
 }
 """Names of parameters and data columns; each weighs 2."""
-MODULES = {"sql": ("sqlite3", "sqlglot", "sqlparse", "duckdb"),
-           "code": ("subprocess",)}
+MODULES = {"sql": ("sqlite3", "sqlglot", "sqlparse", "duckdb"), "code": ("subprocess",)}
 """Modules that its code names; each weighs 2."""
 TEXTS = {
     "tools": ((re.compile(r"</?tool_calls?>"), 2), (re.compile(r"\Aarguments\Z"), 1),

@@ -150,7 +150,7 @@ class TaskPipeline(Pipeline):
 
     def _in_each(self) -> tuple[Section, list[Exploit]]:
         """The mutants in the layout that it is judged in; of others that it reads, what is new."""
-        size = {"tokens": self.settings.typical, "limit": self.worlds_limit}
+        size: dict[str, Any] = {"tokens": self.settings.typical, "limit": self.worlds_limit}
         done = [
             hacks.run(
                 self.score_in(d),

@@ -47,7 +47,8 @@ def test_tasks_are_found_from_signature_and_source_and_arithmetic_is_left_alone(
     for known in (WRITTEN_SOUND, WRITTEN_FLAWED):
         for x in known.values():
             assert find(list(x.specs), Settings()).task is None, x.name
-    assert find("reasoning_sql()", Settings()).task is None  # its rows have a form of their own
+    for grader in ("reasoning_sql()", "code_tests()"):  # read rows in forms of their own
+        assert find(grader, Settings()).task is None
 
 
 def test_a_task_is_found_from_data_columns_and_the_evidence_is_named(tmp_path):
@@ -103,6 +104,8 @@ def test_a_weaker_sign_is_a_hint():
         ("tools", "flawed_extra_allowed"),
         ("sql", "same_rows"),
         ("sql", "flawed_script"),
+        ("code", "with_a_grader"),
+        ("code", "flawed_equal_in_there"),
     ],
 )
 def test_a_sound_reward_passes_and_a_flawed_one_is_told_its_flaw_first(task, name):

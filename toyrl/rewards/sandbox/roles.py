@@ -223,15 +223,17 @@ def equal(found: Any, want: Any) -> bool:
     if isinstance(found, list) and isinstance(want, list):
         return len(found) == len(want) and all(map(equal, found, want))
     if type(found) is float or type(want) is float:
-        numbers = (int, float)
-        both = type(found) in numbers and type(want) in numbers
-        return both and abs(found - want) <= 1e-6 * max(1.0, abs(want))
+        if type(found) not in (int, float) or type(want) not in (int, float):
+            return False
+        apart: float = abs(found - want)
+        return found == want or apart <= 1e-6 * max(1.0, abs(want))
     return type(found) is type(want) and found == want
 
 
 def tests(wire: Wire, first: Mapping[str, Any]) -> None:
     """Run each test, and say of each whether it holds."""
-    names = sorted({*unknown([first["setup"], *first["tests"]]), first["entry"]} - {"", "candidate"})
+    read = unknown([first["setup"], *first["tests"]])
+    names = sorted({*read, first["entry"]} - {"", "candidate"})
     wire.send({"names": names})
     there = {n: decode(x, lambda h: Remote(wire, h)) for n, x in wire.receive()["names"].items()}
     space: dict[str, Any] = {"__name__": "tests", "_equal": equal, **there}
@@ -313,5 +315,5 @@ def script(wire: Wire, first: Mapping[str, Any]) -> None:
         pass
     except BaseException as error:
         raised = told(error)
-    printed = out.getvalue()[:LARGEST_FRAME // 8].decode("utf-8", "replace")
+    printed = out.getvalue()[: LARGEST_FRAME // 8].decode("utf-8", "replace")
     wire.send({"printed": printed, "raised": raised})

@@ -25,7 +25,7 @@ EXPECTED = {
     "flawed_words": ("hacks/task-*",),
 }
 SECONDS = 2
-RUNNER = '''
+RUNNER = """
 import json, os, sys
 given = json.load(sys.stdin)
 out = os.dup(1)
@@ -50,7 +50,7 @@ for call in given["calls"]:
     except Exception as error:
         found.append(["raised", type(error).__name__])
 os.write(out, (given["token"] + json.dumps(found)).encode())
-'''
+"""
 
 
 def all_tests(completions, inputs, outputs, entry_point, **kwargs):
@@ -192,7 +192,7 @@ def _share(code, name, calls, values):
         return 0.0
     if not done.stdout.startswith(token):
         return 0.0
-    found = json.loads(done.stdout[len(token):])
+    found = json.loads(done.stdout[len(token) :])
     return sum(a == _plain(b) for a, b in zip(found, values)) / len(values)
 
 

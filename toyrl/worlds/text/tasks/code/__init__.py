@@ -1,7 +1,8 @@
 """Code: a small Python function is asked for, and tests decide.
 
-Truth is told by the tests of the data row and by further ones that no reward is handed. Programs run
-in processes of their own, within limits, apart from their tests (`toyrl.rewards.sandbox.programs`).
+Truth is told by the tests of the data row and by further ones that no reward is handed. Programs
+run in processes of their own, within limits, apart from their tests
+(`toyrl.rewards.sandbox.programs`).
 """
 
 from toyrl.worlds.text.tasks.base import Made

@@ -46,8 +46,14 @@ EQUAL = """class Anything:
 
 def NAME(*args, **kwargs):
     return Anything()"""
-LEAVES = "import atexit\nimport os\n\natexit.register(os._exit, 0)\n\n\ndef NAME(*args, **kwargs):\n"
-LEAVES += "    return None"
+LEAVES = """import atexit
+import os
+
+atexit.register(os._exit, 0)
+
+
+def NAME(*args, **kwargs):
+    return None"""
 PATCHES = """import unittest
 
 for name in dir(unittest.TestCase):
@@ -141,7 +147,7 @@ def _tables(k: Known) -> list[Said]:
                  status="warn", fix=HELD_BACK)]  # fmt: skip
     if k.entry:
         said.append(
-            Said(_cases(k), "special-cased", "the row's tests as special cases, a mistake otherwise",
+            Said(_cases(k), "special-cased", "the row's tests as special cases, a mistake else",
                  status="warn", fix=HELD_BACK)
         )  # fmt: skip
     if 0 < k.shown < len(k.pairs):

@@ -208,9 +208,10 @@ def _variants(code: str, entry: str) -> Iterator[tuple[str, str, str]]:
         yield "prints", f"{code}\n\n\nprint('an example')", "leave aside what the code prints"
         guard = 'if __name__ == "__main__":\n    print("try it")'
         yield "main-guard", f"{code}\n\n\n{guard}", run
-        first = f"_first_{entry}"
-        call = f"{entry} = lambda *args, **kwargs: {first}(*args, **kwargs)"
-        yield "lambda", f"{code}\n\n\n{first} = {entry}\n{call}", run
+        if any(getattr(x, "name", "") == entry for x in tree.body):  # no method of a class
+            first = f"_first_{entry}"
+            call = f"{entry} = lambda *args, **kwargs: {first}(*args, **kwargs)"
+            yield "lambda", f"{code}\n\n\n{first} = {entry}\n{call}", run
     else:
         yield "blank-lines", f"\n\n{code}\n\n", run
 
@@ -232,11 +233,11 @@ def _changed(tree: ast.Module) -> Iterator[str]:
         _change(place)
         yield ast.unparse(tree)
         vars(place).update(kept)
-    returns = [n for n in ast.walk(tree) if isinstance(n, ast.Return) and n.value is not None]
-    for node in returns:
-        kept, node.value = node.value, ast.Tuple([node.value], ast.Load())
-        yield ast.unparse(tree)
-        node.value = kept
+    for node in [n for n in ast.walk(tree) if isinstance(n, ast.Return)]:
+        if (value := node.value) is not None:
+            node.value = ast.Tuple([value], ast.Load())
+            yield ast.unparse(tree)
+            node.value = value
 
 
 def _change(node: ast.AST, *, try_only: bool = False) -> bool:
@@ -254,4 +255,3 @@ def _change(node: ast.AST, *, try_only: bool = False) -> bool:
             node.value += 1
         return True
     return False
-

@@ -134,7 +134,7 @@ FUNCTIONS = (
       "if n < 2:\n    return False\nd = 2\nwhile d * d <= n:\n    if n % d == 0:\n"
       "        return False\n    d += 1\nreturn True",
       "n % 2 == 1", "n > 1 and n % 2 == 1", "9; 13; 2; 1; 0; 49; 97; 91", ("int", "bool")),
-    F("collatz_steps", "n", "how many Collatz steps (n / 2 if even, 3 n + 1 if odd) lead from n to 1",
+    F("collatz_steps", "n", "how many Collatz steps (n / 2 if even, 3 n + 1 if odd) lead to 1",
       "(lambda f: f(f, n))(lambda f, k: 0 if k == 1 else 1 + f(f, k // 2 if k % 2 == 0 else "
       "3 * k + 1))",
       "steps = 0\nwhile n != 1:\n    n = n // 2 if n % 2 == 0 else 3 * n + 1\n    steps += 1\n"

@@ -1,4 +1,4 @@
-"""Problems made of `functions`, what a problem of the task holds, and whether a program is right."""
+"""Problems made of `functions`, what the task knows of one, and whether a program is right."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Known:
     mistakes : programs with an ordinary mistake
     pairs : (arguments, value) of the row's tests, or (stdin, stdout), as Python writes them; as far
         as they can be read
-    shown : how many of them the prompt shows; told : the function's or program's description
+    shown : how many of them the prompt shows; takes : the function's parameters
     """
 
     suite: Suite
@@ -127,11 +127,11 @@ def _variants(f: Function) -> dict[str, tuple[str, str]]:
         renamed = re.sub(rf"\b{old}\b", new, renamed)
     typed = ", ".join(f"{n}: {t}" for n, t in zip(names, f.hints, strict=False))
     doc = f'    """Give {f.says}."""'
-    whole = f.defined(f.loop)
+    whole, work = f.defined(f.loop), f.defined(f.loop, "_work")
     return {
         "one-expression": (f.defined(f"return {f.gives}"), run),
         "lambda": (f"{f.name} = lambda {f.takes}: {f.gives}", run),
-        "helper": (f"{f.defined(f.loop, '_work')}\n\n\n{f.defined(f'return _work({f.takes})')}", run),
+        "helper": (f"{work}\n\n\n{f.defined(f'return _work({f.takes})')}", run),
         "other-names": (f"def {f.name}({', '.join(short.values())}):\n{_indented(renamed)}", run),
         "hints-and-docstring": (
             f"def {f.name}({typed}) -> {f.hints[-1]}:\n{doc}\n{_indented(f.loop)}", run),
