@@ -222,11 +222,10 @@ def equal(found: Any, want: Any) -> bool:
         want = list(want)
     if isinstance(found, list) and isinstance(want, list):
         return len(found) == len(want) and all(map(equal, found, want))
-    if type(found) is float or type(want) is float:
-        if type(found) not in (int, float) or type(want) not in (int, float):
-            return False
-        apart: float = abs(found - want)
-        return found == want or apart <= 1e-6 * max(1.0, abs(want))
+    kinds = (type(found), type(want))
+    if float in kinds and isinstance(found, int | float) and isinstance(want, int | float):
+        near = abs(found - want) <= 1e-6 * max(1.0, abs(want))
+        return bool not in kinds and (found == want or near)
     return type(found) is type(want) and found == want
 
 
