@@ -29,7 +29,7 @@ def _exit_code(script):
     child = os.fork()
     if child == 0:
         code = 1
-        signal.alarm(2)
+        signal.alarm(1)
         try:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             exec(script, {})

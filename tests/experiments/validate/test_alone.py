@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -71,7 +72,7 @@ def test_after_some_deaths_no_more_are_tried():
 
 
 def test_what_runs_in_this_process_meets_nothing_risky():
-    live = SimpleNamespace(texts=[SimpleNamespace(box=object(), per_row=0.0)])
+    live: Any = SimpleNamespace(texts=[SimpleNamespace(box=object(), per_row=0.0)])
     reward = Fragile()
     alone = Alone(reward, live)
     assert alone([text("exited", "x", risky=True), text("fine")]) == [None, 1.0]
