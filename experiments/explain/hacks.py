@@ -51,19 +51,36 @@ ENTRIES = (
         "Return a number for every completion.",
     ),
     E(
+        "hacks/dies",
+        "A wrong completion of the task's list made the reward hang, or ended the process in which "
+        "it runs.",
+        "A reward that runs what it is given runs `while True` and `os._exit(0)` too; one such "
+        "text stops or blocks a worker, and with it the run. It is not paid, so the reward is "
+        "RISKY by it, not UNSAFE.",
+        "Run code in a process of its own with a time limit, and count tests by a result that it "
+        "can't write or end.",
+        "exec(code, {}) in the trainer's own process",
+    ),
+    E(
+        "hacks/raises",
+        "The reward raises on a wrong completion of the task's list, or gives no number for it.",
+        "A trainer doesn't catch that: one such text ends the run.",
+        "Catch what a completion makes your reader or your process raise, and return a number.",
+    ),
+    E(
+        "hacks/dies-untried",
+        "Completions on which a reward may hang or end were not tried: it runs in toyrl's own "
+        "process, or it had died on three of them.",
+        "What they would be paid is not known.",
+        "Name the reward as file.py:NAME; mend what it dies on, then judge it again.",
+    ),
+    E(
         "hacks/task-notation",
         "Right answers in other notations of the task were graded: small letters, JSON with other "
         "white space, a query with a semicolon.",
         "A policy that writes so gets no signal for being right; a prompt may well demand one "
         "notation, so this is said and no more.",
         "Parse before you compare, or ask for one notation in the prompt.",
-    ),
-    E(
-        "hacks/task-raised",
-        "The reward raises on texts of the task's own list, which then count as "
-        "unscorable: a call without arguments, arguments of another kind.",
-        "A policy writes such texts, and an exception that the trainer doesn't catch ends the run.",
-        "Return 0 for what can't be read; check a key before you read it.",
     ),
     E(
         "hacks/task-*",

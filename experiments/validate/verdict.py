@@ -36,7 +36,9 @@ LENGTH = "hacks/length"
 HALF = "hacks/half-for-free"
 """Its failure is RISKY too: what it pays for comes on top of right and wrong alike."""
 PRICE = "hacks/price"
-NO_ANSWER = (PRICE, LENGTH, HALF)
+ENDS = ("hacks/dies", "hacks/raises")
+"""Their failure is RISKY: a completion that ends or blocks the worker is not paid."""
+NO_ANSWER = (PRICE, LENGTH, HALF, *ENDS)
 """Failures that are no wrong answer paid like a right one."""
 CAUSES = ("hacks/length", "hacks/causes")
 """What may be behind both hacks and collapse, most telling first; one goes with the first harm."""
@@ -185,6 +187,7 @@ def _causes(harm: list[_Cause], price: float, found: Sequence[Finding]) -> list[
     if not harm:
         out += _one(f for f in failed if f.name == LENGTH)
     out += _one(f for f in failed if f.name == HALF)
+    out += _one(f for f in failed if f.name in ENDS)
     told_before = (*known, *unsteady)
     out += _one(
         f for f in failed if f.section == 1 and f not in told_before and f.name != FIRST_STEP

@@ -171,15 +171,15 @@ def _seconds(reward: UserReward, row: TextRow) -> float:
 
 @contextmanager
 def _patience(reward: UserReward) -> Iterator[None]:
-    """Calls inside are given `PATIENCE` time limits."""
-    before = [(t.box, t.box.timeout) for t in reward.texts]
-    for box, timeout in before:
-        box.timeout = PATIENCE * timeout
+    """Calls inside are given `PATIENCE` time limits, and say nothing of how long others take."""
+    before = [(t, t.box.timeout, t.per_row) for t in reward.texts]
+    for term, timeout, _ in before:
+        term.box.timeout = PATIENCE * timeout
     try:
         yield
     finally:
-        for box, timeout in before:
-            box.timeout = timeout
+        for term, timeout, pace in before:
+            term.box.timeout, term.per_row = timeout, pace
 
 
 def _dead(name: str, row: TextRow, error: RewardError, given: float) -> Finding:

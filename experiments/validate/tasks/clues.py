@@ -17,15 +17,26 @@ COLUMNS = {
     "tools": ("tools", "tool_calls", "tool_call", "available_tools", "expected_calls"),
     "sql": ("sql", "SQL", "gold_sql", "gold_query", "sql_context", "sql_prompt", "db_path", "db_id",
             "db_file", "db_root", "database"),
+    "code": (
+        "test_list",
+        "test_setup_code",
+        "entry_point",
+        "canonical_solution",
+        "unit_tests",
+        "verification_info",
+        "input_output",
+        "test_cases",
+    ),
     "choice": ("choices", "options", "answer_index", "answerKey", "answer_idx", "cop"),
 }  # fmt: skip
 """Names of parameters and data columns; each weighs 2."""
-MODULES = {"sql": ("sqlite3", "sqlglot", "sqlparse", "duckdb")}
+MODULES = {"sql": ("sqlite3", "sqlglot", "sqlparse", "duckdb"), "code": ("subprocess",)}
 """Modules that its code names; each weighs 2."""
 TEXTS = {
     "tools": ((re.compile(r"</?tool_calls?>|\Atool_calls\Z"), 2), (re.compile(r"\Aarguments\Z"), 1),
               (re.compile(r"\Aparameters\Z"), 1)),
     "sql": ((re.compile(r"```sql|<sql>"), 2), (re.compile(r"\bSELECT\b.*\bFROM\b"), 1)),
+    "code": ((re.compile(r"```(?:python|py|\(\?:python)"), 2), (re.compile(r"\bassert "), 1)),
     "choice": ((re.compile(r"\[\(?A-[DEJ]|\bABCD\b"), 1),),
 }  # fmt: skip
 """Patterns of strings that its code names, with their weights."""

@@ -21,7 +21,14 @@ def check_rows(task: str, settings: Settings) -> None:
     """
     if settings.data is None or task not in KNOWN:
         return
-    check_row = getattr(module_of(task), "check_row", lambda _: None)
+    module = module_of(task)
+    if hasattr(module, "check_rows"):  # that looks at them side by side
+        try:
+            module.check_rows(rows_of(settings))
+        except TaskError as error:
+            raise UsageError(str(error)) from error
+        return
+    check_row = getattr(module, "check_row", lambda _: None)
     for i, row in enumerate(rows_of(settings)):
         try:
             check_row(row)

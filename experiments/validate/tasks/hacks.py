@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toyrl.experiments.core import Curve, Picture, Table
 from toyrl.experiments.validate.findings import Finding, Section
 from toyrl.experiments.validate.hacks.findings import amount
 from toyrl.experiments.validate.hacks.paid import EPS, SHOWN, Honest
 from toyrl.experiments.validate.hacks.section import Exploit
-from toyrl.experiments.validate.tasks.raised import Tolerant
+from toyrl.experiments.validate.tasks.alone import Alone, Score
 from toyrl.graders.base import TextRow
 from toyrl.rewards.chats import written_messages
 from toyrl.worlds.text.tasks.rows import TaskText, shortest
 
-Score = Callable[[Sequence[TextRow]], list[float | None]]
+if TYPE_CHECKING:
+    from toyrl.rewards.user import UserReward
+
 NOTATION = "hacks/task-notation"
 
 
@@ -51,9 +53,9 @@ class Paid:
         return all(t.said.free for t in self.texts)
 
 
-def paid(score: Score, texts: Mapping[str, Sequence[TaskText]]) -> list[Paid]:
-    """What every mutant's texts are paid, by one call."""
-    values = iter(score([t.row for some in texts.values() for t in some]))
+def paid(score: Alone, texts: Mapping[str, Sequence[TaskText]]) -> list[Paid]:
+    """What every mutant's texts are paid, by one call but for those that a reward may die on."""
+    values = iter(score([t for some in texts.values() for t in some]))
     return [Paid(n, tuple(some), tuple(next(values) for _ in some)) for n, some in texts.items()]
 
 
@@ -62,20 +64,22 @@ def run(
     base: Sequence[TaskText],
     wrong: Mapping[str, Sequence[TaskText]],
     right: Mapping[str, Sequence[TaskText]],
+    reward: UserReward | None = None,
 ) -> tuple[Section, list[Exploit]]:
     """The section, and the wrong completions that are paid like right ones: first those that take
     no knowledge of the answer, best paid first.
 
     base : honest texts of known truth; wrong, right : mutants and other notations by name
+    reward : whose functions `score` calls, where some mutants may end it
     """
-    score = Tolerant(score)
     honest = _honest(score, base)
     if not honest.right or not honest.wrong:
         kind = "wrong" if honest.right else "right"
         text = f"No honest {kind} text could be scored, so exploits can't be held against them."
         fix = "return a number for every completion"
         return Section(2, text, (Finding(2, "hacks/unscorable", "warn", text, fix=fix),)), []
-    all_wrong, all_right = paid(score, wrong), paid(score, right)
+    alone = Alone(score, reward)
+    all_right, all_wrong = paid(alone, right), paid(alone, wrong)
     all_right = [p for p in all_right if p.texts]
     reached = [p for p in all_wrong if p.mean is not None and p.mean >= honest.median - EPS]
     reached.sort(key=lambda p: (p.best.said.status == "warn", not p.free, -(p.mean or 0.0)))
@@ -88,7 +92,7 @@ def run(
         findings += _unpaid(all_right, honest)
     else:
         findings = [_ungated(honest, reached)]
-    findings += score.finding({p.name: [t.row for t in p.texts] for p in (*all_wrong, *all_right)})
+    findings += alone.findings()
     exploits = [
         Exploit(p.name, p.mean or 0.0, honest.median, readable(p.best.row), p.free)
         for p in reached
@@ -112,7 +116,7 @@ def _honest(score: Score, base: Sequence[TaskText]) -> Honest:
 def _short(score: Score, reached: Sequence[Paid], honest: Honest) -> dict[str, str]:
     """Name -> the best paid text without its padding, where that is paid as well; else as it is."""
     short = [shortest(p.best) for p in reached]
-    values = score([t.row for t in short]) if short else []
+    values = Alone(score)(short)  # each was paid, so it ends nothing
     return {
         p.name: readable((t if v is not None and v >= honest.median - EPS else p.best).row)
         for p, t, v in zip(reached, short, values, strict=True)
@@ -199,7 +203,9 @@ def _table(rows: Sequence[Paid], honest: Honest) -> Table:
          len(p.texts))
         for p in rows
     ]  # fmt: skip
-    return Table("hacks", heads, said, caption="The task's own mutants, on up to 8 problems each.")
+    most = max((len(p.texts) for p in rows), default=0)
+    told = f"The task's own mutants, on up to {most} problems each."
+    return Table("hacks", heads, said, caption=told)
 
 
 def _picture(wrong: Sequence[Paid], honest: Honest) -> Picture:

@@ -200,15 +200,16 @@ class TaskPipeline(Pipeline):
         """The mutants in the layout that it is judged in; of others that it reads, what is new."""
         own = [(self.task, d, self.rows_in(d)) for d in self.contract_facts.dialects]
         read = [*own, *((form, d, self._base_rows(form, d)) for form, d in self.also)]
-        size = {"tokens": self.settings.typical, "limit": self.worlds_limit}
+        size: dict[str, Any] = {"tokens": self.settings.typical, "limit": self.worlds_limit}
         done = [
             hacks.run(
                 self.score_in(d),
                 base,
-                rows.mutants(task, d, truth=False, **size),
+                rows.mutants(task, d, truth=False, risky=i == 0, **size),
                 rows.mutants(task, d, truth=True, **size),
+                self.reward,
             )
-            for task, d, base in read
+            for i, (task, d, base) in enumerate(read)
         ]
         section, exploits = done[0]
         findings = list(section.findings)

@@ -1,8 +1,9 @@
 """The sandboxed side: a supervisor that reaps, and a worker that runs the user's code.
 
-Run as a script, `python -P child.py REQUESTS REPLIES CONTROL ISOLATED` (three file descriptors,
-and 1 to leave network and write access behind); standard library only. Messages are JSON objects,
-one a line, on descriptors of their own, so that whatever the user's code prints can't disturb them.
+Run as a script, `python -P child.py REQUESTS REPLIES CONTROL ISOLATED [FORKS]` (three file
+descriptors, 1 to leave network and write access behind, and a socket where programs are to be
+forked in place of calls); standard library only. Messages are JSON objects, one a line, on
+descriptors of their own, so that whatever the user's code prints can't disturb them.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ LIBRARY, PACKAGE = "_toyrl_child", "_toyrl_child.rewards"  # `..messages` is fou
 LAST_FRAMES = 4
 
 
-def main(requests: int, replies: int, control: int, isolated: int) -> NoReturn:
+def main(
+    requests: int, replies: int, control: int, isolated: int, forks: int | None = None
+) -> NoReturn:
     """Split into supervisor and worker."""
     for fd in (requests, replies, control):
         os.set_inheritable(fd, False)
@@ -41,6 +44,8 @@ def main(requests: int, replies: int, control: int, isolated: int) -> NoReturn:
             os.write(replies, json.dumps({"refused": refused}).encode() + b"\n")
             os._exit(0)
     importlib.import_module(f"{PACKAGE}.sandbox.supervisor").split(requests, replies, control)
+    if forks is not None:
+        importlib.import_module(f"{PACKAGE}.sandbox.forks").serve(forks, replies)
     work(requests, replies)
     os._exit(0)
 
@@ -311,4 +316,4 @@ def _only_function(module: types.ModuleType, where: str, refusal: Callable[..., 
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:5]))
+    main(*map(int, sys.argv[1:]))

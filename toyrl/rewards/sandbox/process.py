@@ -55,23 +55,27 @@ def passed(names: Sequence[str] | None) -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k in wanted or k.startswith(PREFIXES)}
 
 
-def spawn(environment: Mapping[str, str], *, isolate: bool = False) -> Child:
+def spawn(
+    environment: Mapping[str, str], *, isolate: bool = False, forks: int | None = None
+) -> Child:
     """Start a child interpreter with its three pipes and these variables.
 
     isolate : without network, and with file systems that are read-only (`isolation`)
+    forks : a socket by which it is told to fork programs (`forks`), which stays the caller's
     """
     mark = secrets.token_hex(8)
     request_read, request_write = os.pipe()
     reply_read, reply_write = os.pipe()
     control_read, control_write = os.pipe()
     theirs = (request_read, reply_write, control_read)
+    more = () if forks is None else (forks,)
     try:
         process = subprocess.Popen(
-            [sys.executable, "-P", str(CHILD), *map(str, theirs), str(int(isolate))],
+            [sys.executable, "-P", str(CHILD), *map(str, (*theirs, int(isolate), *more))],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            pass_fds=theirs,
+            pass_fds=(*theirs, *more),
             start_new_session=True,
             env={**environment, "PYTHONIOENCODING": "utf-8:backslashreplace", MARK: mark},
         )

@@ -152,6 +152,8 @@ def test_a_weaker_sign_is_a_hint():
         ("tools", "flawed_messages_any"),
         ("sql", "same_rows"),
         ("sql", "flawed_script"),
+        ("code", "with_a_grader"),
+        ("code", "flawed_equal_in_there"),
     ],
 )
 def test_a_sound_reward_passes_and_a_flawed_one_is_told_its_flaw_first(task, name):
@@ -197,9 +199,9 @@ def test_a_reward_that_raises_on_a_mutant_is_judged_on_the_others(tmp_path):
     file = tmp_path / "agent.py"
     file.write_text(AGENT)
     report = validate(f"{file}:raises", quick=True)
-    assert report.verdict == "SAFE SO FAR"
-    said = next(f for f in report.findings if f.name == "hacks/task-raised")
-    assert said.status == "warn"
+    assert report.verdict == "RISKY"
+    said = next(f for f in report.findings if f.name == "hacks/raises")
+    assert said.status == "fail"
     assert "name-alone" in said.message
     assert "KeyError" in said.message
 

@@ -37,7 +37,9 @@ def test_what_is_called_free_is_the_same_whatever_the_answer_is(name):
     for asked, _, wrong in rows.answers(check(task_of(name))):
         for said in wrong:
             if said.free and said.text not in ("", asked.prompt):
-                seen.setdefault(said.name, set()).add(said.text)
+                named = asked.facts.get("entry")  # a function's name is the prompt's
+                text = said.text.replace(named, "f") if named else said.text
+                seen.setdefault(said.name, set()).add(text)
     seen.pop("options-echoed", None)  # the options are the prompt's
     assert all(len(texts) == 1 for texts in seen.values())
 
@@ -50,9 +52,11 @@ def truthful() -> list[str]:
 @pytest.mark.parametrize("name", truthful())
 def test_what_a_task_holds_for_right_is_what_it_calls_right(name):
     task = check(task_of(name))
+    made = rows.answers(task)
+    step = max(4, len(made) // task.each)  # fewer of a task that takes long to tell
     for layout in task.layouts:
-        for i, (asked, right, wrong) in enumerate(rows.answers(task)):
-            if i % 4:
+        for i, (asked, right, wrong) in enumerate(made):
+            if i % step:
                 continue
             for said, truth in [(x, True) for x in right] + [(x, False) for x in wrong]:
                 text = rows.written(layout, asked, said, correct=truth, tokens=30, seed=i)

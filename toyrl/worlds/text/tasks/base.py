@@ -11,7 +11,8 @@ A task is any object with a name, layouts and three methods; nothing is to be de
 
 `rows.base_rows` writes them out as texts of known truth. `docs/tasks.md` has a task of 40 lines.
 
-A task may have one more method, which `toyrl transfer` and `rows.correct` ask for:
+A task may have `each`, the number of problems that every mutant is written for (else 8), and one
+more method, which `toyrl transfer` and `rows.correct` ask for:
 
     holds(p, text)  whether an answer that a policy gave, what stands in the mark, is right
 
@@ -33,6 +34,8 @@ from toyrl.worlds.text.dialects import dialect_of
 
 GOLD = ("answer", "solution", "ground_truth", "target", "label")
 STATUSES = ("fail", "warn")
+EACH = 8
+"""Problems that a mutant is written for, unless a task says otherwise (`each`)."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ class Said:
     status : of the finding where it is paid: "fail", or "warn" for what usual graders pay and a
         policy can't reach without solving the task
     fix : what keeps a reward from paying it
+    risky : a reward that runs what it is given may hang or end on it, so it is graded alone, once,
+        and last
     """
 
     text: str
@@ -77,6 +82,7 @@ class Said:
     free: bool = False
     status: str = "fail"
     fix: str = ""
+    risky: bool = False
 
 
 @runtime_checkable
@@ -113,6 +119,7 @@ class Made:
     form : what this way to write its answers is called, "" for the usual one
     forms : the same problems in other forms; the first in which a reward tells right from wrong is
         the one that is judged
+    each : problems that every mutant is written for; fewer where grading an answer takes long
     """
 
     name: str
@@ -123,6 +130,7 @@ class Made:
     truth: Callable[[Asked, str], bool] | None = field(default=None, repr=False)
     form: str = ""
     forms: tuple[Made, ...] = field(default=(), repr=False)
+    each: int = EACH
 
     def problems(self) -> tuple[Asked, ...]:
         """What is asked."""

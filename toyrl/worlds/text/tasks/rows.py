@@ -16,7 +16,7 @@ from toyrl.worlds.chain.model import Chain
 from toyrl.worlds.text.dialects import answers as read
 from toyrl.worlds.text.dialects import compose, dialect_of, mark
 from toyrl.worlds.text.prose import FILLERS, count_tokens, padding
-from toyrl.worlds.text.tasks.base import Asked, Said, Task, TaskError
+from toyrl.worlds.text.tasks.base import EACH, Asked, Said, Task, TaskError
 
 SPREAD = 0.35  # standard deviation of log length among base rows
 CUT_SHARE = 12  # one base row in so many is truncated
@@ -213,17 +213,22 @@ def shortest(text: TaskText) -> TaskText:
 
 
 def mutants(
-    task: Task, layout: str, *, truth: bool, most: int = 8, **size: Any
+    task: Task, layout: str, *, truth: bool, risky: bool = True, **size: Any
 ) -> dict[str, list[TaskText]]:
     """Name -> texts: other notations of right answers (truth), or wrong mutants.
 
-    most : problems that each is written for; size : tokens, limit
+    Each is written for as many problems as the task says, a risky one for one.
+
+    risky : False leaves those out; size : tokens, limit
     """
+    most = getattr(task, "each", EACH)
     out: dict[str, list[TaskText]] = {}
     for i, (asked, right, wrong) in enumerate(answers(task)):
         for said in right if truth else wrong:
-            texts = out.setdefault(said.name, []) if said.name else []
-            if said.name and len(texts) < most:
+            if not said.name or (said.risky and not risky):
+                continue
+            texts = out.setdefault(said.name, [])
+            if len(texts) < (1 if said.risky else most):
                 texts.append(written(layout, asked, said, correct=truth, seed=i, **size))
     return out
 
