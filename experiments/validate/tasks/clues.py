@@ -17,14 +17,18 @@ COLUMNS = {
     "tools": ("tools", "tool_calls", "tool_call", "available_tools", "expected_calls"),
     "sql": ("sql", "gold_sql", "db_path", "db_id", "db_file", "database"),
     "choice": ("choices", "options", "answer_index", "answerKey", "answer_idx", "cop"),
-}
+    "translation": ("lp", "lang_pair", "language_pair", "src_lang", "tgt_lang", "source_lang",
+                    "target_lang", "source_language", "target_language", "translation"),
+}  # fmt: skip
 """Names of parameters and data columns; each weighs 2."""
-MODULES = {"sql": ("sqlite3", "sqlglot", "sqlparse", "duckdb")}
+MODULES = {"sql": ("sqlite3", "sqlglot", "sqlparse", "duckdb"),
+           "translation": ("sacrebleu", "comet")}  # fmt: skip
 """Modules that its code names; each weighs 2."""
 TEXTS = {
     "tools": ((re.compile(r"</?tool_calls?>"), 2), (re.compile(r"\Aarguments\Z"), 1),
               (re.compile(r"\Aparameters\Z"), 1)),
     "sql": ((re.compile(r"```sql|<sql>"), 2), (re.compile(r"\bSELECT\b.*\bFROM\b"), 1)),
+    "translation": ((re.compile(r"<translat(e|ion)>"), 2), (re.compile(r"\b(chrF|BLEU)\b"), 1)),
     "choice": ((re.compile(r"\[\(?A-[DEJ]|\bABCD\b"), 1),),
 }  # fmt: skip
 """Patterns of strings that its code names, with their weights."""
