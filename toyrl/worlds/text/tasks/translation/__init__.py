@@ -25,8 +25,8 @@ def problems(n: int = grammar.N, seed: int = 0) -> tuple[Asked, ...]:
     """n sentences to be put into German.
 
     columns : the reference under every usual name, `reference` and `ref`; `references`, two of
-    them; `source` and `src`; `translation`, both by language; `exemplar`, a translation with one slip;
-    the languages as `lp`, `lang_pair`, `src_lang`, `tgt_lang`, `source_lang`, `target_lang`,
+    them; `source` and `src`; `translation`, both by language; `exemplar`, a translation with one
+    slip; the languages as `lp`, `lang_pair`, `src_lang`, `tgt_lang`, `source_lang`, `target_lang`,
     `target_language`. No `direction`: without it the rewards of the catalogue take the pivot.
     """
     made = grammar.sentences(n, seed)
@@ -41,8 +41,8 @@ def _asked(s: Sentence, shared: dict[str, object]) -> Asked:
     columns = {
         **gold(usual), "reference": usual, "ref": usual, "references": [usual, second],
         "source": s.english, "src": s.english, "translation": {"en": s.english, "de": usual},
-        "exemplar": s.other("thing").german(), "lp": "en-de", "lang_pair": "en-de", "src_lang": "en",
-        "tgt_lang": "de", "source_lang": "en", "target_lang": "de", "target_language": "de",
+        "exemplar": s.other("thing").german(), "lp": "en-de", "lang_pair": "en-de",
+        "src_lang": "en", "tgt_lang": "de", "source_lang": "en", "target_lang": "de", "target_language": "de",
     }  # fmt: skip
     facts = {
         **shared,

@@ -17,7 +17,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from toyrl.worlds.text.tasks.base import Asked, Said
-from toyrl.worlds.text.tasks.translation.wording import distinct, normal, part, shuffled, words
+from toyrl.worlds.text.tasks.translation.wording import (
+    ENDS,
+    distinct,
+    normal,
+    part,
+    shuffled,
+    words,
+)
 
 TOP = 12
 """Frequent words in a row."""
@@ -169,7 +176,7 @@ def counted(references: Sequence[str]) -> dict[str, object]:
     frequent : its most frequent words; vocabulary : all, at most so many; size : words of the
     middle reference
     """
-    parts = [[w for w in (normal(w) for w in words(r)) if w] for r in references]
+    parts = [[x for w in words(r) if normal(x := w.strip(ENDS))] for r in references]
     often = Counter(w for some in parts for w in some)
     ranked = sorted(often, key=lambda w: (-often[w], w))
     sizes = sorted(map(len, parts))

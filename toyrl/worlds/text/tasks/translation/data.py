@@ -176,7 +176,7 @@ def _refuse_same(source: str, references: Sequence[str], name: str) -> None:
 # -- what a row's right and wrong answers are made of ----------------------------------------------
 def _pool(references: Sequence[str]) -> list[str]:
     """Words to put in place of others: all that are longer than three signs, or all."""
-    every = w.distinct([x.strip(".,;:!?\"'()。，！？") for r in references for x in w.words(r)])
+    every = w.distinct([x.strip(w.ENDS) for r in references for x in w.words(r)])
     long = [x for x in every if len(x) > 3]
     return long if len(long) > 4 else [*every, *NAMES]
 

@@ -13,6 +13,8 @@ KEPT = "%&@#§‰"
 SIGNS = "-−+"
 JOINTS = re.compile(r"(?<=\d)[.,:/](?=\d)|(?<![^\s(])[-−+](?=\d)")
 """Marks inside and before a number."""
+ENDS = ".,;:!?\"'()«»„“”。，、！？"
+"""Marks that stand at a word's ends."""
 NUMBER = re.compile(r"\d+")
 SPACELESS = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 NEGATIONS = {
@@ -92,8 +94,8 @@ def exchanged(text: str, pool: Sequence[str], often: int, rng: Random) -> str:
     parts = words(text)
     places = sorted(range(len(parts)), key=lambda i: -len(normal(parts[i])))[:often]
     for i in places:
-        bare = parts[i].rstrip(".,;:!?。，！？")
-        other = [w for w in pool if normal(w) != normal(bare)]
+        bare = parts[i].rstrip(ENDS)
+        other = [w for w in pool if w not in text]
         if other:
             parts[i] = rng.choice(other) + parts[i][len(bare) :]
     return joined(parts, text)
@@ -106,10 +108,12 @@ def other_number(text: str) -> str:
 
 def other_name(text: str, source: str, pool: Sequence[str]) -> str:
     """The text with another name: a word with a capital that the source has too."""
-    theirs = set(words(source))
-    for word in words(text)[1:]:
-        bare = word.strip(".,;:!?\"'()")
-        if bare[:1].isupper() and any(t.strip(".,;:!?\"'()") == bare for t in theirs):
+    theirs = {t.strip(ENDS) for t in words(source)}
+    for i, word in enumerate(words(text)):
+        bare = word.strip(ENDS)
+        if i == 0 and len(bare) < 4:  # "In" is no name
+            continue
+        if bare[:1].isupper() and bare in theirs:
             other = [n for n in pool if n != bare]
             return text.replace(bare, other[0]) if other else text
     return text
@@ -123,7 +127,7 @@ def denied(text: str, language: str) -> str:
     there = [i for i, w in enumerate(parts) if normal(w) in found]
     if there:
         i = there[0]
-        mark = parts[i][len(parts[i].rstrip(".,;:!?")) :]
+        mark = parts[i][len(parts[i].rstrip(ENDS)) :]
         kept = [*parts[:i], *parts[i + 1 :]]
         if mark and i:
             kept[i - 1] += mark
