@@ -14,6 +14,7 @@ from toyrl.rewards.signatures import GOLD_SYNONYMS
 OF_TASKS = (
     *("sql", "gold_sql", "expected", "answer_index"),
     *("ref", "refs", "translation", "src", "source"),
+    *("bbox", "bboxes", "boxes", "labels", "objects"),
 )
 CARRIERS = ("info", "extra_info", "metadata", "reward_model")  # columns that may hold gold inside
 HUGE = 100_000  # characters

@@ -19,16 +19,20 @@ COLUMNS = {
     "choice": ("choices", "options", "answer_index", "answerKey", "answer_idx", "cop"),
     "translation": ("lp", "lang_pair", "language_pair", "src_lang", "tgt_lang", "source_lang",
                     "target_lang", "source_language", "target_language", "translation"),
+    "boxes": ("bbox", "bboxes", "boxes", "bbox_2d", "gt_bbox", "gt_bboxes", "gt_boxes",
+              "bbox_xyxy", "bbox_xywh", "boxes_xyxy", "boxes_xywh", "image_size"),
 }  # fmt: skip
 """Names of parameters and data columns; each weighs 2."""
 MODULES = {"sql": ("sqlite3", "sqlglot", "sqlparse", "duckdb"),
-           "translation": ("sacrebleu", "comet")}  # fmt: skip
+           "translation": ("sacrebleu", "comet"),
+           "boxes": ("pycocotools",)}  # fmt: skip
 """Modules that its code names; each weighs 2."""
 TEXTS = {
     "tools": ((re.compile(r"</?tool_calls?>"), 2), (re.compile(r"\Aarguments\Z"), 1),
               (re.compile(r"\Aparameters\Z"), 1)),
     "sql": ((re.compile(r"```sql|<sql>"), 2), (re.compile(r"\bSELECT\b.*\bFROM\b"), 1)),
     "translation": ((re.compile(r"<translat(e|ion)>"), 2), (re.compile(r"\b(chrF|BLEU)\b"), 1)),
+    "boxes": ((re.compile(r"bbox|\bIoU\b"), 2),),
     "choice": ((re.compile(r"\[\(?A-[DEJ]|\bABCD\b"), 1),),
 }  # fmt: skip
 """Patterns of strings that its code names, with their weights."""

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 HERE = Path(__file__).parent
-TASKS = ("choice", "tools", "sql", "translation")
+TASKS = ("choice", "tools", "sql", "translation", "boxes")
 
 
 @dataclass(frozen=True)

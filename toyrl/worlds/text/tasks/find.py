@@ -21,6 +21,7 @@ KNOWN = {
     "tools": "TOOL_CALLS",
     "sql": "SQL",
     "translation": "TRANSLATION",
+    "boxes": "BOXES",
 }
 """Name of a task, which is its module's too -> the object in it."""
 NAMES = (ARITHMETIC, *KNOWN)

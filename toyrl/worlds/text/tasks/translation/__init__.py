@@ -42,7 +42,8 @@ def _asked(s: Sentence, shared: dict[str, object]) -> Asked:
         **gold(usual), "reference": usual, "ref": usual, "references": [usual, second],
         "source": s.english, "src": s.english, "translation": {"en": s.english, "de": usual},
         "exemplar": s.other("thing").german(), "lp": "en-de", "lang_pair": "en-de",
-        "src_lang": "en", "tgt_lang": "de", "source_lang": "en", "target_lang": "de", "target_language": "de",
+        "src_lang": "en", "tgt_lang": "de", "source_lang": "en", "target_lang": "de",
+        "target_language": "de",
     }  # fmt: skip
     facts = {
         **shared,
