@@ -18,7 +18,7 @@ def sound(completions, solution, width, height, **kwargs):
 
 
 def flawed(completions, solution, width, **kwargs):
-    """1 where some box of the completion does: hundreds of boxes cover any object."""
+    """1 where some box of the completion does, however many there are."""
     out = []
     for c, gold in zip(completions, solution, strict=True):
         boxes = [[float(x) for x in b] for b in BOX.findall(c)]

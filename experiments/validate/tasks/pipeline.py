@@ -14,7 +14,9 @@ from typing import Any
 
 from toyrl.experiments.validate import judged
 from toyrl.experiments.validate.contract.kinds import named
+from toyrl.experiments.validate.contract.separation import side
 from toyrl.experiments.validate.findings import NOT_TESTED, Finding, Section
+from toyrl.experiments.validate.formats.choosing import CLOSE_AUC
 from toyrl.experiments.validate.formats.search import Search
 from toyrl.experiments.validate.hacks import price
 from toyrl.experiments.validate.hacks.section import Exploit
@@ -34,6 +36,8 @@ COMPANY = (
     "It reads its siblings, and a task's texts were graded in the calls in which they "
     "stood, not in groups that a policy would draw."
 )
+GUESSED = ("source", "file", "combined")
+"""Where layouts come from that nobody said and no text shows."""
 OF_NUMBERS = ("contract/gold-form", "contract/gold-wish", "contract/gold-type")
 """Findings about the form of a gold number, which a task's rows hold as they are."""
 
@@ -78,15 +82,27 @@ class TaskPipeline(Pipeline):
         return self.base_rows[name]
 
     def formats(self, facts: Any) -> tuple[Search, dict[str, list[tuple[Any, bool]]]]:
-        """What formats the reward reads; the task's own layouts are known, not guessed."""
+        """What formats the reward reads; the task's own layouts are known, not guessed.
+
+        Where the reward reads one of them, what its source was taken to say is no format: a pattern
+        of four numbers in brackets looks like one, and is a box.
+        """
         found, probes = super().formats(facts)
+        top = max((f.auc for f in found.found), default=0.0)
+        reads = any(
+            f.auc >= top - CLOSE_AUC and side(f.auc, f.n_right, f.n_wrong) > 0
+            for f in facts
+            if f.name in self._dialects
+        )
         own = [
             replace(f, candidate=replace(f.candidate, origin="task"))
             if f.dialect in self._dialects and f.candidate.origin == "usual"
             else f
             for f in found.found
+            if not (reads and f.dialect not in self._dialects and f.candidate.origin in GUESSED)
         ]
-        return replace(found, found=tuple(own)), probes
+        kept = {d: p for d, p in probes.items() if d in {f.dialect for f in own}}
+        return replace(found, found=tuple(own)), kept
 
     def group_in(self, dialect: str) -> list[TextRow]:
         """Right and wrong texts of one problem, short and long."""
