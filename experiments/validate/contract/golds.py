@@ -55,7 +55,7 @@ def settle(reward: UserReward, probes: Mapping[str, Sequence[Probe]]) -> list[Fi
     Raises RewardError, with the form that the function seems to want, where none can be read.
     """
     out: list[Finding] = []
-    sample = {d: _few(p) for d, p in probes.items() if p}
+    sample = {d: few(p) for d, p in probes.items() if p}
     for text in reward.texts:
         if not (text.signature.reads_gold or text.signature.named):
             continue
@@ -65,7 +65,8 @@ def settle(reward: UserReward, probes: Mapping[str, Sequence[Probe]]) -> list[Fi
     return out
 
 
-def _few(probes: Sequence[Probe], each: int = EACH) -> tuple[list[TextRow], list[bool]]:
+def few(probes: Sequence[Probe], each: int = EACH) -> tuple[list[TextRow], list[bool]]:
+    """So many right and wrong ones: (rows, whether each is right)."""
     kept = [p for good in (True, False) for p in [p for p in probes if p[1] is good][:each]]
     return [row for row, _ in kept], [good for _, good in kept]
 
@@ -73,7 +74,7 @@ def _few(probes: Sequence[Probe], each: int = EACH) -> tuple[list[TextRow], list
 def _settle(
     text: TextTerm, sample: Mapping[str, tuple[list[TextRow], list[bool]]]
 ) -> list[Finding]:
-    first = _try(text, sample)
+    first = attempt(text, sample)
     if first.separates:
         return []
     given, best, chosen = text.golds, first, text.golds
@@ -82,7 +83,7 @@ def _settle(
     fixed = [n for n in text.signature.named if n in given.own]
     for form in candidates(text.signature):
         text.golds = replace(given, own={}, other=form) if fixed else replace(given, other=form)
-        found = _try(text, sample)
+        found = attempt(text, sample)
         if found.separates or (best.auc < 0 <= found.auc):
             best, chosen = found, text.golds
         if found.separates:
@@ -108,7 +109,7 @@ def _told(error: RewardError, more: str) -> RewardError:
     return RewardError(error.kind, f"{error.message}; {more}", error.row, error.detail)
 
 
-def _try(text: TextTerm, sample: Mapping[str, tuple[list[TextRow], list[bool]]]) -> Tried:
+def attempt(text: TextTerm, sample: Mapping[str, tuple[list[TextRow], list[bool]]]) -> Tried:
     """Grade the sample as the function is now, up to the first dialect that it reads.
 
     Its choice of chat form and its notes are undone.
@@ -147,7 +148,7 @@ def findings(
         the source seems to want is named
     """
     out = []
-    rows, right = _few(probes[dialect], EACH // 2)
+    rows, right = few(probes[dialect], EACH // 2)
     for text in reward.texts:
         s = text.signature
         if not (s.reads_gold and s.named):

@@ -23,7 +23,7 @@ from toyrl.experiments.validate.hacks.section import Exploit
 from toyrl.experiments.validate.pipeline import Pipeline
 from toyrl.experiments.validate.reward_law import bench
 from toyrl.experiments.validate.reward_law.law import RewardLaw
-from toyrl.experiments.validate.tasks import hacks
+from toyrl.experiments.validate.tasks import forms, hacks
 from toyrl.experiments.validate.tasks.found import Found
 from toyrl.graders.base import TextRow
 from toyrl.worlds.text.dialects import dialect_of
@@ -143,6 +143,7 @@ class TaskPipeline(Pipeline):
     # -- sections --------------------------------------------------------------------------------
     def contract(self) -> Section:
         """The contract, led by which task it is and why."""
+        self.found = forms.settled(self.found, self.reward, self.settings)
         section = super().contract()
         more = [self.found.finding()]
         if self.contract_facts.batch_dependent:

@@ -105,6 +105,8 @@ def test_a_weaker_sign_is_a_hint():
         ("sql", "flawed_script"),
         ("translation", "chrf_guarded"),
         ("translation", "flawed_bag_of_words"),
+        ("boxes", "f1_at_half"),
+        ("boxes", "flawed_recall"),
     ],
 )
 def test_a_sound_reward_passes_and_a_flawed_one_is_told_its_flaw_first(task, name):
@@ -130,6 +132,32 @@ def test_a_task_of_ones_own_is_judged_as_the_page_says(tmp_path, check, name):
         shown = next(f for f in report.findings if f.name == failed[0]).counterexample
         assert len(shown) < 120  # without its padding
     assert report.to_dict()["settings"]["task"] == f"{OWN}:Colours"
+
+
+FIRST_BOX = """import re
+
+def iou(a, b):
+    wide, high = (max(0, min(a[i + 2], b[i + 2]) - max(a[i], b[i])) for i in (0, 1))
+    areas = [(x[2] - x[0]) * (x[3] - x[1]) for x in (a, b)]
+    return wide * high / max(sum(areas) - wide * high, 1)
+
+def first(completions, solution, **kwargs):
+    pattern = r"<answer>.*?\\[(\\d+), *(\\d+), *(\\d+), *(\\d+)\\].*?</answer>"
+    found = [re.search(pattern, c, re.S) for c in completions]
+    boxes = [[int(x) for x in f.groups()] if f else None for f in found]
+    return [float(b is not None and iou(b, s) > 0.5) for b, s in zip(boxes, solution)]
+"""
+
+
+def test_gold_answers_come_in_the_form_that_the_reward_reads(tmp_path):
+    file = tmp_path / "r.py"
+    file.write_text(FIRST_BOX)
+    report = validate(f"{file}:first", quick=True)
+    said = {f.name: f for f in report.findings}
+    assert "task boxes (found from the name `iou`" in said["contract/task"].message
+    assert "Gold answers are one box, four numbers" in said["contract/task"].message
+    assert "dialect tag" in said["contract/dialect"].message  # not [0,0,0,{}], of its pattern
+    assert said["hacks/task-right-first"].status == "fail"
 
 
 def test_what_tasks_leave_out_says_so():

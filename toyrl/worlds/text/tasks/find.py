@@ -69,6 +69,12 @@ def module_of(name: str) -> ModuleType:
     return importlib.import_module(f"toyrl.worlds.text.tasks.{name}")
 
 
+def forms_of(name: str) -> Mapping[str, Made]:
+    """The task of this name with its gold answers in every form that its data sets have, by what
+    it is; the first one is the task itself. Nothing where there is one form alone."""
+    return getattr(module_of(name), "FORMS", {}) if name in KNOWN else {}
+
+
 def of_rows(name: str, rows: Sequence[Mapping[str, Any]]) -> Made:
     """The task of this name with a user's data rows as its problems.
 

@@ -16,7 +16,17 @@ from toyrl.worlds.text.tasks.boxes.answers import IOU, holds, right, wrong
 from toyrl.worlds.text.tasks.boxes.data import LAYOUTS, WORK, check_row, of_rows
 from toyrl.worlds.text.tasks.boxes.geometry import Found
 
-__all__ = ["BOXES", "LAYOUTS", "check_row", "holds", "of_rows", "problems", "right", "wrong"]
+__all__ = [
+    "BOXES",
+    "FORMS",
+    "LAYOUTS",
+    "check_row",
+    "holds",
+    "of_rows",
+    "problems",
+    "right",
+    "wrong",
+]
 
 N = 24
 WIDTH, HEIGHT = 640, 480
@@ -26,19 +36,23 @@ COLOURS = ("red", "blue", "green", "white")
 THINGS = ("cup", "lamp", "dog", "chair", "book", "ball", "bicycle", "clock")
 
 
-@lru_cache(maxsize=4)
-def problems(n: int = N, seed: int = 0) -> tuple[Asked, ...]:
+@lru_cache(maxsize=16)
+def problems(n: int = N, seed: int = 0, form: str = "objects") -> tuple[Asked, ...]:
     """n scenes in which one, two or three objects are asked for, by turns.
 
-    columns : the objects as JSON, a list of {"bbox_2d", "label"}, under every usual name; `boxes`
-    and `bboxes`, lists of corners; `labels`; `objects`, corners, widths and heights as COCO has
-    them; `width`, `height`, `image_size`; `problem`
+    form : "objects" as JSON, "objects in tags", "objects in a list"; or one object a scene, its
+    "box" as four numbers, "box in tags", "box as JSON"
+
+    columns : the gold answer in this form under every usual name; `boxes` and `bboxes`, lists of
+    corners; `labels`; `objects`, corners, widths and heights as COCO has them; `width`, `height`,
+    `image_size`; `problem`; of one object `bbox` too, its corners
     """
-    return tuple(_scene(Random(f"{seed}/{i}"), 1 + i % 3) for i in range(n))
+    one = form.startswith("box")
+    return tuple(_scene(Random(f"{seed}/{i}"), 1 if one else 1 + i % 3, form) for i in range(n))
 
 
-def _scene(rng: Random, asked: int) -> Asked:
-    """One scene."""
+def _drawn(rng: Random, asked: int) -> tuple[list[list[int]], list[str]]:
+    """Boxes in cells of their own, and their labels."""
     wide, high = WIDTH // ACROSS, HEIGHT // DOWN
     places = rng.sample(range(ACROSS * DOWN), asked)
     labels = [f"{rng.choice(COLOURS)} {t}" for t in rng.sample(THINGS, asked)]
@@ -48,26 +62,54 @@ def _scene(rng: Random, asked: int) -> Asked:
         x = at % ACROSS * wide + rng.randrange(wide - w)
         y = at // ACROSS * high + rng.randrange(high - h)
         boxes.append([x, y, x + w, y + h])
-    said = [{"bbox_2d": b, "label": k} for b, k in zip(boxes, labels, strict=True)]
+    return boxes, labels
+
+
+def _scene(rng: Random, asked: int, form: str) -> Asked:
+    """One scene."""
+    boxes, labels = _drawn(rng, asked)
+    one = form.startswith("box")
+    objects = [{"bbox_2d": b, "label": k} for b, k in zip(boxes, labels, strict=True)]
+    said = boxes[0] if one else objects
+    if form not in ("box", "objects in a list"):
+        said = json.dumps(said)
+    if form.endswith("in tags"):
+        said = f"<answer>{said}</answer>"
     problem = f"Find in the image: {', '.join(labels)}."
     columns = {
-        **gold(json.dumps(said)), "boxes": boxes, "bboxes": boxes, "labels": labels,
+        **gold(said), "boxes": boxes, "bboxes": boxes, "labels": labels,
         "objects": {"bbox": [[a, b, c - a, d - b] for a, b, c, d in boxes], "category": labels},
         "width": WIDTH, "height": HEIGHT, "image_size": [WIDTH, HEIGHT], "problem": problem,
+        **({"bbox": boxes[0]} if one else {}),
     }  # fmt: skip
     facts = {
         "gold": tuple(
-            Found((float(a), float(b), float(c), float(d)), k)
+            Found((float(a), float(b), float(c), float(d)), None if one else k)
             for (a, b, c, d), k in zip(boxes, labels, strict=True)
         ),
-        "width": WIDTH, "height": HEIGHT, "form": "objects", "key": "bbox_2d", "tag": "label",
-        "iou": IOU,
+        "width": WIDTH, "height": HEIGHT, "form": "lists" if one else "objects", "key": "bbox_2d",
+        "tag": "label", "iou": IOU,
     }  # fmt: skip
+    wanted = "[x1, y1, x2, y2]" if one else '[{"bbox_2d": [x1, y1, x2, y2], "label": "..."}]'
     prompt = (
         f"The image has {WIDTH} x {HEIGHT} pixels. {problem}\nAnswer with JSON, corners in pixels: "
-        '[{"bbox_2d": [x1, y1, x2, y2], "label": "..."}]'
+        f"{wanted}"
     )
     return Asked(prompt, columns, WORK, facts)
 
 
-BOXES = Made("boxes", LAYOUTS, problems(), right, wrong, holds)
+def _made(form: str) -> Made:
+    return Made("boxes", LAYOUTS, problems(form=form), right, wrong, holds)
+
+
+FORMS = {
+    "objects as JSON": _made("objects"),
+    "one box, four numbers": _made("box"),
+    "objects as JSON in <answer> tags": _made("objects in tags"),
+    "one box as JSON in <answer> tags": _made("box in tags"),
+    "objects in a list": _made("objects in a list"),
+    "one box as JSON": _made("box as JSON"),
+}
+"""The task with gold answers as the data sets of its rewards hold them; the first one is used
+unless a reward reads another."""
+BOXES = FORMS["objects as JSON"]
