@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from statistics import median
 from typing import Any
 
 from toyrl.experiments.validate import judged
 from toyrl.experiments.validate.contract.kinds import named
 from toyrl.experiments.validate.contract.separation import side
-from toyrl.experiments.validate.findings import NOT_TESTED, Finding, Section
+from toyrl.experiments.validate.findings import NOT_TESTED, Finding, Report, Section
 from toyrl.experiments.validate.formats.choosing import CLOSE_AUC
 from toyrl.experiments.validate.formats.search import Search
 from toyrl.experiments.validate.hacks import price
@@ -38,6 +39,7 @@ COMPANY = (
 )
 GUESSED = ("source", "file", "combined")
 """Where layouts come from that nobody said and no text shows."""
+ANOTHER = "So it is in the {}; if it reads another, say how answers are marked: --answer-mark."
 OF_NUMBERS = ("contract/gold-form", "contract/gold-wish", "contract/gold-type")
 """Findings about the form of a gold number, which a task's rows hold as they are."""
 
@@ -150,6 +152,30 @@ class TaskPipeline(Pipeline):
             more.append(Finding(1, "contract/task-company", NOT_TESTED, COMPANY))
         kept = [f for f in section.findings if f.name not in OF_NUMBERS]
         return replace(section, findings=(*more, *kept))
+
+    def _stop_early(self, sections: list[Section]) -> Report | None:
+        """As ever; where a layout of the task is paid whatever answer stands in it, that is told in
+        place of a format that wasn't found."""
+        report, f = super()._stop_early(sections), self.contract_facts
+        known = f.dialect in self._dialects and not f.constant and "hacks" not in self.left_out
+        if report is None or report.verdict != "INCONCLUSIVE" or not known or not self._pays_mark():
+            return report
+        section, _ = self._in_each()
+        ungated = next((x for x in section.findings if x.name == "hacks/ungated"), None)
+        if ungated is None:
+            return report
+        reason = f"{ungated.message} {ANOTHER.format(named(f.dialect))}"
+        told = sorted([*sections, section], key=lambda s: s.number)
+        return self._report("INCONCLUSIVE", (reason,), told)
+
+    def _pays_mark(self) -> bool:
+        """Whether right answers are paid more than texts that break off before their answer."""
+        dialect = self.contract_facts.dialect
+        texts = self.rows_in(dialect)
+        pairs = list(zip(texts, self.score_in(dialect)([t.row for t in texts]), strict=True))
+        right = [v for t, v in pairs if t.correct and v is not None]
+        cut = [v for t, v in pairs if t.truncated and v is not None]
+        return bool(right and cut) and median(right) > median(cut)
 
     def hacks(self) -> Section:
         """The task's mutants, and the price on classes."""

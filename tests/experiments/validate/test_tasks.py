@@ -160,6 +160,15 @@ def test_gold_answers_come_in_the_form_that_the_reward_reads(tmp_path):
     assert said["hacks/task-right-first"].status == "fail"
 
 
+def test_a_mark_that_is_paid_whatever_it_holds_is_no_unread_format():
+    report = validate(Case("translation", "flawed_length_ratio").spec, quick=True)
+    assert report.verdict == "INCONCLUSIVE"
+    assert report.reasons[0].startswith("Wrong rollouts are paid as right ones: 1 against 1")
+    assert "in the dialect tag; if it reads another, say" in report.reasons[0]
+    only = validate(Case("translation", "flawed_length_ratio").spec, only="contract")
+    assert "the format that it reads was not found" in only.reasons[0]
+
+
 def test_what_tasks_leave_out_says_so():
     report = validate(Case("choice", "tag_letter").spec, quick=True)
     said = {f.name: f.status for f in report.findings}

@@ -14,7 +14,7 @@ import pytest
 from toyrl.worlds.text.tasks import rows
 from toyrl.worlds.text.tasks.base import TaskError, check
 from toyrl.worlds.text.tasks.boxes import BOXES, FORMS, check_row
-from toyrl.worlds.text.tasks.boxes.geometry import Found, box_of, iou, matched, read
+from toyrl.worlds.text.tasks.boxes.geometry import Box, Found, box_of, iou, matched, read
 from toyrl.worlds.text.tasks.find import of_rows
 
 SIDE = 12
@@ -29,7 +29,7 @@ def pixels(box) -> np.ndarray:
     return out
 
 
-def drawn(rng: Random) -> tuple[float, ...]:
+def drawn(rng: Random) -> Box:
     (a, c), (b, d) = (sorted(rng.sample(range(SIDE + 1), 2)) for _ in range(2))
     return (float(a), float(b), float(c), float(d))
 
@@ -46,8 +46,8 @@ def test_overlap_is_the_share_of_common_pixels():
 def test_matching_finds_as_many_pairs_as_the_best_of_all_ways():
     rng = Random(1)
     for _ in range(150):
-        gold = [Found(drawn(rng), rng.choice("ab")) for _ in range(3)]  # type: ignore[arg-type]
-        said = [Found(drawn(rng), rng.choice("ab")) for _ in range(3)]  # type: ignore[arg-type]
+        gold = [Found(drawn(rng), rng.choice("ab")) for _ in range(3)]
+        said = [Found(drawn(rng), rng.choice("ab")) for _ in range(3)]
         best = max(
             sum(s.label == g.label and iou(s.box, g.box) >= 0.2 for s, g in zip(w, gold))  # noqa: B905
             for w in permutations(said)
@@ -97,7 +97,8 @@ def test_what_is_called_free_is_the_same_wherever_the_objects_are():
 
 @pytest.mark.parametrize("form", FORMS)
 def test_gold_answers_in_every_form_say_the_same(form):
-    task = check(FORMS[form])
+    task = FORMS[form]
+    check(task)
     for asked in task.problems()[:6]:
         value = asked.columns["solution"]
         text = value if isinstance(value, str) else json.dumps(value)
@@ -157,7 +158,8 @@ SHAPES = {
 @pytest.mark.parametrize("shape", SHAPES)
 def test_rows_of_public_shapes_are_read(shape):
     given = [SHAPES[shape](b, s) for b, s in zip((A, B), XYWH, strict=True)]
-    task = check(of_rows("boxes", given))
+    task = of_rows("boxes", given)
+    check(task)
     assert [p.columns for p in task.problems()] == given
     for (asked, right, wrong), box in zip(rows.answers(task), (A, B), strict=True):
         (gold,) = asked.facts["gold"]

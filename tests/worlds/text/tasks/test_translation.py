@@ -138,7 +138,8 @@ SHAPES = {
 @pytest.mark.parametrize("shape", SHAPES)
 def test_rows_of_public_shapes_are_read(shape):
     given = [SHAPES[shape](e, d) for e, d in zip(EN, DE, strict=True)]
-    task = check(of_rows("translation", given))
+    task = of_rows("translation", given)
+    check(task)
     assert [p.columns for p in task.problems()] == given
     for (asked, right, wrong), e, d in zip(rows.answers(task), EN, DE, strict=True):
         assert (asked.facts["source"], right[0].text) == (e, d)

@@ -205,7 +205,7 @@ def _checked(read: Read) -> Read:
 
 def _size(row: Mapping[str, Any]) -> tuple[float, float] | None:
     """Width and height of the image; None where no column holds them."""
-    pair = row.get("image_size")
+    pair: Any = row.get("image_size")
     if pair is None:
         pair = [row.get(k) for k in ("width", "height")]
         if pair == [None, None]:
@@ -214,11 +214,11 @@ def _size(row: Mapping[str, Any]) -> tuple[float, float] | None:
             return None
     elif isinstance(pair, Mapping):
         pair = [pair.get("width"), pair.get("height")]
-    good = isinstance(pair, list | tuple) and len(pair) == 2
-    if not good or not all(isinstance(x, int | float) and 0 < x < 1e9 for x in pair):
+    sides: list[Any] = list(pair) if isinstance(pair, list | tuple) else []
+    if len(sides) != 2 or not all(isinstance(x, int | float) and 0 < x < 1e9 for x in sides):
         msg = f"image_size={shortened(pair)} is no width and height; give two numbers above 0"
         raise TaskError(msg)
-    return float(pair[0]), float(pair[1])
+    return float(sides[0]), float(sides[1])
 
 
 def _told(row: Mapping[str, Any]) -> bool | None:
