@@ -73,6 +73,7 @@ class CodeTests(TaskReward):
     parts: ClassVar[tuple[str, ...]] = ("tests",)
     facts: ClassVar[tuple[str, ...]] = ("held", "tests_run")
     any_of: ClassVar[tuple[str, ...]] = SOURCES
+    of_task: ClassVar[str] = "code"
 
     def graded(self, row: TextRow, step: float = 0.0) -> Graded:
         """One text's part; NaN where the row's tests can't be read or run."""

@@ -66,6 +66,7 @@ def settle(reward: UserReward, probes: Mapping[str, Sequence[Probe]]) -> list[Fi
 
 
 def few(probes: Sequence[Probe], each: int = EACH) -> tuple[list[TextRow], list[bool]]:
+    """So many right and wrong ones: (rows, whether each is right)."""
     kept = [p for good in (True, False) for p in [p for p in probes if p[1] is good][:each]]
     return [row for row, _ in kept], [good for _, good in kept]
 

@@ -14,6 +14,8 @@ from toyrl.rewards.signatures import GOLD_SYNONYMS
 OF_TASKS = (
     *("sql", "gold_sql", "expected", "answer_index"),
     *("expected_calls", "expected_call", "tool_calls", "tool_call"),
+    *("ref", "refs", "translation", "src", "source"),
+    *("bbox", "bboxes", "boxes", "labels", "objects"),
 )  # columns of `worlds.text.tasks`
 CARRIERS = ("info", "extra_info", "metadata", "reward_model")  # columns that may hold gold inside
 HUGE = 100_000  # characters

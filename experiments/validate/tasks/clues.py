@@ -28,15 +28,25 @@ COLUMNS = {
         "test_cases",
     ),
     "choice": ("choices", "options", "answer_index", "answerKey", "answer_idx", "cop"),
+    "translation": ("lp", "lang_pair", "language_pair", "src_lang", "tgt_lang", "source_lang",
+                    "target_lang", "source_language", "target_language", "translation"),
+    "boxes": ("bbox", "bboxes", "boxes", "bbox_2d", "gt_bbox", "gt_bboxes", "gt_boxes",
+              "bbox_xyxy", "bbox_xywh", "boxes_xyxy", "boxes_xywh", "image_size"),
 }  # fmt: skip
 """Names of parameters and data columns; each weighs 2."""
-MODULES = {"sql": ("sqlite3", "sqlglot", "sqlparse", "duckdb"), "code": ("subprocess",)}
+MODULES = {"sql": ("sqlite3", "sqlglot", "sqlparse", "duckdb"), "code": ("subprocess",),
+           "translation": ("sacrebleu", "comet"),
+           "boxes": ("pycocotools",)}  # fmt: skip
 """Modules that its code names; each weighs 2."""
+NAMES = {"boxes": ("iou", "box_iou", "bbox_iou", "compute_iou", "calculate_iou", "get_iou")}
+"""Functions that its code calls by these names; each weighs 2."""
 TEXTS = {
     "tools": ((re.compile(r"</?tool_calls?>|\Atool_calls\Z"), 2), (re.compile(r"\Aarguments\Z"), 1),
               (re.compile(r"\Aparameters\Z"), 1)),
     "sql": ((re.compile(r"```sql|<sql>"), 2), (re.compile(r"\bSELECT\b.*\bFROM\b"), 1)),
     "code": ((re.compile(r"```(?:python|py|\(\?:python)"), 2), (re.compile(r"\bassert "), 1)),
+    "translation": ((re.compile(r"<translat(e|ion)>"), 2), (re.compile(r"\b(chrF|BLEU)\b"), 1)),
+    "boxes": ((re.compile(r"bbox|\bIoU\b"), 2),),
     "choice": ((re.compile(r"\[\(?A-[DEJ]|\bABCD\b"), 1),),
 }  # fmt: skip
 """Patterns of strings that its code names, with their weights."""
@@ -85,6 +95,10 @@ def of_source(source: str, name: str) -> Iterator[Clue]:
         for module in modules:
             if module in used:
                 yield Clue(task, MODULE, f"the module {module}")
+    for task, names in NAMES.items():
+        for called in names:
+            if called in used:
+                yield Clue(task, MODULE, f"the name `{called}`")
     for found in literals(_alone(source, tree), name):
         if not found.near:
             continue

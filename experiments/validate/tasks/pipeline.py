@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from statistics import median
 from typing import Any
 
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.contract.kinds import named
+from toyrl.experiments.validate.contract.separation import side
 from toyrl.experiments.validate.exploits.ground import Ground
-from toyrl.experiments.validate.findings import Finding, Section
-from toyrl.experiments.validate.formats.choosing import Candidate
+from toyrl.experiments.validate.findings import Finding, Report, Section
+from toyrl.experiments.validate.formats.choosing import CLOSE_AUC, Candidate
 from toyrl.experiments.validate.formats.search import Search, search
 from toyrl.experiments.validate.hacks.section import Exploit
 from toyrl.experiments.validate.own.rollouts import sampled
@@ -34,6 +36,9 @@ from toyrl.worlds.text.dialects import dialect_of, mark
 from toyrl.worlds.text.tasks import rows
 from toyrl.worlds.text.tasks.base import Task, TaskError
 
+GUESSED = ("source", "file", "combined")
+"""Where layouts come from that nobody said and no text shows."""
+ANOTHER = "So it is in the {}; if it reads another, say how answers are marked: --answer-mark."
 OF_NUMBERS = ("contract/gold-form", "contract/gold-wish", "contract/gold-type")
 """Findings about the form of a gold number, which a task's rows hold as they are."""
 
@@ -84,19 +89,31 @@ class TaskPipeline(Pipeline):
 
     def formats(self, facts: Any) -> tuple[Search, dict[str, list[tuple[Any, bool]]]]:
         """What formats the reward reads; the task's own layouts are known, not guessed, and
-        messages have no other."""
+        messages have no other.
+
+        Where the reward reads one of them, what its source was taken to say is no format: a pattern
+        of four numbers in brackets looks like one, and is a box.
+        """
         if forms.in_messages(self.task):
             told = [Candidate(d, "told") for d in self._dialects]
             known = search(self.reward, told, self.rows_in, reads_gold=False)
             return known, self.probes_in(known.dialects)
         found, probes = super().formats(facts)
+        top = max((f.auc for f in found.found), default=0.0)
+        reads = any(
+            f.auc >= top - CLOSE_AUC and side(f.auc, f.n_right, f.n_wrong) > 0
+            for f in facts
+            if f.name in self._dialects
+        )
         own = [
             replace(f, candidate=replace(f.candidate, origin="task"))
             if f.dialect in self._dialects and f.candidate.origin == "usual"
             else f
             for f in found.found
+            if not (reads and f.dialect not in self._dialects and f.candidate.origin in GUESSED)
         ]
-        return replace(found, found=tuple(own)), probes
+        kept = {d: p for d, p in probes.items() if d in {f.dialect for f in own}}
+        return replace(found, found=tuple(own)), kept
 
     @property
     def class_rows(self) -> Callable[..., list[Any]]:
@@ -195,6 +212,30 @@ class TaskPipeline(Pipeline):
         section = super().contract()
         kept = [f for f in section.findings if f.name not in OF_NUMBERS]
         return replace(section, findings=(self.found.finding(), *kept))
+
+    def _stop_early(self, sections: list[Section]) -> Report | None:
+        """As ever; where a layout of the task is paid whatever answer stands in it, that is told in
+        place of a format that wasn't found."""
+        report, f = super()._stop_early(sections), self.contract_facts
+        known = f.dialect in self._dialects and not f.constant and "hacks" not in self.left_out
+        if report is None or report.verdict != "INCONCLUSIVE" or not known or not self._pays_mark():
+            return report
+        section, _ = self.listed()
+        ungated = next((x for x in section.findings if x.name == "hacks/ungated"), None)
+        if ungated is None:
+            return report
+        reason = f"{ungated.message} {ANOTHER.format(named(f.dialect))}"
+        told = sorted([*sections, section], key=lambda s: s.number)
+        return self._report("INCONCLUSIVE", (reason,), told)
+
+    def _pays_mark(self) -> bool:
+        """Whether right answers are paid more than texts that break off before their answer."""
+        dialect = self.contract_facts.dialect
+        texts = self.rows_in(dialect)
+        pairs = list(zip(texts, self.score_in(dialect)([t.row for t in texts]), strict=True))
+        right = [v for t, v in pairs if t.correct and v is not None]
+        cut = [v for t, v in pairs if t.truncated and v is not None]
+        return bool(right and cut) and median(right) > median(cut)
 
     def listed(self) -> tuple[Section, list[Exploit]]:
         """The mutants in the layout that it is judged in; of others that it reads, what is new."""

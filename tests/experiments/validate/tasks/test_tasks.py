@@ -154,6 +154,10 @@ def test_a_weaker_sign_is_a_hint():
         ("sql", "flawed_script"),
         ("code", "with_a_grader"),
         ("code", "flawed_equal_in_there"),
+        ("translation", "chrf_guarded"),
+        ("translation", "flawed_bag_of_words"),
+        ("boxes", "f1_at_half"),
+        ("boxes", "flawed_recall"),
     ],
 )
 def test_a_sound_reward_passes_and_a_flawed_one_is_told_its_flaw_first(task, name):
@@ -226,6 +230,41 @@ def test_a_task_of_ones_own_is_judged_as_the_page_says(tmp_path, check, name):
         shown = next(f for f in report.findings if f.name == failed[0]).counterexample
         assert len(shown) < 120  # without its padding
     assert report.to_dict()["settings"]["task"] == f"{OWN}:Colours"
+
+
+FIRST_BOX = """import re
+
+def iou(a, b):
+    wide, high = (max(0, min(a[i + 2], b[i + 2]) - max(a[i], b[i])) for i in (0, 1))
+    areas = [(x[2] - x[0]) * (x[3] - x[1]) for x in (a, b)]
+    return wide * high / max(sum(areas) - wide * high, 1)
+
+def first(completions, solution, **kwargs):
+    pattern = r"<answer>.*?\\[(\\d+), *(\\d+), *(\\d+), *(\\d+)\\].*?</answer>"
+    found = [re.search(pattern, c, re.S) for c in completions]
+    boxes = [[int(x) for x in f.groups()] if f else None for f in found]
+    return [float(b is not None and iou(b, s) > 0.5) for b, s in zip(boxes, solution)]
+"""
+
+
+def test_gold_answers_come_in_the_form_that_the_reward_reads(tmp_path):
+    file = tmp_path / "r.py"
+    file.write_text(FIRST_BOX)
+    report = validate(f"{file}:first", quick=True)
+    said = {f.name: f for f in report.findings}
+    told = "task boxes with gold as one box, four numbers (found from the name `iou`"
+    assert told in said["contract/task"].message
+    assert "dialect tag" in said["contract/dialect"].message  # not [0,0,0,{}], of its pattern
+    assert said["hacks/task-right-first"].status == "fail"
+
+
+def test_a_mark_that_is_paid_whatever_it_holds_is_no_unread_format():
+    report = validate(Case("translation", "flawed_length_ratio").spec, quick=True)
+    assert report.verdict == "INCONCLUSIVE"
+    assert report.reasons[0].startswith("Wrong rollouts are paid as right ones: 1 against 1")
+    assert "in the dialect tag; if it reads another, say" in report.reasons[0]
+    only = validate(Case("translation", "flawed_length_ratio").spec, only="contract")
+    assert "the format that it reads was not found" in only.reasons[0]
 
 
 def test_the_page_shows_the_example_as_it_is():

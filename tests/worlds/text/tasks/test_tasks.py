@@ -31,16 +31,15 @@ def test_every_task_has_ten_mutants_other_notations_and_layouts(name):
         assert all(x.fix for x in wrong if x.name)
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("name", [n for n in KNOWN if n != "boxes"])  # see test_boxes.py
 def test_what_is_called_free_is_the_same_whatever_the_answer_is(name):
     seen: dict[str, set[str]] = {}
     for asked, _, wrong in rows.answers(check(task_of(name))):
         for said in wrong:
-            if said.free and said.text not in ("", asked.prompt):
+            if said.free and said.text not in asked.prompt:  # what stands there is known to all
                 named = asked.facts.get("entry")  # a function's name is the prompt's
                 text = said.text.replace(named, "f") if named else said.text
                 seen.setdefault(said.name, set()).add(text)
-    seen.pop("options-echoed", None)  # the options are the prompt's
     assert all(len(texts) == 1 for texts in seen.values())
 
 
