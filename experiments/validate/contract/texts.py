@@ -11,7 +11,10 @@ import numpy as np
 from toyrl.graders.base import TextRow
 from toyrl.rewards.signatures import GOLD_SYNONYMS
 
-OF_TASKS = ("sql", "gold_sql", "expected", "answer_index")  # columns of `worlds.text.tasks`
+OF_TASKS = (
+    *("sql", "gold_sql", "expected", "answer_index"),
+    *("checklist", "rubric", "rubrics", "constraints", "instruction_id_list", "kwargs"),
+)  # columns of `worlds.text.tasks`
 CARRIERS = ("info", "extra_info", "metadata", "reward_model")  # columns that may hold gold inside
 HUGE = 100_000  # characters
 NON_ASCII = "答案是四十二。 Ответ ١٢٣ ½ x² ③ Ａ́ \u200b\u202e 🙂\u200d🚀 \x00 \ufffd"

@@ -17,6 +17,7 @@ COLUMNS = {
     "tools": ("tools", "tool_calls", "tool_call", "available_tools", "expected_calls"),
     "sql": ("sql", "gold_sql", "db_path", "db_id", "db_file", "database"),
     "choice": ("choices", "options", "answer_index", "answerKey", "answer_idx", "cop"),
+    "open": ("checklist", "rubric", "rubrics", "constraints", "instruction_id_list", "criteria"),
 }
 """Names of parameters and data columns; each weighs 2."""
 MODULES = {"sql": ("sqlite3", "sqlglot", "sqlparse", "duckdb")}
@@ -26,6 +27,9 @@ TEXTS = {
               (re.compile(r"\Aparameters\Z"), 1)),
     "sql": ((re.compile(r"```sql|<sql>"), 2), (re.compile(r"\bSELECT\b.*\bFROM\b"), 1)),
     "choice": ((re.compile(r"\[\(?A-[DEJ]|\bABCD\b"), 1),),
+    "open": ((re.compile(r"\b(?:detectable_(?:format|content)|length_constraints|startend|keywords"
+                         r"|change_case):\w"), 2),
+             (re.compile(r"\Ainstruction_id(?:_list)?\Z"), 2), (re.compile(r"\Acriterion\Z"), 1)),
 }  # fmt: skip
 """Patterns of strings that its code names, with their weights."""
 COLUMN, MODULE = 2, 2

@@ -16,7 +16,7 @@ from toyrl.worlds.text.tasks.base import Made, Task, TaskError, check
 
 ARITHMETIC = "arithmetic"
 """The task of `toyrl.worlds.text.problems`, which is none of these."""
-KNOWN = {"choice": "CHOICE", "tools": "TOOL_CALLS", "sql": "SQL"}
+KNOWN = {"choice": "CHOICE", "tools": "TOOL_CALLS", "sql": "SQL", "open": "OPEN"}
 """Name of a task, which is its module's too -> the object in it."""
 NAMES = (ARITHMETIC, *KNOWN)
 FILE = re.compile(r"(?P<path>.+\.py):(?P<name>[A-Za-z_]\w*)\Z")

@@ -212,12 +212,19 @@ def mutants(
 def marked(layout: str, completion: str) -> str | None:
     """The last answer that a completion marks in a layout; None where it marks none.
 
-    An answer may stand over several lines where the mark closes; a layout without a mark reads the
-    whole completion.
+    An answer may stand over several lines where the mark closes, and behind a mark that ends its
+    line. A layout without a mark reads what stands behind the reasoning, or, where that has no end
+    of its own, the whole completion.
     """
     d = dialect_of(layout)
     if not d.before.strip():
-        return completion.strip()
+        end = d.closing.strip()
+        if not end:
+            return completion.strip()
+        return completion.rpartition(end)[2].strip() if end in completion else None
+    if d.before.endswith("\n") and not d.after.strip():
+        _, there, rest = completion.rpartition(d.before)
+        return rest.strip() if there else None
     if d.name != d.template or not d.after.strip():
         found = read(completion, d)
     else:
