@@ -108,7 +108,10 @@ class Task(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """A task put together of functions, for those who would rather write no class."""
+    """A task put together of functions, for those who would rather write no class.
+
+    note : what is to be said of its problems, such as which rows were left out
+    """
 
     name: str
     layouts: tuple[str, ...]
@@ -116,6 +119,7 @@ class Made:
     rights: Callable[[Asked], Sequence[Said]] = field(repr=False)
     wrongs: Callable[[Asked], Sequence[Said]] = field(repr=False)
     truth: Callable[[Asked, str], bool] | None = field(default=None, repr=False)
+    note: str = ""
 
     def problems(self) -> tuple[Asked, ...]:
         """What is asked."""

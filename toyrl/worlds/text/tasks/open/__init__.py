@@ -7,7 +7,9 @@ written for its grader (`reading.cheats`).
 
 from toyrl.worlds.text.tasks.base import Made
 from toyrl.worlds.text.tasks.open.answers import holds, right, wrong
+from toyrl.worlds.text.tasks.open.data import LAYOUTS, check_row, of_rows
 from toyrl.worlds.text.tasks.open.notes import problems
 
-LAYOUTS = ("tag", "<think>\n{work}\n</think>\n{}", "Final text:\n{}", "{none}{}")
+__all__ = ["LAYOUTS", "OPEN", "check_row", "of_rows"]
+
 OPEN = Made("open", LAYOUTS, problems(), right, wrong, holds)
