@@ -1,10 +1,12 @@
 """Rewards for prompts with instructions, as IFEval has them: `instruction_id_list` and `kwargs`."""
 
+# ruff: noqa: B905 - as users write it
+
 import re
 
 
 def sound(completions, instruction_id_list, **kwargs):
-    """1 where all instructions are followed by the text behind the reasoning; empty ones by none."""
+    """1 where the text behind the reasoning follows all instructions; an empty one follows none."""
     out = []
     for c, ids, given in zip(completions, instruction_id_list, kwargs["kwargs"]):
         text = c.rpartition("</think>")[2].strip()
@@ -13,7 +15,7 @@ def sound(completions, instruction_id_list, **kwargs):
 
 
 def flawed(completions, instruction_id_list, **kwargs):
-    """The same, but what it has no check for passes: forms, ends and cases are nobody's business."""
+    """The same, but only keywords are checked: what it has no check for passes."""
     out = []
     for c, ids, given in zip(completions, instruction_id_list, kwargs["kwargs"]):
         text = c.rpartition("</think>")[2].strip()
@@ -60,4 +62,5 @@ def follows(text, name, given):
         return text.islower()
     if name == "punctuation:no_comma":
         return "," not in text
-    raise ValueError(f"no check for {name}")
+    msg = f"no check for {name}"
+    raise ValueError(msg)

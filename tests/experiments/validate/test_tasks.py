@@ -103,6 +103,8 @@ def test_a_weaker_sign_is_a_hint():
         ("tools", "flawed_extra_allowed"),
         ("sql", "same_rows"),
         ("sql", "flawed_script"),
+        ("open", "share_of_constraints"),
+        ("open", "flawed_words_of_item"),
     ],
 )
 def test_a_sound_reward_passes_and_a_flawed_one_is_told_its_flaw_first(task, name):

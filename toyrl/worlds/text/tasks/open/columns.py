@@ -58,9 +58,8 @@ def asks(row: Mapping[str, Any]) -> Asks:
         raise TaskError(msg)
     found = [of_mapping(c) if isinstance(c, Mapping) else of_line(c) for c in given]
     known = tuple(x for x in found if x is not None)
-    texts = tuple(
-        c if x is None else x.text for c, x in zip(given, found, strict=True)
-    )  # what has no item is text
+    pairs = zip(given, found, strict=True)
+    texts = tuple(x.text if x is not None else str(c) for c, x in pairs)
     return Asks(prompt, known if len(known) == len(found) else None, texts, reference)
 
 
@@ -126,8 +125,9 @@ def _record(value: Any) -> Mapping[str, Any] | None:
             return None
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
-    known = isinstance(value, Mapping) and any(value.get(k) is not None for k in IDS)
-    return value if known else None
+    if isinstance(value, Mapping) and any(value.get(k) is not None for k in IDS):
+        return value
+    return None
 
 
 def criteria_of(row: Mapping[str, Any]) -> list[str | Mapping[str, Any]]:
@@ -161,4 +161,3 @@ def _criterion(name: str, given: Any) -> str | Mapping[str, Any]:
         )
         raise TaskError(msg)
     return text.strip()
-

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 from toyrl.worlds.text.tasks.open import ifeval
@@ -31,7 +31,8 @@ OTHER = (
     "All in all it is worth the time.", "In the end we go home happy.",
     "The rest can wait for another day.", "Much of it will stay as it was.",
 )  # fmt: skip
-COUNTED = "{} {} goes on from where the one above it came to its end."
+COUNTED = "{} {} goes on from there to the next."
+TINY = ("Fine.", "So it is.")
 MOST = 4000  # words of a text that is put together
 
 
@@ -62,10 +63,8 @@ def text_for(items: Sequence[Item], variant: int = 0) -> str | None:
     if any(name == "detectable_format:constrained_response" for name, _ in known):
         tries: Iterator[str] = iter(ifeval.YES_NO)
     else:
-        tries = (
-            _written(known, bank, n, mark)
-            for n, mark in product(_sizes(known, len(bank)), ("* ", "- "))
-        )
+        sizes = product(_sizes(known, len(bank)), ("* ", "- "))
+        tries = chain((_written(known, bank, n, mark) for n, mark in sizes), TINY)
     texts = [x.text for x in items]
     return next((t for t in tries if all(x.met(t) for x in items) and not cheats(t, texts)), None)
 
@@ -118,7 +117,9 @@ def _joined(p: Parts, mark: str) -> str:
     elif p.first_word is not None:
         total, nth, word = p.first_word
         body = "\n\n".join(
-            f"{word.capitalize()} is what this part is about." if i == nth else COUNTED.format("Part", i)
+            f"{word.capitalize()} is what this part is about."
+            if i == nth
+            else COUNTED.format("Part", i)
             for i in range(1, total + 1)
         )
         body = " ".join([body, *p.body])
@@ -178,7 +179,9 @@ def _frequency(parts: Parts, a: dict[str, Any]) -> None:
 
 def _letters(parts: Parts, a: dict[str, Any]) -> None:
     if a.get("let_relation") != "less than" and a["letter"].isalpha():
-        parts.body.append(" ".join([a["letter"] * 3] * (min(int(a["let_frequency"]), MOST) // 3 + 1)))
+        parts.body.append(
+            " ".join([a["letter"] * 3] * (min(int(a["let_frequency"]), MOST) // 3 + 1))
+        )
 
 
 def _capitals(parts: Parts, a: dict[str, Any]) -> None:
@@ -255,4 +258,3 @@ ADDS = {
         "\n\n" + "\n\n".join(COUNTED.format("Block", i) for i in range(1, _number(a) + 1))
     ),
 }
-

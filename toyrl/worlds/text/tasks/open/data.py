@@ -156,11 +156,11 @@ def _mutants(asked: Asked) -> list[Said]:
     """Those that are made of the row."""
     items: Sequence[Item] | None = asked.facts["items"]
     right, others = asked.facts["right"], asked.facts["others"]
+    words = ", ".join(_words(asked))
     told = f"{wrongs.JUDGE}\n{others[0] if others else BANK[0]}"
     said = [
-        Said(", ".join(_words(asked)), "keywords-listed",
-             "words that are asked for in a row, nothing said of them", free=True,
-             fix=wrongs.LISTED),
+        *([Said(words, "keywords-listed", "words that are asked for in a row, nothing said of them",
+                free=True, fix=wrongs.LISTED)] if words else []),
         *([Said(others[0], "other-text", "another prompt's right text", fix=EACH)] * bool(others)),
         Said(told, "told-and-missing", "another text, and the judge is told to pay it",
              fix=wrongs.TOLD),
@@ -179,14 +179,14 @@ def _mutants(asked: Asked) -> list[Said]:
 
 
 def _words(asked: Asked) -> list[str]:
-    """Words that the items ask for, or else those of the criteria."""
+    """Words that the items ask for; of criteria in words, their longer ones."""
     out: list[str] = []
     for item in asked.facts["items"] or ():
         given = item.value[1] if item.kind == "ifeval" else {"keyword": item.value}
         found = given.get("keywords", given.get("keyword"))
         if item.kind in ("mentions", "reason", "ifeval") and found is not None:
             out += [found] if isinstance(found, str) else map(str, found)
-    if not out:
+    if asked.facts["items"] is None:
         out = [w.lower() for c in asked.facts["criteria"] for w in WORD.findall(c)]
     return list(dict.fromkeys(out))[:LISTED_WORDS]
 

@@ -123,9 +123,10 @@ def _placeholders(text: str, a: Arguments) -> bool:
 
 
 def _postscript(text: str, a: Arguments) -> bool:
-    marker = a["postscript_marker"].lower()
+    marker = str(a["postscript_marker"]).lower()
     known = {"p.p.s": r"p\.\s?p\.\s?s", "p.s.": r"p\.\s?s\."}
-    return re.search(known.get(marker, re.escape(marker)), text.lower()) is not None
+    pattern = known.get(marker) or re.escape(marker)
+    return re.search(pattern, text.lower()) is not None
 
 
 def _highlights(text: str, a: Arguments) -> bool:
