@@ -63,15 +63,18 @@ def right(asked: Asked) -> list[Said]:
 
 
 def wrong(asked: Asked) -> list[Said]:
-    """Two mistakes of two items each, and what a policy may write in place of the note."""
+    """Two mistakes, each in content and form, and what a policy may write in place of the note."""
     n = Note(**asked.facts["note"])
-    late = f"Dear {n.who}, {small(n.event)} moves to {shifted(n).day}. I tell you why when we meet."
     points, other = own_points(n), shifted(n)
-    few = [f"It starts at {other.time}. {points[1]}", *points[2:]]
+    few = [" ".join(points[:2]), *points[2:]]
+    late = [f"It starts at {other.time}.", *points[1:]]
     texts = [x.text for x in items_of(asked)]
-    mistakes = [Said(written(n, opening=late)), Said(written(n, points=few))]
+    mistakes = [
+        Said(written(replace(n, day=other.day), points=few)),
+        Said(written(replace(n, close="Bye for now."), points=late)),
+    ]
     return [
-        *(reversed(mistakes) if n.asks_whom else mistakes),  # of content and of form by turns
+        *(reversed(mistakes) if n.asks_whom else mistakes),
         *_content(n, written(n)),
         *_form(n, written(n)),
         *wrongs.of_any(asked, texts),
