@@ -119,6 +119,15 @@ def test_a_sound_reward_passes_and_a_flawed_one_is_told_its_flaw_first(task, nam
     assert any(fnmatchcase(first, p) for p in case.expected), first
 
 
+def test_a_grader_of_the_catalogue_is_judged_on_the_checklists_that_it_decides(tmp_path):
+    asked = (["contains: kite|bay", "bullets: 2"], ["forbids: ship", "headings: 1"])
+    data = rows(tmp_path, *({"prompt": f"Write {i}.", "checklist": x} for i, x in enumerate(asked)))
+    report = validate("checklist(verifier='constraints', over='all')", quick=True, data=data)
+    said = next(f.message for f in report.findings if f.name == "contract/task")
+    assert "Problems are those of your data rows, 2 of them." in said
+    assert report.verdict == "SAFE SO FAR"
+
+
 @pytest.mark.parametrize(("check", "name"), [("f[-1].strip() == a", ""), ("a in f[-1]", "all")])
 def test_a_task_of_ones_own_is_judged_as_the_page_says(tmp_path, check, name):
     file = tmp_path / "r.py"
