@@ -185,6 +185,11 @@ class Inputs(Subject):
         return DIALECTS if mark is None else (mark,)
 
     @property
+    def layouts(self) -> tuple[str, ...] | None:
+        """The layouts that policies are asked to answer in, where these are known."""
+        return None
+
+    @property
     def _texts_wanted(self) -> int:
         """Base texts of each dialect."""
         return 48 if self.settings.thorough else 24
@@ -251,6 +256,7 @@ class Inputs(Subject):
             shaped=None if reward.kind == "text" else lambda p: shaper_values(reward, p),
             settled=varies,
             reads_gold=reads,
+            asked=self.layouts,
         )
         return found, self.probes_in(found.dialects)
 

@@ -174,3 +174,9 @@ def test_constraints_that_decide_themselves(constraint, score):
 def test_constraints_of_another_form_are_refused(bad):
     with pytest.raises(ValueError, match=r"can't be decided|no whole number"):
         met("x", bad)
+
+
+def test_an_empty_text_meets_no_constraint_but_what_it_may_not_say():
+    asked = ("contains: kite", "begins: a", "ends: b", "headings: 1", "bullets: 1", "paragraphs: 1")
+    assert [met("", c) for c in asked] == [0.0] * len(asked)
+    assert met("", "forbids: kite") == 1

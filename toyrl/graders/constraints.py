@@ -75,9 +75,8 @@ def _lines(holds: Callable[[str], object]) -> Callable[[str, str], float]:
 
 def _paragraphs(text: str, asked: str) -> float:
     blank = [not line.strip() for line in text.splitlines()]
-    begins = sum(
-        not here and before for here, before in zip(blank, [True, *blank[:-1]], strict=True)
-    )
+    before = [True, *blank][: len(blank)]
+    begins = sum(not here and gap for here, gap in zip(blank, before, strict=True))
     return level(begins / _number(asked))
 
 

@@ -31,6 +31,7 @@ from toyrl.testing.return_laws import padding_unseen, return_equivalent, zero_su
 from toyrl.testing.sql_laws import SQL_LAWS, broken_sql_laws, same_meaning
 from toyrl.testing.step_laws import copies_never_pay, steps_never_pay
 from toyrl.testing.strategies import completions, rewards, rollouts
+from toyrl.testing.tasks import TaskCase, TaskRewardError, assert_task_reward, task_texts
 from toyrl.testing.trees import tree_policies, trees
 from toyrl.testing.verdict_laws import one_label_wins, only_the_tail_counts, places_swap
 
@@ -63,6 +64,8 @@ __all__ = [
     "InvariantReport",
     "InvariantResult",
     "JudgeError",
+    "TaskCase",
+    "TaskRewardError",
     "VerdictError",
     "affine_difference",
     "assert_contrasts",
@@ -72,6 +75,7 @@ __all__ = [
     "assert_learns_from_pairs",
     "assert_no_exploit",
     "assert_safe",
+    "assert_task_reward",
     "broken_driving_laws",
     "broken_sql_laws",
     "check_estimator",
@@ -91,6 +95,7 @@ __all__ = [
     "rollouts",
     "same_meaning",
     "steps_never_pay",
+    "task_texts",
     "tree_policies",
     "trees",
     "unasked",

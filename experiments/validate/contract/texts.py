@@ -16,6 +16,7 @@ OF_TASKS = (
     *("expected_calls", "expected_call", "tool_calls", "tool_call"),
     *("ref", "refs", "translation", "src", "source"),
     *("bbox", "bboxes", "boxes", "labels", "objects"),
+    *("checklist", "rubric", "rubrics", "constraints", "instruction_id_list", "kwargs"),
 )  # columns of `worlds.text.tasks`
 CARRIERS = ("info", "extra_info", "metadata", "reward_model")  # columns that may hold gold inside
 HUGE = 100_000  # characters

@@ -9,7 +9,7 @@ most is the one that is judged; others that do as well with another mark are tie
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -128,6 +128,7 @@ def search(
     shaped: Callable[[Sequence[tuple[TextRow, bool]]], list[float]] | None = None,
     settled: bool = True,
     reads_gold: bool = True,
+    asked: Collection[str] | None = None,
 ) -> Search:
     """The layouts that the reward reads.
 
@@ -135,6 +136,8 @@ def search(
     shaped : values of catalogue terms on (row, right?), for sums that have some
     settled : False: whether functions take messages or text is decided on these rows first
     reads_gold : False: only the candidates are tried, for it is a format that is looked for
+    asked : layouts in which a policy may be asked to answer; None: all but usual ones. A format
+        outweighs correctness between these and what was found alone
     """
     if not settled:
         _settle(reward, tried, rows_of)
@@ -157,7 +160,9 @@ def search(
         if fresh and not any(_alike(g.candidate.dialect, k.candidate.dialect) for k in kept):
             kept = [*kept, g]
     evidence = tuple(_evidence(g, graded) for g in kept[: 1 + TIES])
-    return Search(evidence, len(graded), hinted, alone, outweighed(graded))
+    read = {g.candidate.dialect for g in kept} | set(asked or ())
+    both = graded if asked is None else [g for g in graded if g.candidate.dialect in read]
+    return Search(evidence, len(graded), hinted, alone, outweighed(both))
 
 
 def _comes_late(c: Candidate) -> bool:

@@ -32,6 +32,7 @@ COLUMNS = {
                     "target_lang", "source_language", "target_language", "translation"),
     "boxes": ("bbox", "bboxes", "boxes", "bbox_2d", "gt_bbox", "gt_bboxes", "gt_boxes",
               "bbox_xyxy", "bbox_xywh", "boxes_xyxy", "boxes_xywh", "image_size"),
+    "open": ("checklist", "rubric", "rubrics", "constraints", "instruction_id_list", "criteria"),
 }  # fmt: skip
 """Names of parameters and data columns; each weighs 2."""
 MODULES = {"sql": ("sqlite3", "sqlglot", "sqlparse", "duckdb"), "code": ("subprocess",),
@@ -48,6 +49,9 @@ TEXTS = {
     "translation": ((re.compile(r"<translat(e|ion)>"), 2), (re.compile(r"\b(chrF|BLEU)\b"), 1)),
     "boxes": ((re.compile(r"bbox|\bIoU\b"), 2),),
     "choice": ((re.compile(r"\[\(?A-[DEJ]|\bABCD\b"), 1),),
+    "open": ((re.compile(r"\b(?:detectable_(?:format|content)|length_constraints|startend|keywords"
+                         r"|change_case):\w"), 2),
+             (re.compile(r"\Ainstruction_id(?:_list)?\Z"), 2), (re.compile(r"\Acriterion\Z"), 1)),
 }  # fmt: skip
 """Patterns of strings that its code names, with their weights."""
 COLUMN, MODULE = 2, 2

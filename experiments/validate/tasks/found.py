@@ -99,9 +99,9 @@ def _on_rows(found: Found, settings: Settings) -> Found:
         task = of_rows(found.name, rows)
     except TaskError as error:
         return replace(found, source=f"Problems are toyrl's own, not those of your rows: {error}.")
-    n = len(task.problems())
-    said = f"Problems are those of your data rows, {n} of them."
-    return replace(found, task=task, source=said, own_rows=True)
+    said = f"Problems are those of your data rows, {len(task.problems())} of them"
+    note = f"; {task.note}" if task.note else ""
+    return replace(found, task=task, source=f"{said}{note}.", own_rows=True)
 
 
 def _of_terms(rewards: Reward) -> Iterator[Clue]:

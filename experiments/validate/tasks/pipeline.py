@@ -67,6 +67,11 @@ class TaskPipeline(Pipeline):
         named = tuple(self.task.layouts) if mark is None else (mark,)
         return tuple(dialect_of(d).name for d in named)
 
+    @property
+    def layouts(self) -> tuple[str, ...]:
+        """The task's own: what a pattern in the reward's source suggests is asked of nobody."""
+        return self._dialects
+
     @cached_property
     def own_texts(self) -> None:
         """A log's texts are no base texts of a task."""

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 HERE = Path(__file__).parent
-TASKS = ("choice", "tools", "sql", "code", "translation", "boxes")
+TASKS = ("choice", "tools", "sql", "code", "translation", "boxes", "open")
 
 
 @dataclass(frozen=True)

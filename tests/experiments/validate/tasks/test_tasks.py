@@ -158,6 +158,8 @@ def test_a_weaker_sign_is_a_hint():
         ("translation", "flawed_bag_of_words"),
         ("boxes", "f1_at_half"),
         ("boxes", "flawed_recall"),
+        ("open", "share_of_constraints"),
+        ("open", "flawed_words_of_item"),
     ],
 )
 def test_a_sound_reward_passes_and_a_flawed_one_is_told_its_flaw_first(task, name):
@@ -217,6 +219,15 @@ def test_graders_of_the_catalogue_find_their_task_and_its_form():
     assert "gold as ToolRL's text" in said["contract/task"].message
     assert said["contract/gold"].status == "pass"
     assert said["contract/dialect"].value == 1.0
+
+
+def test_a_grader_of_the_catalogue_is_judged_on_the_checklists_that_it_decides(tmp_path):
+    asked = (["contains: kite|bay", "bullets: 2"], ["forbids: ship", "headings: 1"])
+    data = rows(tmp_path, *({"prompt": f"Write {i}.", "checklist": x} for i, x in enumerate(asked)))
+    report = validate("checklist(verifier='constraints', over='all')", quick=True, data=data)
+    said = next(f.message for f in report.findings if f.name == "contract/task")
+    assert "Problems are those of your data rows, 2 of them." in said
+    assert report.verdict == "SAFE SO FAR"
 
 
 @pytest.mark.parametrize(("check", "name"), [("f[-1].strip() == a", ""), ("a in f[-1]", "all")])

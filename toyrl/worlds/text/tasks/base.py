@@ -120,6 +120,7 @@ class Made:
     forms : the same problems in other forms; the first in which a reward tells right from wrong is
         the one that is judged
     each : problems that every mutant is written for; fewer where grading an answer takes long
+    note : what is to be said of its problems, such as which rows were left out
     """
 
     name: str
@@ -131,6 +132,7 @@ class Made:
     form: str = ""
     forms: tuple[Made, ...] = field(default=(), repr=False)
     each: int = EACH
+    note: str = ""
 
     def problems(self) -> tuple[Asked, ...]:
         """What is asked."""

@@ -23,6 +23,7 @@ KNOWN = {
     "code": "CODE",
     "translation": "TRANSLATION",
     "boxes": "BOXES",
+    "open": "OPEN",
 }
 """Name of a task, which is its module's too -> the object in it."""
 NAMES = (ARITHMETIC, *KNOWN)

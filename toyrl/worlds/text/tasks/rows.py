@@ -236,17 +236,22 @@ def mutants(
 def marked(layout: str, completion: str) -> str | None:
     """The last answer that a completion marks in a layout; None where it marks none.
 
-    An answer may stand over several lines where the mark closes; a layout without a mark reads what
-    is behind the working's closing sign, or the whole completion where it has no such sign. Of chat
-    messages it is the tool calls of all that the assistant says.
+    An answer may stand over several lines where the mark closes, and behind a mark that ends its
+    line. A layout without a mark reads what is behind the working's closing sign, or the whole
+    completion where it has no such sign. Of chat messages it is the tool calls of all that the
+    assistant says.
     """
     d = dialect_of(layout)
     if d.messages:
         return _calls(completion)
     if not d.before.strip():
-        if not (sign := d.closing.strip()):
+        end = d.closing.strip()
+        if not end:
             return completion.strip()
-        return completion.rpartition(sign)[2].strip() if sign in completion else None
+        return completion.rpartition(end)[2].strip() if end in completion else None
+    if d.before.endswith("\n") and not d.after.strip():
+        _, there, rest = completion.rpartition(d.before)
+        return rest.strip() if there else None
     if d.name != d.template or not d.after.strip():
         found = read(completion, d)
     else:
