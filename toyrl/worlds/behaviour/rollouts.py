@@ -142,9 +142,7 @@ def played(w: Worlds, theta: Mapping[str, Array], draws: Mapping[str, Array]) ->
     return ended_as(w, theta, draws, acted(w, theta, draws))
 
 
-def ended_as(
-    w: Worlds, theta: Mapping[str, Array], draws: Mapping[str, Array], a: Acts
-) -> Played:
+def ended_as(w: Worlds, theta: Mapping[str, Array], draws: Mapping[str, Array], a: Acts) -> Played:
     """The rollouts of draws that were `acted` under the same policy."""
     could, values = able(w, theta, a), a.values
     solved = could * a.factor
