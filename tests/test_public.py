@@ -13,29 +13,32 @@ from toyrl.extras import install
 HEAVY = ("jax", "torch", "scipy", "numba", "sympy", "matplotlib", "hypothesis", "rich")
 
 
-def loaded_after(statement: str) -> set[str]:
-    """Heavy packages in sys.modules after a statement, in a fresh interpreter."""
-    code = f"{statement}\nimport sys\nprint(*[m for m in {HEAVY!r} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return set(done.stdout.split())
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "import toyrl",
-        "import toyrl; toyrl.__version__; dir(toyrl)",
-        "import toyrl; toyrl.Rollouts; toyrl.Shaper; toyrl.Store",
-        "import toyrl; toyrl.parse('outcome() - 0.3*linear_length()')",
-        "import toyrl; toyrl.entries()",
-    ],
+STATEMENTS = (
+    "import toyrl",
+    "toyrl.__version__; dir(toyrl)",
+    "toyrl.Rollouts; toyrl.Shaper; toyrl.Store",
+    "toyrl.parse('outcome() - 0.3*linear_length()')",
+    "toyrl.entries()",
+    "import sympy",
 )
-def test_stays_light(statement: str) -> None:
-    assert loaded_after(statement) == set()
 
 
-def test_control_a_heavy_import_is_seen() -> None:
-    assert "sympy" in loaded_after("import sympy")
+@pytest.fixture(scope="module")
+def loaded() -> list[set[str]]:
+    """Heavy packages in sys.modules after each statement, one after the other in an interpreter."""
+    told = f"print(*[m for m in {HEAVY!r} if m in sys.modules])"
+    code = "\n".join(["import sys", *(f"{s}\n{told}" for s in STATEMENTS)])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return [set(line.split()) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("place", range(len(STATEMENTS) - 1), ids=STATEMENTS[:-1])
+def test_stays_light(loaded: list[set[str]], place: int) -> None:
+    assert loaded[place] == set()
+
+
+def test_control_a_heavy_import_is_seen(loaded: list[set[str]]) -> None:
+    assert "sympy" in loaded[-1]
 
 
 @pytest.mark.parametrize("name", toyrl.__all__)

@@ -14,6 +14,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 from toyrl import papers
@@ -181,14 +182,21 @@ def add(
 def load() -> None:
     """Import every module under toyrl's catalogue packages and list the theorems."""
     for package in CATALOGUE:
-        parent = importlib.import_module(f"toyrl.{package}")
-        for info in pkgutil.walk_packages(getattr(parent, "__path__", []), f"toyrl.{package}."):
-            importlib.import_module(info.name)
+        for name in _modules(package):
+            importlib.import_module(name)
     for t in index():
         if ("theorem", t.name) not in _entries:
             facts = (t.formula, t.cards, t.works, t.section, t.provenance)
             found = Entry(t.name, "theorem", t.path, t.summary, *facts, theorem=t)
             _entries["theorem", t.name] = found
+
+
+@cache
+def _modules(package: str) -> tuple[str, ...]:
+    """A catalogue package and the modules under it, which are looked for once a process."""
+    parent = importlib.import_module(f"toyrl.{package}")
+    found = pkgutil.walk_packages(getattr(parent, "__path__", []), f"toyrl.{package}.")
+    return (f"toyrl.{package}", *(info.name for info in found))
 
 
 def entries(kind: str | None = None) -> list[Entry]:

@@ -79,10 +79,10 @@ def large_log(megabytes: int) -> Path:
     """A log of 8 rollouts a prompt with texts of 900 characters."""
     text = ("seven and five are twelve; " * 40)[:900]
     with Path("large.jsonl").open("w") as out:
-        for i in range(megabytes * 1000):
-            row = {"prompt_id": i // 8, "prompt": f"Start with {i // 8}.", "completion": text,
-                   "length": i % 300 + 5, "correct": i % 2, "reward": i % 7 / 7}  # fmt: skip
-            out.write(json.dumps(row) + "\n")
+        for i in range(megabytes * 1000):  # as json.dumps writes it, which takes seconds
+            out.write(f'{{"prompt_id": {i // 8}, "prompt": "Start with {i // 8}.", '
+                      f'"completion": "{text}", "length": {i % 300 + 5}, '
+                      f'"correct": {i % 2}, "reward": {i % 7 / 7}}}\n')  # fmt: skip
     return Path("large.jsonl")
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from toyrl.graders.base import TextRow
 from toyrl.worlds.text.dialects import dialect_of
 from toyrl.worlds.text.prose import count_tokens
-from toyrl.worlds.text.render import DIALECTS, RenderedRow, answers, compose, mark, parse
+from toyrl.worlds.text.render import DIALECTS, RenderedRow, answers, compose, given, mark
 
 SPAM = (
     "Wait, let me check. Let me verify this step by step. Let me double-check that. "
@@ -74,12 +74,14 @@ def final(base: RenderedRow) -> str:
 
 def reads_right(text: str, base: RenderedRow) -> bool:
     """True if a reader could take the text for the right answer; such texts prove nothing."""
-    if ends_in_gold(text, base) or any(
-        parse(text, d, base.problem).correct for d in {*DIALECTS, base.dialect}
-    ):
+    if ends_in_gold(text, base):
         return True
-    numbers = set(re.findall(r"-?\d+", text))
-    return numbers == {base.problem.answer}
+    answer = base.problem.answer
+    if answer not in text:
+        return False  # no mark can hold it
+    if any(given(text, d)[-1:] == [answer] for d in {*DIALECTS, base.dialect}):
+        return True
+    return set(re.findall(r"-?\d+", text)) == {answer}
 
 
 def ends_in_gold(text: str, base: RenderedRow) -> bool:

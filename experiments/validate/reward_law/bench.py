@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,18 @@ class Reference:
 def reference(
     chain: Chain, success: Sequence[float], typical_length: float
 ) -> tuple[Reference, list[str]]:
-    """Fit one base policy per success rate, at the typical length; notes where it can't."""
+    """Fit one base policy per success rate, at the typical length; notes where it can't.
+
+    Fitted once a process for the same question; the arrays are shared, leave them as they are.
+    """
+    found, notes = _reference(chain, tuple(success), typical_length)
+    return found, list(notes)
+
+
+@lru_cache(maxsize=16)
+def _reference(
+    chain: Chain, success: tuple[float, ...], typical_length: float
+) -> tuple[Reference, tuple[str, ...]]:
     from toyrl.dynamics.chain import exact
     from toyrl.dynamics.chain.prior import two_logits
 
@@ -137,7 +149,7 @@ def reference(
     ]
     difficulties = tuple(difficulty_for(rate) for rate in success)
     merged = chain.with_(difficulties=difficulties, shares=tuple(np.full(len(ones), 1 / len(ones))))
-    return Reference(merged, prob, difficulties, reached, tuple(ones), theta), notes
+    return Reference(merged, prob, difficulties, reached, tuple(ones), theta), tuple(notes)
 
 
 def law_of(

@@ -90,7 +90,7 @@ FAILS = f"{Path(__file__).with_name('called_rewards.py')}:fails_on_all"
 
 @pytest.mark.slow
 def test_end_to_end():
-    settings = Settings()
+    settings = Settings(search=0)
     found = compare(
         {r: r for r in ("outcome()", "outcome()-3*linear_length()", FAILS)},
         settings,

@@ -35,9 +35,10 @@ apart = pytest.mark.xdist_group("validate, rewards judged by one test alone")
 
 
 class Judged:
-    """A report and the pipeline that made it."""
+    """A report and the pipeline that made it; without the search, which has tests of its own."""
 
-    def __init__(self, *specs: str, worlds: int = WORLDS, **settings):
+    def __init__(self, *specs: str, worlds: int = WORLDS, search: int = 0, **settings):
+        settings["search"] = search
         self.pipeline = Pipeline(specs, Settings(**settings), lambda *_: None, n_worlds=worlds)
         self.report: Report = self.pipeline.run()
 
@@ -57,8 +58,8 @@ class Judged:
 
 
 @cache
-def example(name: str, function: str = "reward") -> Judged:
-    return Judged(f"{EXAMPLES / name}.py:{function}")
+def example(name: str, function: str = "reward", **settings) -> Judged:
+    return Judged(f"{EXAMPLES / name}.py:{function}", **settings)
 
 
 # -- the examples ----------------------------------------------------------------------------------
@@ -89,7 +90,7 @@ def test_gold_free_rewards_are_unsafe_alone_and_safe_beside_correctness_up_to_a_
     assert finding.status == "info"
     assert 0 < finding.value < math.inf
     weight = min(0.5 * finding.value, 0.5)  # above 1 a format is worth more than a right answer
-    below = Judged(str(EXAMPLES / "correctness.py"), f"{path}:{weight:.4g}", worlds=64)
+    below = Judged(str(EXAMPLES / "correctness.py"), f"{path}:{weight:.4g}", worlds=FEW)
     # A bonus without a ceiling fills the limit in the end, whatever the chain's worlds bear.
     assert below.verdict == {"format_only": "SAFE", "phrase_count": "RISKY"}[name]
 
@@ -104,7 +105,7 @@ def test_phrases_far_above_their_weight_are_unsafe_beside_correctness_too():
 
 
 def test_brevity_bonus_is_unsafe_since_wrong_answers_earn_it():
-    judged = example("brevity_bonus")
+    judged = example("brevity_bonus", skip=NOT_LOOKED_AT)
     assert judged.verdict == "UNSAFE"
     assert judged.collapsed.mean() > 0.5
 
@@ -120,7 +121,8 @@ def test_additive_penalty_is_unsafe_and_named_by_its_critical_weights():
 
 
 def test_a_gated_term_is_never_worse_than_an_additive_one_of_equal_strength():
-    gated, additive = example("gated_conciseness"), example("correct_minus_length")
+    gated = example("gated_conciseness", only="collapse")
+    additive = example("correct_minus_length")
     learnable = gated.pipeline.facts.judged.learnable
     assert (learnable == additive.pipeline.facts.judged.learnable).all()
     assert gated.collapsed.sum() < additive.collapsed.sum()

@@ -69,42 +69,105 @@ def noise(size: tuple[int, int], group: int, rng: np.random.Generator) -> dict[s
     return out | {"early": rng.random(shape)}
 
 
-def played(w: Worlds, theta: Mapping[str, Array], draws: Mapping[str, Array]) -> Played:
-    """The rollouts that these draws are under this policy: theta (W, 1, 1) by behaviour."""
+@dataclass(frozen=True)
+class Acts:
+    """What a policy does before success and length follow; (W, B, G) arrays.
+
+    values, scores : by behaviour; depth : log of the share of the work that is done
+    repaired, burden : logits of success that re-checks add, that trouble takes
+    factor : on success, of depth and wording
+    effort : work over that of the prompt; more : of work and re-checks over work
+    nothing : tokens of padding
+    """
+
+    values: Mapping[str, Array]
+    scores: Mapping[str, Array]
+    depth: Array
+    repaired: Array
+    burden: Array
+    factor: Array
+    effort: Array
+    more: Array
+    nothing: Array
+
+
+def acted(w: Worlds, theta: Mapping[str, Array], draws: Mapping[str, Array]) -> Acts:
+    """What these draws do under this policy, whatever the ability and length of its prompts.
+
+    theta : (W, 1, 1) by behaviour; skill and `lost` are not looked at
+    """
     values: dict[str, Array] = {}
     scores: dict[str, Array] = {}
     n, trouble = w.numbers, draws["trouble"]
     for name, family in w.families.items():
         values[name], scores[name] = family.drawn(theta[name], draws[name])
-    rounds, units = values["re-checks"], values["padding"]
-    taught, slope = w.skill(theta["skill"])
-    repaired = n["repair"] * (rounds / (ROUNDS * ROUND_CHANCE) - 1)
-    able = expit(w.ability + taught - theta["lost"] + repaired - n["trouble_success"] * trouble)
+    rounds, wording = values["re-checks"], values["wording"]
     depth = values["depth"] + log(EARLY) * values["early"]
-    solved = able * success(w, depth, values["wording"])
+    return Acts(
+        values=values,
+        scores=scores,
+        depth=depth,
+        repaired=n["repair"] * (rounds / (ROUNDS * ROUND_CHANCE) - 1),
+        burden=n["trouble_success"] * trouble,
+        factor=success(w, depth, wording),
+        effort=np.exp(wording + depth + n["trouble_length"] * trouble),
+        more=1 + w.round_length * rounds,
+        nothing=n["padding_length"] * w.length * values["padding"],
+    )
+
+
+def able(w: Worlds, theta: Mapping[str, Array], a: Acts) -> Array:
+    """(W, B, G) chance of success of rollouts that spend and say enough; times `a.factor` that of
+    all."""
+    taught, _ = w.skill(theta["skill"])
+    return expit(w.ability + taught - theta["lost"] + a.repaired - a.burden)
+
+
+def written(w: Worlds, a: Acts, right: Array) -> tuple[Array, Array, Array]:
+    """(W, B, G) tokens: of the work, up to the answer, and with what runs on behind it."""
+    work = w.core * a.effort
+    checked = work * a.more
+    ended = checked + a.nothing
+    fails_on = a.values["runaways"] * ~right
+    return work, ended, ended + checked * fails_on * (w.numbers["runaway_length"] - 1)
+
+
+def within(w: Worlds, whole: Array) -> Array:
+    """(W, B, G) tokens of rollouts that the limit cuts."""
+    return np.maximum(np.minimum(whole, w.limit), 1.0)
+
+
+def played(w: Worlds, theta: Mapping[str, Array], draws: Mapping[str, Array]) -> Played:
+    """The rollouts that these draws are under this policy: theta (W, 1, 1) by behaviour."""
+    return ended_as(w, theta, draws, acted(w, theta, draws))
+
+
+def ended_as(w: Worlds, theta: Mapping[str, Array], draws: Mapping[str, Array], a: Acts) -> Played:
+    """The rollouts of draws that were `acted` under the same policy."""
+    could, values = able(w, theta, a), a.values
+    solved = could * a.factor
     right = draws["answer"] < solved
-    scores["skill"] = slope * (right - solved) * (1 - able) / (1 - solved)
+    _, slope = w.skill(theta["skill"])
+    scores = dict(a.scores)
+    scores["skill"] = slope * (right - solved) * (1 - could) / (1 - solved)
     scores["runaways"] = scores["runaways"] * ~right  # only those that fail may run away
 
-    work = w.core * np.exp(values["wording"] + depth + n["trouble_length"] * trouble)
-    more = 1 + w.round_length * rounds
-    nothing = n["padding_length"] * w.length * units
-    ended = work * more + nothing
-    whole = ended + work * more * values["runaways"] * ~right * (n["runaway_length"] - 1)
+    work, ended, whole = written(w, a, right)
     cut = whole > w.limit
     formed = values["form"] * ~cut
     return Played(
         chance=solved * values["form"] * (ended <= w.limit),
         solved=solved,
         right=right * formed,
-        length=np.maximum(np.minimum(whole, w.limit), 1.0),
+        length=within(w, whole),
         formed=formed,
         cut=cut,
-        rounds=rounds,
-        units=units * np.minimum(w.limit / whole, 1.0),  # those beyond the limit aren't written
-        depth=depth,
+        rounds=values["re-checks"],
+        # Those beyond the limit aren't written.
+        units=values["padding"] * np.minimum(w.limit / whole, 1.0),
+        depth=a.depth,
         concise=np.clip(work / whole, LOWEST, 1.0),
-        identity=_identity(right, formed, draws["common"] < n["agreed"]),
+        identity=_identity(right, formed, draws["common"] < w.numbers["agreed"]),
         judge=draws["judge"],
         scores=scores,
     )

@@ -32,7 +32,10 @@ from toyrl.worlds.behaviour.knobs import Array, coin_kl
 from toyrl.worlds.behaviour.rollouts import (
     Played,
     UnseenError,
+    able,
+    acted,
     as_rollouts,
+    ended_as,
     noise,
     played,
     refuse_unseen,
@@ -284,9 +287,11 @@ def pull(w: Worlds, theta: dict[str, Array], name: str, solved: Array) -> Array:
 
 def measured(w: Worlds, theta: dict[str, Array], eyes: dict[str, Array]) -> dict[str, Array]:
     """Means (W,) of a policy over frozen draws: accuracy by its chance, not by drawn answers."""
-    p = played(w, theta, eyes)
+    acts = acted(w, theta, eyes)
+    p = ended_as(w, theta, eyes, acts)
     before = {**theta, "skill": theta["skill"] * 0, "lost": theta["lost"] * 0}
-    kl = coin_kl(*(np.clip(x, TINY, 1 - TINY) for x in (p.solved, played(w, before, eyes).solved)))
+    untaught = able(w, before, acts) * acts.factor
+    kl = coin_kl(*(np.clip(x, TINY, 1 - TINY) for x in (p.solved, untaught)))
     for name, family in w.families.items():
         tossed = 1 - p.solved if name == "runaways" else 1.0
         kl = kl + tossed * family.kl(theta[name])

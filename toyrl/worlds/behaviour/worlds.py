@@ -117,7 +117,7 @@ def fitted(
             "in (0, 1), a mean length and a limit above 0 tokens"
         )
         raise ValueError(msg)
-    from toyrl.worlds.behaviour.rollouts import noise, played
+    from toyrl.worlds.behaviour import rollouts
 
     own = {k: np.asarray(v, dtype=float)[:, None, None] for k, v in numbers.items()}
     whole = accuracy + np.minimum(own["unread"], 1 - accuracy)
@@ -128,20 +128,27 @@ def fitted(
     easy = np.clip(beta.ppf(quantile, heavy * able, heavy * (1 - able)), *ENDS)[..., None]
     shape = own["hard"] ** (1 - easy)
     start = Worlds(own, logit(easy), length * shape, easy, float(limit), float(length))
-    draws = noise(start.size, 32, np.random.default_rng([seed, 0]))
+    draws = rollouts.noise(start.size, 32, np.random.default_rng([seed, 0]))
+    # Neither lengths nor abilities change what is done: it is drawn once for all halvings.
+    rest = start.rest()
+    acts = rollouts.acted(start, rest, draws)
+    right = draws["answer"] < rollouts.able(start, rest, acts) * acts.factor
 
     def long(scale: Array) -> Array:
         at = replace(start, core=start.core * np.exp(scale))
-        return played(at, at.rest(), draws).length.mean((1, 2), keepdims=True)
+        whole = rollouts.written(at, acts, right)[2]
+        return rollouts.within(at, whole).mean((1, 2), keepdims=True)
 
     size = _root(long, length, (len(heavy), 1, 1), (-4.0, 1.0))
     world = replace(start, core=start.core * np.exp(size))
+    counts = acts.values["form"] * (rollouts.written(world, acts, right)[1] <= world.limit)
 
-    def right(shift: Array) -> Array:
+    def accurate(shift: Array) -> Array:
         at = replace(world, ability=world.ability + shift)
-        return played(at, at.rest(), draws).chance.mean((1, 2), keepdims=True)
+        chance = rollouts.able(at, rest, acts) * acts.factor * counts
+        return chance.mean((1, 2), keepdims=True)
 
-    shift = _root(right, accuracy, (len(heavy), 1, 1), (-10.0, 10.0))
+    shift = _root(accurate, accuracy, (len(heavy), 1, 1), (-10.0, 10.0))
     return replace(world, ability=world.ability + shift)
 
 

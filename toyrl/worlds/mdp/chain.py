@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,6 +49,11 @@ class ChainMDP:
     classes: np.ndarray
     n_classes: int
 
+    @cached_property
+    def _into(self) -> np.ndarray:
+        """(S, A, 3) chance that an action ends right, wrong, truncated."""
+        return self.mdp.pairs[:, RIGHT:].toarray().reshape(*self.classes.shape)
+
     def policy(self, theta: Any) -> np.ndarray:
         """(S, A) the chain's policy under logits theta (`chain.policy_shape`)."""
         table = self.chain.policy(np.asarray(theta, dtype=np.float64))
@@ -66,7 +72,7 @@ class ChainMDP:
         if table.shape not in (shape, shape[1:]):
             msg = f"paid has shape {table.shape}; it must be {shape[1:]} or {shape}"
             raise ValueError(msg)
-        into = self.mdp.pairs[:, RIGHT:].toarray().reshape(*self.classes.shape)
+        into = self._into
         table = np.broadcast_to(table, shape)
         out = np.zeros(self.classes.shape[:2])
         prize = table[self.labels[:, 0, None, None], self.classes[:-3]]
@@ -100,8 +106,7 @@ class ChainMDP:
 
         Within a prompt type, by the shares of the chain.
         """
-        into = self.mdp.pairs[:, RIGHT:].toarray().reshape(*occupancy.shape, 3)
-        flow = (occupancy[..., None] * into)[:-3]
+        flow = (occupancy[..., None] * self._into)[:-3]
         B = len(self.chain.shares)
         place = self.labels[:, 0, None, None] * self.n_classes + self.classes[:-3]
         out = np.bincount(place.ravel(), flow.ravel(), minlength=B * self.n_classes)

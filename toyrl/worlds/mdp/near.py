@@ -59,15 +59,14 @@ def near_path(
     order = [np.flatnonzero(layer == t) for t in range(int(layer.max()) + 1)]
     _check(pairs, layer, A)
     policy, value = np.zeros((N, S, A)), np.zeros((S, N))
-    for states in reversed(order):
-        rows = (states[:, None] * A + np.arange(A)).ravel()
-        q = reward[states][..., None] + (pairs[rows] @ value).reshape(len(states), A, N)
+    moves = [pairs[(states[:, None] * A + np.arange(A)).ravel()] for states in order]
+    for states, onward in zip(reversed(order), reversed(moves), strict=True):
+        q = reward[states][..., None] + (onward @ value).reshape(len(states), A, N)
         policy[:, states], value[states] = _soft(base[states], q, times)
     taken, reached = np.zeros((N, S, A)), np.tile(mdp.start, (N, 1))
-    for states in order:
+    for states, onward in zip(order, moves, strict=True):
         taken[:, states] = reached[:, states, None] * policy[:, states]
-        rows = (states[:, None] * A + np.arange(A)).ravel()
-        reached += (pairs[rows].T @ taken[:, states].reshape(N, -1).T).T
+        reached += (onward.T @ taken[:, states].reshape(N, -1).T).T
     ratio = np.where(policy > 0, policy / np.where(base > 0, base, 1.0), 1.0)
     kl = (taken * np.log(ratio)).sum((-2, -1))
     return Near(times, np.maximum(kl, 0.0), (taken * reward).sum((-2, -1)), policy, taken)

@@ -42,8 +42,16 @@ SENTENCES = {
 """How the sentence of each action but ANSWER opens."""
 
 
+KEPT = 4000  # characters; counts of longer texts aren't kept
+
+
 def count_tokens(text: str) -> int:
     """Words and signs of a text."""
+    return _counted(text) if len(text) < KEPT else len(TOKEN.findall(text))
+
+
+@lru_cache(maxsize=2048)  # a rollout is counted again for each text that is made of it
+def _counted(text: str) -> int:
     return len(TOKEN.findall(text))
 
 

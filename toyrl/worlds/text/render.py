@@ -184,14 +184,7 @@ def parse(text: str, dialect: str | Dialect, problem: Problem) -> Parsed:
     counts = dict.fromkeys((*SENTENCES, "ANSWER"), 0)
     for found in OPENINGS.finditer(text):
         counts[str(found.lastgroup)] += 1
-    final = text
-    layout = dialect_of(dialect)
-    if thinks(layout) and layout.opening.strip() in text:
-        end = layout.closing.strip()
-        final = text.rpartition(end)[2] if end in text else ""
-    marked = answers(final, dialect)
-    if not marked and (plain := PLAIN.search(text)):
-        marked = [plain.group(1)]
+    marked = given(text, dialect)
     counts["ANSWER"] = len(marked)
     trouble = ""
     if len(marked) > 1:
@@ -200,6 +193,19 @@ def parse(text: str, dialect: str | Dialect, problem: Problem) -> Parsed:
         trouble = "no sentence of a rendered chain and no marked answer"
     right = bool(marked) and marked[-1] == problem.answer
     return Parsed(right, not marked, counts, trouble)
+
+
+def given(text: str, dialect: str | Dialect) -> list[str]:
+    """Every answer that `parse` reads in a text, in order."""
+    final = text
+    layout = dialect_of(dialect)
+    if thinks(layout) and layout.opening.strip() in text:
+        end = layout.closing.strip()
+        final = text.rpartition(end)[2] if end in text else ""
+    marked = answers(final, dialect)
+    if not marked and (plain := PLAIN.search(text)):
+        marked = [plain.group(1)]
+    return marked
 
 
 # -- sets of rows --------------------------------------------------------------------------------
