@@ -36,3 +36,7 @@ class Colours:
             Said(f"not {colour}", "denied", "the colour is denied", fix="compare the whole"),
             Said("", "blank", "no colour at all", free=True, fix="refuse an empty answer"),
         ]
+
+    def holds(self, asked, text):
+        """Whether any answer is right."""
+        return text.strip().lower() == asked.columns["answer"]

@@ -12,7 +12,7 @@ A task is any object with a name, layouts and three methods; nothing is to be de
 `rows.base_rows` writes them out as texts of known truth. `docs/tasks.md` has a task of 40 lines.
 
 A task may have `each`, the number of problems that every mutant is written for (else 8), and one
-more method, which `toyrl transfer` and `rows.correct` ask for:
+more method, which the search for exploits, `--model`, `toyrl transfer` and `rows.correct` ask for:
 
     holds(p, text)  whether an answer that a policy gave, what stands in the mark, is right
 
