@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from toyrl.experiments.validate.contract.golds import few, tried
+from toyrl.experiments.validate.contract.golds import SLOW, few, tried
 from toyrl.rewards.user import UserReward
 from toyrl.worlds.text.dialects import dialect_of
 from toyrl.worlds.text.tasks import rows
@@ -32,7 +32,10 @@ class Forms:
 
 
 def find(reward: UserReward, task: Task, **size: Any) -> Forms:
-    """The forms of a task that a reward reads. size : of `rows.base_rows`"""
+    """The forms of a task that a reward reads; of a slow one only the first is looked at.
+
+    size : of `rows.base_rows`
+    """
     others: tuple[Task, ...] = tuple(getattr(task, "forms", ()))
     if not others or not reward.texts:
         return Forms(task)
@@ -46,7 +49,8 @@ def find(reward: UserReward, task: Task, **size: Any) -> Forms:
         layout = read_in(reward, form, **size)
         if layout:
             found.append((form, layout))
-        if layout and not named:
+        slow = any(t.per_row > SLOW for t in reward.texts)
+        if slow or (layout and not named):
             break
     return Forms(found[0][0], tuple(found[1:])) if found else Forms(ranked[0])
 
