@@ -29,8 +29,9 @@ from toyrl.worlds.text.tasks.sql.databases import (
 from toyrl.worlds.text.tasks.sql.edits import Edits
 
 LONGEST = 50  # rows that are written out or told
-ALL_STEPS = 2 * STEPS
-"""Of SQLite's machine that all mutants of a question may take on the first database."""
+ALL_STEPS = 4_000_000
+"""Of SQLite's machine that all mutants of a question may take on the first database, beside twice
+what the gold query takes; and so may all other notations."""
 WORDS = re.compile(
     r"\b(?:SELECT|FROM|WHERE|AND|OR|NOT|DISTINCT|LIKE|IN|GROUP|ORDER|BY|HAVING|LIMIT|JOIN|ON|AS|"
     r"COUNT|SUM|AVG|MIN|MAX|UNION|DESC|ASC|BETWEEN|IS|NULL|EXISTS)\b",
@@ -107,7 +108,7 @@ class Case:
     def right(self) -> tuple[Said, ...]:
         """The gold query, and others that give its rows on both databases."""
         kept = [Said(self.gold)]
-        most = ALL_STEPS // max(self.found.steps, 1)
+        most = max(ALL_STEPS // max(self.found.steps, 1), 1)
         for said in list(_rights(self))[:most]:
             if said.text not in {x.text for x in kept} and self.holds(said.text):
                 kept.append(said)
@@ -146,7 +147,7 @@ class _Runs:
     """What mutants of one question do, within the steps that are left for all of them."""
 
     def __init__(self, case: Case) -> None:
-        self.case, self.left = case, float(ALL_STEPS)
+        self.case, self.left = case, float(ALL_STEPS + 2 * case.found.steps)
 
     def judged(self, said: Said) -> Said | None:
         """The mutant with its status; None for one that turns out right, or is not known."""

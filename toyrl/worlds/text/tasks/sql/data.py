@@ -39,7 +39,7 @@ LAYOUTS = (
     "{none}{}",
     "<reasoning>\n{work}\n</reasoning>\n<answer>\n```sql\n{}\n```\n</answer>\n",
 )
-MOST = 24
+MOST = 16
 """Rows that are made problems; each takes some fifty queries."""
 FILES = ("db_path", "db_file", "database", "database_path", "sqlite_path")
 ROOTS = ("db_root", "db_dir", "database_dir")
@@ -53,7 +53,7 @@ WORK = ("The tables say what belongs together.", "One query is enough for it.")
 
 
 def of_rows(rows: Sequence[Mapping[str, Any]]) -> Made:
-    """The task on a user's questions, the first 24; each row is handed to the reward as it is.
+    """The task on a user's questions, the first 16; each row is handed to the reward as it is.
 
     Raises TaskError with the row where the database can't be used, or where its gold query is
     missing, fails, doesn't end or writes.
