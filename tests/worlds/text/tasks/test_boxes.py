@@ -206,6 +206,7 @@ BAD = [
     ({"objects": {"bbox": [A], "category": ["a", "b"]}}, "1 boxes and 2 labels"),
     ({"objects": {"bbox": [[200, 90, 290, 190]]}, **SIZE}, "is no box as x, y, width, height"),
     ({"bbox": A, "bbox_format": "yolo"}, "bbox_format='yolo' is none of xyxy"),
+    ({"bbox": A, "bbox_format": ["xyxy"]}, "is none of xyxy"),
     ({"solution": A, "width": 0, "height": 3}, "is no width and height"),
     ({"solution": A, "image_size": "300x200"}, "is no width and height"),
     ({"solution": A, "iou_threshold": 1.5}, "iou_threshold=1.5 is not in (0, 0.9]"),

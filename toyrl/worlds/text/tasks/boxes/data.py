@@ -226,7 +226,7 @@ def _told(row: Mapping[str, Any]) -> bool | None:
     name = next((k for k in FORMAT if row.get(k) is not None), None)
     if name is None:
         return None
-    if row[name] not in FORMATS:
+    if not isinstance(row[name], str) or row[name] not in FORMATS:
         msg = f"{name}={shortened(row[name])} is none of {', '.join(FORMATS)}"
         raise TaskError(msg)
     return FORMATS[row[name]]
