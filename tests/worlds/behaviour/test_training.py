@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import logit
 
 from toyrl import parse, parse_estimator
 from toyrl.worlds.behaviour import prior
@@ -135,6 +136,19 @@ def test_what_is_not_served_is_not_forecast():
 
 
 # -- measuring -------------------------------------------------------------------------------------
+def test_a_fitted_world_is_what_was_told_where_all_is_drawn_again():
+    """Its halvings draw once what neither lengths nor abilities change. Lengths are fitted first,
+    at the abilities of the beta law."""
+    w = THINKING  # one of the short worlds cannot be right half of the time
+    draws = noise(w.size, 32, np.random.default_rng([0, 0]))
+    before = replace(w, ability=logit(w.easy))
+    length = played(before, w.rest(), draws).length.mean((1, 2))
+    # 30 halvings of five logs and of twenty logits
+    np.testing.assert_allclose(length, w.length, rtol=5 * 2.0**-29)
+    accuracy = played(w, w.rest(), draws).chance.mean((1, 2))
+    np.testing.assert_allclose(accuracy, 0.5, atol=20 * 2.0**-30)
+
+
 def test_kl_of_a_policy_by_its_draws():
     """Closed forms plus the answers' own, against the mean log ratio over drawn rollouts."""
     w = world(2)
