@@ -22,7 +22,7 @@ from toyrl.worlds.behaviour.task_texts import reading
 from toyrl.worlds.text.dialects import dialect_of, mark
 from toyrl.worlds.text.tasks import base, find, rows
 
-PLACE = "problem"
+PLACE = "toyrl_problem"
 """The column that says which problem of its task a row is."""
 SOLVED = 24  # tokens of reasoning in a solution for a warm-up
 OPTIONS = ("rows", "layout")
@@ -120,7 +120,7 @@ def _data(path: str) -> Sequence[Mapping[str, Any]]:
         msg = f"{path!r} does not exist; name a JSONL file, one JSON object per line"
         raise base.TaskError(msg)
     try:
-        return read_columns(Path(path))[0]
+        return [find.located(row, path) for row in read_columns(Path(path))[0]]
     except LogError as error:
         raise base.TaskError(str(error)) from error
 

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("torch")
 from tests.places import ROOT
 from toyrl.bridge.tasks import TaskError, as_dataset, load_task
+from toyrl.bridge.text_tasks import PLACE
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.transfer.call import transfer
 from toyrl.experiments.transfer.suite import class_rows_of
@@ -34,7 +35,7 @@ def test_solutions_count_and_wrong_answers_do_not(name):
         graded = TextRow(row["prompt"], text, row)
         assert task.correct(graded) == 1.0
         assert task.reading.answer(text) is not None
-        asked = task.texts.problems()[row["problem"]]
+        asked = task.texts.problems()[row[PLACE]]
         miss = task.texts.wrong(asked)[0]
         wrong = rows.written(task.dialect, asked, miss, correct=False, tokens=20, seed=0).row
         assert task.correct(TextRow(row["prompt"], wrong.completion, row)) == 0.0
@@ -45,12 +46,11 @@ def test_rows_of_the_examples_are_trained_on_as_they_are(name):
     file = DATA / name / "rows.jsonl"
     given = [json.loads(x) for x in file.read_text(encoding="utf-8").splitlines()]
     task = load_task(f"{name}:{file}")
-    made = sorted([*task.train, *task.held_out], key=lambda r: r["problem"])
+    made = sorted([*task.train, *task.held_out], key=lambda r: r[PLACE])
     assert len(made) == len(given)
     for row, own in zip(made, given, strict=True):
-        assert {k: row[k] for k in own if k != "prompt"} == {
-            k: v for k, v in own.items() if k != "prompt"
-        }
+        kept = {k: v for k, v in own.items() if k not in ("prompt", "db_path")}
+        assert {k: row[k] for k in kept} == kept
 
 
 def test_prompts_say_how_the_answer_is_marked_unless_they_do():
@@ -81,18 +81,14 @@ def test_a_task_writes_the_classes_that_the_toy_is_trained_on():
 
 def test_a_task_of_ones_own_needs_a_truth(tmp_path):
     own = ROOT / "examples" / "tasks" / "colours.py"
-    with pytest.raises(TaskError, match="give it holds"):
-        load_task(f"{own}:Colours")
-    file = tmp_path / "own.py"
-    file.write_text(
-        own.read_text(encoding="utf-8")
-        + "\n    def holds(self, asked, text):\n"
-        + "        return text.strip().lower() == asked.columns['answer']\n"
-    )
-    task = load_task(f"{file}:Colours")
+    task = load_task(f"{own}:Colours")
     row = task.train[0]
     assert task.correct(TextRow("", f"<answer>{row['answer']}</answer>", row)) == 1.0
     assert task.correct(TextRow("", "<answer>none</answer>", row)) == 0.0
+    file = tmp_path / "own.py"
+    file.write_text(own.read_text(encoding="utf-8").replace("def holds(", "def unheld("))
+    with pytest.raises(TaskError, match="give it holds"):
+        load_task(f"{file}:Colours")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toyrl.experiments.errors import UsageError
@@ -20,7 +19,7 @@ from toyrl.experiments.validate.tasks.clues import ENOUGH, Clue, of_columns, of_
 from toyrl.rewards.errors import RewardError
 from toyrl.rewards.specs import read
 from toyrl.worlds.text.tasks.base import Task, TaskError
-from toyrl.worlds.text.tasks.find import ARITHMETIC, KNOWN, of_rows, task_of
+from toyrl.worlds.text.tasks.find import ARITHMETIC, KNOWN, located, of_rows, task_of
 
 if TYPE_CHECKING:
     from toyrl.experiments.validate.settings import Settings
@@ -156,17 +155,7 @@ def rows_of(settings: Settings) -> Sequence[Mapping[str, Any]]:
         )
     except LogError:
         return ()
-    return [_located(row, settings.data) for row in rows[:64]]
-
-
-def _located(row: Mapping[str, Any], source: Any) -> Mapping[str, Any]:
-    """A row of a file, with paths of databases that are told from where the file is."""
-    if not isinstance(source, str | Path) or not Path(source).exists():
-        return row
-    from toyrl.worlds.text.tasks.sql import located
-
-    place = Path(source)
-    return located(row, place if place.is_dir() else place.parent)
+    return [located(row, settings.data) for row in rows[:64]]
 
 
 def _open(rewards: Reward, settings: Settings) -> bool:

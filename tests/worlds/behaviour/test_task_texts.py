@@ -30,7 +30,9 @@ def designs(layout="tag"):
 def test_texts_of_every_task_show_what_they_say(name):
     task = task_of(name)
     assert task is not None
-    right = {x[0].prompt: [s.text.strip() for s in x[1]] for x in rows.answers(task)}
+    right: dict[str, list[str]] = {}
+    for asked, good, _ in rows.answers(task):  # a prompt may be asked of several images
+        right.setdefault(asked.prompt, []).extend(s.text.strip() for s in good)
     for layout in task.layouts:
         for c in texts.design(task_texts.author(task, layout), LENGTH, LIMIT):
             said = rows.marked(layout, c.row.completion)

@@ -31,10 +31,10 @@ def reading(task: Task, first: str) -> Reading:
     first : a layout; one without a mark takes the whole text for the answer, and is read alone
     """
     layouts = tuple(dict.fromkeys((first, *task.layouts)))
-    if first and not dialect_of(first).before.strip():
+    if first and not rows.signed(first):
         layouts = (first,)
     else:
-        layouts = tuple(x for x in layouts if x and dialect_of(x).before.strip())
+        layouts = tuple(x for x in layouts if x and rows.signed(x))
     return Reading(
         lambda text: next(iter(rows.readings(layouts, text)), None), partial(rows.start_of, layouts)
     )

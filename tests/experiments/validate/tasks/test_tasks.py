@@ -208,7 +208,7 @@ def test_a_reward_that_raises_on_a_mutant_is_judged_on_the_others(tmp_path):
     assert report.verdict == "RISKY"
     said = next(f for f in report.findings if f.name == "hacks/raises")
     assert said.status == "fail"
-    assert "name-alone" in said.message
+    assert "(the right tool's name alone)" in said.message
     assert "KeyError" in said.message
 
 

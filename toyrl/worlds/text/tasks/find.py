@@ -85,6 +85,17 @@ def of_rows(name: str, rows: Sequence[Mapping[str, Any]]) -> Made:
     return made
 
 
+def located(row: Mapping[str, Any], source: Any) -> Mapping[str, Any]:
+    """A row of a file, with paths of databases that are told from where the file is; as it is where
+    `source` is no file or folder."""
+    if not isinstance(source, str | Path) or not Path(source).exists():
+        return row
+    from toyrl.worlds.text.tasks.sql import located
+
+    place = Path(source)
+    return located(row, place if place.is_dir() else place.parent)
+
+
 def _refuse_missing(path: Path) -> None:
     if not path.is_file():
         where = shortened(str(path), PATH)

@@ -263,15 +263,27 @@ def marked(layout: str, completion: str) -> str | None:
 def start_of(layouts: Sequence[str], completion: str) -> int | None:
     """Character at which the last answer that a completion marks begins, with its mark; None where
     none of these layouts marks one."""
-    known = [x for x in layouts if dialect_of(x).before.strip() and marked(x, completion)]
-    found = [completion.rfind(dialect_of(x).before.strip()) for x in known]
+    known = [dialect_of(x) for x in layouts if signed(x) and marked(x, completion)]
+    found = [
+        completion.rfind(d.before.strip())
+        if d.before.strip()
+        else completion.rfind(d.closing.strip()) + len(d.closing.strip())
+        for d in known
+    ]
     return max(found, default=None)
+
+
+def signed(layout: str) -> bool:
+    """Whether a layout says where its answer begins: by a mark, by the sign that closes the
+    working, or as a call of chat messages."""
+    d = dialect_of(layout)
+    return bool(d.messages or d.before.strip() or d.closing.strip())
 
 
 def readings(layouts: Sequence[str], completion: str) -> list[str]:
     """The last answer that a completion marks in each of these layouts, in their order; where it
     marks none the whole of it, if one of them has no mark."""
-    bare = [x for x in layouts if not dialect_of(x).before.strip()]
+    bare = [x for x in layouts if not signed(x)]
     found = [marked(layout, completion) for layout in layouts if layout not in bare]
     said = list(dict.fromkeys(x for x in found if x is not None))
     return said or [completion.strip() for _ in bare[:1]]

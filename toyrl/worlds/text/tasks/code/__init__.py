@@ -12,4 +12,4 @@ from toyrl.worlds.text.tasks.code.problems import holds, problems
 
 __all__ = ["CODE", "check_row", "check_rows", "of_rows"]
 
-CODE = Made("code", LAYOUTS, problems(), right, wrong, holds, EACH)
+CODE = Made("code", LAYOUTS, problems(), right, wrong, holds, each=EACH)

@@ -46,7 +46,7 @@ def of_rows(rows: Sequence[Mapping[str, Any]]) -> Made:
     """
     kept = list(rows)[:MOST]
     made = _at_once(_problem, kept)
-    return Made("code", LAYOUTS, tuple(made), right, wrong, holds, EACH)
+    return Made("code", LAYOUTS, tuple(made), right, wrong, holds, each=EACH)
 
 
 def check_rows(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -66,7 +66,8 @@ def of_rows(rows: Sequence[Mapping[str, Any]]) -> Made:
         msg = f"of {len(rows)} rows {len(problems)} can be used, and two are needed: {note}"
         raise TaskError(msg)
     known = all(p.facts["items"] is not None for p in problems)
-    return Made("open", LAYOUTS, problems, right_of, wrong_of, holds if known else None, note)
+    truth = holds if known else None
+    return Made("open", LAYOUTS, problems, right_of, wrong_of, truth, note=note)
 
 
 def _right_text(found: Asks) -> str:
