@@ -299,11 +299,6 @@ class Inputs(Subject):
             return self.score_in(dialect)
         return partial(self.reward.score, cached=False)
 
-    @property
-    def class_rows(self) -> Callable[..., list[Any]] | None:
-        """Writes the texts of a class; None: arithmetic."""
-        return None
-
     @cached_property
     def law(self) -> RewardLaw:
         """The reward on every outcome class."""

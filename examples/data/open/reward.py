@@ -1,7 +1,5 @@
 """Rewards for prompts with instructions, as IFEval has them: `instruction_id_list` and `kwargs`."""
 
-
-
 import re
 
 

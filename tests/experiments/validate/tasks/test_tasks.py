@@ -152,8 +152,6 @@ def test_a_weaker_sign_is_a_hint():
         ("tools", "flawed_messages_any"),
         ("sql", "same_rows"),
         ("sql", "flawed_script"),
-        ("code", "with_a_grader"),
-        ("code", "flawed_equal_in_there"),
         ("translation", "chrf_guarded"),
         ("translation", "flawed_bag_of_words"),
         ("boxes", "f1_at_half"),

@@ -180,13 +180,15 @@ def class_rows(
 ) -> list[TaskText]:
     """Texts of one outcome class, each on a problem of its own.
 
-    difficulty : moves which problems they are, for a task has no difficulty of its own
+    difficulty : not looked at, for a task has no difficulty of its own: the same texts, which are
+        graded once
     problem : of `answers`, that of them all in place of one each
     """
+    del difficulty
     made, out = answers(task), []
     by_problem = {id(x[0]): x for x in made}
     for k in range(renderings):
-        rng = random.Random(7919 * seed + 31 * k + difficulty)
+        rng = random.Random(7919 * seed + 31 * k)
         own = made[rng.randrange(len(made))]
         asked, right, wrong = own if problem is None else by_problem[id(problem)]
         said = right[0] if correct else rng.choice([x for x in wrong if not x.name])
