@@ -22,7 +22,7 @@ from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.logs import read_log
 from toyrl.worlds.chain.model import Chain
-from toyrl.worlds.text import shorthand
+from toyrl.worlds.text import render, shorthand
 
 LOG = Path(__file__).parent.parent.parent / "examples/data/smollm2-arithmetic-rollouts.jsonl"
 LIMIT, PROMPTS, GROUP = 96, 16, 16
@@ -85,7 +85,8 @@ def _predicted(
     *,
     short: bool,
 ) -> dict[str, Any]:
-    law = predict.law_of(reward, chain, dialect=shorthand.DIALECT, short=short)
+    rows = shorthand.class_rows if short else render.class_rows
+    law = predict.law_of(reward, chain, dialect=shorthand.DIALECT, rows=rows)
     runner = predict.runner_of(law, ESTIMATOR, OBJECTIVE, 8)
     toy, walked = predict.predict(runner, fitted.worlds, KL)
     simple = predict.sceptic(reward, log, ESTIMATOR, KL)
@@ -111,7 +112,7 @@ def record() -> dict[str, Any]:
         OBJECTIVE,
         8,
         dialect=shorthand.DIALECT,
-        short=True,
+        rows=shorthand.class_rows,
     )
     suite = {
         r.name: _predicted(r, log, fitted, chain, short=True)
