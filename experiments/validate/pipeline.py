@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from toyrl.experiments.validate import judged, verdict
 from toyrl.experiments.validate.contract import kinds, steady
 from toyrl.experiments.validate.exploits import section as exploits_search
 from toyrl.experiments.validate.findings import SECTIONS, Finding, Report, Section
+from toyrl.experiments.validate.hacks.section import Exploit
 from toyrl.experiments.validate.inputs import Inputs
 from toyrl.experiments.validate.left_out import left_out, not_run
 from toyrl.experiments.validate.own.evidence import decided
@@ -22,9 +22,6 @@ from toyrl.experiments.validate.steps import section as steps
 from toyrl.experiments.validate.terms.section import only_of_what_fired, unjudged
 from toyrl.experiments.validate.trainer_config import config_finding
 from toyrl.rewards.errors import RewardError
-
-if TYPE_CHECKING:
-    from toyrl.experiments.validate.hacks.section import Exploit
 
 
 class Pipeline(Inputs):
@@ -40,13 +37,12 @@ class Pipeline(Inputs):
             if "collapse" not in left_out(self.settings):
                 self.ahead = stack.enter_context(contextlib.closing(Ahead()))
             stack.enter_context(judged.served(self.settings))
-            reward = stack.enter_context(self.loaded())
-            self.reward = reward
+            self.reward = stack.enter_context(self.loaded())
             if self.learned is not None:
                 stack.enter_context(self.learned.served(self.chain.H))
             stack.enter_context(steps.scored(self))
             self.pace = paced(self)
-            self.tell.judging(reward.name)
+            self.tell.judging(self.reward.name)
             return self._run()
 
     def _run(self) -> Report:
@@ -170,8 +166,8 @@ class Pipeline(Inputs):
 
     def _loses(self) -> bool:
         """Whether training is what speaks against the reward, so that a variant is looked for."""
-        lost = verdict.loses(self.forecast, self.facts.judged.count)
-        return lost or self.contract_facts.auxiliary
+        auxiliary, worlds = self.contract_facts.auxiliary, self.facts.judged
+        return auxiliary or verdict.loses(self.forecast, worlds.count)
 
     @cached_property
     def left_out(self) -> dict[str, str]:
@@ -295,10 +291,8 @@ class Pipeline(Inputs):
         """Listed edits and a search for others on a text reward, and the price on classes."""
         from toyrl.experiments.validate.hacks import price
 
-        if self.reward.kind == "shaper":
-            section, exploits = Section(2, "", ()), []
-        else:
-            section, exploits = self.listed()
+        shaper = self.reward.kind == "shaper"
+        section, exploits = (Section(2, "", ()), []) if shaper else self.listed()
         section = steps.added(self, section)
         section = exploits_search.added(self, section, exploits)
         found = price.on_classes(*self.reference_points, self.reference.shares, exploits)
@@ -318,8 +312,7 @@ class Pipeline(Inputs):
             {d: (self.score_in(d), self.rows_in(d)) for d in self.contract_facts.dialects},
             self.graded_anew,
         )
-        rows = self.rows_in(self.contract_facts.dialect)
-        more = expressions.findings(self.reward, rows)
+        more = expressions.findings(self.reward, self.rows_in(self.contract_facts.dialect))
         return replace(section, findings=(*more, *section.findings)), exploits
 
     # -- sections 3, 5, 6 ------------------------------------------------------------------------
