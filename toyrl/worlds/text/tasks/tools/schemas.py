@@ -143,7 +143,7 @@ def tool_of(schema: Mapping[str, Any], column: str = "tools") -> Tool:
     if isinstance(inner, Mapping):
         properties = {k: v for k, v in inner.items() if isinstance(v, Mapping)}
         asked = given.get("required")
-        required = [k for k in asked if k in properties] if isinstance(asked, list) else []
+        required = [k for k in properties if k in asked] if isinstance(asked, list) else []
     else:  # xLAM: the properties themselves
         properties = {k: v for k, v in given.items() if isinstance(v, Mapping)}
         required = [k for k, v in properties.items() if not _optional(v)]
