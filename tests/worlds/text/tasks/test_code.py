@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
+import sys
 
 import pytest
 
 from toyrl.rewards.sandbox.programs import Outcome
 from toyrl.worlds.text.tasks import rows
 from toyrl.worlds.text.tasks.base import TaskError, check
-from toyrl.worlds.text.tasks.code import CODE, check_row, check_rows, problems
+from toyrl.worlds.text.tasks.code import CODE, check_row, check_rows
 from toyrl.worlds.text.tasks.code.answers import EACH
 from toyrl.worlds.text.tasks.code.data import gold_of
 from toyrl.worlds.text.tasks.code.functions import BY_NAME, FUNCTIONS, ROW
@@ -184,7 +185,7 @@ def test_a_right_program_that_a_busy_machine_delayed_is_tried_again(monkeypatch)
         passed = (not late,) * suite.count
         return Outcome(passed, "the program took more than 2 s" * late, loaded=not late, late=late)
 
-    monkeypatch.setattr(problems, "held", held)
+    monkeypatch.setattr(sys.modules[known.__module__], "held", held)
     check_row({"code": code, "test_list": ["assert slow(1) == 3"]})
     assert given == [2.0, 8.0]
     check_row({"code": code, "test_list": ["assert slow(2) == 4"]})  # nothing was kept of it
