@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import json
+import sys
 
 import pytest
 
+from toyrl.rewards.sandbox.programs import Outcome
 from toyrl.worlds.text.tasks import rows
 from toyrl.worlds.text.tasks.base import TaskError, check
 from toyrl.worlds.text.tasks.code import CODE, check_row, check_rows
@@ -174,8 +176,42 @@ def test_rows_without_tests_or_a_right_program_are_told_so():
         of_rows("code", [bare, MBPP])
 
 
+def test_a_right_program_that_a_busy_machine_delayed_is_tried_again(monkeypatch):
+    code, given = "def slow(n):\n    return n + 2", []
+
+    def held(_, code, suite, limits):
+        given.append(limits.seconds)
+        late = len(given) == 1
+        passed = (not late,) * suite.count
+        return Outcome(passed, "the program took more than 2 s" * late, loaded=not late, late=late)
+
+    monkeypatch.setattr(sys.modules[known.__module__], "held", held)
+    check_row({"code": code, "test_list": ["assert slow(1) == 3"]})
+    assert given == [2.0, 8.0]
+    check_row({"code": code, "test_list": ["assert slow(2) == 4"]})  # nothing was kept of it
+    assert given == [2.0, 8.0, 2.0]
+
+
+def test_no_ordinary_mistake_runs_for_ever():
+    """Of `n > 0` comes `n >= 0`, which never ends here; a reward may hang on it."""
+    code = (
+        "def digits(n):\n    s = 0\n    while n > 0:\n        s, n = s + 1, n // 10\n    return s"
+    )
+    row = {"text": "Count digits.", "code": code, "test_list": ["assert digits(12) == 2"]}
+    (asked, other) = of_rows("code", [row, MBPP]).problems()
+    assert len(known(asked).mistakes) == 2
+    assert not any("n >= 0" in x for x in known(asked).mistakes)
+    assert known(other).mistakes
+
+
 def test_a_right_program_is_read_wherever_it_stands():
     assert gold_of(HUMANEVAL) == HUMANEVAL["prompt"] + HUMANEVAL["canonical_solution"]
+    whole = gold_of(HUMANEVAL)
+    said = f"Complete it.\n```python\n{HUMANEVAL['prompt']}```\nAnswer with the code."
+    for prompt in (said, [{"role": "system", "content": "Be brief."}, {"content": said}]):
+        row = {**HUMANEVAL, "prompt": prompt}
+        assert gold_of(row) == whole
+        check_row(row)
     assert gold_of(APPS).startswith("n = int")
     assert gold_of(OPEN_R1) == "print(int(input()) + 1)"
     assert gold_of({"answer": "42", "solution": "def f(): pass"}) == "def f(): pass"

@@ -280,12 +280,51 @@ def test_paths_are_told_from_the_data_file_where_nothing_is_here(songs, monkeypa
     assert located(row, Path("/")) == row
     for value in (3, "", None, str(songs), "none.sqlite", "a\0b"):
         assert located({"db_path": value}, songs.parent) == {"db_path": value}
+    (songs.parent / "songs").mkdir()
+    monkeypatch.chdir("/")
+    for value in ("songs", "songs.sqlite"):  # a mere name is no path, though a folder is so called
+        moved = located({"database": value, "db_id": "songs"}, songs.parent)
+        assert moved["database"] == (value if value == "songs" else str(songs))
     data = ROOT / "examples" / "data" / "sql"
     lines = (data / "rows.jsonl").read_text(encoding="utf-8").splitlines()
     made = of_rows([located(json.loads(x), data) for x in lines])
     assert len(check(made).problems()) == 8
 
 
+def test_every_word_that_sqlite_reserves_is_quoted():
+    base = sqlite3.connect(":memory:")
+    for word in ("abort", "cast", "key", "order", "group", "transaction", "index", "to", "except"):
+        name = quoted(word)
+        base.execute(f"CREATE TABLE {name} ({name} TEXT)")
+        assert base.execute(f"SELECT {name} FROM {name}").fetchall() == []
+    base.close()
+
+
+def test_tables_that_are_called_like_keywords_have_a_second_database_too(tmp_path):
+    """BIRD's financial has a table `order`."""
+    path = tmp_path / "shop.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as base:
+        base.execute('CREATE TABLE "order" (id INTEGER PRIMARY KEY, "group" TEXT, amount INT)')
+        told = [(i, "ab"[i % 2] + "\0" * (i == 3), i) for i in range(1, 9)]
+        base.executemany('INSERT INTO "order" VALUES (?, ?, ?)', told)
+        base.commit()
+    golds = (
+        "SELECT COUNT(*) FROM `order` WHERE amount > 3",
+        'SELECT DISTINCT "group" FROM "order"',
+    )
+    task = of_rows([{"db_path": str(path), "question": "?", "SQL": x} for x in golds])
+    for asked in check(task).problems():
+        case = asked.facts["case"]
+        assert case.second is not None
+        assert case.small
+        assert "rows-written-out" in [x.name for x in case.wrong]
+        assert case.writes == 'DELETE FROM "order" WHERE 1 = 0'
+
+
 def test_names_and_values_are_written_as_sqlite_reads_them():
     assert [quoted(x) for x in ("a", "in print", 'a"b')] == ["a", '"in print"', '"a""b"']
+    assert [quoted(x) for x in ("order", "Group", "orders")] == ['"order"', '"Group"', "orders"]
+    base = Base(script="CREATE TABLE x (a TEXT);")
+    for value in ("a\0b", "O'Hara", b"\0", 1.5, None):
+        assert base.fetch(f"SELECT {databases.literal(value)}").rows == [(value,)]
     assert len(own.rows_of("SELECT * FROM person")) == len(PEOPLE)

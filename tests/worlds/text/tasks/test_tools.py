@@ -228,6 +228,23 @@ def test_a_lone_tool_without_arguments_has_mistakes_too():
     assert "no_such_tool" in json.dumps([x.text for x in task.wrong(task.problems()[0])])
 
 
+def test_a_required_argument_that_is_no_name_is_passed_over():
+    odd = {"name": "f", "parameters": {"properties": {"a": {}}, "required": [["a"], "a", "b"]}}
+    assert tool_of(odd).required == ("a",)
+
+
+def test_a_call_that_needs_no_arguments_is_not_wrong_for_lacking_them():
+    """A name alone, or arguments "", is how servers write such a call."""
+    row = {"query": "?", "tools": [OTHER], "answers": [{"name": "clock", "arguments": {}}]}
+    absent = {"name-alone", "arguments-cut-off", "arguments-in-a-list"}
+    task, named = of_rows("tools", [row, XLAM]), set()
+    for form in (task, *task.forms):
+        bare, full = ({x.name for x in form.wrong(asked)} & absent for asked in form.problems())
+        assert not bare
+        named |= full
+    assert named == absent
+
+
 def test_rows_that_ask_for_no_call_are_passed_over():
     none = {"query": "Hello.", "tools": [OTHER], "answers": "[]"}
     assert len(of_rows("tools", [XLAM, none, OURS]).problems()) == 2

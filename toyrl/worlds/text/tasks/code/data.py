@@ -10,14 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
-from toyrl.graders.code import code_of
+from toyrl.graders.code import FENCE, code_of
 from toyrl.graders.code_tests import Suite, TestsUnread, suite_of
 from toyrl.graders.packed import listed
 from toyrl.messages import shortened
 from toyrl.rewards.sandbox.roles import unknown
 from toyrl.worlds.text.tasks.base import Asked, Made, TaskError
 from toyrl.worlds.text.tasks.code.answers import EACH, LAYOUTS, right, wrong
-from toyrl.worlds.text.tasks.code.problems import WORK, Known, holds, tried
+from toyrl.worlds.text.tasks.code.problems import WORK, Known, holds, tried, tried_right
 
 QUESTIONS = ("question", "text", "problem", "problem_statement", "prompt")
 CODES = ("code", "gold_standard_solution", "reference_solution", "solution", "answer",
@@ -95,14 +95,22 @@ def gold_of(row: Mapping[str, Any]) -> str:
     """A right program of a row, "" where no column holds one."""
     whole = row.get("canonical_solution")
     if isinstance(whole, str) and whole.strip():
-        prompt = row.get("prompt")
-        return whole if _parsed(whole) or not isinstance(prompt, str) else prompt + whole
+        begun = [f"{start}{whole}" for start in _starts(row.get("prompt"))]
+        return next((x for x in (whole, *begun) if _parsed(x)), (*begun, whole)[0])
     several = listed(row.get("solutions"))
     for held in (*(several if isinstance(several, list) else ()), *(row.get(n) for n in CODES)):
         code = code_of(held) if isinstance(held, str) and held.strip() else ""
         if code and (tree := _parsed(code)) and _is_code(tree):
             return code
     return ""
+
+
+def _starts(prompt: Any) -> list[str]:
+    """What a solution without its first line may go on from: the prompt, or a block of code in it
+    or in one of its messages."""
+    said = prompt if isinstance(prompt, list) else [{"content": prompt}]
+    texts = [m.get("content") for m in said if isinstance(m, Mapping)]
+    return [x for t in texts if isinstance(t, str) for x in (t, *FENCE.findall(t))]
 
 
 def _parsed(code: str) -> ast.Module | None:
@@ -143,7 +151,7 @@ def _problem(row: Mapping[str, Any]) -> Asked:
 
 
 def _refuse_failing(code: str, suite: Suite) -> None:
-    found = tried(code, suite)
+    found = tried_right(code, suite)
     if found.fault:
         msg = f"its tests can't be run: {found.problem}"
         raise TaskError(msg)
@@ -217,12 +225,13 @@ def _variants(code: str, entry: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _mistakes(code: str, suite: Suite) -> Iterator[str]:
-    """The program with one operator, comparison or number changed, where a test fails then."""
+    """The program with one operator, comparison or number changed, where a test fails then. One
+    that doesn't end is no ordinary mistake: a reward may hang on it."""
     tree = _parsed(code)
     assert tree is not None
     for changed in islice(_changed(tree), MUTATIONS):
         found = tried(changed, suite)
-        if not found.fault and found.loaded and not all(found.passed):
+        if found.loaded and not (found.fault or found.late or all(found.passed)):
             yield changed
 
 

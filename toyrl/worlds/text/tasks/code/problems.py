@@ -17,6 +17,8 @@ from toyrl.worlds.text.tasks.code.functions import FUNCTIONS, ROW, SHOWN, Functi
 
 LIMITS = Limits(seconds=2.0)
 """Of a program that truth is asked of."""
+PATIENT = Limits(seconds=4 * LIMITS.seconds)
+"""Of one that is said to be right: a busy machine is no fault of it."""
 WORD = re.compile(r"\A\s*(?:python3?|py)[ \t]*\n", re.IGNORECASE)
 WORK = ("We go through the input once.", "The edge cases come out right.")
 
@@ -50,7 +52,8 @@ def known(asked: Asked) -> Known:
 
 # -- truth -----------------------------------------------------------------------------------------
 _UNLOADED: dict[str, Outcome] = {}
-"""Programs that ended or hung before any test was run: no test can change that."""
+"""Programs that ended before any test was run: no test can change that. One that ran out of time
+is none: that may be the machine's fault."""
 
 
 def tried(code: str, suite: Suite) -> Outcome:
@@ -58,9 +61,15 @@ def tried(code: str, suite: Suite) -> Outcome:
     if not suite.prelude and code in _UNLOADED and not suite.pairs:
         return _UNLOADED[code]._replace(passed=(False,) * suite.count)
     found = held(own(), code, suite, LIMITS)
-    if not found.loaded and len(_UNLOADED) < 1000:
+    if not (found.loaded or found.late) and len(_UNLOADED) < 1000:
         _UNLOADED[code] = found
     return found
+
+
+def tried_right(code: str, suite: Suite) -> Outcome:
+    """As `tried`, of a program that is said to be right: with more time where that ran out."""
+    found = tried(code, suite)
+    return held(own(), code, suite, PATIENT) if found.late and not found.fault else found
 
 
 def holds(asked: Asked, text: str) -> bool:

@@ -126,9 +126,8 @@ def base_of(row: Mapping[str, Any]) -> Base:
 def _path_of(row: Mapping[str, Any]) -> Any:
     """Where the file of a row's database should be; None where the row names none."""
     for name in FILES:
-        value = row.get(name)
-        if value and (name != "database" or re.search(r"\.(sqlite3?|db)\Z", str(value))):
-            return value
+        if row.get(name) and _is_file(name, row[name]):
+            return row[name]
     root, name = next((row[k] for k in ROOTS if row.get(k)), None), row.get("db_id")
     if root is None or not name:
         return None
@@ -145,12 +144,19 @@ def _path_of(row: Mapping[str, Any]) -> Any:
     return found
 
 
+def _is_file(name: str, value: Any) -> bool:
+    """Whether a column says a file: `database` may hold a mere name, as db_id does."""
+    return name != "database" or re.search(r"\.(sqlite3?|db)\Z", str(value)) is not None
+
+
 def located(row: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """The row with paths that are not there from the working directory, but from `folder` are."""
     moved = {}
     for name in (*FILES, *ROOTS):
         value = row.get(name)
-        if isinstance(value, str) and value and not Path(value).is_absolute():
+        if not isinstance(value, str) or not value or not _is_file(name, value):
+            continue
+        if not Path(value).is_absolute():
             here = folder / value
             with contextlib.suppress(OSError, ValueError):  # what can't be a path
                 if not Path(value).exists() and here.exists():

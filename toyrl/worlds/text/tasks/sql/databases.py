@@ -31,6 +31,16 @@ SECONDS, ROWS = 10.0, 20_000
 DIGITS = 12  # of a number that are compared: a mean may be summed in another order
 HIDDEN = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/", re.DOTALL)
 """Strings, quoted names and comments."""
+RESERVED = re.compile(
+    r"ADD|ALL|ALTER|AND|AS|AUTOINCREMENT|BETWEEN|CASE|CAST|CHECK|COLLATE|COMMIT|CONSTRAINT|"
+    r"CREATE|CROSS|CURRENT_DATE|CURRENT_TIME|CURRENT_TIMESTAMP|DEFAULT|DEFERRABLE|DELETE|"
+    r"DISTINCT|DROP|ELSE|ESCAPE|EXCEPT|EXISTS|FALSE|FOREIGN|FROM|FULL|GROUP|HAVING|IN|INDEX|"
+    r"INNER|INSERT|INTERSECT|INTO|IS|ISNULL|JOIN|LEFT|LIMIT|NATURAL|NOT|NOTHING|NOTNULL|NULL|ON|"
+    r"OR|ORDER|OUTER|PRIMARY|RAISE|REFERENCES|RETURNING|RIGHT|SELECT|SET|TABLE|THEN|TO|"
+    r"TRANSACTION|TRUE|UNION|UNIQUE|UPDATE|USING|VALUES|WHEN|WHERE",
+    re.IGNORECASE,
+)
+"""Words that name no table and no column unless they are quoted."""
 Row = tuple[Any, ...]
 
 
@@ -110,6 +120,8 @@ def literal(value: Any) -> str:
         return "NULL"
     if isinstance(value, bytes):
         return f"X'{value.hex()}'"
+    if isinstance(value, str) and "\0" in value:  # which no statement may hold
+        return f"CAST(X'{value.encode().hex()}' AS TEXT)"
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
     return {"inf": "9e999", "-inf": "-9e999"}.get(repr(value), repr(value))
@@ -117,7 +129,8 @@ def literal(value: Any) -> str:
 
 def quoted(name: str) -> str:
     """The name of a table or column, in quotes where it needs them."""
-    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else '"' + name.replace('"', '""') + '"'
+    plain = re.fullmatch(r"[A-Za-z_]\w*", name) and not RESERVED.fullmatch(name)
+    return name if plain else '"' + name.replace('"', '""') + '"'
 
 
 def statements(base: Base) -> list[tuple[str, str, str]]:

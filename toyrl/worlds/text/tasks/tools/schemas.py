@@ -143,7 +143,8 @@ def tool_of(schema: Mapping[str, Any], column: str = "tools") -> Tool:
     if isinstance(inner, Mapping):
         properties = {k: v for k, v in inner.items() if isinstance(v, Mapping)}
         asked = given.get("required")
-        required = [k for k in asked if k in properties] if isinstance(asked, list) else []
+        named = [k for k in asked if isinstance(k, str)] if isinstance(asked, list) else []
+        required = [k for k in named if k in properties]
     else:  # xLAM: the properties themselves
         properties = {k: v for k, v in given.items() if isinstance(v, Mapping)}
         required = [k for k, v in properties.items() if not _optional(v)]

@@ -110,8 +110,8 @@ def wrong(asked: Asked) -> list[Said]:
         *(Said(say(v.calls, f)) for v in variants.ordinary(asked)),
         *(Said(say(v.calls, f), v.name, v.why, free=v.free, status=v.status, fix=v.fix)
           for v in variants.mutants(asked)),
-        Said(json.dumps({"name": name}), "name-alone", "the right tool's name alone",
-             fix=variants.KEYS),
+        *([Said(json.dumps({"name": name}), "name-alone", "the right tool's name alone",
+                fix=variants.KEYS)] if not f.right([(name, {})]) else []),
         Said(good.rstrip("]}")[:-2], "cut-off", "the right call without its end, which is no JSON",
              fix=PARSED),
         Said(told(name, given), "in-prose", "the call told in words, none made", bare=True,
