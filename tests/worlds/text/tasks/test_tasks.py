@@ -76,12 +76,15 @@ QUESTIONS = [
     {"question": "?", "opa": "u", "opb": "v", "opc": "w", "opd": "x", "cop": 3},
     {"question": "?", "options": {"A": "x", "B": "All of them"}, "answer_idx": "A"},
     {"prompt": "Which?", "options": ["x", "y"], "answer": "y"},
+    {"question": "?", "choices": {"text": ["x", "y"], "label": ["1", "2"]}, "answerKey": 1},
+    {"question": "?", "options": {"a": "x", "b": "y"}, "answer": "a"},
+    {"question": "?", "choices": ["True", "False"], "answer": True},
 ]
 
 
 def test_questions_of_public_data_sets_are_read():
     task = of_rows("choice", QUESTIONS)
-    assert [task.right(p)[0].text for p in task.problems()] == ["2", "B", "D", "A", "B"]
+    assert [task.right(p)[0].text for p in task.problems()] == [*"2BDAB", *"1aA"]
     assert [p.columns for p in task.problems()] == QUESTIONS
     assert task.problems()[4].prompt == "Which?"
     assert task.problems()[0].prompt.splitlines() == [
@@ -105,8 +108,10 @@ def test_questions_of_public_data_sets_are_read():
     [
         ({"question": "?", "answer": "A"}, "choices=None are no options"),
         ({"choices": ["x"], "answer": "A"}, "are no options"),
+        ({"choices": {"text": None, "label": None}, "answer": "A"}, "are no options"),
         ({"choices": ["x", "y"]}, "no column says which option is right"),
         ({"choices": ["x", "y"], "answer": "C"}, "answer='C' is none of its options"),
+        ({"choices": ["x", "y"], "answer": True}, "answer=True is none of its options"),
     ],
 )
 def test_questions_that_cannot_be_read_are_named(row, said):

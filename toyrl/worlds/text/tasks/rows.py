@@ -313,12 +313,17 @@ def _calls(completion: str) -> str | None:
     return json.dumps(listed, ensure_ascii=False) if listed else None
 
 
-def correct(task: Task, asked: Asked, completion: str) -> bool:
+def correct(task: Task, asked: Asked, completion: str, layout: str | None = None) -> bool:
     """Whether a policy's completion is right: its last answer in the first layout that it has.
+
+    layout : that the policy was asked for, which is looked at before the task's own; one without a
+        mark takes the whole text for the answer
 
     Raises TaskError for a task that can't tell, as it has no `holds`.
     """
-    holds, said = truth_of(task), readings(task.layouts, completion)
+    asked_for = () if layout is None else (layout,)
+    own = () if layout is not None and not signed(layout) else task.layouts
+    holds, said = truth_of(task), readings((*asked_for, *own), completion)
     return bool(said) and holds(asked, said[0])
 
 
