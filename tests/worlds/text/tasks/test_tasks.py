@@ -277,3 +277,17 @@ def test_a_database_that_is_missing_locked_or_none_is_refused(tmp_path):
     with pytest.raises(TaskError, match="locked by another process"):
         sql.check_database(file)
     held.close()
+
+
+def test_an_answer_on_which_a_truth_raises_is_not_right():
+    def number(asked: Asked, text: str) -> bool:
+        return float(text) == float(asked.columns["answer"])
+
+    asked = tuple(Asked(f"{k}?", gold(str(k))) for k in (1, 2))
+    task = Made("own", ("tag",), asked, lambda p: [Said(p.columns["answer"])],
+                lambda p: [Said("3")], number)  # fmt: skip
+    assert rows.correct(task, asked[0], "<answer>1.0</answer>")
+    assert not rows.correct(task, asked[0], "<answer>one</answer>")
+    broken = replace(task, truth=lambda p, text: p.nothing)
+    with pytest.raises(AttributeError):  # on a right answer of its own
+        rows.correct(broken, asked[0], "<answer>1</answer>")
