@@ -285,9 +285,9 @@ def test_an_answer_on_which_a_truth_raises_is_not_right():
 
     asked = tuple(Asked(f"{k}?", gold(str(k))) for k in (1, 2))
     task = Made("own", ("tag",), asked, lambda p: [Said(p.columns["answer"])],
-                lambda p: [Said("3")], number)  # fmt: skip
+                lambda _: [Said("3")], number)  # fmt: skip
     assert rows.correct(task, asked[0], "<answer>1.0</answer>")
     assert not rows.correct(task, asked[0], "<answer>one</answer>")
-    broken = replace(task, truth=lambda p, text: p.nothing)
+    broken = replace(task, truth=lambda p, _: p.nothing)
     with pytest.raises(AttributeError):  # on a right answer of its own
         rows.correct(broken, asked[0], "<answer>1</answer>")
