@@ -111,7 +111,8 @@ def options_of(row: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     given = next((row[k] for k in OPTIONS if row.get(k) is not None), None)
     if given is None and all(k in row for k in SINGLE):
         given = [row[k] for k in SINGLE]
-    labels, texts = [], given
+    labels: Any = []
+    texts: Any = given
     if isinstance(given, Mapping) and {"text", "label"} <= set(given):
         labels, texts = given["label"], given["text"]
     elif isinstance(given, Mapping):
@@ -140,13 +141,15 @@ def right_of(row: Mapping[str, Any], labels: Sequence[str], options: Sequence[st
             return list(labels).index(value.strip())
         if isinstance(value, str) and value in options:
             return list(options).index(value)
-        number = isinstance(value, int) and not isinstance(value, bool)
-        if number and str(value) in labels and labels[0] != "0":
-            return list(labels).index(str(value))
-        if number and 0 <= value < len(options):
-            return value
-        if isinstance(value, bool) and sum(x.lower() == str(value).lower() for x in options) == 1:
-            return [x.lower() for x in options].index(str(value).lower())
+        if isinstance(value, bool):
+            said = [i for i, x in enumerate(options) if x.lower() == str(value).lower()]
+            if len(said) == 1:
+                return said[0]
+        elif isinstance(value, int):
+            if str(value) in labels and labels[0] != "0":
+                return list(labels).index(str(value))
+            if 0 <= value < len(options):
+                return value
     said = f"{there[0]}={shortened(row[there[0]])} is none of its options" if there else (
         f"no column says which option is right ({', '.join(KEYS[:6])})"
     )  # fmt: skip
