@@ -43,7 +43,7 @@ class Truth:
     def correct(self, row: TextRow) -> float:
         """1.0 for a right answer."""
         asked = self.problems[row.columns[PLACE]]
-        return float(rows.correct(self.task, asked, row.completion))
+        return float(rows.correct(self.task, asked, row.completion, self.layout))
 
     def solve(self, row: Mapping[str, Any], rng: random.Random) -> str:
         """A right completion, with honest reasoning."""

@@ -95,11 +95,12 @@ def formed(log: BaseLog) -> np.ndarray:
 
 
 def identities(log: BaseLog) -> list[float]:
-    """(N,) of the answers within each group, as `graders.answer_identity` has them."""
+    """(N,) of the answers within each group, read as the log's task marks them."""
     G = log.rollouts.shape[-1]
     right = np.ravel(log.rollouts.correct).tolist()
     groups_ = [slice(i, i + G) for i in range(0, len(log.rows), G)]
-    return [x for at in groups_ for x in answer_identities(log.rows[at], right[at])]
+    read = log.reading.answer
+    return [x for at in groups_ for x in answer_identities(log.rows[at], right[at], read=read)]
 
 
 def ways_of(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[dict[str, Any]]]:

@@ -62,6 +62,20 @@ def test_prompts_say_how_the_answer_is_marked_unless_they_do():
     assert "\\boxed{" in boxed.solve(row, random.Random(0))
 
 
+@pytest.mark.parametrize("layout", ["boxed", "Result: {}", "<out>{}</out>", "{none}{}"])
+def test_answers_are_right_in_the_layout_that_was_asked_for(layout):
+    task = load_task(f"choice:layout={layout}")
+    row = task.train[0]
+    right, miss = row["answer"], "B" if row["answer"] == "A" else "A"
+    assert task.solve is not None
+    for said, good in ((right, 1.0), (miss, 0.0)):
+        text = layout.replace("{none}", "").replace("{}", said)
+        text = f"\\boxed{{{said}}}" if layout == "boxed" else text
+        marked = text if layout == "{none}{}" else f"<answer>{miss}</answer> is a guess.\n{text}"
+        assert task.correct(TextRow(row["prompt"], marked, row)) == good
+    assert task.correct(TextRow(row["prompt"], task.solve(row, random.Random(0)), row)) == 1.0
+
+
 def test_a_data_set_hands_out_mappings_as_they_were():
     given = [{"prompt": "p", "call": {"a": 1}}, {"prompt": "q", "call": {"b": [{"c": 2}]}}]
     data = as_dataset(given)

@@ -22,6 +22,7 @@ from hypothesis.errors import NoSuchExample
 
 from toyrl.graders.base import TextRow
 from toyrl.messages import shortened
+from toyrl.rewards.errors import RewardError
 from toyrl.rewards.user import UserReward, load
 from toyrl.worlds.text.dialects import dialect_of
 from toyrl.worlds.text.tasks import rows
@@ -32,6 +33,7 @@ HONEST = 24  # texts of each layout that say what right and wrong ones are paid
 LENGTHS = (8, 160)  # tokens of reasoning
 EPS = 1e-9
 SHOWN = 2000  # characters of a text in a failure
+RAISED = ("raised", "bad_value", "wrong_count")  # what a reward may do on texts that it can't read
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,9 @@ def task_texts(
     mutants : names of notations and wrong mutants to draw from, "" for ordinary answers; None: all
     warnings : False leaves out wrong mutants that usual graders pay
 
+    Answers that end or hang a reward that runs them in its own process (of code: `os._exit(0)`,
+    `while True`) are drawn where `mutants` names them alone.
+
     A failing example shrinks to ordinary answers, the first problem, and no reasoning.
 
     Raises ValueError for arithmetic, for a name that no answer has, and where nothing is left;
@@ -90,8 +95,13 @@ def task_texts(
     """
     known = _task(task)
     layouts = tuple(known.layouts) if layout is None else (dialect_of(layout).name,)
-    kinds = _kinds(known, truth, mutants, warnings)
+    return _drawn(_kinds(known, truth, mutants, warnings), layouts)
 
+
+Kinds = dict[tuple[bool, str], list[tuple[Any, Any]]]
+
+
+def _drawn(kinds: Kinds, layouts: Sequence[str]) -> st.SearchStrategy[TaskCase]:
     @st.composite
     def texts(draw: Any) -> TaskCase:
         correct, name = draw(st.sampled_from(list(kinds)))
@@ -112,9 +122,6 @@ def _task(task: str | Task) -> Task:
     return check(found)
 
 
-Kinds = dict[tuple[bool, str], list[tuple[Any, Any]]]
-
-
 def _kinds(task: Task, truth: bool | None, mutants: Sequence[str] | None, warnings: bool) -> Kinds:
     """(truth, name) -> problems with the answer of that name."""
     out: Kinds = {}
@@ -129,6 +136,8 @@ def _kinds(task: Task, truth: bool | None, mutants: Sequence[str] | None, warnin
             msg = f"mutants={strange} are no answers of {task.name}; there are {names}"
             raise ValueError(msg)
         out = {k: v for k, v in out.items() if k[1] in mutants}
+    else:
+        out = {k: v for k, v in out.items() if not v[0][1].risky}
     if not out:
         msg = f"mutants={mutants} leaves no text of {task.name}; give at least one name"
         raise ValueError(msg)
@@ -162,7 +171,10 @@ def assert_task_reward(
         the seed
 
     Kinds that take no knowledge of the answer are tried first. Returns the layout. "Like right
-    ones" is the median of usual right texts in it.
+    ones" is the median of usual right texts in it. A task may hold gold answers in more than one
+    form, or chat messages: the first is taken in which right and wrong are told apart. A text on
+    which the reward raises is not paid. What may end or hang the reward is not tried;
+    `toyrl.validate` does that in a process of its own.
 
     Raises TaskRewardError (an AssertionError) with the text, also where right texts are paid above
     ordinary mistakes in no layout; ValueError and TaskError as `task_texts`; RewardError for a
@@ -170,15 +182,15 @@ def assert_task_reward(
     """
     __tracebackhide__ = True
     known = _task(task)
-    layouts = list(known.layouts) if layout is None else [layout]
     with load(reward) as held:
-        best, least = _read(held, known, layouts, seed)
+        form, best, least = _read(held, known, layout, seed)
+        kinds = _kinds(form, truth=False, mutants=None, warnings=warnings)
         how = settings(
             max_examples=max_examples, deadline=None, database=None, print_blob=False,
             phases=(Phase.generate, Phase.shrink),
         )  # fmt: skip
-        for name in _names(known, warnings):
-            drawn = task_texts(known, truth=False, layout=best, mutants=[name], warnings=warnings)
+        for kind in sorted(kinds, key=lambda k: not all(s.free for _, s in kinds[k])):
+            drawn = _drawn({kind: kinds[kind]}, (best,))
             by = random.Random(seed)
             try:
                 case = find(drawn, lambda c: _paid(held, c, least), settings=how, random=by)
@@ -189,40 +201,78 @@ def assert_task_reward(
     return best
 
 
-def _names(task: Task, warnings: bool) -> list[str]:
-    """Names of wrong answers, those that take no knowledge of the answer first."""
-    kinds = _kinds(task, truth=False, mutants=None, warnings=warnings)
-    return [name for _, name in sorted(kinds, key=lambda k: not all(s.free for _, s in kinds[k]))]
-
-
 def _paid(reward: UserReward, case: TaskCase, least: float) -> bool:
-    value = reward.score([case.row])[0]
+    try:
+        value = reward.score([case.row])[0]
+    except RewardError as error:
+        _recoverable(error)
+        return False
     return value is not None and value >= least - EPS
 
 
-def _read(reward: UserReward, task: Task, layouts: Sequence[str], seed: int) -> tuple[str, float]:
-    """The first layout in which right texts are paid most, of those where that is above mistakes,
-    and their median there."""
-    base = {
-        d: rows.base_rows(task, d, HONEST, seed, typical_tokens=60, max_tokens=400) for d in layouts
-    }
-    reward.settle([x.row for some in base.values() for x in some[:4]])
-    told: dict[str, float] = {}
+def _read(reward: UserReward, task: Task, layout: str | None, seed: int) -> tuple[Task, str, float]:
+    """The first form in which right texts are paid above mistakes, its layout in which right ones
+    are paid most, and their median there.
+
+    Raises what the reward raised where it graded nothing.
+    """
+    told = [] if layout is None else [dialect_of(layout).name]
+    graded, errors = False, []
+    for form in (task, *getattr(task, "forms", ())):
+        found: dict[str, float] = {}
+        for d, values in _graded(reward, form, told or form.layouts, seed, errors).items():
+            graded = True
+            good, bad = ([v for v, right in values if v is not None and right is k]
+                         for k in (True, False))  # fmt: skip
+            if good and bad and median(good) > median(bad) + EPS:
+                found[d] = median(good)
+        if found:
+            best = max(found, key=lambda d: found[d])
+            return form, best, found[best]
+    if not graded:
+        raise errors[0]
+    named = ", ".join(x.replace("\n", "\\n") for x in told or task.layouts)
+    msg = (
+        f"{reward.name} pays right texts of {task.name} above ordinary mistakes in none of "
+        f"these layouts: {named}; name the one that it reads (layout='...{{}}...')"
+    )
+    raise TaskRewardError(msg)
+
+
+def _graded(
+    reward: UserReward, form: Task, layouts: Sequence[str], seed: int, errors: list[RewardError]
+) -> dict[str, list[tuple[float | None, bool]]]:
+    """Layout -> (value, truth) of usual texts; where the reward raises there is none, but for what
+    it raised in `errors`."""
+    for text in reward.texts:
+        text.chat = None  # chosen anew, for a form may be chat messages
+    base = {d: _honest(form, d, seed) for d in layouts}
+    out = {}
+    try:
+        reward.settle([x.row for some in base.values() for x in some[:4]])
+    except RewardError as error:
+        errors.append(_recoverable(error))
+        return out
     for d, some in base.items():
-        values = reward.score([x.row for x in some])
-        good, bad = ([v for v, x in zip(values, some, strict=True)
-                      if v is not None and x.correct is k] for k in (True, False))  # fmt: skip
-        if good and bad and median(good) > median(bad) + EPS:
-            told[d] = median(good)
-    best = max(told, key=lambda d: told[d], default="")
-    if not best:
-        named = ", ".join(x.replace("\n", "\\n") for x in layouts)
-        msg = (
-            f"{reward.name} pays right texts of {task.name} above ordinary mistakes in none of "
-            f"these layouts: {named}; name the one that it reads (layout='...{{}}...')"
-        )
-        raise TaskRewardError(msg)
-    return best, told[best]
+        try:
+            values = reward.score([x.row for x in some])
+        except RewardError as error:
+            errors.append(_recoverable(error))
+            continue
+        out[d] = [(v, x.correct) for v, x in zip(values, some, strict=True)]
+    return out
+
+
+def _recoverable(error: RewardError) -> RewardError:
+    """The error; raises it where no other text would be graded either."""
+    if error.kind not in RAISED:
+        raise error
+    return error
+
+
+def _honest(form: Task, layout: str, seed: int) -> list[rows.TaskText]:
+    made = rows.base_rows(form, layout, HONEST, seed, typical_tokens=60, max_tokens=400)
+    return [x for x in made if not x.truncated]
 
 
 def _told(name: str, case: TaskCase, paid: float | None, least: float) -> str:

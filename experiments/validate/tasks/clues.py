@@ -39,8 +39,8 @@ MODULES = {"sql": ("sqlite3", "sqlglot", "sqlparse", "duckdb"), "code": ("subpro
            "translation": ("sacrebleu", "comet"),
            "boxes": ("pycocotools",)}  # fmt: skip
 """Modules that its code names; each weighs 2."""
-NAMES = {"boxes": ("iou", "box_iou", "bbox_iou", "compute_iou", "calculate_iou", "get_iou")}
-"""Functions that its code calls by these names; each weighs 2."""
+NAMES = {"boxes": re.compile(r"(?:\A|_)[gdc]?ious?(?:_|\Z)|I[oO]U")}
+"""Patterns of names that its code uses; the first that fits weighs 2."""
 TEXTS = {
     "tools": ((re.compile(r"</?tool_calls?>|\Atool_calls\Z"), 2), (re.compile(r"\Aarguments\Z"), 1),
               (re.compile(r"\Aparameters\Z"), 1)),
@@ -99,10 +99,10 @@ def of_source(source: str, name: str) -> Iterator[Clue]:
         for module in modules:
             if module in used:
                 yield Clue(task, MODULE, f"the module {module}")
-    for task, names in NAMES.items():
-        for called in names:
-            if called in used:
-                yield Clue(task, MODULE, f"the name `{called}`")
+    used |= {n.attr for node in own for n in ast.walk(node) if isinstance(n, ast.Attribute)}
+    for task, named in NAMES.items():
+        for called in sorted(filter(named.search, used))[:1]:
+            yield Clue(task, MODULE, f"the name `{called}`")
     for found in literals(_alone(source, tree), name):
         if not found.near:
             continue

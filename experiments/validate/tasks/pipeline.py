@@ -184,11 +184,12 @@ class TaskPipeline(Pipeline):
             for x, _, _ in rows.answers(self.task)
         ]
         places = {self._with_mark(p): k for p, k in self._places.items()}
+        told = self.settings.answer_mark
 
         def correct(row: TextRow) -> float:
             made, here = rows.answers(self.task), places[row.prompt]
             own = (i for i in here if _same(row.columns, made[i][0].columns))
-            return float(rows.correct(self.task, made[next(own, here[0])][0], row.completion))
+            return float(rows.correct(self.task, made[next(own, here[0])][0], row.completion, told))
 
         tell = partial(self.tell, 0)
         return sampled(self.settings, tell, asked=asked, correct=correct)

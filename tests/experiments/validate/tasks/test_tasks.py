@@ -17,6 +17,7 @@ from tests.places import ROOT
 from toyrl.experiments.api import validate
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.settings import Settings
+from toyrl.experiments.validate.tasks.clues import of_source
 from toyrl.experiments.validate.tasks.found import find
 from toyrl.experiments.validate.tasks.hacks import Paid
 from toyrl.expressions import parse_grader
@@ -265,6 +266,13 @@ def test_gold_answers_come_in_the_form_that_the_reward_reads(tmp_path):
     assert told in said["contract/task"].message
     assert "dialect tag" in said["contract/dialect"].message  # not [0,0,0,{}], of its pattern
     assert said["hacks/task-right-first"].status == "fail"
+
+
+@pytest.mark.parametrize("name", ["_iou", "compute_iou_xyxy", "calcIoU", "giou"])
+def test_overlap_is_known_by_any_of_its_names(name):
+    assert {c.task for c in of_source(FIRST_BOX.replace("iou", name), "first")} == {"boxes"}
+    spaces = FIRST_BOX.replace("iou", "previous")
+    assert not [*of_source(spaces, "first")]
 
 
 def test_a_mark_that_is_paid_whatever_it_holds_is_no_unread_format():

@@ -230,6 +230,17 @@ def test_what_four_numbers_mean_is_not_guessed():
         assert [list(p.facts["gold"][0].box) for p in task.problems()] == [A, B], corners
 
 
+def test_each_row_may_say_what_its_numbers_mean():
+    given = [
+        {"bbox": [10, 20, 110, 80], "bbox_format": "xyxy"},
+        {"bbox": [10, 20, 100, 60], "bbox_format": "xywh", "iou_threshold": None},
+        {"answer": [10, 20, 100, 60], "bbox_format": "coco"},
+        {"answer": [10, 20, 110, 80]},
+    ]
+    task = of_rows("boxes", given)
+    assert [task.right(p)[0].text for p in task.problems()] == ["[10, 20, 110, 80]"] * 4
+
+
 def test_rows_that_no_reward_could_be_graded_on_are_refused():
     check_row({"prompt": "x", "objects": None, "solution": "text"})
     for row in ({"bbox_2d": [1, 2]}, {"objects": {"bbox": [[1]]}}, {"width": -1, "height": 3}):

@@ -76,12 +76,15 @@ QUESTIONS = [
     {"question": "?", "opa": "u", "opb": "v", "opc": "w", "opd": "x", "cop": 3},
     {"question": "?", "options": {"A": "x", "B": "All of them"}, "answer_idx": "A"},
     {"prompt": "Which?", "options": ["x", "y"], "answer": "y"},
+    {"question": "?", "choices": {"text": ["x", "y"], "label": ["1", "2"]}, "answerKey": 1},
+    {"question": "?", "options": {"a": "x", "b": "y"}, "answer": "a"},
+    {"question": "?", "choices": ["True", "False"], "answer": True},
 ]
 
 
 def test_questions_of_public_data_sets_are_read():
     task = of_rows("choice", QUESTIONS)
-    assert [task.right(p)[0].text for p in task.problems()] == ["2", "B", "D", "A", "B"]
+    assert [task.right(p)[0].text for p in task.problems()] == [*"2BDAB", *"1aA"]
     assert [p.columns for p in task.problems()] == QUESTIONS
     assert task.problems()[4].prompt == "Which?"
     assert task.problems()[0].prompt.splitlines() == [
@@ -105,8 +108,10 @@ def test_questions_of_public_data_sets_are_read():
     [
         ({"question": "?", "answer": "A"}, "choices=None are no options"),
         ({"choices": ["x"], "answer": "A"}, "are no options"),
+        ({"choices": {"text": None, "label": None}, "answer": "A"}, "are no options"),
         ({"choices": ["x", "y"]}, "no column says which option is right"),
         ({"choices": ["x", "y"], "answer": "C"}, "answer='C' is none of its options"),
+        ({"choices": ["x", "y"], "answer": True}, "answer=True is none of its options"),
     ],
 )
 def test_questions_that_cannot_be_read_are_named(row, said):
@@ -272,3 +277,17 @@ def test_a_database_that_is_missing_locked_or_none_is_refused(tmp_path):
     with pytest.raises(TaskError, match="locked by another process"):
         sql.check_database(file)
     held.close()
+
+
+def test_an_answer_on_which_a_truth_raises_is_not_right():
+    def number(asked: Asked, text: str) -> bool:
+        return float(text) == float(asked.columns["answer"])
+
+    asked = tuple(Asked(f"{k}?", gold(str(k))) for k in (1, 2))
+    task = Made("own", ("tag",), asked, lambda p: [Said(p.columns["answer"])],
+                lambda _: [Said("3")], number)  # fmt: skip
+    assert rows.correct(task, asked[0], "<answer>1.0</answer>")
+    assert not rows.correct(task, asked[0], "<answer>one</answer>")
+    broken = replace(task, truth=lambda p, _: p.nothing)
+    with pytest.raises(AttributeError):  # on a right answer of its own
+        rows.correct(broken, asked[0], "<answer>1</answer>")

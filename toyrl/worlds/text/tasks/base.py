@@ -14,7 +14,8 @@ A task is any object with a name, layouts and three methods; nothing is to be de
 A task may have `each`, the number of problems that every mutant is written for (else 8), and one
 more method, which the search for exploits, `--model`, `toyrl transfer` and `rows.correct` ask for:
 
-    holds(p, text)  whether an answer that a policy gave, what stands in the mark, is right
+    holds(p, text)  whether an answer that a policy gave, what stands in the mark, is right;
+                    one on which it raises isn't
 
 The module of a task of ours has, beside the task itself:
 

@@ -111,19 +111,22 @@ def options_of(row: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     given = next((row[k] for k in OPTIONS if row.get(k) is not None), None)
     if given is None and all(k in row for k in SINGLE):
         given = [row[k] for k in SINGLE]
-    labels: list[Any] = []
+    labels: Any = []
+    texts: Any = given
     if isinstance(given, Mapping) and {"text", "label"} <= set(given):
-        labels, given = list(given["label"]), list(given["text"])
+        labels, texts = given["label"], given["text"]
     elif isinstance(given, Mapping):
-        labels, given = list(given), list(given.values())
-    labels = labels or list(ascii_uppercase[: len(given)] if isinstance(given, list) else "")
-    if not isinstance(given, list) or not 2 <= len(given) <= 26 or len(labels) != len(given):
+        labels, texts = list(given), list(given.values())
+    labels, texts = (x.tolist() if hasattr(x, "tolist") else x for x in (labels, texts))
+    listed = isinstance(texts, list | tuple) and isinstance(labels, list | tuple)
+    labels = labels or list(ascii_uppercase[: len(texts)] if listed else "")
+    if not listed or not 2 <= len(texts) <= 26 or len(labels) != len(texts):
         msg = (
             f"choices={shortened(given)} are no options; give a list of 2 to 26 texts, a mapping "
             'of letters to texts, or {"text": [...], "label": [...]}'
         )
         raise TaskError(msg)
-    return [str(x) for x in labels], [str(x) for x in given]
+    return [str(x) for x in labels], [str(x) for x in texts]
 
 
 def right_of(row: Mapping[str, Any], labels: Sequence[str], options: Sequence[str]) -> int:
@@ -138,8 +141,15 @@ def right_of(row: Mapping[str, Any], labels: Sequence[str], options: Sequence[st
             return list(labels).index(value.strip())
         if isinstance(value, str) and value in options:
             return list(options).index(value)
-        if isinstance(value, int) and 0 <= value < len(options):
-            return value
+        if isinstance(value, bool):
+            said = [i for i, x in enumerate(options) if x.lower() == str(value).lower()]
+            if len(said) == 1:
+                return said[0]
+        elif isinstance(value, int):
+            if str(value) in labels and labels[0] != "0":
+                return list(labels).index(str(value))
+            if 0 <= value < len(options):
+                return value
     said = f"{there[0]}={shortened(row[there[0]])} is none of its options" if there else (
         f"no column says which option is right ({', '.join(KEYS[:6])})"
     )  # fmt: skip
@@ -190,7 +200,8 @@ def wrong(asked: Asked) -> list[Said]:
     others = ", ".join(x for x in labels if x != label)
     word = [Said(WORDS[label], "word-of-the-letter", "a word that begins with the letter",
                  fix=WHOLE)] if label in WORDS else []  # fmt: skip
-    none = next(x for x in (*ascii_uppercase, "0") if x not in labels)
+    known = {x.upper() for x in labels}
+    none = next(x for x in (*ascii_uppercase, "0") if x not in known)
     said = [
         Said(first),
         *([Said(last)] if last != first else []),

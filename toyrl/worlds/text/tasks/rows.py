@@ -292,9 +292,10 @@ def readings(layouts: Sequence[str], completion: str) -> list[str]:
 
 
 def truth_of(task: Task) -> Callable[[Asked, str], bool]:
-    """The task's `holds`: whether any answer to a problem is right.
+    """The task's `holds`: whether any answer to a problem is right. One on which it raises is not,
+    as `float(text)` does on words.
 
-    Raises TaskError for a task that can't tell.
+    Raises TaskError for a task that can't tell, and what it raises on a right answer of its own.
     """
     holds = getattr(task, "holds", None)
     if holds is None:
@@ -303,7 +304,16 @@ def truth_of(task: Task) -> Callable[[Asked, str], bool]:
         raise TaskError(msg)
     asked, right, _ = answers(task)[0]
     holds(asked, right[0].text)  # one that was made without a truth says so
-    return lambda problem, text: bool(holds(problem, text))
+
+    def right_answer(problem: Asked, text: str) -> bool:
+        try:
+            return bool(holds(problem, text))
+        except TaskError:
+            raise
+        except Exception:  # a user's own code on a policy's text
+            return False
+
+    return right_answer
 
 
 def _calls(completion: str) -> str | None:
@@ -313,12 +323,17 @@ def _calls(completion: str) -> str | None:
     return json.dumps(listed, ensure_ascii=False) if listed else None
 
 
-def correct(task: Task, asked: Asked, completion: str) -> bool:
+def correct(task: Task, asked: Asked, completion: str, layout: str | None = None) -> bool:
     """Whether a policy's completion is right: its last answer in the first layout that it has.
+
+    layout : that the policy was asked for, which is looked at before the task's own; one without a
+        mark takes the whole text for the answer
 
     Raises TaskError for a task that can't tell, as it has no `holds`.
     """
-    holds, said = truth_of(task), readings(task.layouts, completion)
+    asked_for = () if layout is None else (layout,)
+    own = () if layout is not None and not signed(layout) else task.layouts
+    holds, said = truth_of(task), readings((*asked_for, *own), completion)
     return bool(said) and holds(asked, said[0])
 
 

@@ -88,7 +88,8 @@ def of_rows(rows: Sequence[Mapping[str, Any]]) -> Made:
     asked = []
     for i, (row, r) in enumerate(zip(rows, read, strict=True)):
         try:
-            asked.append(_asked(row, r, corners=meant[r.column]))
+            corners = meant[r.column] if r.corners is None else r.corners
+            asked.append(_asked(row, r, corners=corners))
         except TaskError as error:
             msg = f"data row {i}: {error}"
             raise TaskError(msg) from error
@@ -131,6 +132,7 @@ def _read(row: Mapping[str, Any]) -> Read:
 
 def _of_gold(row: Mapping[str, Any], size: tuple[float, float] | None) -> Read:
     """Boxes of a usual gold column: numbers, or objects with a box each."""
+    corners = _told(row) is not False
     for name in GOLD:
         value = _parsed(row.get(name))
         if isinstance(value, Mapping):
@@ -138,7 +140,7 @@ def _of_gold(row: Mapping[str, Any], size: tuple[float, float] | None) -> Read:
         if not isinstance(value, list) or not value:
             continue
         if not all(isinstance(x, Mapping) for x in value):
-            return _checked(Read(_numbers(name, value), (), True, name, "lists", size))
+            return _checked(Read(_numbers(name, value), (), corners, name, "lists", size))
         key = next((k for k in KEYS if all(k in x for x in value)), None)
         if key is None:
             continue
@@ -146,7 +148,7 @@ def _of_gold(row: Mapping[str, Any], size: tuple[float, float] | None) -> Read:
         labels = tuple(x[tag] for x in value) if tag else ()
         numbers = _numbers(name, [x[key] for x in value])
         more = {"key": key, "tag": tag or LABELS[0]}
-        return _checked(Read(numbers, labels, True, name, "objects", size, **more))
+        return _checked(Read(numbers, labels, corners, name, "objects", size, **more))
     msg = (
         "no column holds a box; give solution: [x1, y1, x2, y2] or a list of "
         '{"bbox_2d": [..], "label": ".."}, bbox_xyxy, bbox_xywh, or objects: {"bbox": ..}'
@@ -233,7 +235,7 @@ def _told(row: Mapping[str, Any]) -> bool | None:
 
 
 def _threshold(row: Mapping[str, Any]) -> float:
-    value = row.get("iou_threshold", IOU)
+    value = IOU if row.get("iou_threshold") is None else row["iou_threshold"]
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= 0.9:
         msg = f"iou_threshold={shortened(value)} is not in (0, 0.9]"
         raise TaskError(msg)
@@ -242,10 +244,12 @@ def _threshold(row: Mapping[str, Any]) -> float:
 
 # -- what the numbers mean -------------------------------------------------------------------------
 def _meaning(column: str, read: Sequence[Read]) -> bool:
-    """Whether a column's numbers are corners. Raises TaskError where nothing tells it."""
-    told = {r.corners for r in read} - {None}
-    if len(told) == 1:
-        return bool(told.pop())
+    """Whether a column's numbers are corners, of rows that don't say it. Raises TaskError where
+    nothing tells it."""
+    told = {r.corners for r in read}
+    if len(told - {None}) == 1 or None not in told:
+        return bool((told - {None}).pop())
+    read = [r for r in read if r.corners is None]
     fits = {c: all(_fits(r, corners=c) for r in read) for c in (True, False)}
     if fits[True] != fits[False]:
         return fits[True]
