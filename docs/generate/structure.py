@@ -2,7 +2,7 @@
 
 FOLDER is a checkout (default: this one), so that the numbers of any commit can be had:
 
-    git archive COMMIT | tar -x -C /tmp/then && python -m docs.generate.structure /tmp/then
+    git archive COMMIT | tar -x -C FOLDER && python -m docs.generate.structure FOLDER
 """
 
 from __future__ import annotations

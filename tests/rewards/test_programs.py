@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from toyrl.rewards.sandbox import programs
 from toyrl.rewards.sandbox.plain import decode, encode
 from toyrl.rewards.sandbox.programs import Limits, Outcome, Programs, own
 
@@ -232,3 +233,5 @@ def test_a_process_keeps_one(monkeypatch):
     other = own("no")
     monkeypatch.undo()
     assert own("no") is not other
+    while programs._PARENTS:  # no process was forked here, so they are ours to end
+        programs._PARENTS.pop().close()

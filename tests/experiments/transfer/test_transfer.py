@@ -337,8 +337,8 @@ def test_transfer_from_prediction_to_result(tmp_path, model, capsys, monkeypatch
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "or --suite"),
-        (["outcome()", "--suite", "small"], "or --suite"),
+        ([], "or a suite"),
+        (["outcome()", "--suite", "small"], "or a suite"),
         (["outcome()", "--task", "sums"], "task='sums' is unknown"),
         (["outcome()", "--seeds", "0"], "seeds=0 is not a whole number >= 1"),
         (["outcome()", "--steps", "0"], "steps=0"),

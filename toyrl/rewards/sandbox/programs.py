@@ -348,6 +348,8 @@ def _text(raised: Any) -> str:
 
 # -- those of this process -------------------------------------------------------------------------
 _OWN: dict[tuple[int, str], Programs] = {}
+_PARENTS: list[Programs] = []
+"""Those that a forked process was left; kept, for what is collected is closed."""
 _OPENING = threading.Lock()
 
 
@@ -357,7 +359,7 @@ def own(isolate: str = "allowed") -> Programs:
     with _OPENING:
         if key not in _OWN:
             for other in [k for k in _OWN if k[0] != key[0]]:
-                del _OWN[other]  # it is the parent's, who ends it
+                _PARENTS.append(_OWN.pop(other))  # it is the parent's, who ends it
             _OWN[key] = Programs(isolate=isolate)
             atexit.register(_end, key)
         return _OWN[key]

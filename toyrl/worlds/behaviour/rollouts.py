@@ -143,7 +143,10 @@ def played(w: Worlds, theta: Mapping[str, Array], draws: Mapping[str, Array]) ->
 
 
 def ended_as(w: Worlds, theta: Mapping[str, Array], draws: Mapping[str, Array], a: Acts) -> Played:
-    """The rollouts of draws that were `acted` under the same policy."""
+    """The rollouts of draws that were `acted` under the same policy.
+
+    theta : (W, 1, 1) by behaviour; draws : (W, B, G) by name; a : what `acted` gave for them
+    """
     could, values = able(w, theta, a), a.values
     solved = could * a.factor
     right = draws["answer"] < solved
