@@ -10,9 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from toyrl.rewards.sandbox import programs
 from toyrl.rewards.sandbox.plain import decode, encode
-from toyrl.rewards.sandbox.programs import Limits, Outcome, Programs, own
+from toyrl.rewards.sandbox.programs import _PARENTS, Limits, Outcome, Programs, own
 
 RIGHT = "def f(x): return x + 1"
 TESTS = ["assert f(1) == 2", "assert f(2) == 3"]
@@ -233,5 +232,5 @@ def test_a_process_keeps_one(monkeypatch):
     other = own("no")
     monkeypatch.undo()
     assert own("no") is not other
-    while programs._PARENTS:  # no process was forked here, so they are ours to end
-        programs._PARENTS.pop().close()
+    while _PARENTS:  # no process was forked here, so they are ours to end
+        _PARENTS.pop().close()
