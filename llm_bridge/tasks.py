@@ -226,25 +226,26 @@ def _rows(path: Path, n: int, held: int, seed: int) -> Task:
     except LogError as error:
         raise TaskError(str(error)) from error
     made = [_asked(path, row) for row in rows]
-    kept, train = held_out_rows(made, held, seed)
-    if not kept:
-        msg = (
-            f"task={str(path)!r} has {len(made)} rows; at least {HELD_OUT_SHARE} are needed, as "
-            f"one in {HELD_OUT_SHARE} is held out"
-        )
-        raise TaskError(msg)
+    kept, train = held_out_rows(made, held, seed, f"task={str(path)!r} has {len(made)} rows")
     return Task(path.name, train[:n], kept)
 
 
 def held_out_rows(
-    rows: Sequence[dict[str, Any]], most: int, seed: int
+    rows: Sequence[dict[str, Any]], most: int, seed: int, said: str
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """(held-out rows, training rows): one in five, at most `most`, by a hash of prompt and seed; no
-    prompt stands on both sides. Nothing is held out of fewer than five."""
+    prompt stands on both sides.
+
+    Raises TaskError, which begins with `said`, for fewer than five rows.
+    """
     made = sorted(
         rows, key=lambda row: hashlib.sha256(f"{seed} {row['prompt']}".encode()).hexdigest()
     )
     kept = min(most, len(made) // HELD_OUT_SHARE)
+    if not kept:
+        need = f"at least {HELD_OUT_SHARE} are needed, as one in {HELD_OUT_SHARE} is held out"
+        msg = f"{said}; {need}"
+        raise TaskError(msg)
     texts = {str(row["prompt"]) for row in made[:kept]}
     return made[:kept], [row for row in made[kept:] if str(row["prompt"]) not in texts]
 

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from toyrl.bridge.tasks import HELD_OUT_SHARE, Task, TaskError, held_out_rows, options_of
+from toyrl.bridge.tasks import Task, TaskError, held_out_rows, options_of
 from toyrl.graders.base import TextRow
 from toyrl.messages import shortened
 from toyrl.worlds.behaviour.task_texts import reading
@@ -78,13 +78,8 @@ def load(name: str, rest: str, *, prompts: int, held_out: int, seed: int) -> Tas
         {**p.columns, "prompt": told(p.prompt, layout), PLACE: i}
         for i, p in enumerate(truth.problems)
     ]
-    kept, train = held_out_rows(asked, held_out, seed)
-    if not kept:
-        msg = (
-            f"task={shortened(full)} has {len(asked)} problems; at least {HELD_OUT_SHARE} are "
-            f"needed, as one in {HELD_OUT_SHARE} is held out"
-        )
-        raise TaskError(msg)
+    said = f"task={shortened(full)} has {len(asked)} problems"
+    kept, train = held_out_rows(asked, held_out, seed, said)
     return Task(
         full, train[:prompts], kept, truth.correct, truth.solve, dialect=layout,
         about={"layout": layout}, reading=reading(task, layout), texts=task,
