@@ -109,6 +109,7 @@ def example(task):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # of JAX, whom the flawed one forks
 @pytest.mark.parametrize("name", KNOWN)
 def test_sound_examples_keep_it_and_flawed_ones_break_it_on_rows_of_every_task(name):
     """Nothing that is tried ends or hangs the process of the tests, which runs the code."""
