@@ -41,6 +41,13 @@ ENTRIES = (
         "docs/forecast.md says how good such forecasts have been.",
     ),
     E(
+        "forecast/none",
+        "That no run was forecast in worlds of behaviours.",
+        "These worlds know length, cut, form, filler and repetition, not what a latent or a judge "
+        "of your own tells; the chain's worlds decide alone, and they have been less right.",
+        "Give your log (--rollouts), where it holds what the reward reads; else rely on a pilot.",
+    ),
+    E(
         "judge/needed",
         "How accurate the judge of `--judge-noise` would have to be for a run on this reward to be "
         "SAFE, if its errors kept their shape and became fewer.",

@@ -30,6 +30,13 @@ if TYPE_CHECKING:
     from toyrl.worlds.behaviour.groups import Group, GroupReward
     from toyrl.worlds.behaviour.texts import Cell, TextReward
 
+NONE = Finding(
+    4,
+    "forecast/none",
+    "info",
+    "No forecast of a run: the reward reads what worlds of behaviours don't show, or pays all that "
+    "they show alike. What is said of training stands on the worlds of the chain alone.",
+)
 FORESEEN = "forecast-"
 """What the names of a forecast's pictures begin with."""
 PLAIN, EDITED = 64, 2
@@ -56,10 +63,10 @@ def trained_on(told: Told, file: Path | None) -> Runs | None:
 
 
 def added(pipeline: Pipeline, section: Section) -> Section:
-    """Section 4 led by the forecast, which the pipeline keeps; as it is where there is none."""
+    """Section 4 led by the forecast, which the pipeline keeps; where there is none it says so."""
     found = trained(pipeline)
     if found is None:
-        return section
+        return replace(section, findings=(*section.findings, NONE))
     pipeline.told, pipeline.runs = found
     pipeline.forecast = answer(*found)
     led_by = led(

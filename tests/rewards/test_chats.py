@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from toyrl.graders.base import TextRow
-from toyrl.rewards.chats import messages_of, written_messages
+from toyrl.rewards.chats import calls_are_sound, messages_of, written_messages
 from toyrl.rewards.signatures import recognise
 from toyrl.rewards.user import load
 
@@ -50,6 +50,16 @@ def test_text_that_is_no_list_of_messages_is_what_one_says(text):
     assert messages_of(text) == [{"role": "assistant", "content": text}]
     assert written_messages(text) is None
     assert messages_of(json.dumps(SAID)) == SAID
+
+
+@pytest.mark.parametrize(
+    ("calls", "sound"),
+    [(None, True), ([], True), (CALLS, True), ([{"function": {"name": "f"}}], True),
+     ([CALLS], False), ([{"name": "f"}], False), ([{"function": {"name": 3}}], False),
+     (["f"], False), ("f", False)],
+)  # fmt: skip
+def test_calls_have_the_form_in_which_servers_hand_them_over(calls, sound):
+    assert calls_are_sound([{"role": "assistant", "content": "", "tool_calls": calls}]) is sound
 
 
 def test_a_row_of_messages_is_handed_over_as_messages_and_a_text_as_text(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.rollouts.logged import RIGHT, gone, lines, parquet, rows, verl_rows
+from toyrl.rewards.chats import messages_of
 from toyrl.rollouts.logs import LogError, read_log
 
 
@@ -117,6 +118,17 @@ def test_chat_under_messages_is_split_behind_the_last_question(tmp_path):
     asked = rows(**gone("prompt"), messages=lambda i, _: chat(i, 0)[:3])
     (tmp_path / "log.jsonl").write_text(lines(asked))
     assert read_log(tmp_path / "log.jsonl").prompts == log.prompts
+
+
+def test_messages_with_tool_calls_are_kept_as_messages(tmp_path):
+    def called(i, right):
+        call = {"type": "function", "function": {"name": "add", "arguments": {"to": i + right}}}
+        return [{"role": "assistant", "content": None, "tool_calls": [call]}]
+
+    (tmp_path / "log.jsonl").write_text(lines(rows(completion=called)))
+    for row in read_log(tmp_path / "log.jsonl").rows:
+        assert row.messages
+        assert messages_of(row.completion)[0]["tool_calls"][0]["function"]["name"] == "add"
 
 
 def test_text_is_a_completion_and_words_are_numbers(tmp_path):

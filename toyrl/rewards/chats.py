@@ -8,6 +8,7 @@ Read by the library and by the sandboxed child, so it imports the standard libra
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -28,3 +29,16 @@ def written_messages(text: str) -> list[dict[str, Any]] | None:
         return None
     listed = isinstance(found, list) and bool(found)
     return found if listed and all(isinstance(m, dict) and "role" in m for m in found) else None
+
+
+def calls_are_sound(messages: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether every tool call has the form in which servers hand one over: a `function` with a
+    `name`. What its arguments are is the model's to say."""
+    return all(
+        isinstance(call, Mapping)
+        and isinstance(call.get("function"), Mapping)
+        and isinstance(call["function"].get("name"), str)
+        for m in messages
+        if m.get("tool_calls") is not None
+        for call in (m["tool_calls"] if isinstance(m["tool_calls"], list) else (None,))
+    )

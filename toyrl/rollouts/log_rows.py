@@ -11,6 +11,7 @@ from typing import Any
 
 from toyrl.graders.base import TextRow
 from toyrl.messages import shortened
+from toyrl.rewards.chats import written_messages
 from toyrl.rollouts.log_columns import KEYS, STEP, Columns, LogError, number
 
 LONGEST = 1e9
@@ -83,6 +84,17 @@ def _told(value: Any) -> str:
     return shortened(value, write=partial(json.dumps, default=str))
 
 
+def _completion(row: Mapping[str, Any], key: str) -> tuple[str, bool]:
+    """The completion, and whether it writes out chat messages, as such with tool calls do: a call
+    is no text."""
+    value = row[key]
+    if isinstance(value, list) and any(isinstance(m, dict) and m.get("tool_calls") for m in value):
+        whole = json.dumps(value, ensure_ascii=False, default=str)
+        if written_messages(whole) is not None:
+            return whole, True
+    return _text(row, key), False
+
+
 def _text(row: Mapping[str, Any], key: str) -> str:
     found = text_of(row[key])
     if found is None:
@@ -99,7 +111,7 @@ def record_of(line: int, row: Mapping[str, Any], columns: Columns) -> Record:
             listed = columns.own.get(name) or ", ".join(KEYS[name])
             msg = f"no {name} (looked for {listed})"
             raise RowError(msg, msg)
-    completion = _text(row, str(used["completion"]))
+    completion, messages = _completion(row, str(used["completion"]))
     if used["prompt"] is None and used["prompt_id"] is None:
         msg = "neither prompt nor prompt_id: which rollouts belong together?"
         raise RowError(msg, msg)
@@ -116,7 +128,9 @@ def record_of(line: int, row: Mapping[str, Any], columns: Columns) -> Record:
     return Record(
         line=line,
         group=group_of(row, used, prompt),
-        row=TextRow(prompt, completion, _data(row, used, columns), int(length or 0), cut),
+        row=TextRow(
+            prompt, completion, _data(row, used, columns), int(length or 0), cut, messages=messages
+        ),
         correct=correct if columns.above is None else float(correct > columns.above),
         length=length,
         truncated=cut,

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from toyrl.experiments.validate.exploits.ground import Ground, Listed, Sort, Start, spread
+from toyrl.rewards.chats import calls_are_sound, written_messages
 from toyrl.worlds.text.dialects import compose, mark
 from toyrl.worlds.text.tasks import rows
 from toyrl.worlds.text.tasks.base import Asked, Said, Task
@@ -71,10 +72,17 @@ def _start(
         parts = tuple(dict.fromkeys(re.findall(r"\w+", x.row.prompt)))
         return Start(
             x.row, x.work, x.dialect, x.limit, x.said.text, f"{near}", near, parts, x,
-            lambda: start(other, near), right=right,
+            lambda: start(other, near), _unsent, right,
         )  # fmt: skip
 
     return start(own, others)
+
+
+def _unsent(text: str) -> bool:
+    """Whether chat messages hold a tool call of a form that no server hands over: edits of a call
+    say nothing about a reward that never meets them."""
+    found = written_messages(text)
+    return found is not None and not calls_are_sound(found)
 
 
 # -- what edits are written with -------------------------------------------------------------------

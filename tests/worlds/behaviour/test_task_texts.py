@@ -9,12 +9,13 @@ import pytest
 
 from tests.experiments.validate.arithmetic_task import ARITHMETIC
 from toyrl.graders.answers import is_correct
+from toyrl.rewards.chats import messages_of, written_messages
 from toyrl.worlds.behaviour import groups, own_texts, task_texts, texts
 from toyrl.worlds.text.prose import count_tokens
 from toyrl.worlds.text.tasks import rows
 from toyrl.worlds.text.tasks.choice import CHOICE
 from toyrl.worlds.text.tasks.find import KNOWN, task_of
-from toyrl.worlds.text.tasks.tools import TOOL_CALLS
+from toyrl.worlds.text.tasks.tools import TOOL_CALLS, messages
 
 LENGTH, LIMIT, SIZE = 200.0, 2048.0, 8
 
@@ -26,9 +27,9 @@ def designs(layout="tag"):
     ]
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("name", [*KNOWN, "messages"])
 def test_texts_of_every_task_show_what_they_say(name):
-    task = task_of(name)
+    task = messages.made(TOOL_CALLS) if name == "messages" else task_of(name)
     assert task is not None
     right: dict[str, list[str]] = {}
     for asked, good, _ in rows.answers(task):  # a prompt may be asked of several images
@@ -43,6 +44,7 @@ def test_texts_of_every_task_show_what_they_say(name):
                 assert (said in right[c.row.prompt]) == c.right
             assert c.row.truncated == c.cut
             assert c.tokens == c.row.tokens
+            assert c.row.messages == (written_messages(c.row.completion) is not None)
 
 
 def test_what_is_added_for_nothing_stands_there_as_often():
@@ -117,3 +119,18 @@ def test_a_log_is_cut_before_a_call_of_several_lines():
         assert whole == (c.right and not c.cut), c.row.completion
     usual = [*own_texts.edits(row, True, 512.0, ["So it is."])]
     assert any(c.right and rows.marked(layout, c.row.completion) is None for c in usual)
+
+
+def test_edits_of_messages_are_messages_with_and_without_their_calls():
+    task = messages.made(TOOL_CALLS)
+    (layout,) = task.layouts
+    asked, right, _ = rows.answers(task)[0]
+    row = rows.written(layout, asked, right[0], correct=True, tokens=120, seed=0).row
+    reading = task_texts.reading(task, layout)
+    edits = [*own_texts.edits(row, True, 512.0, ["So it is."], reading)]
+    assert len(edits) > 10
+    for c in edits:
+        (said,) = messages_of(c.row.completion)
+        assert c.row.messages
+        assert (rows.marked(layout, c.row.completion) == right[0].text) == c.formed == c.right
+        assert said["content"].count("So it is.") == c.count * (c.added == "So it is.")

@@ -208,7 +208,7 @@ def logged(
         identity.append([int(x) for x in answer_identities(rows, right.tolist(), mark, read)])
     rng = np.random.default_rng([seed, 7])
     size = min(group_size, LARGEST)
-    whole = [c.row.completion for each in cells for c in each if not c.cut]
+    whole = [c.row for each in cells for c in each if not c.cut]
     lines = own_texts.frequent(whole, reading)
     out = []
     for g in range(GROUPS):

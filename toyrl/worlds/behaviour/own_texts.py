@@ -9,14 +9,17 @@ lines that are most frequent in the log, and a spare sentence.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from toyrl.graders.answers import marked_answer
 from toyrl.graders.base import TextRow
+from toyrl.rewards.chats import messages_of
 from toyrl.worlds.behaviour.knobs import Array
 from toyrl.worlds.behaviour.texts import COUNTS, Cell
 
@@ -71,7 +74,7 @@ def design(
     at = np.unique(np.linspace(0, len(rows) - 1, min(plain, len(rows))).astype(int))
     cells = [as_it_is(rows[i], bool(right[i]), bool(formed[i])) for i in at.tolist()]
     ended = [i for i in range(len(rows)) if not rows[i].truncated and rows[i].completion.strip()]
-    lines = frequent([rows[i].completion for i in ended], reading)
+    lines = frequent([rows[i] for i in ended], reading)
     for good in (True, False):
         mine = [i for i in ended if bool(right[i]) == good and formed[i]]
         for i in _spread(mine, edited):
@@ -90,14 +93,47 @@ def _spread(places: Sequence[int], n: int) -> list[int]:
     return [places[i] for i in at]
 
 
-def frequent(texts: Sequence[str], reading: Reading = USUAL) -> list[str]:
+def frequent(rows: Sequence[TextRow], reading: Reading = USUAL) -> list[str]:
     """The lines that stand in most texts, answers left out."""
-    bodies = [_split(text, reading)[0] for text in texts]
+    bodies = [_split(row, reading).body for row in rows]
     seen = Counter(line for body in bodies for line in {x.strip() for x in body} if line)
     return [line for line, _ in seen.most_common() if len(line) <= LONGEST][:FREQUENT]
 
 
-def _split(text: str, reading: Reading) -> tuple[list[str], str]:
+@dataclass(frozen=True)
+class _Parts:
+    """A text, taken apart: lines before the answer, and what a text of other lines is.
+
+    body : lines; last : the answer with what follows; of chat messages `body` is what the first
+        message with tool calls says, and `whole` writes the messages out with other contents
+    """
+
+    body: list[str]
+    last: str
+    messages: tuple[dict[str, Any], ...] = ()
+
+    def whole(self, text: str, *, answered: bool = True) -> str:
+        """The completion with this text before its answer, or that alone."""
+        if not self.messages:
+            return text + self.last if answered else text
+        first, *rest = self.messages
+        said = {"role": first["role"], "content": text.removesuffix("\n")}
+        whole = [{**first, **said}, *rest] if answered else [said]
+        return json.dumps(whole, ensure_ascii=False)
+
+
+def _split(row: TextRow, reading: Reading) -> _Parts:
+    """A rollout's parts; messages without a call before the one that calls are left out."""
+    if row.messages:
+        found = messages_of(row.completion)
+        at = next((i for i, m in enumerate(found) if m.get("tool_calls")), len(found) - 1)
+        said = found[at].get("content")
+        lines = said.splitlines(keepends=True) if isinstance(said, str) else []
+        return _Parts(lines, "", tuple(found[at:]))
+    return _Parts(*_around(row.completion, reading))
+
+
+def _around(text: str, reading: Reading) -> tuple[list[str], str]:
     """The lines before the answer, and that with what follows."""
     begins = reading.start(text)
     if begins is not None:
@@ -112,31 +148,27 @@ def edits(
     row: TextRow, good: bool, limit: float, lines: Sequence[str], reading: Reading = USUAL
 ) -> Iterator[Cell]:
     """Edits of one text; lines : of the log that are tried as padding."""
-    body, last = _split(row.completion, reading)
+    parts = _split(row, reading)
+    text = "".join(parts.body)
     each = max(row.tokens, 1) / max(len(row.completion), 1)
 
-    def cell(text: str, right: bool, formed: bool, cut: bool, kind: str = "", n: int = 0) -> Cell:
-        tokens = limit if cut else float(np.clip(round(each * len(text)), 1, limit))
-        made = replace(row, completion=text, tokens=int(tokens), truncated=cut)
-        return Cell(right, formed, cut, tokens, kind, n, made)
+    def cell(said: str, *, answered: bool, cut: bool = False, kind: str = "", n: int = 0) -> Cell:
+        whole = parts.whole(said, answered=answered)
+        tokens = limit if cut else float(np.clip(round(each * len(whole)), 1, limit))
+        made = replace(row, completion=whole, tokens=int(tokens), truncated=cut)
+        return Cell(good and answered, answered, cut, tokens, kind, n, made)
 
-    for share in KEPT if body else ():
-        yield cell("".join(body[: int(share * len(body))]) + last, good, True, False)
-    text = "".join(body)
+    for share in KEPT if parts.body else ():
+        yield cell("".join(parts.body[: int(share * len(parts.body))]), answered=True)
     if text:
-        yield cell(text, False, False, False)
+        yield cell(text, answered=False)
         times = int(np.ceil(limit / max(each * len(text), 1.0)))
-        yield cell((text * times)[: max(int(limit / each), 1)], False, False, True)
-    own = next((line.strip() for line in body if line.strip()), "")
+        yield cell((text * times)[: max(int(limit / each), 1)], answered=False, cut=True)
+    own = next((line.strip() for line in parts.body if line.strip()), "")
+    joint = "" if not text or text.endswith("\n") else "\n"
     for kind, line in {"own": own, **dict.fromkeys(lines), "spare": SPARE}.items():
         filler = (kind if line is None else line) + "\n"
         for n in COUNTS if filler.strip() else ():
-            yield from _padded(cell, body, last, filler * n, good, kind, n)
-
-
-def _padded(
-    cell, body: list[str], last: str, more: str, good: bool, kind: str, n: int
-) -> Iterator[Cell]:
-    joint = "" if not body or body[-1].endswith("\n") else "\n"
-    yield cell("".join(body) + joint + more + last, good, True, False, kind, n)
-    yield cell("".join(body) + joint + more, False, False, True, kind, n)
+            padded = text + joint + filler * n
+            yield cell(padded, answered=True, kind=kind, n=n)
+            yield cell(padded, answered=False, cut=True, kind=kind, n=n)

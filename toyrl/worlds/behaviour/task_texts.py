@@ -54,7 +54,8 @@ def author(task: Task, layout: str) -> Author:
         who = 0 if shown.right else _whose(shown.who, sum(not x.name for x in wrong), rng)
         said = right[0] if shown.right else [x for x in wrong if not x.name][who - 1]
         text, tokens = _text(layout, asked, said, shown, rng)
-        row = TextRow(asked.prompt, text, dict(asked.columns), tokens, shown.cut)
+        messages = dialect_of(layout).messages
+        row = TextRow(asked.prompt, text, dict(asked.columns), tokens, shown.cut, messages=messages)
         return row, who if shown.formed else -1
 
     return write
@@ -71,8 +72,9 @@ def _text(
     layout: str, asked: Asked, said: Said, shown: Shown, rng: random.Random
 ) -> tuple[str, int]:
     """The completion, and its length in tokens as declared."""
-    answer = mark(layout, said.text) if shown.formed else UNREAD.format(said.text)
-    answer = "" if shown.cut else answer
+    d = dialect_of(layout)
+    unread = "" if shown.formed or shown.cut else UNREAD.format(said.text)
+    answer = mark(layout, said.text) if shown.formed and not shown.cut else unread
     lines = rows.sentences(asked, round(shown.tokens) - count_tokens(answer), rng)
     whole = shown.tokens
     if shown.kind:
@@ -82,11 +84,12 @@ def _text(
     lines = rows.padded(lines, room, rng)
     if shown.cut:  # the end of the last sentence is lost
         lines[-1] = lines[-1][: max(1, 2 * len(lines[-1]) // 3)].rstrip()
-    work = "\n".join(lines)
-    text = compose(layout, work, answer, tags=shown.formed or shown.cut)
-    closing = dialect_of(layout).closing
-    if shown.cut and closing:
-        text = text[: -len(closing)]
+    if d.messages and unread:  # a message that says its answer calls nothing
+        lines, answer = [*lines, unread], ""
+    tags = shown.formed or shown.cut or d.messages
+    text = compose(layout, "\n".join(lines), answer, tags=tags)
+    if shown.cut and d.closing and not d.messages:
+        text = text[: -len(d.closing)]
     return text, max(int(whole), 1)
 
 
