@@ -25,8 +25,10 @@ CODES = ("code", "gold_standard_solution", "reference_solution", "solution", "an
 """Columns that may hold a right program; before them `canonical_solution` and `solutions`."""
 MOST = 24
 """Rows that become problems: each is run with its mistakes."""
-ALTOGETHER = 6.0
-"""Seconds after which no further row is looked at."""
+LOOKED_AT = 100
+"""Rows that are looked at: how many doesn't depend on the machine."""
+ALTOGETHER = 60.0
+"""Seconds after which no further row is looked at, for programs that are slow beyond all use."""
 AT_ONCE = 4
 MUTATIONS = 12
 """Changed programs that are tried for two that fail."""
@@ -46,13 +48,15 @@ def of_rows(rows: Sequence[Mapping[str, Any]]) -> Made:
     """
     kept = list(rows)[:MOST]
     made = _at_once(_problem, kept)
-    return Made("code", LAYOUTS, tuple(made), right, wrong, holds, each=EACH)
+    slow = f"{len(made)} of {len(kept)} rows could be run in {ALTOGETHER:.0f} s"
+    note = slow if len(made) < len(kept) else ""
+    return Made("code", LAYOUTS, tuple(made), right, wrong, holds, each=EACH, note=note)
 
 
 def check_rows(rows: Sequence[Mapping[str, Any]]) -> None:
-    """TaskError for the first row that `check_row` refuses; rows are looked at side by side, and
-    none any more after some seconds."""
-    _at_once(check_row, rows)
+    """TaskError for the first row that `check_row` refuses, of the first `LOOKED_AT`; they are
+    looked at side by side."""
+    _at_once(check_row, list(rows)[:LOOKED_AT])
 
 
 def check_row(row: Mapping[str, Any]) -> None:
