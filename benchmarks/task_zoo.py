@@ -1,12 +1,14 @@
 """How many flawed rewards of tasks are found, and how many sound ones are blamed.
 
-    python benchmarks/task_zoo.py [--only choice]
+    python benchmarks/task_zoo.py [--only choice] [--whole] [--rewards 1]
 
 Every reward of `tests/experiments/validate/task_zoo` goes through `toyrl.validate(..., quick=True)`
-without being told its task: contract and hacks, no training. A line each, then for each task how
-many flawed ones were found (UNSAFE, RISKY or INCONCLUSIVE), how many were warned of alone
-(training, which is not run here, decides about those), how many for an expected reason, and how
-many sound ones were blamed or not judged. Seconds are of this process: the reward's own go beside.
+without being told its task: contract and hacks, no training; with `--whole` all sections. A line
+each, then for each task how many flawed ones were found (UNSAFE, RISKY or INCONCLUSIVE), how many
+were warned of alone (training, which a quick run leaves out, decides about those), how many for an
+expected reason, and how many sound ones were blamed or not judged. Seconds are CPU seconds of this
+process, all its threads: the reward's own, in a process of its own, go beside. The first reward
+loads and compiles what the others find there.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -75,23 +78,36 @@ class Scored:
         return self.right and any(fnmatchcase(n, p) for n in seen for p in self.case.expected)
 
 
-def scored(case: Case) -> Scored:
-    """What `validate` says of one reward, quickly."""
+def scored(case: Case, *, quick: bool) -> Scored:
+    """What `validate` says of one reward."""
     start = time.process_time()
-    report = validate(case.spec, quick=True)
+    report = validate(case.spec, quick=quick)
     return Scored(case, report, time.process_time() - start)
+
+
+def chosen(every: Sequence[Case], n: int | None) -> list[Case]:
+    """The first n sound ones and the first n flawed ones; None: all."""
+    return [c for kind in (True, False) for c in [c for c in every if c.sound is kind][:n]]
 
 
 def main() -> None:
     """Print the lines."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=TASKS)
-    asked = parser.parse_args().only
-    for task in [asked] if asked else TASKS:
-        done = [scored(c) for c in cases(task)]
-        for s in done:
+    parser.add_argument("--whole", action="store_true", help="all sections, training too")
+    parser.add_argument("--rewards", type=int, help="of each task the first so many of each kind")
+    asked = parser.parse_args()
+    for task in [asked.only] if asked.only else TASKS:
+        done = []
+        for case in chosen(cases(task), asked.rewards):
+            s = scored(case, quick=not asked.whole)
+            done.append(s)
             kind, fine = ("sound" if s.case.sound else "flawed"), ("ok" if s.right else "MISSED")
-            print(f"{fine:7}{task:8}{kind:7}{s.case.name:24}{s.report.verdict:14}{s.first}")
+            print(
+                f"{fine:7}{task:12}{kind:7}{s.case.name:24}{s.report.verdict:14}{s.seconds:5.1f} s "
+                f"{s.first}",
+                flush=True,
+            )
         sound, flawed = ([s for s in done if s.case.sound is k] for k in (True, False))
         print(
             f"{task}: of {len(flawed)} flawed {sum(s.found for s in flawed)} found and "
@@ -99,7 +115,8 @@ def main() -> None:
             f"({sum(s.named for s in flawed)} for an expected reason); of {len(sound)} sound "
             f"{sum(s.blamed for s in sound)} blamed, "
             f"{sum(not s.right and not s.blamed for s in sound)} not judged; "
-            f"{sum(s.seconds for s in done) / len(done):.1f} CPU s each\n"
+            f"{sum(s.seconds for s in done) / len(done):.1f} CPU s each, "
+            f"{max(s.seconds for s in done):.1f} at most\n"
         )
 
 
