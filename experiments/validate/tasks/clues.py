@@ -14,7 +14,15 @@ from toyrl.worlds.text.tasks.find import ARITHMETIC, KNOWN
 ENOUGH = 2
 """Weight from where a task is taken without being told."""
 COLUMNS = {
-    "tools": ("tools", "tool_calls", "tool_call", "available_tools", "expected_calls"),
+    "tools": (
+        "tools",
+        "tool_calls",
+        "tool_call",
+        "available_tools",
+        "expected_calls",
+        "function",
+        "functions",
+    ),
     "sql": ("sql", "SQL", "gold_sql", "gold_query", "sql_context", "sql_prompt", "db_path", "db_id",
             "db_file", "db_root", "database"),
     "code": (

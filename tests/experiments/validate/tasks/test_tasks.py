@@ -14,6 +14,7 @@ import pytest
 from tests.experiments.validate.reward_zoo.written import WRITTEN_FLAWED, WRITTEN_SOUND
 from tests.experiments.validate.task_zoo import TASKS, Case, cases, expected
 from tests.places import ROOT
+from tests.worlds.text.tasks.test_tools import BFCL
 from toyrl.experiments.api import validate
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.settings import Settings
@@ -68,6 +69,18 @@ def test_a_task_is_found_from_data_columns_and_the_evidence_is_named(tmp_path):
     assert told.task is None
     assert find(["outcome()"], Settings(data=data)).task is None
     assert find(f"{file}:colour", Settings(rollouts=data)).task is None
+
+
+def test_rows_of_bfcl_say_their_task_by_the_column_of_functions(tmp_path):
+    reward = tmp_path / "mine.py"
+    reward.write_text("def mine(completions, ground_truth, **kwargs):\n    return [0.0]\n")
+    found = find(
+        f"{reward}:mine",
+        Settings(data=rows(tmp_path, BFCL, {**BFCL, "ground_truth": [{"clock": {}}]})),
+    )
+    assert found.name == "tools"
+    assert "`function`" in found.finding().message
+    assert found.own_rows
 
 
 def test_a_grader_of_the_catalogue_says_its_task():
