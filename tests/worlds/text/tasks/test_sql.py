@@ -77,6 +77,18 @@ def test_rows_of_public_data_sets_are_read(songs):
         assert said in prompts[0]
 
 
+@pytest.mark.parametrize(
+    "more",
+    [" ORDER BY random() LIMIT 1", " WHERE date('now') > '2000'", " WHERE CURRENT_DATE > ''"],
+)
+def test_a_gold_query_of_chance_or_of_the_moment_is_left_out_and_named(more):
+    steady = {"schema": SCRIPT, "sql": "SELECT title FROM old"}
+    row = {**steady, "sql": f"SELECT title FROM old{more}"}
+    task = of_rows([steady, row, {**steady, "sql": "SELECT year FROM old"}])
+    assert len(task.problems()) == 2
+    assert task.note.endswith("reads chance or the clock: rows 1")
+
+
 # -- truth, by a second route ----------------------------------------------------------------------
 def run(base: Base, query: str) -> list | None:
     """Rows by sqlite3 alone."""

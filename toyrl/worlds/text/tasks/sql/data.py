@@ -50,10 +50,19 @@ PROMPT = 4000  # characters of a schema in a prompt of ours
 SMALL = 10_000  # rows of all tables joined without a condition
 QUERY = re.compile(r"[\s(]*(?:SELECT|WITH|VALUES)\b", re.IGNORECASE)
 WORK = ("The tables say what belongs together.", "One query is enough for it.")
+UNSTEADY = re.compile(
+    r"\brandom(?:blob)?\s*\(|['\"]now['\"]|\bcurrent_(?:date|time|timestamp)\b"
+    r"|\b(?:date|time|datetime|julianday|unixepoch)\s*\(\s*\)",
+    re.IGNORECASE,
+)
+"""What makes a query's rows those of chance or of the moment."""
 
 
 def of_rows(rows: Sequence[Mapping[str, Any]]) -> Made:
     """The task on a user's questions, the first 16; each row is handed to the reward as it is.
+
+    Rows whose gold query reads chance or the clock are left out: a right query finds other rows
+    when it is run again.
 
     Raises TaskError with the row where the database can't be used, or where its gold query is
     missing, fails, doesn't end or writes.
@@ -63,14 +72,21 @@ def of_rows(rows: Sequence[Mapping[str, Any]]) -> Made:
     for row in kept:
         with contextlib.suppress(TaskError):
             golds[base_of(row)].append(bare(gold_of(row)))
-    made = []
+    made, unsteady = [], []
     for i, row in enumerate(kept):
         try:
-            made.append(_asked(row, golds))
+            if UNSTEADY.search(bare(gold_of(row))):
+                unsteady.append(i)
+            else:
+                made.append(_asked(row, golds))
         except TaskError as error:
             msg = f"data row {i}: {error}"
             raise TaskError(msg) from error
-    return Made("sql", LAYOUTS, tuple(made), right, wrong, holds)
+    note = ""
+    if unsteady:
+        places = ", ".join(map(str, unsteady))
+        note = f"left out, for their gold query reads chance or the clock: rows {places}"
+    return Made("sql", LAYOUTS, tuple(made), right, wrong, holds, note=note)
 
 
 def check_row(row: Mapping[str, Any]) -> None:
