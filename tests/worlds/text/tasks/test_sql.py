@@ -84,7 +84,7 @@ def test_rows_of_public_data_sets_are_read(songs):
 def test_a_gold_query_of_chance_or_of_the_moment_is_left_out_and_named(more):
     steady = {"schema": SCRIPT, "sql": "SELECT title FROM old"}
     row = {**steady, "sql": f"SELECT title FROM old{more}"}
-    task = of_rows([steady, row, {**steady, "sql": "SELECT year FROM old"}])
+    task = of_rows([steady, row, {**steady, "sql": "SELECT voice FROM sung"}])
     assert len(task.problems()) == 2
     assert task.note.endswith("reads chance or the clock: rows 1")
 
