@@ -164,7 +164,7 @@ def reproduce(
 ) -> Reproduction:
     """Does a published claim hold in the toy world?
 
-    ids : card numbers ("03"), slugs ("drpo"), experiment ids, or "all"
+    ids : numbers of papers ("03"), slugs ("drpo"), experiment ids, or "all"
     mutants : run the deliberately broken variants too, which the checks must catch
     seed : of what is sampled, >= 0; smoke : the small configuration of each experiment
     progress : True shows each outcome on standard error; or f(outcome)

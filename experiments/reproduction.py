@@ -138,7 +138,7 @@ def _chosen(ids: Sequence[str]) -> list[core.Experiment]:
     except KeyError as error:
         raise UsageError(error.args[0]) from error
     if not chosen:
-        msg = "no experiment is named; give card numbers, slugs, ids or all"
+        msg = "no experiment is named; give numbers of papers, slugs, ids or all"
         raise UsageError(msg)
     return chosen
 

@@ -24,7 +24,7 @@ OURS = "toyrl.experiments.backtest.rewards."
 class Setting:
     """One published training run that the class model can speak about.
 
-    id : card number and a slug
+    id : number of the paper and a slug
     what : the run in a few words, with its model
     section : where the paper states reward and outcome
     rewards : specifications as on the command line of `validate`

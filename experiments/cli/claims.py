@@ -32,7 +32,7 @@ def reproduce(
     Parameters
     ----------
     ids
-        Card numbers (03), slugs (drpo), experiment names, or all.
+        Numbers of papers (03), slugs (drpo), experiment names, or all.
     json
         File for the results, or - for standard output.
     out

@@ -85,7 +85,7 @@ def load() -> dict[str, Experiment]:
 
 
 def select(names: Sequence[str]) -> list[Experiment]:
-    """Experiments by card number ("03"), slug ("drpo"), id, or "all"."""
+    """Experiments by number of the paper ("03"), slug ("drpo"), id, or "all"."""
     known = load()
     if list(names) == ["all"]:
         return list(known.values())
