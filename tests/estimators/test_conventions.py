@@ -47,12 +47,11 @@ def on_grid(draw: Any, *, prompts: int = 3, group: tuple[int, int] = (2, 6)) -> 
     """
     shape = (prompts, draw(st.integers(*group)))
     levels = draw(st.sampled_from((1, 2, 9)))
-    raw = draw(
-        st.lists(st.integers(0, levels - 1), min_size=prompts * shape[1], max_size=18 * prompts)
-    )
-    reward = np.array(raw[: prompts * shape[1]], dtype=np.float64).reshape(shape) / 8
-    length = np.array(draw(st.lists(st.integers(0, 7), min_size=reward.size, max_size=reward.size)))
-    length = length.reshape(shape).astype(np.float64)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))  # cheaper than drawing each number
+    reward = rng.integers(0, levels, shape) / 8
+    length = rng.integers(0, 8, shape).astype(np.float64)
+    tied = draw(st.integers(0, prompts - 1))
+    reward[tied] = reward[tied, 0]
     length[:, 0] += 1  # no group without any token: OPO divides by its tokens
     return reward, length
 
