@@ -16,11 +16,12 @@ from hypothesis import HealthCheck, settings
 from tests.work import TRAINING
 
 # A test runs most of its compiled programs once: XLA compiles them fast rather than well, in half
-# the time. What is set in the environment is kept (`XLA_FLAGS= make test`: as users compile).
+# the time; as one module of LLVM each, not as 32, in half of that again. What is set in the
+# environment is kept (`XLA_FLAGS= make test`: as users compile).
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
-    "--xla_cpu_use_fusion_emitters=false",
+    "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
 )
 
 SWEPT = 4

@@ -1,4 +1,4 @@
-"""Bandit training: many groups against class weights, one group enumerated, runs against both."""
+"""Bandit training: many groups against class weights, one group member by member, runs."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from toyrl.dynamics.bandit.exact import (
 from toyrl.dynamics.bandit.sampled import mean_and_error, train_sampled
 from toyrl.dynamics.bandit.softmax import Bandit, Recipe, entropy
 from toyrl.dynamics.groups.class_weights import class_weights
+from toyrl.dynamics.groups.compositions import multisets
 from toyrl.estimators.group import PRESETS
 from toyrl.objectives.compose import Sum
 from toyrl.objectives.kl import KlPenalty
@@ -85,14 +86,59 @@ def test_an_infinite_group_is_the_gradient_of_the_mean_reward():
     assert expected_update(TWO, START, recipe) - START == pytest.approx(want, abs=1e-14)
 
 
+FOUR = Bandit(np.array([1.0, 0, 0, 0.0]))
+BEGIN = np.array([0.1, 0.7, -0.4, 0.0])
+
+
+def four(name: str) -> Recipe:
+    return Recipe(PRESETS["grpo"], built("objective", name), group_size=4, rate=0.5, inner=4)
+
+
+def log_softmax(z):
+    z = z - z.max()  # drpo's steps are far ones here
+    return z - np.log(np.exp(z).sum())
+
+
+def by_hand(members, recipe):
+    """Logits after the inner loop on one group of FOUR, in NumPy, each member on its own."""
+
+    def logp(z):
+        return log_softmax(z)[members][None, :, None]
+
+    old, z = logp(BEGIN), BEGIN.copy()
+    spread = -(np.exp(log_softmax(BEGIN)) * log_softmax(BEGIN)).sum()
+    fields = {"logprobs": old, "sampling_logprobs": old, "ref_logprobs": logp(np.zeros(4)),
+              "entropy": np.full(old.shape, spread)}  # fmt: skip
+    reward = FOUR.mean_reward[:, members]
+    one = np.ones((1, 4))
+    r = Rollouts((reward > 0) * one, one, 1.0, mask=one[..., None], fields=fields)
+    advantage, _ = recipe.estimator.apply({"reward": reward}, r)
+    for _ in range(recipe.inner):
+        slope = recipe.objective.coefficients(advantage, r, logp(z), old)[0, :, 0]
+        z += recipe.rate * (slope @ (np.eye(4)[members] - np.exp(log_softmax(z))))
+    return z
+
+
 @pytest.mark.parametrize("name", few(OBJECTIVES, {"dapo", "prdp"}))
+def test_outcomes_of_one_group_are_those_of_its_members_one_by_one(name):
+    """Every group of 4 from 4 answers, inner loop and all; its chance is the multinomial's."""
+    recipe, pi = four(name), np.exp(log_softmax(BEGIN))
+    chance, after = outcomes(FOUR, BEGIN, recipe, reference=np.zeros((1, 4)))
+    counts = multisets(4, 4)
+    ways = 24 / np.array([[1, 1, 2, 6, 24][n] for n in counts.ravel()]).reshape(-1, 4).prod(-1)
+    assert chance == pytest.approx(ways * (pi**counts).prod(-1), rel=1e-12)
+    want = np.stack([by_hand(np.repeat(np.arange(4), n), recipe) for n in counts])
+    assert after[:, 0] == pytest.approx(want, rel=1e-11, abs=1e-11)
+
+
+# A mean over the batch, pairs in a group, a region on the batch, tokens picked from the batch.
+@pytest.mark.parametrize("name", few(["dapo", "prdp", "drpo", "top_entropy"], {"dapo", "prdp"}))
 def test_outcomes_of_one_group_are_what_runs_meet(name):
     """Means over 4,000 runs, inner loop and all, within 4 standard errors of the enumeration."""
-    bandit, start = Bandit(np.array([1.0, 0, 0, 0.0])), [[0.1, 0.7, -0.4, 0.0]]
-    recipe = Recipe(PRESETS["grpo"], built("objective", name), group_size=4, rate=0.5, inner=4)
-    chance, after = outcomes(bandit, start, recipe, reference=[[0.0, 0, 0, 0]])
+    chance, after = outcomes(FOUR, BEGIN, four(name), reference=np.zeros((1, 4)))
     assert chance.sum() == pytest.approx(1, abs=1e-12)
-    drawn = train_sampled(bandit, start, recipe, 1, runs=4000, reference=np.zeros((1, 4))).logits
+    reference = np.zeros((1, 4))
+    drawn = train_sampled(FOUR, BEGIN, four(name), 1, runs=4000, reference=reference).logits
     mean, error = mean_and_error(np.moveaxis(drawn, 0, -1))
     gap = np.abs(mean - np.tensordot(chance, after, 1))
     assert (gap <= 4 * error + 1e-12).all()

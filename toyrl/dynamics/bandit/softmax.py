@@ -197,12 +197,7 @@ def arms_of(bandit: Bandit) -> Arms:
 
 def advantages(logits: Array, batch: Batch, arms: Arms, reference: Array, recipe: Recipe) -> Array:
     """(S, n) the estimator's answer for each member."""
-    r, _ = _rollouts(logits, batch, arms, reference, recipe)
-    if not pools(recipe.estimator):  # one group at a time: its members are its weights
-        r = r.with_(weight=batch.weight)
-        r = keep_informative(batch.read(arms.reward), r) if recipe.refill else r
-    a, _ = recipe.estimator.apply({"reward": batch.read(arms.reward)}, r)
-    return a[..., 0] if a.ndim == 3 else a
+    return _advantages(_rollouts(logits, batch, arms, reference, recipe)[0], batch, arms, recipe)
 
 
 def learn(
@@ -217,9 +212,9 @@ def learn(
 
     reference : (R, K) logits of the reference policy; advantage : (S, n), None: the estimator's
     """
-    if advantage is None:
-        advantage = advantages(logits, batch, arms, reference, recipe)
     r, logp_of = _rollouts(logits, batch, arms, reference, recipe)
+    if advantage is None:
+        advantage = _advantages(r, batch, arms, recipe)
     old = logp_of(logits)
     K = logits.shape[-1]
     chosen = arms.arm[batch.member][..., None] == jnp.arange(K)
@@ -313,6 +308,14 @@ def _rollouts(
         group_size=float(recipe.group_size),
     )
     return (keep_informative(batch.read(arms.reward), r) if recipe.refill else r), logp_of
+
+
+def _advantages(r: Rollouts, batch: Batch, arms: Arms, recipe: Recipe) -> Array:
+    if not pools(recipe.estimator):  # one group at a time: its members are its weights
+        r = r.with_(weight=batch.weight)
+        r = keep_informative(batch.read(arms.reward), r) if recipe.refill else r
+    a, _ = recipe.estimator.apply({"reward": batch.read(arms.reward)}, r)
+    return a[..., 0] if a.ndim == 3 else a
 
 
 def _coefficients(
