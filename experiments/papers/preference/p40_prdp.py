@@ -154,7 +154,11 @@ def train(rng: Any, reward: Array, cells: Sequence[tuple[float, str]], snapshots
     n, row = len(reward), np.arange(len(reward))[:, None]
     arms, rate = np.arange(ARMS), np.array([x for x, _ in cells])[:, None, None]
     level = np.log(1 / ARMS)  # of the reference policy
-    r = one_token(ref_logprobs=np.full((n, GROUP), level))
+    plain = [i for i, (_, rule) in enumerate(cells) if rule.startswith("reinforce")]
+    held = [i for i in range(len(cells)) if i not in plain]
+    clip = np.array([eps if cells[i][1] == "prdp" else np.inf for i in held])
+    objective = Prdp(beta, clip[:, None, None, None])  # pyright: ignore[reportArgumentType]
+    r = one_token(ref_logprobs=np.full((len(held), n, GROUP), level))
 
     def snapshot(theta: np.ndarray, _: int) -> np.ndarray:
         drawn = picked(softmax(theta), rng.random((n, GROUP)))
@@ -166,18 +170,16 @@ def train(rng: Any, reward: Array, cells: Sequence[tuple[float, str]], snapshots
 
         old = log_of(softmax(theta))
 
-        def coefficients(i: int, rule: str, logp: np.ndarray) -> np.ndarray:
-            if rule.startswith("reinforce"):  # leave-one-out baseline, frozen at sampling
-                f = paid[i] - (BETA * (old[i] - level) if rule.endswith("KL") else 0)
-                return (f - f.mean(-1, keepdims=True)) / (GROUP - 1)
-            objective = Prdp(beta, eps if rule == "prdp" else np.inf)
-            c = objective.coefficients(paid[i], r, logp[i, ..., None], old[i, ..., None])
-            return c[..., 0] * n * BETA / 4
+        c = np.zeros(old.shape)
+        for i in plain:  # leave-one-out baseline, frozen at sampling
+            f = paid[i] - (BETA * (old[i] - level) if cells[i][1].endswith("KL") else 0)
+            c[i] = (f - f.mean(-1, keepdims=True)) / (GROUP - 1)
 
         def update(theta: np.ndarray, _: int) -> np.ndarray:
             pi = softmax(theta)
-            logp = log_of(pi)
-            c = np.stack([coefficients(i, rule, logp) for i, (_, rule) in enumerate(cells)])
+            if held:
+                given = log_of(pi)[held][..., None], old[held][..., None]
+                c[held] = objective.coefficients(paid[held], r, *given)[..., 0] * n * BETA / 4
             g = np.einsum("cng,cngk->cnk", c, chosen)
             return theta + rate * (g - pi * c.sum(-1, keepdims=True))
 
