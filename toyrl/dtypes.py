@@ -10,13 +10,26 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from array_api_compat import array_namespace
+import array_api_compat
+import array_api_compat.numpy as of_numpy
+import numpy as np
 
 Array = Any
 _LIBRARIES = {"numpy": "NumPy", "jax": "JAX", "jaxlib": "JAX", "torch": "torch"}
 LARGEST = 65504.0
 """The largest float16."""
 _REAL = ("float", "bfloat", "int", "uint", "bool")
+
+
+def array_namespace(*arrays: Any) -> Any:
+    """`array_api_compat.array_namespace`, at once where all are NumPy arrays, as nearly always.
+
+    Raises TypeError for arrays of several libraries, and for what is no array.
+    """
+    for x in arrays:
+        if type(x) is not np.ndarray:
+            return array_api_compat.array_namespace(*arrays)
+    return of_numpy
 
 
 @lru_cache(maxsize=256, typed=True)

@@ -15,9 +15,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from array_api_compat import array_namespace
-
-from toyrl.dtypes import half, lowered, raised
+from toyrl.dtypes import array_namespace, half, lowered, raised
 
 Array = Any
 F = TypeVar("F", bound=Callable[..., Any])

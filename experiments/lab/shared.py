@@ -13,7 +13,7 @@ from toyrl.experiments.core.work import counted, spend
 
 P = ParamSpec("P")
 T = TypeVar("T")
-MOST = 8
+MOST = 32
 """Answers that each function keeps, the last that were asked for."""
 
 

@@ -27,6 +27,7 @@ Source: derived, for paper 28, with the toy of `toyrl reproduce 28`.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,7 @@ def _climb(w_c: float, w_h: float) -> float:
         return float(np.exp(w_h) - np.exp(w_c) + w_h - w_c)
 
 
+@lru_cache(maxsize=1024)
 def _integrated(w_c: float, w_h: float, h: float) -> float:
     """Time over D, which falls without a stop: dt/dD and dw_c/dD from the flow."""
     from scipy.integrate import solve_ivp

@@ -20,8 +20,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 
+from toyrl.dtypes import array_namespace
 from toyrl.rollouts.core import Rollouts
 from toyrl.rollouts.fields import behind
 

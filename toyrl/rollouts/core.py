@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
-from array_api_compat import array_namespace, is_jax_array, is_numpy_array, is_torch_array
+from array_api_compat import is_jax_array, is_numpy_array, is_torch_array
 
-from toyrl.dtypes import as_floats, check_array, floating, half
+from toyrl.dtypes import array_namespace, as_floats, check_array, floating, half
 from toyrl.pytree import register
 from toyrl.ranges import FINITE, POSITIVE, POSITIVE_OR_INF, check_fields
 from toyrl.rollouts.fields import FIELDS

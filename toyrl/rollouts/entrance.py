@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from toyrl.dtypes import as_floats, check_array, common_half, half, lowered, raised
 from toyrl.rollouts.core import Rollouts
 from toyrl.rollouts.fields import behind
@@ -48,8 +50,12 @@ def entered_rewards(
         _check(f"part {name!r}", value, r, by)
     narrow = common_half(r.correct, *parts.values())
     r = widened(r)
-    read = {k: _present(raised(as_floats(v, r.correct), r.correct), r) for k, v in parts.items()}
-    return read, emptied(r), narrow
+    whole = _whole(r)
+    read = {
+        k: _present(raised(as_floats(v, r.correct), r.correct), r, whole=whole)
+        for k, v in parts.items()
+    }
+    return read, emptied(r, whole=whole), narrow
 
 
 def entered_steps(
@@ -67,11 +73,12 @@ def entered_steps(
         _check(name, value, r, by)
     narrow = common_half(r.correct, *given.values())
     r = widened(r)
+    whole = _whole(r)
     read = [
-        v if v is None else _present(raised(as_floats(v, r.correct), r.correct), r)
+        v if v is None else _present(raised(as_floats(v, r.correct), r.correct), r, whole=whole)
         for v in given.values()
     ]
-    return read[0], emptied(r), read[1], read[2], narrow
+    return read[0], emptied(r, whole=whole), read[1], read[2], narrow
 
 
 def left(out: Array, r: Rollouts, narrow: Any = None) -> Array:
@@ -96,29 +103,54 @@ def widened(r: Rollouts) -> Rollouts:
     return r.with_(**own) if own else r
 
 
-def emptied(r: Rollouts) -> Rollouts:
-    """`r` with 0 in all arrays of rows of weight 0 and of tokens of mask 0; twice is once."""
+def emptied(r: Rollouts, *, whole: bool | None = None) -> Rollouts:
+    """`r` with 0 in all arrays of rows of weight 0 and of tokens of mask 0; twice is once.
+
+    whole : whether all rows and tokens take part, where that is known
+    """
     if r.weight is None and r.mask is None:
         return r
+    whole = _whole(r) if whole is None else whole
     own: dict[str, Any] = {}
     if r.weight is not None:
         for name in ("correct", "length", "truncated", "weight"):
             value = getattr(r, name)
-            own[name] = None if value is None else _present(value, r)
+            own[name] = None if value is None else _present(value, r, whole=whole)
     if r.mask is not None:
-        own["mask"] = _present(r.mask, r)
+        own["mask"] = _present(r.mask, r, whole=whole)
     own["fields"] = {
-        name: _present(value, r, tokens=behind(name) == "T") for name, value in r.fields.items()
+        name: _present(value, r, tokens=behind(name) == "T", whole=whole)
+        for name, value in r.fields.items()
     }
-    return r.with_(**own)
+    # Shapes and kinds are those of `r`, which was checked when it was made.
+    out = object.__new__(type(r))
+    vars(out).update(vars(r) | own)
+    return out
 
 
-def _present(value: Array, r: Rollouts, *, tokens: bool = True) -> Array:
+def _whole(r: Rollouts) -> bool:
+    """Whether all rows and tokens take part, of NumPy arrays (others can't be asked)."""
+    return all(
+        x is None or (type(x) is np.ndarray and x.flags.c_contiguous and bool((x > 0).all()))
+        for x in (r.weight, r.mask)
+    )
+
+
+def _present(value: Array, r: Rollouts, *, tokens: bool = True, whole: bool = False) -> Array:
     """`value` where its row takes part, and its token is of the mask; 0 elsewhere.
 
     tokens : a last axis of its own is that of the tokens
+    whole : all rows and tokens take part; what is laid out in order is taken as it is then
     """
-    wide = len(value.shape) > len(r.shape)
+    n = len(r.shape)
+    wide = len(value.shape) > n
+    if (
+        whole
+        and type(value) is np.ndarray
+        and value.flags.c_contiguous
+        and (value.shape[:n] == r.shape)
+    ):
+        return value
     here = None if r.weight is None else r.weight > 0
     if wide and here is not None:
         here = here[..., None]

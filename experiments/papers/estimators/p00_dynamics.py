@@ -17,6 +17,7 @@ from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import alone, apart, deviation
+from toyrl.experiments.lab.shared import shared
 from toyrl.expressions import parse_estimator
 from toyrl.objectives.compose import Sum
 from toyrl.objectives.kl import KlPenalty
@@ -51,8 +52,12 @@ path_alone = alone("expected updates", "a path of expected updates, clipped, has
 
 
 # -- the clip --------------------------------------------------------------------------------------
+@shared
 def clipped(high: Any, inner: int, updates: int = 100) -> np.ndarray:
-    """(updates + 1, N, K) policies under N upper clips, in the limit of many groups."""
+    """(updates + 1, N, K) policies under N upper clips, in the limit of many groups.
+
+    high : a sequence of numbers
+    """
     high = np.reshape(high, (-1, 1, 1, 1))
     loss = PolicyGradient("sum", clip_low=CLIP_LOW, clip_high=high)  # pyright: ignore
     recipe = Recipe(PRESETS["grpo"], loss, GROUP, rate=CLIP_RATE, inner=inner)
@@ -114,22 +119,41 @@ def kl_recipe(kind: str, group: float = np.inf, **options: Any) -> Recipe:
     return Recipe(PRESETS["dr_grpo"], loss, group, **options)
 
 
+@shared
+def kl_end(kind: str) -> np.ndarray:
+    """(K,) policy at the end of expected updates under that estimate."""
+    start = np.log(REFERENCE)
+    recipe = kl_recipe(kind, rate=4.0)
+    return softmax(answers.expected(GRADED, start[None], recipe, 150, reference=start)[-1, 0])
+
+
+SMALL: dict[str, Any] = {"groups": 64, "rate": 0.08}
+"""Batches and rate of the run that is held against its expected updates."""
+
+
+@shared
+def expected_end(kind: str) -> np.ndarray:
+    """(K,) the policy at the end of 100 expected updates of groups."""
+    start = np.log(REFERENCE)
+    recipe = kl_recipe(kind, GROUP, **SMALL)
+    return softmax(answers.expected(GRADED, start[None], recipe, 100, reference=start)[-1, 0])
+
+
+@shared
+def sampled_ends(kind: str, runs: int, seed: int) -> np.ndarray:
+    """(K, runs) policies at the end of 100 sampled updates of groups."""
+    start = np.log(REFERENCE)
+    path, _ = answers.sampled(GRADED, start, kl_recipe(kind, GROUP, **SMALL), 100, runs,
+                              draws(seed, 2), reference=start)  # fmt: skip
+    return softmax(path[-1]).T
+
+
 def kl_checks(kinds: tuple[str, str, str], drawn: str, runs: int, seed: int) -> Items:
     """kinds : the estimates that stand for k2, k3 and k1; drawn : for k2 in the sampled run."""
-    start = np.log(REFERENCE)
-    found = {
-        kind: softmax(answers.expected(GRADED, start[None], kl_recipe(kind, rate=4.0), 150,
-                                       reference=start)[-1, 0])
-        for kind in dict.fromkeys((*kinds, "k3_ratio"))
-    }  # fmt: skip
+    found = {kind: kl_end(kind) for kind in dict.fromkeys((*kinds, "k3_ratio"))}
     reverse, ahead, free = (found[k] for k in kinds)
     want, forward = tilt(REFERENCE, GRADED, 1 / BETA), forward_tilt(REFERENCE, GRADED, BETA)
-    options = {"groups": 64, "rate": 0.08}
-    exact = answers.expected(GRADED, start[None], kl_recipe("k2", GROUP, **options), 100,
-                             reference=start)[-1, 0]  # fmt: skip
-    path, _ = answers.sampled(GRADED, start, kl_recipe(drawn, GROUP, **options), 100,
-                              max(64, runs // 20), draws(seed, 2), reference=start)  # fmt: skip
-    mean, error = mean_and_error(softmax(path[-1]).T)
+    mean, error = mean_and_error(sampled_ends(drawn, max(64, runs // 20), seed))
     gaps = total_variation(
         [reverse, found["k3_ratio"], forward, reverse], [want, want, ahead, ahead]
     )
@@ -142,23 +166,32 @@ def kl_checks(kinds: tuple[str, str, str], drawn: str, runs: int, seed: int) -> 
         Check(APART, float(min(total_variation(want, forward), gaps[3])), 0.01, ">",
               routes=TRAINED),
         Check(NO_PULL, float(free[0]), 0.99, ">", routes=("limit 1", "expected updates")),
-        deviation(SAMPLED, mean, error, softmax(exact), ("expected updates", "simulation")),
+        deviation(SAMPLED, mean, error, expected_end("k2"), ("expected updates", "simulation")),
         Table("kl-end-points", names, rows),
     ]  # fmt: skip
 
 
 # -- sampled runs ----------------------------------------------------------------------------------
+single_groups = partial(Recipe, PRESETS["grpo_exact"], PolicyGradient("sum"), GROUP, inner=4)
+
+
+def observed(second: np.ndarray) -> np.ndarray:
+    """(..., 2) reward and entropy of a policy that gives the second answer with this chance."""
+    return np.stack([1 - second, entropy(np.stack([1 - second, second], -1))], -1)
+
+
+@shared
+def exact_mean(updates: int) -> np.ndarray:
+    """(updates + 1, 2) mean of what is observed, over all runs."""
+    start = float(COIN_START[1] - COIN_START[0])
+    return answers.mean_over_runs(COIN, start, single_groups(rate=0.03), updates, observed)
+
+
 def run_checks(runs: int, updates: int, rate: float, seed: int) -> Items:
     """Single groups, clipped, four steps each: the mean over runs, exactly and sampled."""
-    recipe = partial(Recipe, PRESETS["grpo_exact"], PolicyGradient("sum"), GROUP, inner=4)
-
-    def both(second: np.ndarray) -> np.ndarray:
-        return np.stack([1 - second, entropy(np.stack([1 - second, second], -1))], -1)
-
-    start = float(COIN_START[1] - COIN_START[0])
-    exact = answers.mean_over_runs(COIN, start, recipe(rate=0.03), updates, both)
-    path, _ = answers.sampled(COIN, COIN_START, recipe(rate=rate), updates, runs, draws(seed, 3))
-    seen = both(softmax(path)[..., 1])
+    exact, recipe = exact_mean(updates), single_groups(rate=rate)
+    path, _ = answers.sampled(COIN, COIN_START, recipe, updates, runs, draws(seed, 3))
+    seen = observed(softmax(path)[..., 1])
     mean, error = mean_and_error(np.moveaxis(seen, 1, -1))
     low, high = np.quantile(seen[..., 0], [0.05, 0.95], axis=1)
     curves = {"sampled mean, 5 to 95 % of runs": (range(updates + 1), mean[:, 0], low, high),

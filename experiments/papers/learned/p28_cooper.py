@@ -35,7 +35,7 @@ from toyrl.theory.policies import softmax
 
 SHARES, RATES = (0.0, 0.1, 0.5, 1.0), (0.02, 0.05, 0.2)
 RECALLS, FOOLED = (1.0, 0.5, 0.3, 0.1), (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-STRONG, MILD, CLEAR = 6.0, 2.0, 1.5
+STRONG, MILD, CLEAR, RARE = 6.0, 2.0, 1.5, 1e-4
 TURN_1 = "T1: h = 1: update of the crossing, largest error over 3 % + 1"
 TURN_0 = "T1: h = 0: update of the crossing, largest error over 3 % + 1"
 TURN_H = "T1: h between: update of the crossing, largest error over 3 % + 1"
@@ -122,27 +122,38 @@ def tolerated(opposite: bool) -> Items:
 
 
 # -- T2: how many pairs there will be --------------------------------------------------------------
-def race(size: int) -> Items:
-    """Pairs beside a model that likes the hack; `size` is put into the formulas."""
+@shared
+def pairs_there(p: float) -> float:
+    """Pairs in infinite groups from a share p of right answers on, by integration."""
     exact = ShapedReward(ModelReward(), GroupEstimator())
 
     def flow(y: np.ndarray) -> np.ndarray:
-        p = float(sigmoid(y[0]))
-        push = drift(arm_classes([p, 1 - p], [1.0, 0.0], judge=[1.0, STRONG]), exact)
-        return np.array([push[0] - push[1], -np.expm1(GROUP * np.log1p(-p))])
+        now = float(sigmoid(y[0]))
+        push = drift(arm_classes([now, 1 - now], [1.0, 0.0], judge=[1.0, STRONG]), exact)
+        return np.array([push[0] - push[1], -np.expm1(GROUP * np.log1p(-now))])
 
-    p = 0.3
     start = [np.log(p / (1 - p)), 0.0]
-    found = flow_path(flow, start, [0.0, 1e6], rtol=1e-6, atol=1e-8)[-1, 1]
+    return float(flow_path(flow, start, [0.0, 1e6], rtol=1e-6, atol=1e-8)[-1, 1])
+
+
+@shared
+def pairs_each(wrong: float) -> float:
+    """Pairs for each factor e lost by right answers, by the mean path from a share of 1e-4.
+
+    wrong : share at the start of the answers that are neither right nor the hack
+    """
+    path = toy.beside_fixed(STRONG, 200, (RARE, wrong, 1 - RARE - wrong))[:, RIGHT]
+    return float(toy.chance_of_pair(path[:-1]).sum() / np.log(path[0] / path[-1]))
+
+
+def race(size: int) -> Items:
+    """Pairs beside a model that likes the hack; `size` is put into the formulas."""
     # What is left at the end, G/t, is 2e-5.
-    ratio = found / pairs_left(p, size, 1.0)
+    ratio = pairs_there(0.3) / pairs_left(0.3, size, 1.0)
     yield same(PAIRS, ratio, 1.0, 1e-4, (CLOSED, "class engine"))
-    rare = 1e-4
-    for name, wrong, losers in ((EFOLD, 1e-12, 1), (EFOLD_3, rare, 2)):
-        path = toy.beside_fixed(STRONG, 200, (rare, wrong, 1 - rare - wrong))[:, RIGHT]
-        each = toy.chance_of_pair(path[:-1]).sum() / np.log(path[0] / path[-1])
+    for name, wrong, losers in ((EFOLD, 1e-12, 1), (EFOLD_3, RARE, 2)):
         expect = pairs_per_efold(size, STEP, losers=losers)
-        yield same(name, each / expect, 1.0, 0.01, (CLOSED, ENUMERATED))  # of order G p
+        yield same(name, pairs_each(wrong) / expect, 1.0, 0.01, (CLOSED, ENUMERATED))  # of order Gp
 
 
 # -- T3: training ----------------------------------------------------------------------------------
@@ -159,6 +170,12 @@ def runs(kind: str, paid: str, shares: Sequence[float], rates: Sequence[float], 
 def mean_paths(shares: Sequence[float], rates: Sequence[float], updates: int) -> np.ndarray:
     """The mean paths of the table of phases."""
     return toy.expected_runs(phase_table(shares, rates, 0.0, None), updates)
+
+
+@shared
+def mean_recalls(updates: int) -> np.ndarray:
+    """(updates + 1, S, 5) the mean paths by the verifier's recall."""
+    return toy.expected_runs(verifier_table(None, None, None, FOOLED)[: len(RECALLS)], updates)
 
 
 @shared
@@ -199,15 +216,15 @@ def training(paid: str, shares: Sequence[float], rates: Sequence[float], fixed: 
     yield Check(DOOMED, float(max(end[zero, :, RIGHT].max(), middle[zero, RIGHT].max())), 0.05, "<",
                 routes=both)  # fmt: skip
     won = (end[:-2, :, RIGHT] > 0.5).mean(-1)
-    pairs_there = most_pairs(updates)
+    beside = most_pairs(updates)
     line = np.array([crossing_time(1.0, STRONG, 1 - s.share if opposite else s.share, 1.0)
-                     for s in cells]) / pairs_there  # fmt: skip
+                     for s in cells]) / beside  # fmt: skip
     over = np.array([s.rate for s in cells]) / line
     clear = np.abs(np.log(over)) > np.log(CLEAR)
     yield missed(BOUNDARY, (won > 0.5)[clear], (over > 1)[clear], (CLOSED, SIMULATED))
     yield missed(SIDES, (won > 0.5)[clear], (middle[:-2, RIGHT] > 0.5)[clear], both)
     yield Check("T3: clear settings", int(clear.sum()), 8, ">=", claim=False)
-    yield phase_picture(won.reshape(len(rates), len(shares)), shares, rates, pairs_there, replicas,
+    yield phase_picture(won.reshape(len(rates), len(shares)), shares, rates, beside, replicas,
                         updates)  # fmt: skip
     yield from curves(path, mean, table)
     yield Table("strong flaw: runs that end right", ("rate", *(f"h = {h:g}" for h in shares)),
@@ -267,9 +284,8 @@ def verifier(positives: str, fooled: Sequence[float], replicas: int, updates: in
              ) -> Items:  # fmt: skip
     """Recall and precision of the rule that picks the positives."""
     path = runs("verifier", "model", SHARES, RATES, 0.0, positives, fooled, replicas, updates, seed)
-    table = verifier_table(None, None, None, FOOLED)
     end = softmax(path[-1][..., :3])[..., RIGHT]
-    middle = softmax(toy.expected_runs(table[:4], updates)[-1][:, :3])[:, RIGHT]
+    middle = softmax(mean_recalls(updates)[-1][:, :3])[:, RIGHT]
     yield Check(RECALL, float(min(end[:4].mean(-1).min(), middle.min())), 0.98, ">=",
                 routes=(SIMULATED, ENUMERATED))  # fmt: skip
     won = (end[4:10] > 0.5).mean(-1)

@@ -22,6 +22,7 @@ from toyrl.experiments.lab.groups import picked
 from toyrl.experiments.lab.mutants import pick
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import CLOSED, ENUMERATED, alone, apart, missed, same
+from toyrl.experiments.lab.shared import shared
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper
 from toyrl.shapers.label_free.co_reward import CoReward, label_weight
@@ -250,6 +251,7 @@ STARTS = {
 }
 
 
+@shared
 def sampled_runs(rule: str, runs: int, updates: int, seed: int) -> np.ndarray:
     """(updates + 1, start, runs, view, 3) policies of both wordings under GRPO."""
     rng = draws(seed, 3)

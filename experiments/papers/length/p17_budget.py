@@ -15,6 +15,7 @@ from toyrl.experiments.lab.lengths import expected, payments
 from toyrl.experiments.lab.mutants import pick, replaced
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import apart, missed
+from toyrl.experiments.lab.shared import shared
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.compose import Gated, OnTrace
 from toyrl.shapers.format import Formatted
@@ -37,6 +38,8 @@ SCHEDULES: dict[str, Any] = {
     "seven cuts": Stairs(FIRST, LAST, 7, STEPS),
     "three equal cuts": Stairs(FIRST, LAST, 3, STEPS, geometric=0),
 }
+FAR, NEAR = 258.0, 150.0  # tokens, outside the triangle and inside
+COURSES = (*((FAR, n) for n in SCHEDULES), *((NEAR, n) for n in tuple(SCHEDULES)[:3]))
 CARRY = "A: pay at the old budget after a decay, shaper against max(0, 2 - 1/gamma)"
 BUDGETS = "A: budgets along the run, from their definition"
 ABOVE = "A: equal cuts lie above geometric ones in between, misses"
@@ -143,12 +146,15 @@ def closed_pull(mean: Array, budget: Array) -> np.ndarray:
     return theory.budget_pull(mean, SPREAD, budget)
 
 
-def course(pull: Any, names: tuple[str, ...], start: float, flat: bool) -> np.ndarray:
-    """(STEPS + 1, 2, S) mean length and skill's logit under each schedule.
+@shared
+def courses(shape: str, flat: bool) -> np.ndarray:
+    """(STEPS + 1, 2, S) mean length and skill's logit of each of `COURSES`.
 
+    shape : of `SHAPES`, whose pull is felt, or "" for that in closed form
     flat : mutant, skill is learned at one pace whatever the length
     """
-    chosen = [SCHEDULES[n] for n in names]
+    chosen, starts = [SCHEDULES[n] for _, n in COURSES], [start for start, _ in COURSES]
+    pull = pull_by_shaper(pick(SHAPES, shape)) if shape else closed_pull
 
     def step(x: np.ndarray, k: int) -> np.ndarray:
         mean, u = x
@@ -158,20 +164,24 @@ def course(pull: Any, names: tuple[str, ...], start: float, flat: bool) -> np.nd
         gain = RATE * RIGHT * a * (1 - a) * (shown(100.0) if flat else shown(mean))
         return np.array([mean + PACE * longer, u + gain])
 
-    return follow(step, np.array([[start] * len(names), [-1.0] * len(names)]), STEPS)
+    return follow(step, np.array([starts, [-1.0] * len(starts)]), STEPS)
 
 
-def training(shape: Any, swaps: Mapping[str, str], flat: bool) -> Items:
+def course(shape: str, names: tuple[str, ...], start: float, flat: bool) -> np.ndarray:
+    """The same from one start under the schedules of these names."""
+    return courses(shape, flat)[..., [COURSES.index((start, n)) for n in names]]
+
+
+def training(shape: str, swaps: Mapping[str, str], flat: bool) -> Items:
     """The mean field from 258 tokens, outside the triangle, and from 150, inside."""
     names = tuple(swaps.get(n, n) for n in SCHEDULES)
     two = (names[0], names[2])
-    pulls = (closed_pull, pull_by_shaper(shape))
-    far, near = ([course(p, who, start, flat) for p in pulls]
-                 for who, start in ((names, 258.0), (two, 150.0)))  # fmt: skip
+    far, near = ([course(x, who, start, flat) for x in ("", shape)]
+                 for who, start in ((names, FAR), (two, NEAR)))  # fmt: skip
     means = np.array([40.0, 87, 120, 174, 200, 258])
     budget, h = np.full(means.size, LAST), 1e-3
     ahead, behind = (theory.budget_pay(means + x, SPREAD, budget) for x in (h, -h))
-    slopes = [pulls[1](means, budget), (ahead - behind) / (2 * h)]
+    slopes = [pull_by_shaper(pick(SHAPES, shape))(means, budget), (ahead - behind) / (2 * h)]
     yield apart(SLOPE, slopes, [closed_pull(means, budget)] * 2, 1e-6, ("closed form", "shaper"))
     end = np.array([x[-1, 0] for x in far])
     accuracy = np.array([sigmoid(x[-1, 1]) * shown(x[-1, 0]) for x in far])
@@ -268,7 +278,7 @@ def run(
         "A": lambda: definitions(
             kind, pick(STAIRS, stairs), gated, pick(WRAPS, counted), swaps or {}
         ),
-        "B": lambda: training(kind, swaps or {}, flat),
+        "B": lambda: training(shape, swaps or {}, flat),
         "C": lambda: ablation(band),
     }
     return run_parts(each, parts, notes=(

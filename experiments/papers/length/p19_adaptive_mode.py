@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,9 @@ from toyrl.experiments.lab.bandits import follow, sigmoid
 from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import Draws, draws
 from toyrl.experiments.lab.mutants import pick, replaced
+from toyrl.experiments.lab.parts import Items, Part, run_parts
 from toyrl.experiments.lab.routes import alone, apart, deviation, same
+from toyrl.experiments.lab.shared import shared
 from toyrl.objectives.first_token import FirstToken
 from toyrl.objectives.policy_gradient import PRESETS as OBJECTIVES
 from toyrl.rollouts import Rollouts
@@ -136,6 +138,34 @@ def path(learner: Learner, accuracies: Sequence[tuple[float, float]], steps: int
     return follow(step, np.zeros(len(chance)), steps)
 
 
+@dataclass(frozen=True)
+class Names:
+    """What is learned with, by name; `mean` of the estimator, as in `run`."""
+
+    reward: str | None
+    mean: str = "group"
+    hinge: str | None = None
+    hinge_theta: float = THETA
+    threshold: float | None = None
+    paid: bool = True
+
+    @property
+    def learner(self) -> Learner:
+        """The learner of these names."""
+        kind = self.reward and REWARDS[self.reward]
+        hinge = self.hinge and pick(HINGES, self.hinge)(
+            MARGIN, WEIGHT, self.hinge_theta, self.threshold
+        )
+        pays = kind and kind(theta=THETA, threshold=self.threshold)
+        return Learner(pays, pick(MEANS, self.mean), hinge, paid=self.paid)
+
+
+@shared
+def named_path(names: Sequence[Any], steps: int) -> np.ndarray:
+    """(steps + 1, 2) the path of `Names` on both prompts."""
+    return path(Names(*names).learner, list(PROMPTS.values()), steps)
+
+
 def reach(d: np.ndarray, sign: int) -> float:
     """First step at which the mode of that sign has probability 0.9; infinity if never."""
     there = np.nonzero(sign * d >= SURE)[0]
@@ -143,9 +173,9 @@ def reach(d: np.ndarray, sign: int) -> float:
 
 
 # -- T1, T2 ----------------------------------------------------------------------------------------
-def study(learners: Mapping[str, Learner], steps: int) -> tuple[list[Check], np.ndarray, Table]:
-    """Ends and speeds of every learner on both prompts, and the path (steps + 1, 2) of the last."""
-    d = {n: path(x, list(PROMPTS.values()), steps) for n, x in learners.items()}
+def study(learners: Mapping[str, Names], steps: int) -> Items:
+    """Ends and speeds of every learner on both prompts, and what the last comes to."""
+    d = {n: named_path(astuple(x), steps) for n, x in learners.items()}
     ends = {n: sigmoid(x[-1]) for n, x in d.items()}
     times = {n: [reach(x[:, 0], -1), reach(x[:, 1], 1)] for n, x in d.items()}
     both = ends["reward and hinge"].tolist()
@@ -161,7 +191,8 @@ def study(learners: Mapping[str, Learner], steps: int) -> tuple[list[Check], np.
     columns = ("learner", "steps to short 0.9, easy", "steps to long 0.9, hard",
                "P(long | easy)", "P(long | hard)")  # fmt: skip
     caption = f"Expected updates, {steps} steps at rate 1."
-    return checks, d["reward and hinge"], Table("modes", columns, rows, caption)
+    mix, picture = mix_checks(d["reward and hinge"])
+    return [*checks, *mix, picture, Table("modes", columns, rows, caption)]
 
 
 def by_hand(short: float, long: float) -> float:
@@ -205,7 +236,7 @@ def sample(accuracy: tuple[float, float], half: int, chance: np.ndarray, forced:
     return modes(mode, (rng.random(mode.shape) < p) * 1.0)
 
 
-def label_check(threshold: float | None, groups: int, rng: Draws) -> tuple[Check, Picture]:
+def label_check(threshold: float | None, groups: int, rng: Draws) -> Items:
     """How often a group's own accuracies call its prompt easy."""
     cells = [(x, h) for x in PROMPTS.values() for h in GROUP_SIZES]
     even = np.full(groups, 0.5)
@@ -218,7 +249,7 @@ def label_check(threshold: float | None, groups: int, rng: Draws) -> tuple[Check
         curves, x=[2.0 * h for h in GROUP_SIZES], log_x=True,
         caption=f"True accuracies (short, long) {PROMPTS}; tolerance {THETA}.",
     )  # fmt: skip
-    return deviation(LABELS, found, error, want), picture
+    return [deviation(LABELS, found, error, want), picture]
 
 
 def sampled_check(learner: Learner, forced: bool, runs: int, rng: Draws, steps: int = 20) -> Check:
@@ -271,14 +302,19 @@ def mix_checks(d: np.ndarray) -> tuple[list[Check], Picture]:
     provenance="reconstructed",
     smoke={"steps": 1000, "groups": 10_000, "runs": 1000},
     mutants=[
-        Mutant("hard prompts paid as easy ones", {"reward": "as easy"}, (DRIFT,)),
-        Mutant("each half normalised apart", {"mean": "halves"}, (DRIFT,)),
-        Mutant("hinge on probabilities", {"hinge": "probabilities"}, (STEPS, STOPS)),
-        Mutant("no hinge", {"hinge": None}, (EASY_END, *FASTER, SHORTER)),
-        Mutant("the hinge calls every prompt easy", {"hinge_theta": 1.0}, (HARD_END, LOSS)),
-        Mutant("the mode is paid after all", {"blind": "table"}, (BLIND,)),
-        Mutant("labels by the short half alone", {"threshold": 0.5}, (LABELS, DRIFT)),
-        Mutant("modes drawn from the policy", {"forced": False}, (SAMPLED,)),
+        Mutant("hard prompts paid as easy ones", {"reward": "as easy", "parts": ("drift",)},
+               (DRIFT,)),
+        Mutant("each half normalised apart", {"mean": "halves", "parts": ("drift",)}, (DRIFT,)),
+        Mutant("hinge on probabilities", {"hinge": "probabilities", "parts": ("drift",)},
+               (STEPS, STOPS)),
+        Mutant("no hinge", {"hinge": None, "parts": ("study",)}, (EASY_END, *FASTER, SHORTER)),
+        Mutant("the hinge calls every prompt easy", {"hinge_theta": 1.0, "parts": ("study",)},
+               (HARD_END, LOSS)),
+        Mutant("the mode is paid after all", {"blind": "table", "parts": ("study",)}, (BLIND,)),
+        Mutant("labels by the short half alone",
+               {"threshold": 0.5, "parts": ("drift", "labels")}, (LABELS, DRIFT)),
+        Mutant("modes drawn from the policy", {"forced": False, "parts": ("sampled",)},
+               (SAMPLED,)),
     ],
 )  # fmt: skip
 def run(
@@ -293,6 +329,7 @@ def run(
     steps: int = 10_000,
     groups: int = 200_000,
     runs: int = 4000,
+    parts: Sequence[str] = ("study", "drift", "labels", "sampled"),
     seed: int = 0,
 ) -> Result:
     """Two kinds of prompts, two modes, one logit difference each.
@@ -300,32 +337,27 @@ def run(
     steps : expected updates; groups : sampled per group size; runs : of sampled training
     reward, mean, hinge : the mechanism, or broken ones (`REWARDS`, `MEANS`, `HINGES`); blind : the
     reward in the place of 0/1; hinge_theta, threshold : of the rule that calls a prompt easy;
-    forced : sampled groups hold half of each mode
+    forced : sampled groups hold half of each mode; parts : those run
     """
-    rng, estimator = draws(seed, 19), pick(MEANS, mean)
-    pays, other = (
-        None if REWARDS[x] is None else REWARDS[x](theta=THETA, threshold=threshold)
-        for x in (reward, blind)
-    )
-    chosen = hinge and pick(HINGES, hinge)(MARGIN, WEIGHT, hinge_theta, threshold)
+    rng = draws(seed, 19)
+    hinged = (hinge, hinge_theta, threshold)
     learners = {
-        "0/1 reward": Learner(other),
-        "reward": Learner(pays, estimator),
-        "hinge": Learner(hinge=chosen, paid=False),
-        "reward and hinge": Learner(pays, estimator, chosen),
+        "0/1 reward": Names(blind, threshold=threshold),
+        "reward": Names(reward, mean, threshold=threshold),
+        "hinge": Names(None, "group", *hinged, paid=False),
+        "reward and hinge": Names(reward, mean, *hinged),
     }
-    checks, d, table = study(learners, steps)
-    labels, labels_picture = label_check(threshold, groups, rng)
-    sampled = sampled_check(learners["reward and hinge"], forced, runs, rng)
-    mix, mix_picture = mix_checks(d)
-    return Result(
-        (*checks, *drift_checks(pays, estimator, chosen), labels, sampled, *mix),
-        (mix_picture, labels_picture),
-        (table,),
-        notes=(
-            "Both mode logits are trained, so a policy-gradient step moves their difference twice "
-            "as far as with a single logit, as a hinge step does.",
-            "Groups of 8 call an easy prompt (0.9, 0.95) easy in 71 % only: labels pull back, and "
-            "the mix ends at the margin rather than beyond it.",
-        ),
-    )
+    both = learners["reward and hinge"].learner
+    # Labels and sampled groups draw from one stream, in that order.
+    work: dict[str, Part] = {
+        "study": lambda: study(learners, steps),
+        "drift": lambda: drift_checks(both.reward, both.estimator, both.hinge),
+        "labels": lambda: label_check(threshold, groups, rng),
+        "sampled": lambda: [sampled_check(both, forced, runs, rng)],
+    }
+    return run_parts(work, parts, (
+        "Both mode logits are trained, so a policy-gradient step moves their difference twice "
+        "as far as with a single logit, as a hinge step does.",
+        "Groups of 8 call an easy prompt (0.9, 0.95) easy in 71 % only: labels pull back, and "
+        "the mix ends at the margin rather than beyond it.",
+    ))  # fmt: skip

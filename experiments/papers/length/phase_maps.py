@@ -10,6 +10,7 @@ import numpy as np
 from toyrl.experiments.core import Check, Mutant, Result, Table, experiment
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import alone, apart, missed
+from toyrl.experiments.lab.shared import shared
 from toyrl.experiments.papers.length.phase_lab import (
     FORMS,
     HIGH,
@@ -147,14 +148,16 @@ def turn(found: Sweep, row: int) -> float:
 
 def thresholds(form: str, cases: Sequence[tuple[float, float]], formula: str) -> list[float]:
     """The trained turn over the closed form, for (share of easy prompts, guessing rate)."""
-    found = []
-    for easy, guess in cases:
-        own = hull(chain_of(easy, guess))
-        said = CLOSED_FORMS[formula](chain_of(easy, guess))
-        at = {**THINKS, "easy": max(easy, 1e-6)}
-        m = swept_map(FORMS[form], own * NEAR, "guess", (guess,), at)
-        found.append(turn(m, 0) / said)
-    return found
+    return [trained_turn(form, easy, guess) / CLOSED_FORMS[formula](chain_of(easy, guess))
+            for easy, guess in cases]  # fmt: skip
+
+
+@shared
+def trained_turn(form: str, easy: float, guess: float) -> float:
+    """The weight at which training turns, for a share of easy prompts and a guessing rate."""
+    own = hull(chain_of(easy, guess))
+    at = {**THINKS, "easy": max(easy, 1e-6)}
+    return turn(swept_map(FORMS[form], own * NEAR, "guess", (guess,), at), 0)
 
 
 BY_TRAINING = ("closed form", "exact training")
@@ -185,16 +188,20 @@ def bound(form: str, abilities: Sequence[float], n: int) -> Items:
 
 def scaled(sizes: Sequence[int], rescaled: bool) -> Items:
     """Mean-only groups of G make a run slower by 1 - 1/G, and nothing else."""
-    off, updates = [], 300
-    weights = (0.3, 1.0, 2.0)
-    at = {"updates": updates}
-    limit = swept_map(FORMS["additive"], weights, "easy", (0.5,), at)
-    for g in sizes:
-        own = {"updates": round(updates / (1 - 1 / g)) if rescaled else updates, "group_size": g}
-        m = swept_map(FORMS["additive"], weights, "easy", (0.5,), own)
-        off.append(np.log(m.columns["length"] / limit.columns["length"]))
+    updates = 300
+    limit = final_lengths(updates)
+    off = [np.log(final_lengths(round(updates / (1 - 1 / g)) if rescaled else updates, g) / limit)
+           for g in sizes]  # fmt: skip
     yield apart(SCALED, np.array(off), np.zeros(np.shape(off)), 0.05,
                 routes=("exact training", "sampled groups"))  # fmt: skip
+
+
+@shared
+def final_lengths(updates: int, group_size: int | None = None) -> np.ndarray:
+    """(weights, 1) mean lengths after so many updates; None: groups without end."""
+    at = {"updates": updates} | ({} if group_size is None else {"group_size": group_size})
+    m = swept_map(FORMS["additive"], (0.3, 1.0, 2.0), "easy", (0.5,), at)
+    return m.columns["length"]
 
 
 def noisy(form: str, n: int) -> Items:
@@ -218,15 +225,24 @@ SOLVED = Form("outcome(wrong=1) - linear_length()", "reward.linear_length.alpha"
 """A group that is always solved: length is all that varies."""
 
 
-def flat(divided: str, plain: str, knee: float) -> Items:
-    """Above eps over the spread of lengths a weight does nothing under the std; half-way at it."""
+@shared
+def first_steps(knee: float) -> np.ndarray:
+    """(4, scales) change of log length in one update, at four weights in units of eps/spread.
+
+    The weights are the knee, 1e4, 10 and 1,000; the spread is that of lengths.
+    """
     at = {"length": 60.0, "easy": 0.5, "updates": 1}
     base = swept_map(SOLVED, (1e-9,), "guess", (0.1,), at, estimator="grpo")
     spread = spread_of_lengths(at)
     high = (10 * SPREAD / spread, 1000 * SPREAD / spread)
     weights = (knee * SPREAD / spread, 1e4 * SPREAD / spread, *high)
     m = swept_map(SOLVED, weights, "normalisation", SCALES, at, estimator="grpo")
-    change = np.log(m.columns["length"] / base.columns["length"][0, 0])
+    return np.log(m.columns["length"] / base.columns["length"][0, 0])
+
+
+def flat(divided: str, plain: str, knee: float) -> Items:
+    """Above eps over the spread of lengths a weight does nothing under the std; half-way at it."""
+    change = first_steps(knee)
     of = {s: change[:, SCALES.index(s)] for s in SCALES}
     # a first step is as long as w/(w spread + eps), which is flat but for 1/11; or as w
     yield apart(FLAT, np.log(of[divided][3] / of[divided][2]), np.log(1.1 / 1.001), 0.01,

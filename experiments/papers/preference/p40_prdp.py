@@ -22,6 +22,7 @@ from toyrl.experiments.lab.groups import advantages, one_token, picked
 from toyrl.experiments.lab.mutants import pick, replaced
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import EXACT, apart, beyond, jackknife, mean_error, same
+from toyrl.experiments.lab.shared import shared
 from toyrl.objectives.pairs import Prdp
 from toyrl.rollouts import Rollouts
 from toyrl.theory.policies import kl, softmax, tilt
@@ -153,7 +154,11 @@ def train(rng: Any, reward: Array, cells: Sequence[tuple[float, str]], snapshots
     n, row = len(reward), np.arange(len(reward))[:, None]
     arms, rate = np.arange(ARMS), np.array([x for x, _ in cells])[:, None, None]
     level = np.log(1 / ARMS)  # of the reference policy
-    r = one_token(ref_logprobs=np.full((n, GROUP), level))
+    plain = [i for i, (_, rule) in enumerate(cells) if rule.startswith("reinforce")]
+    held = [i for i in range(len(cells)) if i not in plain]
+    clip = np.array([eps if cells[i][1] == "prdp" else np.inf for i in held])
+    objective = Prdp(beta, clip[:, None, None, None])  # pyright: ignore[reportArgumentType]
+    r = one_token(ref_logprobs=np.full((len(held), n, GROUP), level))
 
     def snapshot(theta: np.ndarray, _: int) -> np.ndarray:
         drawn = picked(softmax(theta), rng.random((n, GROUP)))
@@ -165,18 +170,16 @@ def train(rng: Any, reward: Array, cells: Sequence[tuple[float, str]], snapshots
 
         old = log_of(softmax(theta))
 
-        def coefficients(i: int, rule: str, logp: np.ndarray) -> np.ndarray:
-            if rule.startswith("reinforce"):  # leave-one-out baseline, frozen at sampling
-                f = paid[i] - (BETA * (old[i] - level) if rule.endswith("KL") else 0)
-                return (f - f.mean(-1, keepdims=True)) / (GROUP - 1)
-            objective = Prdp(beta, eps if rule == "prdp" else np.inf)
-            c = objective.coefficients(paid[i], r, logp[i, ..., None], old[i, ..., None])
-            return c[..., 0] * n * BETA / 4
+        c = np.zeros(old.shape)
+        for i in plain:  # leave-one-out baseline, frozen at sampling
+            f = paid[i] - (BETA * (old[i] - level) if cells[i][1].endswith("KL") else 0)
+            c[i] = (f - f.mean(-1, keepdims=True)) / (GROUP - 1)
 
         def update(theta: np.ndarray, _: int) -> np.ndarray:
             pi = softmax(theta)
-            logp = log_of(pi)
-            c = np.stack([coefficients(i, rule, logp) for i, (_, rule) in enumerate(cells)])
+            if held:
+                given = log_of(pi)[held][..., None], old[held][..., None]
+                c[held] = objective.coefficients(paid[held], r, *given)[..., 0] * n * BETA / 4
             g = np.einsum("cng,cngk->cnk", c, chosen)
             return theta + rate * (g - pi * c.sum(-1, keepdims=True))
 
@@ -184,6 +187,17 @@ def train(rng: Any, reward: Array, cells: Sequence[tuple[float, str]], snapshots
 
     pi = softmax(follow(snapshot, np.zeros((len(cells), n, ARMS)), snapshots)[1:])
     return (pi * reward).sum(-1) - BETA * kl(pi, np.full(ARMS, 1 / ARMS))
+
+
+@shared
+def trained(seed: int, place: int, cells: Sequence[tuple[float, str]], size: Sequence[int],
+            eps: float, beta: float) -> Sequence[np.ndarray]:  # fmt: skip
+    """(snapshots, N) J of the runs of each cell; size : reward tables, seeds of each, snapshots."""
+    count, seeds, snapshots = size
+    rewards = draws(place).standard_normal((count, ARMS))
+    reward = np.repeat(rewards, seeds, axis=0)
+    return (list(train(draws(seed, place), reward, cells, snapshots, eps, beta).swapaxes(0, 1))
+            if cells else [])  # fmt: skip
 
 
 def stability(seed: int, place: int, cells: Sequence[tuple[float, str]], size: Sequence[int],
@@ -197,8 +211,13 @@ def stability(seed: int, place: int, cells: Sequence[tuple[float, str]], size: S
     rewards, ref = draws(place).standard_normal((count, ARMS)), np.full(ARMS, 1 / ARMS)
     best = [theory.objective(tilt(ref, t, 1 / BETA), ref, t, BETA) for t in rewards]
     used = [(rate, swaps.get(rule, rule)) for rate, rule in cells]
-    path = train(draws(seed, place), np.repeat(rewards, seeds, axis=0), used, snapshots, *rule)
-    path = path / np.repeat(best, seeds)
+    # The cells see the same draws, so that they can be run in two goes.
+    plain, regressed = ([x for x in dict.fromkeys(used) if x[1].startswith("reinforce") is own]
+                        for own in (True, False))  # fmt: skip
+    size = (count, seeds, snapshots)
+    found = dict(zip(plain, trained(seed, place, plain, size, np.inf, BETA), strict=True))
+    found |= zip(regressed, trained(seed, place, regressed, size, *rule), strict=True)
+    path = np.stack([found[x] for x in used], axis=1) / np.repeat(best, seeds)
     end = path[-last:].mean(0).reshape(len(cells), count, seeds)
     rows = [[*cell, float(np.median(x)), float(x.min()), float(np.median(np.ptp(x, axis=-1)))]
             for cell, x in zip(cells, end, strict=True)]  # fmt: skip
@@ -317,14 +336,14 @@ def prdp(
     loss, mixed, beta_used, eps, swaps (other `RULES` behind a name), weighed : mutants break them;
     parts : that are run
     """
-    rng, trained = draws(seed), (swaps or {}, eps, beta_used)
+    rng, used = draws(seed), (swaps or {}, eps, beta_used)
     work = {
         "exact": lambda: (
             *exact_checks(rng, beta_used, mixed),
             *clip_checks(pick(LOSSES, loss)(beta=0.5, eps=0.1)),
             *off_policy(rng, beta_used, weighed, updates),
         ),
-        "gentle": lambda: gentle(seed, bounds, gentle_size, *trained),
-        "steep": lambda: steep(seed, lead, steep_size, *trained),
+        "gentle": lambda: gentle(seed, bounds, gentle_size, *used),
+        "steep": lambda: steep(seed, lead, steep_size, *used),
     }
     return run_parts(work, parts)

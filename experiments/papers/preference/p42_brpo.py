@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,13 @@ from scipy.special import erfi
 
 from toyrl.estimators.group import PRESETS
 from toyrl.estimators.pairwise import Brpo, all_conditions
-from toyrl.experiments.core import Check, Mutant, Picture, Result, Table, experiment
+from toyrl.experiments.core import Check, Mutant, Result, Table, experiment
 from toyrl.experiments.lab.bandits import follow, train_two_arms
 from toyrl.experiments.lab.curves import lines, root
 from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.groups import advantages
 from toyrl.experiments.lab.mutants import pick, replaced
+from toyrl.experiments.lab.parts import Items, Part, gather
 from toyrl.experiments.lab.routes import SAMPLED, alone, deviation, missed, same
 from toyrl.rollouts import Rollouts
 from toyrl.theory.group.comparisons import reference_gain
@@ -23,6 +25,7 @@ from toyrl.theory.preference.votes import voted_sign
 
 Array = Any
 G, STEP, SIZES = 16, 0.05, (5.0, 20.0, 200.0)
+PARTS = ("noise", "filter", "votes", "bar", "exploit")
 SLOPE = "T1: slope of the rising bar against 1/sqrt(pi), relative error"
 FILTERED = "T1: slope with the skew filter against its order statistics, relative error"
 STUCK = "T1: fixed reference: quality at the end"
@@ -62,7 +65,7 @@ RULES = {
 
 # -- T1: Gaussian qualities ------------------------------------------------------------------------
 def bar_checks(kind: type[Brpo], rival: type[Brpo], replicas: int, updates: int, rng: Any
-               ) -> tuple[list[Check], Picture]:  # fmt: skip
+               ) -> Items:  # fmt: skip
     """Mean quality over training, on the same draws, against both slopes and the ODE."""
     rules = {
         "BRPO": kind("first", math.inf),
@@ -92,7 +95,8 @@ def bar_checks(kind: type[Brpo], rival: type[Brpo], replicas: int, updates: int,
               routes=("order statistics", "simulation")),
         Check(STUCK, fixed[-1], 3.2, "<", routes=SAMPLED),
         Check(SATURATES, abs(fixed[half] - closed), 0.05, routes=SAMPLED),
-    ], picture  # fmt: skip
+        picture,
+    ]  # fmt: skip
 
 
 # -- T2: a noisy judge -----------------------------------------------------------------------------
@@ -121,22 +125,23 @@ def noise_checks(kind: type[Brpo], groups: int, rng: Any) -> list[Check]:
 
 # -- T3: an exploit --------------------------------------------------------------------------------
 def exploit_checks(kind: type[Brpo], baseline: str, ties: float, runs: int, rng: Any
-                   ) -> tuple[list[Check], Table]:  # fmt: skip
+                   ) -> Items:  # fmt: skip
     """A plain answer against an exploit that pays 1 + size once in ten, on the same draws."""
     rules = {"BRPO": kind("first"), "mean baseline": PRESETS[baseline],
              "group std": PRESETS["grpo_exact"]}  # fmt: skip
-    paid = [(e, m, 0.1) for e in rules.values() for m in SIZES]
-    paid.append((Brpo("first", ties=ties), 20.0, 0.0))
+    paid = [(m, 0.1) for _ in rules for m in SIZES] + [(20.0, 0.0)]
+    used = [*rules.values(), Brpo("first", ties=ties)]
+    size, scale = np.array(paid).T[..., None, None]
+    bonus, ends = 1 + size, len(SIZES) * runs * np.arange(1, len(used))
 
     def group(plain: np.ndarray, _: int) -> tuple[np.ndarray, np.ndarray]:
         u, v = rng.random((2, runs, G))
         noise = rng.standard_normal((runs, G))
-        arms, found = [], []
-        for (e, size, scale), p in zip(paid, np.split(plain, len(paid)), strict=True):
-            arms.append(u < p)
-            score = np.where(arms[-1], 1.0, np.where(v < 0.1, 1 + size, 0.0)) + scale * noise
-            found.append(advantages(e, score))
-        return np.concatenate(arms) * 1.0, np.concatenate(found)
+        arms = u < plain.reshape(len(paid), runs, 1)
+        won = np.where(v < 0.1, bonus, 0.0)
+        score = (np.where(arms, 1.0, won) + scale * noise).reshape(-1, G)
+        found = [advantages(e, x) for e, x in zip(used, np.split(score, ends), strict=True)]
+        return arms.reshape(-1, G) * 1.0, np.concatenate(found)
 
     path = train_two_arms(group, np.zeros(runs * len(paid)), 600, rate=0.05)
     *end, interior = path[-1].reshape(len(paid), runs).mean(-1).tolist()
@@ -154,7 +159,8 @@ def exploit_checks(kind: type[Brpo], baseline: str, ties: float, runs: int, rng:
         drawn(SCALAR, final["mean baseline"][1], 0.1, "<"),
         Check(TIES, interior, 0.865, "~", 0.065, routes=("simulation", "root of the drift")),
         same(DRIFT, tied_drift(ties), 0.0, 1e-12),
-    ], table
+        table,
+    ]
 
 
 def tied_drift(ties: float) -> float:
@@ -216,15 +222,21 @@ def votes_check(orders: int, groups: int, rng: Any) -> Check:
     provenance="second-hand",
     smoke={"replicas": 60, "groups": 40_000, "updates": 300, "runs": 16},
     mutants=(
-        Mutant("the reference is never redrawn", {"rule": "never redrawn"}, (SLOPE, FILTERED)),
-        Mutant("signs normalised by the group's std", {"rule": "normalised"}, (FILTERED,)),
-        Mutant("the margin counts, not its sign", {"rule": "by margin"},
+        Mutant("the reference is never redrawn", {"rule": "never redrawn", "parts": ("bar",)},
+               (SLOPE, FILTERED)),
+        Mutant("signs normalised by the group's std", {"rule": "normalised", "parts": ("bar",)},
+               (FILTERED,)),
+        Mutant("the margin counts, not its sign",
+               {"rule": "by margin", "parts": ("noise", "bar", "exploit")},
                (SLOPE, ORDER, PLAIN, SPREAD)),
-        Mutant("the fixed reference is redrawn", {"rival": "brpo"}, (STUCK, SATURATES)),
-        Mutant("ties count as nothing", {"ties": 0.0}, (TIES, DRIFT)),
-        Mutant("the scalar reward is normalised", {"baseline": "grpo_exact"}, (SCALAR,)),
-        Mutant("the share is of the others", {"others": True, "train": False}, (KEPT, RULE)),
-        Mutant("the judge sees one order", {"orders": 1, "train": False}, (VOTES,)),
+        Mutant("the fixed reference is redrawn", {"rival": "brpo", "parts": ("bar",)},
+               (STUCK, SATURATES)),
+        Mutant("ties count as nothing", {"ties": 0.0, "parts": ("exploit",)}, (TIES, DRIFT)),
+        Mutant("the scalar reward is normalised",
+               {"baseline": "grpo_exact", "parts": ("exploit",)}, (SCALAR,)),
+        Mutant("the share is of the others", {"others": True, "parts": ("filter",)},
+               (KEPT, RULE)),
+        Mutant("the judge sees one order", {"orders": 1, "parts": ("votes",)}, (VOTES,)),
     ),
 )  # fmt: skip
 def brpo(
@@ -239,22 +251,22 @@ def brpo(
     ties: float = -1.0,
     others: bool = False,
     orders: int = 2,
-    train: bool = True,
+    parts: Sequence[str] = PARTS,
     seed: int = 0,
 ) -> Result:
     """Gaussian qualities, a noisy judge, an exploit.
 
     replicas, updates : of T1; groups : simulated groups of T2, T4 and T5; runs : of T3
-    rule, rival, baseline, ties, others, orders : what mutants break; train : with T1 and T3
+    rule, rival, baseline, ties, others, orders : what mutants break; parts : those run
     """
     kind, rng = pick(RULES, rule), draws(seed)
-    single = (
-        *noise_checks(kind, groups, rng),
-        *filter_checks(others, groups, rng),
-        votes_check(orders, groups, rng),
-    )
-    if not train:
-        return Result(single)
-    bar, picture = bar_checks(kind, pick(RULES, rival), replicas, updates, rng)
-    exploit, table = exploit_checks(kind, baseline, ties, runs, rng)
-    return Result((*bar, *exploit, *single), (picture,), (table,))
+    own: dict[str, Part] = {
+        "noise": lambda: noise_checks(kind, groups, rng),
+        "filter": lambda: filter_checks(others, groups, rng),
+        "votes": lambda: (votes_check(orders, groups, rng),),
+        "bar": lambda: bar_checks(kind, pick(RULES, rival), replicas, updates, rng),
+        "exploit": lambda: exploit_checks(kind, baseline, ties, runs, rng),
+    }
+    # All draw from one stream, in the order of `PARTS`.
+    found = {name: tuple(own[name]()) for name in PARTS if name in parts}
+    return gather(x for name in ("bar", "exploit", *PARTS[:3]) for x in found.get(name, ()))

@@ -16,6 +16,7 @@ from toyrl.experiments.lab.curves import lines, root
 from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.mutants import after, pick, replaced
 from toyrl.experiments.lab.routes import alone, apart, same
+from toyrl.experiments.lab.shared import shared
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts
 from toyrl.shapers.judge.trust import RIGHT, Trust, TrustReleased
@@ -147,15 +148,18 @@ def group_checks(kind: type[Trust], released: type[Trust], groups: int, seed: in
 
 
 # -- T2: training ----------------------------------------------------------------------------------
-def accuracy(rule: Trust, settings: Sequence[Any], replicas: int, seed: int) -> np.ndarray:
+@shared
+def accuracy(rule: str, settings: Sequence[Any], replicas: int, seed: int) -> np.ndarray:
     """(HORIZON + 1, S) mean over replicas; GRPO on the two arms from the uniform policy.
 
-    settings : S times the horizon in updates, alpha and the judge's scores of both arms
+    rule : of `RULES` or `RELEASED`
+    settings : S times the horizon in updates, alpha, the judge's scores of both arms, and distrust
     """
     rng, p = draws(seed, 2), np.array(RIGHTS)
-    horizon, alpha, scores = (np.array(x) for x in zip(*settings, strict=True))
+    horizon, alpha, scores, distrust = (np.array(x) for x in zip(*settings, strict=True))
     row = np.repeat(np.arange(len(settings)), replicas)[:, None]
-    e = ShapedReward(replace(rule, alpha=alpha[row], horizon=horizon[row]), GRPO)
+    own = {"alpha": alpha[row], "horizon": horizon[row], "distrust": distrust[row]}
+    e = ShapedReward(replace(pick({**RULES, **RELEASED}, rule)(), **own), GRPO)
 
     def group(hack: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
         # The same draws for every setting: the runs differ by what is set alone.
@@ -171,16 +175,19 @@ def accuracy(rule: Trust, settings: Sequence[Any], replicas: int, seed: int) -> 
     return (p[0] + (p[1] - p[0]) * hack).reshape(HORIZON + 1, len(settings), replicas).mean(-1)
 
 
-def training(kind: type[Trust], released: type[Trust], horizon: float, honest: Sequence[float],
+def training(rule: str, released: str, horizon: float, honest: Sequence[float],
              replicas: int, seed: int) -> tuple[list[Check], list[Picture], Table]:  # fmt: skip
     """Final accuracy of five variants at three weights, against the published pattern."""
     fading = [(horizon, a, SCORES) for a in ALPHAS]
-    both = [(FOREVER, a, SCORES) for a in ALPHAS] + fading
-    both += [(FOREVER, a, tuple(honest)) for a in HONEST_ALPHAS]
-    none, anneal, plain = np.split(accuracy(kind(distrust=0.0), both, replicas, seed), [3, 6], 1)
-    trust, full, trusting = np.split(accuracy(kind(), both, replicas, seed), [3, 6], 1)
+    each = [(FOREVER, a, SCORES) for a in ALPHAS] + fading
+    each += [(FOREVER, a, tuple(honest)) for a in HONEST_ALPHAS]
+    blind, wary = ([(*x, distrust) for x in each] for distrust in (0.0, 1.0))
+    none, anneal, plain, trust, full, trusting = np.split(
+        accuracy(rule, blind + wary, replicas, seed), [3, 6, 8, 11, 14], 1
+    )
     runs = {"none": none, "trust": trust, "anneal": anneal, "both": full,
-            "released": accuracy(released(), fading, replicas, seed)}  # fmt: skip
+            "released": accuracy(released, [(*x, 1.0) for x in fading], replicas, seed)
+            }  # fmt: skip
     end = {k: dict(zip(ALPHAS, run[-1].tolist(), strict=True)) for k, run in runs.items()}
     trained = alone("simulation", "the end of a path of sampled groups has no closed form; T1 "
                     "gives its direction")  # fmt: skip
@@ -261,5 +268,5 @@ def run(
     )
     if not train:
         return Result(tuple(checks), notes=notes)
-    t2, pictures, table = training(kind, other, horizon, honest, replicas, seed)
+    t2, pictures, table = training(rule, released, horizon, honest, replicas, seed)
     return Result((*checks, *t2), tuple(pictures), (table,), notes)

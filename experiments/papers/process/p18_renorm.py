@@ -15,6 +15,7 @@ from toyrl.experiments.lab.bandits import follow, sigmoid, train_two_arms
 from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.mutants import pick, replaced
+from toyrl.experiments.lab.parts import Items, gather
 from toyrl.experiments.lab.routes import alone, apart, missed, same
 from toyrl.rollouts import Rollouts
 
@@ -103,7 +104,7 @@ def return_check(rule: ReNorm) -> Check:
 
 
 def bandit_checks(rule: ReNorm, judge: float, replicas: int, seed: int, updates: int = 400
-                  ) -> tuple[list[Check], Picture, Table]:  # fmt: skip
+                  ) -> Items:  # fmt: skip
     """What each design teaches: two arms, mean baseline, G = 8, the same draws for all designs."""
     rng, shape, hack = draws(seed, 1), (replicas, 8), (HACK[0], judge, HACK[2])
     steps, mean, success = (np.array(x) for x in zip(HONEST, hack, strict=True))
@@ -136,7 +137,7 @@ def bandit_checks(rule: ReNorm, judge: float, replicas: int, seed: int, updates:
                     f"1.0, 0.2. {replicas} replicas.")  # fmt: skip
     columns = ("design", "return honest", "return hack", "final success rate")
     rows = [[k, f(*HONEST), f(*hack), end[k]] for k, f in RETURNS.items()]
-    return checks, picture, Table("designs", columns, rows)
+    return [*checks, picture, Table("designs", columns, rows)]
 
 
 def sign_checks(rule: ReNorm, groups: int, seed: int) -> list[Check]:
@@ -232,19 +233,22 @@ def updates_to(runs: list[tuple[ReNorm, float, float]], replicas: int, updates: 
     runs : rule, chance that the judge is wrong, factor of the step; all on the same draws
     """
     rng, shape = draws(seed, 5), (replicas, 8, CHAIN)
-    count = np.full(shape[:2], CHAIN)
+    flip, scale = np.array([x[1:] for x in runs]).T[..., None, None, None]
+    # Runs of one rule, which stand together, are one batch.
+    first = [i for i, x in enumerate(runs) if i == 0 or x[0] is not runs[i - 1][0]]
 
     def step(theta: np.ndarray, _: int) -> np.ndarray:
         chance, u, v = sigmoid(theta), rng.random(shape), rng.random(shape)
-        moves = []
-        for p, (e, flip, scale) in zip(chance, runs, strict=True):
-            act = u < p
-            outcome = np.asarray(act.all(axis=-1), dtype=float)
-            r = steps_of(outcome, (act ^ (v < flip)) * 1.0, count)
-            a = e.apply({"outcome": outcome}, r)[0]
-            moves.append(0.5 * scale * (a * (act - p)).mean(-2, keepdims=True))
+        act = u < chance
+        seen, credit = (act ^ (v < flip)) * 1.0, []
+        for start, end in itertools.pairwise((*first, len(runs))):
+            outcome = np.asarray(act[start:end].all(-1), dtype=float).reshape(-1, shape[1])
+            scores = seen[start:end].reshape(-1, *shape[1:])
+            r = steps_of(outcome, scores, np.full(outcome.shape, CHAIN))
+            credit.append(runs[start][0].apply({"outcome": outcome}, r)[0])
+        a = np.concatenate(credit).reshape(act.shape)
         spend(len(runs) * u.size)
-        return theta + np.array(moves)
+        return theta + 0.5 * scale * (a * (act - chance)).mean(-2, keepdims=True)
 
     path = follow(step, np.zeros((len(runs), replicas, 1, CHAIN)), updates)
     there = sigmoid(path).prod(-1)[..., 0] >= 0.9
@@ -252,7 +256,7 @@ def updates_to(runs: list[tuple[ReNorm, float, float]], replicas: int, updates: 
 
 
 def chain_checks(rule: ReNorm, replicas: int, updates: int, seed: int
-                 ) -> tuple[list[Check], Picture, Table]:  # fmt: skip
+                 ) -> Items:  # fmt: skip
     """Credit per step against the outcome alone."""
     outcome = ReNorm("outcome")
     runs = {"outcome only": (outcome, 0.0, 1.0), "outcome x 3.5": (outcome, 0.0, LEFT)} | {
@@ -273,7 +277,8 @@ def chain_checks(rule: ReNorm, replicas: int, updates: int, seed: int
         caption="Six binary decisions, success iff all right, G 8, rate 0.5.",
     )  # fmt: skip
     rows = [[k, v, *np.quantile(found[k], (0.1, 0.9)).tolist()] for k, v in middle.items()]
-    return checks, picture, Table("updates to 90 %", ("signal", "median", "10 %", "90 %"), rows)
+    columns = ("signal", "median", "10 %", "90 %")
+    return [*checks, picture, Table("updates to 90 %", columns, rows)]
 
 
 @experiment(
@@ -287,13 +292,13 @@ def chain_checks(rule: ReNorm, replicas: int, updates: int, seed: int
     provenance="reconstructed",
     smoke={"replicas": 60, "groups": 500, "points": 4000, "chains": 30, "updates": 600},
     mutants=[
-        Mutant("scores standardised first", {"rule": "standardised", "train": False},
+        Mutant("scores standardised first", {"rule": "standardised", "train": ""},
                (SIGNS, RETURN, SIDES, PRICE, CREDIT)),
         Mutant("outcome at the end only", {"rule": "at the end"},
                (LEARNS, SIGNS, SAME, INSIDE, NOT_NESTED, FASTER, RESCALED, USELESS)),
-        Mutant("a missing score is 0", {"rule": "missing is 0", "train": False}, (MISSING,)),
-        Mutant("the judge is not fooled", {"judge": 0.3}, (ADDED, BROADCAST)),
-        Mutant("the hack may take fewer steps", {"shorter": True, "train": False}, (NESTED,)),
+        Mutant("a missing score is 0", {"rule": "missing is 0", "train": ""}, (MISSING,)),
+        Mutant("the judge is not fooled", {"judge": 0.3, "train": "bandit"}, (ADDED, BROADCAST)),
+        Mutant("the hack may take fewer steps", {"shorter": True, "train": ""}, (NESTED,)),
     ],
 )  # fmt: skip
 def run(
@@ -301,7 +306,7 @@ def run(
     rule: str = "renorm",
     judge: float = HACK[1],
     shorter: bool = False,
-    train: bool = True,
+    train: str = "bandit, chain",
     replicas: int = 200,
     chains: int = 200,
     updates: int = 3000,
@@ -314,7 +319,8 @@ def run(
     replicas : runs of the bandit; chains, updates : runs of the chain, and most updates; groups :
     random groups; points : random bandits
     rule : "renorm", or one of the broken ones in `RULES`; judge : mean score of the hack's steps;
-    shorter : n_k < n_h is allowed; all for mutants; train : with the bandit and the chain
+    shorter : n_k < n_h is allowed; all for mutants; train : which of "bandit" and
+    "chain" are trained
     """
     e = pick(RULES, rule)
     t2, regions = region_checks(e, shorter, points, seed)
@@ -324,8 +330,6 @@ def run(
         "A solved rollout still gains its score for every extra step: padding after success "
         "pays, as it costs after failure.",
     )
-    if not train:
-        return Result(checks, (regions,), notes=notes)
-    t1, bandit_picture, designs = bandit_checks(e, judge, replicas, seed)
-    t3, credit, table = chain_checks(e, chains, updates, seed)
-    return Result((*checks, *t1, *t3), (bandit_picture, regions, credit), (designs, table), notes)
+    t1 = bandit_checks(e, judge, replicas, seed) if "bandit" in train else ()
+    t3 = chain_checks(e, chains, updates, seed) if "chain" in train else ()
+    return gather((*checks, *t1, regions, *t3), notes)

@@ -10,9 +10,11 @@ import numpy as np
 
 from toyrl.experiments.core import Check, Mutant, Result, Table, experiment
 from toyrl.experiments.lab.curves import lines
-from toyrl.experiments.lab.key_tokens import BAND, PLACES, Run, learn
+from toyrl.experiments.lab.key_tokens import BAND, PLACES, Run
+from toyrl.experiments.lab.key_tokens import learn as learned
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import beyond, mean_error
+from toyrl.experiments.lab.shared import shared
 from toyrl.experiments.papers.process.p53_gradients import (
     BASELINE,
     DIFFERS,
@@ -35,6 +37,7 @@ STALLS = "T4: no filter: share of runs with process rewards that reach 0.9"
 LEARNS = "T4: no filter: updates of outcome only, the slowest run"
 FILTERED = "T4: filter: updates saved by process rewards, by 4 errors"
 SAID = {"outcome": "outcome only", "dense": "process rewards", "total": "total as outcome"}
+learn = shared(learned)
 WHY = "the number of updates of sampled training has no closed form"
 MODELS: dict[str, dict[str, Any]] = {
     "online": {},

@@ -115,10 +115,9 @@ def descend(reward: np.ndarray, actions: int, objective: Any, own: Any, on_polic
     return np.exp(log_policy(follow(step, start, steps)[-1])[2].sum(-1))
 
 
-def one_token_checks(kind: Any, normalised: bool, seed: int, steps: int) -> Items:
-    """A prompt of one token, where the values take care of themselves."""
-    rng = draws(seed, 1)
-    reward = rng.normal(size=8)
+def level_check(normalised: bool, seed: int) -> Items:
+    """The loss at Q = r + c, for a prompt of one token."""
+    reward = draws(seed, 1).normal(size=8)
     worst = 0.0
     for c in (0.0, 0.3, -1.2):
         q = (reward + c)[None]
@@ -126,13 +125,19 @@ def one_token_checks(kind: Any, normalised: bool, seed: int, steps: int) -> Item
         r = one_token(target_values=(0 if normalised else np.logaddexp.reduce(q, axis=-1)) + 0 * q)
         for loss in SoftQ().losses(reward[None], r, np.log(softmax(q))[..., None]):
             worst = max(worst, float(np.abs(loss - c**2).max()))
+    return [Check(CONSTANT, worst, 1e-12, routes=(CLOSED, "the library's loss"))]
+
+
+def one_token_checks(kind: Any, seed: int, steps: int) -> Items:
+    """A prompt of one token, where the values take care of themselves."""
+    rng = draws(seed, 1)
+    reward = rng.normal(size=8)
     z = (reward - reward.mean()) / reward.std()
     # On-policy descent crawls where softmax(5 z) is nearly 0; uniform paths reach it.
     rewards, on = np.array([reward, 5 * z]), (True, False)
     want, mean = softmax(rewards), sampled(kind(), reward, min(steps, 2000), rng)
     away = total_variation([*descend(rewards, 8, kind(), on, on, steps), mean], [*want, want[0]])
     return [
-        Check(CONSTANT, worst, 1e-12, routes=(CLOSED, "the library's loss")),
         Check(FIXED, float(away[0]), 1e-4, routes=DESCENT),
         Check(SHAPED, float(away[1]), 1e-4, routes=DESCENT),
         Check(DRAWN, float(away[2]), 0.02, routes=SAMPLED),
@@ -184,7 +189,7 @@ SIGNALS = {
 }
 
 
-def signal_to_noise(signals: Sequence[str], samples: int, seed: int) -> list[Check]:
+def signal_to_noise(signals: Sequence[str], samples: int, seed: int) -> Items:
     """|E g|^2 / E|g|^2 of one REINFORCE sample at the uniform policy, raw and z-scored."""
     a, k, spread = MERITS - MERITS.mean(), len(MERITS), MERITS.var()
     closed = {"raw": spread / k / ((1 - 1 / k) * (spread + 1)), "z-scored": 1 / (k - 1)}
@@ -227,15 +232,13 @@ def steps_to_best(kinds: Sequence[Any], runs: int, seed: int, most: int) -> np.n
     return np.median(first.reshape(len(kinds), len(RATES), runs), axis=-1)
 
 
-def input_checks(normaliser: str, signals: Sequence[str], samples: int, runs: int, horizon: int,
-                 seed: int) -> Items:  # fmt: skip
-    """Signal to noise, and steps to 90 % under raw, centred and z-scored rewards at five rates."""
+def input_checks(normaliser: str, runs: int, horizon: int, seed: int) -> Items:
+    """Steps to 90 % under raw, centred and z-scored rewards at five rates."""
     kinds = {**REWARDS, "z-scored": pick(REWARDS, normaliser)}
     raw, centred, scored = steps = steps_to_best(list(kinds.values()), runs, seed, horizon)
     learns = alone("simulation", "a first passage of sampled training has no closed form; its "
                    "signal to noise has")  # fmt: skip
     return [
-        *signal_to_noise(signals, samples, seed),
         learns(LEARNS, float((scored / np.minimum(raw, centred)).max()), 0.7),
         lines("z-score", "Inputs of unequal difficulty and scale",
               ("learning rate", "steps until the best prompt has 90 %"),
@@ -260,13 +263,13 @@ def input_checks(normaliser: str, signals: Sequence[str], samples: int, runs: in
         Mutant("reward at every token", {"loss": "every token", "parts": ("T2",)},
                (*TREE, MULTI)),
         Mutant("no single-step loss", {"loss": "multi-step alone", "parts": ("T2",)}, (RELEASED,)),
-        Mutant("values of normalised logits", {"normalised": True, "parts": ("T1",)},
+        Mutant("values of normalised logits", {"normalised": True, "parts": ("level",)},
                (CONSTANT,)),
         Mutant("mean subtracted, no division", {"normaliser": "centred", "parts": ("T3",)},
                (LEARNS,)),
-        Mutant("normalised over inputs too", {"signals": ("raw", "over batch"), "parts": ("T3",)},
-               (*NOISE["z-scored"], GAIN)),
-        Mutant("raw without offset", {"signals": ("z-scored", "z-scored"), "parts": ("T3",)},
+        Mutant("normalised over inputs too",
+               {"signals": ("raw", "over batch"), "parts": ("noise",)}, (*NOISE["z-scored"], GAIN)),
+        Mutant("raw without offset", {"signals": ("z-scored", "z-scored"), "parts": ("noise",)},
                (*NOISE["raw"], GAIN)),
     ],
 )  # fmt: skip
@@ -276,7 +279,7 @@ def run(
     normalised: bool = False,
     normaliser: str = "z-scored",
     signals: Sequence[str] = ("raw", "z-scored"),
-    parts: Sequence[str] = ("T1", "T2", "T3"),
+    parts: Sequence[str] = ("level", "T1", "T2", "noise", "T3"),
     steps: int = 6000,
     samples: int = 400_000,
     runs: int = 51,
@@ -291,15 +294,16 @@ def run(
     normalised : T1's values are of normalised logits; parts : that are run; all for mutants
     """
     kind = pick(LOSSES, loss)
-    inputs = (normaliser, signals, samples, runs, horizon, seed)
     note = (
         "The gradient of log pi by the logits of a position sums to 0, so in a tabular policy "
         "the loss never moves the level of logsumexp(logits): values read off the policy's own "
         "logits stay wrong, and the single-step loss is pulled by them."
     )
     work = {
-        "T1": lambda: one_token_checks(kind, normalised, seed, steps),
+        "level": lambda: level_check(normalised, seed),
+        "T1": lambda: one_token_checks(kind, seed, steps),
         "T2": lambda: tree_checks(kind, seed, steps),
-        "T3": lambda: input_checks(*inputs),
+        "noise": lambda: signal_to_noise(signals, samples, seed),
+        "T3": lambda: input_checks(normaliser, runs, horizon, seed),
     }
     return run_parts(work, parts, (note,))

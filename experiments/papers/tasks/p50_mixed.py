@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from toyrl.experiments.lab.hacked import Hacked, who_hacks_what
 from toyrl.experiments.lab.mutants import replaced
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import CLOSED, ENUMERATED, alone, apart, beyond, missed
+from toyrl.experiments.lab.shared import shared
 from toyrl.graders.base import TextRow
 from toyrl.graders.mixed import Mixed
 from toyrl.graders.overlap import Sides, bmas, one_hot_bmas, tokens
@@ -230,6 +232,13 @@ def signal(rule: str, groups: int, seed: int) -> Items:
 # -- (d) training ----------------------------------------------------------------------------------
 def end_of(reward: np.ndarray, updates: int) -> np.ndarray:
     """(K,) policy after exact updates from the uniform one, rewards standardised by the policy."""
+    return trained_on(reward.tolist(), updates)
+
+
+@shared
+def trained_on(paid: Sequence[float], updates: int) -> np.ndarray:
+    """The same, of what each text is paid: many rules pay the texts of a kind alike."""
+    reward = np.array(paid)
     estimator = GroupEstimator(ddof=0.0, eps=0.0)
     none = np.zeros((1, len(reward)))
 
