@@ -262,7 +262,8 @@ def drawn(rng: Any) -> Items:
     mutants=(
         Mutant("steps of 5 frames or more", {"min_size": 5, "parts": ["exact"]}, (FOUND,)),
         Mutant("one best cut after another", {"search": "greedy", "parts": ["exact"]}, (BRUTE,)),
-        Mutant("steps of one frame allowed", {"min_size": 1, "parts": ["noisy"]}, (SEEN, AHEAD)),
+        Mutant("steps of one frame allowed", {"min_size": 1, "parts": ["noisy"], "demos": 16},
+               (SEEN, AHEAD)),
         Mutant("weights exchanged", {"equal": "length", "length": "equal", "parts": ["noisy"]},
                (LOST, BELOW, LENGTH)),
         Mutant("deviation of few frames taken as unbiased",
