@@ -212,8 +212,10 @@ def chain_part(actions: int) -> Items:
     provenance="derived",
     smoke={"processes": 60, "points": 20, "logs": 60},
     mutants=(
-        Mutant("the diameter of one step", {"width": 0.02, "parts": ("bounds",)}, (SANDWICH,)),
-        Mutant("the mass of one step", {"mass": 0.2, "parts": ("bounds",)}, (RANGE,)),
+        Mutant("the diameter of one step", {"width": 0.02, "parts": ("bounds",), "processes": 12},
+               (SANDWICH,)),
+        Mutant("the mass of one step", {"mass": 0.2, "parts": ("bounds",), "processes": 12},
+               (RANGE,)),
         Mutant("rewards are compared as they stand", {"metric": "none", "parts": ("penalty",)},
                (CURVE,)),
         Mutant("the optimal policy's regret", {"regret": "of the optimum", "parts": ("penalty",)},

@@ -84,7 +84,7 @@ def farming(rng: Any, count: str, exponent: float | None) -> Items:
         own = beta if exponent is None else exponent
         run = np.cumsum(paid(["gold"] * 400, [0], np.ones(400), own, count))
         wins.append([[r > j for r in run] for j in ahead])
-        said.append([[n >= farming_horizon(j, beta) for n in times] for j in ahead])
+        said.append([times >= farming_horizon(j, beta) for j in ahead])
     yield missed(WINS, wins, said, (ENUMERATED, CLOSED))
     shuffled = rng.permutation(20)
     blocks = caption.reshape(20, 30)

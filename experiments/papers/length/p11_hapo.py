@@ -24,6 +24,7 @@ from toyrl.experiments.lab.routes import (
     mean_error,
     missed,
 )
+from toyrl.experiments.lab.shared import shared
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.memory import Store
 from toyrl.shapers.base import MemoryField, Shaped
@@ -89,6 +90,7 @@ FORMS: dict[str, Any] = {
     "as right": replaced(Hapo, parts=as_right),
     "last visit": replaced(Hapo, all_memory=last_visit),
 }
+OTHERS: dict[str, Any] = {"outcome": Outcome, "min-max": Kimi}
 
 
 # -- A, E: a fixed history -------------------------------------------------------------------------
@@ -131,24 +133,28 @@ def exploration(form: Any) -> Items:
 
 
 # -- B, C: training --------------------------------------------------------------------------------
-def ends(kinds: dict[str, tuple[Any, dict[str, float]]], first: int, seed: int, **options: Any
-         ) -> dict[str, tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]]:  # fmt: skip
-    """Of each reward: mean length and accuracy (updates + 1, runs), and memory, along training."""
-    out = {}
-    for k, (name, (shaper, kept)) in enumerate(kinds.items()):
-        pi, memory = train_lengths(shaper, LENGTHS, SUCCESS, LIMIT, START, memory=kept,
-                                   rng=draws(seed, 11, first + k), **options)  # fmt: skip
-        out[name] = (pi @ LENGTHS, pi @ SUCCESS, memory)
-    return out
+@shared
+def path(form: str, lucky_start: bool, place: int, seed: int, updates: int, runs: int
+         ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Mean length, accuracy and history along training, each (updates + 1, runs).
+
+    form : of `FORMS` or `OTHERS`; place : of its random numbers; the history of a reward that
+    keeps none is nan
+    """
+    kept = {SHORTEST: LUCKY, SUM: LUCKY, COUNT: 1.0} if lucky_start else {}
+    pi, memory = train_lengths(pick(FORMS | OTHERS, form)(), LENGTHS, SUCCESS, LIMIT, START,
+                               memory=kept, rng=draws(seed, 11, place), updates=updates,
+                               runs=runs)  # fmt: skip
+    length = pi @ LENGTHS
+    return length, pi @ SUCCESS, memory.get(SHORTEST, np.full(length.shape, np.nan))
 
 
-def trained(form: Any, seed: int, **options: Any) -> Items:
+def trained(form: str, seed: int, **options: Any) -> Items:
     """HAPO, 0/1 and a min-max length reward from one start."""
-    found = ends({"HAPO": (form(), {}), "GRPO": (Outcome(), {}), "min-max": (Kimi(), {})}, 0, seed,
-                 **options)  # fmt: skip
-    length, right, memory = found["HAPO"]
+    kinds = {"HAPO": form, "GRPO": "outcome", "min-max": "min-max"}
+    found = {n: path(x, False, k, seed, **options) for k, (n, x) in enumerate(kinds.items())}
+    _, right, h = found["HAPO"]
     end = {n: x[-1] for n, (x, _, _) in found.items()}
-    h = memory.get(SHORTEST, np.full(length.shape, np.nan))
     (a, ea), (b, eb) = mean_error(end["HAPO"]), mean_error(end["GRPO"])
     yield beyond(SHORTER, a - 0.7 * b, math.hypot(ea, 0.7 * eb), 0.0, "<", **WHY)
     below = end["HAPO"] < end["min-max"].mean()
@@ -168,10 +174,10 @@ def trained(form: Any, seed: int, **options: Any) -> Items:
                 {n: x.mean(-1) for n, (_, x, _) in found.items()})  # fmt: skip
 
 
-def lucky(form: Any, rescue: Any, seed: int, **options: Any) -> Items:
+def lucky(form: str, rescue: str, seed: int, **options: Any) -> Items:
     """The same start with a history of 8, as one lucky answer leaves it."""
-    kept = {SHORTEST: LUCKY, SUM: LUCKY, COUNT: 1.0}
-    found = ends({"minimum": (form(), kept), "mean": (rescue(), kept)}, 3, seed, **options)
+    kinds = {"minimum": form, "mean": rescue}
+    found = {n: path(x, True, 3 + k, seed, **options) for k, (n, x) in enumerate(kinds.items())}
     yield beyond(OFF, *mean_error(found["minimum"][0][-1]), 24.0, ">", **WHY)
     yield beyond(ROBUST, *mean_error(found["mean"][0][-1]), 20.0, "<", **WHY)
     yield table("lucky", found)
@@ -291,8 +297,8 @@ def run(
     kind, size = pick(FORMS, form), {"updates": updates, "runs": runs}
     each = {
         "A": lambda: closed_forms(kind, clip),
-        "B": lambda: trained(kind, seed, **size),
-        "F": lambda: lucky(kind, pick(FORMS, rescue), seed, **size),
+        "B": lambda: trained(form, seed, **size),
+        "F": lambda: lucky(form, rescue, seed, **size),
         "C": lambda: dead_zone(kind, clip),
         "D": lambda: history_law(kind, early, prompts, seed),
         "G": lambda: mean_history(pick(FORMS, rescue), min(prompts, 500), seed),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -73,10 +74,18 @@ def rewarded(checks: np.ndarray, near: np.ndarray, static: np.ndarray, words: np
     return dict(zip(NAMES, (whole, checks * dense, length, (static + near) / 2), strict=True))
 
 
+@cache
 def documents() -> tuple[np.ndarray, np.ndarray]:
     """All 2^12 x 13 documents: sections (K, 12), filler (K,)."""
     has = np.array(list(itertools.product((0.0, 1.0), repeat=SECTIONS)))
     return np.repeat(has, FILLER + 1, axis=0), np.tile(np.arange(FILLER + 1.0), len(has))
+
+
+@cache
+def spelled() -> list[str]:
+    """Names of all documents: a 1 for each section that is there, + blocks of filler."""
+    rows = ["".join(row) for row in itertools.product(".1", repeat=SECTIONS)]
+    return [f"{row} +{f}" for row in rows for f in range(FILLER + 1)]
 
 
 def found_by(which: int, combine: str, side: str, adaptive: bool) -> tuple[Hacked, np.ndarray]:
@@ -85,10 +94,8 @@ def found_by(which: int, combine: str, side: str, adaptive: bool) -> tuple[Hacke
     true = np.array([scores(has, filler, a)[0] for a in ASKED])
     checks, near, words = scores(has, filler, ASKED[which], side)
     paid = rewarded(checks, near, checks if adaptive else true.mean(0), words, combine)
-    names = ["".join("1" if h else "." for h in row) + f" +{int(f)}"
-             for row, f in zip(has, filler, strict=True)]  # fmt: skip
     worth = (true[which] + scores(has, filler, ASKED[which])[1]) / 2
-    return who_hacks_what(names, paid, worth), true
+    return who_hacks_what(spelled(), paid, worth), true
 
 
 def hacks(combine: str, side: str, adaptive: bool) -> Items:
@@ -254,7 +261,7 @@ def flips(rho: float, n: int, channel: str, rng: Any) -> Items:
     "more than one grade for the whole as long as its verifier errs less than a closed form says.",
     source="Eqs. 6-8; documents, training and closed forms derived",
     provenance="second-hand",
-    smoke={"updates": 500, "seeds": 6},
+    smoke={"updates": 250, "seeds": 6},
     mutants=[
         Mutant("the checklist for the sum", {"combine": "checks", "parts": "ab"},
                (COUNTS, ONLY, SINK, KEEPS)),
