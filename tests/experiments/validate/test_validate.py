@@ -16,6 +16,7 @@ from toyrl.dynamics.chain import observed
 from toyrl.experiments.api import validate
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.render.ci import junit
+from toyrl.experiments.validate.collapse import run as collapse_run
 from toyrl.experiments.validate.contract import hostile
 from toyrl.experiments.validate.findings import Report
 from toyrl.experiments.validate.pipeline import Pipeline
@@ -25,7 +26,7 @@ from toyrl.worlds.text.dialects import dialect_of
 
 EXAMPLES = ROOT / "examples" / "rewards"
 LOG = ROOT / "examples" / "data" / "smollm2-arithmetic-rollouts.jsonl"
-WORLDS = 32  # enough to tell the examples apart; the command draws 256
+WORLDS = 16  # enough to tell the examples apart; the command draws 256
 FEW = 8  # where training decides nothing, or all worlds alike
 NOT_LOOKED_AT = ("order", "selection", "verdict")  # where what is unsafe is so without them
 
@@ -76,8 +77,8 @@ def test_correctness_is_safe(name, function):
 
 @cache
 def unpaired(name: str) -> Judged:
-    """A gold-free example alone; its largest safe weight is one of 64 worlds."""
-    return Judged(f"{EXAMPLES / name}.py:reward", worlds=64, skip=NOT_LOOKED_AT)
+    """A gold-free example alone; its largest safe weight is that of the worst world."""
+    return Judged(f"{EXAMPLES / name}.py:reward", skip=("hacks", "signal", *NOT_LOOKED_AT))
 
 
 @pytest.mark.parametrize("name", ["format_only", "phrase_count"])
@@ -90,7 +91,8 @@ def test_gold_free_rewards_are_unsafe_alone_and_safe_beside_correctness_up_to_a_
     assert finding.status == "info"
     assert 0 < finding.value < math.inf
     weight = min(0.5 * finding.value, 0.5)  # above 1 a format is worth more than a right answer
-    below = Judged(str(EXAMPLES / "correctness.py"), f"{path}:{weight:.4g}", worlds=FEW)
+    below = Judged(str(EXAMPLES / "correctness.py"), f"{path}:{weight:.4g}",
+                   worlds=FEW, skip="verdict")  # fmt: skip
     # A bonus without a ceiling fills the limit in the end, whatever the chain's worlds bear.
     assert below.verdict == {"format_only": "SAFE", "phrase_count": "RISKY"}[name]
 
@@ -130,10 +132,11 @@ def test_a_gated_term_is_never_worse_than_an_additive_one_of_equal_strength():
 
 
 @apart
-def test_where_gated_conciseness_collapses_nearly_all_prompts_are_solved():
-    """All its worlds, so that the share of easy prompts beyond which it collapses is named."""
+def test_where_gated_conciseness_collapses_nearly_all_prompts_are_solved(monkeypatch):
+    """In so many worlds that the share of easy prompts beyond which it collapses is named."""
     path = f"{EXAMPLES / 'gated_conciseness.py'}:reward"
-    judged = Judged(path, worlds=256, only="collapse")
+    monkeypatch.setattr(collapse_run, "WEIGHED", 1)  # no weight is asked for here
+    judged = Judged(path, worlds=128, only="collapse")
     named = [s for s in judged.pipeline.facts.explained if s.name == "share of easy prompts"]
     assert named
     assert named[0].above
@@ -186,7 +189,7 @@ def test_trls_reasoning_accuracy_reward_is_safe(monkeypatch):
     `accuracy_reward`, which parses alike, stands in the sum below, hacks and all."""
     pytest.importorskip("math_verify", reason="needs the extra llm")
     monkeypatch.setattr(hostile, "answers", lambda: {"nan": "nan"})
-    judged = Judged(trl("reasoning_accuracy_reward"), skip=("hacks",))
+    judged = Judged(trl("reasoning_accuracy_reward"), worlds=FEW, skip=("hacks",))
     assert judged.verdict == "SAFE SO FAR"
     assert not judged.collapsed.any()
 
