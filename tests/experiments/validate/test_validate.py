@@ -78,11 +78,20 @@ def test_correctness_is_safe(name, function):
 @cache
 def unpaired(name: str) -> Judged:
     """A gold-free example alone; its largest safe weight is that of the worst world."""
-    return Judged(f"{EXAMPLES / name}.py:reward", skip=("hacks", "signal", *NOT_LOOKED_AT))
+    return Judged(f"{EXAMPLES / name}.py:reward", only="collapse")
 
 
-@pytest.mark.parametrize("name", ["format_only", "phrase_count"])
-def test_gold_free_rewards_are_unsafe_alone_and_safe_beside_correctness_up_to_a_weight(name):
+# A bonus without a ceiling fills the limit in the end, whatever the chain's worlds bear.
+@pytest.mark.parametrize(
+    ("name", "verdict", "looks"),
+    [
+        ("format_only", "SAFE", {}),
+        ("phrase_count", "RISKY", {"only": "collapse"}),
+    ],
+)
+def test_gold_free_rewards_are_unsafe_alone_and_safe_beside_correctness_up_to_a_weight(
+    name, verdict, looks
+):
     path = f"{EXAMPLES / name}.py:reward"
     alone = unpaired(name)
     assert alone.verdict == "UNSAFE"
@@ -91,10 +100,8 @@ def test_gold_free_rewards_are_unsafe_alone_and_safe_beside_correctness_up_to_a_
     assert finding.status == "info"
     assert 0 < finding.value < math.inf
     weight = min(0.5 * finding.value, 0.5)  # above 1 a format is worth more than a right answer
-    below = Judged(str(EXAMPLES / "correctness.py"), f"{path}:{weight:.4g}",
-                   worlds=FEW, skip="verdict")  # fmt: skip
-    # A bonus without a ceiling fills the limit in the end, whatever the chain's worlds bear.
-    assert below.verdict == {"format_only": "SAFE", "phrase_count": "RISKY"}[name]
+    below = Judged(str(EXAMPLES / "correctness.py"), f"{path}:{weight:.4g}", worlds=FEW, **looks)
+    assert below.verdict == verdict
 
 
 def test_phrases_far_above_their_weight_are_unsafe_beside_correctness_too():
@@ -102,18 +109,18 @@ def test_phrases_far_above_their_weight_are_unsafe_beside_correctness_too():
     limit = unpaired("phrase_count").finding("collapse/auxiliary").value
     path = f"{EXAMPLES / 'phrase_count'}.py:reward"
     above = Judged(str(EXAMPLES / "correctness.py"), f"{path}:{20 * limit:.4g}",
-                   worlds=FEW, skip=NOT_LOOKED_AT)  # fmt: skip
+                   worlds=FEW, only="collapse")  # fmt: skip
     assert above.verdict == "UNSAFE"
 
 
 def test_brevity_bonus_is_unsafe_since_wrong_answers_earn_it():
-    judged = example("brevity_bonus", skip=NOT_LOOKED_AT)
+    judged = example("brevity_bonus", only="collapse")
     assert judged.verdict == "UNSAFE"
     assert judged.collapsed.mean() > 0.5
 
 
 def test_additive_penalty_is_unsafe_and_named_by_its_critical_weights():
-    judged = example("correct_minus_length")
+    judged = example("correct_minus_length", only="collapse,verdict")
     assert judged.verdict == "UNSAFE"
     critical = judged.pipeline.facts.critical
     assert 0.02 < (critical <= 1).mean() < 0.56  # the user's own weight is 1
@@ -124,7 +131,7 @@ def test_additive_penalty_is_unsafe_and_named_by_its_critical_weights():
 
 def test_a_gated_term_is_never_worse_than_an_additive_one_of_equal_strength():
     gated = example("gated_conciseness", only="collapse")
-    additive = example("correct_minus_length")
+    additive = example("correct_minus_length", only="collapse,verdict")
     learnable = gated.pipeline.facts.judged.learnable
     assert (learnable == additive.pipeline.facts.judged.learnable).all()
     assert gated.collapsed.sum() < additive.collapsed.sum()
@@ -203,7 +210,7 @@ def test_trls_reasoning_accuracy_reward_is_safe(monkeypatch):
     ],
 )
 def test_trls_gold_free_rewards_are_unsafe_alone(name):
-    judged = Judged(trl(name), worlds=FEW, skip=NOT_LOOKED_AT)
+    judged = Judged(trl(name), worlds=FEW, only="collapse")
     assert judged.verdict == "UNSAFE"
     assert judged.finding("collapse/auxiliary")
 
@@ -219,6 +226,7 @@ def test_the_sum_people_train_on_is_safe(monkeypatch):
         trl("accuracy_reward"),
         trl("think_format_reward") + ":0.2",
         trl("get_soft_overlong_punishment(max_completion_len=512, soft_punish_cache=128)"),
+        worlds=FEW,
     )
     assert judged.verdict == "SAFE"
     assert "0.2 *" in judged.report.reward
@@ -226,8 +234,8 @@ def test_the_sum_people_train_on_is_safe(monkeypatch):
 
 # -- a real log, data columns ----------------------------------------------------------------------
 def test_a_real_log_gives_section_0(monkeypatch):
-    monkeypatch.setattr(observed, "ROUND", WORLDS)
-    judged = Judged(str(EXAMPLES / "correctness.py"), rollouts=LOG)
+    monkeypatch.setattr(observed, "ROUND", FEW)
+    judged = Judged(str(EXAMPLES / "correctness.py"), worlds=FEW, rollouts=LOG)
     own = judged.report.sections[0]
     assert own.number == 0
     rows = [json.loads(line) for line in LOG.read_text().splitlines()]
@@ -283,9 +291,10 @@ def after_thinking(completion, answer):
 def test_a_mark_of_ones_own_can_be_said_and_is_found(tmp_path, function, mark):
     file = tmp_path / "own.py"
     file.write_text(OWN_MARKS)
-    told = Judged(f"{file}:{function}", worlds=FEW, answer_mark=mark)
+    told = Judged(f"{file}:{function}", quick=True, answer_mark=mark)
     assert told.pipeline.contract_facts.separates
-    assert told.verdict == "SAFE"
+    assert told.verdict == "SAFE SO FAR"
+    assert dialect_of(told.pipeline.contract_facts.dialect) == dialect_of(mark)
     untold = Judged(f"{file}:{function}", worlds=FEW)
     assert untold.verdict == "SAFE"
     assert dialect_of(untold.pipeline.contract_facts.dialect) == dialect_of(mark)
@@ -297,7 +306,7 @@ def test_a_mark_without_a_place_is_refused():
 
 
 def test_equal_seeds_give_equal_reports():
-    one, two = (Judged("cosine()", worlds=FEW).report.to_dict() for _ in range(2))
+    one, two = (Judged("cosine()", worlds=2).report.to_dict() for _ in range(2))
     for report in (one, two):
         report.pop("seconds", None)
     assert one == two
