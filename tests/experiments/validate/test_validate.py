@@ -262,7 +262,7 @@ def test_data_rows_lend_their_columns(tmp_path):
     lines = [json.dumps({"prompt": f"p{i}", "answer": "7", "unit_tests": i}) for i in range(5)]
     rows.write_text("\n".join([*lines, "{broken"]))
     spec = f"{BAD / 'signatures.py'}:wants_column"
-    judged = Judged(spec, data=rows, skip_bad_rows=True, worlds=FEW)
+    judged = Judged(spec, data=rows, skip_bad_rows=True, worlds=FEW, skip="verdict")
     assert judged.verdict != "SAFE"  # it pays by prompt, whatever the completion
     assert "1 bad rows were left out" in judged.finding("contract/data").message
     assert [r["unit_tests"] for r in read_columns(rows, skip_bad=True)[0]] == list(range(5))
