@@ -18,6 +18,8 @@ from toyrl.rewards.cache import Budget, ValueCache, fingerprint
 from toyrl.rewards.errors import RewardError
 from toyrl.rewards.user import load
 
+WORLDS = 4  # texts are asked for whatever their number
+
 JUDGE = """
 import asyncio, json, urllib.request
 
@@ -225,11 +227,11 @@ def test_a_spent_budget_is_a_plain_answer(spec):
 
 @pytest.mark.slow
 def test_a_whole_verdict_on_a_served_judge(tmp_path, spec, served):
-    first = validate(spec, Settings(cache=tmp_path / "c"))
+    first = validate(spec, Settings(cache=tmp_path / "c"), worlds=WORLDS)
     asked = len(served.asked)
     assert first.verdict == "SAFE"
     # what the help says a verdict asks of a judge, and the search for exploits beside it
     assert asked < 2300 + 800
-    second = validate(spec, Settings(cache=tmp_path / "c"))
+    second = validate(spec, Settings(cache=tmp_path / "c"), worlds=WORLDS)
     assert second.verdict == "SAFE"
     assert len(served.asked) - asked < 0.4 * asked

@@ -11,12 +11,21 @@ import inspect
 import itertools
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from toyrl.experiments.validate.formats.constants import (
+    Values,
+    constants,
+    evaluate,
+    every_text,
+    names_in,
+    words_of,
+)
 from toyrl.rewards.source import plain_function
 from toyrl.rewards.specs import Term
 from toyrl.worlds.text.dialects import PLACE
@@ -31,8 +40,6 @@ FLAGS = {
     **dict.fromkeys(("X", "VERBOSE"), re.VERBOSE),
 }
 DEPTH = 3  # modules followed from the function's own
-SUBSTITUTES = 6  # words tried for a name inside an f-string
-IDENTIFIER = re.compile(r"[A-Za-z_][\w-]{0,30}")
 
 
 @dataclass(frozen=True)
@@ -108,12 +115,24 @@ def _installed(parts: list[str]) -> Iterator[Path]:
 
 
 # -- what is read ----------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class _Module:
+    """A parsed source: its tree, constants, words and imports of names."""
+
+    tree: ast.Module
+    values: Values
+    words: list[str]
+    imports: list[ast.ImportFrom]
+
+
 def literals(source: str, name: str = "", folder: Path | None = None) -> list[Literal]:
     """Strings and patterns, those that the function `name` reaches first, in order of the source.
 
     Source that can't be parsed has none.
     """
-    near, rest = _reached(source, name, folder, DEPTH)
+    own = _reached(source, name, folder, DEPTH)
+    near = own if own is not None else []
+    rest = _others(source, name, own is None)  # all may be the function's own where nothing is
     out: dict[tuple[str, str, int], Literal] = {}
     flagged = {x.text for x in (*near, *rest) if x.kind == "pattern" and x.flags}
     for found in (*near, *rest):
@@ -122,26 +141,50 @@ def literals(source: str, name: str = "", folder: Path | None = None) -> list[Li
     return list(out.values())
 
 
-def _reached(
-    source: str, name: str, folder: Path | None, depth: int
-) -> tuple[list[Literal], list[Literal]]:
-    """Literals of what `name` reaches, and those of the rest of the module."""
+@lru_cache(maxsize=64)
+def _module(source: str) -> _Module | None:
+    """None for what can't be parsed. Kept, as the functions of a file share what they import."""
     try:
         tree = ast.parse(inspect.cleandoc(source) if source[:1].isspace() else source)
     except (SyntaxError, ValueError):
-        return [], []
-    nodes = reached(tree, name)
-    values = _constants(tree)
-    words = _words(tree)
-    imports = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
-    asked = {n for node in nodes for n in _names(node)} | {name}
-    near = [found for node in nodes for found in _read(node, values, words, True)]
+        return None
+    every = list(ast.walk(tree))
+    imports = [n for n in every if isinstance(n, ast.ImportFrom)]
+    return _Module(tree, constants(every), words_of(every), imports)
+
+
+def _reached(source: str, name: str, folder: Path | None, depth: int) -> list[Literal] | None:
+    """Literals of what `name` reaches, here and in what is imported; None where that is nothing."""
+    module = _module(source)
+    if module is None:
+        return None
+    nodes, asked, own = _own(source, name)
+    near = list(own)
     if depth:
-        near += _imported(imports, asked, folder, depth)
-    others = [node for node in tree.body if not any(node is n for n in nodes)]
-    told = bool(nodes or near)  # else everything may be the function's own
-    rest = [found for node in others for found in _read(node, values, words, not told)]
-    return (near, rest) if told else (rest, [])
+        near += _imported(module.imports, asked, folder, depth)
+    return near if nodes or near else None
+
+
+@lru_cache(maxsize=256)
+def _own(source: str, name: str) -> tuple[tuple[ast.stmt, ...], set[str], tuple[Literal, ...]]:
+    """What `name` reaches in its module: statements, the names in them, their literals."""
+    module = _module(source)
+    if module is None:
+        return (), {name}, ()
+    nodes = tuple(reached(module.tree, name))
+    asked = {n for node in nodes for n in names_in(node)} | {name}
+    found = (x for n in nodes for x in _read(n, module.values, module.words, True))
+    return nodes, asked, tuple(found)
+
+
+def _others(source: str, name: str, near: bool) -> list[Literal]:
+    """Literals of the statements that `name` doesn't reach."""
+    module = _module(source)
+    if module is None:
+        return []
+    own = {id(n) for n in reached(module.tree, name)}
+    others = [node for node in module.tree.body if id(node) not in own]
+    return [x for node in others for x in _read(node, module.values, module.words, near)]
 
 
 def reached(tree: ast.Module, name: str) -> list[ast.stmt]:
@@ -155,7 +198,7 @@ def reached(tree: ast.Module, name: str) -> list[ast.stmt]:
         if current in found:
             continue
         found[current] = known[current]
-        todo += [n for n in _names(known[current]) if n in known]
+        todo += [n for n in names_in(known[current]) if n in known]
     return sorted({id(n): n for n in found.values()}.values(), key=lambda n: n.lineno)
 
 
@@ -180,7 +223,8 @@ def _imported(
         except (OSError, UnicodeDecodeError):
             continue
         for real in used:
-            out += _reached(text, real, path.parent, depth - 1)[0]
+            found = _reached(text, real, path.parent, depth - 1)
+            out += _others(text, real, True) if found is None else found
     return out
 
 
@@ -203,94 +247,13 @@ def _defined(node: ast.stmt) -> list[str]:
     return []
 
 
-def _names(node: ast.AST) -> list[str]:
-    return [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]
-
-
-# -- constants -------------------------------------------------------------------------------------
-Values = Mapping[str, str]
-
-
-def _constants(tree: ast.Module) -> dict[str, str]:
-    """Names that are given a text once: at the top, inside functions, as a default."""
-    out: dict[str, str] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and len(node.targets) == 1:
-            target, value = node.targets[0], node.value
-            text = evaluate(value, out) if isinstance(target, ast.Name) else None
-            if isinstance(target, ast.Name) and text is not None:
-                out.setdefault(target.id, text)
-        elif isinstance(node, ast.arguments):
-            given = node.defaults
-            for arg, value in zip(node.args[len(node.args) - len(given) :], given, strict=True):
-                text = evaluate(value, out)
-                if text is not None:
-                    out.setdefault(arg.arg, text)
-    return out
-
-
-def _words(tree: ast.Module) -> list[str]:
-    """Short words of the source, which may stand for a name inside an f-string."""
-    found = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant))
-    return list(dict.fromkeys(w for w in found if isinstance(w, str) and IDENTIFIER.fullmatch(w)))
-
-
-def evaluate(node: ast.AST, values: Values) -> str | None:
-    """The text that an expression of texts has, or None where that isn't known without running."""
-    if isinstance(node, ast.Constant):
-        return node.value if isinstance(node.value, str) else None
-    if isinstance(node, ast.Name):
-        return values.get(node.id)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return _joined("", [evaluate(node.left, values), evaluate(node.right, values)])
-    if isinstance(node, ast.JoinedStr):
-        return _joined("", [evaluate(part, values) for part in node.values])
-    if isinstance(node, ast.FormattedValue):
-        return evaluate(node.value, values)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
-        return _called(node, values)
-    return None
-
-
-def _called(node: ast.Call, values: Values) -> str | None:
-    """`"x".join([...])` and `re.escape("x")`."""
-    assert isinstance(node.func, ast.Attribute)
-    first = node.args[0]
-    if node.func.attr == "join" and isinstance(first, (ast.List, ast.Tuple)):
-        between = evaluate(node.func.value, values)
-        parts = [evaluate(part, values) for part in first.elts]
-        return None if between is None else _joined(between, parts)
-    if node.func.attr == "escape":
-        text = evaluate(first, values)
-        return None if text is None else re.escape(text)
-    return None
-
-
-def _joined(between: str, parts: list[str | None]) -> str | None:
-    known = [p for p in parts if p is not None]
-    return between.join(known) if len(known) == len(parts) else None
-
-
-def _every(node: ast.AST, values: Values, words: list[str]) -> Iterator[str]:
-    """The texts of an expression; unknown names of an f-string become words of the source."""
-    text = evaluate(node, values)
-    if text is not None:
-        yield text
-        return
-    if isinstance(node, ast.JoinedStr):
-        unknown = [n for n in dict.fromkeys(_names(node)) if n not in values]
-        for word in words[:SUBSTITUTES] if len(unknown) == 1 else ():
-            filled = evaluate(node, {**values, unknown[0]: word})
-            if filled is not None:
-                yield filled
-
-
 # -- one statement ---------------------------------------------------------------------------------
 def _read(node: ast.AST, values: Values, words: list[str], near: bool) -> list[Literal]:
     """Its literals in order; docstrings are none."""
-    skipped = {id(d) for n in ast.walk(node) if (d := _docstring(n)) is not None}
+    every = list(ast.walk(node))
+    skipped = {id(d) for n in every if (d := _docstring(n)) is not None}
     out: list[Literal] = []
-    for part in sorted(ast.walk(node), key=_place):
+    for part in sorted(every, key=_place):
         if id(part) in skipped:
             continue
         line = getattr(part, "lineno", 1)
@@ -304,7 +267,7 @@ def _read(node: ast.AST, values: Values, words: list[str], near: bool) -> list[L
             written = _with_place(part)
             if written is not None:
                 out.append(Literal("template", written, line, near=near))
-            for text in _every(part, values, words):
+            for text in every_text(part, values, words):
                 kind = "pattern" if LOOKS_REGEX.search(text) and _compiles(text) else "text"
                 out.append(Literal(kind, text, line, near=near))
     return out
@@ -347,7 +310,7 @@ def _of_call(node: ast.Call, values: Values, words: list[str], near: bool) -> li
     first = node.args[0]
     if function.attr in REGEX_CALLS and owner in REGEX_MODULES:
         flags = _flags([*node.args[1:], *(k.value for k in node.keywords)])
-        texts = [t for t in _every(first, values, words) if _compiles(t)]
+        texts = [t for t in every_text(first, values, words) if _compiles(t)]
         return [Literal("pattern", t, node.lineno, flags, near) for t in texts]
     if function.attr == "join":
         text = evaluate(node, values)

@@ -90,12 +90,12 @@ FAILS = f"{Path(__file__).with_name('called_rewards.py')}:fails_on_all"
 
 @pytest.mark.slow
 def test_end_to_end():
-    settings = Settings(search=0)
+    settings = Settings(search=0, skip="verdict")
     found = compare(
         {r: r for r in ("outcome()", "outcome()-3*linear_length()", FAILS)},
         settings,
         lambda *_: None,
-        n_worlds=8,
+        n_worlds=4,
     )
     assert [c.report.verdict for c in found.candidates] == ["SAFE", "UNSAFE", "INCONCLUSIVE"]
     assert found.best.name == "outcome()"

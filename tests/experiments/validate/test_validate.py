@@ -16,6 +16,7 @@ from toyrl.dynamics.chain import observed
 from toyrl.experiments.api import validate
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.render.ci import junit
+from toyrl.experiments.validate.collapse import run as collapse_run
 from toyrl.experiments.validate.contract import hostile
 from toyrl.experiments.validate.findings import Report
 from toyrl.experiments.validate.pipeline import Pipeline
@@ -25,7 +26,7 @@ from toyrl.worlds.text.dialects import dialect_of
 
 EXAMPLES = ROOT / "examples" / "rewards"
 LOG = ROOT / "examples" / "data" / "smollm2-arithmetic-rollouts.jsonl"
-WORLDS = 32  # enough to tell the examples apart; the command draws 256
+WORLDS = 16  # enough to tell the examples apart; the command draws 256
 FEW = 8  # where training decides nothing, or all worlds alike
 NOT_LOOKED_AT = ("order", "selection", "verdict")  # where what is unsafe is so without them
 
@@ -76,12 +77,21 @@ def test_correctness_is_safe(name, function):
 
 @cache
 def unpaired(name: str) -> Judged:
-    """A gold-free example alone; its largest safe weight is one of 64 worlds."""
-    return Judged(f"{EXAMPLES / name}.py:reward", worlds=64, skip=NOT_LOOKED_AT)
+    """A gold-free example alone; its largest safe weight is that of the worst world."""
+    return Judged(f"{EXAMPLES / name}.py:reward", only="collapse")
 
 
-@pytest.mark.parametrize("name", ["format_only", "phrase_count"])
-def test_gold_free_rewards_are_unsafe_alone_and_safe_beside_correctness_up_to_a_weight(name):
+# A bonus without a ceiling fills the limit in the end, whatever the chain's worlds bear.
+@pytest.mark.parametrize(
+    ("name", "verdict", "looks"),
+    [
+        ("format_only", "SAFE", {}),
+        ("phrase_count", "RISKY", {"only": "collapse"}),
+    ],
+)
+def test_gold_free_rewards_are_unsafe_alone_and_safe_beside_correctness_up_to_a_weight(
+    name, verdict, looks
+):
     path = f"{EXAMPLES / name}.py:reward"
     alone = unpaired(name)
     assert alone.verdict == "UNSAFE"
@@ -90,9 +100,8 @@ def test_gold_free_rewards_are_unsafe_alone_and_safe_beside_correctness_up_to_a_
     assert finding.status == "info"
     assert 0 < finding.value < math.inf
     weight = min(0.5 * finding.value, 0.5)  # above 1 a format is worth more than a right answer
-    below = Judged(str(EXAMPLES / "correctness.py"), f"{path}:{weight:.4g}", worlds=FEW)
-    # A bonus without a ceiling fills the limit in the end, whatever the chain's worlds bear.
-    assert below.verdict == {"format_only": "SAFE", "phrase_count": "RISKY"}[name]
+    below = Judged(str(EXAMPLES / "correctness.py"), f"{path}:{weight:.4g}", worlds=FEW, **looks)
+    assert below.verdict == verdict
 
 
 def test_phrases_far_above_their_weight_are_unsafe_beside_correctness_too():
@@ -100,18 +109,18 @@ def test_phrases_far_above_their_weight_are_unsafe_beside_correctness_too():
     limit = unpaired("phrase_count").finding("collapse/auxiliary").value
     path = f"{EXAMPLES / 'phrase_count'}.py:reward"
     above = Judged(str(EXAMPLES / "correctness.py"), f"{path}:{20 * limit:.4g}",
-                   worlds=FEW, skip=NOT_LOOKED_AT)  # fmt: skip
+                   worlds=FEW, only="collapse")  # fmt: skip
     assert above.verdict == "UNSAFE"
 
 
 def test_brevity_bonus_is_unsafe_since_wrong_answers_earn_it():
-    judged = example("brevity_bonus", skip=NOT_LOOKED_AT)
+    judged = example("brevity_bonus", only="collapse")
     assert judged.verdict == "UNSAFE"
     assert judged.collapsed.mean() > 0.5
 
 
 def test_additive_penalty_is_unsafe_and_named_by_its_critical_weights():
-    judged = example("correct_minus_length")
+    judged = example("correct_minus_length", only="collapse,verdict")
     assert judged.verdict == "UNSAFE"
     critical = judged.pipeline.facts.critical
     assert 0.02 < (critical <= 1).mean() < 0.56  # the user's own weight is 1
@@ -122,7 +131,7 @@ def test_additive_penalty_is_unsafe_and_named_by_its_critical_weights():
 
 def test_a_gated_term_is_never_worse_than_an_additive_one_of_equal_strength():
     gated = example("gated_conciseness", only="collapse")
-    additive = example("correct_minus_length")
+    additive = example("correct_minus_length", only="collapse,verdict")
     learnable = gated.pipeline.facts.judged.learnable
     assert (learnable == additive.pipeline.facts.judged.learnable).all()
     assert gated.collapsed.sum() < additive.collapsed.sum()
@@ -130,10 +139,11 @@ def test_a_gated_term_is_never_worse_than_an_additive_one_of_equal_strength():
 
 
 @apart
-def test_where_gated_conciseness_collapses_nearly_all_prompts_are_solved():
-    """All its worlds, so that the share of easy prompts beyond which it collapses is named."""
+def test_where_gated_conciseness_collapses_nearly_all_prompts_are_solved(monkeypatch):
+    """In so many worlds that the share of easy prompts beyond which it collapses is named."""
     path = f"{EXAMPLES / 'gated_conciseness.py'}:reward"
-    judged = Judged(path, worlds=256, only="collapse")
+    monkeypatch.setattr(collapse_run, "WEIGHED", 1)  # no weight is asked for here
+    judged = Judged(path, worlds=128, only="collapse")
     named = [s for s in judged.pipeline.facts.explained if s.name == "share of easy prompts"]
     assert named
     assert named[0].above
@@ -186,7 +196,7 @@ def test_trls_reasoning_accuracy_reward_is_safe(monkeypatch):
     `accuracy_reward`, which parses alike, stands in the sum below, hacks and all."""
     pytest.importorskip("math_verify", reason="needs the extra llm")
     monkeypatch.setattr(hostile, "answers", lambda: {"nan": "nan"})
-    judged = Judged(trl("reasoning_accuracy_reward"), skip=("hacks",))
+    judged = Judged(trl("reasoning_accuracy_reward"), worlds=FEW, skip=("hacks",))
     assert judged.verdict == "SAFE SO FAR"
     assert not judged.collapsed.any()
 
@@ -200,7 +210,7 @@ def test_trls_reasoning_accuracy_reward_is_safe(monkeypatch):
     ],
 )
 def test_trls_gold_free_rewards_are_unsafe_alone(name):
-    judged = Judged(trl(name), worlds=FEW, skip=NOT_LOOKED_AT)
+    judged = Judged(trl(name), worlds=FEW, only="collapse")
     assert judged.verdict == "UNSAFE"
     assert judged.finding("collapse/auxiliary")
 
@@ -216,6 +226,7 @@ def test_the_sum_people_train_on_is_safe(monkeypatch):
         trl("accuracy_reward"),
         trl("think_format_reward") + ":0.2",
         trl("get_soft_overlong_punishment(max_completion_len=512, soft_punish_cache=128)"),
+        worlds=FEW,
     )
     assert judged.verdict == "SAFE"
     assert "0.2 *" in judged.report.reward
@@ -223,8 +234,8 @@ def test_the_sum_people_train_on_is_safe(monkeypatch):
 
 # -- a real log, data columns ----------------------------------------------------------------------
 def test_a_real_log_gives_section_0(monkeypatch):
-    monkeypatch.setattr(observed, "ROUND", WORLDS)
-    judged = Judged(str(EXAMPLES / "correctness.py"), rollouts=LOG)
+    monkeypatch.setattr(observed, "ROUND", FEW)
+    judged = Judged(str(EXAMPLES / "correctness.py"), worlds=FEW, rollouts=LOG)
     own = judged.report.sections[0]
     assert own.number == 0
     rows = [json.loads(line) for line in LOG.read_text().splitlines()]
@@ -251,7 +262,7 @@ def test_data_rows_lend_their_columns(tmp_path):
     lines = [json.dumps({"prompt": f"p{i}", "answer": "7", "unit_tests": i}) for i in range(5)]
     rows.write_text("\n".join([*lines, "{broken"]))
     spec = f"{BAD / 'signatures.py'}:wants_column"
-    judged = Judged(spec, data=rows, skip_bad_rows=True, worlds=FEW)
+    judged = Judged(spec, data=rows, skip_bad_rows=True, worlds=FEW, skip="verdict")
     assert judged.verdict != "SAFE"  # it pays by prompt, whatever the completion
     assert "1 bad rows were left out" in judged.finding("contract/data").message
     assert [r["unit_tests"] for r in read_columns(rows, skip_bad=True)[0]] == list(range(5))
@@ -280,9 +291,10 @@ def after_thinking(completion, answer):
 def test_a_mark_of_ones_own_can_be_said_and_is_found(tmp_path, function, mark):
     file = tmp_path / "own.py"
     file.write_text(OWN_MARKS)
-    told = Judged(f"{file}:{function}", worlds=FEW, answer_mark=mark)
+    told = Judged(f"{file}:{function}", quick=True, answer_mark=mark)
     assert told.pipeline.contract_facts.separates
-    assert told.verdict == "SAFE"
+    assert told.verdict == "SAFE SO FAR"
+    assert dialect_of(told.pipeline.contract_facts.dialect) == dialect_of(mark)
     untold = Judged(f"{file}:{function}", worlds=FEW)
     assert untold.verdict == "SAFE"
     assert dialect_of(untold.pipeline.contract_facts.dialect) == dialect_of(mark)
@@ -294,7 +306,7 @@ def test_a_mark_without_a_place_is_refused():
 
 
 def test_equal_seeds_give_equal_reports():
-    one, two = (Judged("cosine()", worlds=FEW).report.to_dict() for _ in range(2))
+    one, two = (Judged("cosine()", worlds=2).report.to_dict() for _ in range(2))
     for report in (one, two):
         report.pop("seconds", None)
     assert one == two

@@ -163,3 +163,12 @@ def test_whatever_tag_a_pattern_reads_is_found(seed):
         found = compiled.search(compose(template, "w", mark(template, "41")))
         assert found is not None
         assert found.group(1).strip() == "41"
+
+
+def test_a_module_that_was_edited_is_read_anew(tmp_path):
+    """What was parsed is kept by its text, not by its place."""
+    source = "from beside import mark\n\ndef reward(x):\n    return mark(x)\n"
+    beside = tmp_path / "beside.py"
+    for word in ("one", "two"):
+        beside.write_text(f"def mark(x):\n    return x == {word!r}\n")
+        assert [x.text for x in literals(source, "reward", tmp_path)] == [word]
