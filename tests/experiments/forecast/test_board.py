@@ -225,7 +225,7 @@ def test_the_pictures_of_the_docs_show_what_is_kept():
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        (">gated-4, length", ">gated-2, length"),
+        (">laser-1, length", ">laser-2, length"),
         (">measured<", ">drawn<"),
         ("\nL ", "\nL 1"),
     ],
