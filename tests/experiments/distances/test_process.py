@@ -224,10 +224,10 @@ def test_the_answer_is_shown_and_saved(tmp_path):
 
 # -- the chain -------------------------------------------------------------------------------------
 def test_rewards_of_rollouts_on_the_chain():
-    found = toyrl.distance("2*outcome()", "own", "laser()", env="chain")
+    found = toyrl.distance("2*outcome()", "own", "laser()", "kimi()", env="chain")
     assert found.matrix[0, 1] == pytest.approx(0, abs=1e-6)
     assert 0.05 < found.matrix[0, 2] < 1
-    assert [p.kind for p in found.pairs] == [EQUIVALENT, APART]
+    assert [p.kind for p in found.pairs] == [EQUIVALENT, APART, APART]
     assert any("siblings are frozen" in n for n in found.notes)
     ball = found.pairs[1].trusted[0].ball
     assert len(ball) == 6
