@@ -80,9 +80,9 @@ def assert_shows(text: str, study: Study, lines: Sequence[Line], base: str) -> N
             drawn.append((way, panel, np.column_stack([walk.updates, change])))
         last = max(walk.updates[-1] for walk in case.walks)
         ends = [
-            (last * (1 + 0.05 * (k + 1)), 100 * line.rows[i][1].accuracy)
+            (last * (1 + 0.05 * (k + 1)), 100 * said)
             for k, line in enumerate(shown)
-            if line.rows[i][1].accuracy is not None
+            if (said := line.rows[i][1].accuracy) is not None
         ]
         drawn.append((panel.marks, panel, np.array(ends)))
     _one_scale(drawn)
