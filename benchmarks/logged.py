@@ -17,7 +17,7 @@ import numpy as np
 from toyrl import parse, parse_estimator
 from toyrl.rollouts import Rollouts
 from toyrl.worlds.logged.base import base_of
-from toyrl.worlds.logged.conditioning import conditioned, told_of
+from toyrl.worlds.logged.conditioning import DRAWN, conditioned, told_of
 from toyrl.worlds.logged.reach import DRAWS, reach
 
 REWARDS = (
@@ -47,7 +47,7 @@ def timed(work: Callable[[], T]) -> tuple[float, T]:
     return time.process_time() - start, found
 
 
-def times(prompts: int, group: int, draws: int = DRAWS) -> dict[str, float]:
+def times(prompts: int, group: int, draws: int = DRAWS, drawn: int = DRAWN) -> dict[str, float]:
     """Part -> CPU seconds."""
     r = log(prompts, group)
     made, base = timed(
@@ -60,7 +60,7 @@ def times(prompts: int, group: int, draws: int = DRAWS) -> dict[str, float]:
         seconds, two = timed(lambda: reach(base, shaper, judged, draws=draws))  # noqa: B023
         np.testing.assert_array_equal(one.change["accuracy"], two.change["accuracy"])
         out[f"{reward} under {estimator}"] = seconds
-    out["worlds like it"], _ = timed(lambda: conditioned(told_of(r)))
+    out["worlds like it"], _ = timed(lambda: conditioned(told_of(r), drawn=drawn))
     return out
 
 

@@ -25,17 +25,27 @@ FEW = 2
 
 def of_board(board: Board, page: Path) -> dict[str, tuple[Path, str]]:
     """Base -> (file beside the page, SVG), for every base with runs that were looked at."""
-    out = {}
-    for study, lines in board.studies:
-        for base in walked(study):
-            name = re.sub(r"[^a-z0-9]+", "-", base.partition(",")[0].lower()).strip("-")
-            out[base] = (page.with_name(f"{page.stem}-{name}.svg"), svg(study, lines, base))
-    return out
+    return {
+        base: (place_of(base, page), svg(study, lines, base))
+        for study, lines in board.studies
+        for base in walked(study)
+    }
+
+
+def place_of(base: str, page: Path) -> Path:
+    """The file beside the page that a base's picture lies in."""
+    name = re.sub(r"[^a-z0-9]+", "-", base.partition(",")[0].lower()).strip("-")
+    return page.with_name(f"{page.stem}-{name}.svg")
 
 
 def walked(study: Study) -> list[str]:
     """The bases whose runs were looked at on their way."""
     return list(dict.fromkeys(case.family for case in study.cases if case.walks))
+
+
+def marked(lines: Sequence[Line]) -> list[Line]:
+    """The forecasters that are drawn: those that know more than a sign."""
+    return [line for line in lines if len({abs(f.accuracy or 0.0) for _, f in line.rows}) > FEW]
 
 
 def svg(study: Study, lines: Sequence[Line], base: str) -> str:
@@ -47,7 +57,7 @@ def svg(study: Study, lines: Sequence[Line], base: str) -> str:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    shown = [line for line in lines if len({abs(f.accuracy or 0.0) for _, f in line.rows}) > FEW]
+    shown = marked(lines)
     cases = sorted(
         (i for i, c in enumerate(study.cases) if c.walks and c.family == base),
         key=lambda i: -(study.cases[i].outcome.base or 0.0),

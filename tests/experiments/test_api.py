@@ -120,7 +120,7 @@ def test_a_reward_that_cannot_be_called_is_a_usage_error():
 
 
 @pytest.mark.slow
-def test_a_lambda_is_judged_as_the_expression_that_it_is():
+def test_a_lambda_is_judged_as_the_expression_that_it_is(few_worlds):
     said = toyrl.validate("outcome() - 3*linear_length(unit=512)", worlds=8, group_size=4)
     live = toyrl.validate(
         lambda correct, length: correct - 3 * length / 512, worlds=8, group_size=4
@@ -133,7 +133,7 @@ def test_a_lambda_is_judged_as_the_expression_that_it_is():
 
 
 @pytest.mark.slow
-def test_a_live_text_reward_is_judged_as_the_same_function_in_a_file(tmp_path):
+def test_a_live_text_reward_is_judged_as_the_same_function_in_a_file(few_worlds, tmp_path):
     (tmp_path / "mine.py").write_text(
         'def right(text, answer):\n    return float(f"\\\\boxed{{{answer}}}" in text)\n'
     )

@@ -163,7 +163,7 @@ def test_the_score_counts_controls_apart_and_says_what_a_constant_would_get():
 
 # -- running -------------------------------------------------------------------------------------
 @pytest.mark.slow
-def test_a_setting_runs_end_to_end_and_is_not_run_twice(monkeypatch):
+def test_a_setting_runs_end_to_end_and_is_not_run_twice(monkeypatch, few_worlds):
     monkeypatch.setattr(ledger, "fingerprint", lambda: "code")
     some = (replace(ALL["21-toolrl"], alternatives=()), ALL["25-noise-50"])
     kept: list[ledger.Entry] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ import pytest
 import toyrl
 from tests.places import ROOT
 from tests.test_schemas import VALIDATORS
+from toyrl.experiments.calibrate import call
 from toyrl.experiments.calibrate.features import features_of
 from toyrl.experiments.calibrate.handover import joined
 from toyrl.experiments.calibrate.run import tilt_speed
@@ -51,7 +52,7 @@ def write(path, lines) -> str:
 
 @lru_cache(maxsize=1)
 def example():
-    return toyrl.calibrate(EXAMPLE, REWARD, worlds=128)
+    return toyrl.calibrate(EXAMPLE, REWARD, worlds=64)
 
 
 def test_the_example_log():
@@ -108,7 +109,8 @@ def test_joining_by_hand():
 
 
 @pytest.mark.slow
-def test_the_command_writes_what_validate_reads(tmp_path, capsys):
+def test_the_command_writes_what_validate_reads(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(call, "calibrate", partial(call.calibrate, worlds=64))
     log = write(tmp_path / "log.jsonl", rows())
     out, told = tmp_path / "new", tmp_path / "found.json"
     code = main(["calibrate", log, "--reward", REWARD, "--out", str(out), "--json", str(told)])
@@ -129,12 +131,12 @@ def test_the_command_writes_what_validate_reads(tmp_path, capsys):
 def test_own_features_and_a_logged_reward(tmp_path):
     log = write(tmp_path / "log.jsonl", rows())
     c = toyrl.calibrate(log, "logged:reward", features="style", estimator="dr_grpo", group_size=4,
-                        worlds=64)  # fmt: skip
+                        worlds=32)  # fmt: skip
     assert {"length", "answered", "phrases", "style"} == set(c.units)
     assert c.group_size == 4
     assert c.forecast is None
     assert "only its values in the log are known" in c.ahead()
-    same = toyrl.calibrate(log, "outcome() - 0.5*linear_length()", estimator="dr_grpo", worlds=64)
+    same = toyrl.calibrate(log, "outcome() - 0.5*linear_length()", estimator="dr_grpo", worlds=32)
     assert np.sign(same.reach.theta["length"]) == np.sign(c.reach.theta["length"]) == -1
 
 
@@ -154,7 +156,7 @@ def test_a_users_own_function(tmp_path):
     log = write(tmp_path / "log.jsonl", rows())
     own = tmp_path / "mine.py"
     own.write_text("def brevity(completions, **_):\n    return [-len(c) for c in completions]\n")
-    c = toyrl.calibrate(log, f"{own}:brevity", worlds=64)
+    c = toyrl.calibrate(log, f"{own}:brevity", worlds=32)
     assert c.reach.theta["phrases"] < 0
 
 
@@ -194,7 +196,7 @@ def test_a_trainers_file_says_group_and_penalty(tmp_path):
     log = write(tmp_path / "log.jsonl", rows())
     config = tmp_path / "grpo.yaml"
     config.write_text("num_generations: 4\nbeta: 0.04\nmax_completion_length: 2048\n")
-    c = toyrl.calibrate(log, trl_config=config, worlds=64)
+    c = toyrl.calibrate(log, trl_config=config, worlds=32)
     assert c.group_size == 4
     assert c.beta == 0.04
     assert c.like.told.limit == 2048
@@ -211,7 +213,7 @@ def test_validate_forecasts_in_the_worlds_of_the_file(tmp_path):
     from toyrl.worlds.behaviour.training import Plan, train
 
     log = write(tmp_path / "log.jsonl", rows())
-    c = toyrl.calibrate(log, REWARD, worlds=64)
+    c = toyrl.calibrate(log, REWARD, worlds=32)
     path = tmp_path / "worlds.json"
     path.write_text(json.dumps(c.worlds()), encoding="utf-8")
     from toyrl.experiments.validate import forecast

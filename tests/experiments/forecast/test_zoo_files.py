@@ -66,7 +66,9 @@ def test_the_bases_own_rollouts_are_the_evidence_of_text_rewards_too(zoo):
 
 
 @pytest.mark.slow
-def test_a_folder_of_bases_is_one_study_with_a_picture_a_base(zoo, tmp_path, monkeypatch):
+def test_a_folder_of_bases_is_one_study_with_a_picture_a_base(
+    zoo, tmp_path, monkeypatch, few_worlds
+):
     # All published runs are scored in test_board.py, against the page of the docs.
     few = [c for c in published.cases() if c.told.name.startswith("05-laser")]
     assert few
