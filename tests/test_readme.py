@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 import pytest
 
+import toyrl
 from tests.places import ROOT
 
 
@@ -22,7 +24,9 @@ def test_there_is_a_quick_start():
 
 @pytest.mark.slow
 def test_the_quick_start_runs(tmp_path, monkeypatch, capsys):
+    """As it stands, but for fewer texts and runs: what it calls and reads is the subject."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(toyrl, "validate", functools.partial(toyrl.validate, quick=True))
     [code] = python_of("README.md")
     names: dict[str, object] = {}
     exec(compile(code, "README.md", "exec"), names)

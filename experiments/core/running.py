@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import time
 from collections.abc import Mapping
@@ -18,13 +19,16 @@ from toyrl.experiments.core.work import counted
 
 def versions() -> dict[str, str]:
     """Versions that a result depends on."""
-    out = {"python": platform.python_version()}
-    for name in ("toyrl", "numpy", "scipy", "jax", "numba"):
-        try:
-            out[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            out[name] = "not installed"
-    return out
+    names = ("toyrl", "numpy", "scipy", "jax", "numba")
+    return {"python": platform.python_version(), **{name: _version(name) for name in names}}
+
+
+@functools.cache  # a package's whole description is parsed for it
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def to_jsonable(value: Any) -> Any:

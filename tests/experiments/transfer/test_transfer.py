@@ -66,9 +66,16 @@ def log():
     return made_log()[0]
 
 
+def calibrated(log, wanted: int):
+    """Of worlds fitted 64 at a time: more than half of them are like the log."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(observed, "ROUND", 64)
+        return calibrate.calibrate(log, CHAIN, wanted=wanted, most=256)
+
+
 @pytest.fixture(scope="module")
 def fitted(log):
-    return calibrate.calibrate(log, CHAIN, wanted=32, most=256)
+    return calibrated(log, 32)
 
 
 @pytest.mark.slow
@@ -82,7 +89,7 @@ def test_calibration_finds_worlds_like_the_one_that_made_the_log(fitted, log):
 @pytest.mark.slow
 def test_calibration_without_difficulties(log):
     unknown = calibrate.BaseLog(log.rollouts, log.rows, np.full(16, np.nan))
-    found = calibrate.calibrate(unknown, CHAIN, wanted=16, most=256)
+    found = calibrated(unknown, 16)
     assert found.within
     assert abs(found.fitted["success all"] - log.success) < 0.05
 

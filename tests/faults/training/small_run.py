@@ -28,12 +28,8 @@ def start(place: Path, model: str, settings: run.RunSettings = SETTINGS, **optio
     )
 
 
-def die(place: str, model: str, moment: str) -> None:
-    """Start a run that ends itself by SIGKILL.
-
-    moment : "measured" (after the point of update 4, one checkpoint back) or "saving" (half of the
-    checkpoint of update 2 is written)
-    """
+def die(place: str, model: str) -> None:
+    """Start a run that ends itself by SIGKILL when half of the checkpoint of update 2 is there."""
     import os
     import signal
 
@@ -42,9 +38,8 @@ def die(place: str, model: str, moment: str) -> None:
     def kill(*_: Any, **__: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    if moment == "saving":
-        RescuedTrainer._save_rng_state = kill  # after the weights and the optimizer
-    start(Path(place), model, tell=lambda said: kill() if said.startswith("step 4") else None)
+    RescuedTrainer._save_rng_state = kill  # after the weights and the optimizer
+    start(Path(place), model)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,9 +34,21 @@ class Stop(BaseException):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory, model):
+def killed_at_4(tmp_path_factory) -> Path:
+    """What kill -9 after the point of update 4 leaves: the folder as it was then."""
+    return tmp_path_factory.mktemp("killed") / "r"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, model, killed_at_4):
     """The curve of a run that nothing happened to."""
-    return start(tmp_path_factory.mktemp("whole") / "r", model)
+    place = tmp_path_factory.mktemp("whole") / "r"
+
+    def copied(said: str) -> None:
+        if said.startswith("step 4"):
+            shutil.copytree(place, killed_at_4)
+
+    return start(place, model, tell=copied)
 
 
 @pytest.fixture(scope="module")
@@ -64,17 +78,25 @@ def test_a_stopped_run_goes_on_to_the_same_curve(stopped, model, whole):
     assert rest == json.loads((stopped / run.CURVE).read_text())
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("moment", "left"), [("measured", [2]), ("saving", [])])
-def test_kill_9_and_the_same_curve(tmp_path, model, whole, moment, left):
-    place, file = tmp_path / "r", ROOT / "tests" / "faults" / "training" / "small_run.py"
-    line = [sys.executable, str(file), str(place), model, moment]
-    ended = subprocess.run(line, cwd=ROOT, check=False, capture_output=True)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()[-2000:]
+def goes_on(place: Path, model: str, whole: dict[str, Any], left: list[int]) -> None:
+    """From the whole checkpoints that a kill left."""
     found = [p for p in place.glob("checkpoint-*") if not checkpoints.damage(p)]
     assert [*map(checkpoints.step_of, found)] == left
     assert start(place, model, resume=True)["points"] == whole["points"]
     assert sorted(p.name for p in place.iterdir()) == ["README.md", run.CURVE]
+
+
+def test_kill_9_after_a_point_and_the_same_curve(tmp_path, model, whole, killed_at_4):
+    goes_on(shutil.copytree(killed_at_4, tmp_path / "r"), model, whole, [2])
+
+
+@pytest.mark.slow
+def test_kill_9_half_way_through_a_checkpoint_and_the_same_curve(tmp_path, model, whole):
+    place, file = tmp_path / "r", ROOT / "tests" / "faults" / "training" / "small_run.py"
+    line = [sys.executable, str(file), str(place), model]
+    ended = subprocess.run(line, cwd=ROOT, check=False, capture_output=True)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()[-2000:]
+    goes_on(place, model, whole, [])
 
 
 # -- damaged files -------------------------------------------------------------------------------

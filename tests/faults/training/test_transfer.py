@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -18,34 +17,16 @@ pytest.importorskip("trl", reason="needs the extra llm")
 
 from tests.experiments.commands.command import call
 from tests.faults.limits import largest_file
+from tests.faults.training import runs_that_fail as failing
 from tests.places import ROOT
 from toyrl.dynamics.chain import observed
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.transfer import calibrate, predict, run, score, suite, training
 from toyrl.experiments.transfer.rewards import SuiteReward
 from toyrl.expressions import parse
-from toyrl.files import write_file
 
 pytestmark = pytest.mark.bridge
 REWARD = SuiteReward("outcome", "outcome", parse("outcome()"), 1.0)
-
-
-class Seed:
-    """Settings of a run that trains nothing."""
-
-    seed = 0
-
-
-def ends_itself(place, reward, settings, tell=None) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def full(place, reward, settings, tell=None) -> None:
-    with largest_file(10):
-        write_file(place, "x" * 1000)
-
-
-JOBS = [(Path("a"), REWARD, Seed())]
 
 
 @pytest.mark.slow
@@ -53,13 +34,14 @@ JOBS = [(Path("a"), REWARD, Seed())]
 @pytest.mark.parametrize(
     ("work", "kind", "says"),
     [
-        (ends_itself, UsageError, "a process that trained was ended from outside"),
-        (full, OSError, "can't write a: no space left under the file size limit"),
+        (failing.ends_itself, UsageError, "a process that trained was ended from outside"),
+        (failing.full, OSError, "can't write a: no space left under the file size limit"),
     ],
 )
 def test_a_process_that_dies_is_told(work, kind, says):
+    jobs = [(Path("a"), failing.REWARD, failing.SETTINGS)]
     with pytest.raises(kind) as caught:
-        training.every(work, JOBS, 2, lambda _: None)
+        training.every(work, jobs, 2, lambda _: None)
     assert says in str(caught.value)
 
 
@@ -68,17 +50,15 @@ def test_nothing_trains_on_when_the_parent_is_killed(tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(
         textwrap.dedent("""
-        import pathlib, os, time
-        from tests.faults.training.test_transfer import REWARD, Seed
-        from toyrl.experiments.transfer import training
-
-        def long(place, reward, settings, tell=None):
-            pathlib.Path(place).write_text(str(os.getpid()))
-            time.sleep(300)
+        import pathlib
+        from tests.faults.training import runs_that_fail as runs
 
         if __name__ == "__main__":
+            from toyrl.experiments.transfer import training
+
             here = pathlib.Path(__file__).parent
-            training.every(long, [(here / n, REWARD, Seed()) for n in "ab"], 2, print)
+            jobs = [(here / name, runs.REWARD, runs.SETTINGS) for name in "ab"]
+            training.every(runs.long, jobs, 2, print)
         """)
     )
     # What the children write goes nowhere: a pipe would be open as long as one of them lives.
