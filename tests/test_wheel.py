@@ -91,8 +91,8 @@ def test_the_sdist_makes_the_same_wheel(checkout, wheel, tmp_path):
 USE = """
 import sys, toyrl
 assert toyrl.__file__.startswith(sys.argv[1]), toyrl.__file__
-report = toyrl.validate("outcome()", worlds=2, quick=True)
-assert report.verdict == "SAFE SO FAR", report  # it trained nothing
+report = toyrl.validate("outcome()", worlds=2)
+assert report.verdict == "SAFE", report
 report.save("report.html")
 stranger = toyrl.validate(lambda text: 0.0, quick=True)
 assert stranger.verdict == "UNSAFE", stranger  # it is constant
