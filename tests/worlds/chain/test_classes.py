@@ -44,7 +44,7 @@ def test_jax_is_the_numpy_reference(chain, seed):
 
 @pytest.mark.slow
 @given(chains(any_structure()), st.integers(0, 1000))
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_jax_is_the_numpy_reference_for_any_structure(chain, seed):
     theta = logits(chain, seed)
     found = probabilities(chain, theta)
@@ -77,7 +77,7 @@ def test_counters_are_those_of_the_enumeration(counters, cap, paths):
     chains(st.just(STRUCTURES[3])), st.sampled_from([("fillers",), ("repeats", "steps")]),
     st.integers(0, 1000),
 )  # fmt: skip
-@settings(max_examples=50)
+@settings(max_examples=25)
 def test_counters_marginalise_to_the_plain_classes(chain, counters, seed):
     theta = logits(chain, seed)
     joint = probabilities(chain, theta, counters=counters, cap=2)
