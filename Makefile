@@ -42,7 +42,7 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help validate test quick lint types check docs torture peers clean
+.PHONY: help validate setup test quick lint types check docs torture peers clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -56,6 +56,9 @@ test: $(VENV)/.stamp-llm
 
 quick: $(VENV)/.stamp-llm
 	HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow"
+
+# All that the other targets need.
+setup: $(VENV)/.stamp-llm $(VENV)/.stamp-docs
 
 lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check .

@@ -242,7 +242,9 @@ def test_make_validate_fails_on_faults_only(tmp_path, verdict_code, make_fails):
     assert (done.returncode != 0) == make_fails
 
 
-@pytest.mark.parametrize("failing", [(), ("lint",), ("docs",), ("test",), ("types", "test")])
+@pytest.mark.parametrize(
+    "failing", [(), ("lint",), ("setup",), ("types",), ("docs",), ("test",), ("types", "test")]
+)
 def test_ci_runs_every_step_and_fails_if_any_did(tmp_path, failing):
     """With a stand-in for make that fails the named targets."""
     stand_in = tmp_path / "make"
@@ -258,5 +260,5 @@ def test_ci_runs_every_step_and_fails_if_any_did(tmp_path, failing):
         env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
     )
     ran = re.findall(r"^ran (\w+)$", done.stdout, re.MULTILINE)
-    assert ran == ["lint", "types", "docs", "test"]
+    assert ran == ["lint", "setup", "docs", "types", "test"]
     assert (done.returncode != 0) == bool(failing)
