@@ -37,7 +37,7 @@ pytestmark = pytest.mark.swept
 
 SHAPERS = {e.name: e for e in registry.entries("shaper")}
 ESTIMATORS = {e.name: e for e in registry.entries("estimator")}
-CASES = 60  # of the laws, for each shaper; `toyrl.testing` and each shaper's own tests try more
+CASES = 30  # of the laws, for each shaper; `toyrl.testing` and each shaper's own tests try more
 SAME = 1.0  # arrays.difference counts in units of its tolerance
 
 
