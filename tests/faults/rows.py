@@ -127,7 +127,7 @@ LOAD = {
 """Load, the cache, growth, numbers by fuzzing."""
 
 TRAINING = {
-    "9 kill -9": "faults/training/test_runs.py::test_kill_9_half_way_through_a_checkpoint_and_the_same_curve",
+    "9 kill -9": "faults/training/test_runs.py::test_kill_9_within_a_checkpoint_and_the_same_curve",
     "9 kill -9, resumed": "faults/training/test_transfer.py::"
     "test_a_killed_transfer_goes_on_to_the_same_curve",
     "9 full disk": "faults/training/test_runs.py::test_a_full_disk_at_a_checkpoint",

@@ -91,7 +91,7 @@ def test_kill_9_after_a_point_and_the_same_curve(tmp_path, model, whole, killed_
 
 
 @pytest.mark.slow
-def test_kill_9_half_way_through_a_checkpoint_and_the_same_curve(tmp_path, model, whole):
+def test_kill_9_within_a_checkpoint_and_the_same_curve(tmp_path, model, whole):
     place, file = tmp_path / "r", ROOT / "tests" / "faults" / "training" / "small_run.py"
     line = [sys.executable, str(file), str(place), model]
     ended = subprocess.run(line, cwd=ROOT, check=False, capture_output=True)
