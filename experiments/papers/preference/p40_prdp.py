@@ -22,7 +22,6 @@ from toyrl.experiments.lab.groups import advantages, one_token, picked
 from toyrl.experiments.lab.mutants import pick, replaced
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import EXACT, apart, beyond, jackknife, mean_error, same
-from toyrl.experiments.lab.shared import shared
 from toyrl.objectives.pairs import Prdp
 from toyrl.rollouts import Rollouts
 from toyrl.theory.policies import kl, softmax, tilt
@@ -189,17 +188,6 @@ def train(rng: Any, reward: Array, cells: Sequence[tuple[float, str]], snapshots
     return (pi * reward).sum(-1) - BETA * kl(pi, np.full(ARMS, 1 / ARMS))
 
 
-@shared
-def trained(seed: int, place: int, cells: Sequence[tuple[float, str]], size: Sequence[int],
-            eps: float, beta: float) -> Sequence[np.ndarray]:  # fmt: skip
-    """(snapshots, N) J of the runs of each cell; size : reward tables, seeds of each, snapshots."""
-    count, seeds, snapshots = size
-    rewards = draws(place).standard_normal((count, ARMS))
-    reward = np.repeat(rewards, seeds, axis=0)
-    return (list(train(draws(seed, place), reward, cells, snapshots, eps, beta).swapaxes(0, 1))
-            if cells else [])  # fmt: skip
-
-
 def stability(seed: int, place: int, cells: Sequence[tuple[float, str]], size: Sequence[int],
               swaps: Mapping[str, str], *rule: float) -> tuple[Array, Array, Table]:  # fmt: skip
     """J over each table's optimum: (snapshots, C, runs), (C, tables, seeds) at the end; a table.
@@ -211,13 +199,8 @@ def stability(seed: int, place: int, cells: Sequence[tuple[float, str]], size: S
     rewards, ref = draws(place).standard_normal((count, ARMS)), np.full(ARMS, 1 / ARMS)
     best = [theory.objective(tilt(ref, t, 1 / BETA), ref, t, BETA) for t in rewards]
     used = [(rate, swaps.get(rule, rule)) for rate, rule in cells]
-    # The cells see the same draws, so that they can be run in two goes.
-    plain, regressed = ([x for x in dict.fromkeys(used) if x[1].startswith("reinforce") is own]
-                        for own in (True, False))  # fmt: skip
-    size = (count, seeds, snapshots)
-    found = dict(zip(plain, trained(seed, place, plain, size, np.inf, BETA), strict=True))
-    found |= zip(regressed, trained(seed, place, regressed, size, *rule), strict=True)
-    path = np.stack([found[x] for x in used], axis=1) / np.repeat(best, seeds)
+    path = train(draws(seed, place), np.repeat(rewards, seeds, axis=0), used, snapshots, *rule)
+    path = path / np.repeat(best, seeds)
     end = path[-last:].mean(0).reshape(len(cells), count, seeds)
     rows = [[*cell, float(np.median(x)), float(x.min()), float(np.median(np.ptp(x, axis=-1)))]
             for cell, x in zip(cells, end, strict=True)]  # fmt: skip
