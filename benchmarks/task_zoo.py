@@ -55,7 +55,7 @@ class Scored:
     def right(self) -> bool:
         """A sound one that isn't blamed and could be judged; a flawed one that isn't SAFE."""
         if self.case.sound:
-            return self.report.verdict == "SAFE SO FAR" and not self.blamed
+            return self.report.verdict in ("SAFE", "SAFE SO FAR") and not self.blamed
         return self.found or self.warned
 
     @property
