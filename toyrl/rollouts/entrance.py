@@ -122,10 +122,7 @@ def emptied(r: Rollouts, *, whole: bool | None = None) -> Rollouts:
         name: _present(value, r, tokens=behind(name) == "T", whole=whole)
         for name, value in r.fields.items()
     }
-    # Shapes and kinds are those of `r`, which was checked when it was made.
-    out = object.__new__(type(r))
-    vars(out).update(vars(r) | own)
-    return out
+    return r.with_(**own)
 
 
 def _whole(r: Rollouts) -> bool:

@@ -291,9 +291,9 @@ def after_thinking(completion, answer):
 def test_a_mark_of_ones_own_can_be_said_and_is_found(tmp_path, function, mark):
     file = tmp_path / "own.py"
     file.write_text(OWN_MARKS)
-    told = Judged(f"{file}:{function}", quick=True, answer_mark=mark)
+    told = Judged(f"{file}:{function}", worlds=FEW, answer_mark=mark)
     assert told.pipeline.contract_facts.separates
-    assert told.verdict == "SAFE SO FAR"
+    assert told.verdict == "SAFE"
     assert dialect_of(told.pipeline.contract_facts.dialect) == dialect_of(mark)
     untold = Judged(f"{file}:{function}", worlds=FEW)
     assert untold.verdict == "SAFE"
