@@ -15,7 +15,7 @@ from toyrl.expressions import parse, parse_estimator
 from toyrl.registry import entries
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.process.implicit import ImplicitProcess
-from toyrl.testing import process_laws
+from toyrl.testing.laws import process as process_laws
 from toyrl.theory.process.dense import baseline_gap, dense_total
 
 OPEN = {"low": 0.0, "high": 1.0}

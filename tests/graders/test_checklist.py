@@ -21,7 +21,7 @@ from toyrl.graders.checklist import (
     verdict_score,
 )
 from toyrl.graders.constraints import met
-from toyrl.testing import routed_laws as laws
+from toyrl.testing.laws import routed as laws
 
 GIVEN = Checklist()
 

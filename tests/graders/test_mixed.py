@@ -23,7 +23,7 @@ from toyrl.graders.mixed import (
     read_box,
 )
 from toyrl.graders.overlap import TokenRows, bmas, one_hot_bmas, tokens
-from toyrl.testing import routed_laws as laws
+from toyrl.testing.laws import routed as laws
 
 GOLD = {"match": "B", "chart": "107", "iou": "[10, 20, 30, 40]", "open": "a red kite"}
 

@@ -21,7 +21,7 @@ from toyrl.graders.patterns import (
     pattern_score,
     phrase_hits,
 )
-from toyrl.testing import writing_laws as laws
+from toyrl.testing.laws import writing as laws
 
 FEW = settings(max_examples=40, deadline=None)
 REWARD = ReasoningPatterns()

@@ -25,7 +25,7 @@ from toyrl.graders.tools import (
     tool_scales,
 )
 from toyrl.serving import bare_text, text_of
-from toyrl.testing import tool_laws as laws
+from toyrl.testing.laws import tools as laws
 
 FINE, SOUND = ToolCalls(), SoundToolCalls()
 PARIS = {"name": "weather", "parameters": {"city": "Paris", "day": 3}}

@@ -19,7 +19,7 @@ from toyrl.graders.phases import answer_part, answer_words, is_laid_out
 from toyrl.graders.repetition import jaccard, similar_paragraphs
 from toyrl.graders.writing import WORDS, Writing, copied, count_words
 from toyrl.serving import ServedTask
-from toyrl.testing import writing_laws as laws
+from toyrl.testing.laws import writing as laws
 
 FEW = settings(max_examples=40, deadline=None)
 TOY = Writing(model="none")

@@ -15,7 +15,7 @@ from toyrl.models import centroids as cs
 from toyrl.models import probes as ps
 from toyrl.models.base import load, save, state
 from toyrl.rollouts import Rollouts
-from toyrl.testing import probe_laws as laws
+from toyrl.testing.laws import probes as laws
 from toyrl.theory.learned.probes import probe_accuracy, sign_accuracy
 
 SEEDS = st.integers(0, 10_000)

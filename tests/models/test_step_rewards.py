@@ -21,7 +21,7 @@ from toyrl.models.step_rewards import (
     step_weights,
 )
 from toyrl.models.step_texts import ProgressScorer
-from toyrl.testing import demonstration_laws as laws
+from toyrl.testing.laws import demonstrations as laws
 
 SEEDS = st.integers(0, 2**32 - 1)
 LAWS = settings(max_examples=25)

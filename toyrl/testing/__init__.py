@@ -20,20 +20,20 @@ from toyrl.testing.check import (
     check_invariants,
 )
 from toyrl.testing.diversity import Corner, Corners, diverse_rollouts, unasked
-from toyrl.testing.driving_laws import DRIVING_LAWS, broken_driving_laws
 from toyrl.testing.estimators import ESTIMATOR_LAWS, affine_difference
-from toyrl.testing.follow_up_laws import FOLLOW_UP_LAWS, assert_contrasts
 from toyrl.testing.invariants import CONTRACT, INVARIANTS, PROPERTIES, Invariant
+from toyrl.testing.laws.driving import DRIVING_LAWS, broken_driving_laws
+from toyrl.testing.laws.follow_ups import FOLLOW_UP_LAWS, assert_contrasts
+from toyrl.testing.laws.novelty import NOVELTY_LAWS, assert_finds_new, repeats_pay_less
+from toyrl.testing.laws.pairs import PAIR_LAWS, assert_learns_from_pairs
+from toyrl.testing.laws.returns import padding_unseen, return_equivalent, zero_sums_unseen
+from toyrl.testing.laws.sql import SQL_LAWS, broken_sql_laws, same_meaning
+from toyrl.testing.laws.steps import copies_never_pay, steps_never_pay
+from toyrl.testing.laws.verdicts import one_label_wins, only_the_tail_counts, places_swap
 from toyrl.testing.mdps import mdps, policies
-from toyrl.testing.novelty_laws import NOVELTY_LAWS, assert_finds_new, repeats_pay_less
-from toyrl.testing.pair_laws import PAIR_LAWS, assert_learns_from_pairs
-from toyrl.testing.return_laws import padding_unseen, return_equivalent, zero_sums_unseen
-from toyrl.testing.sql_laws import SQL_LAWS, broken_sql_laws, same_meaning
-from toyrl.testing.step_laws import copies_never_pay, steps_never_pay
 from toyrl.testing.strategies import completions, rewards, rollouts
 from toyrl.testing.tasks import TaskCase, TaskRewardError, assert_task_reward, task_texts
 from toyrl.testing.trees import tree_policies, trees
-from toyrl.testing.verdict_laws import one_label_wins, only_the_tail_counts, places_swap
 
 if TYPE_CHECKING:
     from toyrl.experiments.asserted import (

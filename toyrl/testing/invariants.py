@@ -16,16 +16,14 @@ from hypothesis import strategies as st
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.fields import behind
 from toyrl.shapers.base import Shaper
-from toyrl.testing import (
-    arrays,
-    judge_laws,
-    length_laws,
-    memory_laws,
-    phase_laws,
-    step_laws,
-    token_laws,
-)
+from toyrl.testing import arrays
 from toyrl.testing.cases import Case, cases
+from toyrl.testing.laws import judges as judge_laws
+from toyrl.testing.laws import length as length_laws
+from toyrl.testing.laws import memory as memory_laws
+from toyrl.testing.laws import phases as phase_laws
+from toyrl.testing.laws import steps as step_laws
+from toyrl.testing.laws import tokens as token_laws
 
 BOUND = 1e9
 """Rewards beyond this are taken for unbounded: the drawn inputs are below 10 units."""

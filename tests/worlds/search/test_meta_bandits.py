@@ -9,7 +9,7 @@ from gymnasium.utils.env_checker import check_env
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toyrl.testing import belief_laws as laws
+from toyrl.testing.laws import beliefs as laws
 from toyrl.theory.bandits.boxes import boxes_total
 from toyrl.theory.bandits.safe_arm import safe_arm_value
 from toyrl.worlds.mdp.control import optimal

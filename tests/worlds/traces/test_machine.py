@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toyrl.testing.trace_laws import run_is_its_trace
+from toyrl.testing.laws.traces import run_is_its_trace
 from toyrl.worlds.traces.machine import Row, learned, random_machine, replayed, run_tm
 from toyrl.worlds.traces.tasks.loops import INCREMENT
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from toyrl.testing.trace_laws import states_add_up, table_forgets_nothing
+from toyrl.testing.laws.traces import states_add_up, table_forgets_nothing
 from toyrl.worlds.traces.addition import FORMATS, addition, answer, drawn, text
 from toyrl.worlds.traces.learners import VARIANTS, TableLearner, examples
 from toyrl.worlds.traces.policy import gradient, logits_of, play

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from toyrl.graders.traces import prefix_score
-from toyrl.testing.trace_laws import nothing_behind_an_error, verifier_is_strict
+from toyrl.testing.laws.traces import nothing_behind_an_error, verifier_is_strict
 from toyrl.worlds.traces.states import LINE, functions
 from toyrl.worlds.traces.tasks import CLASSES, FROM_MEMORY, RANGES, TASKS, posed
 

@@ -24,7 +24,7 @@ from toyrl.graders.steps import steps as split
 from toyrl.rewards.process import CORRECT
 from toyrl.rewards.sandbox.modules import by_location
 from toyrl.rollouts import Rollouts
-from toyrl.testing.step_laws import copies_never_pay
+from toyrl.testing.laws.steps import copies_never_pay
 from toyrl.worlds.chain.declared import DECLARED, StepLevels, instead
 from toyrl.worlds.text.render import base_rows
 

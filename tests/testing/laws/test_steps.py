@@ -10,8 +10,9 @@ from toyrl.expressions import parse
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.outcome import Outcome
 from toyrl.shapers.process.summaries import StepMin, StepSum
-from toyrl.testing import INVARIANTS, check_invariants, step_laws
-from toyrl.testing.step_laws import with_copy
+from toyrl.testing import INVARIANTS, check_invariants
+from toyrl.testing.laws import steps as step_laws
+from toyrl.testing.laws.steps import with_copy
 
 LAWS = ("copies_never_pay", "steps_never_pay")
 BOTH = {"copies_never_pay": True, "steps_never_pay": True}

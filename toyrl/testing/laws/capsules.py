@@ -1,6 +1,6 @@
 """Laws of rewards for compressed prompts (paper 16), for the one here and for your own.
 
-    from toyrl.testing.capsule_laws import CAPSULE_LAWS, CapsuleCase
+    from toyrl.testing.laws.capsules import CAPSULE_LAWS, CapsuleCase
     assert not CAPSULE_LAWS["tail"](my_score, case)
 
 Each takes a function of the form of `toyrl.graders.compression.score` and a case, and returns

@@ -1,6 +1,6 @@
 """Laws of meta-bandits: of a prior, of its beliefs, of what exploring is worth.
 
-    from toyrl.testing.belief_laws import mean_is_a_martingale
+    from toyrl.testing.laws.beliefs import mean_is_a_martingale
 
 Each takes a prior of `toyrl.worlds.search.hidden_tasks`, or one of your own, and returns nothing
 where the law holds and one sentence where it doesn't.

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toyrl.shapers.judge.listwise import pair_agreement
-from toyrl.testing import ranking_laws as laws
+from toyrl.testing.laws import rankings as laws
 
 GRADES = st.integers(1, 5).map(float)
 SCORES = st.one_of(GRADES, st.just(float("nan")))

@@ -1,6 +1,6 @@
 """Laws of rewards learned from demonstrations: of cuts, of feature gaps, of the latch.
 
-    from toyrl.testing.demonstration_laws import cuts_ignore_units
+    from toyrl.testing.laws.demonstrations import cuts_ignore_units
 
 Each returns nothing where the law holds and one sentence where it doesn't; x is a table (T, F) of
 frames, scores (T, n) or (..., T, n). `find` and `latch` may be functions of your own.

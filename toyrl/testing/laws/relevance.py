@@ -1,6 +1,6 @@
 """Laws of relevance rewards (paper 39), for the one here and for your own.
 
-    from toyrl.testing.relevance_laws import RELEVANCE_LAWS
+    from toyrl.testing.laws.relevance import RELEVANCE_LAWS
     assert not RELEVANCE_LAWS["copies"](MyRelevance(), row)
 
 Each takes a reward of the form of `toyrl.graders.relevance.Relevance` and a row, and returns

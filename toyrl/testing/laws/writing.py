@@ -1,6 +1,6 @@
 """Laws of rewards of writing and of reasoning patterns, for ours and for one of yours.
 
-    from toyrl.testing import writing_laws as laws
+    from toyrl.testing.laws import writing as laws
 
     @given(laws.answers(), st.integers(0, 5))
     def test_my_reward(paragraphs, place):

@@ -14,8 +14,8 @@ from toyrl.experiments.papers.tasks.p39_r3 import RULES
 from toyrl.graders.base import TextRow
 from toyrl.graders.compression import Compressed, score
 from toyrl.graders.relevance import Relevance
-from toyrl.testing.capsule_laws import CAPSULE_LAWS, CapsuleCase
-from toyrl.testing.relevance_laws import RELEVANCE_LAWS
+from toyrl.testing.laws.capsules import CAPSULE_LAWS, CapsuleCase
+from toyrl.testing.laws.relevance import RELEVANCE_LAWS
 
 TEXTS = st.lists(st.sampled_from(["a", "b", "c's", "so,", "été", "水"]), max_size=12).map(" ".join)
 REWARD = Relevance(strip="none")

@@ -1,6 +1,6 @@
 """Laws of rewards for many tasks: similarity of texts, boxes, charts, checklists.
 
-    from toyrl.testing import routed_laws as laws
+    from toyrl.testing.laws import routed as laws
 
     @given(laws.boxes(), laws.boxes())
     def test_my_iou(a, b):

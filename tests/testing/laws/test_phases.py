@@ -12,7 +12,7 @@ from toyrl.rollouts import Rollouts
 from toyrl.shapers.length.phase_entropy import Pear
 from toyrl.shapers.outcome import Outcome
 from toyrl.testing import INVARIANTS, check_invariants
-from toyrl.testing.phase_laws import thought_twice
+from toyrl.testing.laws.phases import thought_twice
 
 LAWS = ("phases_are_means", "thinking_twice_costs_nothing")
 

@@ -3,7 +3,7 @@
 Each is a function of an estimator (or token rewards) and rollouts (B, G) with a mask; it returns
 nothing where the law holds and one sentence where it does not. Token rewards are (B, G, T).
 
-    from toyrl.testing.process_laws import scale_is_nothing
+    from toyrl.testing.laws.process import scale_is_nothing
     assert scale_is_nothing(parse_estimator("prime_verl()"), tokens, r) is None
 """
 

@@ -2,7 +2,7 @@
 
 Each returns nothing where the law holds and one sentence where it does not.
 
-    from toyrl.testing.trace_laws import verifier_is_strict
+    from toyrl.testing.laws.traces import verifier_is_strict
     assert verifier_is_strict(my_score, trace) is None
 
 Source: paper 26, invariants of the specification; derived.

@@ -1,6 +1,6 @@
 """Laws of rewards of tool calls, for `tool_calls` and for a reward of your own in its form.
 
-    from toyrl.testing import tool_laws as laws
+    from toyrl.testing.laws import tools as laws
 
     @given(laws.calls(), laws.calls())
     def test_my_reward(gold, said):

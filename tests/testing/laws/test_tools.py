@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toyrl.graders.tools import GRANULARITIES, SoundToolCalls, ToolCalls
-from toyrl.testing import tool_laws as laws
+from toyrl.testing.laws import tools as laws
 
 FINE, SOUND = ToolCalls(), SoundToolCalls()
 COARSE = ToolCalls(granularity="coarse")
