@@ -17,9 +17,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from toyrl.graders import code_tests
 from toyrl.graders.base import TextRow
-from toyrl.graders.code import CodeTests
+from toyrl.graders.code import unit_tests as code_tests
+from toyrl.graders.code.programs import CodeTests
 from toyrl.rewards.sandbox.programs import own
 
 WAITS = 0.05

@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.mdp import in_turns
 from benchmarks.timing import show
 from toyrl.graders.base import TextRow
-from toyrl.graders.checklist import Checklist
+from toyrl.graders.likeness.overlap import TOKEN, TokenRows
 from toyrl.graders.mixed import Mixed
-from toyrl.graders.overlap import TOKEN, TokenRows
+from toyrl.graders.writing.checklist import Checklist
 
 WORDS = [f"word{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(600)]
 MATRIX = np.random.default_rng(0).normal(size=(len(WORDS), 64))

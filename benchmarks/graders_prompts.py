@@ -25,8 +25,8 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from toyrl.expressions import parse_grader
-from toyrl.graders import translation
 from toyrl.graders.base import TextRow
+from toyrl.graders.judged import translation
 
 WORDS = ("the", "old", "cat", "sat", "on", "a", "warm", "mat", "near", "fire", "while", "rain")
 

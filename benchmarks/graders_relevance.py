@@ -21,9 +21,9 @@ import sklearn
 from sklearn.feature_extraction.text import HashingVectorizer
 
 from toyrl.graders.base import TextRow
-from toyrl.graders.compression import Capsule
-from toyrl.graders.embedded import TOKENS, cosines, dots
-from toyrl.graders.relevance import Relevance
+from toyrl.graders.likeness.compression import Capsule
+from toyrl.graders.likeness.embedded import TOKENS, cosines, dots
+from toyrl.graders.likeness.relevance import Relevance
 
 
 def rows(n: int, words: int, group: int = 8) -> list[TextRow]:

@@ -21,10 +21,11 @@ from typing import Any
 
 import sqlglot
 
-from toyrl.graders import sql, sql_words
 from toyrl.graders.base import TextRow
-from toyrl.graders.sql_batch import ahead, processors
-from toyrl.graders.sql_database import ROWS, with_file
+from toyrl.graders.sql import query as sql
+from toyrl.graders.sql.batch import ahead, processors
+from toyrl.graders.sql.database import ROWS, with_file
+from toyrl.graders.sql.query import words as sql_words
 
 CITIES = ("Oslo", "Rome", "Lima", "Bonn", "Kyiv")
 

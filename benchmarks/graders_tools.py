@@ -26,8 +26,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.mdp import in_turns
 from benchmarks.timing import show
 from toyrl.graders.base import TextRow
-from toyrl.graders.tool_texts import call_block, read_calls, tool_text
-from toyrl.graders.tools import SoundToolCalls, ToolCalls
+from toyrl.graders.tools.calls import SoundToolCalls, ToolCalls
+from toyrl.graders.tools.texts import call_block, read_calls, tool_text
 
 
 # -- the released code, read plainly ---------------------------------------------------------------

@@ -24,9 +24,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.mdp import in_turns
 from benchmarks.timing import show
 from toyrl.graders.base import TextRow
+from toyrl.graders.likeness.repetition import jaccard
 from toyrl.graders.patterns import PHRASES, ReasoningPatterns
-from toyrl.graders.repetition import jaccard
-from toyrl.graders.writing import Writing
+from toyrl.graders.writing.long_form import Writing
 
 PATTERNS, FORM = ReasoningPatterns(), Writing(model="none")
 

@@ -23,7 +23,7 @@ from toyrl.expressions import parse, parse_estimator, parse_grader
 from toyrl.graders.answers import is_correct
 from toyrl.graders.base import TextRow
 from toyrl.graders.parts import TaskReward
-from toyrl.graders.tool_texts import written_calls
+from toyrl.graders.tools.texts import written_calls
 from toyrl.messages import shortened
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.texts import text_fields, text_rollouts
@@ -262,7 +262,7 @@ def text_of(message: Any) -> str:
     """Plain text of a completion or prompt: a string, or the contents of chat messages.
 
     Of content in pieces the texts count. A message's tool calls follow its content as a block of
-    text (`toyrl.graders.tool_texts`).
+    text (`toyrl.graders.tools.texts`).
 
     Raises TypeError for anything else, such as a number.
     """

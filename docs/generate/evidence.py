@@ -17,7 +17,7 @@ def smokes() -> dict[str, Any]:
 
 def images(results: Mapping[str, Any]) -> dict[str, str]:
     """Path under docs/ -> SVG of every picture."""
-    from toyrl.experiments.render.pictures import svg
+    from toyrl.experiments.render.svg.pictures import svg
 
     return {
         _path(x, p): svg(p, name=f"{x}-{p.name}", standalone=True)

@@ -19,7 +19,7 @@ IMAGES = ROOT / "docs" / "images"
 def files() -> dict[Path, str]:
     """File -> its text, from a full run."""
     from toyrl.experiments.papers.length.length_pareto import run
-    from toyrl.experiments.render.pictures import svg
+    from toyrl.experiments.render.svg.pictures import svg
 
     found = run()
     kept = {

@@ -20,7 +20,7 @@ SHOWN = "additive"
 def files() -> dict[Path, str]:
     """File -> its text, from a full run."""
     from toyrl.experiments.papers.length.phase_maps import run
-    from toyrl.experiments.render.pictures import svg
+    from toyrl.experiments.render.svg.pictures import svg
 
     found = run()
     kept = {

@@ -19,7 +19,7 @@ def svgs() -> dict[Path, str]:
     from toyrl.experiments.papers.selection.p35_alignment import alignment
     from toyrl.experiments.papers.selection.p36_early_rejection import early_rejection
     from toyrl.experiments.papers.selection.p57_best_of_k import best_of_k
-    from toyrl.experiments.render.pictures import svg
+    from toyrl.experiments.render.svg.pictures import svg
 
     found = (
         *best_of_k(samples=400, parts=("law", "goodhart")).pictures,

@@ -29,7 +29,7 @@ from toyrl.worlds.behaviour import prior
 from toyrl.worlds.behaviour.rollouts import Played
 from toyrl.worlds.behaviour.training import Path, Plan, train
 from toyrl.worlds.behaviour.worlds import Worlds, fitted
-from toyrl.worlds.chain.judge_errors import JudgeErrors
+from toyrl.worlds.chain.latents.judge_errors import JudgeErrors
 
 Array = np.ndarray
 CARRIED = ("length", "format", "style", "praise", "sycophancy")

@@ -242,7 +242,7 @@ class _Model:
 
     @cached_property
     def loaded(self) -> Any:
-        from toyrl.graders.reward_models import SequenceClassifier
+        from toyrl.graders.learned.reward_models import SequenceClassifier
 
         try:
             return SequenceClassifier(self.folder)

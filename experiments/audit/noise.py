@@ -17,7 +17,7 @@ from toyrl.experiments.errors import UsageError
 from toyrl.experiments.validate.collapse.statistics import wilson
 from toyrl.messages import PATH, shortened
 from toyrl.schemas import SchemaError
-from toyrl.worlds.chain.judge_errors import JudgeErrors
+from toyrl.worlds.chain.latents.judge_errors import JudgeErrors
 
 RANGES = (0.7, 1.4)
 """Where lengths are parted, over the typical one."""

@@ -70,8 +70,8 @@ def _fill(folder: Path, found: Distances) -> None:
 
     from toyrl.experiments.render import text
     from toyrl.experiments.render.folder import csv_table, file_name
-    from toyrl.experiments.render.pictures import svg
-    from toyrl.experiments.render.raster import save_png
+    from toyrl.experiments.render.svg.pictures import svg
+    from toyrl.experiments.render.svg.raster import save_png
 
     write_file(folder / "results.json", text.dumps(found.to_dict()) + "\n")
     write_file(folder / "distances.csv", csv_table(found.table()))

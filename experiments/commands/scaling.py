@@ -41,7 +41,7 @@ def run(
     outputs.json(json, found.to_dict())
     outputs.write("csv", found.forms()[".csv"])
     if picture is not None and picture.suffix.lower() == ".png":
-        from toyrl.experiments.render.raster import save_png
+        from toyrl.experiments.render.svg.raster import save_png
 
         outputs.attempt(save_png, found.picture(), picture)
     else:

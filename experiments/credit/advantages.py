@@ -20,8 +20,8 @@ from toyrl.experiments.credit.table import Table
 from toyrl.experiments.errors import UsageError
 from toyrl.extras import needed_by
 from toyrl.files import write_file
-from toyrl.graders.step_scores import even_offsets
-from toyrl.graders.steps import token_ends
+from toyrl.graders.steps.scores import even_offsets
+from toyrl.graders.steps.splits import token_ends
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.process.redistribution import LatentReward, UniformRedistribution
 

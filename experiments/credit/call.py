@@ -38,7 +38,7 @@ def credit(
 
     log : a file or folder with several rollouts a prompt; factors : a function of a completion's
         steps that gives {name: one number a step}, or file.py:function (run in this process)
-    steps : how texts are split, one of `toyrl.graders.steps.SPLITTERS`
+    steps : how texts are split, one of `toyrl.graders.steps.splits.SPLITTERS`
     returns : column of what a rollout got, None: the one that says right or wrong
     by : whose step rewards are handed on: least squares with a ridge, plain RRD, or equal parts
     residual : what becomes of the return beside them in advantages: "end", on the last step;

@@ -13,7 +13,7 @@ import numpy as np
 
 from toyrl.experiments.credit.table import Table
 from toyrl.models.linear import LinearScorer
-from toyrl.models.return_decoder import ReturnDecoder, picked_apart, solved
+from toyrl.models.steps.return_decoder import ReturnDecoder, picked_apart, solved
 from toyrl.theory.redistribution.errors import return_fit_error
 
 HELD = 0.25

@@ -245,7 +245,7 @@ class Credit(Answer):
         """.html: the page; .csv and .md: the weights; .svg: the picture, where there is one."""
         from toyrl.experiments.render.folder import csv_table, markdown_table
         from toyrl.experiments.render.html import credit_page
-        from toyrl.experiments.render.pictures import svg
+        from toyrl.experiments.render.svg.pictures import svg
 
         drawn, out = self.picture(), {
             ".html": lambda: credit_page(self),

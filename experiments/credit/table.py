@@ -14,12 +14,12 @@ import numpy as np
 
 from toyrl.experiments.errors import UsageError
 from toyrl.graders.base import TextRow
-from toyrl.graders.step_scores import by_row, step_texts
-from toyrl.graders.steps import SPLITTERS, Span
-from toyrl.graders.steps import steps as split
+from toyrl.graders.steps.scores import by_row, step_texts
+from toyrl.graders.steps.splits import SPLITTERS, Span
+from toyrl.graders.steps.splits import steps as split
 from toyrl.messages import PATH, shortened
-from toyrl.models.factors import FactorError, factor_table, verified
-from toyrl.models.return_decoder import episode_sums, less_means
+from toyrl.models.steps.factors import FactorError, factor_table, verified
+from toyrl.models.steps.return_decoder import episode_sums, less_means
 from toyrl.rewards.specs import FILE
 from toyrl.rollouts.log_columns import LogError
 from toyrl.rollouts.logs import Log, read_log

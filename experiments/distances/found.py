@@ -184,7 +184,7 @@ class Distances(Answer):
     def forms(self) -> dict[str, Callable[[], str]]:
         """.html: the page; .csv, .md: the distances; .svg: the first picture."""
         from toyrl.experiments.render.html import distance_page
-        from toyrl.experiments.render.pictures import svg
+        from toyrl.experiments.render.svg.pictures import svg
 
         me: Any = self  # a type checker meets this file under two paths
         drawn = self.pictures()

@@ -17,7 +17,7 @@ from toyrl.experiments.forecast.horizon import USUAL_RUN, Horizon
 if TYPE_CHECKING:
     from toyrl.experiments.forecast.evidence import Evidence
     from toyrl.experiments.forecast.facts import Facts
-    from toyrl.worlds.chain.judge_errors import JudgeErrors
+    from toyrl.worlds.chain.latents.judge_errors import JudgeErrors
 
 
 @dataclass(frozen=True)

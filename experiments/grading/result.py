@@ -142,7 +142,7 @@ class Grades(Answer):
     def forms(self) -> dict[str, Callable[[], str]]:
         """.csv: every row; .md: the summary; .svg: the histogram of the reward."""
         from toyrl.experiments.render.folder import csv_table, markdown_table
-        from toyrl.experiments.render.pictures import svg
+        from toyrl.experiments.render.svg.pictures import svg
 
         return {
             ".csv": lambda: csv_table(self.long_table()),

@@ -18,7 +18,7 @@ from toyrl.experiments.core.work import UPDATE, spend
 from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.mutants import pick
 from toyrl.experiments.lab.shared import shared
-from toyrl.models.online import ImplicitTable, OnlineImplicit, pull
+from toyrl.models.reward.online import ImplicitTable, OnlineImplicit, pull
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.process.prime import batch_normed
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from toyrl.experiments.core import Outcome, Table
 from toyrl.experiments.render import text
 from toyrl.experiments.render.html import reproduce_page
-from toyrl.experiments.render.pictures import svg
-from toyrl.experiments.render.raster import save_png
+from toyrl.experiments.render.svg.pictures import svg
+from toyrl.experiments.render.svg.raster import save_png
 from toyrl.experiments.render.words import bound
 from toyrl.files import write_file
 

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from toyrl.experiments.core import Check, Outcome, Picture, Table
 from toyrl.experiments.render import once, text, variant
-from toyrl.experiments.render.pictures import CSS, svg
+from toyrl.experiments.render.svg.pictures import CSS, svg
 from toyrl.experiments.render.words import (
     MEANINGS,
     TONES,

@@ -160,7 +160,7 @@ class Scaling(Answer):
     def forms(self) -> dict[str, Callable[[], str]]:
         """.csv: every k; .md: a row a way of selecting; .svg: the picture."""
         from toyrl.experiments.render.folder import csv_table, markdown_table
-        from toyrl.experiments.render.pictures import svg
+        from toyrl.experiments.render.svg.pictures import svg
 
         return {
             ".csv": lambda: csv_table(self.long_table()),
@@ -171,7 +171,7 @@ class Scaling(Answer):
     def card(self) -> str:
         """The picture and the table."""
         from toyrl.experiments.render.html import card
-        from toyrl.experiments.render.pictures import svg
+        from toyrl.experiments.render.svg.pictures import svg
 
         words = {"answer": self, "table": self.table()}
         tone = "fail" if self.exit_code else "pass"

@@ -32,7 +32,7 @@ from toyrl.worlds.behaviour import prior
 from toyrl.worlds.behaviour.rollouts import UnseenError
 from toyrl.worlds.behaviour.training import Path, Plan, train
 from toyrl.worlds.behaviour.worlds import Worlds, fitted
-from toyrl.worlds.chain.judge_errors import JudgeErrors
+from toyrl.worlds.chain.latents.judge_errors import JudgeErrors
 
 SIZE = 8
 """Rollouts a prompt where nothing says how many."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from toyrl.experiments.render import columnar
-from toyrl.experiments.render.raster import save_png
+from toyrl.experiments.render.svg.raster import save_png
 from toyrl.experiments.render.text import dumps
 from toyrl.experiments.sweep.result import Sweep
 from toyrl.files import write_file
@@ -27,7 +27,7 @@ def write_all(found: Sweep, folder: Path) -> list[Path]:
     packed = parquet(found)
     if packed is not None:
         files[PARQUET] = packed
-    from toyrl.experiments.render.pictures import svg
+    from toyrl.experiments.render.svg.pictures import svg
 
     drawn = found.pictures()
     for p in drawn:

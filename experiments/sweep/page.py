@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import escape
 
-from toyrl.experiments.render.pictures import svg
+from toyrl.experiments.render.svg.pictures import svg
 from toyrl.experiments.sweep.cells import COLUMNS
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def page(found: Sweep) -> str:
     maps = "".join(
         f"<figure>{svg(p, name=f'map-{k}')}</figure>" for k, p in enumerate(found.pictures())
     )
-    from toyrl.experiments.render.pictures import CSS
+    from toyrl.experiments.render.svg.pictures import CSS
 
     axes = found.plan.axes
     sliders = "".join(

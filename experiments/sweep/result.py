@@ -171,7 +171,7 @@ class Sweep(Answer):
 
     def forms(self) -> dict[str, Callable[[], str]]:
         """.csv, .md: all cells; .svg: the map; .html: a page with sliders."""
-        from toyrl.experiments.render.pictures import svg
+        from toyrl.experiments.render.svg.pictures import svg
         from toyrl.experiments.sweep.page import page
 
         return {
@@ -184,7 +184,7 @@ class Sweep(Answer):
         """The map and the sentence, for a notebook."""
         from markupsafe import escape
 
-        from toyrl.experiments.render.pictures import svg
+        from toyrl.experiments.render.svg.pictures import svg
 
         return f"<p>{escape(self.sentence)}</p>{svg(self.pictures()[0], standalone=True)}"
 

@@ -23,7 +23,7 @@ from toyrl.rewards.errors import RewardError
 from toyrl.rewards.specs import name_of
 from toyrl.shapers.base import Shaper
 from toyrl.worlds.behaviour.texts import TextReward
-from toyrl.worlds.chain.judge_errors import JudgeErrors
+from toyrl.worlds.chain.latents.judge_errors import JudgeErrors
 
 ANY = Range("(-inf, inf)")
 

@@ -272,7 +272,7 @@ def _compared(
     runs : what each run did, where its curves are at hand (`ends.runs_of`)
     """
     from toyrl.experiments.render.folder import file_name
-    from toyrl.experiments.render.pictures import svg
+    from toyrl.experiments.render.svg.pictures import svg
     from toyrl.experiments.render.text import dumps
     from toyrl.experiments.transfer import result
 

@@ -90,7 +90,7 @@ class Report(Answer):
     band : the predicted band of accuracy and length, where it was asked for and there is one
     forecast : what becomes of a run (`toyrl.experiments.validate.forecast.of`), None without one
     assumed : fields that a latent of the toy supplied, each with the latent, its numbers and a
-        sentence (`toyrl.worlds.chain.declared.stated`)
+        sentence (`toyrl.worlds.chain.latents.declared.stated`)
     steps : what copies and other edits of steps are paid (`toyrl.experiments.validate.steps`), None
         where no scores of steps were given or they could not be looked at
     search : what a search for exploits found (`toyrl.experiments.validate.exploits`), None where it

@@ -16,8 +16,8 @@ import numpy as np
 
 from toyrl.experiments.validate.findings import Finding
 from toyrl.shapers.judge.verifier import Verified
-from toyrl.worlds.chain.declared import instead, latents_of
-from toyrl.worlds.chain.judge_errors import JudgeErrors
+from toyrl.worlds.chain.latents.declared import instead, latents_of
+from toyrl.worlds.chain.latents.judge_errors import JudgeErrors
 
 if TYPE_CHECKING:
     from toyrl.experiments.audit.noise import Noise

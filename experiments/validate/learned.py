@@ -28,8 +28,8 @@ from toyrl.models.conciseness import FEATURES, LOWEST, ConcisenessModel, padded_
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
 from toyrl.worlds.behaviour.rollouts import Played
-from toyrl.worlds.chain.declared import Work, instead, supplied
-from toyrl.worlds.chain.latents import Kinds, Latent, Law
+from toyrl.worlds.chain.latents.base import Kinds, Latent, Law
+from toyrl.worlds.chain.latents.declared import Work, instead, supplied
 
 FIELD = "conciseness"
 UNSEEN, BINS, SEED = (

@@ -94,7 +94,7 @@ def settings_of(base: Settings | None, options: Mapping[str, Any]) -> Settings:
 
 def _configured(given: Mapping[str, Any], configs: Mapping[str, Any]) -> dict[str, Any]:
     """What a trainer's configuration says where no option does."""
-    from toyrl.experiments.validate import trainer_config
+    from toyrl.experiments.validate.trainers import config as trainer_config
 
     if len(configs) > 1:
         msg = "trl_config and verl_config are both given; a run has one trainer, name one of them"

@@ -20,7 +20,7 @@ from toyrl.experiments.validate.pace import paced
 from toyrl.experiments.validate.reward_law import bench
 from toyrl.experiments.validate.steps import section as steps
 from toyrl.experiments.validate.terms.section import only_of_what_fired, unjudged
-from toyrl.experiments.validate.trainer_config import config_finding
+from toyrl.experiments.validate.trainers.config import config_finding
 from toyrl.rewards.errors import RewardError
 
 

@@ -89,7 +89,7 @@ class Settings:
     process : scores of steps, which the terms of the reward that read `step_scores` pay: a function
         of steps, "file.py:function", the folder of a token-classification model, or the name of a
         column of `rollouts`; None: the toy's own latent scores them
-    steps : how texts are split into steps for it, one of `toyrl.graders.steps.SPLITTERS`
+    steps : how texts are split into steps for it, one of `toyrl.graders.steps.splits.SPLITTERS`
     quick : own rollouts, contract and hacks alone: what takes no training, in seconds
     only, skip : sections to run beside the contract, and sections to leave out, by their names in
         the report: "collapse,hacks" or a sequence (`toyrl.experiments.validate.left_out`)

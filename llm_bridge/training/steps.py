@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from toyrl.graders.base import TextRow
-from toyrl.graders.step_scores import StepScorer, checked, step_fields, step_texts
-from toyrl.graders.steps import Splitter
-from toyrl.graders.steps import steps as split
+from toyrl.graders.steps.scores import StepScorer, checked, step_fields, step_texts
+from toyrl.graders.steps.splits import Splitter
+from toyrl.graders.steps.splits import steps as split
 
 FIELDS = ("step_scores", "step_ends")
 
@@ -48,8 +48,8 @@ def token_offsets(tokenizer: Any, ids: Sequence[int]) -> tuple[str, np.ndarray]:
 class StepGraders:
     """Graders of the fields `step_scores` and `step_ends`: a scorer asked once a completion.
 
-    tokenizer : of the model that is trained; scorer : `toyrl.graders.step_scores.StepScorer`
-    how : as for `toyrl.graders.steps.steps`
+    tokenizer : of the model that is trained; scorer : `toyrl.graders.steps.scores.StepScorer`
+    how : as for `toyrl.graders.steps.splits.steps`
     """
 
     def __init__(

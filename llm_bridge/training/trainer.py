@@ -36,8 +36,8 @@ from toyrl.estimators.base import Estimator
 from toyrl.expressions import parse, parse_estimator
 from toyrl.graders.answers import is_answered, is_correct
 from toyrl.graders.base import TextRow
-from toyrl.graders.phases import think_end
-from toyrl.graders.steps import Splitter
+from toyrl.graders.steps.phases import think_end
+from toyrl.graders.steps.splits import Splitter
 from toyrl.rewards.process import step_scorer
 from toyrl.rollouts import FIELDS
 from toyrl.rollouts.fields import behind
@@ -66,7 +66,7 @@ class ShapedGRPOTrainer(RescuedTrainer):
     step_scores : who scores steps: a function of the list of steps, file.py:function, or the folder
         of a token-classification model; fields `step_scores` and `step_ends` come from it, for
         rewards such as step_clip_delta() and estimators that give credit per step (step_returns)
-    steps : where steps end, as for `toyrl.graders.steps.steps`
+    steps : where steps end, as for `toyrl.graders.steps.splits.steps`
     memory_capacity : prompts kept in the shaper's memory (None: all)
 
     Fields that no grader gives are read from data columns of their name. A data column

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("sqlglot", reason="needs the extra tasks")
 from benchmarks import graders_sql as bench
-from toyrl.graders import sql_batch
+from toyrl.graders.sql import batch as sql_batch
 
 
 def test_it_runs_and_a_wrong_answer_stops_it(tmp_path, monkeypatch):

@@ -84,7 +84,7 @@ INPUTS = {
     "3a blamed": f"{SANDBOX}::test_a_length_of_the_log_is_not_the_rewards_fault",
     "3b rows": f"{CONFIGS}::test_3b",
     "3b verl": f"{CONFIGS}::test_3b_verl",
-    "3b unknown key": "experiments/validate/test_trainer_config.py::"
+    "3b unknown key": "experiments/validate/trainers/test_config.py::"
     "test_a_misspelt_key_is_refused_with_the_nearest",
     "3c relative import": f"{EXPRESSIONS}::test_3c_relative_imports",
     "3c names": f"{EXPRESSIONS}::test_3c_names",

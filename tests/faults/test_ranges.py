@@ -29,8 +29,8 @@ from toyrl.experiments.validate.options import Options, settings_of
 from toyrl.experiments.validate.settings import Settings
 from toyrl.messages import shortened
 from toyrl.testing.strategies import inside, outside
-from toyrl.worlds.chain import declared as latents
-from toyrl.worlds.chain.latents import Answers, JudgeNoise, Mode, StepScores, Style
+from toyrl.worlds.chain.latents import declared as latents
+from toyrl.worlds.chain.latents.base import Answers, JudgeNoise, Mode, StepScores, Style
 from toyrl.worlds.chain.model import Chain
 from toyrl.worlds.mdp.random import corridor, garnet, gridworld, random_mdp
 from toyrl.worlds.text.problems import make_problem

@@ -10,7 +10,7 @@ import pytest
 from toyrl.expressions import parse_grader
 from toyrl.graders.base import TextRow
 from toyrl.graders.formats import is_expression, last_boxed, parsed_answers, stated_answer
-from toyrl.graders.phases import answer_words, is_thought
+from toyrl.graders.steps.phases import answer_words, is_thought
 from toyrl.serving import ServedReward
 
 GOOD = "<think>2 + 2</think><answer>\\boxed{\\frac{1}{2}}</answer>"

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toyrl.graders.base import TextRow
+from toyrl.graders.likeness.overlap import TokenRows, bmas, one_hot_bmas, tokens
 from toyrl.graders.mixed import (
     Mixed,
     answer_text,
@@ -22,7 +23,6 @@ from toyrl.graders.mixed import (
     match,
     read_box,
 )
-from toyrl.graders.overlap import TokenRows, bmas, one_hot_bmas, tokens
 from toyrl.testing.laws import routed as laws
 
 GOLD = {"match": "B", "chart": "107", "iou": "[10, 20, 30, 40]", "open": "a red kite"}
@@ -137,7 +137,7 @@ def test_long_texts_are_compared_in_blocks_with_the_same_result(monkeypatch):
     rng = np.random.default_rng(3)
     u, v = rng.normal(size=(30, 4))[rng.integers(0, 30, 90)], rng.normal(size=(40, 4))
     whole = bmas(u, v)
-    monkeypatch.setattr("toyrl.graders.overlap.BLOCK", 100)
+    monkeypatch.setattr("toyrl.graders.likeness.overlap.BLOCK", 100)
     assert bmas(u, v) == pytest.approx(whole, abs=1e-12)
 
 

@@ -16,7 +16,7 @@ from toyrl.experiments.errors import UsageError
 from toyrl.experiments.grading.result import Grades
 from toyrl.expressions import parse_grader
 from toyrl.graders.base import TextRow
-from toyrl.graders.embedded import PooledRows
+from toyrl.graders.likeness.embedded import PooledRows
 from toyrl.graders.parts import Graded, TaskReward, is_blank, told
 from toyrl.serving import text_of
 

@@ -10,7 +10,7 @@ import pytest
 
 from toyrl.graders import traces as T
 from toyrl.graders.base import TextRow
-from toyrl.graders.step_scores import by_row
+from toyrl.graders.steps.scores import by_row
 from toyrl.serving import ServedReward
 from toyrl.worlds.text.render import base_rows
 from toyrl.worlds.traces.tasks import TASKS

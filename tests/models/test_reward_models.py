@@ -8,7 +8,7 @@ from scipy.optimize import approx_fprime, minimize
 
 from toyrl.models.base import load, save
 from toyrl.models.linear import BradleyTerry, Ridge, averaged
-from toyrl.models.two_heads import Odin, TwoHeads
+from toyrl.models.reward.two_heads import Odin, TwoHeads
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(60, 3)) * [1.0, 8.0, 0.2] + [0, 5, 1]

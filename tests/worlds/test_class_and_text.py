@@ -19,8 +19,8 @@ from toyrl.expressions import parse
 from toyrl.rollouts import FIELDS
 from toyrl.serving import ServedReward
 from toyrl.shapers.base import Shaper
-from toyrl.worlds.chain.declared import LengthMode, Progress, latents_of
-from toyrl.worlds.chain.latents import Answers, JudgeNoise, Latent
+from toyrl.worlds.chain.latents.base import Answers, JudgeNoise, Latent
+from toyrl.worlds.chain.latents.declared import LengthMode, Progress, latents_of
 from toyrl.worlds.chain.model import Chain
 from toyrl.worlds.chain.reward_table import RewardTable
 from toyrl.worlds.text.render import class_rows

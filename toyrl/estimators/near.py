@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 
 from toyrl.estimators.base import Around, Estimator
 from toyrl.estimators.group import PRESETS
-from toyrl.models.centroids import PAPER_MOST, keep_near, screened
+from toyrl.models.reward.centroids import PAPER_MOST, keep_near, screened
 from toyrl.ranges import NOT_NEGATIVE_OR_INF
 from toyrl.registry import add
 from toyrl.rollouts import Rollouts
@@ -28,7 +28,7 @@ class KeepNear(Around):
 
     inner : the estimator; dropped rollouts enter none of its means
     most : the largest distance that is kept, inf for all; the paper's 140 is in units of its own
-        model's representations: take a quantile (`toyrl.models.centroids.most_of`)
+        model's representations: take a quantile (`toyrl.models.reward.centroids.most_of`)
 
     A distance of NaN drops its rollout. All dropped: advantages 0.
     """

@@ -25,7 +25,7 @@ import numpy as np
 
 from toyrl.graders.base import TextRow
 from toyrl.graders.parts import Graded, TaskReward
-from toyrl.graders.phases import TAG, is_thought, last_answer
+from toyrl.graders.steps.phases import TAG, is_thought, last_answer
 from toyrl.ranges import COUNT, FINITE, one_of
 from toyrl.registry import entry
 from toyrl.shapers.label_free.format_length import INSIDE, bump

@@ -24,11 +24,11 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 
 from toyrl.graders.base import TextRow
-from toyrl.graders.embedded import HASHED
-from toyrl.graders.overlap import bmas, one_hot_bmas, row_texts, tokens
+from toyrl.graders.likeness.embedded import HASHED
+from toyrl.graders.likeness.overlap import bmas, one_hot_bmas, row_texts, tokens
 from toyrl.graders.packed import unpacked
 from toyrl.graders.parts import Graded, TaskReward, is_blank, need
-from toyrl.graders.phases import last_answer
+from toyrl.graders.steps.phases import last_answer
 from toyrl.messages import shortened
 from toyrl.ranges import NOT_NEGATIVE, one_of
 from toyrl.registry import entry
@@ -57,8 +57,8 @@ def answer_text(row: TextRow) -> str | None:
 def has_layout(text: str) -> bool:
     """True for <think>...</think>, white space or none, <answer>...</answer>, nothing around them.
 
-    A full match, as the paper has it: further tags may stand inside (`toyrl.graders.phases` has the
-    strict one).
+    A full match, as the paper has it: further tags may stand inside
+    (`toyrl.graders.steps.phases` has the strict one).
     """
     if not (text.startswith("<think>") and text.endswith("</answer>")):
         return False
@@ -164,7 +164,7 @@ class Mixed(TaskReward):
         mean, which sends the hacks of one direction nearly to 0 (an addition)
     rule : "routed", or one of the four for every row, whatever it is; then no `task_type` is needed
     embed : "hashed", every distinct token a direction of its own; or a function from texts to one
-        (M, d) array of token vectors each (`toyrl.graders.overlap.TokenRows`)
+        (M, d) array of token vectors each (`toyrl.graders.likeness.overlap.TokenRows`)
 
     Parts: task in [0, 1], NaN where the target can't be read; format, 0 or `weight`. Facts: the
     task's number under its kind, and both directions of BMAS.

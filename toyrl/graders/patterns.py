@@ -23,15 +23,15 @@ import numpy as np
 from toyrl import stats
 from toyrl.graders.answers import marked_answer
 from toyrl.graders.base import TextRow
-from toyrl.graders.model_scores import (
+from toyrl.graders.learned.model_scores import (
     COLUMN,
     ScoredByModel,
     check_model,
     model_scores,
     refuse_nan,
 )
+from toyrl.graders.likeness.repetition import distinct_share, repeated_share
 from toyrl.graders.parts import Graded, TaskReward
-from toyrl.graders.repetition import distinct_share, repeated_share
 from toyrl.messages import shortened
 from toyrl.ranges import COUNT, FLAG, NOT_NEGATIVE, POSITIVE, SHARE, one_of
 from toyrl.registry import entry
@@ -210,7 +210,7 @@ class Calibrated(ScoredByModel, _Phrases):
     tags : a text whose think and answer tags don't hold something each in order has the score 0
         first and no patterns ("needed", as released), or keeps its score and is read as a whole
     model : "column", a folder, or a function of (prompt, completion) pairs; see
-        `toyrl.graders.model_scores`. The released one is shown the answer alone
+        `toyrl.graders.learned.model_scores`. The released one is shown the answer alone
     column : where "column" finds the score; nan : as of `writing`
 
     The parts add up to the calibrated score: `model`, and `patterns`, what is added.

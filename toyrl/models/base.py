@@ -29,7 +29,7 @@ FORMAT = "toyrl.model/1"
 KINDS: dict[str, type] = {}
 OWN = {
     "linear": "toyrl.models.linear",
-    "step_rewards": "toyrl.models.step_rewards",
+    "step_rewards": "toyrl.models.steps.rewards",
     "caption_table": "toyrl.models.captions.table",
     "template_votes": "toyrl.models.captions.table",
     "running_moments": "toyrl.models.captions.ranking",

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from toyrl.graders.base import TextRow
-from toyrl.graders.repetition import distinct_share
+from toyrl.graders.likeness.repetition import distinct_share
 from toyrl.models.base import Scorer
 from toyrl.worlds.text.problems import make_problem
 from toyrl.worlds.text.render import RenderedRow, render

@@ -185,7 +185,7 @@ def answer_to(row: TextRow) -> Hashable:
 class NoveltyGrader:
     """A grader of the field `novelty`: scores all rows, then learns from each once.
 
-    features : rows -> (N, F), such as `toyrl.models.step_texts.hashed_words` of the completions
+    features : rows -> (N, F), such as `toyrl.models.steps.texts.hashed_words` of the completions
     """
 
     def __init__(self, learner: NoveltyLearner, features: Callable[[Sequence[TextRow]], Array],

@@ -18,7 +18,7 @@ from typing import Any
 
 from toyrl.graders.answers import is_correct
 from toyrl.graders.base import TextRow
-from toyrl.graders.step_scores import (
+from toyrl.graders.steps.scores import (
     StepScorer,
     by_row,
     checked,
@@ -26,8 +26,8 @@ from toyrl.graders.step_scores import (
     step_fields,
     step_texts,
 )
-from toyrl.graders.steps import SPLITTERS
-from toyrl.graders.steps import steps as split
+from toyrl.graders.steps.splits import SPLITTERS
+from toyrl.graders.steps.splits import steps as split
 from toyrl.messages import PATH, shortened
 from toyrl.rewards.specs import FILE
 from toyrl.serving import text_rows
@@ -51,7 +51,7 @@ def step_scorer(spec: str | Path | Callable[..., Any]) -> StepScorer:
         return by_row(spec)
     text = str(spec)
     if Path(text).is_dir():
-        from toyrl.graders.step_models import StepClassifier
+        from toyrl.graders.steps.models import StepClassifier
 
         return StepClassifier(text)
     found = FILE.match(text)
@@ -72,9 +72,9 @@ def step_scorer(spec: str | Path | Callable[..., Any]) -> StepScorer:
 def scores_of(row: TextRow, scorer: StepScorer, how: str, *, by: str) -> list[float]:
     """One score per step of a row's text, NaN where it is missing; [] without a step.
 
-    how : one of `toyrl.graders.steps.SPLITTERS`; by : who scores, for the message
+    how : one of `toyrl.graders.steps.splits.SPLITTERS`; by : who scores, for the message
 
-    Raises ValueError for scores that can't be used (`toyrl.graders.step_scores.checked`).
+    Raises ValueError for scores that can't be used (`toyrl.graders.steps.scores.checked`).
     """
     spans = split(row.completion, how)
     if not spans:
@@ -100,7 +100,7 @@ def of_step(
 ) -> Callable[..., list[float | None]]:
     """f(prompts, completions, toyrl_step, **columns) -> the score of that step of each text.
 
-    scores : as for `step_scorer`; steps : one of `toyrl.graders.steps.SPLITTERS`
+    scores : as for `step_scorer`; steps : one of `toyrl.graders.steps.splits.SPLITTERS`
     None for a missing score, and for a text that has no such step.
 
     Raises ValueError for a splitter that doesn't exist, and as `step_scorer`.

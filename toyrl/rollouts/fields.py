@@ -72,7 +72,7 @@ register_field(
     axes="T",
     low=0.0,
     high=1.0,
-    origin="toyrl.graders.phases: 1 on the token or tokens that close the thinking",
+    origin="toyrl.graders.steps.phases: 1 on the token or tokens that close the thinking",
 )
 register_field(
     "relevance_scores",
@@ -87,7 +87,7 @@ register_field(
 register_field(
     "step_rewards",
     axes="T",
-    origin="toyrl.models.return_decoder: a model of factors, on the last tokens of steps",
+    origin="toyrl.models.steps.return_decoder: a model of factors, on the last tokens of steps",
 )
 register_field(
     "return_predictions",
@@ -161,7 +161,7 @@ register_field(
     "probe_distance",
     low=0.0,
     unit="of the representation",
-    origin="toyrl.models.centroids: from the nearest text that the reward model was probed on",
+    origin="toyrl.models.reward.centroids: from the nearest text the reward model was probed on",
 )
 register_field("judge", origin="a judge model or a grader")
 register_field(
@@ -193,7 +193,7 @@ register_field(
     "agreement",
     low=0.0,
     high=1.0,
-    origin="toyrl.graders.rankings: a judge's order of a list beside the truth",
+    origin="toyrl.graders.judged.rankings: a judge's order of a list beside the truth",
 )
 register_field(
     "judge_references",
@@ -206,10 +206,10 @@ register_field(
 register_field("format", low=0.0, high=1.0, origin="a format grader")
 register_field("answered", low=0.0, high=1.0, origin="an answer parser: 1 if an answer was found")
 register_field(
-    "thought", low=0.0, high=1.0, origin="toyrl.graders.phases: 1 for a closed think block"
+    "thought", low=0.0, high=1.0, origin="toyrl.graders.steps.phases: 1 for a closed think block"
 )
 register_field(
-    "words", low=0.0, unit="words", origin="toyrl.graders.phases: words of the answer part"
+    "words", low=0.0, unit="words", origin="toyrl.graders.steps.phases: words of the answer part"
 )
 register_field("mode", low=0.0, high=1.0, origin="the rollout's latent mode, 1 = long")
 register_field("phrases", low=0.0, unit="phrases", origin="counter of stock phrases in the text")
@@ -221,7 +221,10 @@ register_field("view", low=0.0, high=1.0, origin="the data: 0 the question, 1 it
 register_field("task", low=0.0, origin="the data: the kind of task of the prompt, 0, 1, ...")
 register_field("user_reward", origin="a user's own reward function, per rollout")
 register_field(
-    "repeated", low=0.0, high=1.0, origin="toyrl.graders.repetition: 1 if the text repeats itself"
+    "repeated",
+    low=0.0,
+    high=1.0,
+    origin="toyrl.graders.likeness.repetition: 1 if the text repeats itself",
 )
 register_field(
     "verifiable", low=0.0, high=1.0, origin="the data: 1 if the prompt's answers can be checked"

@@ -159,7 +159,7 @@ def said(name: str, row: TextRow) -> float:
     """A field of `SAID`, read off the text: an answer marked, a think block closed, its words, how
     far it follows the program that the prompt poses."""
     from toyrl.graders.answers import is_answered
-    from toyrl.graders.phases import answer_words, is_thought
+    from toyrl.graders.steps.phases import answer_words, is_thought
     from toyrl.graders.traces import trace_prefix, trace_states
 
     readers = (is_answered, is_thought, answer_words, trace_prefix, trace_states)

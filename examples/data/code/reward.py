@@ -4,7 +4,7 @@ import os
 import re
 import signal
 
-from toyrl.graders.code import CodeTests
+from toyrl.graders.code.programs import CodeTests
 
 TESTS = CodeTests(paid="all", seconds=2)
 

@@ -33,7 +33,7 @@ from toyrl.experiments.lab.quality import agreement, drawn_paths, token_quality
 from toyrl.experiments.lab.routes import EXACT, apart
 from toyrl.expressions import parse_estimator
 from toyrl.worlds.chain.forward import class_probabilities
-from toyrl.worlds.chain.latents import StepScores
+from toyrl.worlds.chain.latents.base import StepScores
 from toyrl.worlds.chain.model import Chain
 from toyrl.worlds.chain.paths import Paths, enumerate_paths
 

@@ -28,8 +28,8 @@ from toyrl.experiments.papers.exploration.p41_learning import (
     errors,
     learning,
 )
-from toyrl.models.factors import FactorError, factor_table, self_verified, verified
-from toyrl.models.return_losses import rd_loss, rrd_loss
+from toyrl.models.steps.factors import FactorError, factor_table, self_verified, verified
+from toyrl.models.steps.return_losses import rd_loss, rrd_loss
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.process.redistribution import LatentReward, Rudder, UniformRedistribution
 from toyrl.theory.process.credit import holistic_credit_variance

@@ -13,7 +13,7 @@ from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.parts import Items
 from toyrl.experiments.lab.routes import beyond, deviation, mean_error, missed, sampled
-from toyrl.models.return_decoder import ReturnDecoder
+from toyrl.models.steps.return_decoder import ReturnDecoder
 from toyrl.theory.redistribution.errors import (
     greedy_regret,
     incomplete_crossover,

@@ -33,9 +33,9 @@ from toyrl.experiments.papers.learned.p12_rewards import (
     controls,
     silence,
 )
-from toyrl.graders.rankings import grades
+from toyrl.graders.judged.rankings import grades
+from toyrl.models.judges.principles import PrincipleBradleyTerry, with_principle
 from toyrl.models.linear import BradleyTerry
-from toyrl.models.principles import PrincipleBradleyTerry, with_principle
 from toyrl.shapers.judge.listwise import (
     pair_agreement,
 )

@@ -16,8 +16,8 @@ from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.parts import Items
 from toyrl.experiments.lab.routes import alone, apart, missed, same
 from toyrl.graders.base import TextRow
-from toyrl.graders.rankings import ListJudge, grades, programmed_judge
-from toyrl.models.principles import usefulness
+from toyrl.graders.judged.rankings import ListJudge, grades, programmed_judge
+from toyrl.models.judges.principles import usefulness
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.judge.listwise import RewardAnything, RewardAnythingReleased, pair_agreement
 from toyrl.theory.learned.principles import chance_agreement, silence_threshold

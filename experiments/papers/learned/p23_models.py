@@ -14,7 +14,7 @@ from toyrl.experiments.lab.mutants import pick
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import alone, apart, deviation, jackknife
 from toyrl.models.linear import BradleyTerry, LinearScorer, averaged
-from toyrl.models.two_heads import Odin
+from toyrl.models.reward.two_heads import Odin
 
 REG = 0.005
 MODELS = 5

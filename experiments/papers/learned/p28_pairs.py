@@ -15,7 +15,7 @@ from toyrl.experiments.lab.parts import Items
 from toyrl.experiments.lab.routes import CLOSED, apart, missed, same
 from toyrl.experiments.papers.learned import p28_training as toy
 from toyrl.experiments.papers.learned.p28_training import GROUP, HACK, RIGHT
-from toyrl.models.cooper import Cooper, first_accepted, pair_loss
+from toyrl.models.reward.cooper import Cooper, first_accepted, pair_loss
 from toyrl.shapers.judge.reward_model import Cooper as ModelReward
 
 EQUAL = "P: loss at equal logits"

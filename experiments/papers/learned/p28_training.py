@@ -19,8 +19,8 @@ from toyrl.experiments.core.work import spend
 from toyrl.experiments.lab.bandits import follow
 from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.groups import picked
-from toyrl.models.cooper import Cooper, CooperModel, first_accepted
-from toyrl.models.implicit import labelled_loss
+from toyrl.models.reward.cooper import Cooper, CooperModel, first_accepted
+from toyrl.models.reward.implicit import labelled_loss
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Parts, Shaper
 from toyrl.shapers.judge.reward_model import Cooper as ModelReward

@@ -19,8 +19,8 @@ from toyrl.experiments.lab.groups import advantages
 from toyrl.experiments.lab.mutants import pick
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import alone, apart, deviation, missed, same
-from toyrl.graders.verdicts import TAGS, Judged, judged, verdict_reward
-from toyrl.models.judge import ReasoningJudge, distilled
+from toyrl.graders.judged.verdicts import TAGS, Judged, judged, verdict_reward
+from toyrl.models.judges.rubric import ReasoningJudge, distilled
 from toyrl.objectives.pairs import table_rates
 from toyrl.rollouts import Rollouts
 from toyrl.theory.learned import judge_chain as theory

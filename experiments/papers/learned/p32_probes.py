@@ -25,7 +25,7 @@ from toyrl.experiments.lab.curves import lines
 from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import SAMPLED, alone, beyond, deviation
-from toyrl.models.centroids import (
+from toyrl.models.reward.centroids import (
     DIMENSIONS,
     CentroidProbe,
     keep_at_random,
@@ -33,7 +33,7 @@ from toyrl.models.centroids import (
     most_of,
     screened,
 )
-from toyrl.models.probes import probe_report
+from toyrl.models.reward.probes import probe_report
 from toyrl.rollouts import Rollouts
 from toyrl.theory.learned import probes as law
 from toyrl.theory.policies import tilt, tilt_to_kl

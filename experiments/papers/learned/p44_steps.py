@@ -33,8 +33,8 @@ from toyrl.experiments.papers.learned.p44_learning import (
     learning,
 )
 from toyrl.experiments.papers.learned.p44_world import STEPS, demonstration, demonstrations, fitted
-from toyrl.models import step_discovery as sd
-from toyrl.models import step_rewards as sr
+from toyrl.models.steps import discovery as sd
+from toyrl.models.steps import rewards as sr
 from toyrl.theory.learned.short_segments import segment_deviation
 
 Array = Any

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.models.step_rewards import StepDiscovery, StepRewards, stacked
+from toyrl.models.steps.rewards import StepDiscovery, StepRewards, stacked
 
 STEPS, FEATURES, OWN = 4, 50, 5
 

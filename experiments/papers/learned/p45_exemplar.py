@@ -15,7 +15,7 @@ from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.hacked import who_hacks_what
 from toyrl.experiments.lab.mutants import pick, replaced
 from toyrl.experiments.lab.routes import CLOSED, ENUMERATED, SIMULATED, alone, apart, missed
-from toyrl.graders.comparisons import comparison_grades
+from toyrl.graders.judged.comparisons import comparison_grades
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.judge.bounded import JudgeCentred, JudgeRaw
 from toyrl.shapers.judge.exemplar import (

@@ -22,7 +22,7 @@ from toyrl.models.follow_ups import (
     mine_pairs,
     sides,
 )
-from toyrl.models.implicit import paired_loss
+from toyrl.models.reward.implicit import paired_loss
 from toyrl.theory.learned.follow_ups import (
     contrast_accuracy,
     follow_up_reward,

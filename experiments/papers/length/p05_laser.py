@@ -14,7 +14,7 @@ from toyrl.experiments.lab.lengths import best, climbed, expected, payments
 from toyrl.experiments.lab.mutants import after, pick, replaced
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import apart, missed
-from toyrl.graders.repetition import repeats
+from toyrl.graders.likeness.repetition import repeats
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.length.absolute import L1Exact, L1Max

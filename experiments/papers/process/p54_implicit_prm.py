@@ -15,7 +15,7 @@ from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.mutants import pick
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import alone, apart, beyond, missed, same
-from toyrl.models.implicit import labelled_loss, paired_loss
+from toyrl.models.reward.implicit import labelled_loss, paired_loss
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.process.implicit import ImplicitMin, ImplicitProcess
 from toyrl.theory.policies import softmax

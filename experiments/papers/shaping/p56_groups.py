@@ -26,7 +26,7 @@ from toyrl.theory.shaping.groups import (
     tree_worst_regret,
 )
 from toyrl.theory.shaping.regret import worst_regret
-from toyrl.worlds.chain.declared import UndeclaredError, supplied
+from toyrl.worlds.chain.latents.declared import UndeclaredError, supplied
 from toyrl.worlds.tree import credit
 from toyrl.worlds.tree.build import complete_tree
 from toyrl.worlds.tree.convert import on_tokens, to_mdp, tree_rollouts

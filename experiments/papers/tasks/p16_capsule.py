@@ -17,7 +17,7 @@ from toyrl.experiments.lab.mutants import pick
 from toyrl.experiments.lab.parts import gather
 from toyrl.experiments.lab.routes import ENUMERATED, alone, apart, same, sampled
 from toyrl.experiments.lab.shared import shared
-from toyrl.graders.compression import combined, masked_scores, score
+from toyrl.graders.likeness.compression import combined, masked_scores, score
 from toyrl.theory.relevance import compression as law
 
 Items = Iterator[Check | Table | Picture]

@@ -19,8 +19,8 @@ from toyrl.experiments.lab.mutants import pick, replaced
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import CLOSED, ENUMERATED, alone, apart, same
 from toyrl.graders.base import TextRow
-from toyrl.graders.tool_texts import thinking_words, tool_text
-from toyrl.graders.tools import GRANULARITIES, CallScore, SoundToolCalls, ToolCalls
+from toyrl.graders.tools.calls import GRANULARITIES, CallScore, SoundToolCalls, ToolCalls
+from toyrl.graders.tools.texts import thinking_words, tool_text
 from toyrl.theory.group.spread import group_spread
 from toyrl.theory.tools.granularity import (
     coarse_over_fine,

@@ -25,14 +25,14 @@ from toyrl.experiments.lab.routes import (
     sampled,
 )
 from toyrl.graders.base import TextRow
-from toyrl.graders.parts import Graded
-from toyrl.graders.prompts import (
+from toyrl.graders.learned.prompts import (
     PromptClassification,
     PromptStyle,
     bootstrapped_maximum,
     gap_reward,
     piecewise_reward,
 )
+from toyrl.graders.parts import Graded
 from toyrl.theory.prompts import rewards as law
 
 Array = Any

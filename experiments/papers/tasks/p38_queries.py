@@ -10,7 +10,7 @@ import numpy as np
 from toyrl.experiments.core.work import spend
 from toyrl.experiments.lab.shared import shared
 from toyrl.graders.base import TextRow
-from toyrl.graders.sql import ReasoningSql
+from toyrl.graders.sql.query import ReasoningSql
 
 TABLES = """CREATE TABLE dept(id INTEGER, title TEXT, budget INTEGER);
 CREATE TABLE student(id INTEGER, name TEXT, age INTEGER, dept_id INTEGER);

@@ -27,7 +27,7 @@ from toyrl.experiments.lab.routes import (
 )
 from toyrl.experiments.papers.tasks import p38_queries as toy
 from toyrl.graders.base import TextRow
-from toyrl.graders.sql import ReasoningSql
+from toyrl.graders.sql.query import ReasoningSql
 from toyrl.theory.group.spread import group_spread
 from toyrl.theory.policies import softmax
 from toyrl.theory.sql.partials import (

@@ -15,10 +15,10 @@ from toyrl.experiments.lab.mutants import pick, replaced
 from toyrl.experiments.lab.parts import gather
 from toyrl.experiments.lab.routes import CLOSED, ENUMERATED, alone, apart, missed, same
 from toyrl.graders.base import TextRow
-from toyrl.graders.embedded import PooledRows, cosines, embedded
+from toyrl.graders.likeness.embedded import PooledRows, cosines, embedded
+from toyrl.graders.likeness.relevance import Relevance, interpolated
+from toyrl.graders.likeness.repetition import distinct_share
 from toyrl.graders.parts import Graded
-from toyrl.graders.relevance import Relevance, interpolated
-from toyrl.graders.repetition import distinct_share
 from toyrl.theory.policies import tilt
 from toyrl.theory.relevance import retrieval as law
 

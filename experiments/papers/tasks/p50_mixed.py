@@ -19,8 +19,8 @@ from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import CLOSED, ENUMERATED, alone, apart, beyond, missed
 from toyrl.experiments.lab.shared import shared
 from toyrl.graders.base import TextRow
+from toyrl.graders.likeness.overlap import Sides, bmas, one_hot_bmas, tokens
 from toyrl.graders.mixed import Mixed
-from toyrl.graders.overlap import Sides, bmas, one_hot_bmas, tokens
 from toyrl.rollouts.classes import class_rollouts
 from toyrl.theory.group.spread import group_spread
 from toyrl.theory.policies import softmax

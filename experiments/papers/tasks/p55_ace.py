@@ -18,7 +18,7 @@ from toyrl.experiments.lab.hacked import Hacked, who_hacks_what
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import CLOSED, ENUMERATED, SAMPLED, alone, apart, missed
 from toyrl.experiments.lab.shared import shared
-from toyrl.graders.checklist import constraint_score, target_length_score
+from toyrl.graders.writing.checklist import constraint_score, target_length_score
 from toyrl.theory.group.spread import group_spread
 from toyrl.theory.policies import softmax
 from toyrl.theory.routed.checklists import (

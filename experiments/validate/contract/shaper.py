@@ -17,7 +17,7 @@ from toyrl.rewards.user import UserReward
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.classes import class_rollouts, picked
 from toyrl.shapers.base import Shaper
-from toyrl.worlds.chain.declared import UndeclaredError, supplied
+from toyrl.worlds.chain.latents.declared import UndeclaredError, supplied
 
 PROMPTS, PAIRS, LIMIT = 6, 8, 512
 

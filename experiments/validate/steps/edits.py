@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from toyrl.graders.base import TextRow
-from toyrl.graders.steps import steps as split
+from toyrl.graders.steps.splits import steps as split
 
 COPIES = (1, 2, 4, 8, 16)
 EMPTY = 8  # steps that say nothing

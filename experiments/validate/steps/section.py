@@ -21,11 +21,11 @@ from toyrl.experiments.validate.reward_law import bench
 from toyrl.experiments.validate.steps import picture, say, source
 from toyrl.experiments.validate.steps.paid import Text, plan, scheme_totals, tried
 from toyrl.graders.base import TextRow
-from toyrl.graders.steps import steps as split
+from toyrl.graders.steps.splits import steps as split
 from toyrl.rewards.errors import RewardError
 from toyrl.rewards.process import CORRECT, SCORES
 from toyrl.rewards.user import load
-from toyrl.worlds.chain import declared
+from toyrl.worlds.chain.latents import declared
 
 RETURN = "steps/return"
 EACH = 8  # right texts, and wrong ones

@@ -20,8 +20,8 @@ import numpy as np
 
 from toyrl.experiments.errors import UsageError
 from toyrl.graders.base import TextRow
-from toyrl.graders.step_scores import checked
-from toyrl.graders.steps import steps as split
+from toyrl.graders.steps.scores import checked
+from toyrl.graders.steps.splits import steps as split
 from toyrl.messages import PATH, shortened
 from toyrl.rewards.process import CORRECT, KINDS, SCORES, STEP, of_step, with_scores
 from toyrl.rewards.sandbox.host import Target
@@ -55,7 +55,7 @@ def check(process: Any, steps: str, *, log: bool) -> None:
 
     log : there is a log, whose column it may be. Raises UsageError.
     """
-    from toyrl.graders.steps import SPLITTERS
+    from toyrl.graders.steps.splits import SPLITTERS
 
     if steps not in SPLITTERS:
         near = difflib.get_close_matches(str(steps), SPLITTERS, n=1)
@@ -208,7 +208,7 @@ def column_scores(row: TextRow, column: str, how: str) -> list[float]:
     """One score per step of a row's text from a column, NaN where one is missing.
 
     A row without any (None) misses all of them. Raises ValueError as
-    `toyrl.graders.step_scores.checked`.
+    `toyrl.graders.steps.scores.checked`.
     """
     count, value = len(split(row.completion, how)), row.columns.get(column)
     if value is None:

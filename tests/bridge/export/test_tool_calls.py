@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra llm")
 from toyrl.bridge.export.write import export
 from toyrl.graders.base import TextRow
-from toyrl.graders.tool_texts import tool_text
-from toyrl.graders.tools import ToolCalls
+from toyrl.graders.tools.calls import ToolCalls
+from toyrl.graders.tools.texts import tool_text
 from toyrl.rewards.user import load
 
 pytestmark = pytest.mark.bridge

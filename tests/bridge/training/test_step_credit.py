@@ -18,10 +18,10 @@ from toyrl.bridge.training.faults import TrainingFault
 from toyrl.bridge.training.steps import FIELDS, StepGraders, token_offsets
 from toyrl.expressions import parse, parse_estimator
 from toyrl.graders.base import TextRow
-from toyrl.graders.steps import steps as split
-from toyrl.graders.steps import token_ends
-from toyrl.models.factors import FactorScorer
+from toyrl.graders.steps.splits import steps as split
+from toyrl.graders.steps.splits import token_ends
 from toyrl.models.linear import LinearScorer
+from toyrl.models.steps.factors import FactorScorer
 from toyrl.rollouts import Rollouts
 
 pytestmark = [

@@ -292,8 +292,8 @@ def test_phases_are_read_off_the_tokens_and_entropies_off_the_policy(tmp_path):
 
 
 def test_a_reward_model_is_trained_beside_the_policy(tmp_path):
-    from toyrl.models.cooper import Cooper
-    from toyrl.models.cooper_texts import CoTrained
+    from toyrl.models.reward.cooper import Cooper
+    from toyrl.models.reward.cooper_texts import CoTrained
 
     own = Cooper(rate=0.1)
     grader = CoTrained(

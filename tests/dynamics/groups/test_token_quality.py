@@ -26,7 +26,7 @@ from toyrl.shapers.base import sum_parts
 from toyrl.shapers.outcome import Outcome
 from toyrl.worlds.chain.edges import edge_table
 from toyrl.worlds.chain.forward import class_probabilities
-from toyrl.worlds.chain.latents import StepScores
+from toyrl.worlds.chain.latents.base import StepScores
 from toyrl.worlds.chain.model import ACTIONS, Chain
 from toyrl.worlds.chain.paths import Paths, enumerate_paths, paths_of
 from toyrl.worlds.chain.simulate import sample_trajectories

@@ -18,7 +18,7 @@ from toyrl.experiments.credit import advantages
 from toyrl.experiments.errors import UsageError
 from toyrl.graders.base import TextRow
 from toyrl.models.base import load
-from toyrl.models.factors import FactorScorer
+from toyrl.models.steps.factors import FactorScorer
 
 WORDS = {"good": 0.5, "bad": -0.5, "idle": 0.0}
 FOLDER = ROOT / "examples" / "credit"

@@ -14,7 +14,7 @@ from toyrl.experiments.forecast.horizon import LEAST, MOST, Horizon, horizon
 from toyrl.experiments.forecast.rivals import behaviour
 from toyrl.experiments.validate.api import law_alone
 from toyrl.experiments.validate.options import settings_of
-from toyrl.experiments.validate.trainer_config import read_trl, read_verl
+from toyrl.experiments.validate.trainers.config import read_trl, read_verl
 from toyrl.expressions import parse_estimator
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.experiments.papers.runs import BY_EXPERIMENT, EXPERIMENTS, broken, smoke
 from toyrl.experiments import core
 from toyrl.experiments.core import Experiment, Mutant, Result
-from toyrl.experiments.render.pictures import svg
+from toyrl.experiments.render.svg.pictures import svg
 from toyrl.experiments.render.text import dumps
 
 MUTANTS = [

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from toyrl.experiments.core import Curve
-from toyrl.experiments.render import colours
 from toyrl.experiments.render.html import stylesheet
+from toyrl.experiments.render.svg import colours
 from toyrl.experiments.validate.collapse.section import outcome_picture
 
 TEXT, GRAPHIC = 4.5, 3.0

@@ -25,7 +25,7 @@ from toyrl.experiments.render import folder, terminal
 from toyrl.experiments.render.left import Left, duration
 from toyrl.experiments.render.pieces import Pieces
 from toyrl.experiments.render.progress import Progress
-from toyrl.experiments.render.raster import save_png
+from toyrl.experiments.render.svg.raster import save_png
 from toyrl.experiments.validate.findings import VERDICTS, Finding, Section
 
 

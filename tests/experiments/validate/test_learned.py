@@ -16,8 +16,8 @@ from toyrl.models.conciseness import FEATURES, labels, padded_rows, table
 from toyrl.models.linear import LinearScorer, Ridge
 from toyrl.shapers.length.conciseness import ConcisenessAdditive, Crf
 from toyrl.theory.length.score_error import score_error_noise
-from toyrl.worlds.chain.declared import DECLARED
-from toyrl.worlds.chain.latents import Kinds
+from toyrl.worlds.chain.latents.base import Kinds
+from toyrl.worlds.chain.latents.declared import DECLARED
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.backends import to_torch
 from toyrl.expressions import parse
-from toyrl.graders.comparisons import both_orders, comparison_grade, comparison_grades
+from toyrl.graders.judged.comparisons import both_orders, comparison_grade, comparison_grades
 from toyrl.rollouts import Rollouts
 from toyrl.shapers.judge.exemplar import (
     Exemplar,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from toyrl import parse
 from toyrl.graders.base import TextRow
-from toyrl.graders.phases import is_thought
+from toyrl.graders.steps.phases import is_thought
 from toyrl.rollouts import Rollouts
 from toyrl.serving import ServedReward
 from toyrl.shapers.label_free.format_length import FormatLength, FormatOnly, bump

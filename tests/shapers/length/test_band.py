@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from toyrl import parse
 from toyrl.graders.base import TextRow
-from toyrl.graders.phases import answer_words
+from toyrl.graders.steps.phases import answer_words
 from toyrl.rollouts import Rollouts
 from toyrl.serving import ServedReward
 from toyrl.shapers.length.band import band_score

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toyrl import parse
-from toyrl.graders.phases import think_end
+from toyrl.graders.steps.phases import think_end
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.phases import phase_entropies, phases
 from toyrl.shapers.length.phase_entropy import Pear

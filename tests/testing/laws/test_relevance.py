@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 pytest.importorskip("sklearn", reason="needs the extra tasks")
 from toyrl.experiments.papers.tasks.p39_r3 import RULES
 from toyrl.graders.base import TextRow
-from toyrl.graders.compression import Compressed, score
-from toyrl.graders.relevance import Relevance
+from toyrl.graders.likeness.compression import Compressed, score
+from toyrl.graders.likeness.relevance import Relevance
 from toyrl.testing.laws.capsules import CAPSULE_LAWS, CapsuleCase
 from toyrl.testing.laws.relevance import RELEVANCE_LAWS
 

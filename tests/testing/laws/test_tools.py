@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toyrl.graders.tools import GRANULARITIES, SoundToolCalls, ToolCalls
+from toyrl.graders.tools.calls import GRANULARITIES, SoundToolCalls, ToolCalls
 from toyrl.testing.laws import tools as laws
 
 FINE, SOUND = ToolCalls(), SoundToolCalls()

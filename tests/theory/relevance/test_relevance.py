@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from toyrl.graders.repetition import distinct_share
+from toyrl.graders.likeness.repetition import distinct_share
 from toyrl.theory.relevance.compression import best_capsule, every_capsule
 from toyrl.theory.relevance.retrieval import (
     best_open_reward,

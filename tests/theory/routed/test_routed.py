@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from toyrl.graders.overlap import bmas
+from toyrl.graders.likeness.overlap import bmas
 from toyrl.theory.group.spread import group_spread
 from toyrl.theory.routed import checklists, similarity
 

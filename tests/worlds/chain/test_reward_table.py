@@ -17,9 +17,14 @@ from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import FIELDS
 from toyrl.rollouts.classes import class_rollouts
 from toyrl.shapers.base import Shaper
-from toyrl.worlds.chain import declared
-from toyrl.worlds.chain.declared import DECLARED, KNOWN, UndeclaredError, latents_of, supplied
-from toyrl.worlds.chain.latents import JudgeNoise, Kinds, Style, spread
+from toyrl.worlds.chain.latents import JudgeNoise, Kinds, Style, declared, spread
+from toyrl.worlds.chain.latents.declared import (
+    DECLARED,
+    KNOWN,
+    UndeclaredError,
+    latents_of,
+    supplied,
+)
 from toyrl.worlds.chain.model import Chain
 from toyrl.worlds.chain.reward_table import DIFFICULTIES, RewardTable, two_points
 

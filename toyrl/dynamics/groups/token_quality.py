@@ -35,7 +35,7 @@ from toyrl.rollouts import Rollouts
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.outcome import Outcome
 from toyrl.worlds.chain.edges import EdgeTable, edge_table
-from toyrl.worlds.chain.latents import StepScores
+from toyrl.worlds.chain.latents.base import StepScores
 from toyrl.worlds.chain.paths import Paths
 
 ROWS = 200_000

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.graders.steps import steps as split
+from toyrl.graders.steps.splits import steps as split
 from toyrl.models.captions.annotator import BATCH, Annotator, Judge
 from toyrl.models.captions.table import CaptionTable, TemplateVotes
 from toyrl.serving import text_rows
@@ -41,7 +41,7 @@ class CaptionReward:
     """alpha_ext correct + alpha_int sum_t r_hat(c_t)/N_t^beta for each completion.
 
     judge : captions -> labels 0 or 1, in the annotator's thread; splitter : of steps, as
-        `toyrl.graders.steps.steps` takes it; normalised : what makes a step a caption
+        `toyrl.graders.steps.splits.steps` takes it; normalised : what makes a step a caption
     template : of captions; N_t counts templates, and so does classification. None: exact captions
     kind : "retrieval" (labels as they are) or "classification" (votes by template)
     verify : completion and its columns -> correctness, where there is no column `correct`

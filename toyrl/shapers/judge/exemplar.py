@@ -10,7 +10,7 @@ q and q_m are a judge's scores (`judge`, `judge_references`), the thresholds s a
 middle grade 3. The format is a gate; a summand of little weight lets commentary win.
 
 What the signal is worth in a group: `toyrl.theory.learned.exemplar`; a judge's written answers are
-read by `toyrl.graders.comparisons`.
+read by `toyrl.graders.judged.comparisons`.
 
 Source: paper 45 (ExTrans). The gate and the linear form are those of the authors' preceding paper,
 DeepTrans (2504.10187); levels and components from a published summary; alpha, beta and the

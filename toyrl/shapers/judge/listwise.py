@@ -104,9 +104,9 @@ class RewardAnything(Shaper):
 
     form, agree : weights w_f and w_a; ours, as none are published
 
-    Reads `format` (`toyrl.graders.rankings.ranking_format`), `agreement` (`pair_agreement`, or
-    `ranking_agreement` of a text) and `answered` (scores can be read). Parts `format` in [0, w_f],
-    `agreement` in [0, w_a]: without scores 0.
+    Reads `format` (`toyrl.graders.judged.rankings.ranking_format`), `agreement` (`pair_agreement`,
+    or `ranking_agreement` of a text) and `answered` (scores can be read). Parts `format` in
+    [0, w_f], `agreement` in [0, w_a]: without scores 0.
     """
 
     form: Annotated[Any, FINITE] = 0.2

@@ -6,8 +6,8 @@ s_i is the logit of a model that reads the question, the reference answer and th
 field `judge`. A model that was trained on pairs knows differences of logits alone; a constant added
 to all of them costs its loss nothing and moves this reward.
 
-How such a model is trained beside the policy is `toyrl.models.cooper`; what can be said about the
-race between the two, `toyrl.theory.cotrained`. Source: paper 28.
+How such a model is trained beside the policy is `toyrl.models.reward.cooper`; what can be said
+about the race between the two, `toyrl.theory.cotrained`. Source: paper 28.
 """
 
 from __future__ import annotations

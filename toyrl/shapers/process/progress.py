@@ -1,8 +1,8 @@
 """Progress through the steps of a solution: paid once, kept, and never paid again.
 
-Step scores are here a position: how far through the steps of known demonstrations the text has come
-(`toyrl.models.step_texts`). What counts is the furthest so far: going back costs nothing, repeating
-and going to and fro earn nothing.
+Step scores are here a position: how far through the steps of known demonstrations the text
+has come (`toyrl.models.steps.texts`). What counts is the furthest so far: going back costs nothing,
+repeating and going to and fro earn nothing.
 """
 
 from __future__ import annotations

@@ -118,8 +118,8 @@ class LatentReward(Redistribution):
         step and that are spread evenly; as published 0, it is dropped
 
     Reads `step_rewards` (..., B, G, T) on the last token of each step, as
-    `toyrl.models.return_decoder` fits them. Dropped, the reward is another one: what its factors
-    don't see it can't pay, and what they see wrongly it pays.
+    `toyrl.models.steps.return_decoder` fits them. Dropped, the reward is another one: what its
+    factors don't see it can't pay, and what they see wrongly it pays.
     """
 
     end: Annotated[Any, SHARE] = 0.0

@@ -3,8 +3,8 @@
     from toyrl.testing.laws.capsules import CAPSULE_LAWS, CapsuleCase
     assert not CAPSULE_LAWS["tail"](my_score, case)
 
-Each takes a function of the form of `toyrl.graders.compression.score` and a case, and returns
-nothing where the law holds and one sentence where it doesn't.
+Each takes a function of the form of `toyrl.graders.likeness.compression.score` and a case, and
+returns nothing where the law holds and one sentence where it doesn't.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.graders.compression import Compressed
+from toyrl.graders.likeness.compression import Compressed
 
 Array = Any
 Score = Callable[..., Compressed]

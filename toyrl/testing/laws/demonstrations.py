@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.models.step_discovery import Segmentation, criterion, discover, uniform_cuts
-from toyrl.models.step_rewards import feature_gap, latched, step_weights
+from toyrl.models.steps.discovery import Segmentation, criterion, discover, uniform_cuts
+from toyrl.models.steps.rewards import feature_gap, latched, step_weights
 from toyrl.testing import arrays
 
 Array = Any

@@ -4,8 +4,8 @@
     assert_learns_from_pairs(Cooper(rate=0.05, optimiser="sgd"))
 
 A learner has `start(weight)` and `update(model, positive, negative, valid)`, as
-`toyrl.models.cooper.Cooper`; its models score features (N, F). Each law is a function of a learner
-and random numbers; it returns nothing where it holds and one sentence where it does not.
+`toyrl.models.reward.cooper.Cooper`; its models score features (N, F). Each law is a function of a
+learner and random numbers; it returns nothing where it holds and one sentence where it does not.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from toyrl.estimators.near import KeepNear
-from toyrl.models.centroids import keep_near
+from toyrl.models.reward.centroids import keep_near
 from toyrl.rollouts import Rollouts
 from toyrl.testing.arrays import difference
 

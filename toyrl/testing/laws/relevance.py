@@ -3,9 +3,9 @@
     from toyrl.testing.laws.relevance import RELEVANCE_LAWS
     assert not RELEVANCE_LAWS["copies"](MyRelevance(), row)
 
-Each takes a reward of the form of `toyrl.graders.relevance.Relevance` and a row, and returns
-nothing where the law holds and one sentence where it doesn't. They hold for embeddings that are
-means over tokens.
+Each takes a reward of the form of `toyrl.graders.likeness.relevance.Relevance` and a row, and
+returns nothing where the law holds and one sentence where it doesn't. They hold for embeddings that
+are means over tokens.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from toyrl.graders.base import TextRow
-from toyrl.graders.embedded import embedder
-from toyrl.graders.relevance import Relevance
+from toyrl.graders.likeness.embedded import embedder
+from toyrl.graders.likeness.relevance import Relevance
 
 TOLERANCE = 1e-9
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from toyrl.models.return_losses import rd_loss
+from toyrl.models.steps.return_losses import rd_loss
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.steps import step_ends
 from toyrl.shapers.base import Shaper

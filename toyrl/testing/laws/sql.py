@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from toyrl.graders.base import TextRow
 from toyrl.graders.parts import Graded
-from toyrl.graders.sql import ReasoningSql
+from toyrl.graders.sql.query import ReasoningSql
 from toyrl.messages import shortened
 
 SQL_LAWS = (

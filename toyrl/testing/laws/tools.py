@@ -21,8 +21,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from toyrl.graders.base import TextRow
-from toyrl.graders.tool_texts import tool_text
-from toyrl.graders.tools import ToolCalls, call_score, tool_length_score, tool_scales
+from toyrl.graders.tools.calls import ToolCalls, call_score, tool_length_score, tool_scales
+from toyrl.graders.tools.texts import tool_text
 
 Calls = Sequence[Mapping[str, Any]]
 TOLERANCE = 1e-9

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from toyrl.graders.base import TextRow
 from toyrl.graders.parts import TaskReward
 from toyrl.graders.patterns import PHRASES, Calibrated, ReasoningPatterns
-from toyrl.graders.phases import TAGS
-from toyrl.graders.writing import Writing
+from toyrl.graders.steps.phases import TAGS
+from toyrl.graders.writing.long_form import Writing
 
 TOLERANCE = 1e-12
 WORDS = st.sampled_from(["a", "b", "c", "d", "ü", "東京", "дом", "بيت", "--"])

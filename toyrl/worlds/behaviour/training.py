@@ -41,7 +41,7 @@ from toyrl.worlds.behaviour.rollouts import (
     refuse_unseen,
 )
 from toyrl.worlds.behaviour.worlds import KNOBS, Worlds
-from toyrl.worlds.chain.judge_errors import JudgeErrors
+from toyrl.worlds.chain.latents.judge_errors import JudgeErrors
 
 TINY = 1e-9
 BACK = 1.0

@@ -18,7 +18,7 @@ import numpy as np
 
 from toyrl.rollouts import Rollouts
 from toyrl.worlds.chain.forward import step_matrix
-from toyrl.worlds.chain.latents import Kinds, Latent, Law
+from toyrl.worlds.chain.latents.base import Kinds, Latent, Law
 from toyrl.worlds.chain.model import ANSWER_PHASE, THINK, Chain
 
 Array = Any

@@ -22,8 +22,8 @@ import numpy as np
 from toyrl.rollouts import Rollouts
 from toyrl.rollouts.classes import class_rollouts, drawn_rollouts
 from toyrl.shapers.base import Shaper
-from toyrl.worlds.chain.declared import latents_of, stated
-from toyrl.worlds.chain.latents import Kinds, Latent, spread
+from toyrl.worlds.chain.latents.base import Kinds, Latent, spread
+from toyrl.worlds.chain.latents.declared import latents_of, stated
 from toyrl.worlds.chain.model import Chain
 
 DIFFICULTIES = tuple(range(1, 9))  # prompts need 1 to 8 steps
@@ -60,8 +60,8 @@ class RewardTable:
     user_mean, user_variance : (8, K) graded text rewards by difficulty 1..8, or None. A class whose
         texts vary has two points (`two_points`)
     user_range : least and greatest value of a graded text, which no point goes beyond
-    latents : laws of the fields that the shaper reads; None: `toyrl.worlds.chain.declared`, which
-        raises UndeclaredError (a KeyError) for a field that it does not know
+    latents : laws of the fields that the shaper reads; None: `toyrl.worlds.chain.latents.declared`,
+        which raises UndeclaredError (a KeyError) for a field that it does not know
     run_limit : completion limit in tokens that the shaper reads; None: the chain's own. A chain
         that ends before the run does has classes of at most its own length
     """

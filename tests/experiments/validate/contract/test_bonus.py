@@ -14,7 +14,7 @@ from toyrl.experiments.validate.contract.bonus import findings, paid
 from toyrl.experiments.validate.reward_law.bench import as_shaper
 from toyrl.expressions import parse
 from toyrl.rollouts.classes import class_rollouts
-from toyrl.worlds.chain.declared import supplied
+from toyrl.worlds.chain.latents.declared import supplied
 
 
 def of(text: str, weight: float = 1.0):

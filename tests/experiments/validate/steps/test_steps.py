@@ -13,19 +13,19 @@ from tests.test_schemas import VALIDATORS, plain
 from toyrl.experiments.errors import UsageError
 from toyrl.experiments.render.html import report_page
 from toyrl.experiments.render.once import page
-from toyrl.experiments.render.pictures import describe
+from toyrl.experiments.render.svg.pictures import describe
 from toyrl.experiments.validate.steps.edits import COPIES, OTHERS, best_step, copies, edited
 from toyrl.experiments.validate.steps.paid import SCHEMES, Text, plan, tried
 from toyrl.experiments.validate.steps.picture import data as numbers
 from toyrl.experiments.validate.steps.say import edits, scores
 from toyrl.expressions import parse
 from toyrl.graders.base import TextRow
-from toyrl.graders.steps import steps as split
+from toyrl.graders.steps.splits import steps as split
 from toyrl.rewards.process import CORRECT
 from toyrl.rewards.sandbox.modules import by_location
 from toyrl.rollouts import Rollouts
 from toyrl.testing.laws.steps import copies_never_pay
-from toyrl.worlds.chain.declared import DECLARED, StepLevels, instead
+from toyrl.worlds.chain.latents.declared import DECLARED, StepLevels, instead
 from toyrl.worlds.text.render import base_rows
 
 

@@ -98,7 +98,7 @@ def a_tenth_for_a_block(completions, inputs, outputs, entry_point, **kwargs):
 
 def with_a_grader(completions, test_list, **kwargs):
     """The catalogue's own, on the row's assert lines."""
-    from toyrl.graders.code import CodeTests
+    from toyrl.graders.code.programs import CodeTests
 
     return CodeTests(paid="all", seconds=SECONDS)([""] * len(completions), completions,
                                                   test_list=test_list)  # fmt: skip

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
-from toyrl.graders.code import FENCE, code_of
-from toyrl.graders.code_tests import Suite, TestsUnread, suite_of
+from toyrl.graders.code.programs import FENCE, code_of
+from toyrl.graders.code.unit_tests import Suite, TestsUnread, suite_of
 from toyrl.graders.packed import listed
 from toyrl.messages import shortened
 from toyrl.rewards.sandbox.roles import unknown

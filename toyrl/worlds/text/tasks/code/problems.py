@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from toyrl.graders.code import code_of
-from toyrl.graders.code_tests import Suite, held
+from toyrl.graders.code.programs import code_of
+from toyrl.graders.code.unit_tests import Suite, held
 from toyrl.rewards.sandbox.programs import Limits, Outcome, own
 from toyrl.worlds.text.tasks.base import Asked, gold
 from toyrl.worlds.text.tasks.code.functions import FUNCTIONS, ROW, SHOWN, Function

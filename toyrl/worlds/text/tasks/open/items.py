@@ -10,7 +10,7 @@
 | `ends` | a phrase | ends with it, up to outer marks |
 | `no_question` | anything | asks nothing |
 | `ifeval` | (id, arguments) | follows this instruction of IFEval |
-| `rule` | a line | meets it as `toyrl.graders.constraints` decides, in full |
+| `rule` | a line | meets it as `toyrl.graders.writing.constraints` decides, in full |
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from toyrl.graders.constraints import met as met_by_rule
+from toyrl.graders.writing.constraints import met as met_by_rule
 from toyrl.messages import shortened
 from toyrl.worlds.text.tasks.base import TaskError
 from toyrl.worlds.text.tasks.open import ifeval
@@ -117,7 +117,7 @@ def of_mapping(given: Mapping[str, Any]) -> Item:
 
 
 def of_line(line: str) -> Item | None:
-    """The item of a line that `toyrl.graders.constraints` decides ("bullets: 3"); None for text."""
+    """The item of a line that `graders.writing.constraints` decides ("bullets: 3"); else None."""
     try:
         met_by_rule("", line)
     except ValueError:

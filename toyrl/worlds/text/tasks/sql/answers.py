@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from toyrl.graders.sql_database import Fetched
+from toyrl.graders.sql.database import Fetched
 from toyrl.worlds.text.tasks.base import Asked, Said, TaskError
 from toyrl.worlds.text.tasks.sql.databases import (
     HIDDEN,

@@ -14,7 +14,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from toyrl.graders.sql_database import Fetched
+from toyrl.graders.sql.database import Fetched
 from toyrl.messages import PATH, shortened
 from toyrl.worlds.text.tasks.base import GOLD, Asked, Made, TaskError
 from toyrl.worlds.text.tasks.sql.answers import Case, holds, right, wrong

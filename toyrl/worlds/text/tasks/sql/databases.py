@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toyrl.graders.sql_database import (
+from toyrl.graders.sql.database import (
     DatabaseLocked,
     DatabaseProblem,
     Fetched,

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from toyrl.graders.sql_database import Fetched
+from toyrl.graders.sql.database import Fetched
 from toyrl.worlds.text.tasks.base import TaskError
 from toyrl.worlds.text.tasks.sql.databases import (
     Base,

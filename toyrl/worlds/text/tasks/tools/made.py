@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from toyrl.graders.tool_texts import tool_text
+from toyrl.graders.tools.texts import tool_text
 from toyrl.worlds.text.tasks.base import Asked, Made, gold
 from toyrl.worlds.text.tasks.tools import messages, texts
 from toyrl.worlds.text.tasks.tools.calls import gold_of
