@@ -23,9 +23,9 @@ import sqlglot
 
 from toyrl.graders.base import TextRow
 from toyrl.graders.sql import query as sql
+from toyrl.graders.sql import words as sql_words
 from toyrl.graders.sql.batch import ahead, processors
 from toyrl.graders.sql.database import ROWS, with_file
-from toyrl.graders.sql.query import words as sql_words
 
 CITIES = ("Oslo", "Rome", "Lima", "Bonn", "Kyiv")
 

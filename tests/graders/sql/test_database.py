@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from toyrl.graders.sql import database as sql_database
 from toyrl.graders.sql.database import (
     DatabaseLocked,
     DatabaseProblem,
     with_file,
     with_script,
 )
-from toyrl.graders.sql.query import database as sql_database
 
 ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT {} FROM c"
 DDL = "CREATE TABLE t(a, b); INSERT INTO t VALUES (1, 'x'), (2, 'y'), (2, 'y');"

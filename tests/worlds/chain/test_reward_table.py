@@ -17,7 +17,8 @@ from toyrl.objectives.policy_gradient import PolicyGradient
 from toyrl.rollouts import FIELDS
 from toyrl.rollouts.classes import class_rollouts
 from toyrl.shapers.base import Shaper
-from toyrl.worlds.chain.latents import JudgeNoise, Kinds, Style, declared, spread
+from toyrl.worlds.chain.latents import declared
+from toyrl.worlds.chain.latents.base import JudgeNoise, Kinds, Style, spread
 from toyrl.worlds.chain.latents.declared import (
     DECLARED,
     KNOWN,
