@@ -111,15 +111,16 @@ def emptied(r: Rollouts, *, whole: bool | None = None) -> Rollouts:
     if r.weight is None and r.mask is None:
         return r
     whole = _whole(r) if whole is None else whole
+    here = _here(r)
     own: dict[str, Any] = {}
     if r.weight is not None:
         for name in ("correct", "length", "truncated", "weight"):
             value = getattr(r, name)
-            own[name] = None if value is None else _present(value, r, whole=whole)
+            own[name] = None if value is None else _kept(value, r, here, whole=whole)
     if r.mask is not None:
-        own["mask"] = _present(r.mask, r, whole=whole)
+        own["mask"] = _kept(r.mask, r, here, whole=whole)
     own["fields"] = {
-        name: _present(value, r, tokens=behind(name) == "T", whole=whole)
+        name: _kept(value, r, here, tokens=behind(name) == "T", whole=whole)
         for name, value in r.fields.items()
     }
     return r.with_(**own)
@@ -134,27 +135,42 @@ def _whole(r: Rollouts) -> bool:
 
 
 def _present(value: Array, r: Rollouts, *, tokens: bool = True, whole: bool = False) -> Array:
-    """`value` where its row takes part, and its token is of the mask; 0 elsewhere.
+    """`value` where its row takes part, and its token is of the mask; 0 elsewhere."""
+    return _kept(value, r, _here(r), tokens=tokens, whole=whole)
+
+
+def _here(r: Rollouts) -> tuple[Array | None, Array | None]:
+    """(rows that take part (..., B, G), tokens of the mask (..., B, G, T)); None: all do."""
+    rows = None if r.weight is None else r.weight > 0
+    return rows, None if r.mask is None else r.mask > 0
+
+
+def _kept(
+    value: Array,
+    r: Rollouts,
+    here: tuple[Array | None, Array | None],
+    *,
+    tokens: bool = True,
+    whole: bool = False,
+) -> Array:
+    """`value` where it is `here`, as `_here` has it; 0 elsewhere.
 
     tokens : a last axis of its own is that of the tokens
     whole : all rows and tokens take part; what is laid out in order is taken as it is then
     """
-    n = len(r.shape)
-    wide = len(value.shape) > n
-    if (
-        whole
-        and type(value) is np.ndarray
-        and value.flags.c_contiguous
-        and (value.shape[:n] == r.shape)
-    ):
+    n, (rows, on) = len(r.shape), here
+    plain = type(value) is np.ndarray
+    if whole and plain and value.flags.c_contiguous and value.shape[:n] == r.shape:
         return value
-    here = None if r.weight is None else r.weight > 0
-    if wide and here is not None:
-        here = here[..., None]
-    if wide and tokens and r.mask is not None and r.mask.shape[-1] == value.shape[-1]:
-        on = r.mask > 0
-        here = on if here is None else here & on
-    return value if here is None else r.xp.where(here, value, r.xp.zeros_like(value))
+    if len(value.shape) > n:
+        rows = None if rows is None else rows[..., None]
+        if tokens and on is not None and on.shape[-1] == value.shape[-1]:
+            rows = on if rows is None else rows & on
+    if rows is None:
+        return value
+    if plain and type(rows) is np.ndarray:
+        return np.where(rows, value, value.dtype.type(0))
+    return r.xp.where(rows, value, r.xp.zeros_like(value))
 
 
 def _check(name: str, value: Any, r: Rollouts, by: Any) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
+import numpy as np
+
 from toyrl.dtypes import common_half, lowered
 from toyrl.pytree import built, defer, register
 from toyrl.ranges import check_fields
@@ -126,7 +128,9 @@ class Shaper:
             here = present[..., None] if wide else present
             bad = broken[..., None] if wide else broken
             kept = left(xp.where(here, value, xp.zeros_like(value)), rollouts)
-            out[name] = lowered(xp.where(bad, xp.full_like(kept, xp.nan), kept), narrow)
+            if _some(broken):
+                kept = xp.where(bad, xp.full_like(kept, xp.nan), kept)
+            out[name] = lowered(kept, narrow)
         return Shaped(out, answer.memory)
 
     def reward(self, rollouts: Rollouts, memory: Mapping[str, Array] | None = None) -> Array:
@@ -193,13 +197,17 @@ def without_nan(r: Rollouts, names: tuple[str, ...]) -> tuple[Rollouts, Array]:
     names = tuple(dict.fromkeys(("correct", "length", *names)))
     values = {n: r.need(n, by="the shaper") for n in names if n != "truncated"}
     broken = xp.zeros_like(r.correct) > 0
+    any_nan = False
     for name, value in values.items():
         bad = xp.isnan(value)
+        any_nan = any_nan or _some(bad)
         if value.ndim > broken.ndim:
             if behind(name) != "M" and r.mask is not None and r.mask.shape == value.shape:
                 bad = bad & (r.mask > 0)
             bad = xp.any(bad, axis=-1)
         broken = broken | bad
+    if not any_nan:
+        return (r if r.weight is not None else r.with_(weight=r.w)), broken
 
     def fill(value: Array) -> Array:
         bad = broken[..., None] if value.ndim > broken.ndim else broken
@@ -213,6 +221,11 @@ def without_nan(r: Rollouts, names: tuple[str, ...]) -> tuple[Rollouts, Array]:
         fields={**r.fields, **extra},
     )
     return clean, broken
+
+
+def _some(mask: Array) -> bool:
+    """Whether any entry is true, of NumPy arrays; True for others: asking them costs."""
+    return type(mask) is not np.ndarray or bool(mask.any())
 
 
 def sum_parts(parts: Parts, r: Rollouts) -> Array:

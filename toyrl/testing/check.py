@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
+from unittest import SkipTest
 
-from hypothesis import HealthCheck, Phase, Verbosity, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import seed as with_seed
 from hypothesis.database import ExampleDatabase
 
@@ -16,7 +17,7 @@ from toyrl.estimators.base import Estimator
 from toyrl.rewards.columns import as_shaper, is_text_reward
 from toyrl.shapers.base import Shaper
 from toyrl.testing.arrays import describe
-from toyrl.testing.cases import Case, smaller_cases
+from toyrl.testing.cases import Case, drawn, fresh, searching, smaller_cases
 from toyrl.testing.estimators import ESTIMATOR_LAWS, EstimatorLaw
 from toyrl.testing.invariants import CONTRACT, INVARIANTS, Invariant
 from toyrl.testing.kept import kept
@@ -223,26 +224,40 @@ def search(
 
     database : of this law and subject alone; what it holds is tried first
     """
-    count = 0
-    last: list[tuple[str, str, Any]] = []
+    if database is not None:
+        again = searching(max_examples, database, (Phase.reuse, Phase.shrink))
+        count, last = _found(law, subject, again, seed)
+        if last:
+            return _result(law, count, last)
+    shared = drawn(law.cases(subject), max_examples, seed)
+    for case in shared:
+        case = fresh(case)
+        problem = _verdict(law, subject, case)
+        if problem is not None:
+            break
+    else:
+        return _result(law, len(shared), [])
+    by = searching(max_examples, database, (Phase.generate, Phase.shrink))
+    count, last = _found(law, subject, by, seed)
+    # A reward with a memory may break a law once and keep it on the same cases afterwards.
+    return _result(law, count, last or [_smaller(law, subject, (problem, _shown(case), case))])
 
-    # Above the seed, which would take the database away.
-    @settings(
-        max_examples=max_examples,
-        database=database,
-        deadline=None,
-        derandomize=False,
-        print_blob=False,
-        report_multiple_bugs=False,
-        verbosity=Verbosity.quiet,
-        phases=(Phase.reuse, Phase.generate, Phase.shrink),
-        suppress_health_check=(
-            HealthCheck.too_slow,
-            HealthCheck.filter_too_much,
-            HealthCheck.data_too_large,
-            HealthCheck.large_base_example,
-        ),
-    )
+
+Found = tuple[str, str, Any]
+"""A problem, the case in words, the case."""
+
+
+def _result(law: Law, count: int, last: list[Found]) -> InvariantResult:
+    problem, example = last[-1][:2] if last else ("", "")
+    return InvariantResult(law.name, law.statement, law.contract, not last, count, problem, example)
+
+
+def _found(law: Law, subject: Any, by: settings, seed: int) -> tuple[int, list[Found]]:
+    """(cases tried, broken cases, the smallest last), by Hypothesis."""
+    count = 0
+    last: list[Found] = []
+
+    @by  # above the seed, which would take the database away
     @with_seed(seed)
     @given(law.cases(subject))
     def trial(case: Any) -> None:
@@ -255,6 +270,8 @@ def search(
 
     try:
         trial()
+    except SkipTest:  # nothing is kept that could be tried again
+        pass
     except _Broken:
         last.append(_smaller(law, subject, last[-1]))
     except Exception as error:
@@ -263,8 +280,7 @@ def search(
         # Hypothesis found the failure not to repeat itself: the reward is not deterministic.
         again = f"{last[-1][0]} (not at every call: {type(error).__name__})"
         last.append((again, *last[-1][1:]))
-    problem, example = last[-1][:2] if last else ("", "")
-    return InvariantResult(law.name, law.statement, law.contract, not last, count, problem, example)
+    return count, last
 
 
 def _verdict(law: Law, subject: Any, case: Any) -> str | None:

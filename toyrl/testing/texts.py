@@ -95,7 +95,7 @@ class TextInvariant:
 
     def cases(self, _reward: TextReward) -> st.SearchStrategy[TextCase]:
         """Completions with an order."""
-        return text_cases()
+        return TEXT_CASES
 
 
 @st.composite
@@ -103,6 +103,10 @@ def text_cases(draw: Callable) -> TextCase:
     """One to five completions and a permutation of them."""
     texts = draw(completions())
     return TextCase(tuple(texts), tuple(draw(st.permutations(range(len(texts))))))
+
+
+TEXT_CASES = text_cases()
+"""One strategy for all laws, which share what is drawn from it."""
 
 
 def one_value_each(reward: TextReward, case: TextCase) -> str | None:
