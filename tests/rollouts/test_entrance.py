@@ -119,6 +119,11 @@ def reads(it: Any) -> tuple[str, ...]:
     return (*own, "credit_logit") if isinstance(it, Oreal) else own
 
 
+def fields_read(it: Any, r: Rollouts) -> Rollouts:
+    """`r` with the fields alone that it says it reads."""
+    return replace(r, fields={k: v for k, v in r.fields.items() if k in reads(it)})
+
+
 def cases(it: Any, r: Rollouts, n: Numbers) -> Iterator[tuple[tuple[str, ...], float]]:
     """All junk in all arrays at once; NaN or infinity, by turns, in each array alone that may be
     read, and in all fields together that it doesn't say it reads.
@@ -209,7 +214,7 @@ def _jax_gradients(kind: str, it: Any) -> Callable[[Rollouts, Numbers], Numbers]
 def _same_gradients(gradients: Callable[[Rollouts, Numbers], Numbers], it: Any, said: str) -> None:
     """With the fields alone that it says it reads; that no other reaches it is tried above."""
     r, n = batch()
-    r = replace(r, fields={k: v for k, v in r.fields.items() if k in reads(it)})
+    r = fields_read(it, r)
     want = gradients(r, n)
     for junk in JUNK[:2]:
         got = gradients(*spoilt(r, n, junk))
