@@ -179,8 +179,9 @@ def add(
     _entries[kind, name] = found
 
 
+@cache
 def load() -> None:
-    """Import every module under toyrl's catalogue packages and list the theorems."""
+    """Import every module under toyrl's catalogue packages and list the theorems, once."""
     for package in CATALOGUE:
         for name in _modules(package):
             importlib.import_module(name)
@@ -203,7 +204,8 @@ def entries(kind: str | None = None) -> list[Entry]:
     """All entries (of one kind), sorted by kind and name."""
     _check(kind)
     load()
-    return [e for (k, _), e in sorted(_entries.items(), key=lambda x: x[0]) if kind in (None, k)]
+    found = [(key, e) for key, e in _entries.items() if kind in (None, key[0])]
+    return [e for _, e in sorted(found, key=lambda x: x[0])]
 
 
 def get(kind: str, name: str) -> Entry:
