@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from toyrl.papers import FAMILIES, PROVENANCE, cite, paper, papers, works
 
 PACKAGES = ("toyrl", "theory", "llm_bridge", "experiments")
 ARXIV = re.compile(r"(?<![\d.])\d{4}\.\d{5}(?![\d])")
+SHORT = len("2510.15110")
 LONG = 25  # shorter titles ("DAPO", "ReMax") are names of methods, which code may say
 
 
@@ -79,28 +81,30 @@ def test_an_experiment_stands_in_the_folder_of_its_papers_family() -> None:
 
 
 def strings(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Line and value of every string that is no docstring."""
+    """Line and value of every string that is no docstring, of the length of an arXiv number."""
     holders = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    docs = {
-        id(node.body[0].value)
-        for node in ast.walk(tree)
-        if isinstance(node, holders) and node.body and isinstance(node.body[0], ast.Expr)
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
-            yield node.lineno, node.value
+    docs = set()
+    for node in ast.walk(tree):  # from the outside in: a docstring comes after what it describes
+        if isinstance(node, ast.Constant):
+            if isinstance(node.value, str) and len(node.value) >= SHORT and id(node) not in docs:
+                yield node.lineno, node.value
+        elif isinstance(node, holders) and node.body and isinstance(node.body[0], ast.Expr):
+            docs.add(id(node.body[0].value))
+
+
+@cache
+def titles() -> list[str]:
+    """The long titles; their arXiv numbers are found as any other."""
+    found = [re.sub(r" \([^)]*\)$", "", p.title) for p in (*papers(), *works())]
+    return [t for t in found if len(t) >= LONG]
 
 
 def second_places(file: Path) -> list[str]:
     """Strings of a file that hold a title of `toyrl.papers`, or any arXiv number."""
-    rows = (*papers(), *works())
-    titles = [re.sub(r" \([^)]*\)$", "", p.title) for p in rows]
-    known = [t for t in titles if len(t) >= LONG] + [p.arxiv for p in rows if p.arxiv]
-    tree = ast.parse(file.read_text(encoding="utf-8"))
     return [
         f"{file}:{n}: {s[:60]!r}"
-        for n, s in strings(tree)
-        if any(k in s for k in known) or ARXIV.search(s)
+        for n, s in strings(ast.parse(file.read_text(encoding="utf-8")))
+        if (len(s) >= LONG and any(t in s for t in titles())) or ARXIV.search(s)
     ]
 
 

@@ -94,6 +94,9 @@ assert toyrl.__file__.startswith(sys.argv[1]), toyrl.__file__
 report = toyrl.validate("outcome()", worlds=2)
 assert report.verdict == "SAFE", report
 report.save("report.html")
+from toyrl.dynamics.chain import kernel
+loop = kernel.train.stats  # a process of its own compiled it ahead: this one read what that kept
+assert sum(loop.cache_hits.values()) > 0 == sum(loop.cache_misses.values()), loop
 stranger = toyrl.validate(lambda text: 0.0, quick=True)
 assert stranger.verdict == "UNSAFE", stranger  # it is constant
 print(sorted(n for n in sys.modules if n.split(".")[0] in ("theory", "llm_bridge", "experiments")))

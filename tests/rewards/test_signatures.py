@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.rewards.calls import ROWS, grade
+from toyrl.rewards import standins
 from toyrl.rewards.signatures import Refusal, Signature, recognise
 from toyrl.rewards.standins import EOS, Parser, token_ids
 
@@ -306,6 +307,21 @@ def test_stand_in_ids_have_the_length_and_end_that_the_row_says(text, tokens, tr
     assert EOS not in body
     assert truncated or ids[-1] == EOS
     assert ids == token_ids(text, tokens, truncated)
+
+
+@given(text=st.text("ab1_ .\n\u00e9", max_size=60), tokens=st.integers(0, 40))
+def test_a_long_text_has_the_ids_that_it_would_have_as_a_short_one(text, tokens):
+    found = []
+    for long in (0, 60):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(standins, "LONG", long)
+            standins._token_ids.cache_clear()
+            found.append(token_ids(text, tokens, False))
+    assert found[0] == found[1]
+
+
+def test_a_word_is_cut_into_pieces_of_four_characters():
+    assert token_ids("abcdefgh, ab", 0, True) == token_ids("abcd efgh , ab", 0, True)
 
 
 def test_equal_words_have_equal_ids():

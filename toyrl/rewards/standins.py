@@ -9,11 +9,13 @@ import re
 import types
 import zlib
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 EOS = 0  # the stand-in id of the end token; ids of text start at 1
 VOCABULARY = 50_000
-WORDS = re.compile(r"\w+|[^\w\s]")
+PIECES = re.compile(r"\w{1,4}|[^\w\s]")
+LONG = 100_000  # characters: of a longer text only the pieces that are wanted are looked for
 
 
 def token_ids(text: str, tokens: int, truncated: bool) -> list[int]:
@@ -27,16 +29,22 @@ def token_ids(text: str, tokens: int, truncated: bool) -> list[int]:
 
 @lru_cache(maxsize=256)  # one call asks for the ids of a row several times
 def _token_ids(text: str, tokens: int, truncated: bool) -> tuple[int, ...]:
-    ids: list[int] = []
-    for found in WORDS.finditer(text):
-        if 0 < tokens <= len(ids):
-            break  # of a huge text the rest would be cut off again
-        word = found.group()
-        ids += [_id(word[start : start + 4]) for start in range(0, len(word), 4)]
+    ids = [*map(_id, _pieces(text, tokens))]
     body = (tokens if tokens > 0 else len(ids) + 1) - (not truncated)
-    ids = ids[:body]
-    ids += [_id(f"#{i}") for i in range(len(ids), body)]
+    more = range(len(ids), body)
+    ids = [*ids[:body], *map(_filler, more)]
     return tuple(ids if truncated else [*ids, EOS])
+
+
+def _pieces(text: str, tokens: int) -> list[str]:
+    if len(text) <= LONG:
+        return PIECES.findall(text)
+    return [found.group() for found in islice(PIECES.finditer(text), tokens or None)]
+
+
+@lru_cache(maxsize=65_536)
+def _filler(place: int) -> int:
+    return _id(f"#{place}")
 
 
 @lru_cache(maxsize=65_536)

@@ -15,14 +15,14 @@ EXPRESSION = "outcome() - 0.3*linear_length()"
 
 
 @pytest.mark.parametrize(
-    ("target", "function", "expression"),
+    ("target", "function", "expression", "group_size"),
     [
-        ("trl", "toyrl_reward", EXPRESSION),
-        ("verifiers", "toyrl_reward", EXPRESSION),
-        ("openrlhf", "reward_func", "outcome()"),
+        ("trl", "toyrl_reward", EXPRESSION, None),
+        ("trl", "toyrl_reward", EXPRESSION, 8),
+        ("verifiers", "toyrl_reward", EXPRESSION, 8),
+        ("openrlhf", "reward_func", "outcome()", 8),
     ],
 )
-@pytest.mark.parametrize("group_size", [None, 8])
 def test_exported_rewards_are_graders_here(tmp_path, target, function, expression, group_size):
     made = export(
         expression, target, max_completion_length=512, group_size=group_size, estimator=None

@@ -9,6 +9,7 @@ import pytest
 
 import toyrl
 from toyrl.bands import Band, band_of, read_band
+from toyrl.experiments import api
 from toyrl.experiments.cli import main
 
 
@@ -126,7 +127,9 @@ def test_logs_of_other_kinds_are_passed_over_and_wrong_names_named(make):
 
 
 @pytest.mark.slow
-def test_validate_writes_a_band(tmp_path):
+def test_validate_writes_a_band(tmp_path, monkeypatch):
+    """Of 32 worlds in place of 256: a band holds 32 at most."""
+    monkeypatch.setitem(api.validate.__kwdefaults__, "worlds", 32)
     place = tmp_path / "band.json"
     code = main(["validate", "outcome()", "--band", str(place), "--no-report", "--quiet",
                  "--only", "collapse"])  # fmt: skip

@@ -42,12 +42,12 @@ NEEDY |= {
     "prime_released",
     "prime_verl",
 }  # token-level: no class weights to compare with
-ESTIMATORS = [e.name for e in registry.entries("estimator") if e.name not in NEEDY]
+NAMES = [e.name for e in registry.entries("estimator") if e.name not in NEEDY]
 FEW = {"grpo", "grpo_batch", "loo_std", "negative_only"}
 # Two read what a bandit has not; kl_cov breaks ties of covariance by a token's place in the batch,
 # so that groups of the same members in another order are not alike.
 APART = ("first_token", "soft_q", "kl_cov")
-OBJECTIVES = [e.name for e in registry.entries("objective") if e.name not in APART]
+LOSSES = [e.name for e in registry.entries("objective") if e.name not in APART]
 
 
 def few(names, quick):
@@ -57,6 +57,24 @@ def few(names, quick):
 
 def built(kind: str, name: str):
     return registry.get(kind, name).target
+
+
+def one_of_each(kind, names, quick):
+    """A name of each class and aggregation: others of it run the same lines with other numbers.
+
+    Of several the one in `quick` is kept. Every name on its own is held in `tests/test_backends.py`
+    and `tests/objectives/test_backends.py`.
+    """
+    found = {}
+    for name in sorted(names, key=lambda n: n not in quick):
+        made = built(kind, name)
+        how = [getattr(made, key, None) for key in ("scope", "aggregation")]
+        found.setdefault((type(made), *map(str, how)), name)
+    return sorted(found.values())
+
+
+ESTIMATORS = one_of_each("estimator", NAMES, FEW)
+OBJECTIVES = one_of_each("objective", LOSSES, {"dapo", "prdp", "sum", "dno"})
 
 
 class Paid:

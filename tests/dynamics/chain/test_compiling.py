@@ -1,4 +1,7 @@
-"""Compiling ahead: in another process, once, and never left behind."""
+"""Compiling ahead: in another process, once, and never left behind.
+
+That the process compiles is held where nothing is compiled yet: by `tests/test_wheel.py`.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +26,3 @@ def test_a_process_that_is_no_longer_wanted_is_ended(monkeypatch):
     assert ahead.running
     ahead.close()
     assert not ahead.running
-
-
-@pytest.mark.slow
-def test_the_process_compiles(monkeypatch, tmp_path):
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(compiling, "compiled_before", lambda: False)
-    ahead = compiling.Ahead()
-    ahead.wait()
-    ahead.close()
-    assert list(tmp_path.rglob("training.train-*.nbc"))

@@ -63,7 +63,7 @@ def test_what_reads_siblings_is_told_from_what_does_not(log):
 
 
 @pytest.mark.slow
-def test_it_is_graded_in_whole_groups_and_forecast(log):
+def test_it_is_graded_in_whole_groups_and_forecast(log, few_worlds):
     made = evidence.paid(reward("vote", vote), log)
     assert isinstance(made, groups.GroupReward)
     alone = evidence.paid(reward("correct", lambda rows: [is_correct(x) for x in rows]), log)
