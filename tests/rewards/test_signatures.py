@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import re
+import zlib
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.rewards.calls import ROWS, grade
 from toyrl.rewards.signatures import Refusal, Signature, recognise
-from toyrl.rewards.standins import EOS, Parser, token_ids
+from toyrl.rewards.standins import EOS, VOCABULARY, Parser, token_ids
 
 
 # -- recognition -------------------------------------------------------------------------
@@ -306,6 +308,21 @@ def test_stand_in_ids_have_the_length_and_end_that_the_row_says(text, tokens, tr
     assert EOS not in body
     assert truncated or ids[-1] == EOS
     assert ids == token_ids(text, tokens, truncated)
+
+
+@given(
+    text=st.text(alphabet="aé1_ \n<.中", max_size=90),
+    tokens=st.integers(0, 120),
+    truncated=st.booleans(),
+)
+def test_stand_in_ids_are_those_of_four_characters_each(text, tokens, truncated):
+    """Also where a text is far longer than its row says, and not read to its end."""
+    words = re.findall(r"\w+|[^\w\s]", text)
+    pieces = [word[i : i + 4] for word in words for i in range(0, len(word), 4)]
+    n = (tokens or len(pieces) + 1) - (not truncated)
+    said = [*pieces, *(f"#{i}" for i in range(len(pieces), n))][:n]
+    ids = [1 + zlib.crc32(piece.encode()) % VOCABULARY for piece in said]
+    assert token_ids(text, tokens, truncated) == [*ids, *[EOS] * (not truncated)]
 
 
 def test_equal_words_have_equal_ids():

@@ -9,11 +9,13 @@ import re
 import types
 import zlib
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 EOS = 0  # the stand-in id of the end token; ids of text start at 1
 VOCABULARY = 50_000
-WORDS = re.compile(r"\w+|[^\w\s]")
+PIECES = re.compile(r"\w{1,4}|[^\w\s]")  # a word counts one per four characters
+LONG = 32  # characters per token, beyond which a text is not read to its end
 
 
 def token_ids(text: str, tokens: int, truncated: bool) -> list[int]:
@@ -27,16 +29,25 @@ def token_ids(text: str, tokens: int, truncated: bool) -> list[int]:
 
 @lru_cache(maxsize=256)  # one call asks for the ids of a row several times
 def _token_ids(text: str, tokens: int, truncated: bool) -> tuple[int, ...]:
-    ids: list[int] = []
-    for found in WORDS.finditer(text):
-        if 0 < tokens <= len(ids):
-            break  # of a huge text the rest would be cut off again
-        word = found.group()
-        ids += [_id(word[start : start + 4]) for start in range(0, len(word), 4)]
+    if 0 < tokens * LONG < len(text):  # of a huge text the rest would be cut off again
+        ids = [_id(found.group()) for found in islice(PIECES.finditer(text), tokens)]
+    else:
+        ids = list(map(_id, PIECES.findall(text)))
     body = (tokens if tokens > 0 else len(ids) + 1) - (not truncated)
     ids = ids[:body]
-    ids += [_id(f"#{i}") for i in range(len(ids), body)]
+    ids += _fillers()[len(ids) : body]
+    ids += [_filler(i) for i in range(len(ids), body)]
     return tuple(ids if truncated else [*ids, EOS])
+
+
+def _filler(i: int) -> int:
+    """The id at place i, behind the end of the text."""
+    return _id(f"#{i}")
+
+
+@lru_cache(maxsize=1)
+def _fillers() -> list[int]:
+    return [_filler(i) for i in range(1024)]
 
 
 @lru_cache(maxsize=65_536)
