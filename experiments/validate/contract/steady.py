@@ -84,6 +84,7 @@ def repeats(reward: UserReward, early: First) -> Repeats:
     """The first answers held against the ones now, after the contract's calls, and against those of
     a second interpreter."""
     causes, untried = _Causes(), ""
+    anew: list[object] = []  # functions of one file answer in one interpreter, as they did at first
     for text, weight, before in zip(reward.texts, _weights(reward), early.values, strict=True):
         if before is None:
             untried = untried or f"the first call of {text.label} failed"
@@ -99,7 +100,9 @@ def repeats(reward: UserReward, early: First) -> Repeats:
                 f"{SLOW_IMPORT:g} s is imported again"
             )
         else:
-            text.fresh()
+            if not any(text.box is box for box in anew):
+                text.fresh()
+                anew.append(text.box)
             if not same(before, text.raw(early.rows)):
                 causes.found.append(_at_start(text, early.rows))
     return Repeats(causes.gravest, "" if causes.found else untried, causes.hourly)

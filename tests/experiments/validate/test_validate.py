@@ -26,8 +26,8 @@ from toyrl.worlds.text.dialects import dialect_of
 
 EXAMPLES = ROOT / "examples" / "rewards"
 LOG = ROOT / "examples" / "data" / "smollm2-arithmetic-rollouts.jsonl"
-WORLDS = 16  # enough to tell the examples apart; the command draws 256
-FEW = 8  # where training decides nothing, or all worlds alike
+WORLDS = 8  # enough to tell the examples apart; the command draws 256
+FEW = 4  # where training decides nothing, or all worlds alike
 NOT_LOOKED_AT = ("order", "selection", "verdict")  # where what is unsafe is so without them
 
 pytestmark = pytest.mark.slow

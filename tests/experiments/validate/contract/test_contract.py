@@ -10,7 +10,8 @@ import pytest
 from tests.experiments.validate.text_probes import DIALECTS, probes, rows
 from tests.places import BAD_REWARDS as BAD
 from tests.places import ROOT
-from toyrl.experiments.validate.contract.facts import DialectFacts
+from toyrl.experiments.validate.contract import steady
+from toyrl.experiments.validate.contract.facts import HASH_SEED, DialectFacts
 from toyrl.experiments.validate.contract.section import (
     Contract,
     choose,
@@ -46,6 +47,27 @@ def status(section: Section, name: str) -> str:
 
 def message(section: Section, name: str) -> str:
     return next(f.message for f in section.findings if f.name == f"contract/{name}")
+
+
+# -- a second interpreter ----------------------------------------------------------------------
+TWO = """
+def right(completions, answer, **kwargs):
+    return [float(f"<answer>{a}</answer>" in c) for c, a in zip(completions, answer)]
+
+def hashed(completions, answer, **kwargs):
+    return [v + 0.3 * (hash(c) % 7 / 7) for v, c in zip(right(completions, answer), completions)]
+"""
+
+
+def test_functions_of_one_file_share_a_second_interpreter_and_each_is_asked_in_it(tmp_path):
+    file = tmp_path / "two.py"
+    file.write_text(TWO)
+    some = [row for row, _ in probes(12)["tag"]]
+    with load([f"{file}:right", f"{file}:right:0.5"]) as reward:
+        found = steady.repeats(reward, steady.first(reward, some))
+        assert (found.cause, reward.texts[0].box.starts) == ("", 2)
+    with load([f"{file}:right", f"{file}:hashed"]) as reward:
+        assert steady.repeats(reward, steady.first(reward, some)).cause == HASH_SEED
 
 
 # -- the examples ------------------------------------------------------------------------------
