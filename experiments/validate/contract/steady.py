@@ -84,12 +84,14 @@ def repeats(reward: UserReward, early: First) -> Repeats:
     """The first answers held against the ones now, after the contract's calls, and against those of
     a second interpreter."""
     causes, untried = _Causes(), ""
-    anew: list[object] = []  # functions of one file answer in one interpreter, as they did at first
-    for text, weight, before in zip(reward.texts, _weights(reward), early.values, strict=True):
-        if before is None:
+    both = [*zip(reward.texts, early.values, strict=True)]
+    # All answer before the first is started anew: functions of one file share an interpreter.
+    late = [None if before is None else text.raw(early.rows) for text, before in both]
+    anew: list[object] = []
+    for (text, before), weight, now in zip(both, _weights(reward), late, strict=True):
+        if before is None or now is None:
             untried = untried or f"the first call of {text.label} failed"
             continue
-        now = text.raw(early.rows)
         if not same(before, now) or text.stable is False:
             causes.add(text, early.rows, _moved(before, now), weight)
         elif isinstance(text.box, LiveBox):
