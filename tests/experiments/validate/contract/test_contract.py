@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from toyrl.rewards.user import load
 EXAMPLES = ROOT / "examples" / "rewards"
 
 
+@cache  # some are looked at by several tests
 def judge(*specs: str, timeout: float = 60.0) -> tuple[Section, Contract]:
     with load(list(specs), timeout=timeout) as reward:
         return run(reward, probes(12))
