@@ -24,6 +24,7 @@ from toyrl.experiments.validate.contract.texts import HUGE, edge_texts, permute_
 from toyrl.experiments.validate.findings import Section
 from toyrl.expressions import parse
 from toyrl.rewards.errors import RewardError
+from toyrl.rewards.sandbox.host import Sandbox
 from toyrl.rewards.user import load
 
 EXAMPLES = ROOT / "examples" / "rewards"
@@ -67,7 +68,8 @@ def test_functions_of_one_file_share_a_second_interpreter_and_each_is_asked_in_i
     some = [row for row, _ in probes(12)["tag"]]
     with load([f"{file}:right", f"{file}:right:0.5"]) as reward:
         found = steady.repeats(reward, steady.first(reward, some))
-        assert (found.cause, reward.texts[0].box.starts) == ("", 2)
+        assert isinstance(box := reward.texts[0].box, Sandbox)
+        assert (found.cause, box.starts) == ("", 2)
     with load([f"{file}:right", f"{file}:hashed"]) as reward:
         assert steady.repeats(reward, steady.first(reward, some)).cause == HASH_SEED
 
