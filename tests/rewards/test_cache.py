@@ -232,6 +232,7 @@ def test_a_whole_verdict_on_a_served_judge(tmp_path, spec, served):
     assert first.verdict == "SAFE"
     # what the help says a verdict asks of a judge, and the search for exploits beside it
     assert asked < 2300 + 800
-    second = validate(spec, Settings(cache=tmp_path / "c"), worlds=WORLDS)
-    assert second.verdict == "SAFE"
+    # training asks for nothing that the price of the exploit has not asked for
+    second = validate(spec, Settings(cache=tmp_path / "c", quick=True), worlds=WORLDS)
+    assert second.verdict == "SAFE SO FAR"
     assert len(served.asked) - asked < 0.4 * asked

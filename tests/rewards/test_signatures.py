@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import re
+import zlib
 
 import pytest
 from hypothesis import given
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from tests.rewards.calls import ROWS, grade
 from toyrl.rewards import standins
 from toyrl.rewards.signatures import Refusal, Signature, recognise
-from toyrl.rewards.standins import EOS, Parser, token_ids
+from toyrl.rewards.standins import EOS, VOCABULARY, Parser, token_ids
 
 
 # -- recognition -------------------------------------------------------------------------
@@ -322,6 +324,20 @@ def test_a_long_text_has_the_ids_that_it_would_have_as_a_short_one(text, tokens)
 
 def test_a_word_is_cut_into_pieces_of_four_characters():
     assert token_ids("abcdefgh, ab", 0, True) == token_ids("abcd efgh , ab", 0, True)
+
+
+@given(
+    text=st.text(alphabet="aé1_ \n<.中", max_size=90),
+    tokens=st.integers(0, 120),
+    truncated=st.booleans(),
+)
+def test_stand_in_ids_are_those_of_four_characters_each(text, tokens, truncated):
+    words = re.findall(r"\w+|[^\w\s]", text)
+    pieces = [word[i : i + 4] for word in words for i in range(0, len(word), 4)]
+    n = (tokens or len(pieces) + 1) - (not truncated)
+    said = [*pieces, *(f"#{i}" for i in range(len(pieces), n))][:n]
+    ids = [1 + zlib.crc32(piece.encode()) % VOCABULARY for piece in said]
+    assert token_ids(text, tokens, truncated) == [*ids, *[EOS] * (not truncated)]
 
 
 def test_equal_words_have_equal_ids():

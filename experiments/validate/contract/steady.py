@@ -84,11 +84,14 @@ def repeats(reward: UserReward, early: First) -> Repeats:
     """The first answers held against the ones now, after the contract's calls, and against those of
     a second interpreter."""
     causes, untried = _Causes(), ""
-    for text, weight, before in zip(reward.texts, _weights(reward), early.values, strict=True):
-        if before is None:
+    both = [*zip(reward.texts, early.values, strict=True)]
+    # All answer before the first is started anew: functions of one file share an interpreter.
+    late = [None if before is None else text.raw(early.rows) for text, before in both]
+    anew: list[object] = []
+    for (text, before), weight, now in zip(both, _weights(reward), late, strict=True):
+        if before is None or now is None:
             untried = untried or f"the first call of {text.label} failed"
             continue
-        now = text.raw(early.rows)
         if not same(before, now) or text.stable is False:
             causes.add(text, early.rows, _moved(before, now), weight)
         elif isinstance(text.box, LiveBox):
@@ -99,7 +102,9 @@ def repeats(reward: UserReward, early: First) -> Repeats:
                 f"{SLOW_IMPORT:g} s is imported again"
             )
         else:
-            text.fresh()
+            if not any(text.box is box for box in anew):
+                text.fresh()
+                anew.append(text.box)
             if not same(before, text.raw(early.rows)):
                 causes.found.append(_at_start(text, early.rows))
     return Repeats(causes.gravest, "" if causes.found else untried, causes.hourly)

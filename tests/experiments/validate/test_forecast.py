@@ -29,6 +29,7 @@ def report():
     return toyrl.validate(SHORT, rollouts=LOG, **{**WHERE, "worlds": 8})
 
 
+@pytest.mark.usefixtures("few_worlds")
 def test_it_is_the_board_s_forecast_of_a_published_run():
     [case] = [c for c in published.cases() if c.told.name == "05-laser-4096"]
     said = behaviour.forecast(case.told)
@@ -68,6 +69,7 @@ def padding(completions, **kw):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_worlds")
 def test_files_are_graded_on_the_base_s_own_rollouts(tmp_path):
     """A tiny base under form alone and under a vote lost 65 and 53 points (docs/results/zoo-dev);
     neither reads the right answer. A bonus a line fills the limit."""

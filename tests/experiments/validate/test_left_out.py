@@ -176,6 +176,7 @@ def test_quick_loads_nothing_that_trains():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_worlds")
 def test_quick_finds_what_a_whole_run_finds_in_its_sections():
     spec = "outcome() - 3*linear_length()"
     fast, whole = validate(spec, quick=True), validate(spec, worlds=2)

@@ -153,7 +153,9 @@ def test_told_how_answers_are_marked_there_are_neither(monkeypatch):
     from benchmarks.hacks import measure, own_mark
 
     monkeypatch.chdir(ROOT)
-    names = [n for n in (*SOUND, *FLAWED) if own_mark(n)]
+    flawed = [n for n in FLAWED if own_mark(n)][:2]
+    names = [*(n for n in SOUND if own_mark(n)), *flawed]
+    assert set(flawed) & KNOWN_MISSES
     assert set(names) >= KNOWN_FALSE_ALARMS
     table = measure(names, tell=lambda _: None, told=True)
     assert not table.false_alarms
@@ -162,11 +164,11 @@ def test_told_how_answers_are_marked_there_are_neither(monkeypatch):
 
 @pytest.mark.slow
 def test_false_alarms_and_misses_of_the_contract_and_hack_sections(monkeypatch):
-    """Every ninth flawed reward and what it was made from; `benchmarks/hacks.py` takes all."""
+    """Every 14th flawed reward and what it was made from; `benchmarks/hacks.py` takes all."""
     from benchmarks.hacks import measure
 
     monkeypatch.chdir(ROOT)
-    flawed = list(FLAWED)[::9]
+    flawed = list(FLAWED)[::14]
     sound = dict.fromkeys(name.rpartition(" of ")[2] for name in flawed)
     table = measure([*sound, *flawed], tell=lambda _: None)
     assert (table.sound, table.flawed) == (len(sound), len(flawed))

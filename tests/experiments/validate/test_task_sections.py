@@ -88,6 +88,7 @@ def test_arithmetic_as_a_task_is_known_to_the_forecast_as_the_built_in_one(file,
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_worlds")
 def test_its_forecast_is_nearly_the_same(file):
     """A price per word and sign: whole runs, of which both see worlds of behaviours."""
     one, two = (

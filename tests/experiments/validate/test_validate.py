@@ -26,11 +26,12 @@ from toyrl.worlds.text.dialects import dialect_of
 
 EXAMPLES = ROOT / "examples" / "rewards"
 LOG = ROOT / "examples" / "data" / "smollm2-arithmetic-rollouts.jsonl"
-WORLDS = 16  # enough to tell the examples apart; the command draws 256
+WORLDS = 8  # enough to tell the examples apart; the command draws 256
 FEW = 8  # where training decides nothing, or all worlds alike
 NOT_LOOKED_AT = ("order", "selection", "verdict")  # where what is unsafe is so without them
+LOOKED_AT = ("signal", *NOT_LOOKED_AT)  # left out where texts and training are looked at
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_worlds")]
 apart = pytest.mark.xdist_group("validate, rewards judged by one test alone")
 """For tests that share no report with others, so that another worker can take them."""
 
@@ -167,11 +168,17 @@ def label(completions, answer, **kwargs):
 """
 
 
-@pytest.mark.parametrize(("name", "hack"), [("brevity", "is paid"), ("label", "nothing between")])
-def test_a_wrong_text_paid_like_a_right_one_is_unsafe_and_said_first(tmp_path, name, hack):
+@pytest.mark.parametrize(
+    ("name", "hack", "looks"),
+    [
+        ("brevity", "is paid", {"skip": NOT_LOOKED_AT}),
+        ("label", "nothing between", {"quick": True}),
+    ],
+)
+def test_a_wrong_text_paid_like_a_right_one_is_unsafe_and_said_first(tmp_path, name, hack, looks):
     file = tmp_path / "field.py"
     file.write_text(FIELD)
-    judged = Judged(f"{file}:{name}", worlds=FEW, skip=NOT_LOOKED_AT)
+    judged = Judged(f"{file}:{name}", worlds=FEW, **looks)
     assert (judged.verdict, judged.report.exit_code) == ("UNSAFE", 1)
     assert hack in judged.report.reasons[0]
     assert not any(r.startswith("Collapse comes with") for r in judged.report.reasons)
@@ -192,13 +199,13 @@ def trl(name: str) -> str:
 
 @apart
 def test_trls_reasoning_accuracy_reward_is_safe(monkeypatch):
-    """Without the hacks and with one hostile text: a parser takes its time over each text.
+    """The contract with one hostile text: a parser takes its time over each text.
     `accuracy_reward`, which parses alike, stands in the sum below, hacks and all."""
     pytest.importorskip("math_verify", reason="needs the extra llm")
     monkeypatch.setattr(hostile, "answers", lambda: {"nan": "nan"})
-    judged = Judged(trl("reasoning_accuracy_reward"), worlds=FEW, skip=("hacks",))
+    judged = Judged(trl("reasoning_accuracy_reward"), only="contract")
     assert judged.verdict == "SAFE SO FAR"
-    assert not judged.collapsed.any()
+    assert judged.pipeline.contract_facts.separates
 
 
 @apart
@@ -235,12 +242,12 @@ def test_the_sum_people_train_on_is_safe(monkeypatch):
 # -- a real log, data columns ----------------------------------------------------------------------
 def test_a_real_log_gives_section_0(monkeypatch):
     monkeypatch.setattr(observed, "ROUND", FEW)
-    judged = Judged(str(EXAMPLES / "correctness.py"), worlds=FEW, rollouts=LOG)
+    judged = Judged(str(EXAMPLES / "correctness.py"), worlds=FEW, rollouts=LOG, skip=LOOKED_AT)
     own = judged.report.sections[0]
     assert own.number == 0
     rows = [json.loads(line) for line in LOG.read_text().splitlines()]
     assert len(rows) == 480
-    assert judged.verdict == "SAFE"
+    assert judged.verdict == "SAFE SO FAR"
     share = np.mean([r["correct"] for r in rows])
     assert f"{share:.3f}" in own.summary + "".join(f.message for f in own.findings)
     fitted = judged.finding("collapse/base-policies")
@@ -262,8 +269,8 @@ def test_data_rows_lend_their_columns(tmp_path):
     lines = [json.dumps({"prompt": f"p{i}", "answer": "7", "unit_tests": i}) for i in range(5)]
     rows.write_text("\n".join([*lines, "{broken"]))
     spec = f"{BAD / 'signatures.py'}:wants_column"
-    judged = Judged(spec, data=rows, skip_bad_rows=True, worlds=FEW, skip="verdict")
-    assert judged.verdict != "SAFE"  # it pays by prompt, whatever the completion
+    judged = Judged(spec, data=rows, skip_bad_rows=True, worlds=FEW, only="collapse")
+    assert "SAFE" not in judged.verdict.split()  # it pays by prompt, whatever the completion
     assert "1 bad rows were left out" in judged.finding("contract/data").message
     assert [r["unit_tests"] for r in read_columns(rows, skip_bad=True)[0]] == list(range(5))
 
@@ -295,8 +302,8 @@ def test_a_mark_of_ones_own_can_be_said_and_is_found(tmp_path, function, mark):
     assert told.pipeline.contract_facts.separates
     assert told.verdict == "SAFE"
     assert dialect_of(told.pipeline.contract_facts.dialect) == dialect_of(mark)
-    untold = Judged(f"{file}:{function}", worlds=FEW)
-    assert untold.verdict == "SAFE"
+    untold = Judged(f"{file}:{function}", quick=True)
+    assert untold.verdict == "SAFE SO FAR"
     assert dialect_of(untold.pipeline.contract_facts.dialect) == dialect_of(mark)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,15 @@ from toyrl.rewards.user import load
 CALLED = Path(__file__).parents[1] / "called_rewards.py"
 
 
+@cache  # some are looked at by several tests
+def plain(name: str) -> tuple[Section, Contract]:
+    with load(f"{CALLED}:{name}") as reward:
+        return run(reward, probes(12))
+
+
 def judge(name: str, *, data=(), **more) -> tuple[Section, Contract]:
+    if not data and not more:
+        return plain(name)
     with load(f"{CALLED}:{name}", data=data, **more) as reward:
         return run(reward, probes(12))
 

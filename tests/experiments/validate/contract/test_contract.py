@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from tests.experiments.validate.text_probes import DIALECTS, probes, rows
 from tests.places import BAD_REWARDS as BAD
 from tests.places import ROOT
-from toyrl.experiments.validate.contract.facts import DialectFacts
+from toyrl.experiments.validate.contract import steady
+from toyrl.experiments.validate.contract.facts import HASH_SEED, DialectFacts
 from toyrl.experiments.validate.contract.section import (
     Contract,
     choose,
@@ -22,11 +24,13 @@ from toyrl.experiments.validate.contract.texts import HUGE, edge_texts, permute_
 from toyrl.experiments.validate.findings import Section
 from toyrl.expressions import parse
 from toyrl.rewards.errors import RewardError
+from toyrl.rewards.sandbox.host import Sandbox
 from toyrl.rewards.user import load
 
 EXAMPLES = ROOT / "examples" / "rewards"
 
 
+@cache  # some are looked at by several tests
 def judge(*specs: str, timeout: float = 60.0) -> tuple[Section, Contract]:
     with load(list(specs), timeout=timeout) as reward:
         return run(reward, probes(12))
@@ -46,6 +50,28 @@ def status(section: Section, name: str) -> str:
 
 def message(section: Section, name: str) -> str:
     return next(f.message for f in section.findings if f.name == f"contract/{name}")
+
+
+# -- a second interpreter ----------------------------------------------------------------------
+TWO = """
+def right(completions, answer, **kwargs):
+    return [float(f"<answer>{a}</answer>" in c) for c, a in zip(completions, answer)]
+
+def hashed(completions, answer, **kwargs):
+    return [v + 0.3 * (hash(c) % 7 / 7) for v, c in zip(right(completions, answer), completions)]
+"""
+
+
+def test_functions_of_one_file_share_a_second_interpreter_and_each_is_asked_in_it(tmp_path):
+    file = tmp_path / "two.py"
+    file.write_text(TWO)
+    some = [row for row, _ in probes(12)["tag"]]
+    with load([f"{file}:right", f"{file}:right:0.5"]) as reward:
+        found = steady.repeats(reward, steady.first(reward, some))
+        assert isinstance(box := reward.texts[0].box, Sandbox)
+        assert (found.cause, box.starts) == ("", 2)
+    with load([f"{file}:right", f"{file}:hashed"]) as reward:
+        assert steady.repeats(reward, steady.first(reward, some)).cause == HASH_SEED
 
 
 # -- the examples ------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ def test_eight_actions_hold_a_mean_length_and_two_do_not():
     assert bench.limit_held(4096, 41) == round(held)
     for limit, good in ((held, True), (beyond, False)):
         chain = bench.template(round(limit))
-        fitted = observed.worlds_like(seen, chain, 16, most=64)
+        fitted = observed.worlds_like(seen, chain, 8, most=32)
         reference, notes = bench.reference(chain, (0.42,), 41)
         mean = float((reference.prob @ reference.chain.class_length())[0])
         near = abs(mean - 41) < 1 and abs(reference.success[0] - 0.42) < 0.01

@@ -199,14 +199,16 @@ def test_the_worlds_have_the_levels_that_were_found_and_nothing_stays_behind(sum
 
 
 def test_a_scorer_that_sees_repeats_is_not_farmed_by_copies():
-    found = toyrl.validate("outcome() + 0.1*step_sum()", process=no_repeats, quick=True)
+    found = toyrl.validate("outcome() + 0.1*step_sum()", process=no_repeats, quick=True, search=0)
     status = {f.name: f.status for f in found.findings}
     assert status["hacks/step-copies"] == status["hacks/step-empties"] == "pass"
     assert status["hacks/step-splits"] in ("warn", "fail")  # new lines without new work
 
 
 def test_clip_delta_holds_and_the_part_not_run_is_said():
-    found = toyrl.validate("outcome() + 0.3*step_clip_delta()", process=no_error, quick=True)
+    found = toyrl.validate(
+        "outcome() + 0.3*step_clip_delta()", process=no_error, quick=True, search=200
+    )
     assert found.verdict == "SAFE SO FAR"
     assert {f.status for f in found.findings if f.name == "hacks/step-copies"} == {"pass"}
 
@@ -240,8 +242,8 @@ def log_of(folder, how=lambda scores, _: scores, column="prm", **more):
 
 def test_a_column_and_the_function_that_wrote_it_agree_on_the_log(tmp_path):
     log = log_of(tmp_path)
-    by_column = toyrl.validate(process="prm", rollouts=log, quick=True)
-    asked = toyrl.validate(process=no_error, rollouts=log, quick=True)
+    by_column = toyrl.validate(process="prm", rollouts=log, quick=True, search=0)
+    asked = toyrl.validate(process=no_error, rollouts=log, quick=True, search=0)
     for one, other in ((a, b) for a, b in zip(by_column.findings, asked.findings, strict=False)):
         if one.section == 0:
             assert one.message == other.message
@@ -252,7 +254,9 @@ def test_a_column_and_the_function_that_wrote_it_agree_on_the_log(tmp_path):
 
 @pytest.mark.parametrize("column", ["step_scores", "step_rewards"])
 def test_a_column_may_have_any_name(tmp_path, column):
-    found = toyrl.validate(process=column, rollouts=log_of(tmp_path, column=column), quick=True)
+    found = toyrl.validate(
+        process=column, rollouts=log_of(tmp_path, column=column), quick=True, search=0
+    )
     assert np.diff(totals_of(found)["sum"]) == pytest.approx(0.9 * np.diff([0, *COPIES]))
 
 
@@ -260,7 +264,9 @@ def test_functions_of_texts_stand_beside_terms_of_steps():
     def right(completions, answer, **_):
         return [float(f"<answer>{a}</answer>" in c) for c, a in zip(completions, answer)]  # noqa: B905
 
-    found = toyrl.validate([right, (parse("step_sum()"), 0.3)], process=no_error, quick=True)
+    found = toyrl.validate(
+        [right, (parse("step_sum()"), 0.3)], process=no_error, quick=True, search=0
+    )
     totals = totals_of(found)
     share = (totals["as judged"] - 0.3 * totals["sum"]).round(12)
     assert set(share) == {0.5}  # half of the texts are right
@@ -269,10 +275,10 @@ def test_functions_of_texts_stand_beside_terms_of_steps():
 
 def test_a_missing_score_takes_its_rollout_out_of_the_log(tmp_path):
     log = log_of(tmp_path, lambda s, x: [*s[:-1], None] if x.correct else s)
-    found = toyrl.validate(process="prm", rollouts=log, quick=True)
+    found = toyrl.validate(process="prm", rollouts=log, quick=True, search=0)
     assert any(f.name == "own/unscorable" for f in found.findings)
     log = log_of(tmp_path, lambda s, _: json.dumps(s))  # CSV and parquet hold lists as text
-    assert toyrl.validate(process="prm", rollouts=log, quick=True).steps is not None
+    assert toyrl.validate(process="prm", rollouts=log, quick=True, search=0).steps is not None
 
 
 @pytest.mark.parametrize(
@@ -296,26 +302,26 @@ def test_a_source_that_cant_be_used_is_refused(tmp_path, options, said):
 
 def test_a_source_needs_a_term_and_a_column_its_log():
     with pytest.raises(UsageError, match=r"no term of the reward says what they pay: add one of"):
-        toyrl.validate("outcome()", process=no_error, quick=True)
+        toyrl.validate("outcome()", process=no_error, quick=True, search=0)
     with pytest.raises(UsageError, match="so it names a column, and there is no log"):
-        toyrl.validate(process="prm", quick=True)
+        toyrl.validate(process="prm", quick=True, search=0)
     with pytest.raises(UsageError, match="so it names a column, and there is no log"):
         toyrl.Settings(process="prm", model="some/model")
     with pytest.raises(UsageError, match="steps='sentence' splits texts for process, which is not"):
-        toyrl.validate("outcome()", steps="sentence", quick=True)
+        toyrl.validate("outcome()", steps="sentence", quick=True, search=0)
     with pytest.raises(UsageError, match="REWARD is missing"):
-        toyrl.validate(quick=True)
+        toyrl.validate(quick=True, search=0)
 
 
 def test_a_scorer_that_fails_or_miscounts_is_told_and_the_rest_goes_on():
     def raises(steps):
         raise RuntimeError("no GPU")
 
-    found = toyrl.validate(process=raises, quick=True)
+    found = toyrl.validate(process=raises, quick=True, search=0)
     assert any("no GPU" in f.message for f in found.findings if f.name == "steps/return")
     assert (found.verdict, found.exit_code) == ("INCONCLUSIVE", 1)
     assert "no GPU" in found.reasons[0]
-    short = toyrl.validate(process=lambda steps: steps[:0], quick=True)
+    short = toyrl.validate(process=lambda steps: steps[:0], quick=True, search=0)
     said = next(f.message for f in short.findings if f.name == "steps/return")
     assert "gave 0 scores for" in said
     assert "give one a step, None where it is missing" in said
@@ -330,7 +336,7 @@ def test_scores_that_are_missing_everywhere_leave_the_verdict_open():
 
 
 def test_texts_of_one_step_say_so():
-    found = toyrl.validate(process=no_error, steps="blank_line", quick=True)
+    found = toyrl.validate(process=no_error, steps="blank_line", quick=True, search=0)
     said = next(f for f in found.findings if f.name == "steps/return")
     assert said.status == "not tested"
     assert "have two steps or more (steps=blank_line)" in said.message
@@ -340,8 +346,8 @@ def test_texts_of_one_step_say_so():
 def test_the_example_of_the_page_is_asked_in_the_sandbox():
     """docs/steps.md: 0.9 a copy under the sum, a mean that creeps towards 0.9, the others don't."""
     file = ROOT / "examples" / "process" / "equations.py"
-    found = toyrl.validate(process=f"{file}:score", quick=True)
-    mine = toyrl.validate(process=by_location(file).score, quick=True)
+    found = toyrl.validate(process=f"{file}:score", quick=True, search=0)
+    mine = toyrl.validate(process=by_location(file).score, quick=True, search=0)
     totals = totals_of(found)
     for name, values in totals_of(mine).items():
         np.testing.assert_array_equal(totals[name], values)

@@ -112,7 +112,7 @@ def test_a_path_beside_the_data_file_is_found_and_its_rows_are_the_problems(tmp_
     assert found.task.problems()[0].columns["db_path"] == str(tmp_path / "own.sqlite")
     data = rows(tmp_path, *({**g, "db_path": "gone.sqlite"} for g in given))
     with pytest.raises(UsageError, match=r"data row 0: db_path='gone\.sqlite' does not exist"):
-        validate(spec, quick=True, data=data)
+        validate(spec, quick=True, search=0, data=data)
 
 
 def test_of_best_paid_texts_a_failure_is_shown_before_a_warning():
@@ -151,7 +151,7 @@ def test_a_weaker_sign_is_a_hint():
     report = validate(case.spec, only="contract")
     assert report.verdict == "INCONCLUSIVE"
     assert "say --task choice" in report.reasons[-1]
-    assert validate(case.spec, quick=True, task="choice").verdict == "SAFE SO FAR"
+    assert validate(case.spec, quick=True, search=0, task="choice").verdict == "SAFE SO FAR"
 
 
 # -- what is found ---------------------------------------------------------------------------------
@@ -176,7 +176,7 @@ def test_a_weaker_sign_is_a_hint():
 )
 def test_a_sound_reward_passes_and_a_flawed_one_is_told_its_flaw_first(task, name):
     case = Case(task, name)
-    report = validate(case.spec, quick=True)
+    report = validate(case.spec, quick=True, search=200 if case.sound else 0)
     assert next(f for f in report.findings if f.name == "contract/task").status == "info"
     if case.sound:
         assert (report.verdict, report.exit_code) == ("SAFE SO FAR", 0)
@@ -204,7 +204,7 @@ def raises(completions, expected, **kwargs):
 def test_calls_of_messages_are_judged_and_shown_as_json(tmp_path):
     file = tmp_path / "agent.py"
     file.write_text(AGENT)
-    report = validate(f"{file}:agent", quick=True)
+    report = validate(f"{file}:agent", quick=True, search=0)
     found = next(f for f in report.findings if f.name == "hacks/task-repeated")
     (message,) = json.loads(found.counterexample)
     assert [c["type"] for c in message["tool_calls"]] == ["function"] * 2
@@ -216,7 +216,7 @@ def test_calls_of_messages_are_judged_and_shown_as_json(tmp_path):
 def test_a_reward_that_raises_on_a_mutant_is_judged_on_the_others(tmp_path):
     file = tmp_path / "agent.py"
     file.write_text(AGENT)
-    report = validate(f"{file}:raises", quick=True)
+    report = validate(f"{file}:raises", quick=True, search=0)
     assert report.verdict == "RISKY"
     said = next(f for f in report.findings if f.name == "hacks/raises")
     assert said.status == "fail"
@@ -236,7 +236,9 @@ def test_graders_of_the_catalogue_find_their_task_and_its_form():
 def test_a_grader_of_the_catalogue_is_judged_on_the_checklists_that_it_decides(tmp_path):
     asked = (["contains: kite|bay", "bullets: 2"], ["forbids: ship", "headings: 1"])
     data = rows(tmp_path, *({"prompt": f"Write {i}.", "checklist": x} for i, x in enumerate(asked)))
-    report = validate("checklist(verifier='constraints', over='all')", quick=True, data=data)
+    report = validate(
+        "checklist(verifier='constraints', over='all')", quick=True, search=0, data=data
+    )
     said = next(f.message for f in report.findings if f.name == "contract/task")
     assert "Problems are those of your data rows, 2 of them." in said
     assert report.verdict == "SAFE SO FAR"
@@ -246,7 +248,7 @@ def test_a_grader_of_the_catalogue_is_judged_on_the_checklists_that_it_decides(t
 def test_a_task_of_ones_own_is_judged_as_the_page_says(tmp_path, check, name):
     file = tmp_path / "r.py"
     file.write_text(REWARD.format(check))
-    report = validate(f"{file}:colour", quick=True, task=f"{OWN}:Colours")
+    report = validate(f"{file}:colour", quick=True, search=0, task=f"{OWN}:Colours")
     failed = [f.name for f in report.findings if f.status == "fail"]
     assert failed[:1] == ([f"hacks/task-{name}"] if name else [])
     if name:
@@ -273,7 +275,7 @@ def first(completions, solution, **kwargs):
 def test_gold_answers_come_in_the_form_that_the_reward_reads(tmp_path):
     file = tmp_path / "r.py"
     file.write_text(FIRST_BOX)
-    report = validate(f"{file}:first", quick=True)
+    report = validate(f"{file}:first", quick=True, search=0)
     said = {f.name: f for f in report.findings}
     told = "task boxes with gold as one box, four numbers (found from the name `iou`"
     assert told in said["contract/task"].message
@@ -289,7 +291,7 @@ def test_overlap_is_known_by_any_of_its_names(name):
 
 
 def test_a_mark_that_is_paid_whatever_it_holds_is_no_unread_format():
-    report = validate(Case("translation", "flawed_length_ratio").spec, quick=True)
+    report = validate(Case("translation", "flawed_length_ratio").spec, quick=True, search=0)
     assert report.verdict == "INCONCLUSIVE"
     assert report.reasons[0].startswith("Wrong rollouts are paid as right ones: 1 against 1")
     assert "in the dialect tag; if it reads another, say" in report.reasons[0]
@@ -320,7 +322,7 @@ def test_rows_that_cannot_be_used_are_refused_in_one_message(tmp_path, task, row
     data = rows(tmp_path, {"prompt": "p", "answer": "x", **row})
     spec = next(c.spec for c in cases(task) if c.sound)
     with pytest.raises(UsageError, match=said):
-        validate(spec, quick=True, task=task, data=data)
+        validate(spec, quick=True, search=0, task=task, data=data)
 
 
 def test_scores_of_steps_are_of_arithmetic(tmp_path):

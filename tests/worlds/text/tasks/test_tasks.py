@@ -61,6 +61,8 @@ def test_what_a_task_holds_for_right_is_what_it_calls_right(name):
             if i % step:
                 continue
             for said, truth in [(x, True) for x in right] + [(x, False) for x in wrong]:
+                if said.name == "hangs" and (i or layout != task.layouts[0]):
+                    continue  # each is waited for
                 text = rows.written(layout, asked, said, correct=truth, tokens=30, seed=i)
                 told = rows.correct(task, asked, text.row.completion)
                 assert told == truth, (layout, said.name, text.row.completion)
