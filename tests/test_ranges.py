@@ -18,7 +18,19 @@ from toyrl import pytree, ranges, registry
 from toyrl.expressions import ExpressionError, parse, parse_estimator, parse_objective
 from toyrl.expressions.write import _text
 from toyrl.messages import shortened
-from toyrl.ranges import FINITE, POSITIVE, SHARE, Range, check_fields, declared, one_of, told
+from toyrl.ranges import (
+    COUNT,
+    FINITE,
+    NOT_NEGATIVE_OR_INF,
+    PART,
+    POSITIVE,
+    SHARE,
+    Range,
+    check_fields,
+    declared,
+    one_of,
+    told,
+)
 from toyrl.shapers.base import Shaper
 from toyrl.shapers.length.truncation import Laser
 from toyrl.shapers.schedules import SCHEDULES, Constant, Cosine, Linear, Step
@@ -195,3 +207,11 @@ def test_a_schedule_stays_between_its_ends(cls: type, data: st.DataObject):
     low, high = min(schedule.ends), max(schedule.ends)
     slack = 4 * np.finfo(float).eps * max(abs(low), abs(high))
     assert low - slack <= value <= high + slack
+
+
+@pytest.mark.parametrize("allowed", [FINITE, POSITIVE, NOT_NEGATIVE_OR_INF, COUNT, PART])
+@pytest.mark.parametrize("odd", [0.0, 1.0, 1.5, -1.0, np.inf, -np.inf, np.nan])
+def test_a_long_array_is_allowed_where_each_of_its_entries_is(allowed, odd):
+    many = np.ones(20)
+    many[7] = odd
+    assert allowed.allows(many) == (allowed.allows(1.0) and allowed.allows(odd))

@@ -25,6 +25,8 @@ from typing import Any, TypeVar, get_args
 from toyrl.messages import shortened
 
 F = TypeVar("F", bound=Callable[..., Any])
+FEW = 8
+"""Entries of an array up to which one look at each is faster than array calls."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,16 @@ class Range:
         kind = getattr(value.dtype, "kind", "f")  # torch's dtypes have none
         if type(value).__module__ != "numpy" or kind not in "iuf":
             return kind not in "OUSM"
-        return all(self._holds(float(x)) for x in value.reshape(-1))
+        if value.size <= FEW:
+            return all(self._holds(float(x)) for x in value.reshape(-1))
+        import numpy as np
+
+        x = value.astype(float)
+        low, high, left, right = _ends(self.interval)
+        inside = ((low <= x) if left else (low < x)) & ((x <= high) if right else (x < high))
+        if self.whole:
+            inside &= ~np.isfinite(x) | (np.floor(x) == x)
+        return bool(inside.all())
 
     def _holds(self, x: float) -> bool:
         low, high, left, right = _ends(self.interval)
@@ -208,7 +219,8 @@ def fault(thing: Any, name: str, value: Any) -> str | None:
     if found is None:
         return None
     allowed, scheduled = found
-    if callable(value) and not hasattr(value, "dtype") and not isinstance(value, type):
+    plain = type(value) is float or hasattr(value, "dtype") or isinstance(value, type)
+    if not plain and callable(value):
         if not scheduled:
             return f"{name}={shortened(value)} is not {allowed}; a schedule isn't read here"
         ends = getattr(value, "ends", ())

@@ -26,6 +26,19 @@ def shared(part: Callable[P, T]) -> Callable[P, T]:
 
     Raises TypeError for an argument that can't be compared by value.
     """
+    return sharing(MOST)(part)
+
+
+def sharing(most: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """`shared` with another number of answers that are kept, for runs of which there are many."""
+
+    def decorated(part: Callable[P, T]) -> Callable[P, T]:
+        return _kept(part, most)
+
+    return decorated
+
+
+def _kept(part: Callable[P, T], most: int) -> Callable[P, T]:
     kept: OrderedDict[Hashable, tuple[T, float]] = OrderedDict()
 
     @wraps(part)
@@ -40,7 +53,7 @@ def shared(part: Callable[P, T]) -> Callable[P, T]:
             answer = part(*args, **kwargs)
         _freeze(answer)
         kept[key] = answer, tally.units
-        if len(kept) > MOST:
+        if len(kept) > most:
             kept.popitem(last=False)
         return answer
 

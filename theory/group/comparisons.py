@@ -10,6 +10,8 @@ Source: CANON (paper 34), Theorem 1; BRPO (paper 42); the closed forms are deriv
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from toyrl.registry import entry
@@ -56,12 +58,17 @@ def halves_moment(size: int, *, nodes: int = 240) -> float:
 
     Raises ValueError for an odd group, whose halves are not of one size.
     """
-    from scipy.special import gammaln, roots_legendre
-    from scipy.stats import norm
-
     if size < 2 or size % 2:
         msg = f"size={size} has no two halves of one size; use an even number from 2 on"
         raise ValueError(msg)
+    return _halves_moment(size, nodes)
+
+
+@cache  # a grid of 240 x 240 that depends on the size of groups alone
+def _halves_moment(size: int, nodes: int) -> float:
+    from scipy.special import gammaln, roots_legendre
+    from scipy.stats import norm
+
     x, weight = roots_legendre(nodes)
     width, gap = min(8.0, 20 / size**0.5), min(10.0, 200 / size)
     a, wa = width * x[:, None], width * weight[:, None]

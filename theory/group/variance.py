@@ -21,6 +21,7 @@ forms derived.
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ import numpy as np
 from toyrl.registry import entry
 
 ESTIMATORS = ("reinforce", "rloo", "dr_grpo", "grpo")
+DIRECT = 256
+"""Groups up to which the powers of a binomial law are taken as they stand: no factor overflows."""
 Array = Any
 
 
@@ -40,9 +43,22 @@ Array = Any
 )
 def count_law(p: Array, group_size: int) -> np.ndarray:
     """(..., G+1) P(K right of G)."""
+    p = np.asarray(p, dtype=float)[..., None]
+    if group_size <= DIRECT:
+        k, ways = _ways(group_size)
+        law = ways * p**k * (1 - p) ** (group_size - k)
+        return np.where((p >= 0) & (p <= 1), law, np.nan)
     from scipy.stats import binom
 
-    return binom.pmf(np.arange(group_size + 1), group_size, np.asarray(p, dtype=float)[..., None])
+    return binom.pmf(np.arange(group_size + 1), group_size, p)
+
+
+@cache
+def _ways(group_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """(G+1,) counts and in how many ways each comes about."""
+    return np.arange(group_size + 1), np.array(
+        [float(math.comb(group_size, k)) for k in range(group_size + 1)]
+    )
 
 
 @entry(

@@ -157,7 +157,8 @@ def ranking_accuracy(right: Array, wrong: Array, right_weight: Array, wrong_weig
     if not (np.all(u >= 0) and np.all(v >= 0) and 0 < u.sum() < np.inf and 0 < v.sum() < np.inf):
         msg = "right_weight and wrong_weight must be 0 or above, finite, and not all 0"
         raise ValueError(msg)
-    order = np.argsort(b)
+    order, of = np.argsort(b), np.argsort(a)  # both in order: neighbours are looked up together
+    a, u, b = a[of], u[of], b[order]
     mass = np.concatenate([[0.0], np.cumsum(v[order])]) / v.sum()
-    low, high = (np.searchsorted(b[order], a, side=side) for side in ("left", "right"))
+    low, high = (np.searchsorted(b, a, side=side) for side in ("left", "right"))
     return float(u @ (mass[low] + mass[high]) / (2 * u.sum()))

@@ -210,7 +210,7 @@ def chain_part(actions: int) -> Items:
     source="sections 2 and 3, Definitions of soundness and completeness; the constants and the "
     "closed forms are derived",
     provenance="derived",
-    smoke={"processes": 60, "points": 20, "logs": 60},
+    smoke={"processes": 40, "points": 14, "logs": 40},
     mutants=(
         Mutant("the diameter of one step", {"width": 0.02, "parts": ("bounds",), "processes": 12},
                (SANDWICH,)),

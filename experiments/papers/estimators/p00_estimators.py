@@ -13,10 +13,10 @@ import numpy as np
 
 from toyrl import registry
 from toyrl.dynamics.groups.gradient_quality import Quality
-from toyrl.estimators.base import Estimator
 from toyrl.experiments.core import Check, Curve, Mutant, Picture, Result, Table, experiment
 from toyrl.experiments.lab.quality import agreement, quality
 from toyrl.experiments.lab.routes import EXACT, apart
+from toyrl.experiments.lab.shared import sharing
 from toyrl.expressions import parse, parse_estimator
 from toyrl.objectives.policy_gradient import AGGREGATIONS, PolicyGradient
 from toyrl.rollouts import Rollouts
@@ -64,7 +64,7 @@ def classes() -> Rollouts:
     works=("grpo", "rloo", "dr-grpo"),
     source="section 3.1",
     provenance="derived",
-    smoke={"groups": 8000},
+    smoke={"groups": 3000},
     mutants=(
         Mutant(
             "baselines count the rollout itself, and Dr. GRPO's does not",
@@ -108,12 +108,8 @@ def estimators(
     """
     r = classes()
     known, refused = available(swaps or {})
-    parts = parse(reward)
-    exact = {
-        n: quality(_even(r) if flat else r, parts, e, group_size=group_size)
-        for n, e in known.items()
-    }
-    sampled = {n: quality(r, parts, e, group_size=group_size, samples=groups, seed=seed + i)
+    exact = {n: enumerated(e, reward, group_size, flat) for n, e in known.items()}
+    sampled = {n: simulated(e, reward, group_size, groups, seed + i)
                for i, (n, e) in enumerate(known.items()) if drawn}  # fmt: skip
     checks = _closed(exact, group_size)
     pairs = [(exact[n], q) for n, q in sampled.items()]
@@ -122,35 +118,46 @@ def estimators(
         agreement((FAR, SPREAD), pairs, groups, least=SPEAKING, routes=routes) if drawn else []
     )
     checks += _length(r, group_size, normalised, plain)
-    shaped = {n: _under_penalty(r, e, group_size) for n, e in known.items()}
+    shaped = {n: enumerated(e, PENALISED, group_size, False) for n, e in known.items()}
     notes = (f"Not on classes: {'; '.join(refused)}.",) if refused else ()
     return Result(
         tuple(checks), (_picture(exact),), (_table(exact, shaped), _length_table(r)), notes
     )
 
 
-def available(swaps: Mapping[str, str]) -> tuple[dict[str, Estimator], list[str]]:
-    """Estimators that classes can be given to, and the others with the reason."""
-    found: dict[str, Estimator] = {}
+def available(swaps: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Names of estimators that classes can be given to -> who stands behind, others with reason."""
+    found: dict[str, str] = {}
     refused = []
     for entry in registry.entries("estimator"):
-        e = parse_estimator(swaps.get(entry.name, entry.name))
+        own = swaps.get(entry.name, entry.name)
+        e = parse_estimator(own)
         missing = [n for n in e.needs if n not in CLASS_FIELDS]
         if e.token_level:
             refused.append(f"{entry.name} (advantages by token)")
         elif missing:
             refused.append(f"{entry.name} (needs {', '.join(missing)})")
         else:
-            found[entry.name] = e
+            found[entry.name] = own
     return found, refused
+
+
+@sharing(128)
+def enumerated(estimator: str, reward: str, G: int, flat: bool) -> Quality:
+    """An estimator over all groups; flat : every multiset of classes equally likely."""
+    r = _even(classes()) if flat else classes()
+    return quality(r, parse(reward), parse_estimator(estimator), group_size=G)
+
+
+@sharing(128)
+def simulated(estimator: str, reward: str, G: int, groups: int, seed: int) -> Quality:
+    """An estimator over sampled groups."""
+    return quality(classes(), parse(reward), parse_estimator(estimator), group_size=G,
+                   samples=groups, seed=seed)  # fmt: skip
 
 
 def _even(r: Rollouts) -> Rollouts:
     return r.with_(weight=np.full(r.shape, 1 / np.prod(r.shape)))
-
-
-def _under_penalty(r: Rollouts, e: Estimator, G: int) -> Quality:
-    return quality(r, parse(PENALISED), e, group_size=G)
 
 
 # -- checks ----------------------------------------------------------------------------------------

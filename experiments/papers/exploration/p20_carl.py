@@ -297,7 +297,7 @@ def road(product: str, additive: str, discount: float, cars: int, seed: int) -> 
     "times what was kept has no such basin, and trains at every size.",
     source="official code (both forms of the reward); the toy derived",
     provenance="code",
-    smoke={"runs": 300, "episodes": 300, "draws": 20000, "cars": 1000},
+    smoke={"runs": 173, "episodes": 244, "draws": 12000, "cars": 700},
     mutants=[
         Mutant("the return multiplied", {"rule": "return multiplied", "parts": ("pays",)},
                (STEPS,)),

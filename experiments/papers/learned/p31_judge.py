@@ -332,7 +332,7 @@ def tails(tail: int | None, updates: int) -> Items:
     source="sections 2 and 3, code RM-R1-UIUC/RM-R1 (lm_as_judge.py); the chain and its forms "
     "derived",
     provenance="code",
-    smoke={"runs": 12, "drawn": 5000, "answers": 1000, "groups": 100_000},
+    smoke={"runs": 8, "drawn": 3000, "answers": 1000, "groups": 30_000, "updates": 40},
     mutants=[
         Mutant("types are not seen", {"aware": False, "parts": ("worth", "training")},
                (BEST, GAIN, LIMIT, SLOWER)),

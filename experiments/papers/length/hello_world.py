@@ -20,6 +20,7 @@ from toyrl.worlds.chain.model import HELLO, HELLO_LOGITS, Chain
 
 RATE = 0.3
 DROP = 0.1
+PARTS = ("group", "other", "base")
 GATED = {0.55: (1.65, 0.025), 0.7: (0.21, 0.005), 0.9: (0.013, 0.0005)}
 """Share of easy prompts -> critical weight of the gated penalty and half a unit of its last digit
 (1.65 is quoted as "about", to a twentieth)."""
@@ -165,12 +166,14 @@ def reference_checks(runs: Mapping[float, Run], plain: Run, times: tuple[int, in
     provenance="derived",
     smoke={"updates": 1000, "horizon": 2, "halvings": 12, "slow": 1.283, "quoted": False},
     mutants=(
-        Mutant("no normalisation", {"scale": "none"}, (ABOVE, STAYS, VALUE, GUESSES, SHORT[1])),
-        Mutant("penalty on nothing", {"penalty": 0.0}, (ABOVE, SHORT[0], EASY, SLOW[0])),
-        Mutant("the penalty counts twice", {"penalty": 2.0}, (BELOW, VALUE)),
-        Mutant("normalised after all", {"plain": "group"}, (SLOW[1],)),
-        Mutant("the gate is left out", {"kind": "additive"}, (EVEN,)),
-        Mutant("another guessing rate", {"world": {"guess": 0.1}, "train": False},
+        Mutant("no normalisation", {"scale": "none", "parts": ("group",)},
+               (ABOVE, STAYS, VALUE, GUESSES, SHORT[1])),
+        Mutant("penalty on nothing", {"penalty": 0.0, "parts": ("group", "other")},
+               (ABOVE, SHORT[0], EASY, SLOW[0])),
+        Mutant("the penalty counts twice", {"penalty": 2.0, "parts": ("group",)}, (BELOW, VALUE)),
+        Mutant("normalised after all", {"plain": "group", "parts": ("other",)}, (SLOW[1],)),
+        Mutant("the gate is left out", {"kind": "additive", "parts": ("other",)}, (EVEN,)),
+        Mutant("another guessing rate", {"world": {"guess": 0.1}, "parts": ("base",)},
                (KERNEL, SIMULATED[0])),
     ),
 )  # fmt: skip
@@ -186,7 +189,7 @@ def hello_world(
     kind: str = "gated",
     penalty: float = 1.0,
     world: Mapping[str, float] | None = None,
-    train: bool = True,
+    parts: Sequence[str] = PARTS,
     seed: int = 0,
 ) -> Result:
     """Thresholds by bisection at `updates` and `horizon` times as many.
@@ -194,23 +197,30 @@ def hello_world(
     slow : a weight that without normalisation costs accuracy after `updates` and none in the end
     quoted : with the thresholds that are quoted for 4,000 updates
     scale, plain : normalisation of the first part, and of the one without; kind : the gated
-    penalty; penalty : times every penalty; world : for `base_checks`; train : not only those
+    penalty; penalty : times every penalty; world : for `base_checks`
+    parts : which of `PARTS` are run, for mutants
     """
-    base = base_checks(world or {}, seed)
-    if not train:
-        return Result(tuple(base))
     times, passes = (updates, horizon * updates), max(1, round(halvings / np.log2(15)))
     grouped = trainer(HELLO, "additive", scale, penalty)
     unscaled = trainer(HELLO, "additive", plain, penalty)
     gated = {rho: trainer(HELLO.with_(shares=(rho, 1 - rho)), kind, "group", penalty)
              for rho in (0.5, *GATED)}  # fmt: skip
-    checks, found = group_checks(grouped, times, passes)
-    checks += other_checks(gated.pop(0.5), gated[0.9], unscaled, times, slow)
-    rows: list[list[object]] = [["additive", "group std", 0.5, *found]]
+    quoted = quoted and tuple(parts) == PARTS
+    checks: list[Check] = []
+    rows: list[list[object]] = []
+    pictures: tuple[Picture, ...] = ()
+    if "group" in parts:
+        checks, found = group_checks(grouped, times, passes)
+        rows = [["additive", "group std", 0.5, *found]]
+        pictures = (picture(grouped, updates, found[0]),)
+    even = gated.pop(0.5)
+    if "other" in parts:
+        checks += other_checks(even, gated[0.9], unscaled, times, slow)
     if quoted:
         more, others = reference_checks(gated, unscaled, times, passes)
         checks, rows = checks + more, rows + others
+    if "base" in parts:
+        checks += base_checks(world or {}, seed)
     columns = ("penalty", "normalisation", "share of easy prompts",
                *(f"critical weight at {t} updates" for t in times))  # fmt: skip
-    return Result((*checks, *base), (picture(grouped, updates, found[0]),),
-                  (Table("thresholds", columns, rows),))  # fmt: skip
+    return Result(tuple(checks), pictures, (Table("thresholds", columns, rows),))

@@ -282,7 +282,7 @@ def chain(peak: str, fault: bool, n: int, seed: int) -> Items:
     "than a wrong one.",
     source="section 3 and the ablation of alpha; thresholds and chain derived",
     provenance="second-hand",
-    smoke={},
+    smoke={"runs": 16, "n": 5000},
     mutants=[
         Mutant("the tag counted with the answer", {"rule": "tag_counts", "parts": "AB"},
                (WORDS, SAME)),

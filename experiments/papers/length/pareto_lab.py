@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from toyrl.estimators.group import PRESETS
 from toyrl.experiments.lab import behaviour
 from toyrl.experiments.lab.behaviour import Base, Size, factor
 from toyrl.experiments.lab.mutants import pick
+from toyrl.experiments.lab.shared import shared, sharing
 from toyrl.experiments.papers.length.pareto_families import FAMILIES, Family
-from toyrl.shapers.base import Shaper
 from toyrl.shapers.length.relative import GrpoLambda
 from toyrl.shapers.outcome import Outcome
 from toyrl.worlds.behaviour.training import Path
+from toyrl.worlds.behaviour.worlds import Worlds
 
 BASES: Mapping[str, Base] = {
     "short": Base("short", 0.5, 600.0, 2048.0),
@@ -35,6 +36,20 @@ MUTANTS: Mapping[str, Family] = {
 }
 
 
+@shared
+def worlds_at(base: str, size: Sequence[Any]) -> Worlds:
+    """The worlds of a base, of `size` as a tuple."""
+    return behaviour.worlds_of(BASES[base], Size(*size))
+
+
+@sharing(256)
+def trained_at(base: str, reward: str, number: float, estimator: str, size: Sequence[Any]) -> Path:
+    """A run with a family of rewards at a number; "" is correctness alone."""
+    b = BASES[base]
+    shaper = pick({**FAMILIES, **MUTANTS}, reward).make(number, b) if reward else Outcome()
+    return behaviour.run(worlds_at(base, size), shaper, PRESETS[estimator], Size(*size))
+
+
 @dataclass(frozen=True)
 class Lab:
     """One size of all worlds, and its runs, each trained once.
@@ -50,21 +65,16 @@ class Lab:
         """The family, or its stand-in."""
         return pick({**FAMILIES, **MUTANTS}, self.swaps.get(name, name))
 
-    def trained(
-        self, base: str, shaper: Callable[[Base], Shaper], estimator: str, key: Any
-    ) -> Path:
-        """A run; `key` says which reward it is."""
-        if base not in self.kept:
-            self.kept[base] = behaviour.worlds_of(BASES[base], self.size)
-        where = (base, estimator, key)
+    def trained(self, base: str, reward: str, number: float, estimator: str) -> Path:
+        """A run; a mutant has nearly all of them in common with the smoke run."""
+        where = (base, reward, number, estimator)
         if where not in self.kept:
-            self.kept[where] = behaviour.run(self.kept[base], shaper(BASES[base]),
-                                             PRESETS[estimator], self.size)  # fmt: skip
+            self.kept[where] = trained_at(*where, astuple(self.size))
         return self.kept[where]
 
     def outcome(self, base: str, estimator: str) -> Path:
         """Correctness alone."""
-        return self.trained(base, lambda _: Outcome(), estimator, "outcome")
+        return self.trained(base, "", 0.0, estimator)
 
     def plain(self, base: str, estimator: str) -> float:
         """Length factor of correctness alone."""
@@ -72,7 +82,5 @@ class Lab:
 
     def at(self, name: str, base: str, estimator: str, number: float | None = None) -> Path:
         """A family at its number (None: as published)."""
-        f = self.family(name)
-        x = f.published if number is None else number
-        key = (self.swaps.get(name, name), x)
-        return self.trained(base, lambda b: f.make(x, b), estimator, key)
+        x = self.family(name).published if number is None else number
+        return self.trained(base, self.swaps.get(name, name), x, estimator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.mutants import pick
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import CLOSED, apart, deviation, mean_error, missed, same
+from toyrl.experiments.lab.shared import shared
 from toyrl.experiments.papers.selection.p07_regression import NAMES, regression
 from toyrl.theory.judge import difficulty as hard
 from toyrl.theory.judge import nearest as near
@@ -45,8 +47,22 @@ BANDS = {0.1: (-2.01, -1.99), 0.3: (-2.01, -1.99), 1.0: (-1.15, -1.0), 2.0: (-0.
 def measured(k: Any, m: Any, s: Any, judge: Any, truth: Any, goal: str) -> np.ndarray:
     """Error of the best of k against the truth, or (a mutant) against the judge's own centre."""
     against = pick({"truth": truth, "judge": judge}, goal)
-    spend(VALUE * np.broadcast(k, m, s, judge, truth).size)
-    return near.nearest_error(k, m, s, judge, against)
+    each = [np.asarray(x, dtype=float) for x in (k, m, s, judge, against)]
+    return integrated([x.shape for x in each], [x.ravel().tolist() for x in each])[()]
+
+
+@shared
+def integrated(shapes: Sequence[Any], values: Sequence[Any]) -> np.ndarray:
+    """`nearest_error` of arrays given by their shapes and values."""
+    each = [np.reshape(v, s) for s, v in zip(shapes, values, strict=True)]
+    spend(VALUE * np.broadcast(*each).size)
+    return np.asarray(near.nearest_error(*each))
+
+
+@shared
+def best_of(judge: float, truth: float) -> float:
+    """The best number of draws of N(0, 1)."""
+    return near.optimal_k(0.0, 1.0, judge, truth)
 
 
 def nearest(rng: Any, problems: int, drawn: int, goal: str, criterion: str, charged: str,
@@ -77,7 +93,7 @@ def nearest(rng: Any, problems: int, drawn: int, goal: str, criterion: str, char
     some = np.flatnonzero(known)[:8]
     grid = np.arange(1, 201)
     found = [grid[measured(grid, 0.0, 1.0, judge[i], truth[i], goal).argmin()] for i in some]
-    best = [near.optimal_k(0.0, 1.0, float(judge[i]), float(truth[i])) for i in some]
+    best = [best_of(float(judge[i]), float(truth[i])) for i in some]
     yield missed(SEARCHED, found, np.minimum(best, 200), ("sign of the derivative", "search"))
     least = float(measured(grid[:20], 0.0, 1.0, 1.2, 0.2, goal).min())
     yield same(EXAMPLE, least, 0.68373, 5e-6, ("integral", "derived by hand"))
@@ -232,7 +248,7 @@ def harder(rng: Any, drawn: int, nodes: int, noisy: float, order: str) -> Items:
     source="Results 1-3, Remarks 3, 4, 6; code I-Halder/Demystifying-LLM-as-a-Judge, BLR_zero_T.py "
     "and BLR_non_zero_T.py; integral, theorem and corrections derived in theory/judge",
     provenance="derived",
-    smoke={"problems": 120, "drawn": 20_000, "nodes": 48, "pictures": False, "fits": 8,
+    smoke={"problems": 80, "drawn": 12_000, "nodes": 48, "pictures": False, "fits": 6,
            "sizes": [50, 200]},
     mutants=(
         Mutant("error against the judge's own centre", {"goal": "judge", "parts": ["nearest"]},

@@ -16,6 +16,7 @@ from toyrl.experiments.lab.draws import draws
 from toyrl.experiments.lab.mutants import pick
 from toyrl.experiments.lab.parts import Items, run_parts
 from toyrl.experiments.lab.routes import alone, apart, deviation, mean_error, missed, same
+from toyrl.experiments.lab.shared import shared
 from toyrl.graders.base import TextRow
 from toyrl.graders.patterns import PHRASES, ReasoningPatterns, calibrate
 from toyrl.theory.writing.patterns import (
@@ -30,6 +31,7 @@ from toyrl.theory.writing.patterns import (
 DIVISOR, LIMIT, GAIN, RATE, START = 20, 30, 0.15, 2.5, 1.0
 TAU, ALPHA = 0.5, 0.1
 M = np.arange(200)  # P(m >= 200) < 1e-60 for the means that are met
+GRID = np.linspace(0, 1, 21)
 COUNTS = (0, 1, 7, 19, 20, 21, 40)
 ROUNDS = (1, 2, 5, 7, 8, 20, 400)
 STATED = (0.6645, 0.770, 0.660, 0.761, 0.789, 0.758)
@@ -147,6 +149,19 @@ def exact(kind: str, alpha: float, low: bool) -> float:
     return ranking_accuracy(a, b, u, v)
 
 
+@shared
+def before_and_after(informed: str, blind: str) -> list[float]:
+    """Accuracies of pairs below tau and of all pairs: plain, and raised by either pattern."""
+    cases = ((informed, 0.0), (informed, ALPHA), (blind, ALPHA))
+    return [exact(kind, strength, low) for low in (True, False) for kind, strength in cases]
+
+
+@shared
+def by_alpha(kind: str) -> list[float]:
+    """Accuracy of pairs below tau along `GRID`."""
+    return [exact(kind, a, True) for a in GRID]
+
+
 def drawn(rng: Any, kind: str, pairs: int) -> tuple[np.ndarray, np.ndarray]:
     """(2, pairs) scores and pattern scores of right and wrong answers."""
     right = np.array([[1.0], [0.0]])
@@ -164,10 +179,9 @@ def calibration(rng: Any, pairs: int, informed: str, blind: str, tau: float, alp
                 ) -> Items:  # fmt: skip
     """Ranking before and after, of pairs whose scores are both low, and of all."""
     kinds = {"informed": informed, "blind": blind}
-    want, mean, error = [], [], []
+    want, mean, error = before_and_after(kinds["informed"], kinds["blind"]), [], []
     for low in (True, False):
         for kind, strength in (("informed", 0.0), ("informed", ALPHA), ("blind", ALPHA)):
-            want.append(exact(kinds[kind], strength, low))
             score, pattern = drawn(rng, kind, pairs)
             after = calibrate(score, pattern, tau=TAU, alpha=strength * alpha / ALPHA)
             both = order(after)[(score < TAU).all(0) | (not low)]
@@ -188,12 +202,10 @@ def calibration(rng: Any, pairs: int, informed: str, blind: str, tau: float, alp
     yield missed(KEPT, after[score >= TAU], score[score >= TAU], ("calibrated", "as it was"))
     outside = (after < score) | (after > np.minimum(1, score + ALPHA))
     yield missed(BOUNDED, outside, np.zeros_like(outside), ("calibrated", "bounds"))
-    grid = np.linspace(0, 1, 21)
-    curves = {said: [exact(kind, a, True) for a in grid]
-              for said, kind in (("patterns that know", "informed"),
-                                 ("patterns that don't", "blind"))}  # fmt: skip
+    curves = {"patterns that know": by_alpha("informed"),
+              "patterns that don't": by_alpha("blind")}  # fmt: skip
     yield lines("patterns-calibration", "A reward model's low scores, raised by patterns",
-                ("alpha", "ranking accuracy, both scores below 0.5"), curves, x=grid.tolist(),
+                ("alpha", "ranking accuracy, both scores below 0.5"), curves, x=GRID.tolist(),
                 caption="What patterns know is gained; what they don't know costs little at "
                 "alpha = 0.1, more later.")  # fmt: skip
 
@@ -208,7 +220,7 @@ def calibration(rng: Any, pairs: int, informed: str, blind: str, tau: float, alp
     source="section 3, figure 9; code trestad/Noisy-Rewards-in-Learning-to-Reason, "
     "math_score.py, fsdp_workers.py; toy models derived",
     provenance="derived",
-    smoke={"pairs": 20_000},
+    smoke={"pairs": 14_000, "updates": 2200},
     mutants=(
         Mutant("phrases are counted each time", {"counted": "each time", "parts": ["e"]}, (PAID,)),
         Mutant("the limit is left out of the formula", {"formula_limit": 10**6, "parts": ["e"]},

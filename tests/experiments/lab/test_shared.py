@@ -7,7 +7,7 @@ import pytest
 
 from toyrl.experiments.core.work import counted, spend
 from toyrl.experiments.lab import shared as module
-from toyrl.experiments.lab.shared import shared
+from toyrl.experiments.lab.shared import shared, sharing
 
 
 def made():
@@ -56,6 +56,18 @@ def test_few_answers_are_kept_and_the_oldest_go():
     for k in (*range(module.MOST), 0, module.MOST, 0, 1):  # 1 went when the last came, 0 did not
         part(k)
     assert calls == [(k, "plain") for k in (*range(module.MOST + 1), 1)]
+
+
+def test_as_many_answers_are_kept_as_are_asked_for():
+    calls = []
+
+    @sharing(2)
+    def part(k):
+        calls.append(k)
+        return k
+
+    assert [part(k) for k in (0, 1, 0, 2, 0, 1)] == [0, 1, 0, 2, 0, 1]
+    assert calls == [0, 1, 2, 1]
 
 
 def test_arguments_without_a_value_are_refused():
