@@ -210,7 +210,7 @@ def chain_part(actions: int) -> Items:
     source="sections 2 and 3, Definitions of soundness and completeness; the constants and the "
     "closed forms are derived",
     provenance="derived",
-    smoke={"processes": 40, "points": 14, "logs": 40},
+    smoke={"processes": 50, "points": 17, "logs": 50},
     mutants=(
         Mutant("the diameter of one step", {"width": 0.02, "parts": ("bounds",), "processes": 12},
                (SANDWICH,)),

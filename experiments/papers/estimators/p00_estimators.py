@@ -64,7 +64,7 @@ def classes() -> Rollouts:
     works=("grpo", "rloo", "dr-grpo"),
     source="section 3.1",
     provenance="derived",
-    smoke={"groups": 3000},
+    smoke={"groups": 5000},
     mutants=(
         Mutant(
             "baselines count the rollout itself, and Dr. GRPO's does not",

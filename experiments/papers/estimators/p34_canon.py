@@ -276,7 +276,7 @@ def efficiency(kind: type[Canon], alpha: float, groups: int, seed: int) -> Items
     "only where length is not needed.",
     source="Eqs. 5-8, Theorems 1 and 2; code biuboomc/CANON",
     provenance="code",
-    smoke={"groups": 2000, "replicas": 30, "updates": 60},
+    smoke={"groups": 2000, "replicas": 40, "updates": 60},
     mutants=[
         Mutant("divided by the group's std",
                {"estimator": "scaled", "parts": ("identity", "gain", "control")},

@@ -145,7 +145,7 @@ def pictures(r: Runs) -> Items:
     "classifier or ranker of kinds doesn't.",
     source="abstract; sections 2 and 5: the lock is a counterpart of NetHack",
     provenance="derived",
-    smoke={"runs": 8},
+    smoke={"runs": 10},
     mutants=[
         Mutant("repeats paid in full", {"changed": [["beta", 0.0]], "parts": ["tagged"]},
                (SAME, KINDS, RANKED)),

@@ -297,7 +297,7 @@ def road(product: str, additive: str, discount: float, cars: int, seed: int) -> 
     "times what was kept has no such basin, and trains at every size.",
     source="official code (both forms of the reward); the toy derived",
     provenance="code",
-    smoke={"runs": 173, "episodes": 244, "draws": 12000, "cars": 700},
+    smoke={"runs": 230, "episodes": 270, "draws": 16000, "cars": 850},
     mutants=[
         Mutant("the return multiplied", {"rule": "return multiplied", "parts": ("pays",)},
                (STEPS,)),

@@ -315,7 +315,7 @@ COUNTS = {
     source="section 3 and ablations by a public note; table learners, closed forms and the "
     "verifier derived; the 7B runs are not here",
     provenance="derived",
-    smoke={"count": 42, "updates": 244},
+    smoke={"count": 50, "updates": 270},
     mutants=(
         Mutant("the state is not fetched", {"key": "symbol", "parts": ["machines"]},
                (SAME, REPLAY)),

@@ -273,7 +273,7 @@ CLAIM = (
     claim=CLAIM,
     source="losses and pipeline of the code; error law, variances and toys derived",
     provenance="code",
-    smoke={"seeds": 12, "repeats": 100},
+    smoke={"seeds": 16, "repeats": 150},
     mutants=[
         Mutant("the mean of steps beside the whole return", {"loss": "on sums",
                "parts": ("losses",)}, (PLAIN, UNBIASED)),

@@ -320,7 +320,7 @@ def later(replicas: int, updates: int, seed: int) -> Items:
     "answers have gone. Positives may be few; they must not be hacks.",
     source="section 5 and the toy of our derivation; code ZJU-REAL/cooper, recipe/cooper",
     provenance="code",
-    smoke={"shares": SHARES, "rates": RATES, "replicas": 6, "updates": 250, "horizon": 120,
+    smoke={"shares": SHARES, "rates": RATES, "replicas": 8, "updates": 320, "horizon": 135,
            "parts": ("pairs", "turns", "race", "training", "verifier")},
     mutants=[
         Mutant("cross-entropy of single texts", {"loss": "absolute", "parts": ("pairs",)},

@@ -332,7 +332,7 @@ def tails(tail: int | None, updates: int) -> Items:
     source="sections 2 and 3, code RM-R1-UIUC/RM-R1 (lm_as_judge.py); the chain and its forms "
     "derived",
     provenance="code",
-    smoke={"runs": 8, "drawn": 3000, "answers": 1000, "groups": 30_000, "updates": 40},
+    smoke={"runs": 10, "drawn": 4000, "answers": 1000, "groups": 60_000},
     mutants=[
         Mutant("types are not seen", {"aware": False, "parts": ("worth", "training")},
                (BEST, GAIN, LIMIT, SLOWER)),

@@ -326,7 +326,7 @@ def laws(rule: str, samples: int, seed: int) -> Items:
     source="sections 3 to 5 (second-hand for inference-time probing) and code wangclnlp/MRMBench; "
     "toys derived",
     provenance="second-hand",
-    smoke={"samples": 110_000, "seeds": 4, "steps": 387},
+    smoke={"samples": 150_000, "seeds": 5},
     mutants=(
         Mutant("the covariance ignored", {"rule": "covariance ignored", "parts": ["gaussian"]},
                (BEST, PAIRS)),

@@ -258,7 +258,7 @@ def drawn(rng: Any) -> Items:
     source="step discovery, feature selection and reward, from memory of the paper; its robot and "
     "its videos are not here",
     provenance="reconstructed",
-    smoke={"demos": 24, "episodes": 800},
+    smoke={"demos": 32, "episodes": 1100},
     mutants=(
         Mutant("steps of 5 frames or more", {"min_size": 5, "parts": ["exact"]}, (FOUND,)),
         Mutant("one best cut after another", {"search": "greedy", "parts": ["exact"]}, (BRUTE,)),

@@ -303,7 +303,7 @@ def training(rule: str, rival: str, runs: int, updates: int, seed: int) -> Items
     "collapse: two wordings with one trap end right if and only if p + q > 1.",
     source="Eqs. 6 to 8; code tmlr-group/Co-Reward; flows, line and controls derived",
     provenance="code",
-    smoke={"runs": 42, "updates": 350, "steps": 212},
+    smoke={"runs": 50, "updates": 380, "steps": 250},
     mutants=[
         Mutant("the own vote as the label",
                {"rule": "own vote", "parts": ("labels", "updates", "training")},

@@ -199,8 +199,8 @@ def trade_picture() -> Picture:
     "collapses a shared policy however small the penalty; DRPO never pushes a right answer down "
     "and trades length linearly against the log-odds of being right.",
     provenance="code",
-    smoke={"groups": 8000, "random_groups": 4000, "replicas": 2, "mean_updates": 1200,
-           "cells": 8},
+    smoke={"groups": 14_000, "random_groups": 7000, "replicas": 2, "mean_updates": 1200,
+           "cells": 10},
     mutants=[
         Mutant("DRPO in GRPO's place", {"rules": {"grpo": "drpo"}, "parts": ["signs"]},
                tuple(SIGNS)),

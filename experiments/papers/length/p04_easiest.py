@@ -270,7 +270,7 @@ def late(rule: str, updates: int, rate: float) -> Items:
     "does not prevent it where prompts share what they learn.",
     source="method; toy, closed forms and the law of the selection derived; alpha is ours",
     provenance="derived",
-    smoke={"updates": 300, "rate": 0.6, "runs": 3, "groups": 1000, "batches": 500},
+    smoke={"updates": 300, "rate": 0.6, "runs": 4, "groups": 1500, "batches": 750},
     mutants=[
         Mutant("the selection is ignored", {"rule": "all", "parts": "AB"},
                (CHOSEN, BETTER, HARDER, LASTS, TUNED)),

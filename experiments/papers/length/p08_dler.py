@@ -315,7 +315,7 @@ def weight_picture() -> Picture:
     "rare tokens grow, and dropping uniform prompts restores the batch.",
     source="sections 2-3, Eq. 3, Appendix B; code NVlabs/DLER",
     provenance="code",
-    smoke={"groups": 3900},
+    smoke={"groups": 5000},
     mutants=[
         Mutant("truncated answers are paid", {"kappa": 1.0, "parts": ("T1",)}, (PAID,)),
         Mutant("the std does not see the own noise", {"own": 0.0, "parts": ("T1",)},

@@ -259,7 +259,7 @@ def mean_history(form: Any, prompts: int, seed: int) -> Items:
     "typical length switches the pressure off.",
     source="reward, history, ablations; code HCY123902/HAPO; dead zone and laws derived",
     provenance="derived",
-    smoke={"runs": 45, "prompts": 350, "updates": 489},
+    smoke={"runs": 64, "prompts": 500},
     mutants=[
         Mutant("history updated before the reward", {"early": True, "parts": "D"}, (VISIT,)),
         Mutant("the outcome is not paid", {"form": "length alone", "parts": "B"}, (RIGHT,)),

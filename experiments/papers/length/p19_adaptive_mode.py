@@ -300,7 +300,7 @@ def mix_checks(d: np.ndarray) -> tuple[list[Check], Picture]:
     source="group-wise reward and mode switching loss (hard-prompt values, rule and coefficients "
     "reconstructed); closed forms derived",
     provenance="reconstructed",
-    smoke={"steps": 600, "groups": 4000, "runs": 400},
+    smoke={"steps": 800, "groups": 7000, "runs": 700},
     mutants=[
         Mutant("hard prompts paid as easy ones", {"reward": "as easy", "parts": ("drift",)},
                (DRIFT,)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from toyrl.estimators.group import PRESETS
@@ -36,10 +37,16 @@ MUTANTS: Mapping[str, Family] = {
 }
 
 
-@shared
-def worlds_at(base: str, size: Sequence[Any]) -> Worlds:
+@lru_cache(maxsize=8)
+def built(base: str, size: tuple[Any, ...]) -> Worlds:
     """The worlds of a base, of `size` as a tuple."""
     return behaviour.worlds_of(BASES[base], Size(*size))
+
+
+@shared
+def worlds_at(base: str, size: Sequence[Any]) -> Worlds:
+    """`built`, as work that each lab counts once and its runs don't."""
+    return built(base, tuple(size))
 
 
 @sharing(256)
@@ -47,7 +54,7 @@ def trained_at(base: str, reward: str, number: float, estimator: str, size: Sequ
     """A run with a family of rewards at a number; "" is correctness alone."""
     b = BASES[base]
     shaper = pick({**FAMILIES, **MUTANTS}, reward).make(number, b) if reward else Outcome()
-    return behaviour.run(worlds_at(base, size), shaper, PRESETS[estimator], Size(*size))
+    return behaviour.run(built(base, tuple(size)), shaper, PRESETS[estimator], Size(*size))
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,8 @@ class Lab:
 
     def trained(self, base: str, reward: str, number: float, estimator: str) -> Path:
         """A run; a mutant has nearly all of them in common with the smoke run."""
+        if base not in self.kept:
+            self.kept[base] = worlds_at(base, astuple(self.size))
         where = (base, reward, number, estimator)
         if where not in self.kept:
             self.kept[where] = trained_at(*where, astuple(self.size))

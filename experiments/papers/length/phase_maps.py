@@ -279,7 +279,7 @@ PARTS = ("maps", "guess", "easy", "ability", "group", "flag", "redundancy", "nor
     "knob above eps over the spread of lengths.",
     source="docs/theory/length.md; worlds of the chain and of behaviours",
     provenance="derived",
-    smoke={"x": 7, "y": 3, "worlds": 3, "forms": ("additive",), "partners": ("easy",),
+    smoke={"x": 8, "y": 3, "worlds": 4, "forms": ("additive",), "partners": ("easy",),
            "guesses": (0.1, 0.3), "shares": (0.5,), "abilities": (0.3, 0.8), "sizes": (4,)},
     mutants=(
         Mutant("a guess costs nothing", {"formula": "whole length", "parts": ("guess",)},

@@ -214,7 +214,7 @@ def saturated(get: Get, budget: int) -> Items:
     "true behaviour; emitters in turn with exploring climb every reward that was found.",
     source="released code (core/evolvers, core/searcher); the redundant space is a toy of ours",
     provenance="code",
-    smoke={"seeds": 2, "budget": 14_700, "parts": [*EXACT, *SEARCHES]},
+    smoke={"seeds": 2, "budget": 16_500, "parts": [*EXACT, *SEARCHES]},
     mutants=(
         Mutant("copies taken for the point itself", {"score": "no copies", "parts": ["scores"]},
                (exact.NEAR,)),

@@ -261,7 +261,7 @@ def cost(rng: Any, drawn: int, shared: bool, notion: str) -> Items:
     source="induced Bayesian networks, structural function and results table from memory of the "
     "paper; closed forms and data sets derived in theory/preference",
     provenance="second-hand",
-    smoke={"seeds": 6, "posterior_seeds": 56, "sizes": [1000, 4000], "sweep": []},
+    smoke={"seeds": 7, "posterior_seeds": 68, "sizes": [1000, 4000], "sweep": []},
     mutants=(
         Mutant("the best path is called the posterior variance",
                {"notion": "path", "parts": ["network", "cost"]},

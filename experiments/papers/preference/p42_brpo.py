@@ -220,7 +220,7 @@ def votes_check(orders: int, groups: int, rng: Any) -> Check:
     source="Bootstrapped Relative Policy Optimization; theory derived: order statistics "
     "of the normal law",
     provenance="second-hand",
-    smoke={"replicas": 60, "groups": 40_000, "updates": 200, "runs": 10},
+    smoke={"replicas": 60, "groups": 40_000, "updates": 250, "runs": 13},
     mutants=(
         Mutant("the reference is never redrawn", {"rule": "never redrawn", "parts": ("bar",)},
                (SLOPE, FILTERED)),

@@ -224,7 +224,7 @@ def training(rule: str, released: str, horizon: float, honest: Sequence[float],
     "inactive for outcomes 0 and 1 and only right rollouts are paid.",
     source="Eqs. 1-6; code kxfan2002/SophiaVL-R1",
     provenance="code",
-    smoke={"replicas": 24, "groups": 5000},
+    smoke={"replicas": 32, "groups": 5000},
     mutants=[
         Mutant("exp(2 x) applied", {"rule": "doubled", "train": False}, (INTERIOR, HALF, LEAST)),
         Mutant("gamma above 1", {"rule": "uncapped", "train": False}, (BOUNDED, GAP, PUSHED)),

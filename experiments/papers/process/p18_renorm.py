@@ -290,7 +290,7 @@ def chain_checks(rule: ReNorm, replicas: int, updates: int, seed: int
     "the constant.",
     source="ReNorm (equation reconstructed from two descriptions); closed forms derived",
     provenance="reconstructed",
-    smoke={"replicas": 30, "groups": 500, "points": 1500, "chains": 16, "updates": 400},
+    smoke={"replicas": 45, "groups": 500, "points": 2500, "chains": 22, "updates": 500},
     mutants=[
         Mutant("scores standardised first", {"rule": "standardised", "train": ""},
                (SIGNS, RETURN, SIDES, PRICE, CREDIT)),

@@ -270,7 +270,7 @@ def detox(rule: str, seed: int) -> Items:
     "sets the length.",
     source="section 4, code allenai/FineGrainedRLHF; variances and toys derived",
     provenance="code",
-    smoke={"seeds": 5},
+    smoke={"seeds": 7},
     mutants=[
         Mutant("no critic", {"critic": False, "parts": ("variance",)}, (TABLE, HALVES, IDENTICAL)),
         Mutant("reward-to-go is the whole return", {"swaps": {"reward-to-go": "holistic"},

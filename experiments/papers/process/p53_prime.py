@@ -168,7 +168,7 @@ def unfiltered(dense: str, band: Sequence[float], outcome: str, seeds: int, upda
     source="Eqs. 3-6, Algorithm 1, section 5; code PRIME-RL/PRIME and verl recipe/prime; the "
     "chain of key tokens is ours",
     provenance="code",
-    smoke={"seeds": 4, "rivals": 1, "updates": 120, "horizon": 120, "worlds": 3},
+    smoke={"seeds": 4, "rivals": 1, "updates": 120, "horizon": 160, "worlds": 5},
     mutants=[
         Mutant("released baseline", {"form": "released", "parts": ("gradients",)},
                (EQUAL, PRICE, RELEASED)),

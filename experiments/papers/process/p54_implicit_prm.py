@@ -296,7 +296,7 @@ def _accuracy(labels: int, picks: str, T: int, K: int, sizes: Sequence[int], gro
     "outlasts picking by the sum.",
     source="Propositions 3.1 and 3.2, section 4, code PRIME-RL/ImplicitPRM; caps and toys derived",
     provenance="code",
-    smoke={"replicas": 1000, "worlds": 120},
+    smoke={"replicas": 1500, "worlds": 160},
     mutants=[
         Mutant("log-ratio averaged over tokens", {"rule": "mean", "parts": ("identity",)},
                (VALUE, UNIT)),

@@ -248,7 +248,7 @@ def harder(rng: Any, drawn: int, nodes: int, noisy: float, order: str) -> Items:
     source="Results 1-3, Remarks 3, 4, 6; code I-Halder/Demystifying-LLM-as-a-Judge, BLR_zero_T.py "
     "and BLR_non_zero_T.py; integral, theorem and corrections derived in theory/judge",
     provenance="derived",
-    smoke={"problems": 80, "drawn": 12_000, "nodes": 48, "pictures": False, "fits": 6,
+    smoke={"problems": 100, "drawn": 16_000, "nodes": 48, "pictures": False, "fits": 7,
            "sizes": [50, 200]},
     mutants=(
         Mutant("error against the judge's own centre", {"goal": "judge", "parts": ["nearest"]},

@@ -266,7 +266,7 @@ def plain(rng: Any, seeds: int, charged: str) -> Items:
     source="sections 2 and 3, figure 9; code trestad/Noisy-Rewards-in-Learning-to-Reason; "
     "derivations in theory/noise",
     provenance="derived",
-    smoke={"seeds": 8, "flip_rates": [0.0, 0.4, 0.5, 0.6], "groups": 10_000},
+    smoke={"seeds": 10, "flip_rates": [0.0, 0.4, 0.5, 0.6], "groups": 15_000},
     mutants=(
         Mutant("weights of the clean success rate", {"weight": "p", "parts": ["a", "d"]},
                (STD, WEIGHTS, TURNED)),

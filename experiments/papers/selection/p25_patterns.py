@@ -220,7 +220,7 @@ def calibration(rng: Any, pairs: int, informed: str, blind: str, tau: float, alp
     source="section 3, figure 9; code trestad/Noisy-Rewards-in-Learning-to-Reason, "
     "math_score.py, fsdp_workers.py; toy models derived",
     provenance="derived",
-    smoke={"pairs": 14_000, "updates": 2200},
+    smoke={"pairs": 17_000},
     mutants=(
         Mutant("phrases are counted each time", {"counted": "each time", "parts": ["e"]}, (PAID,)),
         Mutant("the limit is left out of the formula", {"formula_limit": 10**6, "parts": ["e"]},

@@ -257,7 +257,7 @@ def formula_checks(e: Averaged, rival: Averaged, groups: int, seed: int) -> list
     "whatever its scale; all three rewards together have the best text as their only maximiser.",
     source="reward section, A_final; scale test and closed forms derived",
     provenance="second-hand",
-    smoke={"updates": 430, "cells": 3, "groups": 100},
+    smoke={"updates": 460, "cells": 3, "groups": 100},
     mutants=[
         Mutant("rewards averaged", {"aggregation": "reward level"}, (KEEPS, SAME, FORMULA, SPREAD)),
         Mutant("advantages averaged in the rival too", {"rival": "averaged"}, (DRIFTS, REJECTED)),

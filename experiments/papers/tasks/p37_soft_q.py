@@ -256,7 +256,7 @@ def input_checks(normaliser: str, runs: int, horizon: int, seed: int) -> Items:
     "does not train. Rewards z-scored among prompts on the same input learn in half the steps.",
     source="code rlprompt/losses/sql_losses.py; closed forms derived",
     provenance="code",
-    smoke={"steps": 900, "samples": 100_000, "runs": 7, "horizon": 400},
+    smoke={"steps": 1400, "samples": 250_000, "runs": 11, "horizon": 500},
     mutants=[
         Mutant("reward as an advantage", {"loss": "policy gradient", "parts": ("T1",)},
                (FIXED, SHAPED, DRAWN)),

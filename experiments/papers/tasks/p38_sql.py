@@ -284,7 +284,7 @@ def _told(x: float) -> float | str:
     "wrong queries only without the judge.",
     source="released reward functions; grammar, thresholds and dominance condition derived",
     provenance="code",
-    smoke={"updates": 250, "waits": 250},
+    smoke={"updates": 320, "waits": 380},
     mutants=[
         Mutant("recall and Jaccard exchanged", {"schema": "jaccard", "parts": ("hacks",)},
                (DUMPED, LINKS)),

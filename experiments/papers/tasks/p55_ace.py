@@ -261,7 +261,7 @@ def flips(rho: float, n: int, channel: str, rng: Any) -> Items:
     "more than one grade for the whole as long as its verifier errs less than a closed form says.",
     source="Eqs. 6-8; documents, training and closed forms derived",
     provenance="second-hand",
-    smoke={"updates": 150, "seeds": 4},
+    smoke={"updates": 200, "seeds": 5},
     mutants=[
         Mutant("the checklist for the sum", {"combine": "checks", "parts": "ab"},
                (COUNTS, ONLY, SINK, KEEPS)),
