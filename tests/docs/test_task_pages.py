@@ -21,6 +21,7 @@ def test_every_task_has_an_example_and_a_page():
     assert all((ROOT / "examples" / "data" / n / "README.md").is_file() for n in KNOWN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", folders())
 def test_an_example_is_told_its_flaw_as_its_page_shows(name):
     flawed = judged(name, "flawed")
@@ -30,6 +31,7 @@ def test_an_example_is_told_its_flaw_as_its_page_shows(name):
     assert written(name, flawed) == page(name).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in folders() if n != "code"])  # starts a process a text
 def test_the_sound_neighbour_is_not_blamed(name):
     sound = judged(name, "sound")

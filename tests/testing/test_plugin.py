@@ -70,6 +70,7 @@ def ran(tmp_path_factory) -> tuple[str, Path]:
     return done.stdout, folder
 
 
+@pytest.mark.slow  # one run of pytest in a process of its own
 def test_every_reward_is_listed_with_its_verdict(ran):
     out = ran[0].partition("toyrl: rewards judged")[2]
     assert "test_rewards.py::test_good: SAFE SO FAR outcome()" in out
@@ -77,6 +78,7 @@ def test_every_reward_is_listed_with_its_verdict(ran):
     assert "test_rewards.py::test_laws: first breaks permutation" in out
 
 
+@pytest.mark.slow  # one run of pytest in a process of its own
 def test_a_failure_shows_the_reasons_and_none_of_our_source(ran):
     out = ran[0]
     assert "- toyrl: substring -" in out
@@ -87,6 +89,7 @@ def test_a_failure_shows_the_reasons_and_none_of_our_source(ran):
     assert "raise InvariantError" not in out
 
 
+@pytest.mark.slow  # one run of pytest in a process of its own
 def test_pages_and_junit_name_the_reward(ran):
     pages = sorted(p.name for p in (ran[1] / "pages").iterdir())
     assert pages == ["test_rewards.py-test_bad.html", "test_rewards.py-test_good.html"]
@@ -94,6 +97,7 @@ def test_pages_and_junit_name_the_reward(ran):
     assert "SAFE SO FAR outcome()" in told
 
 
+@pytest.mark.slow  # one run of pytest in a process of its own
 def test_the_counterexample_is_kept_on_disk(ran):
     assert any((ran[1] / "kept").rglob("*"))
 

@@ -38,6 +38,7 @@ def test_there_are_experiments():
     assert EXPERIMENTS
 
 
+@pytest.mark.swept
 @pytest.mark.parametrize("name", BY_EXPERIMENT)
 def test_smoke_configuration_holds(name: str):
     e = EXPERIMENTS[name]

@@ -30,6 +30,7 @@ def report():
 
 
 @pytest.mark.usefixtures("few_worlds")
+@pytest.mark.slow
 def test_it_is_the_board_s_forecast_of_a_published_run():
     [case] = [c for c in published.cases() if c.told.name == "05-laser-4096"]
     said = behaviour.forecast(case.told)
@@ -41,6 +42,7 @@ def test_it_is_the_board_s_forecast_of_a_published_run():
     assert own["length_factor"]["mean"] == pytest.approx(said.length, abs=10**-DIGITS)
 
 
+@pytest.mark.slow
 def test_a_log_is_the_base(report):
     told = report.forecast["assumed"]
     assert told["own_rollouts"]

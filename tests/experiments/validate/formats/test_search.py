@@ -40,6 +40,7 @@ def message(section: Section, name: str) -> str:
 
 
 # -- sound rewards in formats of their own --------------------------------------------------------
+@pytest.mark.swept
 @pytest.mark.parametrize(
     ("name", "dialect", "origin"),
     [

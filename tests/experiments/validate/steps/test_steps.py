@@ -205,6 +205,7 @@ def test_a_scorer_that_sees_repeats_is_not_farmed_by_copies():
     assert status["hacks/step-splits"] in ("warn", "fail")  # new lines without new work
 
 
+@pytest.mark.slow
 def test_clip_delta_holds_and_the_part_not_run_is_said():
     found = toyrl.validate(
         "outcome() + 0.3*step_clip_delta()", process=no_error, quick=True, search=200
@@ -343,6 +344,7 @@ def test_texts_of_one_step_say_so():
     assert found.verdict == "INCONCLUSIVE"
 
 
+@pytest.mark.slow
 def test_the_example_of_the_page_is_asked_in_the_sandbox():
     """docs/steps.md: 0.9 a copy under the sum, a mean that creeps towards 0.9, the others don't."""
     file = ROOT / "examples" / "process" / "equations.py"

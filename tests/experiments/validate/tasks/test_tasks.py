@@ -155,6 +155,7 @@ def test_a_weaker_sign_is_a_hint():
 
 
 # -- what is found ---------------------------------------------------------------------------------
+@pytest.mark.swept
 @pytest.mark.parametrize(
     ("task", "name"),
     [
