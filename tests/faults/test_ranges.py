@@ -60,7 +60,7 @@ FIELDS = [(name, field) for name, it in BUILT.items() for field in ranges.said(i
 PARAMETERS = [(f, name) for f in CALLED for name in ranges.said(inspect.unwrap(f))]
 TOGETHER = {
     *(("model.Chain", n) for n in ("difficulties", "shares", "actions", "depth")),
-    ("latents.Style", "phrases"),
+    ("base.Style", "phrases"),
     *(("prior.PriorRanges", n) for n in ranges.said(PriorRanges) if n not in ("updates", "depth")),
     *(("settings.RunSettings", n) for n in ("completions", "group_size")),
 }
