@@ -157,6 +157,7 @@ shapers = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(shapers)
 def test_round_trip(shaper: Shaper) -> None:
     text = to_expression(shaper)
@@ -350,6 +351,7 @@ def test_schedules_under_jit() -> None:
         assert np.asarray(got) == pytest.approx(want, abs=1e-15)
 
 
+@pytest.mark.slow
 def test_shapers_are_pytrees_whenever_jax_is_imported() -> None:
     """Before or after toyrl, and for classes defined later: no registration by the user."""
     code = """

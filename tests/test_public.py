@@ -91,6 +91,7 @@ def in_core(code: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_help_and_every_name_work_without_the_extra() -> None:
     done = in_core(
         "import inspect, pydoc, toyrl\n"

@@ -119,6 +119,7 @@ def test_every_public_theory_function_is_a_theorem() -> None:
     assert {e.path for e in toyrl.entries("theorem")} == set(functions)
 
 
+@pytest.mark.slow
 def test_theorems_are_listed_without_an_import_and_agree_with_it() -> None:
     code = """
 import sys, toyrl

@@ -176,6 +176,7 @@ def test_docstrings_as_markdown(plain, markdown):
     assert text.to_markdown(plain) == markdown
 
 
+@pytest.mark.slow
 def test_the_curves_of_the_selection_page_are_those_of_its_functions():
     """Equal but for a tenth of a pixel, which another processor may round otherwise."""
     number = re.compile(r"-?\d+\.\d+")

@@ -20,6 +20,7 @@ def found() -> ExploitError:
     return caught.value
 
 
+@pytest.mark.slow
 def test_a_paid_exploit_fails_the_test_and_shows_the_text(found):
     said = str(found)
     assert "hacks/inside-a-number" in said

@@ -163,6 +163,7 @@ def test_5d_writers_at_once_leave_a_whole_file():
     assert [p.name for p in Path().iterdir()] == ["r.html"]
 
 
+@pytest.mark.slow
 def test_5d_reading_a_megabyte_takes_a_few():
     """Ten times the file at most, so that a gigabyte is enough for a hundred megabytes."""
     file = large_log(5)

@@ -224,6 +224,7 @@ def test_an_unknown_isolation_is_refused():
         Programs(isolate="yes")
 
 
+@pytest.mark.slow
 def test_a_process_keeps_one(monkeypatch):
     assert own() is own()
     assert own() is not own("no")

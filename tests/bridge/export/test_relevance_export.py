@@ -22,6 +22,7 @@ ROWS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("expression", ["relevance(largest=0.25)", "capsule(budget=3)"])
 def test_the_files_pay_what_the_reward_pays(tmp_path, expression):
     want = pytest.approx(parse_grader(expression).grade(ROWS))

@@ -209,6 +209,7 @@ def test_refilling_draws_what_the_closed_form_says_and_rescales_the_update():
     assert abs(mean - 1 / kept) <= 4 * error
 
 
+@pytest.mark.slow
 def test_numbers_drawn_ahead_in_blocks_are_the_same_numbers(monkeypatch):
     recipe = Recipe(group_size=2, rate=0.3)
     whole = train_sampled(TWO, START, recipe, 5, runs=6)

@@ -80,6 +80,7 @@ def test_kinds_of_answers_that_never_come_are_no_targets():
     assert long.targets(CHAIN)["mean_length_wrong"] == CHAIN.max_length
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known", [True, False])
 def test_worlds_do_what_the_rollouts_show_by_another_route(known):
     r, difficulty = drawn()
@@ -132,6 +133,7 @@ def test_what_no_world_does_is_said_with_both_numbers():
     assert "length of right (tokens) 5.0 in the rollouts" in text
 
 
+@pytest.mark.slow
 def test_worlds_within_tolerance_keep_the_order_of_the_draw():
     r, difficulty = drawn()
     seen = observe(r, difficulty, depth=8)

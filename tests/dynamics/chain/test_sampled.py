@@ -213,6 +213,7 @@ def test_alias_tables_hold_the_law(scale):
             assert held.get(word, 0.0) == pytest.approx(want.get(word, 0.0), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_benchmark_runs_and_learns():
     """Ours and the chain in JAX; gymnax is no dependency."""
     from benchmarks.training import OURS, PLAIN, chain_world, check_learns, measure

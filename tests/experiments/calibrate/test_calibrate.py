@@ -55,6 +55,7 @@ def example():
     return toyrl.calibrate(EXAMPLE, REWARD, worlds=64)
 
 
+@pytest.mark.slow
 def test_the_example_log():
     c = example()
     assert c.source["rows"] == 480
@@ -128,6 +129,7 @@ def test_the_command_writes_what_validate_reads(tmp_path, capsys, monkeypatch):
     assert json.loads((out / "worlds.json").read_text(encoding="utf-8")) == data["worlds"]
 
 
+@pytest.mark.slow
 def test_own_features_and_a_logged_reward(tmp_path):
     log = write(tmp_path / "log.jsonl", rows())
     c = toyrl.calibrate(log, "logged:reward", features="style", estimator="dr_grpo", group_size=4,
@@ -152,6 +154,7 @@ def test_features_are_what_the_rows_say(tmp_path):
     np.testing.assert_allclose(np.exp(found["length"]).ravel(), [x["length"] for x in lines])
 
 
+@pytest.mark.slow
 def test_a_users_own_function(tmp_path):
     log = write(tmp_path / "log.jsonl", rows())
     own = tmp_path / "mine.py"
@@ -192,6 +195,7 @@ def test_bad_logs_are_refused_as_validate_refuses_them(tmp_path, capsys):
     assert "are all right" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_trainers_file_says_group_and_penalty(tmp_path):
     log = write(tmp_path / "log.jsonl", rows())
     config = tmp_path / "grpo.yaml"
@@ -207,6 +211,7 @@ def test_a_tilt_is_as_slow_as_the_priors_bases_learn():
     assert tilt_speed(9000.0) == pytest.approx(0.1**2)  # of 0.05 to 0.2
 
 
+@pytest.mark.slow
 def test_validate_forecasts_in_the_worlds_of_the_file(tmp_path):
     """The same numbers as training the file's worlds by hand, and the log's accuracy and length."""
     from toyrl import parse, parse_estimator

@@ -114,6 +114,7 @@ def test_ray_without_the_extra_is_said(monkeypatch):
         toyrl.sweep("outcome()", over="weight=0,1", engine="ray")
 
 
+@pytest.mark.slow
 def test_an_engine_that_is_none(tmp_path):
     with pytest.raises(UsageError, match="one of local, ray"):
         toyrl.sweep("outcome()", over="weight=0,1", engine="dask")

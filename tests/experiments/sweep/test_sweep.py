@@ -227,6 +227,7 @@ def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
     assert moved[0] == (4, 8, 4)
 
 
+@pytest.mark.slow
 def test_a_reward_file_that_changes_is_noticed_and_cells_are_kept(tmp_path, monkeypatch):
     file = tmp_path / "mine.py"
     code = "def reward(completions, answer, **kw):\n"

@@ -99,6 +99,7 @@ def predicted(fitted, expression: str, kl: float = 2.0):
     return predict.predict(predict.runner_of(law, GRPO, OBJECTIVE, 8), fitted.worlds, kl)
 
 
+@pytest.mark.slow
 def test_predictions_know_good_rewards_from_bad_ones(fitted):
     good, walked = predicted(fitted, "outcome()")
     bad, _ = predicted(fitted, "outcome() - 8*linear_length()")
@@ -130,6 +131,7 @@ def test_first_crossing_takes_the_first_of_several(level, value):
     assert predict.first_crossing([0, 1, 2, 1.8], [5, 6, 8, 4], level) == pytest.approx(value)
 
 
+@pytest.mark.slow
 def test_thresholds_are_smaller_for_harmful_terms(fitted):
     args = (CHAIN, fitted.worlds, GRPO, OBJECTIVE, 8)
     used, measured = predict.family_thresholds(

@@ -331,6 +331,7 @@ def test_what_the_zoo_cannot_do_is_refused(micro, tmp_path, capsys, arguments, w
     assert not list((tmp_path / "zoo").glob("*/plan.json"))
 
 
+@pytest.mark.slow
 @pytest.mark.bridge
 def test_a_run_that_diverges_is_kept_and_marked(micro, tmp_path):
     from toyrl.bridge.training.settings import RunSettings

@@ -113,6 +113,7 @@ def test_numbers_are_what_their_names_say(report):
     assert report.to_dict()["forecast"] == f
 
 
+@pytest.mark.slow
 def test_what_behaviours_cant_see_and_what_isn_t_trained_is_not_forecast():
     assert toyrl.validate("trust()", **WHERE).forecast is None
     assert toyrl.validate(SHORT, quick=True).forecast is None

@@ -165,6 +165,7 @@ def test_the_hook_for_pre_commit_is_a_call_that_works(capsys):
     assert hook["pass_filenames"] is False
 
 
+@pytest.mark.slow
 def test_quick_loads_nothing_that_trains():
     heavy = ("numba", "jax", "torch", "matplotlib", "scipy.stats", "sympy", "pandas")
     code = (

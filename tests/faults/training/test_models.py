@@ -151,6 +151,7 @@ def test_without_a_pad_token_the_end_token_pads_and_nothing_changes(tmp_path):
     assert len({tokens for _, tokens, _ in one}) > 2  # some ended before the limit
 
 
+@pytest.mark.slow
 def test_a_run_without_a_pad_token(tmp_path):
     own = saved(tmp_path / "own", tiny_lm.model(), tiny_lm.tokenizer())
     none = saved(tmp_path / "none", tiny_lm.model(), characters(pad_token=None))

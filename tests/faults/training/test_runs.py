@@ -70,6 +70,7 @@ def stopped(stopped_once, tmp_path):
     return shutil.copytree(stopped_once, tmp_path / "r")
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_curve(stopped, model, whole):
     told = []
     rest = start(stopped, model, resume=True, tell=told.append)

@@ -118,6 +118,7 @@ def test_constants_out_of_range_are_refused(text):
         parse(text)
 
 
+@pytest.mark.slow
 def test_laws():
     assert check_invariants(Exemplar(), invariants=LAWS, max_examples=40).broken() == ()
     broken = check_invariants(JudgeGrade(), invariants=LAWS[:2], max_examples=20).broken()

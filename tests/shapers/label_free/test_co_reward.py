@@ -44,6 +44,7 @@ def slow(answer, pair, view, *, first: bool) -> np.ndarray:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [True, False])
 def test_by_counting_on_every_backend(first):
     import jax.numpy as jnp

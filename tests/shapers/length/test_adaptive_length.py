@@ -73,6 +73,7 @@ def test_laser_d_with_one_target_is_laser(r: Rollouts, alpha: float):
     assert np.all(de[r.correct == 0] <= 0)
 
 
+@pytest.mark.slow
 def test_invariants_as_laws():
     goals = ["wrong_never_above_right", "shorter_right_never_below", "length_unit"]
     for text in ("laser()", "laser_d()", "laser_de()", "laser(beyond=-1)"):

@@ -74,6 +74,7 @@ def test_the_whole_reward(r: Rollouts):
     np.testing.assert_array_equal(none.reward(r), none.reward(longer))
 
 
+@pytest.mark.slow
 def test_invariants_as_laws():
     assert check_invariants("token_budget(0.4)", invariants=["length_unit"], max_examples=60).ok
     law = ["wrong_never_above_right"]

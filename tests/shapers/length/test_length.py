@@ -297,6 +297,7 @@ def test_undiscounted_sum_of_discounted_potentials_is_seen() -> None:
     assert parse("potential()").reward(r) == pytest.approx(np.array([[-1.0, -1.0]]), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_laws_by_reward() -> None:
     """Which design goals hold, as the papers say: the table of `toyrl.testing` properties."""
     goals = ["wrong_never_above_right", "shorter_right_never_below"]

@@ -113,6 +113,7 @@ def test_enough_alpha_is_the_outcome():
     assert Pear(alpha * 0.99).reward(r).min() < 1
 
 
+@pytest.mark.slow
 def test_laws():
     for law in ("phases_are_means", "thinking_twice_costs_nothing", "length_unit"):
         assert check_invariants("pear()", invariants=[law], max_examples=60).ok

@@ -35,6 +35,7 @@ class First(Pear):
         return {"entropy": -r.fields["entropy"][..., 0] * (r.length > 0)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shaper", "broken"), [(Pear(), ()), (Summed(), LAWS), (First(), LAWS[:1])]
 )

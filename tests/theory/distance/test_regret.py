@@ -84,6 +84,7 @@ def test_programme_and_dual_agree_and_the_bounds_hold(mdp, seed):
     assert one <= range_bound(mdp, R, Q) + 1e-6
 
 
+@pytest.mark.slow
 @given(mdps(rewards=("sas",)), st.integers(0, 99))
 def test_equivalent_rewards_cost_nothing_and_opposite_ones_everything(mdp, seed):
     other = equivalent(mdp, mdp.reward, np.random.default_rng(seed))

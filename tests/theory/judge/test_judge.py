@@ -19,6 +19,7 @@ PLACE, SPREAD = st.floats(-3, 3), st.floats(0.2, 3)
 DRAWN = st.sampled_from([1, 2, 3, 7, 64, 10**4, 10**8])
 
 
+@pytest.mark.slow
 @given(DRAWN, PLACE, SPREAD, PLACE, PLACE, PLACE)
 def test_shift_scale_and_reflection(k: int, m: float, s: float, y_r: float, y_t: float, c: float):
     error = near.nearest_error(k, m, s, y_r, y_t)
@@ -36,6 +37,7 @@ def test_shift_scale_and_reflection(k: int, m: float, s: float, y_r: float, y_t:
         assert error >= (y_r - y_t) ** 2 * (1 - 1e-9)
 
 
+@pytest.mark.slow
 @settings(max_examples=30)  # a quadrature each
 @given(st.sampled_from([2, 7, 50]), PLACE, SPREAD, PLACE, PLACE)
 def test_by_quadrature_over_the_kept_draw(k: int, m: float, s: float, y_r: float, y_t: float):
@@ -75,6 +77,7 @@ def test_inside_and_left_are_one():
         assert inside[0] == pytest.approx(2e-12 * norm.pdf(beta), rel=1e-12)
 
 
+@pytest.mark.slow
 @settings(max_examples=30)  # a bisection of integrals each
 @given(st.floats(0.1, 3), st.floats(0.1, 3))
 def test_best_k_is_the_least_of_its_neighbours(a: float, b: float):

@@ -87,6 +87,7 @@ def ascended(kinds: Kinds, starts: np.ndarray, alpha: float, size: float) -> np.
     return 1 / (1 + np.exp(-z))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("share", "alpha", "size"), [(0.3, 0.3, math.inf), (0.42, 0.05, 8)])
 def test_basins_by_following_every_start(share: float, alpha: float, size: float):
     """A start goes to the stable rest of its side; the flow's zeros are the second route."""

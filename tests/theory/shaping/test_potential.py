@@ -57,6 +57,7 @@ def test_a_potential_is_found_and_changes_no_advantage(data: st.DataObject):
     assert worst_regret(mdp, f).value == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_the_worst_regret_by_enumeration_its_laws_and_its_witness(data: st.DataObject):
     mdp = data.draw(TABLES)

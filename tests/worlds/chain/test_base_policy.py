@@ -110,6 +110,7 @@ def test_both_ways_to_ask_for_success_agree():
     assert "success" in torn.describe()
 
 
+@pytest.mark.slow
 def test_targets_not_reached_are_said():
     """Without flag, errors and (at this length) truncation, wrong answers come first."""
     one = HELLO.with_(difficulties=(4,), shares=(1.0,), guess=0.0, max_actions=200)
@@ -153,6 +154,7 @@ def worlds(n, seed=0):
     }
 
 
+@pytest.mark.slow
 def test_many_worlds_are_each_as_the_reference_sees_them():
     chain = Chain(slip=0.05, flag_noise=0.2, depth=8)
     w = worlds(16)
@@ -169,6 +171,7 @@ def test_many_worlds_are_each_as_the_reference_sees_them():
         assert achieved.values[i] == pytest.approx([*success, *rest], abs=1e-8)
 
 
+@pytest.mark.slow
 def test_a_world_does_not_depend_on_its_neighbours():
     chain = Chain(slip=0.05, flag_noise=0.2, depth=8)
     w = worlds(6)

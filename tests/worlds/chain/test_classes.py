@@ -34,6 +34,7 @@ FULL = Chain(
 )
 
 
+@pytest.mark.slow
 @given(chains(), st.integers(0, 1000))
 def test_jax_is_the_numpy_reference(chain, seed):
     theta = logits(chain, seed)
@@ -73,6 +74,7 @@ def test_counters_are_those_of_the_enumeration(counters, cap, paths):
     assert space.exact == (cap >= FULL.H)
 
 
+@pytest.mark.slow
 @given(
     chains(st.just(STRUCTURES[3])), st.sampled_from([("fillers",), ("repeats", "steps")]),
     st.integers(0, 1000),

@@ -228,6 +228,7 @@ def promised(r: Rollouts, reward: str, alike: tuple[str, ...], at: float) -> flo
     return float(np.interp(at, path.nats[:, 0], path.accuracy[:, 0]) - path.accuracy[0, 0])
 
 
+@pytest.mark.slow
 def test_trouble_is_not_taken_for_length():
     """Worlds in which trouble makes long and wrong, trained on being short: their logs promise as
     little accuracy as there is to gain; without `alike` they promise points."""

@@ -100,6 +100,7 @@ def test_standing_is_worth_what_the_theory_says():
     assert found == pytest.approx([0, 60, 68.75])
 
 
+@pytest.mark.slow
 def test_an_agent_of_stable_baselines_learns_to_go():
     """PPO on the product: it drives further than the start, which picks speeds at random."""
     sb3 = pytest.importorskip("stable_baselines3", reason="extra search is not installed")

@@ -52,6 +52,7 @@ def test_no_random_walk_gets_into_a_wall():
         assert not maze.walls[tuple(place.astype(int))]
 
 
+@pytest.mark.slow
 def test_where_reward_is_rare_novelty_finds_it():
     maze = Maze("sparse")
     best = [s.run(maze, np.random.default_rng(0), 8000).reward.max() for s in (NOVELTY, FITNESS)]

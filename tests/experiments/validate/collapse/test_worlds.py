@@ -47,6 +47,7 @@ def test_with_a_log_worlds_do_what_it_shows_and_the_report_has_the_numbers():
     assert again.success == pytest.approx(float(np.mean(r.correct)), abs=0.05)
 
 
+@pytest.mark.slow
 def test_what_no_world_reaches_is_a_warning_with_both_numbers():
     """A limit of 400 tokens has no answers of 5, whoever writes them."""
     r = from_lists([[1, 0], [1, 0]], [[5, 200], [5, 200]], max_length=400)
@@ -59,6 +60,7 @@ def test_what_no_world_reaches_is_a_warning_with_both_numbers():
     assert finding.value > observed.TOLERANCE == finding.bound
 
 
+@pytest.mark.slow
 def test_two_difficulties_in_a_log_are_those_of_the_worlds():
     r = from_lists(
         [[1, 1, 1, 0], [1, 0, 0, 0]], [[50, 60, 70, 90], [80, 90, 99, 99]], max_length=120

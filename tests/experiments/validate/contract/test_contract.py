@@ -96,6 +96,7 @@ def test_gold_free_rewards_are_auxiliary(name):
     assert status(section, "gold") == "info"
 
 
+@pytest.mark.slow
 def test_the_dialect_is_the_one_that_the_reward_reads():
     _, c = example("gsm8k_verl")
     assert (c.dialect, c.chat, c.auc) == ("gsm8k", False, 1.0)
@@ -195,6 +196,7 @@ def test_odd_texts_are_found_with_a_counterexample():
     assert "UnicodeEncodeError" in message(section, "edge-non-ASCII")
 
 
+@pytest.mark.slow
 def test_slow_backtracking_on_huge_text_is_found(tmp_path):
     file = tmp_path / "slow.py"
     file.write_text(
@@ -224,6 +226,7 @@ def test_an_unused_gold_argument_leaves_a_reward_auxiliary():
     assert not c.reads_gold
 
 
+@pytest.mark.slow
 def test_unscorable_texts_are_counted_and_unusable_rewards_refused():
     section, _ = bad("values.py", "some_none")
     assert "unscorable" in message(section, "unscorable")

@@ -144,6 +144,7 @@ def test_the_contract_names_it_and_goes_on(tmp_path):
     assert "hostile-power-tower" in section.summary
 
 
+@pytest.mark.slow
 def test_after_two_hangs_the_rest_are_named_and_left(tmp_path):
     found, after = probed(tmp_path, ENDLESS, LIMIT)
     failed = [k for k, f in found.items() if f.status == "fail"]

@@ -184,6 +184,7 @@ def test_rewards_that_separate_the_wrong_way_round_are_unsafe(name):
 
 
 # -- nothing found ---------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_what_is_asked_for_helps():
     _, c, early = judged("odd:hidden")
     assert early is not None

@@ -30,6 +30,7 @@ def by_name(found):
 
 
 # -- right above wrong -----------------------------------------------------------------------------
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(data=st.data())
 def test_auc_is_the_count_over_pairs_of_one_prompt(data):
@@ -242,6 +243,7 @@ def test_columns_reach_the_log(capsys, tmp_path):
     assert "did you mean correct?" in err
 
 
+@pytest.mark.slow
 def test_a_reward_that_fails_on_other_texts_is_looked_at_on_the_log_alone(capsys, tmp_path):
     digits = [{"tens": str(11 + 7 * b)[:-1], "ones": str(11 + 7 * b)[-1]} for b in range(99)]
     gold = {"answer": None, "ground_truth": lambda b, *_: digits[b]}

@@ -198,6 +198,7 @@ def test_the_worlds_have_the_levels_that_were_found_and_nothing_stays_behind(sum
     assert DECLARED["step_scores"] == StepLevels()
 
 
+@pytest.mark.slow
 def test_a_scorer_that_sees_repeats_is_not_farmed_by_copies():
     found = toyrl.validate("outcome() + 0.1*step_sum()", process=no_repeats, quick=True, search=0)
     status = {f.name: f.status for f in found.findings}
@@ -241,6 +242,7 @@ def log_of(folder, how=lambda scores, _: scores, column="prm", **more):
     return path
 
 
+@pytest.mark.slow
 def test_a_column_and_the_function_that_wrote_it_agree_on_the_log(tmp_path):
     log = log_of(tmp_path)
     by_column = toyrl.validate(process="prm", rollouts=log, quick=True, search=0)
@@ -261,6 +263,7 @@ def test_a_column_may_have_any_name(tmp_path, column):
     assert np.diff(totals_of(found)["sum"]) == pytest.approx(0.9 * np.diff([0, *COPIES]))
 
 
+@pytest.mark.slow
 def test_functions_of_texts_stand_beside_terms_of_steps():
     def right(completions, answer, **_):
         return [float(f"<answer>{a}</answer>" in c) for c, a in zip(completions, answer)]  # noqa: B905

@@ -49,6 +49,7 @@ def test_the_zoo_has_six_of_each_and_all_expectations_are_of_its_rewards():
         assert set(expected(task)) == {c.name for c in cases(task) if not c.sound}
 
 
+@pytest.mark.slow
 def test_tasks_are_found_from_signature_and_source_and_arithmetic_is_left_alone():
     for task in TASKS:
         missed = [c.name for c in cases(task) if find(c.spec, Settings()).name != task]
@@ -145,6 +146,7 @@ def test_another_reward_of_the_file_says_nothing_of_the_task(tmp_path):
     assert find(f"{file}:number", Settings()).task is None
 
 
+@pytest.mark.slow
 def test_a_weaker_sign_is_a_hint():
     case = Case("choice", "compute_score")
     assert "say --task choice" in find(case.spec, Settings()).hint()
@@ -202,6 +204,7 @@ def raises(completions, expected, **kwargs):
 """
 
 
+@pytest.mark.slow
 def test_calls_of_messages_are_judged_and_shown_as_json(tmp_path):
     file = tmp_path / "agent.py"
     file.write_text(AGENT)
@@ -214,6 +217,7 @@ def test_calls_of_messages_are_judged_and_shown_as_json(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_reward_that_raises_on_a_mutant_is_judged_on_the_others(tmp_path):
     file = tmp_path / "agent.py"
     file.write_text(AGENT)
@@ -225,6 +229,7 @@ def test_a_reward_that_raises_on_a_mutant_is_judged_on_the_others(tmp_path):
     assert "KeyError" in said.message
 
 
+@pytest.mark.slow
 def test_graders_of_the_catalogue_find_their_task_and_its_form():
     for spec in ("tool_calls()", "tool_calls_sound()", parse_grader("tool_calls()")):
         assert find(spec, Settings()).name == "tools"
@@ -234,6 +239,7 @@ def test_graders_of_the_catalogue_find_their_task_and_its_form():
     assert said["contract/dialect"].value == 1.0
 
 
+@pytest.mark.slow
 def test_a_grader_of_the_catalogue_is_judged_on_the_checklists_that_it_decides(tmp_path):
     asked = (["contains: kite|bay", "bullets: 2"], ["forbids: ship", "headings: 1"])
     data = rows(tmp_path, *({"prompt": f"Write {i}.", "checklist": x} for i, x in enumerate(asked)))
@@ -273,6 +279,7 @@ def first(completions, solution, **kwargs):
 """
 
 
+@pytest.mark.slow
 def test_gold_answers_come_in_the_form_that_the_reward_reads(tmp_path):
     file = tmp_path / "r.py"
     file.write_text(FIRST_BOX)
@@ -291,6 +298,7 @@ def test_overlap_is_known_by_any_of_its_names(name):
     assert not [*of_source(spaces, "first")]
 
 
+@pytest.mark.slow
 def test_a_mark_that_is_paid_whatever_it_holds_is_no_unread_format():
     report = validate(Case("translation", "flawed_length_ratio").spec, quick=True, search=0)
     assert report.verdict == "INCONCLUSIVE"

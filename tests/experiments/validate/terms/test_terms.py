@@ -125,6 +125,7 @@ def test_a_term_that_never_pays_is_said_and_keeps_the_sum_from_safe(judged):
     assert "signed" in reasons[0]
 
 
+@pytest.mark.slow
 def test_wrong_but_formatted_above_right_but_bare_is_found(judged):
     _, section, facts = judged("either", "tags:2")
     [over] = [f for f in section.findings if f.name == "contract/format"]
