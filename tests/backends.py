@@ -16,7 +16,7 @@ from toyrl.shapers.base import Shaper
 from toyrl.shapers.compose import Clipped, Gated, Scaled, Sum
 from toyrl.shapers.length.absolute import LinearLength
 from toyrl.shapers.outcome import Outcome
-from toyrl.testing.cases import Case, cases
+from toyrl.testing.cases import Case, cases, drawn
 from toyrl.testing.strategies import rollouts
 
 EXAMPLES = 20  # per backend, all of one shape
@@ -113,15 +113,7 @@ def fixed_shape(needs: tuple[str, ...], n: int = EXAMPLES) -> list[Rollouts]:
 @cache
 def cases_for(needs: tuple[str, ...], n: int) -> list[Case]:
     """n situations for the laws of `toyrl.testing`, drawn once for all shapers with these needs."""
-    out: list[Case] = []
-
-    @settings(max_examples=n, database=None, phases=(Phase.generate,))
-    @given(cases(needs))
-    def collect(case: Case) -> None:
-        out.append(case)
-
-    collect()
-    return out
+    return [*drawn(cases(needs), n, 0)]
 
 
 def reads(shaper: Shaper) -> tuple[str, ...]:

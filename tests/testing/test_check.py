@@ -278,3 +278,42 @@ def test_ugly_rollouts_are_drawn() -> None:
 
     collect()
     assert min(seen.values()) > 0, seen
+
+
+@dataclass(frozen=True)
+class Spoils(Shaper):
+    """Writes into what it is given."""
+
+    def parts(self, r: Rollouts, memory: Any) -> Any:
+        r.length[...] = -5.0
+        if r.truncated is not None:
+            r.truncated[...] = True
+        return {"x": r.correct}
+
+
+def test_a_reward_that_writes_into_its_arrays_spoils_no_other():
+    def seen(correct, length, truncated, max_length):
+        assert (length >= 0).all()
+        assert (~truncated | (length == max_length)).all()
+        return correct
+
+    r = Rollouts(np.ones((1, 2)), np.ones((1, 2)), 4.0, weight=np.ones((1, 2)))
+    Spoils().apply(r)
+    assert (r.length == 1).all()
+
+    check_invariants(Spoils(), max_examples=FEW)
+    report = check_invariants(seen, max_examples=FEW)
+    assert report.contract_ok, str(report)
+
+
+def test_a_reward_that_breaks_a_law_once_is_told():
+    """The search that would shrink the case finds the law kept: the first case is the evidence."""
+    calls = []
+
+    def once(correct):
+        calls.append(1)
+        return correct + (1e12 if len(calls) == 12 else 0.0)
+
+    found = check_invariants(once, invariants=["finite"], max_examples=FEW)["finite"]
+    assert not found.holds
+    assert found.counterexample

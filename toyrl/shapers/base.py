@@ -206,8 +206,15 @@ def without_nan(r: Rollouts, names: tuple[str, ...]) -> tuple[Rollouts, Array]:
                 bad = bad & (r.mask > 0)
             bad = xp.any(bad, axis=-1)
         broken = broken | bad
-    if not any_nan:
-        return (r if r.weight is not None else r.with_(weight=r.w)), broken
+    if not any_nan:  # of NumPy arrays alone; copies, for a shaper may write into what it reads
+        own = {n: v.copy() for n, v in r.fields.items() if n in values}
+        clean = r.with_(
+            correct=r.correct.copy(),
+            length=r.length.copy(),
+            weight=r.w.copy(),
+            fields={**r.fields, **own},
+        )
+        return clean, broken
 
     def fill(value: Array) -> Array:
         bad = broken[..., None] if value.ndim > broken.ndim else broken

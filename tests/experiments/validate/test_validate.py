@@ -29,7 +29,6 @@ LOG = ROOT / "examples" / "data" / "smollm2-arithmetic-rollouts.jsonl"
 WORLDS = 8  # enough to tell the examples apart; the command draws 256
 FEW = 8  # where training decides nothing, or all worlds alike
 NOT_LOOKED_AT = ("order", "selection", "verdict")  # where what is unsafe is so without them
-LOOKED_AT = ("signal", *NOT_LOOKED_AT)  # left out where texts and training are looked at
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_worlds")]
 apart = pytest.mark.xdist_group("validate, rewards judged by one test alone")
@@ -242,12 +241,12 @@ def test_the_sum_people_train_on_is_safe(monkeypatch):
 # -- a real log, data columns ----------------------------------------------------------------------
 def test_a_real_log_gives_section_0(monkeypatch):
     monkeypatch.setattr(observed, "ROUND", FEW)
-    judged = Judged(str(EXAMPLES / "correctness.py"), worlds=FEW, rollouts=LOG, skip=LOOKED_AT)
+    judged = Judged(str(EXAMPLES / "correctness.py"), worlds=FEW, rollouts=LOG)
     own = judged.report.sections[0]
     assert own.number == 0
     rows = [json.loads(line) for line in LOG.read_text().splitlines()]
     assert len(rows) == 480
-    assert judged.verdict == "SAFE SO FAR"
+    assert judged.verdict == "SAFE"
     share = np.mean([r["correct"] for r in rows])
     assert f"{share:.3f}" in own.summary + "".join(f.message for f in own.findings)
     fitted = judged.finding("collapse/base-policies")
@@ -269,7 +268,7 @@ def test_data_rows_lend_their_columns(tmp_path):
     lines = [json.dumps({"prompt": f"p{i}", "answer": "7", "unit_tests": i}) for i in range(5)]
     rows.write_text("\n".join([*lines, "{broken"]))
     spec = f"{BAD / 'signatures.py'}:wants_column"
-    judged = Judged(spec, data=rows, skip_bad_rows=True, worlds=FEW, only="collapse")
+    judged = Judged(spec, data=rows, skip_bad_rows=True, worlds=FEW, skip="verdict")
     assert "SAFE" not in judged.verdict.split()  # it pays by prompt, whatever the completion
     assert "1 bad rows were left out" in judged.finding("contract/data").message
     assert [r["unit_tests"] for r in read_columns(rows, skip_bad=True)[0]] == list(range(5))
@@ -302,8 +301,8 @@ def test_a_mark_of_ones_own_can_be_said_and_is_found(tmp_path, function, mark):
     assert told.pipeline.contract_facts.separates
     assert told.verdict == "SAFE"
     assert dialect_of(told.pipeline.contract_facts.dialect) == dialect_of(mark)
-    untold = Judged(f"{file}:{function}", quick=True)
-    assert untold.verdict == "SAFE SO FAR"
+    untold = Judged(f"{file}:{function}", worlds=FEW)
+    assert untold.verdict == "SAFE"
     assert dialect_of(untold.pipeline.contract_facts.dialect) == dialect_of(mark)
 
 
